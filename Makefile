@@ -1,0 +1,63 @@
+# actscope: every target does its own set-up; `make help` lists them.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+STUDY  ?= quickstart
+PORT   ?= 5000
+ARGS   ?=
+
+VENV   := .venv
+STAMP  := $(VENV)/.installed
+BIN    := $(VENV)/bin
+
+# Hydra overrides hold parentheses and brackets, which the shell must not see: quote each word.
+quoted  = $(foreach word,$(1),'$(subst ','\'',$(word))')
+sweep   = $(BIN)/python -m actscope -m $(call quoted,$(1))
+
+.PHONY: help setup sweep report ui test check lint format type clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo '  ARGS="..." passes Hydra overrides on:  make sweep ARGS="experiment=article_dying seed=range(10)"'
+	@echo '  STUDY=name chooses the study of a report, PORT=number the port of the UI.'
+
+setup: $(STAMP)  ## make .venv from pyproject.toml under constraints.txt
+
+# The environment is made anew when what it is made from has changed, and only then.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "actscope needs Python 3.11 or newer; point PYTHON= at one (this is $$($(PYTHON) --version))"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+sweep: $(STAMP)  ## train a study's grid, a tracked run each (default: quickstart)
+	$(call sweep,$(ARGS))
+
+report: $(STAMP)  ## build reports/$(STUDY)/index.html from the finished runs
+	$(BIN)/python -m actscope.report $(call quoted,study=$(STUDY) $(ARGS))
+
+ui: $(STAMP)  ## browse the runs in MLflow's UI on 127.0.0.1
+	$(BIN)/python -m actscope.ui --port $(PORT)
+
+test: $(STAMP)  ## run the tests
+	$(BIN)/python -m pytest -n auto --dist worksteal $(call quoted,$(ARGS))
+
+check: lint type test  ## everything CI checks
+
+lint: $(STAMP)  ## ruff: lint and format, changing nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMP)  ## ruff: mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+type: $(STAMP)  ## mypy, strict, on src
+	$(BIN)/mypy
+
+clean:  ## remove the environment, caches, outputs and reports; never mlruns/ or data/
+	rm -rf $(VENV) build outputs reports .mypy_cache .pytest_cache .ruff_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,145 @@
+"""A data set as tensors, read once, verified by its SHA-256."""
+
+import gzip
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from actscope import vision
+from actscope.config import DataSource
+from actscope.errors import DataError
+from actscope.project import ROOT
+
+# Of the uint8 pixels and labels, train then test, each behind its shape: `tensor_sha256`. Sets without
+# an entry are held against their archives instead, whose md5 torchvision publishes.
+KNOWN_SHA256 = {
+    "digits": "2e7750b9477994ef6f996f240b375c7949fcf6f77f07626d6f60bec04b180930",
+    "mnist": "2eb4d82c94e1e65af5a565df335e810e7cfbcdeb8ce2cf9674792583d7c4266b",
+}
+TORCHVISION_CLASS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "kmnist": "KMNIST"}
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """N images as rows of I pixels in 0..1 and their classes, in a training and a test split."""
+
+    name: str
+    train_x: Tensor  # [N, I] float32
+    train_y: Tensor  # [N] int64
+    test_x: Tensor
+    test_y: Tensor
+    sha256: str
+
+    @property
+    def features(self) -> int:
+        return self.train_x.shape[1]
+
+    @property
+    def classes(self) -> int:
+        return int(self.train_y.max()) + 1
+
+
+@cache
+def load_data(source: DataSource) -> Data:
+    """Read a data set into tensors and verify it.
+
+    Raises:
+        DataError: files are missing and cannot be downloaded, or are not the genuine ones.
+
+    """
+    arrays = _digits() if source.name == "digits" else _from_torchvision(source)
+    train_x, train_y, test_x, test_y = arrays
+    digest = tensor_sha256(arrays)
+    if digest != KNOWN_SHA256.get(source.name, digest):
+        raise DataError(
+            f"data={source.name}: {_whereabouts(source)} does not hold the genuine data set: "
+            f"its SHA-256 is {digest[:12]}..., not {KNOWN_SHA256[source.name][:12]}...; {_ways_out(source)}"
+        )
+    brightest = 16 if source.name == "digits" else 255
+    return Data(
+        name=source.name,
+        train_x=_pixels(train_x, brightest),
+        train_y=torch.from_numpy(train_y).long(),
+        test_x=_pixels(test_x, brightest),
+        test_y=torch.from_numpy(test_y).long(),
+        sha256=digest,
+    )
+
+
+def tensor_sha256(arrays: Iterable[np.ndarray[Any, Any]]) -> str:
+    """SHA-256 of arrays of bytes, each preceded by its shape."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+Arrays = tuple[np.ndarray[Any, Any], ...]
+
+
+def _pixels(images: np.ndarray[Any, Any], brightest: int) -> Tensor:
+    return torch.from_numpy(images).flatten(1).float() / brightest
+
+
+def _digits() -> Arrays:
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    images, labels = load_digits(return_X_y=True)
+    train_x, test_x, train_y, test_y = train_test_split(
+        images, labels, test_size=0.2, stratify=labels, random_state=0
+    )
+    return tuple(array.astype(np.uint8) for array in (train_x, train_y, test_x, test_y))
+
+
+def _from_torchvision(source: DataSource) -> Arrays:
+    kind = getattr(vision.datasets(), TORCHVISION_CLASS[source.name])
+    root = _root(source)
+    try:
+        splits = [kind(root, train=train, download=True) for train in (True, False)]
+        if source.name not in KNOWN_SHA256:
+            _check_against_archives(splits[0])
+    # AssertionError: torchvision asserts that a file's length fits its header.
+    except (OSError, RuntimeError, ValueError, EOFError, AssertionError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(
+            f"data={source.name}: {_whereabouts(source)} cannot be read or downloaded ({reason}); "
+            f"{_ways_out(source)}"
+        ) from error
+    return tuple(
+        array.numpy().astype(np.uint8) for split in splits for array in (split.data, split.targets)
+    )
+
+
+def _check_against_archives(split: Any) -> None:
+    """Raise ValueError unless the unpacked files are what torchvision's md5-checked archives hold."""
+    for name, md5 in split.resources:
+        archive = Path(split.raw_folder) / name
+        if hashlib.md5(archive.read_bytes(), usedforsecurity=False).hexdigest() != md5:
+            raise ValueError(f"{name} has not the md5 {md5}")
+        if gzip.decompress(archive.read_bytes()) != archive.with_suffix("").read_bytes():
+            raise ValueError(f"{archive.stem} is not what {name} holds")
+
+
+def _root(source: DataSource) -> Path:
+    return ROOT / (source.root or "data")
+
+
+def _whereabouts(source: DataSource) -> str:
+    if source.name == "digits":
+        return "the installed scikit-learn"
+    return str(_root(source) / TORCHVISION_CLASS[source.name] / "raw")
+
+
+def _ways_out(source: DataSource) -> str:
+    if source.name == "digits":
+        return "install scikit-learn anew"
+    return "remove that folder and put the four genuine .gz files into it, or use data=digits"

@@ -1,0 +1,31 @@
+"""What a user can get wrong or meet; anything else that is raised is our own bug."""
+
+
+class ActscopeError(Exception):
+    """Base of all errors that end as one line on the screen."""
+
+    exit_code = 1
+
+
+class ConfigError(ActscopeError, ValueError):
+    """A setting is missing, unknown or out of range."""
+
+    exit_code = 2
+
+
+class DataError(ActscopeError, OSError):
+    """A data set is missing, damaged or not the one it should be."""
+
+    exit_code = 2
+
+
+class StoreError(ActscopeError, OSError):
+    """The tracking store cannot be opened, read or written."""
+
+
+class SweepError(ActscopeError, RuntimeError):
+    """Some points of a sweep did not finish."""
+
+
+class ReportError(ActscopeError, RuntimeError):
+    """A report cannot be built from what the store holds."""

@@ -1,0 +1,241 @@
+"""Multilayer perceptrons of one shape, many at once: every tensor has the run as its first dimension."""
+
+# R runs of the stack, G of them that share an activation, B examples, I inputs and O units of a layer
+
+import hashlib
+import inspect
+import math
+import pkgutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional
+
+from actscope.config import Activation, Model, Point
+from actscope.errors import ConfigError
+
+
+@dataclass
+class Parameter:
+    """A trained tensor [G, ...] of the runs `runs`."""
+
+    name: str
+    value: Tensor
+    runs: slice
+
+
+class StackedMLP:
+    """R networks side by side; `points` must hold those of one activation next to each other.
+
+    A run starts from its own seed, so it starts the same whichever runs it stands beside.
+    """
+
+    def __init__(
+        self, points: Sequence[Point], features: int, classes: int, dtype: torch.dtype
+    ) -> None:
+        widths = (features, *points[0].model.hidden, classes)
+        starts = [initial_weights(point.model, point.seed, widths, dtype) for point in points]
+        self.weights = [torch.stack(layer) for layer in zip(*starts, strict=True)]  # [R, I, O]
+        self.biases = [torch.zeros(len(points), 1, width, dtype=dtype) for width in widths[1:]]
+        self.hidden = [
+            [
+                Nonlinearity(activation, runs, width, dtype)
+                for activation, runs in runs_by_activation(points)
+            ]
+            for width in points[0].model.hidden
+        ]
+        for parameter in self.parameters():
+            parameter.value.requires_grad_()
+
+    def parameters(self) -> Iterator[Parameter]:
+        everyone = slice(0, len(self.weights[0]))
+        for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True), 1):
+            yield Parameter(f"layer{number}.weight", weight, everyone)
+            yield Parameter(f"layer{number}.bias", bias, everyone)
+        for number, layer in enumerate(self.hidden, 1):
+            for nonlinearity in layer:
+                for name, value in nonlinearity.trained.items():
+                    yield Parameter(f"layer{number}.{name}", value, nonlinearity.runs)
+
+    def forward(self, x: Tensor, *, training: bool) -> tuple[Tensor, list[Tensor]]:
+        """Logits [R, B, classes] of x [R or 1, B, I], and what each hidden layer's function was given.
+
+        In training, batch normalisation uses the minibatch's statistics and updates its running ones.
+        """
+        given = []
+        x = x.expand(len(self.weights[0]), -1, -1)
+        for weight, bias, layer in zip(self.weights, self.biases, self.hidden, strict=False):
+            sums = torch.baddbmm(bias, x, weight)  # [R, B, O]
+            given.append(
+                _joined([part.normalised(sums[part.runs], training=training) for part in layer])
+            )
+            x = _joined([part.function(given[-1][part.runs]) for part in layer])
+        return torch.baddbmm(self.biases[-1], x, self.weights[-1]), given
+
+    def slopes(self, layer: int, given: Tensor) -> Tensor:
+        """Derivative of hidden layer `layer`'s (from 0) function at what it was given, [R, B, O]."""
+        given = given.detach().requires_grad_()
+        with torch.enable_grad():
+            values = _joined([part.function(given[part.runs]) for part in self.hidden[layer]])
+            return torch.autograd.grad(values.sum(), given)[0]
+
+    def state_of(self, run: int) -> dict[str, Tensor]:
+        """A copy of one run's tensors, as `torch.nn.Linear` and `BatchNorm1d` lay them out."""
+        state = {}
+        for parameter in self.parameters():
+            if parameter.runs.start <= run < parameter.runs.stop:
+                state[parameter.name] = parameter.value[run - parameter.runs.start].detach()
+        for number, layer in enumerate(self.hidden, 1):
+            for part in layer:
+                if part.runs.start <= run < part.runs.stop:
+                    for name, rows in part.running.items():
+                        value = rows.view(part.size, -1)[run - part.runs.start]
+                        state[f"layer{number}.{name}"] = value
+        for name, value in state.items():
+            is_matrix = name.endswith(".weight") and name.count(".") == 1
+            state[name] = (value.T if is_matrix else value.flatten()).contiguous().clone()
+        return state
+
+
+class Nonlinearity:
+    """The activation function of G runs in one hidden layer, behind batch normalisation or not."""
+
+    def __init__(self, activation: Activation, runs: slice, width: int, dtype: torch.dtype) -> None:
+        self.runs = runs
+        self.size = runs.stop - runs.start
+        self.module = make_function(activation).to(dtype)
+        self.own = {  # parameters of the function itself, as PReLU's slope: one of each a run
+            name: torch.stack([value.detach()] * self.size)
+            for name, value in self.module.named_parameters()
+        }
+        self.trained = {f"function.{name}": value for name, value in self.own.items()}
+        self.running: dict[str, Tensor] = {}
+        self.batch_norm = activation.batch_norm
+        if self.batch_norm:
+            units = self.size * width
+            self.trained["norm.weight"] = torch.ones(self.size, 1, width, dtype=dtype)
+            self.trained["norm.bias"] = torch.zeros(self.size, 1, width, dtype=dtype)
+            self.running["norm.running_mean"] = torch.zeros(units, dtype=dtype)
+            self.running["norm.running_var"] = torch.ones(units, dtype=dtype)
+
+    def normalised(self, sums: Tensor, *, training: bool) -> Tensor:
+        """Batch normalisation of [G, B, O] within each run, with torch.nn.BatchNorm1d's constants."""
+        if not self.batch_norm:
+            return sums
+        rows = sums.transpose(0, 1).flatten(1)  # [B, G * O]: a unit of a run is a channel
+        rows = functional.batch_norm(
+            rows,
+            self.running["norm.running_mean"],
+            self.running["norm.running_var"],
+            self.trained["norm.weight"].flatten(),
+            self.trained["norm.bias"].flatten(),
+            training=training,
+        )
+        return rows.unflatten(1, (self.size, -1)).transpose(0, 1)
+
+    def function(self, given: Tensor) -> Tensor:
+        """The activation function of [G, B, O]."""
+        if not self.own:
+            return self.module(given)  # type: ignore[no-any-return]
+        return torch.stack([
+            functional_call(self.module, {name: value[run] for name, value in self.own.items()}, part)
+            for run, part in enumerate(given)
+        ])
+
+
+def runs_by_activation(points: Sequence[Point]) -> Iterator[tuple[Activation, slice]]:
+    """The stretches of a stack that share an activation."""
+    start = 0
+    for activation, stretch in groupby(points, key=lambda point: point.activation):
+        size = len(list(stretch))
+        yield activation, slice(start, start + size)
+        start += size
+
+
+def stream_seed(seed: int, stream: str) -> int:
+    """Seed of one of a point's independent random streams."""
+    return int.from_bytes(hashlib.sha256(f"{stream}:{seed}".encode()).digest()[:8], "big") >> 1
+
+
+def initial_weights(
+    model: Model, seed: int, widths: Sequence[int], dtype: torch.dtype
+) -> list[Tensor]:
+    """Normal weights [I, O] of each layer, drawn from the seed's own stream."""
+    rng = torch.Generator().manual_seed(stream_seed(seed, "init"))
+    return [
+        # Drawn in float32 whatever the dtype: a generator gives other numbers in float64.
+        torch.randn(fan_in, fan_out, generator=rng).to(dtype)
+        * initial_std(model, fan_in, fan_out)
+        for fan_in, fan_out in pairwise(widths)
+    ]
+
+
+def initial_std(model: Model, fan_in: int, fan_out: int) -> float:
+    """Standard deviation of a layer's initial weights.
+
+    he: sqrt(2 / fan_in) (He et al., 2015); lecun: sqrt(1 / fan_in) (LeCun et al., 1998);
+    xavier: sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio, 2010).
+    """
+    if model.init == "normal":
+        assert model.init_std is not None
+        return model.init_std
+    if model.init == "he":
+        return math.sqrt(2 / fan_in)
+    if model.init == "lecun":
+        return math.sqrt(1 / fan_in)
+    return math.sqrt(2 / (fan_in + fan_out))
+
+
+def make_function(activation: Activation) -> nn.Module:
+    """The activation's module.
+
+    Raises:
+        ConfigError: its import path or arguments are wrong, or it is not an elementwise function.
+
+    """
+    name = activation.function
+    try:
+        kind = pkgutil.resolve_name(name)
+    except (ImportError, AttributeError, ValueError):
+        raise ConfigError(f"activation={activation.name}: there is no {name!r} to import") from None
+    if not (inspect.isclass(kind) and issubclass(kind, nn.Module)):
+        raise ConfigError(f"activation={activation.name}: {name} is not a class of torch modules")
+    try:
+        module = kind(**dict(activation.arguments))
+    except TypeError as error:
+        raise ConfigError(f"activation={activation.name}: {name} refuses its arguments: {error}") from None
+    if not _is_elementwise(module):
+        raise ConfigError(
+            f"activation={activation.name}: {name} is not an elementwise function of its input alone; "
+            "choose one like torch.nn.ReLU"
+        )
+    return module
+
+
+@torch.no_grad()
+def _is_elementwise(module: nn.Module) -> bool:
+    """Whether each output depends on the input at its own place, and on nothing else.
+
+    Seen by trying: the same values in another order and shape must come out the same, twice.
+    """
+    values = torch.linspace(-3, 3, 24).view(4, 6)
+    elsewhere = values.flip(0, 1).reshape(2, 3, 4)
+    try:
+        once, again, moved = module(values), module(values), module(elsewhere)
+    except (RuntimeError, TypeError, ValueError, IndexError, AssertionError):
+        return False
+    return (
+        isinstance(once, Tensor)
+        and once.shape == values.shape
+        and moved.shape == elsewhere.shape
+        and torch.equal(once, again)
+        and torch.allclose(moved.reshape(4, 6).flip(0, 1), once, rtol=1e-5, atol=1e-6)
+    )
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)

@@ -1,0 +1,315 @@
+"""The one training loop. A single run is a stack of one."""
+
+# R runs of the stack, B examples of the minibatch, I inputs
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from actscope.config import Point
+from actscope.data import Data
+from actscope.model import StackedMLP, make_function, stream_seed
+from actscope.errors import ConfigError
+from actscope.outcome import Outcome, judge
+from actscope.trajectory import Recorder
+
+EVALUATED_AT_ONCE = 1000  # test examples: enough to be fast, few enough to stay in the caches
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """What came of one point.
+
+    `history` and `trajectory` have the columns of the run's Parquet files; a diverged run's end before
+    step `diverged_at`. `state` holds its tensors as torch.nn.Linear and BatchNorm1d lay them out.
+    """
+
+    point: Point
+    outcome: Outcome
+    diverged_at: int | None
+    history: pd.DataFrame
+    trajectory: pd.DataFrame
+    state: dict[str, Tensor]
+
+    @property
+    def test_accuracy(self) -> float:
+        """Final test accuracy; NaN where the run diverged."""
+        if self.diverged_at is not None:
+            return math.nan
+        return float(self.history.loc[self.history["split"] == "test", "accuracy"].iloc[-1])
+
+
+def train_stack(
+    points: Sequence[Point],
+    data: Data,
+    *,
+    dtype: torch.dtype = torch.float32,
+    on_step: Callable[[int], None] = lambda _: None,
+) -> list[RunResult]:
+    """Train points that differ in activation, learning rate and seed only, all at once.
+
+    Each run's numbers are those that it would have alone. `on_step` is told the minibatches done.
+    """
+    assert len({stack_key(point) for point in points}) == 1, "these points cannot share a stack"
+    by_activation = sorted(range(len(points)), key=lambda i: repr(points[i].activation))
+    with steady_arithmetic():
+        training = Training([points[i] for i in by_activation], data, dtype)
+        for step in training.steps():
+            on_step(step)
+        results = training.results()
+    return [results[by_activation.index(i)] for i in range(len(points))]
+
+
+def stack_key(point: Point) -> Point:
+    """What points of one stack have in common: all but activation, learning rate and seed."""
+    anything = replace(point.activation, name="any", function="any", arguments=(), batch_norm=False)
+    return replace(point, activation=anything, lr=1.0, seed=0)
+
+
+def check_trainable(point: Point, data: Data) -> None:
+    """Raise ConfigError where a point that is well-formed cannot be trained on these data."""
+    examples = len(data.train_x)
+    size = point.train.batch_size
+    if size > examples:
+        raise ConfigError(
+            f"train.batch_size={size}: {data.name} has {examples} training examples; give at most that"
+        )
+    if point.activation.batch_norm and 1 in (size, examples % size):
+        raise ConfigError(
+            f"train.batch_size={size}: leaves a minibatch of one of the {examples} examples, which "
+            f"{point.activation.name} cannot normalise; choose another size"
+        )
+    make_function(point.activation)
+
+
+def total_steps(point: Point, data: Data) -> int:
+    """Minibatches of the whole training; the last, smaller one of an epoch counts."""
+    return point.train.epochs * math.ceil(len(data.train_x) / point.train.batch_size)
+
+
+@contextmanager
+def steady_arithmetic() -> Iterator[None]:
+    """One thread, so that sums keep their order, and denormals flushed to zero, as failing runs make many."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(threads)
+
+
+class Training:
+    """The state of a stack between two minibatches."""
+
+    def __init__(self, points: Sequence[Point], data: Data, dtype: torch.dtype) -> None:
+        self.points = points
+        self.data = replace(data, train_x=data.train_x.to(dtype), test_x=data.test_x.to(dtype))
+        self.settings = points[0].train
+        self.stack = StackedMLP(points, data.features, data.classes, dtype)
+        self.optimiser = SGD(self.stack, points, dtype)
+        self.total = total_steps(points[0], data)
+        self.steps_per_epoch = self.total // self.settings.epochs
+        every = points[0].trajectory.every
+        self.record_every = self.steps_per_epoch if every == "epoch" else every
+        self.recorder = Recorder()
+        self.history = History(len(points), self.steps_per_epoch)
+        self.late = Tally(len(points))
+        self.diverged_at: list[int | None] = [None] * len(points)
+        self.diverged_state: dict[int, dict[str, Tensor]] = {}
+
+    def steps(self) -> Iterator[int]:
+        """Train to the end, yielding after each minibatch how many are done."""
+        seeds = [point.seed for point in self.points]
+        epochs, batch_size = self.settings.epochs, self.settings.batch_size
+        for step, (x, y) in enumerate(minibatches(self.data, seeds, batch_size, epochs), 1):
+            self._learn(step, x, y)
+            if step % self.steps_per_epoch == 0:
+                self._evaluate(step)
+            yield step
+            if len(self.diverged_state) == len(self.points):
+                return
+
+    def results(self) -> list[RunResult]:
+        """What came of each run."""
+        histories = self.history.frames(self.diverged_at)
+        widths = [bias.shape[2] for bias in self.stack.biases]
+        trajectories = self.recorder.frames(widths, self.diverged_at)
+        late_accuracy = self.late.accuracy()
+        return [
+            RunResult(
+                point=point,
+                outcome=judge(point.outcome, float(late_accuracy[run]), self.diverged_at[run]),
+                diverged_at=self.diverged_at[run],
+                history=histories[run],
+                trajectory=trajectories[run],
+                state=self.diverged_state.get(run) or self.stack.state_of(run),
+            )
+            for run, point in enumerate(self.points)
+        ]
+
+    def _learn(self, step: int, x: Tensor, y: Tensor) -> None:
+        logits, given = self.stack.forward(x, training=True)
+        losses = example_losses(logits, y)  # [R, B]
+        self._note_divergence(step, torch.isfinite(losses.detach().sum(1)))
+        # Runs do not touch, so the gradient of the sum over runs is each run's own gradient.
+        objective = losses.sum() if self.settings.reduction == "sum" else losses.mean(1).sum()
+        changes = self.optimiser.step(objective)
+        with torch.no_grad():
+            correct = (logits.argmax(2) == y).sum(1)
+            self.history.train.add(losses.detach(), correct)
+            if step > self.total - math.ceil(self.total / 10):
+                self.late.add(losses.detach(), correct)
+            if step % self.record_every == 0 or step == self.total:
+                self.recorder.record(step, self.stack, given, changes())
+                self.history.close_train(step)
+
+    @torch.no_grad()
+    def _evaluate(self, step: int) -> None:
+        tally = Tally(len(self.points))
+        for x, y in zip(
+            self.data.test_x.split(EVALUATED_AT_ONCE),
+            self.data.test_y.split(EVALUATED_AT_ONCE),
+            strict=True,
+        ):
+            logits, _ = self.stack.forward(x[None], training=False)
+            tally.add(example_losses(logits, y[None]), (logits.argmax(2) == y).sum(1))
+        self.history.add(step, "test", tally)
+        self._note_divergence(step, self.stack_is_finite())
+
+    def stack_is_finite(self) -> Tensor:
+        """Whether all trained tensors of each run are finite, [R]."""
+        finite = torch.ones(len(self.points), dtype=torch.bool)
+        for parameter in self.stack.parameters():
+            finite[parameter.runs] &= torch.isfinite(parameter.value.detach().flatten(1)).all(1)
+        return finite
+
+    def _note_divergence(self, step: int, finite: Tensor) -> None:
+        if bool(finite.all()):
+            return
+        for run in torch.nonzero(~finite).flatten().tolist():
+            if self.diverged_at[run] is None:
+                self.diverged_at[run] = step
+                self.diverged_state[run] = self.stack.state_of(run)
+
+
+def minibatches(
+    data: Data, seeds: Sequence[int], batch_size: int, epochs: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Inputs [R or 1, B, I] and classes [R or 1, B], shuffled anew each epoch by each run's seed.
+
+    Runs of one seed see the same minibatches; where all do, the first dimension is 1.
+    """
+    streams = {
+        seed: torch.Generator().manual_seed(stream_seed(seed, "order")) for seed in dict.fromkeys(seeds)
+    }
+    examples = len(data.train_x)
+    for _ in range(epochs):
+        orders = {seed: torch.randperm(examples, generator=rng) for seed, rng in streams.items()}
+        rows = torch.stack(list(orders.values()) if len(orders) == 1 else [orders[s] for s in seeds])
+        for chosen in rows.split(batch_size, dim=1):
+            flat = chosen.flatten()
+            # index_select gathers several times faster than x[index].
+            x = torch.index_select(data.train_x, 0, flat)
+            yield x.unflatten(0, chosen.shape), data.train_y[chosen]
+
+
+def example_losses(logits: Tensor, y: Tensor) -> Tensor:
+    """Cross-entropy of each example, [R, B], of logits [R, B, classes] and classes [R or 1, B]."""
+    classes = y.expand(logits.shape[:2])
+    losses = functional.cross_entropy(logits.flatten(0, 1), classes.flatten(), reduction="none")
+    return losses.view(classes.shape)
+
+
+class SGD:
+    """torch.optim.SGD with a learning rate a run."""
+
+    def __init__(self, stack: StackedMLP, points: Sequence[Point], dtype: torch.dtype) -> None:
+        self.momentum = points[0].train.momentum
+        self.weight_decay = points[0].train.weight_decay
+        self.parameters = list(stack.parameters())
+        rates = torch.tensor([point.lr for point in points], dtype=dtype)
+        self.rates = [
+            rates[p.runs].view(-1, *[1] * (p.value.dim() - 1)) for p in self.parameters
+        ]
+        self.velocities = [torch.zeros_like(p.value) for p in self.parameters]
+        self.is_matrix = [p.value.dim() == 3 and p.name.count(".") == 1 for p in self.parameters]
+
+    def step(self, objective: Tensor) -> Callable[[], list[Tensor]]:
+        """Take one step down the gradient of `objective`.
+
+        Returns a function that gives the change of each layer's weights, [R, I, O].
+        """
+        values = [parameter.value for parameter in self.parameters]
+        directions = list(torch.autograd.grad(objective, values))
+        with torch.no_grad():
+            for index, (value, rate) in enumerate(zip(values, self.rates, strict=True)):
+                if self.weight_decay > 0:
+                    directions[index] = directions[index].add(value, alpha=self.weight_decay)
+                if self.momentum > 0:
+                    directions[index] = self.velocities[index].mul_(self.momentum).add_(directions[index])
+                value.addcmul_(directions[index], rate, value=-1)
+        return lambda: [
+            directions[index] * self.rates[index]
+            for index, parameter in enumerate(self.parameters)
+            if parameter.name.endswith(".weight") and parameter.name.count(".") == 1
+        ]
+
+
+class Tally:
+    """Loss and correct answers of each run over some examples."""
+
+    def __init__(self, runs: int) -> None:
+        self.loss = torch.zeros(runs, dtype=torch.float64)
+        self.correct = torch.zeros(runs, dtype=torch.int64)
+        self.examples = 0
+
+    def add(self, losses: Tensor, correct: Tensor) -> None:
+        """Count example losses [R, B] and the number of correct answers [R] among them."""
+        self.loss += losses.sum(1)
+        self.correct += correct
+        self.examples += losses.shape[1]
+
+    def accuracy(self) -> Tensor:
+        return self.correct / max(self.examples, 1)
+
+
+class History:
+    """Loss and accuracy of each run: on minibatches since the last row, and on the test split."""
+
+    def __init__(self, runs: int, steps_per_epoch: int) -> None:
+        self.steps_per_epoch = steps_per_epoch
+        self.train = Tally(runs)
+        self.rows: list[tuple[int, str, list[float], list[float]]] = []
+
+    def close_train(self, step: int) -> None:
+        """Make a row of the minibatches since the last one."""
+        self.add(step, "train", self.train)
+        self.train = Tally(len(self.train.loss))
+
+    def add(self, step: int, split: str, tally: Tally) -> None:
+        mean_loss = tally.loss / tally.examples
+        self.rows.append((step, split, mean_loss.tolist(), tally.accuracy().tolist()))
+
+    def frames(self, until: Sequence[int | None]) -> list[pd.DataFrame]:
+        """The history of each run, up to but not including step `until` where that is given."""
+        return [self._frame(run, end) for run, end in enumerate(until)]
+
+    def _frame(self, run: int, until: int | None) -> pd.DataFrame:
+        rows = [row for row in self.rows if until is None or row[0] < until]
+        steps = np.array([row[0] for row in rows], dtype=np.int32)
+        return pd.DataFrame({
+            "step": steps,
+            "epoch": (steps / self.steps_per_epoch).astype(np.float32),
+            "split": pd.Series([row[1] for row in rows], dtype="str"),
+            "loss": np.array([row[2][run] for row in rows], dtype=np.float32),
+            "accuracy": np.array([row[3][run] for row in rows], dtype=np.float32),
+        })
