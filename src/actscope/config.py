@@ -1,27 +1,28 @@
-"""A point of the grid: what it is made of, checked once at the door, and its signature."""
+"""A point of the grid: what it is made of, checked once at the door."""
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Annotated, Any, Literal, Self, TypeVar, cast
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields
+from typing import Annotated, Any, Literal, Self, TypeVar, cast, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
+from pydantic_core import ErrorDetails
 
 from actscope.errors import ConfigError
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
-Count = Annotated[int, Field(ge=1)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Argument = bool | int | Finite | Annotated[str, Field(max_length=64)] | None
+# Strict: seed=1.5 and lr=true are errors, not 1 and 1.0.
+Bool = Annotated[bool, Field(strict=True)]
+Int = Annotated[int, Field(strict=True)]
+Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Count = Annotated[Int, Field(ge=1)]
+Argument = Bool | Int | Finite | Annotated[str, Field(max_length=64)] | None
 
 Parsed = TypeVar("Parsed")
 
-# Strict: seed=1.5 and lr=true are errors, not 1 and 1.0.
-checked = dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
+checked = dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 
 
 @checked
@@ -31,7 +32,7 @@ class Activation:
     name: Name
     function: Annotated[str, Field(max_length=200)]
     arguments: tuple[tuple[str, Argument], ...] = ()
-    batch_norm: bool = False
+    batch_norm: Bool = False
 
 
 @checked
@@ -44,7 +45,10 @@ class DataSource:
 class Model:
     """A multilayer perceptron: widths of its hidden layers and scale of its initial weights."""
 
-    hidden: Annotated[tuple[Count, ...], Field(min_length=1)]
+    # As many units and layers as a trajectory's int16 and int8 can number.
+    hidden: Annotated[
+        tuple[Annotated[Count, Field(le=2**15)], ...], Field(min_length=1, max_length=2**7 - 2)
+    ]
     init: Literal["he", "lecun", "xavier", "normal"] = "he"
     init_std: Annotated[Finite, Field(gt=0)] | None = None
 
@@ -87,7 +91,7 @@ class Point:
     study: Name
     activation: Activation
     lr: Annotated[Finite, Field(gt=0)]
-    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    seed: Annotated[Int, Field(ge=0, lt=2**63)]
     data: DataSource
     model: Model
     train: Train
@@ -116,84 +120,131 @@ def parse_point(config: DictConfig) -> Point:
     settings.pop("tracking", None)
     settings.pop("experiment", None)
     settings["activation"] = _parse_activation(settings.get("activation"))
-    model = settings.get("model")
-    if isinstance(model, dict) and isinstance(model.get("hidden"), list):
-        model["hidden"] = tuple(model["hidden"])
     return parse(Point, settings)
 
 
 def parse_tracking(config: DictConfig) -> Tracking:
     """Check the tracking part of a composed configuration, or raise ConfigError."""
-    return parse(Tracking, plain(config).get("tracking"))
+    return parse(Tracking, plain(config).get("tracking"), "tracking")
 
 
-def parse(kind: type[Parsed], settings: Any) -> Parsed:
-    """Make `settings` a `kind`; the first thing that is wrong becomes the line of a ConfigError."""
+def parse(kind: type[Parsed], settings: Any, name: str = "") -> Parsed:
+    """Make the settings called `name` a `kind`; the first wrong one becomes a ConfigError's line."""
     try:
         return TypeAdapter(kind).validate_python(settings)
     except ValidationError as error:
-        raise ConfigError(_first_line(error)) from None
+        raise ConfigError(_first_wrong(error, kind, settings, name)) from None
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
     """Resolve a configuration into plain dictionaries, or raise ConfigError."""
     try:
-        return cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
+        return cast(
+            dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        )
     except OmegaConfBaseException as error:
         raise ConfigError(str(error).splitlines()[0]) from error
 
 
-def settings_of(point: Point) -> dict[str, Any]:
-    """All settings of a point, flat, under the names that the command line uses."""
-    function = {"_target_": point.activation.function, **dict(point.activation.arguments)}
-    return {
-        "study": point.study,
-        "activation": point.activation.name,
-        **{f"activation.function.{key}": value for key, value in function.items()},
-        "activation.batch_norm": point.activation.batch_norm,
-        "lr": point.lr,
-        "seed": point.seed,
-        "data": point.data.name,
-        **{
-            f"{group}.{key}": list(value) if isinstance(value, tuple) else value
-            for group in ("model", "train", "trajectory", "outcome")
-            for key, value in asdict(getattr(point, group)).items()
-        },
-    }
-
-
-def config_hash(point: Point) -> str:
-    """SHA-256 of all settings that can change a number: not the study's name, not where data lies."""
+def nested_settings(point: Point) -> dict[str, Any]:
+    """All settings of a point as a configuration holds them: what `parse_point` reads."""
     settings = asdict(point)
-    del settings["study"]
-    del settings["data"]["root"]
-    return sha256_of(settings)
+    activation = settings["activation"]
+    arguments = dict(activation.pop("arguments"))
+    activation["function"] = {"_target_": activation["function"], **arguments}
+    settings["model"]["hidden"] = list(point.model.hidden)
+    return settings
 
 
-def sha256_of(value: Any) -> str:
-    """SHA-256 of a value's canonical JSON: sorted keys, no spaces, no NaN."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+def flat_settings(point: Point) -> dict[str, Any]:
+    """All settings of a point under the names that the command line uses."""
+    settings = nested_settings(point)
+    groups = {"activation": settings["activation"].pop("name"), "data": settings["data"].pop("name")}
+    return {**groups, **dict(_flattened(settings))}
+
+
+def _flattened(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flattened(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def _parse_activation(settings: Any) -> Activation:
     function = settings.get("function") if isinstance(settings, Mapping) else None
     if not isinstance(function, Mapping) or "_target_" not in function:
         raise ConfigError("activation: needs function._target_, the import path of its function")
-    arguments = {key: value for key, value in function.items() if key != "_target_"}
+    given = {key: value for key, value in function.items() if key != "_target_"}
+    arguments = parse(dict[str, Argument], given, "activation.function")
     rest = {key: value for key, value in settings.items() if key != "function"}
     flat = {**rest, "function": function["_target_"], "arguments": tuple(sorted(arguments.items()))}
-    return parse(Activation, flat)
+    return parse(Activation, flat, "activation")
 
 
-def _first_line(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"] if isinstance(part, str) and part.islower())
-    given = "" if isinstance(first["input"], dict) else f"={_shorten(first['input'])}"
-    reason = first["msg"].removeprefix("Value error, ")
-    return f"{where}{given}: {reason}" if where else reason
+# What would be right, by the type of pydantic's error, whose context fills the braces.
+ADVICE = {
+    "bool_type": "give true or false",
+    "dataclass_type": "give settings by name",
+    "finite_number": "give a finite number",
+    "float_type": "give a number",
+    "greater_than": "give more than {gt}",
+    "greater_than_equal": "give at least {ge}",
+    "int_from_float": "give a whole number",
+    "int_type": "give a whole number",
+    "less_than": "give less than {lt}",
+    "less_than_equal": "give at most {le}",
+    "literal_error": "choose {expected}",
+    "missing": "is missing",
+    "string_pattern_mismatch": "give letters, digits, '_', '.' and '-', first a letter or a digit",
+    "string_too_long": "give at most {max_length} characters",
+    "string_too_short": "give at least {min_length} character",
+    "string_type": "give a text",
+    "too_long": "give at most {max_length} values",
+    "too_short": "give at least {min_length} value",
+    "tuple_type": "give a list like [64]",
+}
 
 
-def _shorten(value: Any) -> str:
-    text = ascii(value)
+def _first_wrong(error: ValidationError, kind: Any, settings: Any, name: str) -> str:
+    """Name the first setting that is wrong, and what would be right."""
+    errors = error.errors(include_url=False)
+    first = errors[0]
+    if first["type"] == "value_error":
+        return first["msg"].removeprefix("Value error, ")
+    if first["type"] == "unexpected_keyword_argument":
+        *group, _ = first["loc"]
+        for part in group:
+            kind = get_type_hints(kind)[str(part)]
+        allowed = ", ".join(field.name for field in fields(kind))
+        return f"{_place(first, settings, name)}: there is no such setting; choose one of {allowed}"
+    place = _place(first, settings, name)
+    # Where a setting may be one thing or another, each has its own error.
+    reasons = [_advice(each) for each in errors if _place(each, settings, name) == place]
+    given = "" if first["type"] == "missing" else f"={_shorten(ascii(first['input']))}"
+    return f"{place}{given}: {' or '.join(dict.fromkeys(reasons))}"
+
+
+def _place(error: ErrorDetails, settings: Any, name: str) -> str:
+    """Name of the setting as on the command line: `model.hidden[0]`.
+
+    What else pydantic's location holds are the kinds of value that it has tried.
+    """
+    place = name
+    for part in error["loc"]:
+        if isinstance(settings, Mapping) and (part in settings or error["type"] == "missing"):
+            place, settings = f"{place}.{part}".removeprefix("."), settings.get(part)
+        elif isinstance(settings, list | tuple) and isinstance(part, int):
+            place, settings = f"{place}[{part}]", settings[part]
+        else:
+            break
+    return _shorten(ascii(place)[1:-1])
+
+
+def _advice(error: ErrorDetails) -> str:
+    advice = ADVICE.get(error["type"])
+    return advice.format(**error.get("ctx", {})) if advice else error["msg"]
+
+
+def _shorten(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -26,6 +26,23 @@ class Parameter:
     name: str
     value: Tensor
     runs: slice
+    is_weight_matrix: bool = False
+
+
+@dataclass
+class Hidden:
+    """What the functions of a hidden layer were given and made of it, [G, B, O] an activation."""
+
+    given: list[Tensor]
+    values: list[Tensor]
+
+    def slopes(self) -> Tensor:
+        """Derivative of the functions at what they were given, [R, B, O].
+
+        Taken from the graph of the forward pass, so before the backward pass has freed it.
+        """
+        ones = [torch.ones_like(values) for values in self.values]
+        return torch.cat(torch.autograd.grad(self.values, self.given, ones, retain_graph=True))
 
 
 class StackedMLP:
@@ -54,51 +71,49 @@ class StackedMLP:
     def parameters(self) -> Iterator[Parameter]:
         everyone = slice(0, len(self.weights[0]))
         for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True), 1):
-            yield Parameter(f"layer{number}.weight", weight, everyone)
+            yield Parameter(f"layer{number}.weight", weight, everyone, is_weight_matrix=True)
             yield Parameter(f"layer{number}.bias", bias, everyone)
         for number, layer in enumerate(self.hidden, 1):
             for nonlinearity in layer:
                 for name, value in nonlinearity.trained.items():
                     yield Parameter(f"layer{number}.{name}", value, nonlinearity.runs)
 
-    def forward(self, x: Tensor, *, training: bool) -> tuple[Tensor, list[Tensor]]:
-        """Logits [R, B, classes] of x [R or 1, B, I], and what each hidden layer's function was given.
+    def forward(self, x: Tensor, *, training: bool) -> tuple[Tensor, list[Hidden]]:
+        """Logits [R, B, classes] of x [R or 1, B, I], and the hidden layers on the way to them.
 
         In training, batch normalisation uses the minibatch's statistics and updates its running ones.
         """
-        given = []
+        layers = []
         x = x.expand(len(self.weights[0]), -1, -1)
-        for weight, bias, layer in zip(self.weights, self.biases, self.hidden, strict=False):
+        for weight, bias, parts in zip(self.weights, self.biases, self.hidden, strict=False):
             sums = torch.baddbmm(bias, x, weight)  # [R, B, O]
-            given.append(
-                _joined([part.normalised(sums[part.runs], training=training) for part in layer])
-            )
-            x = _joined([part.function(given[-1][part.runs]) for part in layer])
-        return torch.baddbmm(self.biases[-1], x, self.weights[-1]), given
-
-    def slopes(self, layer: int, given: Tensor) -> Tensor:
-        """Derivative of hidden layer `layer`'s (from 0) function at what it was given, [R, B, O]."""
-        given = given.detach().requires_grad_()
-        with torch.enable_grad():
-            values = _joined([part.function(given[part.runs]) for part in self.hidden[layer]])
-            return torch.autograd.grad(values.sum(), given)[0]
+            sizes = [part.size for part in parts]
+            given = [
+                part.normalised(own, training=training)
+                for part, own in zip(parts, torch.split(sums, sizes), strict=True)
+            ]
+            values = [part.function(own) for part, own in zip(parts, given, strict=True)]
+            layers.append(Hidden(given, values))
+            x = torch.cat(values)
+        return torch.baddbmm(self.biases[-1], x, self.weights[-1]), layers
 
     def state_of(self, run: int) -> dict[str, Tensor]:
         """A copy of one run's tensors, as `torch.nn.Linear` and `BatchNorm1d` lay them out."""
         state = {}
         for parameter in self.parameters():
             if parameter.runs.start <= run < parameter.runs.stop:
-                state[parameter.name] = parameter.value[run - parameter.runs.start].detach()
+                value = parameter.value[run - parameter.runs.start].detach()
+                state[parameter.name] = value.T if parameter.is_weight_matrix else value.flatten()
         for number, layer in enumerate(self.hidden, 1):
             for part in layer:
                 if part.runs.start <= run < part.runs.stop:
                     for name, rows in part.running.items():
                         value = rows.view(part.size, -1)[run - part.runs.start]
                         state[f"layer{number}.{name}"] = value
-        for name, value in state.items():
-            is_matrix = name.endswith(".weight") and name.count(".") == 1
-            state[name] = (value.T if is_matrix else value.flatten()).contiguous().clone()
-        return state
+        return {
+            name: value.clone(memory_format=torch.contiguous_format)
+            for name, value in state.items()
+        }
 
 
 class Nonlinearity:
@@ -141,10 +156,14 @@ class Nonlinearity:
         """The activation function of [G, B, O]."""
         if not self.own:
             return self.module(given)  # type: ignore[no-any-return]
-        return torch.stack([
-            functional_call(self.module, {name: value[run] for name, value in self.own.items()}, part)
-            for run, part in enumerate(given)
-        ])
+        return torch.stack(
+            [
+                functional_call(
+                    self.module, {name: value[run] for name, value in self.own.items()}, part
+                )
+                for run, part in enumerate(given)
+            ]
+        )
 
 
 def runs_by_activation(points: Sequence[Point]) -> Iterator[tuple[Activation, slice]]:
@@ -168,8 +187,7 @@ def initial_weights(
     rng = torch.Generator().manual_seed(stream_seed(seed, "init"))
     return [
         # Drawn in float32 whatever the dtype: a generator gives other numbers in float64.
-        torch.randn(fan_in, fan_out, generator=rng).to(dtype)
-        * initial_std(model, fan_in, fan_out)
+        torch.randn(fan_in, fan_out, generator=rng).to(dtype) * initial_std(model, fan_in, fan_out)
         for fan_in, fan_out in pairwise(widths)
     ]
 
@@ -207,7 +225,9 @@ def make_function(activation: Activation) -> nn.Module:
     try:
         module = kind(**dict(activation.arguments))
     except TypeError as error:
-        raise ConfigError(f"activation={activation.name}: {name} refuses its arguments: {error}") from None
+        raise ConfigError(
+            f"activation={activation.name}: {name} refuses its arguments: {error}"
+        ) from None
     if not _is_elementwise(module):
         raise ConfigError(
             f"activation={activation.name}: {name} is not an elementwise function of its input alone; "
@@ -236,6 +256,3 @@ def _is_elementwise(module: nn.Module) -> bool:
         and torch.allclose(moved.reshape(4, 6).flip(0, 1), once, rtol=1e-5, atol=1e-6)
     )
 
-
-def _joined(parts: list[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(parts)

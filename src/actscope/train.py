@@ -18,7 +18,7 @@ from actscope.data import Data
 from actscope.model import StackedMLP, make_function, stream_seed
 from actscope.errors import ConfigError
 from actscope.outcome import Outcome, judge
-from actscope.trajectory import Recorder
+from actscope.trajectory import Recorder, active
 
 EVALUATED_AT_ONCE = 1000  # test examples: enough to be fast, few enough to stay in the caches
 
@@ -157,19 +157,21 @@ class Training:
         ]
 
     def _learn(self, step: int, x: Tensor, y: Tensor) -> None:
-        logits, given = self.stack.forward(x, training=True)
+        is_recorded = step % self.record_every == 0 or step == self.total
+        logits, hidden = self.stack.forward(x, training=True)
         losses = example_losses(logits, y)  # [R, B]
         self._note_divergence(step, torch.isfinite(losses.detach().sum(1)))
+        hidden_active = [active(layer.slopes()) for layer in hidden] if is_recorded else []
         # Runs do not touch, so the gradient of the sum over runs is each run's own gradient.
         objective = losses.sum() if self.settings.reduction == "sum" else losses.mean(1).sum()
-        changes = self.optimiser.step(objective)
+        self.optimiser.step(objective)
         with torch.no_grad():
             correct = (logits.argmax(2) == y).sum(1)
-            self.history.train.add(losses.detach(), correct)
+            self.history.train.add(losses, correct)
             if step > self.total - math.ceil(self.total / 10):
-                self.late.add(losses.detach(), correct)
-            if step % self.record_every == 0 or step == self.total:
-                self.recorder.record(step, self.stack, given, changes())
+                self.late.add(losses, correct)
+            if is_recorded:
+                self.recorder.record(step, self.stack, self.optimiser.update_norms(), hidden_active)
                 self.history.close_train(step)
 
     @torch.no_grad()
@@ -209,12 +211,15 @@ def minibatches(
     Runs of one seed see the same minibatches; where all do, the first dimension is 1.
     """
     streams = {
-        seed: torch.Generator().manual_seed(stream_seed(seed, "order")) for seed in dict.fromkeys(seeds)
+        seed: torch.Generator().manual_seed(stream_seed(seed, "order"))
+        for seed in dict.fromkeys(seeds)
     }
     examples = len(data.train_x)
     for _ in range(epochs):
         orders = {seed: torch.randperm(examples, generator=rng) for seed, rng in streams.items()}
-        rows = torch.stack(list(orders.values()) if len(orders) == 1 else [orders[s] for s in seeds])
+        rows = torch.stack(
+            list(orders.values()) if len(orders) == 1 else [orders[s] for s in seeds]
+        )
         for chosen in rows.split(batch_size, dim=1):
             flat = chosen.flatten()
             # index_select gathers several times faster than x[index].
@@ -237,30 +242,31 @@ class SGD:
         self.weight_decay = points[0].train.weight_decay
         self.parameters = list(stack.parameters())
         rates = torch.tensor([point.lr for point in points], dtype=dtype)
-        self.rates = [
-            rates[p.runs].view(-1, *[1] * (p.value.dim() - 1)) for p in self.parameters
-        ]
-        self.velocities = [torch.zeros_like(p.value) for p in self.parameters]
-        self.is_matrix = [p.value.dim() == 3 and p.name.count(".") == 1 for p in self.parameters]
+        self.rates = [rates[p.runs].view(-1, *[1] * (p.value.dim() - 1)) for p in self.parameters]
+        self.directions = [torch.zeros_like(p.value) for p in self.parameters]  # of the last step
 
-    def step(self, objective: Tensor) -> Callable[[], list[Tensor]]:
-        """Take one step down the gradient of `objective`.
-
-        Returns a function that gives the change of each layer's weights, [R, I, O].
-        """
+    def step(self, objective: Tensor) -> None:
+        """Take one step down the gradient of `objective`."""
         values = [parameter.value for parameter in self.parameters]
-        directions = list(torch.autograd.grad(objective, values))
+        gradients = torch.autograd.grad(objective, values)
         with torch.no_grad():
-            for index, (value, rate) in enumerate(zip(values, self.rates, strict=True)):
+            for index, (value, direction) in enumerate(zip(values, gradients, strict=True)):
                 if self.weight_decay > 0:
-                    directions[index] = directions[index].add(value, alpha=self.weight_decay)
+                    direction = direction.add(value, alpha=self.weight_decay)
                 if self.momentum > 0:
-                    directions[index] = self.velocities[index].mul_(self.momentum).add_(directions[index])
-                value.addcmul_(directions[index], rate, value=-1)
-        return lambda: [
-            directions[index] * self.rates[index]
-            for index, parameter in enumerate(self.parameters)
-            if parameter.name.endswith(".weight") and parameter.name.count(".") == 1
+                    direction = self.directions[index].mul_(self.momentum).add_(direction)
+                value.addcmul_(direction, self.rates[index], value=-1)
+                self.directions[index] = direction
+
+    def update_norms(self) -> list[Tensor]:
+        """L2 length of the last change of each unit's incoming weights, [R, O] a layer."""
+        return [
+            # x * x: square() takes several times as long on tensors of this size.
+            (direction * direction).sum(1).sqrt() * rate.squeeze(1)
+            for direction, rate, parameter in zip(
+                self.directions, self.rates, self.parameters, strict=True
+            )
+            if parameter.is_weight_matrix
         ]
 
 
@@ -306,10 +312,12 @@ class History:
     def _frame(self, run: int, until: int | None) -> pd.DataFrame:
         rows = [row for row in self.rows if until is None or row[0] < until]
         steps = np.array([row[0] for row in rows], dtype=np.int32)
-        return pd.DataFrame({
-            "step": steps,
-            "epoch": (steps / self.steps_per_epoch).astype(np.float32),
-            "split": pd.Series([row[1] for row in rows], dtype="str"),
-            "loss": np.array([row[2][run] for row in rows], dtype=np.float32),
-            "accuracy": np.array([row[3][run] for row in rows], dtype=np.float32),
-        })
+        return pd.DataFrame(
+            {
+                "step": steps,
+                "epoch": (steps / self.steps_per_epoch).astype(np.float32),
+                "split": pd.Series([row[1] for row in rows], dtype="str"),
+                "loss": np.array([row[2][run] for row in rows], dtype=np.float32),
+                "accuracy": np.array([row[3][run] for row in rows], dtype=np.float32),
+            }
+        )

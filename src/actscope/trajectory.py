@@ -15,6 +15,10 @@ from actscope.model import StackedMLP
 # A slope under this in magnitude passes practically no gradient on.
 NEGLIGIBLE_SLOPE = 1e-3
 
+# MLflow's UI chokes on hundreds of series a run: it gets the article's, at few steps.
+SERIES_UNITS = 10
+SERIES_STEPS = 25
+
 QUANTITIES = ["weight_mean", "bias", "update_norm", "active"]
 
 
@@ -26,21 +30,26 @@ class Recorder:
     records: list[Tensor] = field(default_factory=list)  # each [R, U, quantity] float32
 
     def record(
-        self, step: int, stack: StackedMLP, given: Sequence[Tensor], changes: Sequence[Tensor]
+        self,
+        step: int,
+        stack: StackedMLP,
+        update_norms: Sequence[Tensor],
+        hidden_active: Sequence[Tensor],
     ) -> None:
-        """Note the state after `step` minibatches.
+        """Note the state after `step` minibatches, all of it [R, O] a layer.
 
-        `given`: what each hidden layer's function was given on the last minibatch, [R, B, O];
-        `changes`: the last change of each layer's weights, [R, I, O].
+        `update_norms`: L2 length of the last change of each unit's incoming weights;
+        `hidden_active`: `active` of each hidden layer. An output unit is always active.
         """
         layers = []
         for layer, (weight, bias) in enumerate(zip(stack.weights, stack.biases, strict=True)):
-            hidden = layer < len(given)
+            biases = bias.detach().squeeze(1)
+            is_hidden = layer < len(hidden_active)
             quantities = (
                 weight.detach().mean(1),
-                bias.detach().squeeze(1),
-                update_norm(changes[layer]),
-                active(stack.slopes(layer, given[layer])) if hidden else torch.ones_like(bias[:, 0]),
+                biases,
+                update_norms[layer],
+                hidden_active[layer] if is_hidden else torch.ones_like(biases),
             )
             layers.append(torch.stack(quantities, dim=2))
         self.steps.append(step)
@@ -61,26 +70,40 @@ class Recorder:
         return frames
 
 
-def update_norm(change: Tensor) -> Tensor:
-    """L2 length of the change [R, I, O] of each unit's incoming weights, shape [R, O]."""
-    return change.square().sum(1).sqrt()
-
-
 def active(slopes: Tensor) -> Tensor:
     """Share of the minibatch on which each unit's slope [R, B, O] is not negligible, shape [R, O]."""
-    return (slopes.abs() > NEGLIGIBLE_SLOPE).to(slopes.dtype).mean(1)
+    return (slopes.abs() > NEGLIGIBLE_SLOPE).sum(1) / slopes.shape[1]
 
 
 def trajectory_frame(
-    steps: Sequence[int], widths: Sequence[int], values: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]"
+    steps: Sequence[int],
+    widths: Sequence[int],
+    values: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]",
 ) -> pd.DataFrame:
     """One row a recorded step and unit, from values [T, U, quantity]."""
     layer = np.repeat(np.arange(1, len(widths) + 1, dtype=np.int8), widths)
     unit = np.concatenate([np.arange(width, dtype=np.int16) for width in widths])
-    frame = pd.DataFrame({
-        "step": np.repeat(np.asarray(steps, dtype=np.int32), len(unit)),
-        "layer": np.tile(layer, len(steps)),
-        "unit": np.tile(unit, len(steps)),
-    })
+    frame = pd.DataFrame(
+        {
+            "step": np.repeat(np.asarray(steps, dtype=np.int32), len(unit)),
+            "layer": np.tile(layer, len(steps)),
+            "unit": np.tile(unit, len(steps)),
+        }
+    )
     frame[QUANTITIES] = values.reshape(-1, len(QUANTITIES))
     return frame
+
+
+def thinned_series(trajectory: pd.DataFrame) -> dict[str, "pd.Series[float]"]:
+    """The article's series at few steps: mean weight and bias of the first ten units of a layer.
+
+    Named `layer1/unit03/weight_mean` and so on, each by step.
+    """
+    steps = trajectory["step"].unique()
+    places = np.linspace(0, len(steps) - 1, min(SERIES_STEPS, len(steps))).round().astype(int)
+    shown = trajectory["step"].isin(steps[places]) & (trajectory["unit"] < SERIES_UNITS)
+    return {
+        f"layer{layer}/unit{unit:02d}/{quantity}": rows.set_index("step")[quantity]
+        for (layer, unit), rows in trajectory[shown].groupby(["layer", "unit"])
+        for quantity in ("weight_mean", "bias")
+    }

@@ -1,0 +1,6 @@
+"""`python -m actscope`."""
+
+from actscope.app import run
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,106 @@
+"""The command line, through Hydra: train one point, or with `-m` a whole grid."""
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+
+from actscope.config import Point, parse_point, parse_tracking, plain
+from actscope.errors import ActscopeError, ConfigError, SweepError
+from actscope.project import CONF, ROOT
+from hydra_plugins.actscope_launcher.launcher import Job, trains_grids_with
+
+OmegaConf.register_new_resolver("project", lambda folder: str(ROOT / folder), replace=True)
+
+
+def run() -> None:
+    """Entry point: a user's mistake ends as one line and a non-zero exit code."""
+    wants_traceback = "HYDRA_FULL_ERROR" in os.environ
+    # Hydra otherwise prints errors itself and leaves nothing for the lines below.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        main()
+    except (ActscopeError, HydraException, OmegaConfBaseException) as error:
+        if wants_traceback:
+            traceback.print_exc()
+        else:
+            print(f"actscope: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
+        sys.exit(getattr(error, "exit_code", ConfigError.exit_code))
+
+
+def train_grid(
+    jobs: Sequence[Job], folder: Path, workers: int | None, stack_size: int
+) -> list[float | Exception]:
+    """Train the points of a multirun together: of each its final test accuracy, or what went wrong.
+
+    Raises:
+        ActscopeError: a setting, the data or the store is wrong; nothing was trained then.
+
+    """
+    if not jobs:
+        raise ConfigError("the grid is empty: give every axis a value, like seed=range(5)")
+    points = [parse_point(job.config) for job in jobs]
+    settings = parse_tracking(jobs[0].config)
+
+    # Heavy imports wait until the settings are known to be right.
+    from actscope import sweep
+
+    console = Console(highlight=False)
+    resources = sweep.Resources.checked(workers, stack_size)
+    write_jobs(jobs, folder / "points.jsonl")
+    results = sweep.run_sweep(
+        drop_repeated(points, console), settings, folder.name, resources, console
+    )
+    return [sweep.accuracy_or_error(results[point]) for point in points]
+
+
+@trains_grids_with(train_grid)
+def train_point(config: DictConfig) -> float:
+    """Train and track one point: a single run, or a job of any launcher but actscope's own.
+
+    Returns its final test accuracy, NaN where it diverged, for sweepers that optimise.
+    """
+    point, settings = parse_point(config), parse_tracking(config)
+
+    from actscope import sweep
+
+    sweep_id = Path(HydraConfig.get().runtime.output_dir).name
+    result = sweep.run_alone(point, settings, sweep_id, Console(highlight=False))
+    accuracy = sweep.accuracy_or_error(result)
+    if isinstance(accuracy, SweepError):
+        raise accuracy
+    return accuracy
+
+
+main = hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(train_point)
+
+
+def drop_repeated(points: Sequence[Point], console: Console) -> list[Point]:
+    """Keep each point once, naming those that the grid holds more often."""
+    unique: dict[Point, int] = {}
+    for point in points:
+        unique[point] = unique.get(point, 0) + 1
+    for point, times in unique.items():
+        if times > 1:
+            console.print(f"{point}: written {times} times in the grid, trained once")
+    return list(unique)
+
+
+def write_jobs(jobs: Sequence[Job], path: Path) -> None:
+    """Write a line a job: its number, overrides and resolved configuration.
+
+    One file where Hydra writes three a job: that takes it longer than a small point's training.
+    """
+    with path.open("w") as file:
+        for number, job in enumerate(jobs):
+            line = {"job": number, "overrides": list(job.overrides), "config": plain(job.config)}
+            file.write(f"{json.dumps(line)}\n")

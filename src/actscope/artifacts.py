@@ -1,0 +1,37 @@
+"""The files that a run leaves behind."""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from omegaconf import OmegaConf
+from safetensors.torch import save_file
+
+from actscope.config import nested_settings
+from actscope.panels import PANELS, draw_panels
+from actscope.train import RunResult
+
+
+def write(result: RunResult, folder: Path) -> None:
+    """Write all artifacts of a run: config.yaml, history.parquet, trajectory.parquet, ..."""
+    OmegaConf.save(OmegaConf.create(nested_settings(result.point)), folder / "config.yaml")
+    write_parquet(result.history, folder / "history.parquet")
+    write_parquet(result.trajectory, folder / "trajectory.parquet")
+    save_file(result.state, folder / "model.safetensors")
+    save_trajectories(result, folder / "trajectories.png")
+
+
+def write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    frame.to_parquet(path, compression="zstd", index=False)
+
+
+def save_trajectories(result: RunResult, path: Path) -> None:
+    """Draw the article's five panels of one run."""
+    figure = Figure(figsize=(6.4, 9.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(PANELS), 1, sharex=True)
+    figure.suptitle(f"{result.point}: {result.outcome}")
+    draw_panels(result.history, result.trajectory, list(axes))
+    axes[-1].set_xlabel("minibatches")
+    figure.savefig(path, dpi=90)

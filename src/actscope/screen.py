@@ -1,0 +1,150 @@
+"""What a person sees of a sweep: the plan, the progress, the table at the end."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from actscope.config import Point
+from actscope.results import Done, Failed, Result, by_cell
+
+SECONDS_BETWEEN_LINES = 10.0  # of progress, where the output is not a terminal
+
+
+class Progress:
+    """A bar over all run-steps of a sweep with the time left; plain lines where there is no terminal."""
+
+    def __init__(self, console: Console, run_steps: Sequence[int]) -> None:
+        self.console = console
+        self.run_steps = run_steps  # of each stack
+        self.done = [0] * len(run_steps)
+        self.last_line = time.monotonic()
+        self.bar = Bar(
+            TextColumn("training"),
+            BarColumn(),
+            TaskProgressColumn(),
+            MofNCompleteColumn(),
+            TextColumn("run-steps"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self.task = self.bar.add_task("training", total=sum(run_steps))
+
+    def __enter__(self) -> Self:
+        self.started = time.monotonic()
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        self.bar.stop()
+
+    def advance(self, stack: int, run_steps: int) -> None:
+        """Note that a stack, by number, has done so many run-steps."""
+        self.done[stack] = min(run_steps, self.run_steps[stack])
+        self.bar.update(self.task, completed=sum(self.done))
+        if not self.console.is_terminal:
+            self._print_line()
+
+    def follow(self, stack: int) -> Callable[[int], None]:
+        """`advance` for one stack."""
+        return lambda run_steps: self.advance(stack, run_steps)
+
+    def complete(self, stack: int) -> None:
+        self.advance(stack, self.run_steps[stack])
+
+    def _print_line(self) -> None:
+        now = time.monotonic()
+        done, total = sum(self.done), sum(self.run_steps)
+        if now - self.last_line >= SECONDS_BETWEEN_LINES and done:
+            self.last_line = now
+            left = (now - self.started) * (total - done) / done
+            self.console.print(f"trained {done / total:.0%}, about {left:.0f} s left")
+
+
+def print_plan(
+    console: Console, points: Sequence[Point], stacks: Sequence[int], workers: int, store: str
+) -> None:
+    """Tell what is about to happen; `stacks`: the number of points in each."""
+    axes = {
+        "activations": {point.activation.name for point in points},
+        "rates": {point.lr for point in points},
+        "seeds": {point.seed for point in points},
+    }
+    grid = " x ".join(f"{len(values)} {name}" for name, values in axes.items())
+    where = f"{min(workers, len(stacks))} worker processes" if workers else "this process"
+    console.print("study  ", ", ".join(dict.fromkeys(point.study for point in points)))
+    console.print(f"points  {len(points)} ({grid})")
+    console.print(f"stacks  {len(stacks)} of at most {max(stacks)} points, on {where}")
+    console.print(f"store   {store}", soft_wrap=True)
+
+
+def print_summary(console: Console, results: Sequence[Result]) -> None:
+    """Tell how a sweep ended, name what failed, and say how to go on."""
+    console.print(summary_table(results))
+    failed = [result for result in results if isinstance(result, Failed)]
+    for result in failed:
+        console.print(f"failed: {result.point}: {result.reason}", markup=False, soft_wrap=True)
+    for study in dict.fromkeys(result.point.study for result in results):
+        console.print(f"next:   make report STUDY={study}   or   make ui")
+
+
+def print_result(console: Console, result: Result) -> None:
+    """Tell how a single run ended."""
+    if isinstance(result, Done):
+        end = f"{result.outcome}, final test accuracy {result.test_accuracy:.4f}, run {result.run_id}"
+    else:
+        end = f"failed: {result.reason}"
+    console.print(f"{result.point}: {end}", markup=False, soft_wrap=True)
+
+
+def summary_table(results: Sequence[Result]) -> Table:
+    """Final test accuracy by rate and activation, and how the runs ended."""
+    table = Table(title="Final test accuracy: mean and standard deviation over n seeds")
+    for heading in ("lr", "activation", "mean", "sd", "n", "outcomes"):
+        is_text = heading in ("activation", "outcomes")
+        table.add_column(heading, justify="left" if is_text else "right")
+    previous = None
+    for lr, activation, members in by_cell(results):
+        if previous not in (None, lr):
+            table.add_section()
+        previous = lr
+        table.add_row(f"{lr:g}", activation, *_accuracy_cells(members), _outcomes(members))
+    return table
+
+
+def _accuracy_cells(members: Sequence[Result]) -> tuple[str, str, str]:
+    finals = np.array([result.test_accuracy for result in members if isinstance(result, Done)])
+    finals = finals[np.isfinite(finals)]
+    mean = f"{finals.mean():.4f}" if len(finals) else "-"
+    deviation = f"{finals.std(ddof=1):.4f}" if len(finals) > 1 else "-"
+    return mean, deviation, str(len(finals))
+
+
+def _outcomes(members: Sequence[Result]) -> str:
+    counts = Counter(
+        str(result.outcome) if isinstance(result, Done) else "not trained" for result in members
+    )
+    return ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))

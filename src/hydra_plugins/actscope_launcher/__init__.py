@@ -1,0 +1,1 @@
+"""Hydra's side of a sweep: see launcher.py."""

@@ -1,0 +1,112 @@
+"""Hydra's side of a sweep, and nothing more: compose all points, hand them over, hand results back.
+
+Hydra imports this at every start, so it stays light.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_store import ConfigStore
+from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
+from omegaconf import DictConfig
+
+from hydra_plugins.actscope_launcher.compose import compose_all
+
+Task = TypeVar("Task", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Job:
+    """One cell of a multirun: what was asked for and the configuration that it makes."""
+
+    overrides: Sequence[str]
+    config: DictConfig
+
+
+# (jobs, the sweep's folder, workers, stack size) -> of each job its return value or exception
+TrainGrid = Callable[[Sequence[Job], Path, int | None, int], Sequence[Any]]
+
+
+def trains_grids_with(train_grid: TrainGrid) -> Callable[[Task], Task]:
+    """Mark a task function as one whose jobs `train_grid` can do all at once."""
+
+    def mark(task: Task) -> Task:
+        task.train_grid = train_grid  # type: ignore[attr-defined]
+        return task
+
+    return mark
+
+
+@dataclass
+class ActscopeLauncherConf:
+    _target_: str = "hydra_plugins.actscope_launcher.launcher.ActscopeLauncher"
+    workers: int | None = None  # processes; null: one a core; 0: this process alone
+    stack_size: int = 20  # points trained together; more overflow a CPU's caches
+
+
+@dataclass
+class ActscopeSweeperConf:
+    _target_: str = "hydra_plugins.actscope_launcher.launcher.ActscopeSweeper"
+    max_batch_size: int | None = None
+    params: dict[str, str] | None = None
+
+
+ConfigStore.instance().store(
+    group="hydra/launcher", name="actscope", node=ActscopeLauncherConf, provider="actscope"
+)
+ConfigStore.instance().store(
+    group="hydra/sweeper", name="actscope", node=ActscopeSweeperConf, provider="actscope"
+)
+
+
+class ActscopeSweeper(BasicSweeper):
+    """The basic sweeper, without composing every point once more than the launcher does."""
+
+    def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
+        """Leave that to the launcher, which composes all points before the first is trained."""
+
+
+class ActscopeLauncher(BasicLauncher):
+    """Trains marked task functions grid by grid; any other one as the basic launcher does."""
+
+    def __init__(self, workers: int | None, stack_size: int) -> None:
+        super().__init__()
+        self.workers = workers
+        self.stack_size = stack_size
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        assert self.config is not None
+        assert self.hydra_context is not None
+        train_grid: TrainGrid | None = getattr(self.task_function, "train_grid", None)
+        if train_grid is None:
+            return super().launch(job_overrides, initial_job_idx)
+        setup_globals()
+        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
+        folder = Path(self.config.hydra.sweep.dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        configs = compose_all(self.hydra_context.config_loader, self.config, job_overrides)
+        jobs = [Job(*job) for job in zip(job_overrides, configs, strict=True)]
+        values = train_grid(jobs, folder, self.workers, self.stack_size)
+        name = self.config.hydra.job.name
+        return [
+            _job_return(job, value, folder, name) for job, value in zip(jobs, values, strict=True)
+        ]
+
+
+def _job_return(job: Job, value: Any, folder: Path, name: str) -> JobReturn:
+    failed = isinstance(value, Exception)
+    finished = JobReturn(
+        overrides=job.overrides,
+        cfg=job.config,
+        working_dir=str(folder),
+        task_name=name,
+        status=JobStatus.FAILED if failed else JobStatus.COMPLETED,
+    )
+    finished.return_value = value
+    return finished
