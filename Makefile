@@ -15,10 +15,10 @@ BIN    := $(VENV)/bin
 quoted  = $(foreach word,$(1),'$(subst ','\'',$(word))')
 sweep   = $(BIN)/python -m actscope -m $(call quoted,$(1))
 
-.PHONY: help setup sweep report ui test check lint format type clean
+.PHONY: help setup sweep report ui test check lint format type constraints clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  ARGS="..." passes Hydra overrides on:  make sweep ARGS="experiment=article_dying seed=range(10)"'
 	@echo '  STUDY=name chooses the study of a report, PORT=number the port of the UI.'
@@ -57,6 +57,13 @@ format: $(STAMP)  ## ruff: mend what can be mended
 
 type: $(STAMP)  ## mypy, strict, on src
 	$(BIN)/mypy
+
+constraints: $(STAMP)  ## write what is installed now into constraints.txt
+	{ echo "# Every package of the environment, direct and transitive, at the version that the tests passed with."; \
+	  echo "# Made by: make constraints"; \
+	  $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//'; } > constraints.txt.new
+	mv constraints.txt.new constraints.txt
+	touch $(STAMP)
 
 clean:  ## remove the environment, caches, outputs and reports; never mlruns/ or data/
 	rm -rf $(VENV) build outputs reports .mypy_cache .pytest_cache .ruff_cache

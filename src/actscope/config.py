@@ -129,7 +129,7 @@ def parse_tracking(config: DictConfig) -> Tracking:
 
 
 def parse(kind: type[Parsed], settings: Any, name: str = "") -> Parsed:
-    """Make the settings called `name` a `kind`; the first wrong one becomes a ConfigError's line."""
+    """Make the settings called `name` a `kind`, or raise ConfigError for the first wrong one."""
     try:
         return TypeAdapter(kind).validate_python(settings)
     except ValidationError as error:
@@ -159,7 +159,10 @@ def nested_settings(point: Point) -> dict[str, Any]:
 def flat_settings(point: Point) -> dict[str, Any]:
     """All settings of a point under the names that the command line uses."""
     settings = nested_settings(point)
-    groups = {"activation": settings["activation"].pop("name"), "data": settings["data"].pop("name")}
+    groups = {
+        "activation": settings["activation"].pop("name"),
+        "data": settings["data"].pop("name"),
+    }
     return {**groups, **dict(_flattened(settings))}
 
 
@@ -178,6 +181,8 @@ def _parse_activation(settings: Any) -> Activation:
     given = {key: value for key, value in function.items() if key != "_target_"}
     arguments = parse(dict[str, Argument], given, "activation.function")
     rest = {key: value for key, value in settings.items() if key != "function"}
+    if "arguments" in rest:
+        raise ConfigError("activation.arguments: give arguments beside activation.function._target_")
     flat = {**rest, "function": function["_target_"], "arguments": tuple(sorted(arguments.items()))}
     return parse(Activation, flat, "activation")
 
@@ -222,7 +227,7 @@ def _first_wrong(error: ValidationError, kind: Any, settings: Any, name: str) ->
     # Where a setting may be one thing or another, each has its own error.
     reasons = [_advice(each) for each in errors if _place(each, settings, name) == place]
     given = "" if first["type"] == "missing" else f"={_shorten(ascii(first['input']))}"
-    return f"{place}{given}: {' or '.join(dict.fromkeys(reasons))}"
+    return f"{place}{given}: {' or '.join(dict.fromkeys(reasons)).replace('or give', 'or')}"
 
 
 def _place(error: ErrorDetails, settings: Any, name: str) -> str:
@@ -242,8 +247,12 @@ def _place(error: ErrorDetails, settings: Any, name: str) -> str:
 
 
 def _advice(error: ErrorDetails) -> str:
+    limits = {
+        key: f"{value:g}" if isinstance(value, float) else value
+        for key, value in error.get("ctx", {}).items()
+    }
     advice = ADVICE.get(error["type"])
-    return advice.format(**error.get("ctx", {})) if advice else error["msg"]
+    return advice.format(**limits) if advice else error["msg"]
 
 
 def _shorten(text: str) -> str:

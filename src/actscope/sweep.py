@@ -190,6 +190,8 @@ def _run_on_cluster(
     import dask
     from distributed import Client, LocalCluster, as_completed
 
+    # Hydra makes the root logger talkative, and a cluster tells it of every connection.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     settings = {
         # A stack that kills its worker is tried once more.
         "distributed.scheduler.allowed-failures": 1,

@@ -46,8 +46,9 @@ METRICS_A_BATCH = 1000  # MLflow's limit
 RUNS_A_PAGE = 1000  # MLflow's limit
 SQLITE = "sqlite:///"
 
-# alembic tells of every migration of a fresh store.
-logging.getLogger("alembic").setLevel(logging.WARNING)
+# Both tell of every table of a fresh store.
+for talkative in ("alembic", "mlflow"):
+    logging.getLogger(talkative).setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True)
@@ -244,6 +245,12 @@ def find_experiment(store: Store, study: str) -> Experiment:
         raise StoreError(f"the store {store} cannot be read: {first_line(error)}") from error
     there = ", ".join(sorted(set(names) - {"Default"})) or "none"
     raise StoreError(f"study={study}: the store {store} has no such study; it has {there}")
+
+
+def studies(store: Store) -> dict[str, str]:
+    """Id of each study's experiment, by name."""
+    experiments = store.client.search_experiments(order_by=["name ASC"])
+    return {e.name: e.experiment_id for e in experiments if e.name != "Default"}
 
 
 def read_history(store: Store, study: str, run_id: str) -> pd.DataFrame:

@@ -1,0 +1,61 @@
+"""Serve the project's store in MLflow's own UI: `python -m actscope.ui`, `make ui`."""
+
+import argparse
+import os
+import socket
+import sys
+
+from actscope import tracking
+from actscope.config import Tracking
+from actscope.errors import ActscopeError, StoreError
+
+HOST = "127.0.0.1"
+SERVER_SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # else it starts a job runner beside itself
+}
+
+
+def main() -> None:
+    """Print where to look, then become MLflow's server."""
+    parser = argparse.ArgumentParser(prog="python -m actscope.ui", description=__doc__)
+    parser.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default 5000)")
+    port = parser.parse_args().port
+    try:
+        store = tracking.open_store(Tracking(os.environ.get("MLFLOW_TRACKING_URI")))
+        command = server_command(store, port)
+    except ActscopeError as error:
+        sys.exit(f"actscope: {error}")
+    address = f"http://{HOST}:{port}"
+    print(f"MLflow's UI: {address}   (Ctrl-C ends it)")  # noqa: T201
+    for study, experiment_id in tracking.studies(store).items():
+        print(f"  {study}: {address}/#/experiments/{experiment_id}/runs", flush=True)  # noqa: T201
+    os.execvpe(command[0], command, {**os.environ, **SERVER_SETTINGS})  # noqa: S606 - fixed words
+
+
+def server_command(store: tracking.Store, port: int) -> list[str]:
+    """Command line of MLflow's server on a store of this machine.
+
+    Raises:
+        StoreError: the store is on a server, which has its own UI, or the port is taken.
+
+    """
+    if store.folder is None:
+        raise StoreError(f"the store is the server {store}: open that address in a browser")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            reason = error.strerror
+            raise StoreError(f"port {port} on {HOST} cannot be used ({reason}): give another, PORT=5001") from error
+    return [
+        *(sys.executable, "-m", "mlflow", "server"),
+        *("--backend-store-uri", store.uri),
+        *("--default-artifact-root", (store.folder / "artifacts").as_uri()),
+        *("--host", HOST, "--port", str(port), "--workers", "1"),
+    ]
+
+
+if __name__ == "__main__":
+    main()
