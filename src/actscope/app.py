@@ -33,8 +33,20 @@ def run() -> None:
         if wants_traceback:
             traceback.print_exc()
         else:
-            print(f"actscope: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
+            print(f"actscope: {one_line(error)}", file=sys.stderr)  # noqa: T201
         sys.exit(getattr(error, "exit_code", ConfigError.exit_code))
+
+
+def one_line(error: Exception) -> str:
+    """Tell an error in one line: Hydra's own go on about search paths and how to add new keys."""
+    text = str(error)
+    for beside_the_point in (
+        "Config search path:",
+        "To append to your config",
+        "See https://hydra",
+    ):
+        text = text.split(beside_the_point)[0]
+    return " ".join(text.split())
 
 
 def train_grid(

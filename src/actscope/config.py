@@ -22,26 +22,26 @@ Argument = Bool | Int | Finite | Annotated[str, Field(max_length=64)] | None
 
 Parsed = TypeVar("Parsed")
 
-checked = dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+CLOSED = ConfigDict(extra="forbid")
 
 
-@checked
+@dataclass(frozen=True, config=CLOSED)
 class Activation:
     """An elementwise function, by import path and arguments, behind batch normalisation or not."""
 
     name: Name
-    function: Annotated[str, Field(max_length=200)]
+    function: Annotated[str, Field(max_length=100)]
     arguments: tuple[tuple[str, Argument], ...] = ()
     batch_norm: Bool = False
 
 
-@checked
+@dataclass(frozen=True, config=CLOSED)
 class DataSource:
     name: Literal["digits", "mnist", "fashion_mnist", "kmnist"]
     root: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
 
 
-@checked
+@dataclass(frozen=True, config=CLOSED)
 class Model:
     """A multilayer perceptron: widths of its hidden layers and scale of its initial weights."""
 
@@ -59,7 +59,7 @@ class Model:
         return self
 
 
-@checked
+@dataclass(frozen=True, config=CLOSED)
 class Train:
     """Plain SGD on the cross-entropy, summed or averaged over the minibatch."""
 
@@ -67,24 +67,24 @@ class Train:
     batch_size: Count = 100
     reduction: Literal["sum", "mean"] = "sum"
     momentum: Annotated[Finite, Field(ge=0, lt=1)] = 0.0
-    weight_decay: Annotated[Finite, Field(ge=0)] = 0.0
+    weight_decay: Annotated[Finite, Field(ge=0, le=1)] = 0.0
 
 
-@checked
+@dataclass(frozen=True, config=CLOSED)
 class Trajectory:
     """How often every unit is recorded: each so many minibatches, or once an epoch."""
 
     every: Count | Literal["epoch"] = 1
 
 
-@checked
+@dataclass(frozen=True, config=CLOSED)
 class OutcomeRule:
     """Training accuracy over the last tenth of the steps from which a run counts as learned."""
 
     learned_from: Annotated[Finite, Field(gt=0, le=1)] = 0.5
 
 
-@checked
+@dataclass(frozen=True, config=CLOSED)
 class Point:
     """One cell of the grid."""
 
@@ -99,10 +99,11 @@ class Point:
     outcome: OutcomeRule = OutcomeRule()
 
     def __str__(self) -> str:
-        return f"{self.activation.name} lr={self.lr:g} seed={self.seed}"
+        lr = str(self.lr).removesuffix(".0")  # in full: points of different rates differ in name
+        return f"{self.activation.name} lr={lr} seed={self.seed}"
 
 
-@checked
+@dataclass(frozen=True, config=CLOSED)
 class Tracking:
     """Where runs are kept: an MLflow tracking URI, or the project's own store."""
 
@@ -143,7 +144,8 @@ def plain(config: DictConfig) -> dict[str, Any]:
             dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
         )
     except OmegaConfBaseException as error:
-        raise ConfigError(str(error).splitlines()[0]) from error
+        reason = str(error).splitlines()[0]
+        raise ConfigError(_shorten(f"{error.full_key}: {reason}", 180)) from error
 
 
 def nested_settings(point: Point) -> dict[str, Any]:
@@ -182,7 +184,7 @@ def _parse_activation(settings: Any) -> Activation:
     arguments = parse(dict[str, Argument], given, "activation.function")
     rest = {key: value for key, value in settings.items() if key != "function"}
     if "arguments" in rest:
-        raise ConfigError("activation.arguments: give arguments beside activation.function._target_")
+        raise ConfigError("activation.arguments: give them beside activation.function._target_")
     flat = {**rest, "function": function["_target_"], "arguments": tuple(sorted(arguments.items()))}
     return parse(Activation, flat, "activation")
 
@@ -255,5 +257,5 @@ def _advice(error: ErrorDetails) -> str:
     return advice.format(**limits) if advice else error["msg"]
 
 
-def _shorten(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _shorten(text: str, most: int = 60) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."

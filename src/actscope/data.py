@@ -109,7 +109,7 @@ def _from_torchvision(source: DataSource) -> Arrays:
             _check_against_archives(splits[0])
     # AssertionError: torchvision asserts that a file's length fits its header.
     except (OSError, RuntimeError, ValueError, EOFError, AssertionError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split()) or "a file is damaged"
         raise DataError(
             f"data={source.name}: {_whereabouts(source)} cannot be read or downloaded ({reason}); "
             f"{_ways_out(source)}"

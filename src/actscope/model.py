@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import math
 import pkgutil
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -224,10 +225,13 @@ def make_function(activation: Activation) -> nn.Module:
         raise ConfigError(f"activation={activation.name}: {name} is not a class of torch modules")
     try:
         module = kind(**dict(activation.arguments))
-    except TypeError as error:
+    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0][:80]
         raise ConfigError(
-            f"activation={activation.name}: {name} refuses its arguments: {error}"
+            f"activation={activation.name}: {name} refuses its arguments: {reason}"
         ) from None
+    if getattr(module, "inplace", False):
+        raise ConfigError(f"activation={activation.name}: {name} must not work in place")
     if not _is_elementwise(module):
         raise ConfigError(
             f"activation={activation.name}: {name} is not an elementwise function of its input alone; "
@@ -245,7 +249,8 @@ def _is_elementwise(module: nn.Module) -> bool:
     values = torch.linspace(-3, 3, 24).view(4, 6)
     elsewhere = values.flip(0, 1).reshape(2, 3, 4)
     try:
-        once, again, moved = module(values), module(values), module(elsewhere)
+        with warnings.catch_warnings(action="ignore"):  # what is wrong is said by us
+            once, again, moved = module(values), module(values), module(elsewhere)
     except (RuntimeError, TypeError, ValueError, IndexError, AssertionError):
         return False
     return (

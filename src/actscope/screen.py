@@ -26,13 +26,14 @@ SECONDS_BETWEEN_LINES = 10.0  # of progress, where the output is not a terminal
 
 
 class Progress:
-    """A bar over all run-steps of a sweep with the time left; plain lines where there is no terminal."""
+    """A bar over all run-steps with the time left; plain lines where there is no terminal."""
 
     def __init__(self, console: Console, run_steps: Sequence[int]) -> None:
         self.console = console
         self.run_steps = run_steps  # of each stack
         self.done = [0] * len(run_steps)
         self.last_line = time.monotonic()
+        self.first: tuple[float, int] | None = None  # when training was first heard of, and how far
         self.bar = Bar(
             TextColumn("training"),
             BarColumn(),
@@ -49,7 +50,6 @@ class Progress:
         self.task = self.bar.add_task("training", total=sum(run_steps))
 
     def __enter__(self) -> Self:
-        self.started = time.monotonic()
         self.bar.start()
         return self
 
@@ -78,9 +78,12 @@ class Progress:
     def _print_line(self) -> None:
         now = time.monotonic()
         done, total = sum(self.done), sum(self.run_steps)
-        if now - self.last_line >= SECONDS_BETWEEN_LINES and done:
+        if self.first is None:
+            self.first = now, done
+        since, already = self.first
+        if now - self.last_line >= SECONDS_BETWEEN_LINES and done > already:
             self.last_line = now
-            left = (now - self.started) * (total - done) / done
+            left = (now - since) * (total - done) / (done - already)
             self.console.print(f"trained {done / total:.0%}, about {left:.0f} s left")
 
 
@@ -88,7 +91,7 @@ def print_plan(
     console: Console, points: Sequence[Point], stacks: Sequence[int], workers: int, store: str
 ) -> None:
     """Tell what is about to happen; `stacks`: the number of points in each."""
-    axes = {
+    axes: dict[str, set[str] | set[float]] = {
         "activations": {point.activation.name for point in points},
         "rates": {point.lr for point in points},
         "seeds": {point.seed for point in points},
@@ -114,7 +117,8 @@ def print_summary(console: Console, results: Sequence[Result]) -> None:
 def print_result(console: Console, result: Result) -> None:
     """Tell how a single run ended."""
     if isinstance(result, Done):
-        end = f"{result.outcome}, final test accuracy {result.test_accuracy:.4f}, run {result.run_id}"
+        accuracy = f"final test accuracy {result.test_accuracy:.4f}"
+        end = f"{result.outcome}, {accuracy}, run {result.run_id}"
     else:
         end = f"failed: {result.reason}"
     console.print(f"{result.point}: {end}", markup=False, soft_wrap=True)

@@ -44,7 +44,11 @@ class Resources:
 
 
 def run_sweep(
-    points: Sequence[Point], settings: Tracking, sweep_id: str, resources: Resources, console: Console
+    points: Sequence[Point],
+    settings: Tracking,
+    sweep_id: str,
+    resources: Resources,
+    console: Console,
 ) -> dict[Point, Result]:
     """Train every point once, each a tracked run.
 
@@ -130,7 +134,9 @@ def run_stacks(
     """Train all stacks, on processes or in this one, giving the results as they come."""
     if workers == 0:
         for number, stack in enumerate(stacks):
-            yield from train_and_track(stack, store, sweeps[stack[0].study], progress.follow(number))
+            yield from train_and_track(
+                stack, store, sweeps[stack[0].study], progress.follow(number)
+            )
     else:
         yield from _run_on_cluster(stacks, store, sweeps, workers, progress)
 
@@ -145,7 +151,7 @@ def train_and_track(stack: Stack, store: Store, sweep: Sweep, on_step: OnStep) -
 def _train_surviving(
     runs: Sequence[tuple[Point, str]], store: Store, on_step: OnStep
 ) -> list[Result]:
-    """Train and log; where that raises, in halves, as a run's numbers do not depend on its stack."""
+    """Train and log; where that raises, in halves: a run's numbers do not depend on its stack."""
     points = [point for point, _ in runs]
     try:
         results = train_stack(
@@ -203,7 +209,7 @@ def _run_on_cluster(
         LocalCluster(
             n_workers=min(workers, len(stacks)),
             threads_per_worker=1,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # distributed serves a status page in any case
             silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster) as client,

@@ -2,8 +2,9 @@
 
 import os
 
-# Read by mlflow when it is imported: by default it phones home.
+# Read by mlflow: by default it phones home, and it asks a server that is away for four minutes.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 
 import json
 import logging
@@ -27,11 +28,11 @@ from mlflow.entities import (
     Metric,
     Param,
     Run,
-    RunStatus,
     RunTag,
     ViewType,
 )
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from actscope import artifacts, history
 from actscope.config import Point, Tracking, flat_settings
@@ -42,13 +43,16 @@ from actscope.signature import signature_of
 from actscope.train import RunResult
 from actscope.trajectory import thinned_series
 
+# mlflow lets SQLAlchemy's own errors through while it opens a database.
+STORE_ERRORS = (OSError, MlflowException, SQLAlchemyError)
+
 METRICS_A_BATCH = 1000  # MLflow's limit
 RUNS_A_PAGE = 1000  # MLflow's limit
 SQLITE = "sqlite:///"
 
-# Both tell of every table of a fresh store.
-for talkative in ("alembic", "mlflow"):
-    logging.getLogger(talkative).setLevel(logging.WARNING)
+# They tell of every table of a fresh store and of every attempt to reach a server.
+for talkative in ("alembic", "mlflow", "urllib3"):
+    logging.getLogger(talkative).setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,8 @@ def locate_store(tracking: Tracking) -> Store:
     scheme = uri.split(":", 1)[0]
     if scheme not in ("sqlite", "http", "https", "postgresql", "mysql"):
         raise StoreError(
-            f"tracking.uri={uri}: actscope keeps runs in SQLite (sqlite:////folder/mlflow.db) or on a "
-            "server (http://...)"
+            f"tracking.uri={uri}: actscope keeps runs in SQLite (sqlite:////folder/mlflow.db) "
+            "or on a server (http://...)"
         )
     if uri.startswith(SQLITE) and not uri.startswith(f"{SQLITE}/"):
         uri = f"{SQLITE}{ROOT / uri.removeprefix(SQLITE)}"
@@ -105,7 +109,7 @@ def open_store(tracking: Tracking) -> Store:
         # Two processes that create one SQLite store together leave it half-migrated for good.
         with FileLock(store.folder / ".create.lock"):
             store.client.search_experiments(max_results=1)
-    except (OSError, MlflowException) as error:
+    except STORE_ERRORS as error:
         raise StoreError(f"the store {store} cannot be opened: {first_line(error)}") from error
     return store
 
@@ -209,7 +213,8 @@ def fail_run(store: Store, run_id: str, error: Exception) -> None:
 def describe(result: RunResult) -> str:
     """Tell how a run ended in a sentence."""
     if result.diverged_at is not None:
-        return f"{result.point}: diverged, a number stopped being finite at step {result.diverged_at}."
+        step = result.diverged_at
+        return f"{result.point}: diverged, a number stopped being finite at step {step}."
     verb = "learned" if result.outcome == "learned" else "finished without learning"
     return f"{result.point}: {verb}; final test accuracy {result.test_accuracy:.4f}."
 
@@ -218,8 +223,8 @@ def read_runs(store: Store, study: str) -> pd.DataFrame:
     """All runs of a study's points, finished or not, oldest first.
 
     Columns: `run_id`, `name`, `status`, `started` and `ended` (ms since 1970), `outcome`, `reason`,
-    `signature`, `signature.config`, `.data`, `.code`, `sweep`, `commit`, `dirty`; the parameters under their own names,
-    as text; the metrics' last values under theirs, as numbers.
+    `signature`, `signature.config`, `.data`, `.code`, `sweep`, `commit`, `dirty`; the parameters
+    under their own names, as text; the metrics' last values under theirs, as numbers.
 
     Raises:
         StoreError: there is no such study, or the store cannot be read.
@@ -241,7 +246,7 @@ def find_experiment(store: Store, study: str) -> Experiment:
         if found is not None:
             return found
         names = [experiment.name for experiment in store.client.search_experiments()]
-    except MlflowException as error:
+    except STORE_ERRORS as error:
         raise StoreError(f"the store {store} cannot be read: {first_line(error)}") from error
     there = ", ".join(sorted(set(names) - {"Default"})) or "none"
     raise StoreError(f"study={study}: the store {store} has no such study; it has {there}")
@@ -324,13 +329,13 @@ def _metrics(result: RunResult) -> Iterator[Metric]:
     now = int(time.time() * 1000)
     by_epoch = history.by_epoch(result.history)
     for name, series in by_epoch.items():
-        for epoch, value in series.items():
-            yield Metric(str(name), float(value), now, int(epoch))
+        for epoch, value in zip(series.index.tolist(), series, strict=True):
+            yield Metric(name, float(value), now, epoch)
     for name, value in history.final_and_best(by_epoch).items():
         yield Metric(name, value, now, 0)
     for name, series in thinned_series(result.trajectory).items():
-        for step, value in series.items():
-            yield Metric(name, float(value), now, int(step))
+        for step, value in zip(series.index.tolist(), series, strict=True):
+            yield Metric(name, float(value), now, step)
 
 
 def _dataset_input(data: Data) -> DatasetInput:

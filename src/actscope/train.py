@@ -3,6 +3,7 @@
 # R runs of the stack, B examples of the minibatch, I inputs
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,10 @@ from actscope.model import StackedMLP, make_function, stream_seed
 from actscope.errors import ConfigError
 from actscope.outcome import Outcome, judge
 from actscope.trajectory import Recorder, active
+
+# Without it, where minibatches have an odd size, the last bits of MKL's products depend on where in
+# memory a run of the stack lies. MKL reads it at its first product; it costs no time.
+os.environ.setdefault("MKL_CBWR", "AUTO")
 
 EVALUATED_AT_ONCE = 1000  # test examples: enough to be fast, few enough to stay in the caches
 
@@ -123,6 +128,7 @@ class Training:
         self.recorder = Recorder()
         self.history = History(len(points), self.steps_per_epoch)
         self.late = Tally(len(points))
+        self.has_diverged = torch.zeros(len(points), dtype=torch.bool)
         self.diverged_at: list[int | None] = [None] * len(points)
         self.diverged_state: dict[int, dict[str, Tensor]] = {}
 
@@ -160,7 +166,7 @@ class Training:
         is_recorded = step % self.record_every == 0 or step == self.total
         logits, hidden = self.stack.forward(x, training=True)
         losses = example_losses(logits, y)  # [R, B]
-        self._note_divergence(step, torch.isfinite(losses.detach().sum(1)))
+        self._check_losses(step, losses.detach())
         hidden_active = [active(layer.slopes()) for layer in hidden] if is_recorded else []
         # Runs do not touch, so the gradient of the sum over runs is each run's own gradient.
         objective = losses.sum() if self.settings.reduction == "sum" else losses.mean(1).sum()
@@ -173,6 +179,7 @@ class Training:
             if is_recorded:
                 self.recorder.record(step, self.stack, self.optimiser.update_norms(), hidden_active)
                 self.history.close_train(step)
+                self._note_divergence(step, self.recorder.last_is_finite())
 
     @torch.no_grad()
     def _evaluate(self, step: int) -> None:
@@ -185,7 +192,14 @@ class Training:
             logits, _ = self.stack.forward(x[None], training=False)
             tally.add(example_losses(logits, y[None]), (logits.argmax(2) == y).sum(1))
         self.history.add(step, "test", tally)
-        self._note_divergence(step, self.stack_is_finite())
+        self._note_divergence(step, torch.isfinite(tally.loss) & self.stack_is_finite())
+
+    def _check_losses(self, step: int, losses: Tensor) -> None:
+        finite = torch.isfinite(losses.sum(1)) | self.has_diverged
+        if not bool(finite.all()):
+            # Weights that are not finite are the work of the step before, and show only now.
+            self._note_divergence(step - 1, finite | self.stack_is_finite())
+            self._note_divergence(step, finite)
 
     def stack_is_finite(self) -> Tensor:
         """Whether all trained tensors of each run are finite, [R]."""
@@ -195,12 +209,11 @@ class Training:
         return finite
 
     def _note_divergence(self, step: int, finite: Tensor) -> None:
-        if bool(finite.all()):
-            return
-        for run in torch.nonzero(~finite).flatten().tolist():
-            if self.diverged_at[run] is None:
-                self.diverged_at[run] = step
-                self.diverged_state[run] = self.stack.state_of(run)
+        news = ~(finite | self.has_diverged)
+        for run in torch.nonzero(news).flatten().tolist():
+            self.diverged_at[run] = step
+            self.diverged_state[run] = self.stack.state_of(run)
+        self.has_diverged |= news
 
 
 def minibatches(
@@ -261,13 +274,23 @@ class SGD:
     def update_norms(self) -> list[Tensor]:
         """L2 length of the last change of each unit's incoming weights, [R, O] a layer."""
         return [
-            # x * x: square() takes several times as long on tensors of this size.
-            (direction * direction).sum(1).sqrt() * rate.squeeze(1)
+            lengths(direction) * rate.squeeze(1)
             for direction, rate, parameter in zip(
                 self.directions, self.rates, self.parameters, strict=True
             )
             if parameter.is_weight_matrix
         ]
+
+
+def lengths(columns: Tensor) -> Tensor:
+    """L2 length of each column of [R, I, O], shape [R, O]."""
+    # x * x: square() takes several times as long on tensors of this size.
+    norms = (columns * columns).sum(1).sqrt()
+    overflown = torch.isinf(norms)  # as the squares of finite numbers may
+    if bool(overflown.any()):
+        exact = torch.linalg.vector_norm(columns.double(), dim=1).to(columns.dtype)
+        norms = torch.where(overflown, exact, norms)
+    return norms
 
 
 class Tally:

@@ -55,6 +55,10 @@ class Recorder:
         self.steps.append(step)
         self.records.append(torch.cat(layers, dim=1).float())
 
+    def last_is_finite(self) -> Tensor:
+        """Whether the last record of each run is finite, [R]."""
+        return torch.isfinite(self.records[-1]).flatten(1).all(1)
+
     def frames(self, widths: Sequence[int], until: Sequence[int | None]) -> list[pd.DataFrame]:
         """The trajectory of each run, up to but not including step `until` where that is given."""
         records = torch.stack(self.records).numpy() if self.records else None

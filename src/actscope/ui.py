@@ -47,8 +47,9 @@ def server_command(store: tracking.Store, port: int) -> list[str]:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            reason = error.strerror
-            raise StoreError(f"port {port} on {HOST} cannot be used ({reason}): give another, PORT=5001") from error
+            raise StoreError(
+                f"port {port} on {HOST} cannot be used ({error.strerror}): give another, PORT=5001"
+            ) from error
     return [
         *(sys.executable, "-m", "mlflow", "server"),
         *("--backend-store-uri", store.uri),

@@ -1,0 +1,1 @@
+"""The report of a study: its finished runs read back, judged and drawn."""

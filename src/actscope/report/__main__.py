@@ -1,0 +1,5 @@
+import sys
+
+from actscope.report.app import main
+
+sys.exit(main())

@@ -1,0 +1,161 @@
+"""The command `python -m actscope.report`: read a study's runs, write its report."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Annotated, Self
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from rich.console import Console
+from rich.progress import Progress
+
+from actscope import tracking
+from actscope.config import CLOSED, Int, Name, Tracking, parse, plain
+from actscope.errors import ActscopeError, ConfigError, ReportError
+from actscope.project import CONF, ROOT
+from actscope.report import frames, page
+
+HELP = """\
+examples:
+  python -m actscope.report study=quickstart
+  python -m actscope.report study=article_dying report.seed=3
+  python -m actscope.report report.folder=/tmp/reports tracking.uri=sqlite:////tmp/mlflow.db
+
+settings, with their defaults in conf/report.yaml:
+  study=NAME           the study whose runs are read
+  report.seed=N        whose trajectories are drawn (the smallest seed there is)
+  report.folder=PATH   where the report's own folder is made (reports, in the project)
+  tracking.uri=URI     the store (mlruns/mlflow.db of the project, or MLFLOW_TRACKING_URI)
+
+The same runs give the same files, byte for byte.
+"""
+SECONDS_IN_SILENCE = 5.0
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Report:
+    """Whose trajectories are drawn, and the folder that holds the reports."""
+
+    seed: Annotated[Int, Field(ge=0)] | None = None
+    folder: Annotated[str, Field(min_length=1, max_length=1000)] = "reports"
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Settings:
+    study: Name
+    report: Report
+    tracking: Tracking
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line asks; the exit code."""
+    words = _command_line().parse_args(arguments).overrides
+    try:
+        command, overrides = _command_of(words)
+        command(read_settings(overrides))
+    except ActscopeError as error:
+        sys.stderr.write(f"actscope: {' '.join(str(error).split())}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def build(settings: Settings) -> None:
+    """Write the report of a study and print where its page is."""
+    store = tracking.locate_store(settings.tracking)
+    runs = frames.choose_runs(settings.study, tracking.read_runs(store, settings.study))
+    seed = frames.choose_seed(runs, settings.report.seed)
+    folder = ROOT / settings.report.folder / settings.study
+    with LateProgress(page.steps(runs, seed)) as progress:
+        files = page.build(store, runs, seed, progress.advance)
+    try:
+        page.write(files, folder)
+    except OSError as error:
+        raise ReportError(f"report.folder: {folder} cannot be written: {error.strerror}") from error
+    sys.stdout.write(f"{folder / 'index.html'}\n")
+
+
+COMMANDS: dict[str, Callable[[Settings], None]] = {"build": build}
+
+
+def read_settings(overrides: Sequence[str]) -> Settings:
+    """Compose conf/report.yaml with the overrides and check it, or raise ConfigError."""
+    try:
+        with initialize_config_dir(str(CONF), job_name="actscope-report", version_base="1.3"):
+            config = compose("report", overrides=list(overrides))
+    except OverrideParseException as error:
+        raise ConfigError(f"{error.override}: {_in_a_line(error)}") from error
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(_in_a_line(error)) from error
+    return parse(Settings, plain(config))
+
+
+class LateProgress:
+    """A bar on stderr that shows up only where the work takes long, and a person is watching."""
+
+    def __init__(self, total: int) -> None:
+        self.started = time.monotonic()
+        self.is_shown = False
+        console = Console(stderr=True)
+        self.bar = Progress(console=console, disable=not console.is_terminal, transient=True)
+        self.task = self.bar.add_task("reading and drawing", total=total)
+
+    def advance(self) -> None:
+        self.bar.advance(self.task)
+        if not self.is_shown and time.monotonic() - self.started > SECONDS_IN_SILENCE:
+            self.is_shown = True
+            self.bar.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        if self.is_shown:  # else stopping it prints an empty line
+            self.bar.stop()
+
+
+def _command_line() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m actscope.report",
+        description="Build the report of a study: reports/<study>/index.html, tables, figures.",
+        epilog=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("overrides", nargs="*", metavar="setting=value", help="see below")
+    return parser
+
+
+def _command_of(words: Sequence[str]) -> tuple[Callable[[Settings], None], Sequence[str]]:
+    """The command that the first word names, if it is no override; else to build the report."""
+    if not words or "=" in words[0] or words[0].startswith("~"):
+        return build, words
+    if words[0] not in COMMANDS:
+        known = ", ".join(sorted(COMMANDS))
+        raise ConfigError(f"{words[0]}: neither setting=value nor one of the commands {known}")
+    return COMMANDS[words[0]], words[1:]
+
+
+def _in_a_line(error: Exception) -> str:
+    """What Hydra says, without its advice to add settings that are then refused as unknown."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    noise = (
+        "To append to your config",
+        "full_key:",
+        "object_type=",
+        "See https:",
+        "Set the environment variable",
+    )
+    return " ".join(line for line in lines if line and not line.startswith(noise))

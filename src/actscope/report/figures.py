@@ -1,0 +1,467 @@
+"""The figures of a report. `plot_` functions take a frame and Axes, `draw_` ones make a Figure."""
+
+import ast
+import io
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import matplotlib.style
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from actscope.config import Activation
+from actscope.errors import ConfigError
+from actscope.model import make_function
+from actscope.panels import PANELS, draw_panel
+from actscope.report.frames import SHIPPED, activation_order, rate_text
+
+STYLE: dict[str, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E3E6EA",
+    "grid.linewidth": 0.7,
+    "legend.frameon": False,
+    "lines.linewidth": 1.5,
+    "svg.fonttype": "path",
+    "figure.constrained_layout.h_pad": 0.08,
+    "figure.constrained_layout.hspace": 0.03,
+    "text.parse_math": False,  # a dollar in a name is a dollar
+}
+DPI = 120
+PANELS_A_ROW = 4
+MARKERS_A_LINE = 8
+GREY = "#5F6670"
+
+# Okabe and Ito's colours; their yellow is too faint on white.
+BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PINK, SKY, BLACK = "#CC79A7", "#56B4E9", "#000000"
+DASHED, DOTTED, DASHDOT, LONG = (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (9, 2))
+
+
+@dataclass(frozen=True)
+class LineStyle:
+    """How an activation looks in every figure: three signs, so that colour alone tells nothing."""
+
+    colour: str
+    dashes: Any
+    marker: str
+
+
+# In the order of frames.SHIPPED: the article's five differ in all three.
+STYLES = [
+    LineStyle(BLUE, "-", "o"),
+    LineStyle(ORANGE, DASHED, "s"),
+    LineStyle(GREEN, DASHDOT, "^"),
+    LineStyle(RED, DOTTED, "D"),
+    LineStyle(PINK, LONG, "v"),
+    LineStyle(SKY, "-", "P"),
+    LineStyle(BLACK, DASHED, "X"),
+    LineStyle(BLUE, DOTTED, "<"),
+    LineStyle(ORANGE, DASHDOT, ">"),
+    LineStyle(GREEN, LONG, "p"),
+    LineStyle(RED, "-", "h"),
+    LineStyle(PINK, DASHED, "*"),
+    LineStyle(SKY, DASHDOT, "8"),
+    LineStyle(BLACK, "-", "d"),
+]
+OTHERS = [
+    LineStyle(colour, dashes, marker)
+    for marker, dashes in (("o", DASHED), ("s", DOTTED), ("^", "-"))
+    for colour in (BLACK, SKY, PINK, RED, GREEN, ORANGE, BLUE)
+]
+
+
+def line_styles(names: Iterable[str]) -> dict[str, LineStyle]:
+    """Style of each activation: always its own for a shipped one, the next free one for others."""
+    styles = dict(zip(SHIPPED, STYLES, strict=True))
+    others = [name for name in activation_order(names) if name not in styles]
+    return styles | {name: OTHERS[i % len(OTHERS)] for i, name in enumerate(others)}
+
+
+@contextmanager
+def drawing_style() -> Iterator[None]:
+    """Context to draw and render in: a user's own matplotlib settings do not reach the figures."""
+    with matplotlib.rc_context():
+        matplotlib.style.use(["default", STYLE])
+        # Not a part of styles; unset, the ids in an SVG are random.
+        matplotlib.rcParams["svg.hashsalt"] = "actscope"
+        yield
+
+
+def render(figure: Figure) -> dict[str, bytes]:
+    """Bytes of a figure as `png` and `svg`, the same for the same figure on any day."""
+    # Laid out once: done anew for each of the two kinds it takes half of the time.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    files = {}
+    for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=kind, dpi=DPI, metadata=metadata)
+        files[kind] = buffer.getvalue()
+    return files
+
+
+# --- each activation function -------------------------------------------------------------------
+
+
+def draw_functions(activations: Mapping[str, Activation]) -> Figure:
+    """Each activation function, by its title, with its derivative."""
+    columns = min(len(activations), 5)
+    figure, axes = panel_grid([list(activations)], columns, (2.15, 2.3))
+    colours = line_styles(activation.name for activation in activations.values())
+    for ax, (title, activation) in zip(axes, activations.items(), strict=True):
+        ax.set_title(title, fontsize="medium")
+        ax.set_xlabel("input x")
+        try:
+            curve = function_curve(activation)
+        except ConfigError:
+            ax.text(0.5, 0.5, "its code is not here", transform=ax.transAxes, ha="center")
+            continue
+        plot_function(curve, colours[activation.name].colour, ax)
+    axes[0].set_ylabel("f(x) and its slope")
+    handles = [
+        Line2D([], [], color=GREY, label="function f(x)"),
+        Line2D([], [], color=GREY, linestyle=DASHED, label="derivative"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return figure
+
+
+def function_curve(activation: Activation) -> pd.DataFrame:
+    """Columns `x` from -4 to 4, `value` and `slope`, the derivative by autograd, NaN at a jump.
+
+    Raises:
+        ConfigError: the function's code is not there.
+
+    """
+    x = torch.linspace(-4, 4, 802, dtype=torch.float64, requires_grad=True)  # never at 0 itself
+    value = make_function(activation).double()(x)
+    (slope,) = torch.autograd.grad(value.sum(), x)
+    slopes = slope.numpy().copy()
+    # Over a step of 0.01 a smooth slope changes by 0.02 at most; more is an edge of the function.
+    slopes[1:][np.abs(np.diff(slopes)) > 0.04] = np.nan
+    return pd.DataFrame({"x": x.detach().numpy(), "value": value.detach().numpy(), "slope": slopes})
+
+
+def plot_function(curve: pd.DataFrame, colour: str, ax: Axes) -> Axes:
+    """Function solid, derivative dashed, broken where it jumps."""
+    ax.axhline(0, color=GREY, linewidth=0.6)
+    ax.axvline(0, color=GREY, linewidth=0.6)
+    ax.plot(curve["x"], curve["value"], color=colour)
+    ax.plot(curve["x"], curve["slope"], color=colour, linestyle=DASHED, linewidth=1.2)
+    ax.set_xlim(-4, 4)
+    ax.set_ylim(-2.2, 4.2)
+    return ax
+
+
+def activation_of(params: Mapping[str, object]) -> Activation:
+    """The activation that a run's parameters describe.
+
+    Raises:
+        ConfigError: they describe none.
+
+    """
+    prefix = "activation.function."
+    arguments = {
+        key.removeprefix(prefix): _literal(str(value))
+        for key, value in params.items()
+        if key.startswith(prefix) and isinstance(value, str)
+    }
+    function = str(arguments.pop("_target_", ""))
+    name, batch_norm = str(params["activation"]), params.get("activation.batch_norm") == "True"
+    return Activation(name, function, tuple(sorted(arguments.items())), batch_norm)
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+# --- test accuracy by epoch ---------------------------------------------------------------------
+
+
+def draw_accuracy(title: str, curves: pd.DataFrame, cells: pd.DataFrame) -> Figure:
+    """Test accuracy by epoch of one variant: a panel a rate, on the full scale and enlarged."""
+    rows = _panel_rows(cells)
+    figure, axes = panel_grid(rows, PANELS_A_ROW, (3.1, 2.6))
+    if title:
+        figure.suptitle(title)
+    styles = line_styles(cells["activation"])
+    for ax, (lr, limits) in zip(axes, _flat(rows), strict=True):
+        cell = cells[cells["lr"] == lr]
+        plot_accuracy(curves[curves["lr"] == lr], styles, ax)
+        _note_undrawn(cell, ax)
+        ax.set_title(panel_title(cell, enlarged=limits[0] > 0))
+        ax.set_ylim(*limits)
+        ax.set_xlabel("epoch")
+        ax.set_ylabel("test accuracy (%)")
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
+    spread = "bar" if curves["epoch"].max() == 1 else "band"
+    _activation_legend(figure, styles, cells["activation"], f"mean; {spread}: 95 % t-interval")
+    return figure
+
+
+def plot_accuracy(curves: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes) -> Axes:
+    """Mean test accuracy by epoch, a line an activation, with its 95 % band where n > 1.
+
+    After a single epoch: a dot an activation, side by side, with its interval.
+    """
+    names = activation_order(curves["activation"])
+    if len(names) > 0 and curves["epoch"].max() == 1:
+        return _plot_single_epoch(curves, styles, ax)
+    for place, name in enumerate(names):
+        rows = curves[curves["activation"] == name]
+        style = styles[name]
+        every = max(1, len(rows) // MARKERS_A_LINE)
+        ax.plot(
+            rows["epoch"],
+            100 * rows["mean"],
+            color=style.colour,
+            linestyle=style.dashes,
+            marker=style.marker,
+            markersize=4,
+            # Shifted from line to line: markers on top of one another tell nothing.
+            markevery=(min(place * every // 5, len(rows) - 1), every),
+        )
+        low, high = 100 * rows["low"], 100 * rows["high"]
+        ax.fill_between(rows["epoch"], low, high, color=style.colour, alpha=0.18, linewidth=0)
+    return ax
+
+
+def _plot_single_epoch(curves: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes) -> Axes:
+    rows = curves.set_index("activation")
+    names = activation_order(rows.index)
+    for name, x in zip(
+        names, 1 + 0.08 * (np.arange(len(names)) - (len(names) - 1) / 2), strict=True
+    ):
+        style, mean = styles[name], 100 * rows["mean"][name]
+        half = 100 * rows["high"][name] - mean
+        ax.errorbar([x], [mean], [half], color=style.colour, marker=style.marker, capsize=2)
+    ax.set_xlim(0, 2)
+    return ax
+
+
+def _note_undrawn(cell: pd.DataFrame, ax: Axes) -> None:
+    absent = activation_order(cell.loc[cell["n"] == 0, "activation"])
+    if absent:
+        text = textwrap.fill(f"not drawn, all diverged: {', '.join(absent)}", 48)
+        ax.text(0.03, 0.04, text, transform=ax.transAxes, fontsize="x-small", color=GREY)
+
+
+# --- final test accuracy ------------------------------------------------------------------------
+
+
+def draw_final(title: str, used: pd.DataFrame, cells: pd.DataFrame) -> Figure:
+    """Final test accuracy of every seed of one variant: a panel a rate, full scale and enlarged."""
+    rows = _panel_rows(cells)
+    names = activation_order(cells["activation"])
+    figure, axes = panel_grid(rows, PANELS_A_ROW, (3.1, 1.1 + 0.3 * len(names)))
+    if title:
+        figure.suptitle(title)
+    styles = line_styles(names)
+    for ax, (lr, limits) in zip(axes, _flat(rows), strict=True):
+        cell = cells[cells["lr"] == lr]
+        ax.set_xlim(*limits)
+        plot_final(used[used["lr"] == lr], cell, names, styles, ax)
+        ax.set_title(panel_title(cell, enlarged=limits[0] > 0))
+        ax.set_xlabel("final test accuracy (%)")
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+    dot: dict[str, Any] = {"color": GREY, "linestyle": "", "markersize": 4}
+    handles = [
+        Line2D([], [], marker="o", label="a seed", **dot),
+        Line2D([], [], color="black", marker="|", markersize=9, label="mean with 95 % t-interval"),
+        Line2D([], [], marker="<", label="mean left of the panel", **dot),
+    ]
+    is_enlarged = len(rows) > 1
+    figure.legend(handles=handles[: 2 + is_enlarged], loc="outside lower center", ncols=3)
+    return figure
+
+
+def plot_final(
+    runs: pd.DataFrame,
+    cells: pd.DataFrame,
+    names: Sequence[str],
+    styles: Mapping[str, LineStyle],
+    ax: Axes,
+) -> Axes:
+    """A row an activation: every seed as a dot, the mean as a tick with its 95 % interval."""
+    left, right = ax.get_xlim()
+    for place, name in enumerate(names):
+        style = styles[name]
+        seeds = runs[(runs["activation"] == name) & (runs["outcome"] != "diverged")]
+        ax.plot(
+            100 * seeds["final"],
+            np.full(len(seeds), place + 0.14),
+            linestyle="",
+            marker=style.marker,
+            markersize=4.5,
+            color=style.colour,
+            alpha=0.65,
+            markeredgewidth=0,
+        )
+        for row in cells[cells["activation"] == name].itertuples():
+            _plot_mean(row, place - 0.14, (left, right), ax)
+    ax.set_yticks(range(len(names)), list(names))
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    return ax
+
+
+def _plot_mean(row: Any, place: float, limits: tuple[float, float], ax: Axes) -> None:
+    mean = 100 * row.final_mean
+    if row.n == 0:
+        ax.text(sum(limits) / 2, place, row.outcomes, ha="center", va="center", fontsize="x-small")
+    elif mean < limits[0]:
+        ax.text(limits[0], place, f" ◂ {mean:.1f}", va="center", fontsize="small", color=GREY)
+    else:
+        ax.plot([mean], [place], color="black", marker="|", markersize=9)
+        ax.plot(
+            [100 * row.final_low, 100 * row.final_high], [place, place], color="black", linewidth=1
+        )
+        if row.diverged > 0:
+            text = f"{row.diverged} diverged "
+            ax.text(limits[1], place, text, ha="right", va="center", fontsize="x-small", color=GREY)
+
+
+# --- the article's five panels ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """One run whose trajectories are drawn."""
+
+    lr: float
+    outcome: str
+    history: pd.DataFrame
+    trajectory: pd.DataFrame
+
+
+def draw_trajectories(title: str, runs: Sequence[Drawn]) -> Figure:
+    """The article's five panels, a column a rate."""
+    figure = Figure(figsize=(max(1.3 + 2.9 * len(runs), 5), 9.8), layout="constrained")
+    axes = figure.subplots(len(PANELS), len(runs), squeeze=False, sharex="col")
+    figure.suptitle(title)
+    for column, run in enumerate(runs):
+        axes[0, column].set_title(f"lr = {rate_text(run.lr)}: {run.outcome}")
+        axes[-1, column].set_xlabel("minibatches")
+        for row, panel in enumerate(PANELS):
+            draw_panel(run.history, run.trajectory, panel, axes[row, column])
+    for row, panel in enumerate(PANELS):
+        own = row > 0 and not share_limits(axes[row])
+        note = "\n(scales differ)" if own else ""
+        axes[row, 0].set_ylabel(panel.title.replace(": ", ":\n") + note)
+        if not own:
+            for ax in axes[row, 1:]:
+                ax.tick_params(labelleft=False)
+    figure.align_ylabels(axes[:, 0])
+    return figure
+
+
+def share_limits(axes: Sequence[Axes]) -> bool:
+    """Give the panels of a row one y-range, unless that would press one's lines flat.
+
+    A flat line is read as a unit that no longer learns. Beside a rate at which the weights explode,
+    the lines of a rate at which all is well would look just like that.
+    """
+    limits = [ax.get_ylim() for ax in axes]
+    low, high = min(low for low, _ in limits), max(high for _, high in limits)
+    if any(own_high - own_low < (high - low) / 4 for own_low, own_high in limits):
+        return False
+    for ax in axes:
+        ax.set_ylim(low, high)
+    return True
+
+
+# --- what the figures have in common ------------------------------------------------------------
+
+
+def panel_grid(
+    rows: Sequence[Sequence[Any]], columns: int, size: tuple[float, float]
+) -> tuple[Figure, list[Axes]]:
+    """A figure with a panel of `size` (inches) for each item; each row begins a new line of panels.
+
+    Rows longer than `columns` go on in the next line.
+    """
+    lines = [row[at : at + columns] for row in rows for at in range(0, len(row), columns)]
+    width = max(len(line) for line in lines)
+    figure = Figure(
+        figsize=(max(size[0] * width, 5) + 0.4, size[1] * len(lines) + 0.5), layout="constrained"
+    )
+    axes = figure.subplots(len(lines), width, squeeze=False)
+    kept = []
+    for line, places in zip(lines, axes, strict=True):
+        kept += list(places[: len(line)])
+        for ax in places[len(line) :]:
+            ax.remove()
+    return figure, kept
+
+
+def enlarged_from(cells: pd.DataFrame) -> float:
+    """Where the enlarged scale begins, in per cent: the median learned cell is at two thirds.
+
+    0 where nothing learned, or so little that there is nothing to enlarge.
+    """
+    learned = cells[(cells["n"] > 0) & (cells["failed"] == 0)]["final_mean"]
+    if learned.empty:
+        return 0.0
+    start = float(np.floor(100 - 3 * (100 - 100 * learned.median())))
+    return start if start >= 40 else 0.0
+
+
+def panel_title(cells: pd.DataFrame, *, enlarged: bool) -> str:
+    """Rate of these cells and the runs in each mean: `lr = 0.1 (n = 5)`, or `(n = 3 to 5)`."""
+    low, high = cells["n"].min(), cells["n"].max()
+    seeds = f"n = {low}" if low == high else f"n = {low} to {high}"
+    return f"lr = {rate_text(cells['lr'].iloc[0])}{', enlarged' if enlarged else ''} ({seeds})"
+
+
+Limits = tuple[float, float]
+
+
+def _panel_rows(cells: pd.DataFrame) -> list[list[tuple[float, Limits]]]:
+    """Rate and range of accuracy of each panel: a row on the full scale, perhaps one enlarged."""
+    zoom = enlarged_from(cells)
+    scales = [(0.0, 102.0)] if zoom == 0 else [(0.0, 102.0), (zoom, 100.2)]
+    return [[(lr, limits) for lr in sorted(set(cells["lr"]))] for limits in scales]
+
+
+def _flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
+    return [item for row in rows for item in row]
+
+
+def _activation_legend(
+    figure: Figure, styles: Mapping[str, LineStyle], names: Iterable[str], title: str
+) -> None:
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=styles[name].colour,
+            linestyle=styles[name].dashes,
+            marker=styles[name].marker,
+            markersize=5,
+            label=name,
+        )
+        for name in activation_order(names)
+    ]
+    figure.legend(
+        handles=handles,
+        title=title,
+        loc="outside lower center",
+        ncols=min(len(handles), 5),
+        handlelength=4,
+    )

@@ -1,0 +1,266 @@
+"""The runs of a study as tidy tables: which count, which do not and why, what is missing."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+import pandas as pd
+
+from actscope import tracking
+from actscope.errors import ReportError
+from actscope.report.stats import CELL
+from actscope.tracking import Store
+
+POINT = [*CELL, "seed"]
+# Shipped activations in the order of every table and figure: the article's first.
+SHIPPED = (
+    *("relu", "leaky_relu", "elu", "selu", "bn_relu"),
+    *("gelu", "silu", "mish", "celu", "softplus", "tanh", "sigmoid", "hardswish", "prelu"),
+)
+# What read_runs gives beside parameters and metrics.
+ABOUT_RUN = [
+    *("run_id", "name", "status", "started", "ended", "outcome", "reason", "sweep", "commit"),
+    *("dirty", "signature", "signature.config", "signature.data", "signature.code"),
+]
+# Parameters that are no variant: they name the point, or cannot change a number.
+NOT_A_VARIANT = {"study", "activation", "lr", "seed", "data.root"}
+
+
+@dataclass(frozen=True, eq=False)
+class StudyRuns:
+    """Every run of a study.
+
+    `runs`: one row a run, sorted by point: `run_id`, `name`, POINT, `status`, `outcome`, `used`,
+    `why` (it is used or left out), `final` and `best` (test accuracy; NaN where the run diverged or
+    it is not known), `sweep`, `commit`, `dirty`, `code`, `data`. `params`: the parameters as text,
+    by `run_id`, in the same order. `missing`: POINT of the points of the grid that no finished run
+    stands for.
+    """
+
+    study: str
+    runs: pd.DataFrame
+    params: pd.DataFrame
+    missing: pd.DataFrame
+    grid_size: int
+
+    @cached_property
+    def used(self) -> pd.DataFrame:
+        return self.runs[self.runs["used"]]
+
+    @cached_property
+    def left_out(self) -> pd.DataFrame:
+        return self.runs[~self.runs["used"]]
+
+    def values_of(self, parameter: str) -> list[str]:
+        """Different values of a parameter among the runs that are used."""
+        if parameter not in self.params:
+            return []
+        values = self.params.loc[self.used["run_id"], parameter].dropna()
+        return sorted(set(values), key=natural)
+
+
+def choose_runs(study: str, found: pd.DataFrame) -> StudyRuns:
+    """Judge which runs of `tracking.read_runs` count.
+
+    Of a point's finished runs the newest does. The grid is, for each variant, the product of the
+    activations, rates and seeds that occur among its runs, finished or not.
+
+    Raises:
+        ReportError: no run is finished.
+
+    """
+    if found.empty:
+        raise ReportError(f"study={study}: it has no runs yet; `make sweep` makes some")
+    params = found.set_index("run_id")[_parameters(found)]
+    runs = _typed(found, describe_variants(params))
+    runs = _judged(runs, found.set_index("run_id")["reason"])
+    runs = runs.sort_values(
+        [*POINT, "ended", "run_id"], key=_sort_key, ignore_index=True, na_position="last"
+    )
+    if not runs["used"].any():
+        states = ", ".join(f"{n} {s}" for s, n in sorted(runs["status"].value_counts().items()))
+        raise ReportError(
+            f"study={study}: none of its runs is finished ({states}); `make sweep` trains them anew"
+        )
+    missing, grid_size = _missing(runs)
+    params = params.loc[runs["run_id"]]
+    return StudyRuns(study, runs.drop(columns="ended"), params, missing, grid_size)
+
+
+def describe_variants(params: pd.DataFrame) -> "pd.Series[str]":
+    """Short text of those settings, beside activation, rate and seed, that vary between the runs.
+
+    An activation's own settings vary where runs of that activation differ in them. '' where nothing
+    varies.
+    """
+    known = params[params["activation"].notna()].fillna("unset")
+    shared = [key for key in sorted(known.columns) if not key.startswith("activation.")]
+    own = [key for key in sorted(known.columns) if key.startswith("activation.")]
+    varying = [key for key in shared if key not in NOT_A_VARIANT and len(set(known[key])) > 1]
+    texts: dict[Any, str] = {}
+    for _, rows in known.groupby("activation"):
+        keys = [*varying, *(key for key in own if len(set(rows[key])) > 1)]
+        for run_id, row in rows.to_dict("index").items():
+            texts[run_id] = " ".join(f"{key}={row[key].replace(' ', '')}" for key in keys)
+    return pd.Series([texts.get(run_id, "") for run_id in params.index], params.index, dtype="str")
+
+
+def read_accuracy(store: Store, runs: StudyRuns, on_run: Callable[[], None]) -> pd.DataFrame:
+    """Test accuracy after each epoch of the runs that are used and did not diverge.
+
+    Columns: POINT, `epoch` (from 1), `accuracy`.
+    """
+    parts = []
+    used = runs.used[runs.used["outcome"] != "diverged"]
+    for run in used.to_dict("records"):
+        history = read_run_file(tracking.read_history, store, runs.study, run["run_id"])
+        test = history[history["split"] == "test"]
+        epochs = test["epoch"].round().astype(int)
+        part = pd.DataFrame({"epoch": epochs, "accuracy": test["accuracy"].astype(float)})
+        parts.append(part.assign(**{key: run[key] for key in POINT}))
+        on_run()
+    columns = [*POINT, "epoch", "accuracy"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def read_run_file(
+    read: Callable[[Store, str, str], pd.DataFrame], store: Store, study: str, run_id: str
+) -> pd.DataFrame:
+    """Read a table of a run with one of tracking's functions, or raise ReportError."""
+    try:
+        return read(store, study, run_id)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ReportError(
+            f"study={study}: a file of run {run_id} cannot be read: {reason}"
+        ) from error
+
+
+def choose_seed(runs: StudyRuns, wanted: int | None) -> int:
+    """The seed whose trajectories are drawn: the one wanted, or the smallest.
+
+    Raises:
+        ReportError: no used run has the seed that is wanted.
+
+    """
+    seeds = sorted({int(seed) for seed in runs.used["seed"]})
+    if wanted is None:
+        return seeds[0]
+    if wanted not in seeds:
+        there = ", ".join(str(seed) for seed in seeds)
+        raise ReportError(f"report.seed={wanted}: no finished run has it; there are {there}")
+    return wanted
+
+
+def natural(text: str) -> tuple[tuple[int, float, str], ...]:
+    """Sort key that puts `epochs=5` before `epochs=50`, and both before `epochs=x`."""
+    parts = re.split(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)", text)
+    return tuple((0, float(p), "") if p[:1].isdigit() else (1, 0.0, p) for p in parts)
+
+
+def rate_text(lr: float) -> str:
+    """A rate in full, as runs are named: two rates never look alike."""
+    return str(float(lr)).removesuffix(".0")
+
+
+def activation_order(names: Iterable[str]) -> list[str]:
+    """Each name once: shipped ones in their own order, then the others by name."""
+    return sorted(set(names), key=_activation_rank)
+
+
+def _parameters(found: pd.DataFrame) -> list[str]:
+    # A metric's name holds a slash, a parameter's never does.
+    return [name for name in found.columns if name not in ABOUT_RUN and "/" not in name]
+
+
+def _typed(found: pd.DataFrame, variants: "pd.Series[str]") -> pd.DataFrame:
+    def text(name: str) -> "pd.Series[str]":
+        return found[name].fillna("").astype("str")
+
+    def number(name: str) -> "pd.Series[float]":
+        if name not in found:
+            return pd.Series(float("nan"), index=found.index)
+        return found[name].astype(float).where(found["outcome"] != "diverged")
+
+    return pd.DataFrame(
+        {
+            "run_id": found["run_id"],
+            "name": text("name"),
+            "variant": variants.to_numpy(),
+            "activation": text("activation"),
+            "lr": found["lr"].astype(float),
+            # Not by way of a float: a seed may have 63 bits.
+            "seed": pd.array([_whole(seed) for seed in found["seed"]], dtype="Int64"),
+            "status": text("status"),
+            "outcome": text("outcome"),
+            "final": number("test/accuracy_final"),
+            "best": number("test/accuracy_best"),
+            "sweep": text("sweep"),
+            "commit": text("commit"),
+            "dirty": text("dirty"),
+            "code": text("signature.code"),
+            "data": text("signature.data"),
+            "ended": found["ended"].astype(float),
+        }
+    )
+
+
+def _whole(seed: object) -> int | None:
+    return int(seed) if isinstance(seed, str) else None
+
+
+def _judged(runs: pd.DataFrame, reasons: "pd.Series[str]") -> pd.DataFrame:
+    """Add `used` and `why`."""
+    unusable = [_why_unusable(run, reasons[run["run_id"]]) for run in runs.to_dict("records")]
+    runs = runs.assign(used=[not why for why in unusable], why=unusable)
+    usable = runs[runs["used"]].sort_values(["ended", "run_id"])
+    for _, attempts in usable.groupby(POINT):
+        *older, newest = attempts.index
+        word = "the only finished run" if not older else f"newest of {len(attempts)} finished runs"
+        runs.loc[newest, "why"] = f"{word} of its point"
+        runs.loc[older, "used"] = False
+        runs.loc[older, "why"] = f"superseded by {runs.loc[newest, 'run_id']}"
+    return runs
+
+
+def _why_unusable(run: Mapping[Any, Any], reason: object) -> str:
+    status = str(run["status"])
+    if status == "RUNNING":
+        return "still RUNNING"
+    if status == "FAILED":
+        return f"status FAILED: {reason}" if isinstance(reason, str) else "status FAILED"
+    if status != "FINISHED":
+        return status
+    if run["activation"] == "" or pd.isna(run["lr"]) or pd.isna(run["seed"]):
+        return "FINISHED, but without its parameters"
+    if run["outcome"] == "":
+        return "FINISHED, but without an outcome"
+    if run["outcome"] != "diverged" and pd.isna(run["final"]):
+        return "FINISHED, but without a final test accuracy"
+    return ""
+
+
+def _missing(runs: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Points of the grid without a used run, and the size of the grid."""
+    grid = []
+    for variant, rows in runs[runs["seed"].notna()].groupby("variant", sort=False):
+        rates, seeds = sorted(set(rows["lr"])), sorted(set(rows["seed"]))
+        grid += list(product([variant], activation_order(rows["activation"]), rates, seeds))
+    there = set(runs.loc[runs["used"], POINT].itertuples(index=False, name=None))
+    missing = [point for point in grid if point not in there]
+    return pd.DataFrame(missing, columns=POINT), len(grid)
+
+
+def _sort_key(column: "pd.Series[str]") -> "pd.Series[int]":
+    if column.name not in ("activation", "variant"):
+        return column  # type: ignore[return-value]
+    key = _activation_rank if column.name == "activation" else natural
+    ranks = {text: rank for rank, text in enumerate(sorted(set(column), key=key))}
+    return column.map(ranks)
+
+
+def _activation_rank(name: str) -> tuple[int, str]:
+    return (SHIPPED.index(name), "") if name in SHIPPED else (len(SHIPPED), name)

@@ -1,0 +1,136 @@
+"""`python -m actscope`: one point, a grid, and the ways to get them wrong."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from actscope import tracking
+from actscope.config import Tracking
+from tests.e2e.conftest import Run
+
+SMALL = ["train.epochs=2", "model.hidden=[32]", "trajectory.every=epoch"]
+HERE = "hydra.launcher.workers=0"  # no worker processes, where they are not what is tested
+GRID = ["-m", "activation=relu,selu", "lr=0.001,0.01", "seed=range(2)", *SMALL]
+
+
+def finished(store_uri: str, study: str = "quickstart") -> pd.DataFrame:
+    runs = tracking.read_runs(tracking.locate_store(Tracking(store_uri)), study)
+    assert set(runs["status"]) == {"FINISHED"}
+    return runs.sort_values("name", ignore_index=True)
+
+
+def test_a_grid_becomes_runs_a_table_and_a_folder(
+    actscope: Run, store_uri: str, tmp_path: Path
+) -> None:
+    done = actscope(*GRID)
+    assert done.returncode == 0, done.stderr
+    assert "8 (2 activations x 2 rates x 2 seeds)" in done.stdout
+    assert "make report STUDY=quickstart" in done.stdout
+    assert len(finished(store_uri)) == 8
+    folder = tmp_path / "outputs" / "sweep"
+    assert (folder / "multirun.yaml").exists()
+    jobs = [json.loads(line) for line in (folder / "points.jsonl").read_text().splitlines()]
+    assert [job["job"] for job in jobs] == list(range(8))
+    assert jobs[0]["overrides"][:3] == ["activation=relu", "lr=0.001", "seed=0"]
+    assert jobs[0]["config"]["train"]["epochs"] == 2
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_one_point_alone(actscope: Run, store_uri: str) -> None:
+    done = actscope("activation=elu", "seed=0", *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert "elu lr=0.01 seed=0: learned, final test accuracy 0." in done.stdout
+    assert finished(store_uri)["name"].tolist() == ["elu lr=0.01 seed=0"]
+
+
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+def test_other_launchers_train_the_same_points_to_the_same_numbers(
+    actscope: Run, store_uri: str, launcher: str, tmp_path: Path
+) -> None:
+    grid = ["-m", "activation=relu,selu", "lr=0.01", "seed=0", *SMALL]
+    assert actscope(*grid, "study=own", HERE).returncode == 0
+    subdir = "hydra.sweep.subdir=${hydra:job.num}"
+    other = actscope(*grid, "study=other", f"hydra/launcher={launcher}", subdir)
+    assert other.returncode == 0, other.stderr
+    ours, theirs = finished(store_uri, "own"), finished(store_uri, "other")
+    assert ours["name"].tolist() == theirs["name"].tolist()
+    assert ours["signature"].tolist() == theirs["signature"].tolist()
+    store = tracking.locate_store(Tracking(store_uri))
+    for own, other_id in zip(ours["run_id"], theirs["run_id"], strict=True):
+        pd.testing.assert_frame_equal(
+            tracking.read_trajectory(store, "own", own),
+            tracking.read_trajectory(store, "other", other_id),
+            check_exact=True,
+        )
+
+
+def test_points_written_twice_are_trained_once_and_named(actscope: Run, store_uri: str) -> None:
+    done = actscope("-m", "activation=relu", "lr=0.1,1e-1", "seed=0", HERE, *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert "relu lr=0.1 seed=0: written 2 times in the grid, trained once" in done.stdout
+    assert len(finished(store_uri)) == 1
+
+
+def test_a_new_activation_is_one_file(actscope: Run, store_uri: str, tmp_path: Path) -> None:
+    file = tmp_path / "conf" / "activation" / "softsign.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("name: softsign\nbatch_norm: false\nfunction:\n  _target_: torch.nn.Softsign\n")
+    done = actscope("--config-dir", str(tmp_path / "conf"), "activation=softsign", *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert finished(store_uri)["name"].tolist() == ["softsign lr=0.01 seed=0"]
+
+
+def test_a_failed_point_is_named_and_the_exit_code_tells(actscope: Run, store_uri: str) -> None:
+    raising = "activation.function._target_=tests.support.raising.RaisesInTraining"
+    done = actscope("-m", "activation=relu", raising, "lr=0.001", "seed=0,1", HERE, *SMALL)
+    assert done.returncode == 1
+    assert (
+        "failed: relu lr=0.001 seed=0: RuntimeError: this function cannot be trained" in done.stdout
+    )
+    assert "Traceback" not in done.stderr
+    runs = tracking.read_runs(tracking.locate_store(Tracking(store_uri)), "quickstart")
+    assert set(runs["status"]) == {"FAILED"}
+
+
+MISTAKES = [
+    ("lr=nan", "lr=nan"),
+    ("lr=-1", "lr=-1"),
+    ("seed=1.5", "seed=1.5"),
+    ("activation=foo", "activation/foo"),
+    ("sed=1", "sed"),
+    ("model.hidden=[]", "model.hidden"),
+    ("train.batch_size=0", "train.batch_size=0"),
+    ("train.batch_size=99999", "1437"),
+    ("trajectory.every=0", "trajectory.every=0"),
+    ("study=../x", "study"),
+    ("study='<script>'", "study"),
+    ("study=" + "x" * 10_000, "study"),
+    ("+activity=relu", "activity"),
+    ("seed=range(0,0)", "empty"),
+    ("activation.function._target_=torch.nn.Softmax", "torch.nn.Softmax"),
+    ("hydra.launcher.workers=-1", "workers"),
+    ("tracking.uri=file:///tmp/runs", "SQLite"),
+]
+
+
+@pytest.mark.parametrize(("mistake", "named"), MISTAKES, ids=[m[:30] for m, _ in MISTAKES])
+def test_a_mistake_ends_as_one_line_before_any_work(
+    actscope: Run, tmp_path: Path, mistake: str, named: str
+) -> None:
+    done = actscope("-m", mistake)
+    assert done.returncode in (1, 2)
+    assert "Traceback" not in done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("actscope: ")
+    assert named in line
+    assert len(line) < 400
+    assert not (tmp_path / "mlruns").exists()
+
+
+def test_help_tells_how_to_sweep(actscope: Run) -> None:
+    done = actscope("--help")
+    assert done.returncode == 0
+    assert "python -m actscope -m" in done.stdout
+    assert "leaky_relu" in done.stdout

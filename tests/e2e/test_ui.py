@@ -1,0 +1,87 @@
+"""`python -m actscope.ui` serves the store, and says in a line when it cannot."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Run
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def served(actscope: Run, store_uri: str, tmp_path: Path) -> Iterator[str]:
+    done = actscope("train.epochs=1", "model.hidden=[4]", "study=shown")
+    assert done.returncode == 0, done.stderr
+    port = free_port()
+    with (tmp_path / "ui.log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "actscope.ui", "--port", str(port)],
+            env={**os.environ, "MLFLOW_TRACKING_URI": store_uri},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            wait_until_up(f"http://127.0.0.1:{port}/health")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+
+
+def wait_until_up(address: str) -> None:
+    for _ in range(120):
+        try:
+            urllib.request.urlopen(address, timeout=2).close()  # noqa: S310 - our own server
+            return
+        except OSError:
+            time.sleep(0.5)
+    raise TimeoutError(address)
+
+
+def fetch(address: str) -> bytes:
+    with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310 - our own server
+        content: bytes = answer.read()
+    return content
+
+
+def test_the_store_is_served_with_runs_and_artifacts(served: str, tmp_path: Path) -> None:
+    told = (tmp_path / "ui.log").read_text()
+    link = re.search(r"shown: (\S+/#/experiments/(\d+)/runs)", told)
+    assert link is not None
+    assert link.group(1).startswith(served)
+    query = json.dumps({"experiment_ids": [link.group(2)]}).encode()
+    request = urllib.request.Request(  # noqa: S310 - our own server
+        f"{served}/api/2.0/mlflow/runs/search",
+        data=query,
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        (run,) = json.load(answer)["runs"]
+    assert run["info"]["run_name"] == "relu lr=0.01 seed=0"
+    picture = fetch(f"{served}/get-artifact?path=trajectories.png&run_uuid={run['info']['run_id']}")
+    assert picture.startswith(b"\x89PNG")
+    assert b"<html" in fetch(served)
+
+
+def test_a_taken_port_is_one_line(actscope: Run) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = actscope("--port", str(taken.getsockname()[1]), module="actscope.ui")
+    assert done.returncode == 1
+    assert "cannot be used" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,75 @@
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from actscope.config import Activation
+from actscope.report import figures
+from actscope.report.frames import SHIPPED
+
+
+def test_the_article_s_five_differ_in_colour_dashes_and_marker() -> None:
+    five = figures.STYLES[:5]
+    for sign in ("colour", "dashes", "marker"):
+        assert len({str(getattr(style, sign)) for style in five}) == 5
+
+
+def test_no_two_shipped_activations_look_alike() -> None:
+    looks = {(style.colour, str(style.dashes)) for style in figures.STYLES}
+    assert len(looks) == len(SHIPPED)
+
+
+def test_a_shipped_activation_keeps_its_style_beside_unknown_ones() -> None:
+    styles = figures.line_styles(["relu", "unknown", "other"])
+    assert styles["relu"] == figures.STYLES[0]
+    assert styles["unknown"] != styles["other"]
+    assert styles == figures.line_styles(["other", "unknown", "relu"])
+
+
+def test_selu_has_a_jump_of_its_slope_at_zero_and_elu_none() -> None:
+    selu = figures.function_curve(Activation("selu", "torch.nn.SELU"))
+    elu = figures.function_curve(Activation("elu", "torch.nn.ELU", (("alpha", 1.0),)))
+    assert selu.loc[selu["slope"].isna(), "x"].abs().tolist() == [pytest.approx(0, abs=0.01)]
+    assert elu["slope"].notna().all()
+
+
+def test_the_slope_is_the_function_s_derivative() -> None:
+    tanh = figures.function_curve(Activation("tanh", "torch.nn.Tanh"))
+    assert np.allclose(tanh["slope"], 1 - np.tanh(tanh["x"]) ** 2)
+
+
+def test_an_activation_is_read_from_the_text_of_parameters() -> None:
+    params = {
+        "activation": "leaky_relu",
+        "activation.batch_norm": "True",
+        "activation.function._target_": "torch.nn.LeakyReLU",
+        "activation.function.negative_slope": "0.01",
+        "activation.function.alpha": float("nan"),
+    }
+    assert figures.activation_of(params) == Activation(
+        "leaky_relu", "torch.nn.LeakyReLU", (("negative_slope", 0.01),), batch_norm=True
+    )
+
+
+def test_panels_of_a_row_share_a_scale_unless_that_presses_one_flat() -> None:
+    first, second, third = Figure().subplots(1, 3)
+    first.set_ylim(0, 1)
+    second.set_ylim(-1, 1)
+    third.set_ylim(0, 100)
+    assert figures.share_limits([first, second])
+    assert first.get_ylim() == (-1, 1)
+    assert not figures.share_limits([first, third])
+    assert first.get_ylim() == (-1, 1)
+
+
+def test_the_enlarged_scale_suits_the_cells_that_learned() -> None:
+    cells = pd.DataFrame({"n": [5, 5], "failed": [0, 5], "final_mean": [0.96, 0.1]})
+    assert figures.enlarged_from(cells) == 88
+    assert figures.enlarged_from(cells[cells["failed"] > 0]) == 0
+
+
+def test_a_dollar_in_a_name_is_a_dollar() -> None:
+    with figures.drawing_style():
+        figure = Figure()
+        figure.suptitle("a $broken formula_{ $")
+        assert figures.render(figure)["png"].startswith(b"\x89PNG")

@@ -1,0 +1,233 @@
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from actscope.report.app import main
+
+from .conftest import Lab
+
+
+def build(lab: Lab, study: str, folder: Path, *overrides: str) -> Path:
+    """The folder of the study's report, built in this process."""
+    arguments = [
+        f"study={study}",
+        f"tracking.uri={lab.store.uri}",
+        f"report.folder={folder}",
+        *overrides,
+    ]
+    assert main(arguments) == 0
+    return folder / study
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def summary(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "tables" / "summary.csv", keep_default_na=False)
+
+
+@pytest.fixture(scope="module")
+def grid_report(lab: Lab, grid: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(lab, grid, tmp_path_factory.mktemp("reports"))
+
+
+def test_a_report_has_its_page_tables_figures_and_manifest(grid_report: Path) -> None:
+    figures = [
+        "activation_functions",
+        "final_accuracy",
+        "test_accuracy_by_epoch",
+        "trajectories_elu",
+        "trajectories_relu",
+    ]
+    assert sorted(contents(grid_report)) == sorted(
+        [
+            "index.html",
+            "manifest.json",
+            *(f"figures/{name}.{kind}" for name in figures for kind in ("png", "svg")),
+            *(f"tables/{name}.{kind}" for name in ("runs", "summary") for kind in ("csv", "md")),
+        ]
+    )
+    manifest = json.loads((grid_report / "manifest.json").read_text())
+    assert len(manifest["runs"]) == 8
+    assert all(run["used"] and run["why"] for run in manifest["runs"])
+    assert manifest["missing_points"] == []
+
+
+def test_the_same_runs_give_the_same_bytes_in_another_process(
+    lab: Lab, grid: str, grid_report: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "matplotlibrc").write_text("lines.linewidth: 9\nfont.size: 30\n")
+    ran = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "actscope.report",
+            f"study={grid}",
+            f"report.folder={tmp_path}",
+        ],
+        env={
+            **os.environ,
+            "MLFLOW_TRACKING_URI": lab.store.uri,
+            "PYTHONHASHSEED": "1",
+            "TZ": "Asia/Tokyo",
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout == f"{tmp_path / grid / 'index.html'}\n"
+    assert contents(tmp_path / grid) == contents(grid_report)
+
+
+def test_a_report_takes_the_place_of_an_earlier_one(
+    lab: Lab, broken: tuple[str, str], tmp_path: Path
+) -> None:
+    folder = build(lab, broken[0], tmp_path)
+    before = contents(folder)
+    (folder / "figures" / "of_yesterday.png").touch()
+    (folder / "notes.txt").write_text("a reader's own")
+    build(lab, broken[0], tmp_path)
+    assert contents(folder) == {**before, "notes.txt": b"a reader's own"}
+
+
+def test_the_page_loads_nothing_from_elsewhere(grid_report: Path) -> None:
+    page = (grid_report / "index.html").read_text()
+    loads = re.findall(r"""(?:src|href)\s*=\s*"([^"]*)"|url\(|@import|<script|<link""", page)
+    assert loads
+    for address in loads:
+        assert address.startswith(
+            ("data:image/png;base64,", "#", "figures/", "tables/", "manifest.")
+        )
+        assert address.startswith(("data:", "#")) or (grid_report / address).is_file()
+
+
+def test_every_figure_has_an_alternative_text(grid_report: Path) -> None:
+    page = (grid_report / "index.html").read_text()
+    assert page.count("<img ") == len(re.findall(r'<img [^>]*alt="[^"]{20,}"', page)) == 5
+
+
+def test_the_newest_of_two_runs_counts_and_the_other_is_listed(
+    lab: Lab, repeated: tuple[str, str, str], tmp_path: Path
+) -> None:
+    study, older, newer = repeated
+    folder = build(lab, study, tmp_path)
+    runs = {
+        run["run_id"]: run for run in json.loads((folder / "manifest.json").read_text())["runs"]
+    }
+    assert runs[newer]["used"]
+    assert not runs[older]["used"]
+    assert f"superseded by {newer}" in (folder / "index.html").read_text()
+    assert summary(folder)["n"].tolist() == [1]
+
+
+def test_a_missing_point_is_named_and_markup_in_its_reason_is_text(
+    lab: Lab, broken: tuple[str, str], tmp_path: Path
+) -> None:
+    study, failed = broken
+    folder = build(lab, study, tmp_path)
+    page = (folder / "index.html").read_text()
+    assert "1 of its 2 points has no finished run" in page
+    assert "elu at lr 0.01: seed 0" in page
+    assert "&lt;script&gt;alert(" in page
+    assert "<script" not in page
+    assert "<script" not in (folder / "tables" / "runs.md").read_text()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["missing_points"] == [
+        {"variant": "", "activation": "elu", "lr": 0.01, "seed": 0}
+    ]
+    (left_out,) = [run for run in manifest["runs"] if not run["used"]]
+    assert left_out["run_id"] == failed
+
+
+def test_one_seed_gives_no_interval(lab: Lab, broken: tuple[str, str], tmp_path: Path) -> None:
+    folder = build(lab, broken[0], tmp_path)
+    assert summary(folder)["final_low"].tolist() == [""]
+    assert "none: one run" in (folder / "index.html").read_text()
+    assert not re.search(r"\bnan\b", (folder / "index.html").read_text(), re.IGNORECASE)
+
+
+def test_runs_with_different_epochs_are_never_averaged(
+    lab: Lab, epochs_vary: str, tmp_path: Path
+) -> None:
+    folder = build(lab, epochs_vary, tmp_path)
+    cells = summary(folder)
+    assert cells["variant"].tolist() == ["train.epochs=1", "train.epochs=2"]
+    assert cells["n"].tolist() == [1, 1]
+    assert (folder / "figures" / "trajectories_relu_variant2.png").exists()
+    assert "train.epochs=2" in (folder / "index.html").read_text()
+
+
+def test_a_diverged_run_is_counted_and_not_averaged(
+    lab: Lab, diverged: str, tmp_path: Path
+) -> None:
+    folder = build(lab, diverged, tmp_path, "report.seed=2")
+    (cell,) = summary(folder).to_dict("records")
+    assert cell["n"] == 2
+    assert cell["diverged"] == 1
+    assert "1 diverged" in (folder / "index.html").read_text()
+    runs = pd.read_csv(folder / "tables" / "runs.csv")
+    assert runs.loc[runs["outcome"] != "diverged", "final"].mean() == pytest.approx(
+        cell["final_mean"]
+    )
+    assert "ARGS=&#34;report.seed=2&#34;" in (folder / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["study=nothing"], 1, "study=nothing: the store"),
+        (["study=unfinished"], 1, "study=unfinished: none of its runs is finished (1 RUNNING)"),
+        (["study=grid", "report.seed=99"], 1, "report.seed=99: no finished run has it"),
+        (["study=../grid"], 2, "study"),
+        (["report.seed=-1"], 2, "report.seed=-1"),
+        (["report.seed=1.5"], 2, "report.seed=1.5"),
+        (["colour=blue"], 2, "colour"),
+        (["+colour=blue"], 2, "colour"),
+        (["study=[1,"], 2, "study=[1,"),
+        (["tracking=elsewhere"], 2, "tracking/elsewhere"),
+        (["claims"], 2, "claims"),
+        (["study=broken", "report.folder=/dev/null"], 1, "/dev/null/broken cannot be written"),
+    ],
+)
+def test_a_mistake_is_one_line_and_an_exit_code(
+    lab: Lab,
+    grid: str,
+    broken: tuple[str, str],
+    unfinished: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    code: int,
+    message: str,
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", lab.store.uri)
+    assert main(arguments) == code
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("actscope: ")
+    assert message in output.err
+    assert output.err.count("\n") == 1
+
+
+def test_a_lost_file_of_a_run_is_one_line(
+    lab: Lab, repeated: tuple[str, str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study, _, newer = repeated
+    assert lab.store.folder is not None
+    path = lab.store.folder / "artifacts" / study / newer / "artifacts" / "history.parquet"
+    kept = path.read_bytes()
+    path.unlink()
+    try:
+        assert main([f"study={study}", f"tracking.uri={lab.store.uri}"]) == 1
+    finally:
+        path.write_bytes(kept)
+    assert f"a file of run {newer} cannot be read" in capsys.readouterr().err

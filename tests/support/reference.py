@@ -1,0 +1,110 @@
+"""The training by ordinary means, to hold the engine against: nn.Sequential and torch.optim.SGD."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from actscope.config import Point
+from actscope.data import Data
+from actscope.model import initial_weights
+from actscope.train import minibatches
+
+
+@dataclass
+class Step:
+    """One minibatch: its mean loss, and what the layers were before, in and after it."""
+
+    loss: float
+    accuracy: float
+    weights_before: list[Tensor]  # of each layer, as nn.Linear has them: [O, I]
+    weights_after: list[Tensor]
+    biases_after: list[Tensor]
+    given: list[Tensor]  # to each activation function, [B, O]
+
+
+@dataclass
+class Reference:
+    layers: dict[str, nn.Module]  # under the engine's names
+    steps: list[Step] = field(default_factory=list)
+    tests: list[tuple[float, float]] = field(default_factory=list)  # loss and accuracy, by epoch
+
+    def state(self) -> dict[str, Tensor]:
+        return {
+            f"{name}.{key}": value
+            for name, module in self.layers.items()
+            for key, value in module.state_dict().items()
+            if key != "num_batches_tracked"
+        }
+
+
+def train_reference(
+    point: Point, make_activation: Callable[[], nn.Module], data: Data
+) -> Reference:
+    """Train one point in float64 from the engine's start on the engine's minibatches."""
+    reference = Reference(_layers(point, make_activation, data))
+    network = nn.Sequential(*reference.layers.values()).double()
+    linear = [module for module in network if isinstance(module, nn.Linear)]
+    given: list[Tensor] = []
+    for name, module in reference.layers.items():
+        if name.endswith(".function"):
+            module.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0].detach()))
+    settings = point.train
+    optimiser = torch.optim.SGD(
+        network.parameters(),
+        lr=point.lr,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+    )
+    objective = nn.CrossEntropyLoss(reduction=settings.reduction)
+    batches = minibatches(data, [point.seed], settings.batch_size, settings.epochs)
+    steps_per_epoch = -(-len(data.train_x) // settings.batch_size)
+    for number, (x, y) in enumerate(batches, 1):
+        given.clear()
+        network.train()
+        logits = network(x[0].double())
+        before = [layer.weight.detach().clone() for layer in linear]
+        optimiser.zero_grad()
+        objective(logits, y[0]).backward()
+        optimiser.step()
+        reference.steps.append(
+            Step(
+                *_loss_and_accuracy(logits, y[0]),
+                weights_before=before,
+                weights_after=[layer.weight.detach().clone() for layer in linear],
+                biases_after=[layer.bias.detach().clone() for layer in linear],
+                given=list(given),
+            )
+        )
+        if number % steps_per_epoch == 0:
+            network.eval()
+            with torch.no_grad():
+                logits = network(data.test_x.double())
+            reference.tests.append(_loss_and_accuracy(logits, data.test_y))
+    return reference
+
+
+def _layers(
+    point: Point, make_activation: Callable[[], nn.Module], data: Data
+) -> dict[str, nn.Module]:
+    widths = (data.features, *point.model.hidden, data.classes)
+    starts = initial_weights(point.model, point.seed, widths, torch.float64)
+    layers: dict[str, nn.Module] = {}
+    for number, ((fan_in, fan_out), start) in enumerate(
+        zip(pairwise(widths), starts, strict=True), 1
+    ):
+        linear = nn.Linear(fan_in, fan_out).double()
+        linear.load_state_dict({"weight": start.T, "bias": torch.zeros(fan_out)})
+        layers[f"layer{number}"] = linear
+        if number <= len(point.model.hidden):
+            if point.activation.batch_norm:
+                layers[f"layer{number}.norm"] = nn.BatchNorm1d(fan_out)
+            layers[f"layer{number}.function"] = make_activation()
+    return layers
+
+
+def _loss_and_accuracy(logits: Tensor, y: Tensor) -> tuple[float, float]:
+    loss = nn.functional.cross_entropy(logits, y).item()
+    return loss, (logits.argmax(1) == y).double().mean().item()

@@ -1,0 +1,373 @@
+"""Every setting is checked once, and a wrong one is named in a line that says what would be right."""
+
+import math
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from actscope.config import (
+    Point,
+    Tracking,
+    flat_settings,
+    nested_settings,
+    parse_point,
+    parse_tracking,
+)
+from actscope.errors import ConfigError
+from actscope.project import CONF
+from tests.support.making import BN_RELU, ELU, PRELU, make_point
+
+
+@pytest.fixture(scope="module")
+def good(compose) -> DictConfig:
+    return compose()
+
+
+def with_setting(config: DictConfig, name: str, value: object) -> DictConfig:
+    """A copy of the configuration with one setting, known or not, given any value."""
+    changed = OmegaConf.create(OmegaConf.to_container(config))
+    OmegaConf.update(changed, name, value, merge=False, force_add=True)
+    return changed
+
+
+def refusal(config: DictConfig) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse_point(config)
+    message = str(caught.value)
+    assert len(message.splitlines()) == 1
+    assert len(message) < 200
+    assert message.isascii()
+    assert message.isprintable()
+    return message
+
+
+# Right values
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        ("seed", 0, lambda point: point.seed),
+        ("seed", 2**63 - 1, lambda point: point.seed),
+        ("lr", 1e-9, lambda point: point.lr),
+        ("lr", 1000.0, lambda point: point.lr),
+        ("train.momentum", 0, lambda point: point.train.momentum),
+        ("train.momentum", 0.9, lambda point: point.train.momentum),
+        ("train.weight_decay", 0.0, lambda point: point.train.weight_decay),
+        ("train.batch_size", 1, lambda point: point.train.batch_size),
+        ("train.epochs", 1, lambda point: point.train.epochs),
+        ("train.reduction", "mean", lambda point: point.train.reduction),
+        ("trajectory.every", 1, lambda point: point.trajectory.every),
+        ("trajectory.every", "epoch", lambda point: point.trajectory.every),
+        ("model.init", "xavier", lambda point: point.model.init),
+        ("outcome.learned_from", 1, lambda point: point.outcome.learned_from),
+        ("data.name", "kmnist", lambda point: point.data.name),
+        ("study", "a-study_2.1", lambda point: point.study),
+        ("study", "s" * 64, lambda point: point.study),
+    ],
+)
+def test_a_right_value_is_kept(good, name, value, read):
+    assert read(parse_point(with_setting(good, name, value))) == value
+
+
+def test_a_whole_number_is_a_rate(good):
+    point = parse_point(with_setting(good, "lr", 1))
+    assert isinstance(point.lr, float)
+    assert point == parse_point(with_setting(good, "lr", 1.0))
+
+
+def test_hidden_is_a_list_of_any_length(good):
+    assert parse_point(with_setting(good, "model.hidden", [64])).model.hidden == (64,)
+    assert parse_point(with_setting(good, "model.hidden", [3, 2, 1])).model.hidden == (3, 2, 1)
+
+
+def test_initial_weights_may_be_given_a_standard_deviation(compose):
+    point = parse_point(compose("model.init=normal", "model.init_std=0.01"))
+    assert (point.model.init, point.model.init_std) == ("normal", 0.01)
+
+
+def test_arguments_of_a_function_are_its_own_settings(compose):
+    point = parse_point(compose("activation=elu", "activation.function.alpha=0.3"))
+    assert point.activation.function == "torch.nn.ELU"
+    assert point.activation.arguments == (("alpha", 0.3),)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "activation").glob("*.yaml")))
+def test_every_shipped_activation_is_called_like_its_file(compose, name):
+    activation = parse_point(compose(f"activation={name}")).activation
+    assert activation.name == name
+    assert activation.batch_norm == (name == "bn_relu")
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "data").glob("*.yaml")))
+def test_every_shipped_data_set_is_called_like_its_file(compose, name):
+    assert parse_point(compose(f"data={name}")).data.name == name
+
+
+# Wrong values
+
+
+LARGE = 2**63
+WRONG = [
+    ("lr", math.nan, "lr=nan: give a finite number"),
+    ("lr", math.inf, "lr=inf: give a finite number"),
+    ("lr", -math.inf, "lr=-inf: give a finite number"),
+    ("lr", -1, "lr=-1: give more than 0"),
+    ("lr", 0, "lr=0: give more than 0"),
+    ("lr", True, "lr=True: give a number"),
+    ("lr", "fast", "lr='fast': give a number"),
+    ("lr", None, "lr=None: give a number"),
+    ("lr", [0.1, 0.2], "lr=[0.1, 0.2]: give a number"),
+    ("seed", 1.5, "seed=1.5: give a whole number"),
+    ("seed", 1.0, "seed=1.0: give a whole number"),
+    ("seed", -1, "seed=-1: give at least 0"),
+    ("seed", True, "seed=True: give a whole number"),
+    ("seed", "0", "seed='0': give a whole number"),
+    ("seed", LARGE, f"seed={LARGE}: give less than {LARGE}"),
+    ("model.hidden", [], "model.hidden=[]: give at least 1 value"),
+    ("model.hidden", 64, "model.hidden=64: give a list like [64]"),
+    ("model.hidden", None, "model.hidden=None: give a list like [64]"),
+    ("model.hidden", [64, 0], "model.hidden[1]=0: give at least 1"),
+    ("model.hidden", [-3], "model.hidden[0]=-3: give at least 1"),
+    ("model.hidden", [1.5], "model.hidden[0]=1.5: give a whole number"),
+    ("model.hidden", [True], "model.hidden[0]=True: give a whole number"),
+    ("model.hidden", [[64]], "model.hidden[0]=[64]: give a whole number"),
+    ("model.hidden", [2**15 + 1], "model.hidden[0]=32769: give at most 32768"),
+    ("model.init", "foo", "model.init='foo': choose 'he', 'lecun', 'xavier' or 'normal'"),
+    ("model.init", None, "model.init=None: choose 'he', 'lecun', 'xavier' or 'normal'"),
+    ("model.init", "normal", "model.init_std: give it with model.init=normal, and only with it"),
+    ("model.init_std", 0.1, "model.init_std: give it with model.init=normal, and only with it"),
+    ("model.init_std", 0, "model.init_std=0: give more than 0"),
+    ("model.init_std", math.nan, "model.init_std=nan: give a finite number"),
+    ("train.batch_size", 0, "train.batch_size=0: give at least 1"),
+    ("train.batch_size", 10.5, "train.batch_size=10.5: give a whole number"),
+    ("train.epochs", 0, "train.epochs=0: give at least 1"),
+    ("train.epochs", None, "train.epochs=None: give a whole number"),
+    ("train.reduction", "max", "train.reduction='max': choose 'sum' or 'mean'"),
+    ("train.momentum", 1, "train.momentum=1: give less than 1"),
+    ("train.momentum", -0.1, "train.momentum=-0.1: give at least 0"),
+    ("train.momentum", math.nan, "train.momentum=nan: give a finite number"),
+    ("train.weight_decay", -1, "train.weight_decay=-1: give at least 0"),
+    ("train.weight_decay", 1e300, "train.weight_decay=1e+300: give at most 1"),
+    ("trajectory.every", 0, "trajectory.every=0: give at least 1 or choose 'epoch'"),
+    ("trajectory.every", "step", "trajectory.every='step': give a whole number or choose 'epoch'"),
+    ("trajectory.every", True, "trajectory.every=True: give a whole number or choose 'epoch'"),
+    ("outcome.learned_from", 0, "outcome.learned_from=0: give more than 0"),
+    ("outcome.learned_from", 1.5, "outcome.learned_from=1.5: give at most 1"),
+    ("data.name", "cifar", "data.name='cifar': choose 'digits', 'mnist', 'fashion_mnist' or 'kmnist'"),
+    ("data.root", "", "data.root='': give at least 1 character"),
+    ("data.root", 3, "data.root=3: give a text"),
+    ("activation.batch_norm", "yes", "activation.batch_norm='yes': give true or false"),
+    ("activation.batch_norm", 1, "activation.batch_norm=1: give true or false"),
+    ("train", None, "train=None: give settings by name"),
+    ("data", "mnist", "data='mnist': give settings by name"),
+    ("data", None, "data=None: give settings by name"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"), WRONG, ids=[f"{name}={value}" for name, value, _ in WRONG]
+)
+def test_a_wrong_value_is_refused(good, name, value, message):
+    assert refusal(with_setting(good, name, value)) == message
+
+
+@pytest.mark.parametrize("setting", ["study", "activation.name"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../x",
+        "a/b",
+        "<script>",
+        "übung",
+        "名前",
+        "it's",
+        '"',
+        "a b",
+        "a\nb",
+        "a\n",
+        "",
+        "-a",
+        "a=b",
+    ],
+)
+def test_a_name_is_of_few_kinds_of_characters(good, setting, name):
+    message = refusal(with_setting(good, setting, name))
+    assert message == (
+        f"{setting}={ascii(name)}: "
+        "give letters, digits, '_', '.' and '-', first a letter or a digit"
+    )
+
+
+@pytest.mark.parametrize("setting", ["study", "activation.name"])
+def test_a_name_of_10000_characters_is_refused_in_a_short_line(good, setting):
+    message = refusal(with_setting(good, setting, "a" * 10_000))
+    assert message.startswith(f"{setting}='aaaaaaaa")
+    assert message.endswith("aaa...: give at most 64 characters")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("sead", "sead: there is no such setting; choose one of study, activation, lr, seed, data, "),
+        ("train.lr", "train.lr: there is no such setting; choose one of epochs, batch_size, "),
+        ("model.width", "model.width: there is no such setting; choose one of hidden, init, init_std"),
+        ("activation.norm", "activation.norm: there is no such setting; choose one of name, "),
+        ("activation.arguments", "activation.arguments: give them beside activation.function._targ"),
+        ("x" * 10_000, "xxxxxxxx"),
+        ("a\nb", "a\\nb: there is no such setting; "),
+    ],
+)  # fmt: skip
+def test_an_unknown_setting_is_refused(good, name, message):
+    assert refusal(with_setting(good, name, 1)).startswith(message)
+
+
+@pytest.mark.parametrize("name", ["study", "lr", "seed", "data", "model", "train"])
+def test_a_missing_setting_is_named(good, name):
+    config = OmegaConf.create(OmegaConf.to_container(good))
+    del config[name]
+    assert refusal(config) == f"{name}: is missing"
+
+
+@pytest.mark.parametrize("name", ["model.hidden", "train.epochs", "data.name", "activation.name"])
+def test_a_missing_setting_of_a_group_is_named(good, name):
+    config = OmegaConf.create(OmegaConf.to_container(good))
+    group, _, key = name.partition(".")
+    del config[group][key]
+    assert refusal(config) == f"{name}: is missing"
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("???", "train.epochs: Missing mandatory value: epochs"),
+        ("${nope}", "train.epochs: Interpolation key 'nope' not found"),
+        (
+            "${oc.env:ACTSCOPE_NOPE}",
+            "train.epochs: KeyError raised while resolving interpolation: ",
+        ),
+    ],
+)
+def test_a_value_that_leads_nowhere_is_refused(good, value, message):
+    assert refusal(with_setting(good, "train.epochs", value)).startswith(message)
+
+
+@pytest.mark.parametrize("activation", [None, "relu", {}, {"name": "relu"}, {"function": "relu"}])
+def test_an_activation_needs_a_function(good, activation):
+    assert refusal(with_setting(good, "activation", activation)) == (
+        "activation: needs function._target_, the import path of its function"
+    )
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ({"_target_": None}, "activation.function=None: give a text"),
+        ({"_target_": "x" * 300}, "activation.function='xxx"),
+        (
+            {"_target_": "x", "alpha": math.nan},
+            "activation.function.alpha=nan: give true or false ",
+        ),
+        (
+            {"_target_": "x", "alpha": [1]},
+            "activation.function.alpha=[1]: give true or false or a ",
+        ),
+        ({"_target_": "x", "alpha": "y" * 999}, "activation.function.alpha='yyy"),
+        ({"_target_": "x", 3: 1, "a": 1}, "activation.function.3=3: give a text"),
+    ],
+)
+def test_arguments_of_a_function_are_plain_values(good, function, message):
+    assert refusal(with_setting(good, "activation.function", function)).startswith(message)
+
+
+# Names and settings of a point
+
+
+@pytest.mark.parametrize(
+    ("lr", "name"),
+    [
+        (0.01, "elu lr=0.01 seed=3"),
+        (1e-05, "elu lr=1e-05 seed=3"),
+        (1.0, "elu lr=1 seed=3"),
+        (10.0, "elu lr=10 seed=3"),
+        (0.012345678, "elu lr=0.012345678 seed=3"),
+    ],
+)
+def test_a_point_is_called_by_activation_rate_and_seed(lr, name):
+    assert str(make_point(ELU, lr=lr, seed=3)) == name
+
+
+def points() -> list[Point]:
+    return [
+        make_point(),
+        make_point(ELU, seed=0, lr=1.0),
+        make_point(BN_RELU, hidden=(3, 2, 1), every="epoch"),
+        make_point(PRELU, init="normal", init_std=0.1, momentum=0.9, data="mnist", root="data"),
+    ]
+
+
+@pytest.mark.parametrize("point", points(), ids=str)
+def test_the_settings_of_a_point_make_the_same_point_again(point):
+    written = OmegaConf.to_yaml(OmegaConf.create(nested_settings(point)))
+    assert parse_point(OmegaConf.create(written)) == point
+
+
+def test_a_composed_point_has_the_settings_of_its_configuration(good):
+    settings = nested_settings(parse_point(good))
+    assert settings == {
+        name: value
+        for name, value in OmegaConf.to_container(good).items()
+        if name not in ("tracking", "experiment")
+    }
+
+
+def test_flat_settings_have_the_names_of_the_command_line(compose):
+    flat = flat_settings(parse_point(compose("activation=elu", "data=mnist", "seed=0")))
+    assert flat == {
+        "activation": "elu",
+        "data": "mnist",
+        "study": "quickstart",
+        "activation.function._target_": "torch.nn.ELU",
+        "activation.function.alpha": 1.0,
+        "activation.batch_norm": False,
+        "lr": 0.01,
+        "seed": 0,
+        "data.root": "data",
+        "model.hidden": [64],
+        "model.init": "he",
+        "model.init_std": None,
+        "train.epochs": 50,
+        "train.batch_size": 100,
+        "train.reduction": "sum",
+        "train.momentum": 0.0,
+        "train.weight_decay": 0.0,
+        "trajectory.every": 5,
+        "outcome.learned_from": 0.5,
+    }
+
+
+def test_a_point_cannot_be_changed():
+    with pytest.raises(AttributeError):
+        make_point().lr = 1.0  # type: ignore[misc]
+
+
+# Tracking
+
+
+def test_tracking_may_have_an_address_or_none(compose, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert parse_tracking(compose()) == Tracking(None)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking.example:5000")
+    assert parse_tracking(compose()) == Tracking("http://tracking.example:5000")
+    assert parse_tracking(compose("tracking=server")) == Tracking("http://tracking.example:5000")
+
+
+def test_a_server_without_an_address_is_refused(compose, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(ConfigError, match=r"^tracking\.uri: .*MLFLOW_TRACKING_URI"):
+        parse_tracking(compose("tracking=server"))
+
+
+def test_a_wrong_address_is_refused(good):
+    with pytest.raises(ConfigError, match=r"^tracking\.uri='': give at least 1 character$"):
+        parse_tracking(with_setting(good, "tracking.uri", ""))

@@ -1,0 +1,44 @@
+"""The launcher inside Hydra: with other people's task functions it is the basic one."""
+
+import pytest
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from hydra.test_utils.launcher_common_tests import (
+    BatchedSweeperTestSuite,
+    IntegrationTestSuite,
+    LauncherTestSuite,
+)
+
+from hydra_plugins.actscope_launcher.launcher import ActscopeLauncher
+
+# Hydra's own suite runs its example applications without a version_base and warns itself of that.
+pytestmark = [
+    pytest.mark.filterwarnings(
+        "ignore:Future Hydra versions will no longer change working directory"
+    ),
+    pytest.mark.filterwarnings("ignore:\\nThe version_base parameter is not specified"),
+]
+
+
+def test_hydra_finds_the_launcher() -> None:
+    names = [plugin.__name__ for plugin in Plugins.instance().discover(Launcher)]
+    assert ActscopeLauncher.__name__ in names
+
+
+@pytest.mark.parametrize(("launcher_name", "overrides"), [("actscope", [])])
+class TestHydrasLauncherSuite(LauncherTestSuite):
+    """What Hydra ships for the authors of launchers."""
+
+
+@pytest.mark.parametrize(
+    ("launcher_name", "overrides"), [("actscope", ["hydra.sweeper.max_batch_size=2"])]
+)
+class TestHydrasBatchedSuite(BatchedSweeperTestSuite):
+    """The same with a sweeper that hands the jobs over in batches."""
+
+
+@pytest.mark.parametrize(
+    ("task_launcher_cfg", "extra_flags"), [({}, ["-m", "hydra/launcher=actscope"])]
+)
+class TestHydrasIntegrationSuite(IntegrationTestSuite):
+    """The same in a process of its own."""

@@ -1,0 +1,151 @@
+"""Points to stacks to workers to runs, on a real store and real worker processes."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from actscope import sweep, tracking
+from actscope.config import Activation, Point, Tracking
+from actscope.errors import ConfigError
+from actscope.outcome import Outcome
+from actscope.results import Done, Failed, Result
+from actscope.sweep import Resources, make_stacks, run_sweep
+from actscope.train import train_stack
+from tests.support.making import ELU, RELU, make_point
+
+STUDY = "tests"
+LEAKY = Activation("leaky_relu", "torch.nn.LeakyReLU", (("negative_slope", 0.01),))
+GRID = [
+    make_point(activation, lr=lr, seed=seed, hidden=(4,), epochs=2, every="epoch")
+    for activation in (RELU, ELU)
+    for lr in (0.001, 0.01)
+    for seed in (0, 1)
+]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Tracking:
+    return Tracking(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
+
+
+def run(points: list[Point], settings: Tracking, workers: int = 0) -> dict[Point, Result]:
+    console = Console(quiet=True)
+    return run_sweep(points, settings, "s1", Resources(workers, 20), console)
+
+
+def histories(settings: Tracking) -> dict[str, pd.DataFrame]:
+    store = tracking.locate_store(settings)
+    runs = tracking.read_runs(store, STUDY)
+    return {
+        row["name"]: tracking.read_history(store, STUDY, row["run_id"])
+        for _, row in runs.iterrows()
+    }
+
+
+class TestStacks:
+    def test_hold_points_of_one_seed_that_differ_in_activation_and_rate(self) -> None:
+        stacks = make_stacks(GRID, Resources(workers=1, stack_size=20))
+        assert [[p.seed for p in stack] for stack in stacks] == [[0] * 4, [1] * 4]
+
+    def test_are_no_larger_than_allowed_and_nearly_equal(self) -> None:
+        points = [make_point(lr=0.01 * (i + 1)) for i in range(7)]
+        stacks = make_stacks(points, Resources(workers=1, stack_size=3))
+        assert sorted(len(stack) for stack in stacks) == [2, 2, 3]
+        assert [point for stack in stacks for point in stack] == points
+
+    def test_leave_no_worker_idle(self) -> None:
+        points = [make_point(lr=0.01 * (i + 1)) for i in range(6)]
+        assert len(make_stacks(points, Resources(workers=3, stack_size=20))) == 3
+
+    def test_never_mix_shapes(self) -> None:
+        points = [make_point(hidden=(4,)), make_point(hidden=(5,)), make_point(epochs=9)]
+        assert len(make_stacks(points, Resources(workers=1, stack_size=20))) == 3
+
+
+def test_every_point_becomes_one_finished_run(settings: Tracking) -> None:
+    results = run(GRID, settings)
+    runs = tracking.read_runs(tracking.locate_store(settings), STUDY)
+    assert set(runs["status"]) == {"FINISHED"}
+    assert sorted(runs["name"]) == sorted(str(point) for point in GRID)
+    assert all(isinstance(results[point], Done) for point in GRID)
+
+
+def test_numbers_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+    kept = []
+    for workers in (0, 1, 2):
+        settings = Tracking(f"sqlite:///{tmp_path}/{workers}/mlflow.db")
+        run(GRID, settings, workers)
+        kept.append(histories(settings))
+    for others in kept[1:]:
+        assert others.keys() == kept[0].keys()
+        for name, history in kept[0].items():
+            pd.testing.assert_frame_equal(others[name], history, check_exact=True)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_point_that_raises_takes_no_neighbour_down(settings: Tracking, workers: int) -> None:
+    raising = make_point(
+        Activation("raising", "tests.support.raising.RaisesInTraining"), hidden=(4,), every="epoch"
+    )
+    results = run([*GRID, raising], settings, workers)
+    failed = results[raising]
+    assert isinstance(failed, Failed)
+    assert failed.reason == "RuntimeError: this function cannot be trained"
+    alone = {str(point): train_stack([point], sweep.load_data(point.data))[0] for point in GRID}
+    store = tracking.locate_store(settings)
+    runs = tracking.read_runs(store, STUDY).set_index("name")
+    assert runs.loc["raising lr=0.01 seed=0", "status"] == "FAILED"
+    assert runs.loc["raising lr=0.01 seed=0", "reason"] == failed.reason
+    for point in GRID:
+        row = runs.loc[str(point)]
+        assert row["status"] == "FINISHED"
+        history = tracking.read_history(store, STUDY, row["run_id"])
+        pd.testing.assert_frame_equal(history, alone[str(point)].history, check_exact=True)
+
+
+def test_a_killed_worker_costs_its_stack_one_retry(
+    settings: Tracking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flag = tmp_path / "already-killed"
+    monkeypatch.setenv("KILLED_ONCE", str(flag))
+    killing = make_point(
+        Activation("killing", "tests.support.raising.KillsItsProcessOnce"),
+        hidden=(4,),
+        every="epoch",
+    )
+    results = run([*GRID, killing], settings, workers=2)
+    assert flag.exists()
+    assert all(isinstance(result, Done) for result in results.values())
+    runs = tracking.read_runs(tracking.locate_store(settings), STUDY)
+    finished = runs[runs["status"] == "FINISHED"]
+    assert sorted(finished["name"]) == sorted(str(point) for point in results)
+    assert set(runs["status"]) == {"FINISHED", "KILLED"}
+
+
+def test_a_diverging_point_is_an_outcome_and_no_failure(settings: Tracking) -> None:
+    wild = make_point(LEAKY, lr=1e20, hidden=(4,), every="epoch")
+    results = run([*GRID, wild], settings)
+    result = results[wild]
+    assert isinstance(result, Done)
+    assert result.outcome is Outcome.DIVERGED
+    runs = tracking.read_runs(tracking.locate_store(settings), STUDY).set_index("name")
+    assert runs.loc[str(wild), "outcome"] == "diverged"
+
+
+def test_nothing_is_made_where_a_setting_is_wrong(settings: Tracking, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"train\.batch_size=9999"):
+        run([*GRID, make_point(batch_size=9999)], settings)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("workers", "stack_size"), [(-1, 20), (2, 0)])
+def test_impossible_resources_are_refused(workers: int, stack_size: int) -> None:
+    with pytest.raises(ConfigError, match=r"hydra\.launcher"):
+        Resources.checked(workers, stack_size)
+
+
+def test_zero_workers_is_a_number_of_workers() -> None:
+    assert Resources.checked(0, 20).workers == 0
+    assert Resources.checked(None, 20).workers >= 1

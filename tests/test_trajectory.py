@@ -1,0 +1,177 @@
+"""What every unit did, against what ordinary modules did, and its tabular form."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from actscope.train import RunResult, train_stack
+from actscope.trajectory import active, thinned_series, trajectory_frame
+from tests.support.making import BN_RELU, RELU, TANH, make_data, make_point
+from tests.support.reference import train_reference
+
+DATA = make_data()  # 95 examples: 5 minibatches of 20 or 15 an epoch
+
+COLUMNS = {
+    "step": "int32",
+    "layer": "int8",
+    "unit": "int16",
+    "weight_mean": "float32",
+    "bias": "float32",
+    "update_norm": "float32",
+    "active": "float32",
+}
+
+
+def train_alone(**settings) -> RunResult:
+    return train_stack([make_point(**settings)], DATA)[0]
+
+
+@pytest.fixture(scope="module", params=[RELU, BN_RELU], ids=["relu", "bn_relu"])
+def recorded(request):
+    """A run and its reference, with momentum, in float64."""
+    point = make_point(request.param, lr=0.003, hidden=(6, 4), momentum=0.9, weight_decay=0.01)
+    result = train_stack([point], DATA, dtype=torch.float64)[0]
+    return result.trajectory, train_reference(point, nn.ReLU, DATA)
+
+
+def of_layer(trajectory: pd.DataFrame, layer: int, quantity: str) -> np.ndarray:
+    """[step, unit]."""
+    rows = trajectory[trajectory["layer"] == layer]
+    return rows.pivot_table(index="step", columns="unit", values=quantity).to_numpy()
+
+
+@pytest.mark.parametrize("layer", [1, 2, 3])
+def test_weight_mean_and_bias_are_those_after_the_step(recorded, layer):
+    trajectory, reference = recorded
+    means = [step.weights_after[layer - 1].mean(dim=1) for step in reference.steps]
+    biases = [step.biases_after[layer - 1] for step in reference.steps]
+    np.testing.assert_allclose(
+        of_layer(trajectory, layer, "weight_mean"), torch.stack(means), rtol=1e-6, atol=1e-9
+    )
+    np.testing.assert_allclose(
+        of_layer(trajectory, layer, "bias"), torch.stack(biases), rtol=1e-6, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("layer", [1, 2, 3])
+def test_update_norm_is_the_length_of_the_change_of_a_units_incoming_weights(recorded, layer):
+    trajectory, reference = recorded
+    lengths = [
+        (step.weights_after[layer - 1] - step.weights_before[layer - 1]).norm(dim=1)
+        for step in reference.steps
+    ]
+    np.testing.assert_allclose(
+        of_layer(trajectory, layer, "update_norm"), torch.stack(lengths), rtol=1e-6, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("layer", [1, 2])
+def test_a_relu_is_active_on_the_examples_that_give_it_a_positive_number(recorded, layer):
+    trajectory, reference = recorded
+    shares = [(step.given[layer - 1] > 0).double().mean(dim=0) for step in reference.steps]
+    np.testing.assert_allclose(
+        of_layer(trajectory, layer, "active"), torch.stack(shares), rtol=1e-6
+    )
+
+
+def test_output_units_are_always_active(recorded):
+    trajectory, _ = recorded
+    assert (of_layer(trajectory, 3, "active") == 1).all()
+
+
+def test_a_unit_is_active_where_its_slope_is_not_negligible():
+    slopes = torch.tensor([[[1.0, 0.0], [0.002, -0.5], [0.0009, 0.0], [0.0, 0.0]]])  # [1, 4, 2]
+    torch.testing.assert_close(active(slopes), torch.tensor([[0.5, 0.25]]))
+
+
+def test_a_dead_relu_is_never_active_and_never_changes():
+    trajectory = train_alone(lr=1e6, epochs=4).trajectory
+    late = trajectory[(trajectory["step"] > 10) & (trajectory["layer"] == 1)]
+    assert (late["active"] == 0).all()
+    assert (late["update_norm"] == 0).all()
+
+
+def test_a_trajectory_has_a_row_for_each_recorded_step_and_unit():
+    trajectory = train_alone(hidden=(3, 2), epochs=1).trajectory
+    assert trajectory.dtypes.astype(str).to_dict() == COLUMNS
+    units = [(1, 0), (1, 1), (1, 2), (2, 0), (2, 1), *[(3, unit) for unit in range(5)]]
+    expected = [(step, *unit) for step in range(1, 6) for unit in units]
+    assert list(trajectory[["step", "layer", "unit"]].itertuples(index=False)) == expected
+
+
+@pytest.mark.parametrize(
+    ("every", "steps"),
+    [
+        (1, list(range(1, 11))),
+        (3, [3, 6, 9, 10]),  # the last step is always recorded
+        (5, [5, 10]),
+        ("epoch", [5, 10]),
+        (1000, [10]),
+    ],
+)
+def test_units_are_recorded_each_so_many_steps(every, steps):
+    result = train_alone(epochs=2, every=every)
+    assert result.trajectory["step"].unique().tolist() == steps
+    train = result.history[result.history["split"] == "train"]
+    assert train["step"].tolist() == steps
+
+
+@pytest.mark.parametrize("every", [3, "epoch"])
+def test_recording_changes_no_number(every):
+    points = [make_point(function, lr=0.003, hidden=(32,)) for function in (RELU, BN_RELU, TANH)]
+    trajectory = make_point(every=every).trajectory
+    fewer = train_stack([replace(point, trajectory=trajectory) for point in points], DATA)
+    for few, all_ in zip(fewer, train_stack(points, DATA), strict=True):
+        assert few.outcome is all_.outcome
+        for name, value in few.state.items():
+            assert torch.equal(value, all_.state[name])
+        recorded = few.trajectory["step"].unique()
+        pd.testing.assert_frame_equal(
+            few.trajectory,
+            all_.trajectory[all_.trajectory["step"].isin(recorded)].reset_index(drop=True),
+            check_exact=True,
+        )
+        test_rows = [
+            result.history[result.history["split"] == "test"].reset_index(drop=True)
+            for result in (few, all_)
+        ]
+        pd.testing.assert_frame_equal(*test_rows, check_exact=True)
+
+
+def test_a_frame_is_made_of_values_by_step_and_unit():
+    values = np.arange(16, dtype=np.float32).reshape(2, 2, 4)  # two steps; a layer of one, of one
+    frame = trajectory_frame([5, 10], [1, 1], values)
+    assert frame.dtypes.astype(str).to_dict() == COLUMNS
+    assert frame.to_numpy().tolist() == [
+        [5, 1, 0, 0, 1, 2, 3],
+        [5, 2, 0, 4, 5, 6, 7],
+        [10, 1, 0, 8, 9, 10, 11],
+        [10, 2, 0, 12, 13, 14, 15],
+    ]
+
+
+def test_the_thinned_series_keep_ends_and_few_units():
+    steps = list(range(1, 101))
+    values = np.zeros((100, 12, 4), np.float32)
+    values[:, :, 0] = np.arange(100)[:, None]  # weight_mean
+    values[:, :, 1] = -np.arange(12)  # bias
+    series = thinned_series(trajectory_frame(steps, [12], values))
+    assert sorted(series) == sorted(
+        f"layer1/unit{unit:02d}/{quantity}"
+        for unit in range(10)
+        for quantity in ("weight_mean", "bias")
+    )
+    kept = series["layer1/unit03/weight_mean"]
+    assert len(kept) == 25
+    assert (kept.index[0], kept.index[-1]) == (1, 100)
+    assert (kept == kept.index - 1).all()
+    assert (series["layer1/unit03/bias"] == -3).all()
+
+
+def test_the_thinned_series_of_no_step_are_none():
+    empty = trajectory_frame([], [12], np.empty((0, 12, 4), np.float32))
+    assert thinned_series(empty) == {}
