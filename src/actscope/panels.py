@@ -40,37 +40,33 @@ def draw_panels(history: pd.DataFrame, trajectory: pd.DataFrame, axes: Sequence[
 
 def draw_panel(history: pd.DataFrame, trajectory: pd.DataFrame, panel: Panel, ax: Axes) -> Axes:
     """Draw one panel of one run, by minibatches done."""
-    if panel.layer == 0:
-        return draw_accuracy(history, ax)
-    return draw_units(trajectory, panel, ax)
+    drawn = draw_accuracy(history, ax) if panel.layer == 0 else draw_units(trajectory, panel, ax)
+    if not drawn.has_data():  # it diverged at once
+        ax.text(0.5, 0.5, "nothing recorded", transform=ax.transAxes, ha="center", color="grey")
+    return drawn
 
 
 def draw_accuracy(history: pd.DataFrame, ax: Axes) -> Axes:
     """Accuracy on the training minibatches, in per cent."""
-    train = history[history["split"] == "train"]
-    train = train.iloc[:: _stride(len(train))]
-    ax.plot(train["step"], 100 * train["accuracy"], color="black", linewidth=0.8)
+    train = history[history["split"] == "train"].set_index("step")["accuracy"]
     ax.set_ylim(0, 102)  # a line at 100 % stays in sight
-    return ax
+    return _draw_line(100 * train, ax, color="black")
 
 
 def draw_units(trajectory: pd.DataFrame, panel: Panel, ax: Axes) -> Axes:
     """One line a unit of the panel's layer, at most ten."""
     layer = trajectory["layer"].max() if panel.layer == -1 else panel.layer
     rows = trajectory[(trajectory["layer"] == layer) & (trajectory["unit"] < UNITS_SHOWN)]
-    lines = rows.pivot(index="step", columns="unit", values=panel.quantity)  # noqa: PD010 - much faster
-    lines = lines.iloc[:: _stride(len(lines))]
+    lines = rows.pivot(index="step", columns="unit", values=panel.quantity)  # noqa: PD010 - faster
     for unit, (colour, style) in zip(lines.columns, UNIT_STYLES, strict=False):
-        ax.plot(
-            lines.index,
-            lines[unit],
-            color=colour,
-            linestyle=style,
-            linewidth=0.8,
-            label=f"unit {unit}",
-        )
+        _draw_line(lines[unit], ax, color=colour, style=style)
     return ax
 
 
-def _stride(steps: int) -> int:
-    return -(-max(steps, 1) // STEPS_SHOWN)
+def _draw_line(values: "pd.Series[float]", ax: Axes, color: str, style: str = "-") -> Axes:
+    """Draw values by step; where there is but one, as a dot."""
+    shown = values.iloc[:: max(1, len(values) // STEPS_SHOWN)]
+    if len(shown) > 0:
+        marker = "." if len(shown) == 1 else ""
+        ax.plot(shown.index, shown, color=color, linestyle=style, linewidth=0.8, marker=marker)
+    return ax

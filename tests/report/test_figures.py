@@ -52,11 +52,12 @@ def test_an_activation_is_read_from_the_text_of_parameters() -> None:
 
 
 def test_panels_of_a_row_share_a_scale_unless_that_presses_one_flat() -> None:
-    first, second, third = Figure().subplots(1, 3)
-    first.set_ylim(0, 1)
-    second.set_ylim(-1, 1)
-    third.set_ylim(0, 100)
-    assert figures.share_limits([first, second])
+    first, second, third, empty = Figure().subplots(1, 4)
+    for ax, limits in ((first, (0, 1)), (second, (-1, 1)), (third, (0, 100))):
+        ax.plot([0, 1], limits)
+        ax.set_ylim(limits)
+    empty.set_ylim(0, 1000)
+    assert figures.share_limits([first, second, empty])
     assert first.get_ylim() == (-1, 1)
     assert not figures.share_limits([first, third])
     assert first.get_ylim() == (-1, 1)

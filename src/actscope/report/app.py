@@ -158,4 +158,6 @@ def _in_a_line(error: Exception) -> str:
         "See https:",
         "Set the environment variable",
     )
-    return " ".join(line for line in lines if line and not line.startswith(noise))
+    text = " ".join(line for line in lines if line and not line.startswith(noise))
+    is_unknown = text.startswith("Could not override")
+    return f"{text} There is no such setting in conf/report.yaml" if is_unknown else text

@@ -2,6 +2,7 @@
 
 import ast
 import io
+import math
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ STYLE: dict[str, Any] = {
     "text.parse_math": False,  # a dollar in a name is a dollar
 }
 DPI = 120
-PANELS_A_ROW = 4
+PANELS_A_ROW = 5
 MARKERS_A_LINE = 8
 GREY = "#5F6670"
 
@@ -205,8 +206,9 @@ def draw_accuracy(title: str, curves: pd.DataFrame, cells: pd.DataFrame) -> Figu
     for ax, (lr, limits) in zip(axes, _flat(rows), strict=True):
         cell = cells[cells["lr"] == lr]
         plot_accuracy(curves[curves["lr"] == lr], styles, ax)
-        _note_undrawn(cell, ax)
-        ax.set_title(panel_title(cell, enlarged=limits[0] > 0))
+        is_enlarged = limits[0] > 0
+        absent = "" if is_enlarged else undrawn(cell)
+        ax.set_title(panel_title(cell, enlarged=is_enlarged) + absent)
         ax.set_ylim(*limits)
         ax.set_xlabel("epoch")
         ax.set_ylabel("test accuracy (%)")
@@ -224,6 +226,7 @@ def plot_accuracy(curves: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axe
     names = activation_order(curves["activation"])
     if len(names) > 0 and curves["epoch"].max() == 1:
         return _plot_single_epoch(curves, styles, ax)
+    opacity = 0.18 if len(names) <= 6 else 0.06  # bands of many lines hide the lines
     for place, name in enumerate(names):
         rows = curves[curves["activation"] == name]
         style = styles[name]
@@ -239,7 +242,7 @@ def plot_accuracy(curves: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axe
             markevery=(min(place * every // 5, len(rows) - 1), every),
         )
         low, high = 100 * rows["low"], 100 * rows["high"]
-        ax.fill_between(rows["epoch"], low, high, color=style.colour, alpha=0.18, linewidth=0)
+        ax.fill_between(rows["epoch"], low, high, color=style.colour, alpha=opacity, linewidth=0)
     return ax
 
 
@@ -256,11 +259,11 @@ def _plot_single_epoch(curves: pd.DataFrame, styles: Mapping[str, LineStyle], ax
     return ax
 
 
-def _note_undrawn(cell: pd.DataFrame, ax: Axes) -> None:
-    absent = activation_order(cell.loc[cell["n"] == 0, "activation"])
-    if absent:
-        text = textwrap.fill(f"not drawn, all diverged: {', '.join(absent)}", 48)
-        ax.text(0.03, 0.04, text, transform=ax.transAxes, fontsize="x-small", color=GREY)
+def undrawn(cells: pd.DataFrame) -> str:
+    """Further lines of a title that name the activations without a curve."""
+    names = activation_order(cells.loc[cells["n"] == 0, "activation"])
+    text = textwrap.fill(f"no line, all diverged: {', '.join(names)}", 44)
+    return f"\n{text}" if names else ""
 
 
 # --- final test accuracy ------------------------------------------------------------------------
@@ -270,7 +273,7 @@ def draw_final(title: str, used: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     """Final test accuracy of every seed of one variant: a panel a rate, full scale and enlarged."""
     rows = _panel_rows(cells)
     names = activation_order(cells["activation"])
-    figure, axes = panel_grid(rows, PANELS_A_ROW, (3.1, 1.1 + 0.3 * len(names)))
+    figure, axes = panel_grid(rows, PANELS_A_ROW, (3.1, 1.1 + 0.3 * len(names)), shared_y=True)
     if title:
         figure.suptitle(title)
     styles = line_styles(names)
@@ -377,7 +380,9 @@ def share_limits(axes: Sequence[Axes]) -> bool:
     A flat line is read as a unit that no longer learns. Beside a rate at which the weights explode,
     the lines of a rate at which all is well would look just like that.
     """
-    limits = [ax.get_ylim() for ax in axes]
+    limits = [ax.get_ylim() for ax in axes if ax.has_data()]
+    if not limits:
+        return True
     low, high = min(low for low, _ in limits), max(high for _, high in limits)
     if any(own_high - own_low < (high - low) / 4 for own_low, own_high in limits):
         return False
@@ -390,21 +395,29 @@ def share_limits(axes: Sequence[Axes]) -> bool:
 
 
 def panel_grid(
-    rows: Sequence[Sequence[Any]], columns: int, size: tuple[float, float]
+    rows: Sequence[Sequence[Any]],
+    columns: int,
+    size: tuple[float, float],
+    *,
+    shared_y: bool = False,
 ) -> tuple[Figure, list[Axes]]:
     """A figure with a panel of `size` (inches) for each item; each row begins a new line of panels.
 
-    Rows longer than `columns` go on in the next line.
+    Rows longer than `columns` are broken into lines of about one length. With `shared_y` only the
+    first panel of a line has labels at its ordinate.
     """
-    lines = [row[at : at + columns] for row in rows for at in range(0, len(row), columns)]
+    length = max(math.ceil(len(row) / math.ceil(len(row) / columns)) for row in rows)
+    lines = [row[at : at + length] for row in rows for at in range(0, len(row), length)]
     width = max(len(line) for line in lines)
     figure = Figure(
-        figsize=(max(size[0] * width, 5) + 0.4, size[1] * len(lines) + 0.5), layout="constrained"
+        figsize=(max(size[0] * width, 6) + 0.4, size[1] * len(lines) + 0.5), layout="constrained"
     )
     axes = figure.subplots(len(lines), width, squeeze=False)
-    kept = []
+    kept: list[Axes] = []
     for line, places in zip(lines, axes, strict=True):
-        kept += list(places[: len(line)])
+        kept.extend(places[: len(line)])
+        for ax in places[1:]:
+            ax.tick_params(labelleft=not shared_y)
         for ax in places[len(line) :]:
             ax.remove()
     return figure, kept
@@ -462,6 +475,6 @@ def _activation_legend(
         handles=handles,
         title=title,
         loc="outside lower center",
-        ncols=min(len(handles), 5),
+        ncols=min(len(handles), int(figure.get_figwidth() / 2.2)),
         handlelength=4,
     )

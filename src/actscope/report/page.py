@@ -168,7 +168,7 @@ def _trajectories(store: Store, runs: StudyRuns, seed: int) -> Iterator[Picture]
             "How units move and die",
             f"{title}: training accuracy, then mean incoming weight and bias of the output units "
             "and of the first ten units of layer 1, by minibatch. A line that moves is a unit that "
-            "learns; one that has gone flat no longer does.",
+            "learns; a flat one is read as a dying unit.",
             f"Five rows of panels for {title}, a column a learning rate: "
             + "; ".join(f"{rate_text(run.lr)} {run.outcome}" for run in drawn),
             figures.draw_trajectories(title, drawn),
