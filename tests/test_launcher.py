@@ -8,6 +8,8 @@ from hydra.test_utils.launcher_common_tests import (
     IntegrationTestSuite,
     LauncherTestSuite,
 )
+from hydra.version import VersionBase
+from packaging.version import Version
 
 from hydra_plugins.actscope_launcher.launcher import ActscopeLauncher
 
@@ -18,6 +20,12 @@ pytestmark = [
     ),
     pytest.mark.filterwarnings("ignore:\\nThe version_base parameter is not specified"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def hydra_as_its_own_suite_expects() -> None:
+    """Undo the version_base that other tests of this process have set."""
+    VersionBase.instance().setbase(Version("1.1"))
 
 
 def test_hydra_finds_the_launcher() -> None:

@@ -91,6 +91,9 @@ def test_the_streams_of_a_seed_are_independent():
     seeds = {stream_seed(seed, stream) for seed in range(100) for stream in ("init", "order")}
     assert len(seeds) == 200
     assert all(0 <= seed < 2**63 for seed in seeds)
+    order = torch.Generator().manual_seed(stream_seed(0, "order"))
+    drawn = torch.randn(WIDTHS[:2], generator=order).flatten()
+    assert abs(torch.corrcoef(torch.stack([drawn, weights(seed=0)[0].flatten()]))[0, 1]) < 0.02
 
 
 def test_a_state_is_a_copy_in_the_layout_of_torchs_own_modules():

@@ -38,6 +38,7 @@ def run(points: list[Point], settings: Tracking, workers: int = 0) -> dict[Point
 def histories(settings: Tracking) -> dict[str, pd.DataFrame]:
     store = tracking.locate_store(settings)
     runs = tracking.read_runs(store, STUDY)
+    assert set(runs["status"]) == {"FINISHED"}, runs["reason"].tolist()
     return {
         row["name"]: tracking.read_history(store, STUDY, row["run_id"])
         for _, row in runs.iterrows()
@@ -74,7 +75,7 @@ def test_every_point_becomes_one_finished_run(settings: Tracking) -> None:
 
 def test_numbers_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
     kept = []
-    for workers in (0, 1, 2):
+    for workers in (0, 2):
         settings = Tracking(f"sqlite:///{tmp_path}/{workers}/mlflow.db")
         run(GRID, settings, workers)
         kept.append(histories(settings))

@@ -17,8 +17,8 @@ from actscope.config import DataSource
 from actscope.errors import DataError
 from actscope.project import ROOT
 
-# Of the uint8 pixels and labels, train then test, each behind its shape: `tensor_sha256`. Sets without
-# an entry are held against their archives instead, whose md5 torchvision publishes.
+# Of the uint8 pixels and labels, train then test, each behind its shape: `tensor_sha256`. Sets
+# without an entry are held against their archives instead, whose md5 torchvision publishes.
 KNOWN_SHA256 = {
     "digits": "2e7750b9477994ef6f996f240b375c7949fcf6f77f07626d6f60bec04b180930",
     "mnist": "2eb4d82c94e1e65af5a565df335e810e7cfbcdeb8ce2cf9674792583d7c4266b",
@@ -59,8 +59,9 @@ def load_data(source: DataSource) -> Data:
     digest = tensor_sha256(arrays)
     if digest != KNOWN_SHA256.get(source.name, digest):
         raise DataError(
-            f"data={source.name}: {_whereabouts(source)} does not hold the genuine data set: "
-            f"its SHA-256 is {digest[:12]}..., not {KNOWN_SHA256[source.name][:12]}...; {_ways_out(source)}"
+            f"data={source.name}: {_whereabouts(source)} does not hold the genuine data set (its "
+            f"SHA-256 is {digest[:12]}..., not {KNOWN_SHA256[source.name][:12]}...); "
+            f"{_ways_out(source)}"
         )
     brightest = 16 if source.name == "digits" else 255
     return Data(
@@ -120,7 +121,7 @@ def _from_torchvision(source: DataSource) -> Arrays:
 
 
 def _check_against_archives(split: Any) -> None:
-    """Raise ValueError unless the unpacked files are what torchvision's md5-checked archives hold."""
+    """Raise ValueError unless the unpacked files are what the archives of known md5 hold."""
     for name, md5 in split.resources:
         archive = Path(split.raw_folder) / name
         if hashlib.md5(archive.read_bytes(), usedforsecurity=False).hexdigest() != md5:

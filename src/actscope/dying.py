@@ -1,7 +1,7 @@
-"""Which units die, and when: ground truth from the training, and what the eye reads off a flat line.
+"""Which units die, and when: ground truth from the training, and what the eye reads off a line.
 
-All verdicts are about the end of a run and tell since when they hold. "Late" is the last tenth of the
-steps. docs/dying.md has the definitions in words and formulas.
+All verdicts are about the end of a run and tell since when they hold. docs/dying.md has the
+definitions in words and formulas.
 """
 
 # T recorded steps, U units of a layer
@@ -30,20 +30,21 @@ class Late:
 
     def holds(self, since: Array) -> Array:
         """Whether what has held since a step (or NEVER) held through all of it."""
-        return (since != NEVER) & (since <= self.total - self.total / 10)
+        held: Array = (since != NEVER) & (since <= self.total - self.total / 10)
+        return held
 
 
 def unit_fates(trajectory: pd.DataFrame, probe: pd.DataFrame) -> pd.DataFrame:
     """One row a unit: what has become of it.
 
-    Columns: `layer`, `unit`; for each verdict v of VERDICTS `v` (bool) and `v_since` (step, -1: never);
-    `revivals`, how often a dead unit came back; `swing_weight_mean` and `swing_bias`, how far the line
-    had moved from its first record when it went flat (NaN where it did not).
+    Columns: `layer`, `unit`; for each verdict v of VERDICTS `v` (bool) and `v_since` (step, -1:
+    never); `revivals`, how often a dead unit came back; `swing_weight_mean` and `swing_bias`, how
+    far the line had moved from its first record when it went flat (NaN where it did not).
 
     dead: its slope is exactly zero on the whole probe set (at the last probe). saturated: it is
-    negligible on 99 % of it. silent: no step of the last tenth changed its weights by more than 1e-5
-    of their length. flat: both its lines, mean weight and bias, stayed within 0.5 % of their panels'
-    height through the last tenth.
+    negligible on 99 % of it. silent: no step of the last tenth changed its weights by more than
+    1e-5 of their length. flat: both its lines, mean weight and bias, stayed within 0.5 % of their
+    panels' height through the last tenth.
     """
     if trajectory.empty:
         return pd.DataFrame()

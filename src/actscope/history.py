@@ -24,7 +24,7 @@ def by_epoch(history: pd.DataFrame) -> dict[str, "pd.Series[float]"]:
 
 
 def final_and_best(series: dict[str, "pd.Series[float]"]) -> dict[str, float]:
-    """Last and best value of each series that has one: `test/accuracy_final`, `test/accuracy_best`."""
+    """Last and best value of each series: `test/accuracy_final`, `test/accuracy_best`, ..."""
     summary = {}
     for name, values in series.items():
         if len(values):

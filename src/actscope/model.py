@@ -1,6 +1,6 @@
-"""Multilayer perceptrons of one shape, many at once: every tensor has the run as its first dimension."""
+"""Multilayer perceptrons of one shape, many at once: the run is every tensor's first dimension."""
 
-# R runs of the stack, G of them that share an activation, B examples, I inputs and O units of a layer
+# R runs of the stack, G of them that share an activation, B examples, I inputs, O units of a layer
 
 import hashlib
 import inspect
@@ -18,6 +18,11 @@ from torch.nn import functional
 
 from actscope.config import Activation, Model, Point
 from actscope.errors import ConfigError
+
+# A kernel takes the elements at a tensor's end that fill no pair of vector registers one by one,
+# with another exp() whose last bits differ, and it must not matter which run of a stack is there.
+# So runs share a call only where a layer's width fills registers (32 floats with AVX-512).
+WHOLE_VECTORS = 32
 
 
 @dataclass
@@ -82,7 +87,7 @@ class StackedMLP:
     def forward(self, x: Tensor, *, training: bool) -> tuple[Tensor, list[Hidden]]:
         """Logits [R, B, classes] of x [R or 1, B, I], and the hidden layers on the way to them.
 
-        In training, batch normalisation uses the minibatch's statistics and updates its running ones.
+        In training, batch normalisation uses the minibatch's statistics and updates the running.
         """
         layers = []
         x = x.expand(len(self.weights[0]), -1, -1)
@@ -95,7 +100,7 @@ class StackedMLP:
             ]
             values = [part.function(own) for part, own in zip(parts, given, strict=True)]
             layers.append(Hidden(given, values))
-            x = torch.cat(values)
+            x = _joined(values)
         return torch.baddbmm(self.biases[-1], x, self.weights[-1]), layers
 
     def state_of(self, run: int) -> dict[str, Tensor]:
@@ -108,9 +113,8 @@ class StackedMLP:
         for number, layer in enumerate(self.hidden, 1):
             for part in layer:
                 if part.runs.start <= run < part.runs.stop:
-                    for name, rows in part.running.items():
-                        value = rows.view(part.size, -1)[run - part.runs.start]
-                        state[f"layer{number}.{name}"] = value
+                    for name, value in part.running.items():
+                        state[f"layer{number}.{name}"] = value[run - part.runs.start]
         return {
             name: value.clone(memory_format=torch.contiguous_format)
             for name, value in state.items()
@@ -129,42 +133,56 @@ class Nonlinearity:
             for name, value in self.module.named_parameters()
         }
         self.trained = {f"function.{name}": value for name, value in self.own.items()}
+        self.at_once = self.size if width % WHOLE_VECTORS == 0 else 1
         self.running: dict[str, Tensor] = {}
         self.batch_norm = activation.batch_norm
         if self.batch_norm:
-            units = self.size * width
             self.trained["norm.weight"] = torch.ones(self.size, 1, width, dtype=dtype)
             self.trained["norm.bias"] = torch.zeros(self.size, 1, width, dtype=dtype)
-            self.running["norm.running_mean"] = torch.zeros(units, dtype=dtype)
-            self.running["norm.running_var"] = torch.ones(units, dtype=dtype)
+            self.running["norm.running_mean"] = torch.zeros(self.size, width, dtype=dtype)
+            self.running["norm.running_var"] = torch.ones(self.size, width, dtype=dtype)
 
     def normalised(self, sums: Tensor, *, training: bool) -> Tensor:
-        """Batch normalisation of [G, B, O] within each run, with torch.nn.BatchNorm1d's constants."""
+        """Batch normalisation of [G, B, O] in each run, with torch.nn.BatchNorm1d's constants."""
         if not self.batch_norm:
             return sums
-        rows = sums.transpose(0, 1).flatten(1)  # [B, G * O]: a unit of a run is a channel
-        rows = functional.batch_norm(
-            rows,
-            self.running["norm.running_mean"],
-            self.running["norm.running_var"],
-            self.trained["norm.weight"].flatten(),
-            self.trained["norm.bias"].flatten(),
-            training=training,
+        runs = zip(
+            sums.split(self.at_once),
+            self.running["norm.running_mean"].split(self.at_once),
+            self.running["norm.running_var"].split(self.at_once),
+            self.trained["norm.weight"].split(self.at_once),
+            self.trained["norm.bias"].split(self.at_once),
+            strict=True,
         )
-        return rows.unflatten(1, (self.size, -1)).transpose(0, 1)
+        return _joined([_batch_norm(*part, training=training) for part in runs])
 
     def function(self, given: Tensor) -> Tensor:
         """The activation function of [G, B, O]."""
         if not self.own:
-            return self.module(given)  # type: ignore[no-any-return]
-        return torch.stack(
+            return _joined([self.module(part) for part in given.split(self.at_once)])
+        return torch.cat(
             [
                 functional_call(
                     self.module, {name: value[run] for name, value in self.own.items()}, part
                 )
-                for run, part in enumerate(given)
+                for run, part in enumerate(given.split(1))
             ]
         )
+
+
+def _batch_norm(
+    sums: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, *, training: bool
+) -> Tensor:
+    rows = sums.transpose(0, 1).flatten(1)  # [B, G * O]: a unit of a run is a channel
+    rows = functional.batch_norm(
+        rows,
+        running_mean=mean.flatten(),
+        running_var=variance.flatten(),
+        weight=weight.flatten(),
+        bias=bias.flatten(),
+        training=training,
+    )
+    return rows.view(len(rows), len(sums), -1).transpose(0, 1)
 
 
 def runs_by_activation(points: Sequence[Point]) -> Iterator[tuple[Activation, slice]]:
@@ -234,8 +252,8 @@ def make_function(activation: Activation) -> nn.Module:
         raise ConfigError(f"activation={activation.name}: {name} must not work in place")
     if not _is_elementwise(module):
         raise ConfigError(
-            f"activation={activation.name}: {name} is not an elementwise function of its input alone; "
-            "choose one like torch.nn.ReLU"
+            f"activation={activation.name}: {name} is not an elementwise function of its input "
+            "alone; choose one like torch.nn.ReLU"
         )
     return module
 
@@ -261,3 +279,6 @@ def _is_elementwise(module: nn.Module) -> bool:
         and torch.allclose(moved.reshape(4, 6).flip(0, 1), once, rtol=1e-5, atol=1e-6)
     )
 
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)

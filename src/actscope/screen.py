@@ -91,7 +91,7 @@ def print_plan(
     console: Console, points: Sequence[Point], stacks: Sequence[int], workers: int, store: str
 ) -> None:
     """Tell what is about to happen; `stacks`: the number of points in each."""
-    axes: dict[str, set[str] | set[float]] = {
+    axes: dict[str, set[str] | set[float] | set[int]] = {
         "activations": {point.activation.name for point in points},
         "rates": {point.lr for point in points},
         "seeds": {point.seed for point in points},

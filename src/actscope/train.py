@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from actscope.config import Point
 from actscope.data import Data
-from actscope.model import StackedMLP, make_function, stream_seed
 from actscope.errors import ConfigError
+from actscope.model import StackedMLP, make_function, stream_seed
 from actscope.outcome import Outcome, judge
 from actscope.trajectory import Recorder, active
 
@@ -32,8 +32,8 @@ EVALUATED_AT_ONCE = 1000  # test examples: enough to be fast, few enough to stay
 class RunResult:
     """What came of one point.
 
-    `history` and `trajectory` have the columns of the run's Parquet files; a diverged run's end before
-    step `diverged_at`. `state` holds its tensors as torch.nn.Linear and BatchNorm1d lay them out.
+    `history` and `trajectory` have the columns of the run's Parquet files; a diverged run's end
+    before step `diverged_at`. `state` holds its tensors as torch.nn.Linear and BatchNorm1d do.
     """
 
     point: Point
@@ -84,7 +84,8 @@ def check_trainable(point: Point, data: Data) -> None:
     size = point.train.batch_size
     if size > examples:
         raise ConfigError(
-            f"train.batch_size={size}: {data.name} has {examples} training examples; give at most that"
+            f"train.batch_size={size}: {data.name} has {examples} training examples; "
+            "give at most that"
         )
     if point.activation.batch_norm and 1 in (size, examples % size):
         raise ConfigError(
@@ -101,7 +102,7 @@ def total_steps(point: Point, data: Data) -> int:
 
 @contextmanager
 def steady_arithmetic() -> Iterator[None]:
-    """One thread, so that sums keep their order, and denormals flushed to zero, as failing runs make many."""
+    """One thread, so that sums keep their order; denormals, common in failing runs, flushed to 0."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)

@@ -75,7 +75,7 @@ class Recorder:
 
 
 def active(slopes: Tensor) -> Tensor:
-    """Share of the minibatch on which each unit's slope [R, B, O] is not negligible, shape [R, O]."""
+    """Share of the minibatch on which each unit's slope [R, B, O] is not negligible: [R, O]."""
     return (slopes.abs() > NEGLIGIBLE_SLOPE).sum(1) / slopes.shape[1]
 
 

@@ -11,8 +11,8 @@ _placeholders: list[torch.library.Library] = []
 def datasets() -> ModuleType:
     """`torchvision.datasets`, importable whichever torch stands beside it.
 
-    A CUDA build of torchvision on a CPU-only torch cannot load its compiled operators, and its import
-    then dies on the two that it describes to the compiler: https://github.com/pytorch/vision/issues/9085.
+    A CUDA build of torchvision on a CPU-only torch cannot load its compiled operators, and its
+    import dies on two that it describes: https://github.com/pytorch/vision/issues/9085.
     Declared beforehand, and never called here, they let the import pass.
     """
     try:
@@ -22,7 +22,8 @@ def datasets() -> ModuleType:
             raise
         _declare_missing_operators()
         import torchvision.datasets
-    return torchvision.datasets
+    module: ModuleType = torchvision.datasets
+    return module
 
 
 def _declare_missing_operators() -> None:

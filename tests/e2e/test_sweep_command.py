@@ -1,12 +1,13 @@
 """`python -m actscope`: one point, a grid, and the ways to get them wrong."""
 
 import json
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from actscope import tracking
+from actscope import app, tracking
 from actscope.config import Tracking
 from tests.e2e.conftest import Run
 
@@ -45,25 +46,29 @@ def test_one_point_alone(actscope: Run, store_uri: str) -> None:
     assert finished(store_uri)["name"].tolist() == ["elu lr=0.01 seed=0"]
 
 
-@pytest.mark.parametrize("launcher", ["basic", "joblib"])
 def test_other_launchers_train_the_same_points_to_the_same_numbers(
-    actscope: Run, store_uri: str, launcher: str, tmp_path: Path
+    actscope: Run, store_uri: str
 ) -> None:
     grid = ["-m", "activation=relu,selu", "lr=0.01", "seed=0", *SMALL]
-    assert actscope(*grid, "study=own", HERE).returncode == 0
-    subdir = "hydra.sweep.subdir=${hydra:job.num}"
-    other = actscope(*grid, "study=other", f"hydra/launcher={launcher}", subdir)
-    assert other.returncode == 0, other.stderr
-    ours, theirs = finished(store_uri, "own"), finished(store_uri, "other")
-    assert ours["name"].tolist() == theirs["name"].tolist()
-    assert ours["signature"].tolist() == theirs["signature"].tolist()
+    launchers = {
+        "actscope": [HERE],
+        "basic": ["hydra/launcher=basic"],
+        "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
+    }
     store = tracking.locate_store(Tracking(store_uri))
-    for own, other_id in zip(ours["run_id"], theirs["run_id"], strict=True):
-        pd.testing.assert_frame_equal(
-            tracking.read_trajectory(store, "own", own),
-            tracking.read_trajectory(store, "other", other_id),
-            check_exact=True,
+    seen = {}
+    for launcher, words in launchers.items():
+        done = actscope(*grid, f"study={launcher}", *words)
+        assert done.returncode == 0, done.stderr
+        runs = finished(store_uri, launcher)
+        seen[launcher] = (
+            runs[["name", "signature"]],
+            [tracking.read_trajectory(store, launcher, run_id) for run_id in runs["run_id"]],
         )
+    for runs, trajectories in seen.values():
+        pd.testing.assert_frame_equal(runs, seen["actscope"][0])
+        for ours, theirs in zip(seen["actscope"][1], trajectories, strict=True):
+            pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
 
 
 def test_points_written_twice_are_trained_once_and_named(actscope: Run, store_uri: str) -> None:
@@ -117,16 +122,33 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("mistake", "named"), MISTAKES, ids=[m[:30] for m, _ in MISTAKES])
 def test_a_mistake_ends_as_one_line_before_any_work(
-    actscope: Run, tmp_path: Path, mistake: str, named: str
+    mistake: str,
+    named: str,
+    store_uri: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    done = actscope("-m", mistake)
-    assert done.returncode in (1, 2)
-    assert "Traceback" not in done.stderr
-    (line,) = done.stderr.splitlines()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "")  # so that what `run` sets is undone
+    monkeypatch.delenv("HYDRA_FULL_ERROR")
+    folder = f"hydra.sweep.dir={tmp_path}/outputs"
+    monkeypatch.setattr(sys, "argv", ["actscope", "-m", mistake, folder])
+    with pytest.raises(SystemExit) as end:
+        app.run()
+    assert end.value.code in (1, 2)
+    (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("actscope: ")
     assert named in line
     assert len(line) < 400
     assert not (tmp_path / "mlruns").exists()
+
+
+def test_a_mistake_ends_the_process_without_a_traceback(actscope: Run) -> None:
+    done = actscope("-m", "lr=nan")
+    assert done.returncode == 2
+    assert done.stderr == "actscope: lr=nan: give a finite number\n"
 
 
 def test_help_tells_how_to_sweep(actscope: Run) -> None:
