@@ -77,7 +77,7 @@ def test_other_digits_than_the_recorded_are_refused(monkeypatch):
     with pytest.raises(DataError) as caught:
         load_data.__wrapped__(DataSource("digits"))
     assert line(caught.value).startswith(
-        "data=digits: the installed scikit-learn does not hold the genuine data set: its SHA-256"
+        "data=digits: the installed scikit-learn does not hold the genuine data set (its SHA-256"
     )
 
 
@@ -161,13 +161,13 @@ def with_two_images_swapped(genuine: Path) -> bytes:
 @pytest.mark.parametrize(
     ("name", "damage", "reason"),
     [
-        (TRAIN_IMAGES, zeroed, "does not hold the genuine data set: its SHA-256 is "),
-        (TEST_LABELS, with_label_200, "does not hold the genuine data set: its SHA-256 is "),
-        (TEST_IMAGES, with_two_images_swapped, "does not hold the genuine data set: its SHA"),
+        (TRAIN_IMAGES, zeroed, "does not hold the genuine data set (its SHA-256 is "),
+        (TEST_LABELS, with_label_200, "does not hold the genuine data set (its SHA-256 is "),
+        (TEST_IMAGES, with_two_images_swapped, "does not hold the genuine data set (its SHA"),
         (
             TRAIN_LABELS,
             lambda genuine: genuine.with_name(TEST_LABELS).read_bytes(),  # 10,000 of 60,000
-            "does not hold the genuine data set: its SHA-256 is ",
+            "does not hold the genuine data set (its SHA-256 is ",
         ),
         (TEST_IMAGES, lambda genuine: genuine.read_bytes()[:1000], "cannot be read or downloaded"),
         (TEST_IMAGES, lambda genuine: genuine.read_bytes()[:8], "cannot be read or downloaded"),

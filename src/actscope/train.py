@@ -102,7 +102,7 @@ def total_steps(point: Point, data: Data) -> int:
 
 @contextmanager
 def steady_arithmetic() -> Iterator[None]:
-    """One thread, so that sums keep their order; denormals, common in failing runs, flushed to 0."""
+    """One thread, so that sums keep their order; denormals, frequent in failing runs, flushed."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
@@ -211,6 +211,8 @@ class Training:
 
     def _note_divergence(self, step: int, finite: Tensor) -> None:
         news = ~(finite | self.has_diverged)
+        if not bool(news.any()):
+            return
         for run in torch.nonzero(news).flatten().tolist():
             self.diverged_at[run] = step
             self.diverged_state[run] = self.stack.state_of(run)

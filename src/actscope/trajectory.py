@@ -27,7 +27,7 @@ class Recorder:
     """Keeps the trajectory of every unit of a stack."""
 
     steps: list[int] = field(default_factory=list)
-    records: list[Tensor] = field(default_factory=list)  # each [R, U, quantity] float32
+    records: list[Tensor] = field(default_factory=list)  # each [R, quantity, U] float32
 
     def record(
         self,
@@ -41,19 +41,15 @@ class Recorder:
         `update_norms`: L2 length of the last change of each unit's incoming weights;
         `hidden_active`: `active` of each hidden layer. An output unit is always active.
         """
-        layers = []
-        for layer, (weight, bias) in enumerate(zip(stack.weights, stack.biases, strict=True)):
-            biases = bias.detach().squeeze(1)
-            is_hidden = layer < len(hidden_active)
-            quantities = (
-                weight.detach().mean(1),
-                biases,
-                update_norms[layer],
-                hidden_active[layer] if is_hidden else torch.ones_like(biases),
-            )
-            layers.append(torch.stack(quantities, dim=2))
+        rows = [
+            *(weight.detach().mean(1) for weight in stack.weights),
+            *(bias.detach().squeeze(1) for bias in stack.biases),
+            *update_norms,
+            *hidden_active,
+            torch.ones_like(update_norms[-1]),
+        ]
         self.steps.append(step)
-        self.records.append(torch.cat(layers, dim=1).float())
+        self.records.append(torch.cat(rows, dim=1).float().unflatten(1, (len(QUANTITIES), -1)))
 
     def last_is_finite(self) -> Tensor:
         """Whether the last record of each run is finite, [R]."""
@@ -66,7 +62,7 @@ class Recorder:
         for run, end in enumerate(until):
             kept = sum(end is None or step < end for step in self.steps)
             values = (
-                np.empty((0, sum(widths), len(QUANTITIES)), np.float32)
+                np.empty((0, len(QUANTITIES), sum(widths)), np.float32)
                 if records is None
                 else records[:kept, run]
             )
@@ -84,7 +80,7 @@ def trajectory_frame(
     widths: Sequence[int],
     values: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]",
 ) -> pd.DataFrame:
-    """One row a recorded step and unit, from values [T, U, quantity]."""
+    """One row a recorded step and unit, from values [T, quantity, U]."""
     layer = np.repeat(np.arange(1, len(widths) + 1, dtype=np.int8), widths)
     unit = np.concatenate([np.arange(width, dtype=np.int16) for width in widths])
     frame = pd.DataFrame(
@@ -94,7 +90,8 @@ def trajectory_frame(
             "unit": np.tile(unit, len(steps)),
         }
     )
-    frame[QUANTITIES] = values.reshape(-1, len(QUANTITIES))
+    for number, quantity in enumerate(QUANTITIES):
+        frame[quantity] = values[:, number].ravel()
     return frame
 
 
