@@ -143,7 +143,8 @@ def test_recording_changes_no_number(every):
 
 
 def test_a_frame_is_made_of_values_by_step_and_unit():
-    values = np.arange(16, dtype=np.float32).reshape(2, 2, 4)  # two steps; a layer of one, of one
+    # Two steps of two layers of one unit, which have 0 to 3 and 4 to 7 at the first.
+    values = np.arange(16, dtype=np.float32).reshape(2, 2, 4).transpose(0, 2, 1)
     frame = trajectory_frame([5, 10], [1, 1], values)
     assert frame.dtypes.astype(str).to_dict() == COLUMNS
     assert frame.to_numpy().tolist() == [
@@ -156,9 +157,9 @@ def test_a_frame_is_made_of_values_by_step_and_unit():
 
 def test_the_thinned_series_keep_ends_and_few_units():
     steps = list(range(1, 101))
-    values = np.zeros((100, 12, 4), np.float32)
-    values[:, :, 0] = np.arange(100)[:, None]  # weight_mean
-    values[:, :, 1] = -np.arange(12)  # bias
+    values = np.zeros((100, 4, 12), np.float32)
+    values[:, 0] = np.arange(100)[:, None]  # weight_mean
+    values[:, 1] = -np.arange(12)  # bias
     series = thinned_series(trajectory_frame(steps, [12], values))
     assert sorted(series) == sorted(
         f"layer1/unit{unit:02d}/{quantity}"
@@ -166,12 +167,12 @@ def test_the_thinned_series_keep_ends_and_few_units():
         for quantity in ("weight_mean", "bias")
     )
     kept = series["layer1/unit03/weight_mean"]
-    assert len(kept) == 25
+    assert len(kept) == 15
     assert (kept.index[0], kept.index[-1]) == (1, 100)
     assert (kept == kept.index - 1).all()
     assert (series["layer1/unit03/bias"] == -3).all()
 
 
 def test_the_thinned_series_of_no_step_are_none():
-    empty = trajectory_frame([], [12], np.empty((0, 12, 4), np.float32))
+    empty = trajectory_frame([], [12], np.empty((0, 4, 12), np.float32))
     assert thinned_series(empty) == {}

@@ -1,7 +1,6 @@
 """Points -> stacks -> workers -> tracked runs."""
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -100,23 +99,23 @@ def accuracy_or_error(result: Result) -> float | SweepError:
 
 
 def make_stacks(points: Sequence[Point], resources: Resources) -> list[Stack]:
-    """Group points that can be trained together, in stacks of nearly equal size.
+    """Group points that can be trained together, the largest stacks first.
 
-    Those of one seed share their minibatches, which is what makes stacking pay on a CPU. No stack
-    is larger than allowed, nor so large that a worker would have nothing to do.
+    Those of one seed share their minibatches, which is what makes stacking pay on a CPU. The largest
+    stacks are halved as long as they are larger than allowed, or do not share out evenly among the
+    workers: a worker that waits for the last stack costs more than a stack that is cut in two.
     """
-    fair = math.ceil(len(points) / max(resources.workers, 1))
-    size = min(resources.stack_size, fair)
     groups: dict[Point, Stack] = {}
     for point in points:
         groups.setdefault(replace(stack_key(point), seed=point.seed), []).append(point)
-    return [stack for group in groups.values() for stack in _even_parts(group, size)]
-
-
-def _even_parts(group: Stack, size: int) -> Iterator[Stack]:
-    parts = math.ceil(len(group) / size)
-    for part in range(parts):
-        yield group[len(group) * part // parts : len(group) * (part + 1) // parts]
+    stacks = sorted(groups.values(), key=len, reverse=True)
+    while len(stacks[0]) > resources.stack_size or (
+        len(stacks) % max(resources.workers, 1) and len(stacks[0]) > 1
+    ):
+        largest = stacks.pop(0)
+        middle = (len(largest) + 1) // 2
+        stacks = sorted([*stacks, largest[:middle], largest[middle:]], key=len, reverse=True)
+    return stacks
 
 
 def run_steps_of(stack: Stack) -> int:

@@ -17,7 +17,7 @@ NEGLIGIBLE_SLOPE = 1e-3
 
 # MLflow's UI chokes on hundreds of series a run: it gets the article's, at few steps.
 SERIES_UNITS = 10
-SERIES_STEPS = 25
+SERIES_STEPS = 15
 
 QUANTITIES = ["weight_mean", "bias", "update_norm", "active"]
 
