@@ -53,7 +53,7 @@ class TestStacks:
     def test_are_no_larger_than_allowed(self) -> None:
         points = [make_point(lr=0.01 * (i + 1)) for i in range(7)]
         stacks = make_stacks(points, Resources(workers=1, stack_size=3))
-        assert [len(stack) for stack in stacks] == [2, 2, 2, 1]
+        assert [len(stack) for stack in stacks] == [3, 2, 2]
         assert {point for stack in stacks for point in stack} == set(points)
 
     def test_are_cut_until_they_share_out_evenly(self) -> None:

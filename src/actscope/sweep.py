@@ -101,9 +101,9 @@ def accuracy_or_error(result: Result) -> float | SweepError:
 def make_stacks(points: Sequence[Point], resources: Resources) -> list[Stack]:
     """Group points that can be trained together, the largest stacks first.
 
-    Those of one seed share their minibatches, which is what makes stacking pay on a CPU. The largest
-    stacks are halved as long as they are larger than allowed, or do not share out evenly among the
-    workers: a worker that waits for the last stack costs more than a stack that is cut in two.
+    Those of one seed share their minibatches, which is what makes stacking pay on a CPU. The
+    largest stacks are halved as long as they are larger than allowed, or do not share out evenly
+    among the workers: one that waits for the last stack costs more than a stack cut in two.
     """
     groups: dict[Point, Stack] = {}
     for point in points:

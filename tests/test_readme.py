@@ -1,0 +1,58 @@
+"""What README says holds."""
+
+import re
+import shlex
+import subprocess
+
+import pytest
+import yaml
+
+from actscope.config import parse_point
+from actscope.model import make_function
+from actscope.project import ROOT
+from tests.conftest import Compose
+
+README = (ROOT / "README.md").read_text()
+COMMANDS = re.findall(r"^make [^\n#]+", README, flags=re.MULTILINE)
+
+
+def test_it_stays_under_200_lines() -> None:
+    assert len(README.splitlines()) < 200
+
+
+def test_its_files_are_there() -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_its_commands_are_targets(command: str) -> None:
+    words = shlex.split(command)
+    subprocess.run([*words, "--dry-run"], cwd=ROOT, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    "arguments", re.findall(r'make sweep ARGS="([^"]+)"', README), ids=lambda text: text[:40]
+)
+def test_its_grids_compose(compose: Compose, arguments: str) -> None:
+    first_values = [
+        re.sub(r"range\(\d+\)", "0", word).split(",")[0]
+        for word in arguments.split()
+        if "softsign" not in word
+    ]
+    assert parse_point(compose(*first_values)).lr > 0
+
+
+def test_its_new_activation_is_one(compose: Compose) -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+    config = compose()
+    config.activation = yaml.safe_load(text)
+    point = parse_point(config)
+    assert make_function(point.activation).__class__.__name__ == "Softsign"
+
+
+def test_its_help_targets_are_documented() -> None:
+    listed = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True)
+    for target in ("setup", "sweep", "report", "ui", "test", "check", "lint", "format", "clean"):
+        assert f"make {target} " in listed.stdout
