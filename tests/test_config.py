@@ -341,6 +341,7 @@ def test_flat_settings_have_the_names_of_the_command_line(compose):
         "train.momentum": 0.0,
         "train.weight_decay": 0.0,
         "trajectory.every": 5,
+        "trajectory.probe_every": 50,
         "outcome.learned_from": 0.5,
     }
 

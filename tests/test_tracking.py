@@ -62,6 +62,7 @@ def test_a_run_holds_what_the_contract_says(settings: Tracking, result: RunResul
         "config.yaml",
         "history.parquet",
         "trajectory.parquet",
+        "probe.parquet",
         "trajectories.png",
         "model.safetensors",
     }
@@ -89,6 +90,7 @@ def test_what_is_read_back_is_what_was_written(settings: Tracking, result: RunRe
     run_id, _ = log(store, result)
     pd.testing.assert_frame_equal(tracking.read_history(store, STUDY, run_id), result.history)
     pd.testing.assert_frame_equal(tracking.read_trajectory(store, STUDY, run_id), result.trajectory)
+    pd.testing.assert_frame_equal(tracking.read_probe(store, STUDY, run_id), result.probe)
     weights = load_file(tracking.fetch_artifact(store, STUDY, run_id, "model.safetensors"))
     assert weights.keys() == result.state.keys()
     assert all(torch.equal(weights[name], result.state[name]) for name in weights)

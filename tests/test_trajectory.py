@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from actscope.train import RunResult, train_stack
-from actscope.trajectory import active, thinned_series, trajectory_frame
-from tests.support.making import BN_RELU, RELU, TANH, make_data, make_point
+from actscope.trajectory import TRAJECTORY, active, thinned_series, unit_frame
+from tests.support.making import BN_RELU, RELU, SIGMOID, TANH, make_data, make_point
 from tests.support.reference import train_reference
 
 DATA = make_data()  # 95 examples: 5 minibatches of 20 or 15 an epoch
@@ -144,8 +144,9 @@ def test_recording_changes_no_number(every):
 
 def test_a_frame_is_made_of_values_by_step_and_unit():
     # Two steps of two layers of one unit, which have 0 to 3 and 4 to 7 at the first.
-    values = np.arange(16, dtype=np.float32).reshape(2, 2, 4).transpose(0, 2, 1)
-    frame = trajectory_frame([5, 10], [1, 1], values)
+    values = np.arange(16, dtype=np.float32).reshape(2, 2, 4)
+    columns = {name: values[:, :, number] for number, name in enumerate(TRAJECTORY)}
+    frame = unit_frame([5, 10], [1, 1], columns)
     assert frame.dtypes.astype(str).to_dict() == COLUMNS
     assert frame.to_numpy().tolist() == [
         [5, 1, 0, 0, 1, 2, 3],
@@ -157,10 +158,11 @@ def test_a_frame_is_made_of_values_by_step_and_unit():
 
 def test_the_thinned_series_keep_ends_and_few_units():
     steps = list(range(1, 101))
-    values = np.zeros((100, 4, 12), np.float32)
-    values[:, 0] = np.arange(100)[:, None]  # weight_mean
-    values[:, 1] = -np.arange(12)  # bias
-    series = thinned_series(trajectory_frame(steps, [12], values))
+    columns = {
+        "weight_mean": np.tile(np.arange(100, dtype=np.float32)[:, None], (1, 12)),
+        "bias": np.tile(-np.arange(12, dtype=np.float32), (100, 1)),
+    }
+    series = thinned_series(unit_frame(steps, [12], columns))
     assert sorted(series) == sorted(
         f"layer1/unit{unit:02d}/{quantity}"
         for unit in range(10)
@@ -174,5 +176,35 @@ def test_the_thinned_series_keep_ends_and_few_units():
 
 
 def test_the_thinned_series_of_no_step_are_none():
-    empty = trajectory_frame([], [12], np.empty((0, 4, 12), np.float32))
+    nothing = np.empty((0, 12), np.float32)
+    empty = unit_frame([], [12], {"weight_mean": nothing, "bias": nothing})
     assert thinned_series(empty) == {}
+
+
+def test_the_probe_sees_every_unit_on_the_same_images():
+    one, other = train_stack(
+        [make_point(seed=1, probe_every=4), make_point(seed=2, probe_every=4)], DATA
+    )
+    assert one.probe.dtypes.astype(str).to_dict() == {
+        **{name: kind for name, kind in COLUMNS.items() if name in ("step", "layer", "unit")},
+        "zero": "float32",
+        "negligible": "float32",
+        "weight_norm": "float32",
+    }
+    assert one.probe["step"].unique().tolist() == [4, 8, 10]
+    # 95 examples are fewer than the probe set may have: it is all of them.
+    weight, bias = one.state["layer1.weight"], one.state["layer1.bias"]
+    silent = (DATA.train_x @ weight.T + bias <= 0).float().mean(0)
+    last = one.probe[(one.probe["step"] == 10) & (one.probe["layer"] == 1)]
+    np.testing.assert_allclose(last["zero"], silent, atol=1e-6)
+    np.testing.assert_allclose(last["negligible"], silent, atol=1e-6)
+    np.testing.assert_allclose(last["weight_norm"], weight.norm(dim=1), rtol=1e-5)
+    assert not other.probe["zero"].equals(one.probe["zero"])
+
+
+def test_a_saturated_slope_is_negligible_but_not_zero():
+    probe = train_stack([make_point(SIGMOID, lr=30.0, epochs=4)], DATA)[0].probe
+    last = probe[(probe["step"] == probe["step"].max()) & (probe["layer"] == 1)]
+    assert last["negligible"].max() > 0.9
+    assert (last["zero"] <= last["negligible"]).all()
+    assert (probe.loc[probe["layer"] == 2, ["zero", "negligible"]] == 0).all().all()

@@ -18,6 +18,7 @@ def write(result: RunResult, folder: Path) -> None:
     OmegaConf.save(OmegaConf.create(nested_settings(result.point)), folder / "config.yaml")
     write_parquet(result.history, folder / "history.parquet")
     write_parquet(result.trajectory, folder / "trajectory.parquet")
+    write_parquet(result.probe, folder / "probe.parquet")
     # Not save_file: it makes a file that only its owner may read.
     (folder / "model.safetensors").write_bytes(save(result.state))
     save_trajectories(result, folder / "trajectories.png")

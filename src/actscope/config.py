@@ -72,9 +72,10 @@ class Train:
 
 @dataclass(frozen=True, config=CLOSED)
 class Trajectory:
-    """How often every unit is recorded: each so many minibatches, or once an epoch."""
+    """How often every unit is recorded, and seen on the probe set: in minibatches, or `epoch`."""
 
     every: Count | Literal["epoch"] = 1
+    probe_every: Count | Literal["epoch"] = 50
 
 
 @dataclass(frozen=True, config=CLOSED)

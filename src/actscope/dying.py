@@ -46,7 +46,7 @@ def unit_fates(trajectory: pd.DataFrame, probe: pd.DataFrame) -> pd.DataFrame:
     1e-5 of their length. flat: both its lines, mean weight and bias, stayed within 0.5 % of their
     panels' height through the last tenth.
     """
-    if trajectory.empty:
+    if trajectory.empty or probe.empty:
         return pd.DataFrame()
     return pd.concat(
         [
@@ -116,6 +116,8 @@ def _since(steps: Array, holds: Array) -> Array:
 
 def _flat_since(steps: Array, line: Array) -> Array:
     """First step from which each column of `line` [T, U] stays within the flat band to the end."""
+    if len(steps) == 1:
+        return np.full(line.shape[1], NEVER)
     height = line.max() - line.min()
     highest = np.maximum.accumulate(line[::-1])[::-1]
     lowest = np.minimum.accumulate(line[::-1])[::-1]

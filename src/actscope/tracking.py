@@ -37,6 +37,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from actscope import artifacts, history
 from actscope.config import Point, Tracking, flat_settings
 from actscope.data import Data
+from actscope.dying import shares, unit_fates
 from actscope.errors import StoreError
 from actscope.project import ROOT, git_state
 from actscope.signature import signature_of
@@ -266,6 +267,10 @@ def read_trajectory(store: Store, study: str, run_id: str) -> pd.DataFrame:
     return pd.read_parquet(fetch_artifact(store, study, run_id, "trajectory.parquet"))
 
 
+def read_probe(store: Store, study: str, run_id: str) -> pd.DataFrame:
+    return pd.read_parquet(fetch_artifact(store, study, run_id, "probe.parquet"))
+
+
 def fetch_artifact(store: Store, study: str, run_id: str, name: str) -> Path:
     """Path of a run's artifact on this machine.
 
@@ -332,6 +337,8 @@ def _metrics(result: RunResult) -> Iterator[Metric]:
         for epoch, value in zip(series.index.tolist(), series, strict=True):
             yield Metric(name, float(value), now, epoch)
     for name, value in history.final_and_best(by_epoch).items():
+        yield Metric(name, value, now, 0)
+    for name, value in shares(unit_fates(result.trajectory, result.probe)).items():
         yield Metric(name, value, now, 0)
     for name, series in thinned_series(result.trajectory).items():
         for step, value in zip(series.index.tolist(), series, strict=True):

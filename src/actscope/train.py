@@ -19,7 +19,16 @@ from actscope.data import Data
 from actscope.errors import ConfigError
 from actscope.model import StackedMLP, make_function, stream_seed
 from actscope.outcome import Outcome, judge
-from actscope.trajectory import Recorder, active
+from actscope.trajectory import (
+    PROBE,
+    PROBE_SIZE,
+    TRAJECTORY,
+    Recorder,
+    active,
+    lengths,
+    probe_rows,
+    trajectory_rows,
+)
 
 # Without it, where minibatches have an odd size, the last bits of MKL's products depend on where in
 # memory a run of the stack lies. MKL reads it at its first product; it costs no time.
@@ -32,8 +41,9 @@ EVALUATED_AT_ONCE = 1000  # test examples: enough to be fast, few enough to stay
 class RunResult:
     """What came of one point.
 
-    `history` and `trajectory` have the columns of the run's Parquet files; a diverged run's end
-    before step `diverged_at`. `state` holds its tensors as torch.nn.Linear and BatchNorm1d do.
+    `history`, `trajectory` and `probe` have the columns of the run's Parquet files; a diverged
+    run's end before step `diverged_at`. `state` holds its tensors as torch.nn.Linear and
+    BatchNorm1d do.
     """
 
     point: Point
@@ -41,6 +51,7 @@ class RunResult:
     diverged_at: int | None
     history: pd.DataFrame
     trajectory: pd.DataFrame
+    probe: pd.DataFrame
     state: dict[str, Tensor]
 
     @property
@@ -124,9 +135,11 @@ class Training:
         self.optimiser = SGD(self.stack, points, dtype)
         self.total = total_steps(points[0], data)
         self.steps_per_epoch = self.total // self.settings.epochs
-        every = points[0].trajectory.every
-        self.record_every = self.steps_per_epoch if every == "epoch" else every
-        self.recorder = Recorder()
+        self.record_every = self._in_steps(points[0].trajectory.every)
+        self.probe_every = self._in_steps(points[0].trajectory.probe_every)
+        self.trajectory = Recorder(TRAJECTORY)
+        self.probe = Recorder(PROBE)
+        self.probe_x = self.data.train_x[probe_set(len(data.train_x))][None]  # [1, B, I]
         self.history = History(len(points), self.steps_per_epoch)
         self.late = Tally(len(points))
         self.has_diverged = torch.zeros(len(points), dtype=torch.bool)
@@ -141,6 +154,8 @@ class Training:
             self._learn(step, x, y)
             if step % self.steps_per_epoch == 0:
                 self._evaluate(step)
+            if step % self.probe_every == 0 or step == self.total:
+                self._look_at_probe_set(step)
             yield step
             if len(self.diverged_state) == len(self.points):
                 return
@@ -149,7 +164,8 @@ class Training:
         """What came of each run."""
         histories = self.history.frames(self.diverged_at)
         widths = [bias.shape[2] for bias in self.stack.biases]
-        trajectories = self.recorder.frames(widths, self.diverged_at)
+        trajectories = self.trajectory.frames(widths, self.diverged_at)
+        probes = self.probe.frames(widths, self.diverged_at)
         late_accuracy = self.late.accuracy()
         return [
             RunResult(
@@ -158,6 +174,7 @@ class Training:
                 diverged_at=self.diverged_at[run],
                 history=histories[run],
                 trajectory=trajectories[run],
+                probe=probes[run],
                 state=self.diverged_state.get(run) or self.stack.state_of(run),
             )
             for run, point in enumerate(self.points)
@@ -178,9 +195,10 @@ class Training:
             if step > self.total - math.ceil(self.total / 10):
                 self.late.add(losses, correct)
             if is_recorded:
-                self.recorder.record(step, self.stack, self.optimiser.update_norms(), hidden_active)
+                norms = self.optimiser.update_norms()
+                self.trajectory.add(step, trajectory_rows(self.stack, norms, hidden_active))
                 self.history.close_train(step)
-                self._note_divergence(step, self.recorder.last_is_finite())
+                self._note_divergence(step, self.trajectory.last_is_finite())
 
     @torch.no_grad()
     def _evaluate(self, step: int) -> None:
@@ -194,6 +212,13 @@ class Training:
             tally.add(example_losses(logits, y[None]), (logits.argmax(2) == y).sum(1))
         self.history.add(step, "test", tally)
         self._note_divergence(step, torch.isfinite(tally.loss) & self.stack_is_finite())
+
+    def _look_at_probe_set(self, step: int) -> None:
+        _, hidden = self.stack.forward(self.probe_x, training=False)
+        self.probe.add(step, probe_rows(self.stack, [layer.slopes() for layer in hidden]))
+
+    def _in_steps(self, every: int | str) -> int:
+        return self.steps_per_epoch if isinstance(every, str) else every
 
     def _check_losses(self, step: int, losses: Tensor) -> None:
         finite = torch.isfinite(losses.sum(1)) | self.has_diverged
@@ -217,6 +242,12 @@ class Training:
             self.diverged_at[run] = step
             self.diverged_state[run] = self.stack.state_of(run)
         self.has_diverged |= news
+
+
+def probe_set(examples: int) -> Tensor:
+    """Which training examples every run is probed on: the same ones, whatever its seed."""
+    rng = torch.Generator().manual_seed(stream_seed(0, "probe"))
+    return torch.randperm(examples, generator=rng)[:PROBE_SIZE]
 
 
 def minibatches(
@@ -283,17 +314,6 @@ class SGD:
             )
             if parameter.is_weight_matrix
         ]
-
-
-def lengths(columns: Tensor) -> Tensor:
-    """L2 length of each column of [R, I, O], shape [R, O]."""
-    # x * x: square() takes several times as long on tensors of this size.
-    norms = (columns * columns).sum(1).sqrt()
-    overflown = torch.isinf(norms)  # as the squares of finite numbers may
-    if bool(overflown.any()):
-        exact = torch.linalg.vector_norm(columns.double(), dim=1).to(columns.dtype)
-        norms = torch.where(overflown, exact, norms)
-    return norms
 
 
 class Tally:

@@ -2,8 +2,9 @@
 
 # R runs of the stack, I inputs and O units of a layer, U units of all layers, T recorded steps
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,80 +20,112 @@ NEGLIGIBLE_SLOPE = 1e-3
 SERIES_UNITS = 10
 SERIES_STEPS = 15
 
-QUANTITIES = ["weight_mean", "bias", "update_norm", "active"]
+TRAJECTORY = ["weight_mean", "bias", "update_norm", "active"]
+
+# What is seen of each unit on the probe set: the share of its images on which the slope is exactly
+# zero, that on which it is negligible, and the L2 length of the incoming weights.
+PROBE = ["zero", "negligible", "weight_norm"]
+PROBE_SIZE = 1000
+
+Array = np.ndarray[Any, np.dtype[np.float32]]
 
 
 @dataclass
 class Recorder:
-    """Keeps the trajectory of every unit of a stack."""
+    """Keeps some quantities of every unit of a stack at some steps."""
 
+    quantities: Sequence[str]
     steps: list[int] = field(default_factory=list)
     records: list[Tensor] = field(default_factory=list)  # each [R, quantity, U] float32
 
-    def record(
-        self,
-        step: int,
-        stack: StackedMLP,
-        update_norms: Sequence[Tensor],
-        hidden_active: Sequence[Tensor],
-    ) -> None:
-        """Note the state after `step` minibatches, all of it [R, O] a layer.
-
-        `update_norms`: L2 length of the last change of each unit's incoming weights;
-        `hidden_active`: `active` of each hidden layer. An output unit is always active.
-        """
-        rows = [
-            *(weight.detach().mean(1) for weight in stack.weights),
-            *(bias.detach().squeeze(1) for bias in stack.biases),
-            *update_norms,
-            *hidden_active,
-            torch.ones_like(update_norms[-1]),
-        ]
+    def add(self, step: int, rows: Sequence[Tensor]) -> None:
+        """Note [R, O] of each quantity and, within it, of each layer."""
+        record = torch.cat(tuple(rows), dim=1).float()
         self.steps.append(step)
-        self.records.append(torch.cat(rows, dim=1).float().unflatten(1, (len(QUANTITIES), -1)))
+        self.records.append(record.unflatten(1, (len(self.quantities), -1)))
 
     def last_is_finite(self) -> Tensor:
         """Whether the last record of each run is finite, [R]."""
         return torch.isfinite(self.records[-1]).flatten(1).all(1)
 
     def frames(self, widths: Sequence[int], until: Sequence[int | None]) -> list[pd.DataFrame]:
-        """The trajectory of each run, up to but not including step `until` where that is given."""
-        records = torch.stack(self.records).numpy() if self.records else None
+        """One table a run, up to but not including step `until` where that is given."""
+        nothing = torch.empty(0, len(until), len(self.quantities), sum(widths))
+        records = (torch.stack(self.records) if self.records else nothing).numpy()
         frames = []
         for run, end in enumerate(until):
             kept = sum(end is None or step < end for step in self.steps)
-            values = (
-                np.empty((0, len(QUANTITIES), sum(widths)), np.float32)
-                if records is None
-                else records[:kept, run]
-            )
-            frames.append(trajectory_frame(self.steps[:kept], widths, values))
+            columns = {
+                name: records[:kept, run, number] for number, name in enumerate(self.quantities)
+            }
+            frames.append(unit_frame(self.steps[:kept], widths, columns))
         return frames
+
+
+def trajectory_rows(
+    stack: StackedMLP, update_norms: Sequence[Tensor], hidden_active: Sequence[Tensor]
+) -> list[Tensor]:
+    """TRAJECTORY of each layer after a step, [R, O] each; an output unit is always active.
+
+    `update_norms`: L2 length of the step's change of each unit's incoming weights, and
+    `hidden_active`: `active` of each hidden layer, [R, O] a layer.
+    """
+    return [
+        *(weight.detach().mean(1) for weight in stack.weights),
+        *(bias.detach().squeeze(1) for bias in stack.biases),
+        *update_norms,
+        *hidden_active,
+        torch.ones_like(update_norms[-1]),
+    ]
+
+
+def probe_rows(stack: StackedMLP, hidden: Sequence[Tensor]) -> list[Tensor]:
+    """PROBE of each layer, [R, O] each, from the hidden layers' slopes on it, [R, B, O]."""
+    outputs = torch.zeros_like(stack.biases[-1].squeeze(1))
+    return [
+        *(share(slopes == 0) for slopes in hidden),
+        outputs,
+        *(share(slopes.abs() < NEGLIGIBLE_SLOPE) for slopes in hidden),
+        outputs,
+        *(lengths(weight.detach()) for weight in stack.weights),
+    ]
 
 
 def active(slopes: Tensor) -> Tensor:
     """Share of the minibatch on which each unit's slope [R, B, O] is not negligible: [R, O]."""
-    return (slopes.abs() > NEGLIGIBLE_SLOPE).sum(1) / slopes.shape[1]
+    return share(slopes.abs() > NEGLIGIBLE_SLOPE)
 
 
-def trajectory_frame(
-    steps: Sequence[int],
-    widths: Sequence[int],
-    values: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]",
+def share(holds: Tensor) -> Tensor:
+    """Share of the examples for which [R, B, O] holds: [R, O]."""
+    return holds.sum(1) / holds.shape[1]
+
+
+def lengths(columns: Tensor) -> Tensor:
+    """L2 length of each column of [R, I, O], shape [R, O]."""
+    # x * x: square() takes several times as long on tensors of this size.
+    norms = (columns * columns).sum(1).sqrt()
+    overflown = torch.isinf(norms)  # as the squares of finite numbers may
+    if bool(overflown.any()):
+        exact = torch.linalg.vector_norm(columns.double(), dim=1).to(columns.dtype)
+        norms = torch.where(overflown, exact, norms)
+    return norms
+
+
+def unit_frame(
+    steps: Sequence[int], widths: Sequence[int], quantities: Mapping[str, Array]
 ) -> pd.DataFrame:
-    """One row a recorded step and unit, from values [T, quantity, U]."""
+    """One row a recorded step and unit, from each quantity's values [T, U]."""
     layer = np.repeat(np.arange(1, len(widths) + 1, dtype=np.int8), widths)
     unit = np.concatenate([np.arange(width, dtype=np.int16) for width in widths])
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {
             "step": np.repeat(np.asarray(steps, dtype=np.int32), len(unit)),
             "layer": np.tile(layer, len(steps)),
             "unit": np.tile(unit, len(steps)),
+            **{name: values.ravel() for name, values in quantities.items()},
         }
     )
-    for number, quantity in enumerate(QUANTITIES):
-        frame[quantity] = values[:, number].ravel()
-    return frame
 
 
 def thinned_series(trajectory: pd.DataFrame) -> dict[str, "pd.Series[float]"]:

@@ -30,6 +30,7 @@ def make_point(
     momentum: float = 0.0,
     weight_decay: float = 0.0,
     every: int | str = 1,
+    probe_every: int | str = "epoch",
     learned_from: float = 0.5,
 ) -> Point:
     return Point(
@@ -40,7 +41,7 @@ def make_point(
         data=DataSource(data, root),
         model=Model(hidden, init, init_std),
         train=Train(epochs, batch_size, reduction, momentum, weight_decay),
-        trajectory=Trajectory(every),
+        trajectory=Trajectory(every, probe_every),
         outcome=OutcomeRule(learned_from),
     )
 

@@ -2,22 +2,29 @@
 
 import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from matplotlib.figure import Figure
 
 from actscope import tracking
 from actscope.report import figures, frames, stats, tables
 from actscope.report.answer import answer, join
+from actscope.report.claims import SYMBOLS, Verdict
 from actscope.report.frames import StudyRuns, rate_text
 from actscope.tracking import Store
 
-OWN_FILES = ("figures/*.png", "figures/*.svg", "tables/*.csv", "tables/*.md")
+OWN_FILES = [
+    f"{folder}/*.{kind}"
+    for name, kinds in (("figures", ("png", "svg")), ("tables", ("csv", "md")))
+    for folder in (name, f"{name}/*")
+    for kind in kinds
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,10 +48,50 @@ class Picture:
         return int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A study as a part of a report.
+
+    `seed`: whose trajectories are drawn. `place`: the sub-folder of its figures and tables, as
+    `article_dying/`, or '' where it is the only one.
+    """
+
+    runs: StudyRuns
+    seed: int
+    place: str = ""
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        return stats.summarise(self.runs.used)
+
+    @cached_property
+    def comparisons(self) -> pd.DataFrame:
+        return stats.compare(self.runs.used)
+
+    @property
+    def anchor(self) -> str:
+        """Start of the ids on the page that belong to this part."""
+        return self.place.replace("/", "-")
+
+
+@dataclass(frozen=True, eq=False)
+class Chapter:
+    """A part as the page has it: its name, the HTML, and the ids and titles of its sections."""
+
+    name: str
+    anchor: str
+    body: str
+    sections: list[tuple[str, str]]
+
+
 def build(
-    store: Store, runs: StudyRuns, seed: int, on_step: Callable[[], None] = lambda: None
+    store: Store,
+    title: str,
+    parts: Sequence[Part],
+    verdicts: Sequence[Verdict] = (),
+    on_step: Callable[[], None] = lambda: None,
 ) -> dict[str, bytes]:
-    """All files of a report by their names; trajectories are those of `seed`.
+    """All files of a report by their names.
 
     `on_step` is called after each run that is read and each figure that is drawn.
 
@@ -52,25 +99,45 @@ def build(
         ReportError: a file of a run cannot be read.
 
     """
-    cells = stats.summarise(runs.used)
-    pictures: list[Picture] = []
-    with figures.drawing_style():
-        for picture in draw(store, runs, cells, seed, on_step):
-            pictures.append(picture)
-            on_step()
-    files = tables.table_files(runs, cells)
-    for picture in pictures:
-        files |= {f"figures/{picture.name}.{kind}": data for kind, data in picture.files.items()}
-    files["index.html"] = render(runs, cells, seed, pictures)
-    files["manifest.json"] = tables.manifest(runs, seed, files)
+    files: dict[str, bytes] = tables.claim_files(verdicts) if verdicts else {}
+    chapters = []
+    for part in parts:
+        pictures = _drawn(store, part, on_step)
+        own = tables.table_files(part.runs, part.cells, part.comparisons)
+        for picture in pictures:
+            own |= {f"figures/{picture.name}.{kind}": data for kind, data in picture.files.items()}
+        files |= {_placed(name, part.place): data for name, data in own.items()}
+        chapters.append(render_study(part, pictures, level=3 if part.place else 2))
+    files["index.html"] = render_page(title, chapters, verdicts)
+    studies = [tables.study_manifest(part.runs, part.seed) for part in parts]
+    files["manifest.json"] = tables.manifest(studies, verdicts, files)
     return files
 
 
-def steps(runs: StudyRuns, seed: int) -> int:
+def steps(parts: Sequence[Part]) -> int:
     """How often `build` calls `on_step`, at most."""
+    return sum(_steps(part.runs, part.seed) for part in parts)
+
+
+def _steps(runs: StudyRuns, seed: int) -> int:
     drawn = runs.used[runs.used["seed"] == seed]
     variants = runs.used["variant"].nunique()
     return len(runs.used) + len(drawn.groupby(["variant", "activation"])) + 2 * variants + 1
+
+
+def _drawn(store: Store, part: Part, on_step: Callable[[], None]) -> list[Picture]:
+    pictures = []
+    with figures.drawing_style():
+        for picture in draw(store, part.runs, part.cells, part.seed, on_step):
+            pictures.append(picture)
+            on_step()
+    return pictures
+
+
+def _placed(name: str, place: str) -> str:
+    """`tables/runs.csv` in the sub-folder `place` of its kind: `tables/article_dying/runs.csv`."""
+    kind, slash, rest = name.partition("/")
+    return f"{kind}{slash}{place}{rest}"
 
 
 def write(files: dict[str, bytes], folder: Path) -> None:
@@ -181,21 +248,16 @@ def _picture(name: str, section: str, caption: str, alt: str, figure: Figure) ->
     return Picture(safe, section, caption, alt, figures.render(figure))
 
 
-def render(runs: StudyRuns, cells: pd.DataFrame, seed: int, pictures: list[Picture]) -> bytes:
-    """The page."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    template = environment.get_template("page.html.j2")
+def render_study(part: Part, pictures: list[Picture], *, level: int) -> Chapter:
+    """The sections of a study; `level` is that of their headings."""
+    runs, cells = part.runs, part.cells
     sections: dict[str, list[Picture]] = {}
     for picture in pictures:
         sections.setdefault(picture.section, []).append(picture)
-    text = template.render(
-        study=runs.study,
+    body = _template("study.html.j2").render(
+        level=level,
+        anchor=part.anchor,
+        place=part.place,
         answers=answer(runs.used, cells),
         counts=_counts(runs, cells),
         gaps=_gaps(runs),
@@ -204,6 +266,7 @@ def render(runs: StudyRuns, cells: pd.DataFrame, seed: int, pictures: list[Pictu
         notes=list(_notes(runs)),
         overviews=_overviews(cells),
         summary=tables.readable_summary(cells),
+        comparisons=tables.readable_comparisons(part.comparisons),
         sections=sections,
         methods=_methods(runs),
         settings=_settings(runs),
@@ -211,10 +274,47 @@ def render(runs: StudyRuns, cells: pd.DataFrame, seed: int, pictures: list[Pictu
         left_out=runs.left_out.to_dict("records"),
         percent=tables.percent,
         provenance=_provenance(runs),
-        rebuild=_rebuild(runs, seed),
+        rebuild=_rebuild(runs, part.seed),
+    )
+    titles = [
+        ("glance", "At a glance"),
+        *((f"figures-{number}", title) for number, title in enumerate(sections, 1)),
+        ("methods", "Methods"),
+        ("runs", "Runs"),
+        ("provenance", "Provenance"),
+    ]
+    anchored = [(f"{part.anchor}{name}", title) for name, title in titles]
+    return Chapter(runs.study, part.anchor, body, anchored)
+
+
+def render_page(title: str, chapters: Sequence[Chapter], verdicts: Sequence[Verdict]) -> bytes:
+    """The page: the claims, if there are any, and the studies."""
+    is_alone = not any(chapter.anchor for chapter in chapters)
+    navigation = [("claims", "Claims")] if verdicts else []
+    for chapter in chapters:
+        starts = [(f"{chapter.anchor}study", chapter.name)]
+        navigation += chapter.sections if is_alone else starts
+    text = _template("page.html.j2").render(
+        title=title,
+        navigation=navigation,
+        verdicts=verdicts,
+        symbols=SYMBOLS,
+        chapters=chapters,
+        is_alone=is_alone,
     )
     # A per cent sign never stands alone at the start of a line.
     return f"{text}\n".replace(" %", "\N{NO-BREAK SPACE}%").encode()
+
+
+def _template(name: str) -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
 
 
 def _counts(runs: StudyRuns, cells: pd.DataFrame) -> list[tuple[str, str]]:

@@ -1,0 +1,457 @@
+"""Which units die, and when: the training's own evidence beside what the eye reads off a line.
+
+actscope.dying defines the verdicts. Here they are counted: a share is a mean over runs, with its
+95 % t-interval; runs that diverged are left out, for their units end in the middle of something.
+"""
+
+# S seeds, T probed steps
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats as scipy_stats
+
+from actscope import tracking
+from actscope.dying import NEVER, SATURATED_SHARE, VERDICTS, shares, unit_fates
+from actscope.report.answer import join
+from actscope.report.frames import POINT, StudyRuns, rate_text, read_run_file
+from actscope.report.stats import CELL, CONFIDENCE, Estimate, estimate
+from actscope.tracking import Store
+
+MOST_RUNS = 200  # whose units are looked at one by one: a run costs 20 ms and a row a unit
+HIDDEN_ONLY = ["dead", "saturated"]  # verdicts about an activation, which the output layer has none
+GONE = "dead or saturated"
+ALL_RATES = "all"
+
+# What a flat line is held against, and in which layers.
+COMPARISONS = [("hidden", GONE), ("hidden", "silent"), ("output", "silent")]
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """What has become of the units of a study.
+
+    `shares`: one row a run and layer: POINT, `run_id`, `layer`, `is_output`, and of each verdict the
+    share of the layer's units. `fates`: one row a unit: POINT, `run_id`, `is_output`, and the
+    columns of dying.unit_fates. `gone`: one row a run and probed step: POINT, `step`, and `gone`,
+    the share of layer 1 that is dead or saturated. The last two are empty where the study has more
+    than MOST_RUNS runs. `unrecorded`: how many runs, beside those that diverged, have no probes.
+    """
+
+    shares: pd.DataFrame
+    fates: pd.DataFrame
+    gone: pd.DataFrame
+    unrecorded: int
+
+
+def read_units(store: Store, runs: StudyRuns, on_run: Callable[[], None]) -> Units:
+    """Look at the units of all runs that are used, did not diverge and carry probes.
+
+    Raises:
+        ReportError: a file of a run cannot be read.
+
+    """
+    finished = runs.used[runs.used["outcome"] != "diverged"]
+    metrics = runs.unit_shares.loc[finished["run_id"]].dropna(how="all")
+    probed = finished[finished["run_id"].isin(metrics.index)]
+    by_run = {str(run_id): row.dropna().to_dict() for run_id, row in metrics.iterrows()}
+    fates: list[pd.DataFrame] = []
+    gone: list[pd.DataFrame] = []
+    for run in probed.to_dict("records") if len(probed) <= MOST_RUNS else []:
+        about = {key: run[key] for key in [*POINT, "run_id"]}
+        trajectory = read_run_file(tracking.read_trajectory, store, runs.study, run["run_id"])
+        probe = read_run_file(tracking.read_probe, store, runs.study, run["run_id"])
+        of_run = unit_fates(trajectory, probe)
+        by_run[run["run_id"]] = shares(of_run)
+        fates.append(of_run.assign(**about, is_output=of_run["layer"] == of_run["layer"].max()))
+        gone.append(gone_by_step(probe).assign(**about))
+        on_run()
+    return Units(
+        shares=share_rows(probed, by_run),
+        fates=pd.concat(fates, ignore_index=True) if fates else pd.DataFrame(),
+        gone=pd.concat(gone, ignore_index=True) if gone else pd.DataFrame(),
+        unrecorded=len(finished) - len(probed),
+    )
+
+
+def gone_by_step(probe: pd.DataFrame) -> pd.DataFrame:
+    """Columns `step` and `gone`, the share of layer 1's units that are dead or saturated at it."""
+    first = probe[probe["layer"] == 1]
+    is_gone = (first["zero"] == 1) | (first["negligible"] >= SATURATED_SHARE)
+    return is_gone.groupby(first["step"]).mean().rename("gone").reset_index()
+
+
+def share_rows(runs: pd.DataFrame, by_run: dict[str, dict[str, float]]) -> pd.DataFrame:
+    """Units.shares, from the metrics `dead/layer1` and so on of each run, by its id."""
+    rows = []
+    for run in runs.to_dict("records"):
+        found = by_run[run["run_id"]]
+        layers = sorted({int(name.rpartition("layer")[2]) for name in found})
+        rows += [
+            {
+                **{key: run[key] for key in [*POINT, "run_id"]},
+                "layer": layer,
+                "is_output": layer == layers[-1],
+                **{verdict: found[f"{verdict}/layer{layer}"] for verdict in VERDICTS},
+            }
+            for layer in layers
+        ]
+    return pd.DataFrame(rows)
+
+
+# --- how many, and since when -------------------------------------------------------------------
+
+
+def by_layer(units: Units) -> pd.DataFrame:
+    """One row a cell and layer, in the order of the runs.
+
+    Columns: those of CELL, `layer`, `is_output`, `n` (runs); for each verdict v the share of the
+    units over the runs, `v_mean`, `v_sd`, `v_low` and `v_high`, and `v_onset`, the median step
+    since when, over the units of all the runs of which it holds; `revivals`, how often a dead unit
+    came back, in all. NaN is what is not there: a dead unit in the output layer, the interval of a
+    single run, the onset of what never began or was not looked at.
+    """
+    rows: list[dict[str, Any]] = []
+    for key, runs in units.shares.groupby([*CELL, "layer"], sort=False):
+        assert isinstance(key, tuple)
+        fates = _of(units.fates, dict(zip([*CELL, "layer"], key, strict=True)))
+        is_output = bool(runs["is_output"].iloc[0])
+        row = {**dict(zip([*CELL, "layer"], key, strict=True)), "is_output": is_output}
+        row["n"] = len(runs)
+        for verdict in VERDICTS:
+            is_known = not (is_output and verdict in HIDDEN_ONLY)
+            found = estimate(runs[verdict].to_numpy(dtype=float)[: None if is_known else 0])
+            row |= _columns(verdict, found) | {f"{verdict}_onset": _onset(fates, verdict)}
+        row["revivals"] = np.nan if fates.empty or is_output else fates["revivals"].sum()
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _onset(fates: pd.DataFrame, verdict: str) -> float:
+    since = fates.loc[fates[verdict], f"{verdict}_since"] if len(fates) else pd.Series(dtype=float)
+    return float(since[since != NEVER].median()) if (since != NEVER).any() else float("nan")
+
+
+def gone_curves(gone: pd.DataFrame) -> pd.DataFrame:
+    """One row a cell and probed step: CELL, `step`, `n`, `mean`, `low` and `high` of `gone`."""
+    parts = []
+    for key, rows in gone.groupby(CELL, sort=False):
+        assert isinstance(key, tuple)
+        table = rows.pivot(index="seed", columns="step", values="gone")  # noqa: PD010 - no mean
+        found = estimate(table.to_numpy(dtype=float))  # [S, T]
+        part = pd.DataFrame({"step": table.columns, "n": found.n, "mean": found.mean})
+        part = part.assign(low=found.low, high=found.high)
+        parts.append(part.assign(**dict[str, Any](zip(CELL, key, strict=True))))
+    return pd.concat(parts, ignore_index=True)
+
+
+# --- the eye against the evidence ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Proportion:
+    """A share of some units: of those of all runs together, and as a mean over the runs.
+
+    `low` and `high` are the 95 % interval of Wilson (1927) of `hits` out of `total`; it takes units
+    for independent, which those of one run are not. `runs` is the mean of the shares of the runs
+    that have any such unit. All are NaN where none has.
+    """
+
+    hits: int
+    total: int
+    share: float
+    low: float
+    high: float
+    runs: Estimate
+
+
+def proportion(is_hit: "pd.Series[bool]", run_ids: "pd.Series[str]") -> Proportion:
+    """Share of true values, for units of these runs."""
+    hits, total = int(is_hit.sum()), len(is_hit)
+    by_run = estimate(is_hit.groupby(run_ids).mean().to_numpy(dtype=float))
+    if total == 0:
+        unknown = float("nan")
+        return Proportion(hits, total, unknown, unknown, unknown, by_run)
+    found = scipy_stats.binomtest(hits, total).proportion_ci(CONFIDENCE, "wilson")
+    return Proportion(hits, total, hits / total, float(found.low), float(found.high), by_run)
+
+
+def confusion(fates: pd.DataFrame) -> pd.DataFrame:
+    """What a flat line is worth as a sign: one row a comparison, variant and rate, and overall.
+
+    Columns: `variant`, `layers` (`hidden` or `output`), `truth` (what it is held against), `lr`
+    (text; `all` for all rates together); the units that are both, flat only, true only, neither:
+    `tp`, `fp`, `fn`, `tn`; `precision` = tp / (tp + fp) and `recall` = tp / (tp + fn), each with
+    the numbers of Proportion: `_low` and `_high`, and over the runs `_runs` (how many),
+    `_runs_mean`, `_runs_low` and `_runs_high`.
+    """
+    rows: list[dict[str, Any]] = []
+    for variant, own in fates.groupby("variant", sort=False):
+        for layers, truth in COMPARISONS:
+            units = own[own["is_output"] == (layers == "output")]
+            rates = [(rate_text(lr), at) for lr, at in units.groupby("lr", sort=True)]
+            for lr, some in [*rates, (ALL_RATES, units)]:
+                about = {"variant": variant, "layers": layers, "truth": truth, "lr": lr}
+                rows.append(about | _confusion_of(some, is_true(some, truth)))
+    return pd.DataFrame(rows)
+
+
+def is_true(fates: pd.DataFrame, truth: str) -> "pd.Series[bool]":
+    return fates["dead"] | fates["saturated"] if truth == GONE else fates[truth]
+
+
+def _confusion_of(units: pd.DataFrame, truth: "pd.Series[bool]") -> dict[str, Any]:
+    flat, run_ids = units["flat"], units["run_id"]
+    counts = {
+        "tp": int((flat & truth).sum()),
+        "fp": int((flat & ~truth).sum()),
+        "fn": int((~flat & truth).sum()),
+        "tn": int((~flat & ~truth).sum()),
+    }
+    precision = proportion(truth[flat], run_ids[flat])
+    recall = proportion(flat[truth], run_ids[truth])
+    return {
+        **counts,
+        **_proportion_columns("precision", precision),
+        **_proportion_columns("recall", recall),
+    }
+
+
+def swings(fates: pd.DataFrame) -> pd.DataFrame:
+    """Which way layer 1's units had moved when they went flat, one row a cell, and overall.
+
+    Columns: `variant`, `activation` and `lr` (text; `all` for all together); `flat`, the units that
+    went flat; `weight` and `bias`, the share of them whose mean weight, or bias, was then lower
+    than at its first record, each with the numbers of Proportion, as in `confusion`.
+    """
+    rows: list[dict[str, Any]] = []
+    for variant, own in fates[fates["layer"] == 1].groupby("variant", sort=False):
+        cells = [
+            ({"variant": variant, "activation": activation, "lr": rate_text(lr)}, units)
+            for (activation, lr), units in own.groupby(["activation", "lr"], sort=False)
+        ]
+        whole = {"variant": variant, "activation": ALL_RATES, "lr": ALL_RATES}
+        for about, units in [*cells, (whole, own)]:
+            flat = units[units["flat"]]
+            weight = proportion(flat["swing_weight_mean"] < 0, flat["run_id"])
+            bias = proportion(flat["swing_bias"] < 0, flat["run_id"])
+            columns = _proportion_columns("weight", weight) | _proportion_columns("bias", bias)
+            rows.append({**about, "flat": len(flat), **columns})
+    return pd.DataFrame(rows)
+
+
+# --- in words -----------------------------------------------------------------------------------
+
+
+def in_words(units: Units) -> Iterator[list[str]]:
+    """Sentences on each variant: who dies where, what the eye sees of it, and the swing."""
+    table = by_layer(units)
+    for variant, layers in table.groupby("variant", sort=False):
+        fates = _of(units.fates, {"variant": variant})
+        sentences = [_on_the_gone(layers[layers["layer"] == 1])]
+        if len(fates):
+            sentences += [*_on_revivals(fates), *_on_the_eye(confusion(fates)), _on_swings(fates)]
+        first, *others = sentences
+        yield [f"With {variant}: {first}" if variant else first, *others]
+
+
+def _on_the_gone(layers: pd.DataFrame) -> str:
+    """On layer 1, by what is saturated: a dead unit is saturated too."""
+    worst = layers.sort_values("saturated_mean", ascending=False, kind="stable")
+    some = worst[worst["saturated_mean"] > 0]
+    if some.empty:
+        return "No unit of layer 1 ends dead or saturated."
+    named = [_gone_in_words(row) for row in some.head(3).to_dict("records")]
+    rest = some.iloc[3:]["saturated_mean"]
+    most = f"; in every other cell at most {100 * rest.max():.1f} %" if len(rest) else ""
+    spared = len(worst) - len(some)
+    none = f"; in {spared} of {len(worst)} cells none" if spared else ""
+    return f"Of layer 1's units there end dead or saturated {join(named)}{most}{none}."
+
+
+def _gone_in_words(row: dict[Any, Any]) -> str:
+    where = f"with {row['activation']} at lr = {rate_text(row['lr'])}"
+    return f"{100 * row['saturated_mean']:.1f} % {where} ({share_interval(row, 'saturated')})"
+
+
+def _on_revivals(fates: pd.DataFrame) -> Iterator[str]:
+    hidden = fates[~fates["is_output"]]
+    revived = int((hidden["revivals"] > 0).sum())
+    if revived > 0:
+        yield (
+            f"Death is not always the end: {revived} of {len(hidden)} hidden units were dead at "
+            f"one probe and alive at the next, {int(hidden['revivals'].sum())} times in all."
+        )
+    elif hidden["dead"].any():
+        yield "No dead unit ever came back."
+
+
+def _on_the_eye(table: pd.DataFrame) -> Iterator[str]:
+    for row in table[table["lr"] == ALL_RATES].to_dict("records"):
+        flat, true = row["tp"] + row["fp"], row["tp"] + row["fn"]
+        units = f"{row['layers']} units"
+        if flat == 0 and true == 0:
+            yield f"None of the {units} is flat, and none {row['truth']}."
+            continue
+        seen = (
+            f"{100 * row['precision']:.1f} % are {row['truth']}" if flat else "there is nothing said"
+        )
+        found = (
+            f"of the {true} that are {row['truth']}, {100 * row['recall']:.1f} % are flat"
+            if true
+            else f"none is {row['truth']}"
+        )
+        yield f"Of the {flat} flat {units} {seen}; {found}."
+
+
+def _on_swings(fates: pd.DataFrame) -> str:
+    row = swings(fates).iloc[-1]
+    if row["flat"] == 0:
+        return "No unit of layer 1 went flat, so there is no swing to tell of."
+    return (
+        f"When the {row['flat']} flat units of layer 1 went flat, the mean weight of "
+        f"{100 * row['weight']:.1f} % and the bias of {100 * row['bias']:.1f} % had moved to the "
+        "negative side."
+    )
+
+
+# --- readable tables ----------------------------------------------------------------------------
+
+
+def readable_by_layer(table: pd.DataFrame) -> pd.DataFrame:
+    """`by_layer` in per cent and words."""
+    columns: dict[str, Any] = _named(table)
+    columns["layer"] = [
+        f"{layer}, output" if is_output else str(layer)
+        for layer, is_output in zip(table["layer"], table["is_output"], strict=True)
+    ]
+    columns["n"] = table["n"]
+    rows = table.to_dict("records")
+    for verdict in VERDICTS:
+        columns[f"{verdict}, %"] = [share_with_interval(row, verdict) for row in rows]
+    is_looked_at = table["revivals"].notna().any()
+    if is_looked_at:
+        for verdict in VERDICTS:
+            columns[f"{verdict} since step"] = [onset_text(row, verdict) for row in rows]
+        columns["revivals"] = [
+            "–" if row["is_output"] else f"{row['revivals']:.0f}" for row in rows
+        ]
+    return _without_empty_variant(pd.DataFrame(columns))
+
+
+def readable_confusion(table: pd.DataFrame) -> pd.DataFrame:
+    """`confusion` in per cent and words."""
+    rows = table.to_dict("records")
+    columns: dict[str, Any] = {
+        "variant": table["variant"],
+        "layers": table["layers"],
+        "flat against": table["truth"],
+        "lr": table["lr"],
+        "both": table["tp"],
+        "flat only": table["fp"],
+        "true only": table["fn"],
+        "neither": table["tn"],
+    }
+    for measure, none in (("precision", "no unit is flat"), ("recall", "no unit is {truth}")):
+        texts = [none.format(truth=row["truth"]) for row in rows]
+        columns |= _proportion_texts(rows, measure, texts)
+    return _without_empty_variant(pd.DataFrame(columns))
+
+
+def readable_swings(table: pd.DataFrame) -> pd.DataFrame:
+    """`swings` in per cent and words, of the cells in which a unit went flat, and overall."""
+    shown = table[(table["flat"] > 0) | (table["activation"] == ALL_RATES)]
+    rows = shown.to_dict("records")
+    columns: dict[str, Any] = {
+        "variant": shown["variant"],
+        "activation": shown["activation"],
+        "lr": shown["lr"],
+        "flat units": shown["flat"],
+    }
+    for measure in ("weight", "bias"):
+        found = _proportion_texts(rows, measure, ["no unit is flat"] * len(rows))
+        columns |= {f"{name} went down": texts for name, texts in found.items()}
+    return _without_empty_variant(pd.DataFrame(columns))
+
+
+def share_with_interval(row: dict[Any, Any], verdict: str) -> str:
+    """`12.5 (10.1 to 14.9)`."""
+    mean = row[f"{verdict}_mean"]
+    if np.isnan(mean):
+        return "–"
+    low, high = row[f"{verdict}_low"], row[f"{verdict}_high"]
+    interval = f" ({100 * low:.1f} to {100 * high:.1f})" if row["n"] > 1 else ""
+    return f"{100 * mean:.1f}{interval}"
+
+
+def share_interval(row: dict[Any, Any], verdict: str) -> str:
+    """How sure the mean of a share is."""
+    if row["n"] == 1:
+        return "one run, so no interval"
+    low, high = row[f"{verdict}_low"], row[f"{verdict}_high"]
+    return f"{100 * low:.1f} to {100 * high:.1f} %, n = {row['n']}"
+
+
+def onset_text(row: dict[Any, Any], verdict: str) -> str:
+    if np.isnan(row[f"{verdict}_mean"]):
+        return "–"
+    onset = row[f"{verdict}_onset"]
+    return "never" if np.isnan(onset) else f"{onset:.0f}"
+
+
+def _proportion_texts(
+    rows: list[dict[Any, Any]], measure: str, none: list[str]
+) -> dict[str, list[str]]:
+    """Two columns, with `none` where a proportion is not defined: of all units, and by run."""
+    pooled, by_run = [], []
+    for row, reason in zip(rows, none, strict=True):
+        if np.isnan(row[measure]):
+            pooled.append(f"undefined: {reason}")
+            by_run.append("")
+            continue
+        low, high = row[f"{measure}_low"], row[f"{measure}_high"]
+        pooled.append(f"{100 * row[measure]:.1f} ({100 * low:.1f} to {100 * high:.1f})")
+        mean, runs = f"{100 * row[f'{measure}_runs_mean']:.1f}", row[f"{measure}_runs"]
+        low, high = row[f"{measure}_runs_low"], row[f"{measure}_runs_high"]
+        interval = f" ({100 * low:.1f} to {100 * high:.1f})" if runs > 1 else ""
+        by_run.append(f"{mean}{interval}, n = {runs}")
+    return {f"{measure}, %": pooled, f"{measure} by run, %": by_run}
+
+
+def _proportion_columns(measure: str, found: Proportion) -> dict[str, Any]:
+    return {
+        measure: found.share,
+        f"{measure}_low": found.low,
+        f"{measure}_high": found.high,
+        f"{measure}_runs": found.runs.n,
+        f"{measure}_runs_mean": float(found.runs.mean),
+        f"{measure}_runs_low": float(found.runs.low),
+        f"{measure}_runs_high": float(found.runs.high),
+    }
+
+
+def _columns(verdict: str, found: Estimate) -> dict[str, float]:
+    return {
+        f"{verdict}_{name}": float(getattr(found, name)) for name in ("mean", "sd", "low", "high")
+    }
+
+
+def _named(table: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "variant": table["variant"],
+        "activation": table["activation"],
+        "lr": [rate_text(lr) for lr in table["lr"]],
+    }
+
+
+def _without_empty_variant(table: pd.DataFrame) -> pd.DataFrame:
+    return table if table["variant"].any() else table.drop(columns="variant")
+
+
+def _of(rows: pd.DataFrame, key: dict[str, Any]) -> pd.DataFrame:
+    for name, value in key.items() if len(rows) else ():
+        rows = rows[rows[name] == value]
+    return rows
