@@ -15,7 +15,7 @@ BIN    := $(VENV)/bin
 quoted  = $(foreach word,$(1),'$(subst ','\'',$(word))')
 sweep   = $(BIN)/python -m actscope -m $(call quoted,$(1))
 
-.PHONY: help setup sweep report ui test check lint format type constraints clean
+.PHONY: help setup sweep article report ui test check lint format type constraints clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,12 @@ $(STAMP): pyproject.toml constraints.txt
 
 sweep: $(STAMP)  ## train a study's grid, a tracked run each (default: quickstart)
 	$(call sweep,$(ARGS))
+
+article: $(STAMP)  ## run the 2017 article's experiments on MNIST and judge its claims (half an hour on 2 cores)
+	$(call sweep,experiment=article_dying $(ARGS))
+	$(call sweep,experiment=article_width $(ARGS))
+	$(call sweep,experiment=article_accuracy $(ARGS))
+	$(BIN)/python -m actscope.report article
 
 report: $(STAMP)  ## build reports/$(STUDY)/index.html from the finished runs
 	$(BIN)/python -m actscope.report $(call quoted,study=$(STUDY) $(ARGS))

@@ -29,7 +29,7 @@ def settings(tmp_path: Path) -> Tracking:
 
 @pytest.fixture(scope="module")
 def result() -> RunResult:
-    point = make_point(BN_RELU, hidden=(3,), epochs=3, batch_size=100, every=2)
+    point = make_point(BN_RELU, hidden=(3,), epochs=3, batch_size=100, every=3)
     return train_stack([point], load_data(point.data))[0]
 
 

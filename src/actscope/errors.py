@@ -23,6 +23,10 @@ class StoreError(ActscopeError, OSError):
     """The tracking store cannot be opened, read or written."""
 
 
+class MissingStudyError(StoreError):
+    """The tracking store, if there is one, has no such study."""
+
+
 class SweepError(ActscopeError, RuntimeError):
     """Some points of a sweep did not finish."""
 

@@ -80,6 +80,7 @@ class Progress:
         done, total = sum(self.done), sum(self.run_steps)
         if self.first is None:
             self.first = now, done
+            self.last_line = now
         since, already = self.first
         if now - self.last_line >= SECONDS_BETWEEN_LINES and done > already:
             self.last_line = now

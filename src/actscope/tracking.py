@@ -38,7 +38,7 @@ from actscope import artifacts, history
 from actscope.config import Point, Tracking, flat_settings
 from actscope.data import Data
 from actscope.dying import shares, unit_fates
-from actscope.errors import StoreError
+from actscope.errors import MissingStudyError, StoreError
 from actscope.project import ROOT, git_state
 from actscope.signature import signature_of
 from actscope.train import RunResult
@@ -241,7 +241,7 @@ def read_runs(store: Store, study: str) -> pd.DataFrame:
 def find_experiment(store: Store, study: str) -> Experiment:
     """Look a study up, or raise StoreError that names the ones there are."""
     if store.folder is not None and not Path(str(store)).exists():
-        raise StoreError(f"there is no store at {store} yet: `make sweep` makes one")
+        raise MissingStudyError(f"there is no store at {store} yet: `make sweep` makes one")
     try:
         found = store.client.get_experiment_by_name(study)
         if found is not None:
@@ -250,7 +250,9 @@ def find_experiment(store: Store, study: str) -> Experiment:
     except STORE_ERRORS as error:
         raise StoreError(f"the store {store} cannot be read: {first_line(error)}") from error
     there = ", ".join(sorted(set(names) - {"Default"})) or "none"
-    raise StoreError(f"study={study}: the store {store} has no such study; it has {there}")
+    raise MissingStudyError(
+        f"study={study}: the store {store} has no such study; it has {there}"
+    )
 
 
 def studies(store: Store) -> dict[str, str]:

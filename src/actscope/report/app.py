@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Annotated, Self
 
@@ -14,18 +15,29 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from rich.console import Console
 from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
 
 from actscope import tracking
 from actscope.config import CLOSED, Int, Name, Tracking, parse, plain
-from actscope.errors import ActscopeError, ConfigError, ReportError
+from actscope.errors import ActscopeError, ConfigError, MissingStudyError, ReportError
 from actscope.project import CONF, ROOT
-from actscope.report import frames, page
+from actscope.report import claims, frames, page
+from actscope.report.claims import Evidence, Verdict
+from actscope.report.frames import StudyRuns
+from actscope.tracking import Store
 
 HELP = """\
 examples:
   python -m actscope.report study=quickstart
   python -m actscope.report study=article_dying report.seed=3
   python -m actscope.report report.folder=/tmp/reports tracking.uri=sqlite:////tmp/mlflow.db
+  python -m actscope.report claims
+  python -m actscope.report article
+
+commands, a first word without "=":
+  claims               print the claims of conf/claims/ and what the runs say of each
+  article              build reports/article/: those claims, then each of the article's studies
 
 settings, with their defaults in conf/report.yaml:
   study=NAME           the study whose runs are read
@@ -36,6 +48,8 @@ settings, with their defaults in conf/report.yaml:
 The same runs give the same files, byte for byte.
 """
 SECONDS_IN_SILENCE = 5.0
+ARTICLE_STUDIES = ("article_width", "article_accuracy", "article_dying", "edge")
+ARTICLE_TITLE = "The article, claim by claim"
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -69,12 +83,73 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build(settings: Settings) -> None:
     """Write the report of a study and print where its page is."""
+    store, study = tracking.locate_store(settings.tracking), settings.study
+    runs = frames.choose_runs(study, tracking.read_runs(store, study))
+    own = [claim for claim in claims.read_claims() if claim.study == study]
+    verdicts = claims.judge(own, Evidence({study: runs}, claims.stored_fates(store)))
+    part = page.Part(runs, frames.choose_seed(runs, settings.report.seed))
+    _write(settings, store, study, study, [part], verdicts)
+
+
+def build_article(settings: Settings) -> None:
+    """Write one report on all of the article's studies that have finished runs."""
     store = tracking.locate_store(settings.tracking)
-    runs = frames.choose_runs(settings.study, tracking.read_runs(store, settings.study))
-    seed = frames.choose_seed(runs, settings.report.seed)
-    folder = ROOT / settings.report.folder / settings.study
-    with LateProgress(page.steps(runs, seed)) as progress:
-        files = page.build(store, runs, seed, progress.advance)
+    stated = claims.read_claims()
+    studies = read_studies(store, [*ARTICLE_STUDIES, *claims.studies_of(stated)])
+    parts = [
+        page.Part(
+            studies[name], frames.choose_seed(studies[name], settings.report.seed), f"{name}/"
+        )
+        for name in ARTICLE_STUDIES
+        if name in studies
+    ]
+    if not parts:
+        raise ReportError("none of the article's studies has a finished run: `make article` trains")
+    verdicts = claims.judge(stated, Evidence(studies, claims.stored_fates(store)))
+    _write(settings, store, "article", ARTICLE_TITLE, parts, verdicts)
+
+
+def print_claims(settings: Settings) -> None:
+    """Print every claim with what the runs say of it."""
+    store = tracking.locate_store(settings.tracking)
+    stated = claims.read_claims()
+    evidence = Evidence(read_studies(store, claims.studies_of(stated)), claims.stored_fates(store))
+    table = Table(show_lines=True)
+    for heading in ("id", "claim", "verdict", "numbers"):
+        table.add_column(heading, no_wrap=heading == "id")
+    for verdict in claims.judge(stated, evidence):
+        last = [verdict.advice] if verdict.advice else []
+        numbers = "\n".join([*verdict.numbers.split("; "), *last])
+        cells = (verdict.claim.id, verdict.claim.text, verdict.in_words, numbers)
+        table.add_row(*(Text(cell) for cell in cells))
+    Console().print(table)
+
+
+def read_studies(store: Store, names: Sequence[str]) -> dict[str, StudyRuns]:
+    """Those of the studies that have a finished run, by name.
+
+    Raises:
+        StoreError: there is a store, and it cannot be read.
+
+    """
+    found = {}
+    for name in dict.fromkeys(names):
+        with suppress(MissingStudyError, ReportError):
+            found[name] = frames.choose_runs(name, tracking.read_runs(store, name))
+    return found
+
+
+def _write(
+    settings: Settings,
+    store: Store,
+    name: str,
+    title: str,
+    parts: Sequence[page.Part],
+    verdicts: Sequence[Verdict],
+) -> None:
+    folder = ROOT / settings.report.folder / name
+    with LateProgress(page.steps(parts)) as progress:
+        files = page.build(store, title, parts, verdicts, progress.advance)
     try:
         page.write(files, folder)
     except OSError as error:
@@ -82,7 +157,11 @@ def build(settings: Settings) -> None:
     sys.stdout.write(f"{folder / 'index.html'}\n")
 
 
-COMMANDS: dict[str, Callable[[Settings], None]] = {"build": build}
+COMMANDS: dict[str, Callable[[Settings], None]] = {
+    "article": build_article,
+    "build": build,
+    "claims": print_claims,
+}
 
 
 def read_settings(overrides: Sequence[str]) -> Settings:

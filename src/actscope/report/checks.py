@@ -4,7 +4,7 @@ Accuracies are in per cent and their differences in points, as claims state them
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Protocol
@@ -95,7 +95,10 @@ class Case:
         fates = self.read_fates(run_id)
         if fates is None or fates.empty:
             raise Missing(f"run {run_id} has no record of what became of its units")
-        return fates[fates["layer"] == layer]
+        own = fates[fates["layer"] == layer]
+        if own.empty:
+            raise Missing(f"run {run_id} has no layer {layer}")
+        return own
 
 
 class Check(Protocol):
@@ -148,10 +151,10 @@ class MeanNear:
         values = table.dropna().mean(axis=1)
         seen = _seen(values.to_numpy(dtype=float))
         whom = " and ".join(self.activations)
-        aim = f"claimed {self.target:g} ± {self.margin:g} %"
-        numbers = f"{whom}: {_in_words(seen, ' %')}{_diverged(case, self)}, {aim}"
+        numbers = f"{whom}: {_in_words(seen, '%')}{_left_out(case, self.activations, self.lr)}"
         limits = (self.target - self.margin, self.target + self.margin)
-        return _found(seen, limits, numbers, case.ids(self.activations, self.lr))
+        aim = f", claimed {self.target:g} ± {self.margin:g} %"
+        return _within(seen, limits, f"{numbers}{aim}", case.ids(self.activations, self.lr))
 
 
 @checked(frozen=True, config=CLOSED)
@@ -179,7 +182,7 @@ class Greater:
     by: Finite = 0.0
 
     def judge(self, case: Case) -> Finding:
-        return _compared(case, self, (math.nextafter(self.by, math.inf), math.inf), "")
+        return _compared(case, self, (self.by, math.inf))
 
 
 @checked(frozen=True, config=CLOSED)
@@ -214,7 +217,7 @@ class NoAdvantage:
 
     def _judge_one(self, name: str, case: Case) -> Finding:
         findings = [
-            _compared(case, Greater(name, other, self.lr), (-math.inf, self.by), "")
+            _compared(case, Greater(name, other, self.lr), (-math.inf, self.by))
             for other in self.over
         ]
         rulings = [finding.ruling for finding in findings]
@@ -224,9 +227,7 @@ class NoAdvantage:
         if Ruling.INCONCLUSIVE not in rulings:
             return whole
         needed = [f.seeds_needed for f in findings if f.seeds_needed is not None]
-        return Finding(
-            Ruling.INCONCLUSIVE, whole.numbers, whole.run_ids, min(needed, default=None)
-        )
+        return Finding(Ruling.INCONCLUSIVE, whole.numbers, whole.run_ids, min(needed, default=None))
 
 
 @checked(frozen=True, config=CLOSED)
@@ -242,7 +243,7 @@ class Learns:
 
     def _judge_one(self, name: str, case: Case) -> Finding:
         runs = case.cell(name, self.lr)
-        return _share_found(runs, runs["outcome"] == "learned", name, "learned", self.share)
+        return _share_found(runs, runs["outcome"] == "learned", f"{name} learned", self.share)
 
 
 @checked(frozen=True, config=CLOSED)
@@ -258,7 +259,8 @@ class Fails:
 
     def _judge_one(self, name: str, case: Case) -> Finding:
         runs = case.cell(name, self.lr)
-        return _share_found(runs, runs["outcome"] != "learned", name, "did not learn", self.share)
+        whom = f"{name} did not learn"
+        return _share_found(runs, runs["outcome"] != "learned", whom, self.share)
 
 
 @checked(frozen=True, config=CLOSED)
@@ -317,11 +319,11 @@ class UnitsGoFlat:
         seen = _seen(values)
         numbers = (
             f"{name}: {diverged} of the {len(lost)} runs that did not learn diverged; units of "
-            f"layer {self.layer} flat, dead or saturated in the others: {_in_words(seen, ' %')}"
+            f"layer {self.layer} flat, dead or saturated in the others: {_in_words(seen, '%')}"
         )
         if len(lost) >= FEWEST and diverged >= self.diverged * len(lost):
             return Finding(Ruling.NOT_REPRODUCED, numbers, ids)
-        return _found(seen, _above(self.share), numbers, ids)
+        return _within(seen, _above(self.share), numbers, ids, len(runs))
 
 
 @checked(frozen=True, config=CLOSED)
@@ -356,9 +358,10 @@ class NegativeSwing:
         numbers = (
             f"{name}: flat units of layer {self.layer} that had swung to the negative side, in "
             f"{len(shares)} of {len(failed)} failed runs that have flat ones: "
-            f"{_in_words(seen, ' %')}"
+            f"{_in_words(seen, '%')}"
         )
-        return _found(seen, _above(self.share), numbers, tuple(failed["run_id"]))
+        ids = tuple(failed["run_id"])
+        return _within(seen, _above(self.share), numbers, ids, len(runs))
 
 
 CHECKS: dict[str, type[Check]] = {
@@ -423,37 +426,102 @@ class Seen:
 
 def _seen(values: Floats) -> Seen:
     found = stats.estimate(values)
-    low, high = float(found.low), float(found.high)
-    return Seen(found.n, float(found.mean), float(found.sd), low, high, "t-interval")
+    return Seen(
+        found.n, float(found.mean), float(found.sd), float(found.low), float(found.high), stats.T
+    )
 
 
 def _compared(
-    case: Case, pair: "DifferenceNear | Greater", limits: tuple[float, float], aim: str
+    case: Case, pair: DifferenceNear | Greater, limits: tuple[float, float], aim: str = ""
 ) -> Finding:
     """Judge first - second by whether its interval lies within the limits."""
-    finals = [case.finals(name, pair.lr) for name in (pair.first, pair.second)]
-    found = stats.compare_pair(*finals)
+    names = (pair.first, pair.second)
+    found = stats.compare_pair(*(case.finals(name, pair.lr) for name in names))
     if found.n == 0:
         raise Missing(f"{pair.first} and {pair.second} have no seed in common")
     known = [math.nan if x is None else x for x in (found.mean, found.sd, found.low, found.high)]
-    method = "BCa bootstrap interval" if found.method == stats.BCA else "t-interval"
-    seen = Seen(found.n, *known, method)
-    numbers = f"{pair.first} - {pair.second}: {_in_words(seen, ' points', signed=True)}"
-    ids = case.ids((pair.first, pair.second), pair.lr)
-    return _found(seen, limits, f"{numbers}{_diverged(case, pair)}{aim}", ids)
+    seen = Seen(found.n, *known, stats.BCA if found.method == stats.BCA else stats.T)
+    numbers = f"{pair.first} - {pair.second}: {_in_words(seen, 'points', '+.3f')}"
+    numbers += f"{_left_out(case, names, pair.lr)}{aim}"
+    return _within(seen, limits, numbers, case.ids(names, pair.lr))
 
 
-def _found(
-    seen: Seen, limits: tuple[float, float], numbers: str, ids: tuple[str, ...]
+def _within(
+    seen: Seen,
+    limits: tuple[float, float],
+    numbers: str,
+    ids: tuple[str, ...],
+    tried: int | None = None,
 ) -> Finding:
-    """Reproduced if the interval lies within the limits, not reproduced if it lies without."""
-    start, end = limits
-    if seen.n < FEWEST or not start - _ROUNDING <= seen.high or not seen.low <= end + _ROUNDING:
-        is_without = seen.n >= FEWEST
-    else:
-        is_without = False
-    if is_without:
-        return Finding(Ruling.NOT_REPRODUCED, numbers, ids)
-    if seen.n >= FEWEST and start <= seen.low and seen.high <= end:
+    """Reproduced if the interval lies within the limits, against the claim if it lies without.
+
+    `tried`: the runs it took to have the n values, if these are others than n.
+    """
+    (start, end), low, high = limits, round(seen.low, 9), round(seen.high, 9)
+    if seen.n >= FEWEST and start < low and high < end:
         return Finding(Ruling.REPRODUCED, numbers, ids)
-    return Finding(Ruling.INCONCLUSIVE, numbers, ids, _seeds_that_would_do(seen, limits))
+    if seen.n >= FEWEST and (high < start or low > end):
+        return Finding(Ruling.NOT_REPRODUCED, numbers, ids)
+    needed = _seeds_that_would_do(seen, limits, seen.n if tried is None else tried)
+    return Finding(Ruling.INCONCLUSIVE, numbers, ids, needed)
+
+
+def _seeds_that_would_do(seen: Seen, limits: tuple[float, float], tried: int) -> int | None:
+    """Seeds with which the mean seen would be told from the nearest limit."""
+    if seen.n < 2:
+        return FEWEST if tried < FEWEST else None
+    nearest = min(abs(seen.mean - limit) for limit in limits if math.isfinite(limit))
+    needed = stats.seeds_to_resolve(round(nearest, 9), seen.sd)
+    if seen.n >= FEWEST:
+        # As many as there are did not do, whatever the formula's chances are.
+        needed = None if needed is None else max(needed, seen.n + 1)
+    else:
+        needed = max(FEWEST, needed or 0)
+    return None if needed is None else math.ceil(needed * tried / seen.n)
+
+
+def _above(share: float) -> tuple[float, float]:
+    return 100 * share, math.inf
+
+
+def _in_words(seen: Seen, unit: str, form: str = ".2f") -> str:
+    if seen.n == 0:
+        return "no value"
+    mean = f"{seen.mean:{form}} {unit}"
+    if seen.n == 1:
+        return f"{mean} (n = 1, so no interval)"
+    return f"{mean} (95 % {seen.method} {seen.low:{form}} to {seen.high:{form}}, n = {seen.n})"
+
+
+def _left_out(case: Case, names: Sequence[str], lr: float) -> str:
+    """Tell of the runs that have no accuracy."""
+    counts = {name: int((case.cell(name, lr)["outcome"] == "diverged").sum()) for name in names}
+    told = [f"{count} of {name}" for name, count in counts.items() if count > 0]
+    return f", without runs that diverged ({', '.join(told)})" if told else ""
+
+
+def _share_found(runs: pd.DataFrame, is_so: "pd.Series[bool]", whom: str, share: float) -> Finding:
+    """Whether at least `share` of the runs are so, with the exact interval of that share.
+
+    The interval is that of Clopper and Pearson (1934), as a share of 1.
+    """
+    n, count, ids = len(runs), int(is_so.sum()), tuple(runs["run_id"])
+    chances = scipy_stats.binomtest(count, n).proportion_ci(stats.CONFIDENCE, method="exact")
+    numbers = f"{whom}: {count} of {n} (95 % interval {chances.low:.2f} to {chances.high:.2f})"
+    if n < FEWEST:
+        return Finding(Ruling.INCONCLUSIVE, numbers, ids, FEWEST)
+    is_enough = count / n >= share
+    return Finding(Ruling.REPRODUCED if is_enough else Ruling.NOT_REPRODUCED, numbers, ids)
+
+
+def _nothing_failed(runs: pd.DataFrame, name: str) -> Finding:
+    """No failure, so nothing that the claim could be about."""
+    numbers = f"{name}: none of {len(runs)} runs failed, so there is no failure to explain"
+    if len(runs) < FEWEST:
+        return Finding(Ruling.INCONCLUSIVE, numbers, tuple(runs["run_id"]), FEWEST)
+    return Finding(Ruling.NOT_REPRODUCED, numbers, tuple(runs["run_id"]))
+
+
+def _layer_share(verdicts: pd.DataFrame) -> float:
+    """Units with any of the verdicts, in per cent."""
+    return 100 * float(verdicts.any(axis=1).mean())

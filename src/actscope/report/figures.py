@@ -15,14 +15,15 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from actscope.config import Activation
 from actscope.errors import ConfigError
 from actscope.model import make_function
-from actscope.panels import PANELS, draw_panel
+from actscope.panels import PANELS, UNITS_SHOWN, Panel, draw_panel
 from actscope.report.frames import SHIPPED, activation_order, rate_text
 
 STYLE: dict[str, Any] = {
@@ -354,7 +355,10 @@ class Drawn:
 
 
 def draw_trajectories(title: str, runs: Sequence[Drawn]) -> Figure:
-    """The article's five panels, a column a rate."""
+    """The article's five panels, a column a rate.
+
+    The columns stand as the runs do.
+    """
     figure = Figure(figsize=(max(1.3 + 2.9 * len(runs), 5), 9.8), layout="constrained")
     axes = figure.subplots(len(PANELS), len(runs), squeeze=False, sharex="col")
     figure.suptitle(title)
@@ -366,12 +370,26 @@ def draw_trajectories(title: str, runs: Sequence[Drawn]) -> Figure:
     for row, panel in enumerate(PANELS):
         own = row > 0 and not share_limits(axes[row])
         note = "\n(scales differ)" if own else ""
-        axes[row, 0].set_ylabel(panel.title.replace(": ", ":\n") + note)
+        axes[row, 0].set_ylabel(panel_label(panel, runs) + note)
         if not own:
             for ax in axes[row, 1:]:
                 ax.tick_params(labelleft=False)
     figure.align_ylabels(axes[:, 0])
     return figure
+
+
+def panel_label(panel: Panel, runs: Sequence[Drawn]) -> str:
+    """Title of a panel as in the article: `(4) layer 1: mean weight` and `10 of 64 units` below."""
+    if panel.layer == 0:
+        return f"{panel.title.removesuffix(', %')} (%)\nby minibatch"
+    trajectory = max((run.trajectory for run in runs), key=len)
+    if trajectory.empty:
+        return panel.title.replace(": ", ":\n")
+    layer = trajectory["layer"].max() if panel.layer == -1 else panel.layer
+    units = trajectory.loc[trajectory["layer"] == layer, "unit"].nunique()
+    number, what = panel.title.split(" ", 1)[0], panel.title.split(": ")[1]
+    shown = f"all {units}" if units <= UNITS_SHOWN else f"{UNITS_SHOWN} of {units}"
+    return f"{number} layer {layer}:\n{what}, {shown} units"
 
 
 def share_limits(axes: Sequence[Axes]) -> bool:
@@ -389,6 +407,217 @@ def share_limits(axes: Sequence[Axes]) -> bool:
     for ax in axes:
         ax.set_ylim(low, high)
     return True
+
+
+# --- which units die ----------------------------------------------------------------------------
+
+VERDICT_STYLES = {
+    "dead": LineStyle(BLACK, "-", "X"),
+    "saturated": LineStyle(RED, DASHDOT, "D"),
+    "silent": LineStyle(BLUE, DASHED, "o"),
+    "flat": LineStyle(ORANGE, DOTTED, "s"),
+}
+
+
+def draw_unit_shares(title: str, layers: pd.DataFrame, shown: Sequence[int]) -> Figure:
+    """Share of the units with each verdict, of one variant: a row a layer shown, a panel a rate."""
+    names = activation_order(layers["activation"])
+    rates = sorted(set(layers["lr"]))
+    rows = [[(layer, lr) for lr in rates] for layer in shown]
+    figure, axes = panel_grid(rows, PANELS_A_ROW, (3.6, 1 + 0.42 * len(names)), shared_y=True)
+    if title:
+        figure.suptitle(title)
+    for ax, (layer, lr) in zip(axes, _flat(rows), strict=True):
+        cells = layers[(layers["layer"] == layer) & (layers["lr"] == lr)]
+        plot_unit_shares(cells, names, ax)
+        output = " (output)" if cells["is_output"].any() else ""
+        ax.set_title(f"layer {layer}{output}, {panel_title(cells, enlarged=False)}")
+        ax.set_xlabel("share of the layer's units (%)")
+    _style_legend(figure, VERDICT_STYLES, "mean; bar: 95 % t-interval")
+    return figure
+
+
+def plot_unit_shares(cells: pd.DataFrame, names: Sequence[str], ax: Axes) -> Axes:
+    """A row an activation: under one another the share of each verdict, with its interval."""
+    rows = cells.set_index("activation")
+    for place, name in enumerate(names):
+        if place % 2:
+            ax.axhspan(place - 0.5, place + 0.5, color="#F4F5F7", linewidth=0)
+        for number, (verdict, style) in enumerate(VERDICT_STYLES.items()):
+            if name not in rows.index or np.isnan(rows[f"{verdict}_mean"][name]):
+                continue
+            mean = 100 * rows[f"{verdict}_mean"][name]
+            half = 100 * rows[f"{verdict}_high"][name] - mean
+            ax.errorbar(
+                [mean],
+                [place + 0.2 * (number - 1.5)],
+                xerr=None if np.isnan(half) else [half],
+                color=style.colour,
+                marker=style.marker,
+                markersize=4.5,
+                linewidth=1.2,
+                clip_on=not (mean in (0, 100) and not half > 0),
+            )
+    ax.grid(visible=False, axis="y")
+    ax.set_yticks(range(len(names)), list(names))
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_xlim(-3, 103)
+    return ax
+
+
+def draw_gone(title: str, curves: pd.DataFrame, names: Iterable[str]) -> Figure:
+    """Share of layer 1 that is dead or saturated, step by step, of one variant: a panel a rate."""
+    rows = [sorted(set(curves["lr"]))]
+    figure, axes = panel_grid(rows, PANELS_A_ROW, (3.6, 2.8), shared_y=True)
+    if title:
+        figure.suptitle(title)
+    styles = line_styles(names)
+    for ax, lr in zip(axes, rows[0], strict=True):
+        plot_gone(curves[curves["lr"] == lr], styles, ax)
+        ax.set_title(panel_title(curves[curves["lr"] == lr], enlarged=False))
+        ax.set_xlabel("minibatches")
+    axes[0].set_ylabel("dead or saturated (%)")
+    _activation_legend(figure, styles, names, "mean; band: 95 % t-interval")
+    return figure
+
+
+def plot_gone(curves: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes) -> Axes:
+    """A line an activation, with its 95 % band where n > 1."""
+    for name in activation_order(curves["activation"]):
+        rows = curves[curves["activation"] == name]
+        _plot_band(rows["step"], rows, styles[name], ax, opacity=0.12)
+    ax.set_xlim(left=0)
+    ax.set_ylim(-3, 103)
+    return ax
+
+
+def draw_unit_shares_by_rate(title: str, layers: pd.DataFrame) -> Figure:
+    """Share of layer 1's units with each verdict over the rate, of one variant, for many rates."""
+    names = activation_order(layers["activation"])
+    figure, axes = panel_grid([names], PANELS_A_ROW, (2.3, 2.1), shared_y=True)
+    if title:
+        figure.suptitle(title)
+    for ax, name in zip(axes, names, strict=True):
+        rows = layers[(layers["activation"] == name) & (layers["layer"] == 1)].sort_values("lr")
+        for verdict, style in VERDICT_STYLES.items():
+            own = rows.rename(columns={f"{verdict}_{x}": x for x in ("mean", "low", "high")})
+            _plot_band(own["lr"], own, style, ax, opacity=0.12)
+        ax.set_title(name)
+        _rate_axis(layers["lr"], ax)
+        ax.set_ylim(-3, 103)
+    axes[0].set_ylabel("layer 1's units (%)")
+    _style_legend(figure, VERDICT_STYLES, "mean; band: 95 % t-interval")
+    return figure
+
+
+# --- the edge of trainability -------------------------------------------------------------------
+
+HIGHLIGHTED = 5  # activations: of more, each has a panel with the others behind it
+NO_RUN = "#B9C0C9"
+SHADES = LinearSegmentedColormap.from_list("learned", ["#EAF1F8", "#74A9D3", "#0B4A7F"])
+
+
+def draw_edge_accuracy(title: str, cells: pd.DataFrame) -> Figure:
+    """Final test accuracy over the rate of one variant; of many activations a panel each."""
+    names = activation_order(cells["activation"])
+    panels = [names] if len(names) <= HIGHLIGHTED else [[name] for name in names]
+    size = (6.4, 3.6) if len(panels) == 1 else (2.3, 2.1)
+    figure, axes = panel_grid([panels], PANELS_A_ROW, size, shared_y=True)
+    if title:
+        figure.suptitle(title)
+    styles = line_styles(names)
+    for ax, shown in zip(axes, panels, strict=True):
+        plot_edge_accuracy(cells, shown, styles, ax)
+        if len(panels) > 1:
+            ax.set_title(shown[0])
+    axes[0].set_ylabel("final test accuracy (%)")
+    if len(panels) == 1:
+        _activation_legend(figure, styles, names, "mean; band: 95 % t-interval")
+    return figure
+
+
+def plot_edge_accuracy(
+    cells: pd.DataFrame, shown: Sequence[str], styles: Mapping[str, LineStyle], ax: Axes
+) -> Axes:
+    """Mean over the rate with its 95 % band for those shown, a grey line for the others.
+
+    A cross on the axis: a rate at which a run diverged; such runs are not in the mean.
+    """
+    for name in activation_order(cells["activation"]):
+        rows = cells[cells["activation"] == name].sort_values("lr")
+        if name not in shown:
+            ax.plot(rows["lr"], 100 * rows["final_mean"], color="#CDD2D8", linewidth=0.8)
+    for name in shown:
+        rows = cells[cells["activation"] == name].sort_values("lr")
+        own = rows.rename(columns={f"final_{x}": x for x in ("mean", "low", "high")})
+        _plot_band(own["lr"], own, styles[name], ax, opacity=0.18)
+        for lr in rows.loc[rows["diverged"] > 0, "lr"]:
+            ax.plot([lr], [0], color=styles[name].colour, marker="x", markersize=5, clip_on=False)
+    _rate_axis(cells["lr"], ax)
+    ax.set_ylim(0, 102)
+    return ax
+
+
+def draw_outcome_map(title: str, outcomes: pd.DataFrame, edges: pd.DataFrame) -> Figure:
+    """How many runs learned at each activation and rate of one variant, and where the edge is."""
+    names = activation_order(outcomes["activation"])
+    rates = sorted(set(outcomes["lr"]))
+    size = (2.2 + 0.4 * len(rates), 1.9 + 0.3 * len(names))
+    figure = Figure(figsize=(max(size[0], 6), size[1]), layout="constrained")
+    if title:
+        figure.suptitle(title)
+    ax = figure.subplots()
+    plot_outcome_map(outcomes, names, rates, ax)
+    for place, name in enumerate(names):
+        _mark_edge(edges[edges["activation"] == name]["largest"], rates, place, ax)
+    cell: dict[str, Any] = {"linestyle": "", "marker": "s", "markersize": 9}
+    sign: dict[str, Any] = {"linestyle": "", "color": "black", "markersize": 6}
+    handles = [
+        Line2D([], [], markerfacecolor=SHADES(1.0), color=GREY, label="all learned", **cell),
+        Line2D([], [], markerfacecolor=SHADES(0.5), color=GREY, label="half", **cell),
+        Line2D([], [], markerfacecolor=SHADES(0.0), color=GREY, label="none", **cell),
+        Line2D([], [], marker="_", label="some failed", **sign),
+        Line2D([], [], marker="x", label="some diverged", **sign),
+        Line2D([], [], color=RED, linewidth=3, label="largest rate that learns"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+def plot_outcome_map(
+    outcomes: pd.DataFrame, names: Sequence[str], rates: Sequence[float], ax: Axes
+) -> Axes:
+    """A row an activation, a column a rate: the darker, the more runs learned; signs for the rest.
+
+    A dash where runs failed, a cross where some diverged; grey where there is no run.
+    """
+    places = {name: place for place, name in enumerate(names)}
+    columns = {lr: column for column, lr in enumerate(rates)}
+    learned = np.full((len(names), len(rates)), np.nan)
+    for row in outcomes.to_dict("records"):
+        x, y = columns[row["lr"]], places[row["activation"]]
+        learned[y, x] = row["learned"]
+        signs = [mark for mark, what in (("_", "failed"), ("x", "diverged")) if row[what] > 0]
+        ink = "white" if row["learned"] > 0.5 else "black"
+        for number, mark in enumerate(signs):
+            at = x + 0.4 * (number - (len(signs) - 1) / 2)
+            ax.plot([at], [y], marker=mark, markersize=5, color=ink, markeredgewidth=1.2)
+    ax.set_facecolor(NO_RUN)
+    corners = np.arange(len(rates) + 1) - 0.5, np.arange(len(names) + 1) - 0.5
+    ax.pcolormesh(*corners, learned, cmap=SHADES, vmin=0, vmax=1, edgecolors="white", linewidth=1)
+    ax.grid(visible=False)
+    ax.set_xticks(range(len(rates)), [rate_text(lr) for lr in rates], rotation=90)
+    ax.set_yticks(range(len(names)), list(names))
+    ax.set_xlim(-0.5, len(rates) - 0.5)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_xlabel("learning rate")
+    return ax
+
+
+def _mark_edge(largest: "pd.Series[float]", rates: Sequence[float], place: int, ax: Axes) -> None:
+    for lr in largest.dropna():
+        right = list(rates).index(lr) + 0.5
+        ax.plot([right, right], [place - 0.42, place + 0.42], color=RED, linewidth=3, clip_on=False)
 
 
 # --- what the figures have in common ------------------------------------------------------------
@@ -456,20 +685,51 @@ def _flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
     return [item for row in rows for item in row]
 
 
+def _plot_band(
+    x: "pd.Series[float]", rows: pd.DataFrame, style: LineStyle, ax: Axes, *, opacity: float
+) -> None:
+    """Line of `mean` in per cent, with the band from `low` to `high` where there is one."""
+    every = max(1, len(rows) // MARKERS_A_LINE)
+    ax.plot(
+        x,
+        100 * rows["mean"],
+        color=style.colour,
+        linestyle=style.dashes,
+        marker=style.marker,
+        markersize=3.5,
+        markevery=every,
+    )
+    low, high = 100 * rows["low"], 100 * rows["high"]
+    ax.fill_between(x, low, high, color=style.colour, alpha=opacity, linewidth=0)
+
+
+def _rate_axis(rates: Iterable[float], ax: Axes) -> None:
+    ax.set_xscale("log")
+    ax.set_xlim(min(rates) / 1.1, max(rates) * 1.1)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda lr, _: rate_text(lr)))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set_xlabel("learning rate")
+
+
 def _activation_legend(
     figure: Figure, styles: Mapping[str, LineStyle], names: Iterable[str], title: str
 ) -> None:
+    names = activation_order(names)
+    _style_legend(figure, {name: styles[name] for name in names}, title)
+
+
+def _style_legend(figure: Figure, styles: Mapping[str, LineStyle], title: str) -> None:
     handles = [
         Line2D(
             [],
             [],
-            color=styles[name].colour,
-            linestyle=styles[name].dashes,
-            marker=styles[name].marker,
+            color=style.colour,
+            linestyle=style.dashes,
+            marker=style.marker,
             markersize=5,
             label=name,
         )
-        for name in activation_order(names)
+        for name, style in styles.items()
     ]
     figure.legend(
         handles=handles,

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from actscope import tracking
+from actscope.dying import VERDICTS
 from actscope.errors import ReportError
 from actscope.report.stats import CELL
 from actscope.tracking import Store
@@ -27,6 +28,8 @@ ABOUT_RUN = [
 ]
 # Parameters that are no variant: they name the point, or cannot change a number.
 NOT_A_VARIANT = {"study", "activation", "lr", "seed", "data.root"}
+UNIT_SHARE = re.compile(rf"({'|'.join(VERDICTS)})/layer\d+")
+ARTICLE_SEED = 20170523
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +39,15 @@ class StudyRuns:
     `runs`: one row a run, sorted by point: `run_id`, `name`, POINT, `status`, `outcome`, `used`,
     `why` (it is used or left out), `final` and `best` (test accuracy; NaN where the run diverged or
     it is not known), `sweep`, `commit`, `dirty`, `code`, `data`. `params`: the parameters as text,
-    by `run_id`, in the same order. `missing`: POINT of the points of the grid that no finished run
-    stands for.
+    by `run_id`, in the same order. `unit_shares`: the metrics `dead/layer1` and so on, by `run_id`;
+    NaN where a run has none. `missing`: POINT of the points of the grid that no finished run stands
+    for.
     """
 
     study: str
     runs: pd.DataFrame
     params: pd.DataFrame
+    unit_shares: pd.DataFrame
     missing: pd.DataFrame
     grid_size: int
 
@@ -87,7 +92,10 @@ def choose_runs(study: str, found: pd.DataFrame) -> StudyRuns:
         )
     missing, grid_size = _missing(runs)
     params = params.loc[runs["run_id"]]
-    return StudyRuns(study, runs.drop(columns="ended"), params, missing, grid_size)
+    unit_shares = found.set_index("run_id")[[n for n in found if UNIT_SHARE.fullmatch(n)]]
+    unit_shares = unit_shares.loc[runs["run_id"]].astype(float)
+    runs = runs.drop(columns="ended")
+    return StudyRuns(study, runs, params, unit_shares, missing, grid_size)
 
 
 def describe_variants(params: pd.DataFrame) -> "pd.Series[str]":
@@ -140,7 +148,7 @@ def read_run_file(
 
 
 def choose_seed(runs: StudyRuns, wanted: int | None) -> int:
-    """The seed whose trajectories are drawn: the one wanted, or the smallest.
+    """The seed whose trajectories are drawn: the one wanted, or the article's, or the smallest.
 
     Raises:
         ReportError: no used run has the seed that is wanted.
@@ -148,7 +156,7 @@ def choose_seed(runs: StudyRuns, wanted: int | None) -> int:
     """
     seeds = sorted({int(seed) for seed in runs.used["seed"]})
     if wanted is None:
-        return seeds[0]
+        return ARTICLE_SEED if ARTICLE_SEED in seeds else seeds[0]
     if wanted not in seeds:
         there = ", ".join(str(seed) for seed in seeds)
         raise ReportError(f"report.seed={wanted}: no finished run has it; there are {there}")

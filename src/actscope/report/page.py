@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from actscope import tracking
 from actscope.report import figures, frames, stats, tables
 from actscope.report.answer import answer, join
-from actscope.report.claims import SYMBOLS, Verdict
+from actscope.report.claims import Verdict
 from actscope.report.frames import StudyRuns, rate_text
 from actscope.tracking import Store
 
@@ -298,7 +298,6 @@ def render_page(title: str, chapters: Sequence[Chapter], verdicts: Sequence[Verd
         title=title,
         navigation=navigation,
         verdicts=verdicts,
-        symbols=SYMBOLS,
         chapters=chapters,
         is_alone=is_alone,
     )

@@ -20,7 +20,10 @@ OUTCOMES = ["learned", "failed", "diverged"]
 BOOTSTRAP_FROM = 10  # pairs; of fewer too few different resamples can be drawn
 RESAMPLES = 9999
 POWER = 0.8
-T, BCA = "t", "BCa bootstrap"  # methods of an interval; the others say why there is none
+T, BCA = (
+    "t-interval",
+    "BCa bootstrap interval",
+)  # methods of an interval; the others say why there is none
 NO_PAIR, ONE_PAIR, NO_SPREAD = "none in common", "one pair", "no spread"
 
 Floats = NDArray[np.float64]

@@ -3,20 +3,24 @@
 import hashlib
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from actscope.report.claims import Verdict
 from actscope.report.frames import POINT, StudyRuns, rate_text
 
 RUN_COLUMNS = ["run_id", "name", *POINT, "status", "outcome", "used", "why", "final", "best"]
 NO_INTERVAL = "none: one run"
+DASH = "–"
 
 
-def table_files(runs: StudyRuns, cells: pd.DataFrame) -> dict[str, bytes]:
-    """`tables/summary` and `tables/runs`, as csv in full precision and as md in per cent."""
+def table_files(
+    runs: StudyRuns, cells: pd.DataFrame, comparisons: pd.DataFrame
+) -> dict[str, bytes]:
+    """Tables `summary`, `comparisons` and `runs`, as csv in full precision and as md for people."""
     all_runs = runs.runs[[*RUN_COLUMNS, "sweep", "commit"]]
     readable = all_runs[RUN_COLUMNS].assign(
         final=all_runs["final"].map(percent), best=all_runs["best"].map(percent)
@@ -24,6 +28,8 @@ def table_files(runs: StudyRuns, cells: pd.DataFrame) -> dict[str, bytes]:
     return {
         "tables/summary.csv": _csv(cells),
         "tables/summary.md": _markdown(readable_summary(cells)),
+        "tables/comparisons.csv": _csv(comparisons),
+        "tables/comparisons.md": _markdown(readable_comparisons(comparisons)),
         "tables/runs.csv": _csv(all_runs),
         "tables/runs.md": _markdown(
             readable.rename(columns={"final": "final, %", "best": "best, %"})
@@ -50,6 +56,49 @@ def readable_summary(cells: pd.DataFrame) -> pd.DataFrame:
     return table if cells["variant"].any() else table.drop(columns="variant")
 
 
+def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """The comparisons in points; what is not known is a dash, and `interval by` says why."""
+    columns: dict[str, Any] = {
+        "variant": comparisons["variant"],
+        "lr": [rate_text(lr) for lr in comparisons["lr"]],
+        "first - second": comparisons["first"] + " - " + comparisons["second"],
+        "n": comparisons["n"],
+        "difference, points": [_points(mean) for mean in comparisons["mean"]],
+        "95 % interval": [
+            DASH if pd.isna(low) else f"{_points(low)} to {_points(high)}"
+            for low, high in zip(comparisons["low"], comparisons["high"], strict=True)
+        ],
+        "interval by": comparisons["method"],
+        "p": [_p_text(p) for p in comparisons["p"]],
+        "p, Holm": [_p_text(p) for p in comparisons["p_holm"]],
+        "P(first better)": [
+            DASH if pd.isna(share) else f"{share:.2f}" for share in comparisons["improvement"]
+        ],
+        "seeds to resolve it": [
+            DASH if pd.isna(seeds) else str(int(seeds)) for seeds in comparisons["seeds_needed"]
+        ],
+    }
+    table = pd.DataFrame(columns)
+    return table if comparisons["variant"].any() else table.drop(columns="variant")
+
+
+def claim_files(verdicts: Sequence[Verdict]) -> dict[str, bytes]:
+    """`tables/claims`: every claim with its verdict and what that rests on."""
+    table = pd.DataFrame(
+        {
+            "id": [verdict.claim.id for verdict in verdicts],
+            "claim": [verdict.claim.text for verdict in verdicts],
+            "source": [verdict.claim.source for verdict in verdicts],
+            "verdict": [verdict.in_words for verdict in verdicts],
+            "numbers": [verdict.numbers for verdict in verdicts],
+            "what would settle it": [verdict.advice for verdict in verdicts],
+            "rule": [verdict.claim.rule for verdict in verdicts],
+            "runs": [" ".join(verdict.run_ids) for verdict in verdicts],
+        }
+    )
+    return {"tables/claims.csv": _csv(table), "tables/claims.md": _markdown(table)}
+
+
 def interval(cell: Mapping[Any, Any], measure: str) -> str:
     """The 95 % t-interval of a cell in per cent, or why there is none."""
     if cell["n"] == 0:
@@ -64,17 +113,32 @@ def percent(value: float) -> str:
     return f"{100 * value:.2f}" if np.isfinite(value) else ""
 
 
-def manifest(runs: StudyRuns, seed: int, files: Mapping[str, bytes]) -> bytes:
-    """Every run with whether and why it is used, every missing point, and each file's SHA-256."""
+def manifest(
+    studies: Sequence[Mapping[str, Any]], verdicts: Sequence[Verdict], files: Mapping[str, bytes]
+) -> bytes:
+    """The studies of a report as `study_manifest` has them, its claims, and each file's SHA-256.
+
+    A report on one study is not nested: it has the keys of that study.
+    """
     content = {
+        **(studies[0] if len(studies) == 1 else {"studies": list(studies)}),
+        "claims": [
+            {"id": v.claim.id, "verdict": str(v.ruling), "runs": list(v.run_ids)} for v in verdicts
+        ],
+        "files": {name: hashlib.sha256(files[name]).hexdigest() for name in files},
+    }
+    return f"{json.dumps(content, indent=1, sort_keys=True, allow_nan=False)}\n".encode()
+
+
+def study_manifest(runs: StudyRuns, seed: int) -> dict[str, Any]:
+    """Every run with whether and why it is used, and every missing point."""
+    return {
         "study": runs.study,
         "trajectories_of_seed": seed,
         "points_in_grid": runs.grid_size,
         "missing_points": [_plain(point) for point in runs.missing.to_dict("records")],
         "runs": [_plain(run) for run in runs.runs.to_dict("records")],
-        "files": {name: hashlib.sha256(files[name]).hexdigest() for name in files},
     }
-    return f"{json.dumps(content, indent=1, sort_keys=True, allow_nan=False)}\n".encode()
 
 
 def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -84,6 +148,16 @@ def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
         key: value.item() if isinstance(value, np.generic) else value
         for key, value in values.items()
     }
+
+
+def _points(difference: float) -> str:
+    return DASH if pd.isna(difference) else f"{100 * difference:+.3f}"
+
+
+def _p_text(p: float) -> str:
+    if pd.isna(p):
+        return DASH
+    return f"{p:.3f}" if p >= 0.0005 else "< 0.001"
 
 
 def _csv(table: pd.DataFrame) -> bytes:

@@ -25,6 +25,7 @@ MOST_RUNS = 200  # whose units are looked at one by one: a run costs 20 ms and a
 HIDDEN_ONLY = ["dead", "saturated"]  # verdicts about an activation, which the output layer has none
 GONE = "dead or saturated"
 ALL_RATES = "all"
+NOTHING = "-"  # in a readable table, where a verdict does not apply
 
 # What a flat line is held against, and in which layers.
 COMPARISONS = [("hidden", GONE), ("hidden", "silent"), ("output", "silent")]
@@ -34,11 +35,12 @@ COMPARISONS = [("hidden", GONE), ("hidden", "silent"), ("output", "silent")]
 class Units:
     """What has become of the units of a study.
 
-    `shares`: one row a run and layer: POINT, `run_id`, `layer`, `is_output`, and of each verdict the
-    share of the layer's units. `fates`: one row a unit: POINT, `run_id`, `is_output`, and the
-    columns of dying.unit_fates. `gone`: one row a run and probed step: POINT, `step`, and `gone`,
-    the share of layer 1 that is dead or saturated. The last two are empty where the study has more
-    than MOST_RUNS runs. `unrecorded`: how many runs, beside those that diverged, have no probes.
+    `shares`: one row a run and layer: POINT, `run_id`, `layer`, `is_output`, and of each verdict
+    the share of the layer's units. `fates`: one row a unit: POINT, `run_id`, `is_output`, and the
+    columns of dying.unit_fates. `gone`: one row a run and probed step: POINT, `run_id`, `step`, and
+    `gone`, the share of layer 1 that is dead or saturated. The last two are empty where more than
+    MOST_RUNS runs carry probes. `unrecorded`: how many runs, beside those that diverged, carry
+    none.
     """
 
     shares: pd.DataFrame
@@ -57,7 +59,9 @@ def read_units(store: Store, runs: StudyRuns, on_run: Callable[[], None]) -> Uni
     finished = runs.used[runs.used["outcome"] != "diverged"]
     metrics = runs.unit_shares.loc[finished["run_id"]].dropna(how="all")
     probed = finished[finished["run_id"].isin(metrics.index)]
-    by_run = {str(run_id): row.dropna().to_dict() for run_id, row in metrics.iterrows()}
+    by_run: dict[str, dict[str, float]] = {
+        str(run_id): dict(row.dropna()) for run_id, row in metrics.iterrows()
+    }
     fates: list[pd.DataFrame] = []
     gone: list[pd.DataFrame] = []
     for run in probed.to_dict("records") if len(probed) <= MOST_RUNS else []:
@@ -81,7 +85,7 @@ def gone_by_step(probe: pd.DataFrame) -> pd.DataFrame:
     """Columns `step` and `gone`, the share of layer 1's units that are dead or saturated at it."""
     first = probe[probe["layer"] == 1]
     is_gone = (first["zero"] == 1) | (first["negligible"] >= SATURATED_SHARE)
-    return is_gone.groupby(first["step"]).mean().rename("gone").reset_index()
+    return is_gone.astype(float).groupby(first["step"]).mean().rename("gone").reset_index()
 
 
 def share_rows(runs: pd.DataFrame, by_run: dict[str, dict[str, float]]) -> pd.DataFrame:
@@ -171,7 +175,7 @@ class Proportion:
 def proportion(is_hit: "pd.Series[bool]", run_ids: "pd.Series[str]") -> Proportion:
     """Share of true values, for units of these runs."""
     hits, total = int(is_hit.sum()), len(is_hit)
-    by_run = estimate(is_hit.groupby(run_ids).mean().to_numpy(dtype=float))
+    by_run = estimate(is_hit.astype(float).groupby(run_ids).mean().to_numpy(dtype=float))
     if total == 0:
         unknown = float("nan")
         return Proportion(hits, total, unknown, unknown, unknown, by_run)
@@ -192,7 +196,7 @@ def confusion(fates: pd.DataFrame) -> pd.DataFrame:
     for variant, own in fates.groupby("variant", sort=False):
         for layers, truth in COMPARISONS:
             units = own[own["is_output"] == (layers == "output")]
-            rates = [(rate_text(lr), at) for lr, at in units.groupby("lr", sort=True)]
+            rates = [(_rate(at), at) for _, at in units.groupby("lr", sort=True)]
             for lr, some in [*rates, (ALL_RATES, units)]:
                 about = {"variant": variant, "layers": layers, "truth": truth, "lr": lr}
                 rows.append(about | _confusion_of(some, is_true(some, truth)))
@@ -230,10 +234,10 @@ def swings(fates: pd.DataFrame) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for variant, own in fates[fates["layer"] == 1].groupby("variant", sort=False):
         cells = [
-            ({"variant": variant, "activation": activation, "lr": rate_text(lr)}, units)
-            for (activation, lr), units in own.groupby(["activation", "lr"], sort=False)
+            ({"variant": variant, "activation": name, "lr": _rate(units)}, units)
+            for (name, _), units in own.groupby(["activation", "lr"], sort=False)
         ]
-        whole = {"variant": variant, "activation": ALL_RATES, "lr": ALL_RATES}
+        whole: dict[str, Any] = {"variant": variant, "activation": ALL_RATES, "lr": ALL_RATES}
         for about, units in [*cells, (whole, own)]:
             flat = units[units["flat"]]
             weight = proportion(flat["swing_weight_mean"] < 0, flat["run_id"])
@@ -253,9 +257,9 @@ def in_words(units: Units) -> Iterator[list[str]]:
         fates = _of(units.fates, {"variant": variant})
         sentences = [_on_the_gone(layers[layers["layer"] == 1])]
         if len(fates):
-            sentences += [*_on_revivals(fates), *_on_the_eye(confusion(fates)), _on_swings(fates)]
+            sentences += [*_on_revivals(fates), *_on_the_eye(fates), _on_swings(fates)]
         first, *others = sentences
-        yield [f"With {variant}: {first}" if variant else first, *others]
+        yield [f"With {variant!s}: {first}" if variant else first, *others]
 
 
 def _on_the_gone(layers: pd.DataFrame) -> str:
@@ -289,22 +293,26 @@ def _on_revivals(fates: pd.DataFrame) -> Iterator[str]:
         yield "No dead unit ever came back."
 
 
-def _on_the_eye(table: pd.DataFrame) -> Iterator[str]:
+def _on_the_eye(fates: pd.DataFrame) -> Iterator[str]:
+    table = confusion(fates)
     for row in table[table["lr"] == ALL_RATES].to_dict("records"):
         flat, true = row["tp"] + row["fp"], row["tp"] + row["fn"]
-        units = f"{row['layers']} units"
+        units, truth = f"{row['layers']} units", row["truth"]
         if flat == 0 and true == 0:
-            yield f"None of the {units} is flat, and none {row['truth']}."
+            yield f"None of the {units} is flat, and none {truth}."
             continue
-        seen = (
-            f"{100 * row['precision']:.1f} % are {row['truth']}" if flat else "there is nothing said"
-        )
-        found = (
-            f"of the {true} that are {row['truth']}, {100 * row['recall']:.1f} % are flat"
-            if true
-            else f"none is {row['truth']}"
-        )
-        yield f"Of the {flat} flat {units} {seen}; {found}."
+        seen = f"{100 * row['precision']:.1f} % are {truth}" if flat else "nothing can be said"
+        found = f"of the {true} that are {truth}, {100 * row['recall']:.1f} % are flat"
+        yield f"Of the {flat} flat {units} {seen}; {found if true else f'none at all is {truth}'}."
+        if truth == GONE and row["fp"] > 0:
+            yield _on_false_alarms(fates)
+
+
+def _on_false_alarms(fates: pd.DataFrame) -> str:
+    false = fates[fates["flat"] & ~fates["is_output"] & ~is_true(fates, GONE)]
+    counts = false.groupby("activation", sort=False).size().sort_values(ascending=False)
+    named = [f"{count} of {name}" for name, count in counts.items()]
+    return f"Flat without being so: {join(named)}."
 
 
 def _on_swings(fates: pd.DataFrame) -> str:
@@ -312,9 +320,9 @@ def _on_swings(fates: pd.DataFrame) -> str:
     if row["flat"] == 0:
         return "No unit of layer 1 went flat, so there is no swing to tell of."
     return (
-        f"When the {row['flat']} flat units of layer 1 went flat, the mean weight of "
-        f"{100 * row['weight']:.1f} % and the bias of {100 * row['bias']:.1f} % had moved to the "
-        "negative side."
+        f"Of the {row['flat']} units of layer 1 that went flat, {100 * row['weight']:.1f} % had by "
+        f"then moved to the negative side by their mean weight, {100 * row['bias']:.1f} % by their "
+        "bias."
     )
 
 
@@ -337,7 +345,7 @@ def readable_by_layer(table: pd.DataFrame) -> pd.DataFrame:
         for verdict in VERDICTS:
             columns[f"{verdict} since step"] = [onset_text(row, verdict) for row in rows]
         columns["revivals"] = [
-            "–" if row["is_output"] else f"{row['revivals']:.0f}" for row in rows
+            NOTHING if row["is_output"] else f"{row['revivals']:.0f}" for row in rows
         ]
     return _without_empty_variant(pd.DataFrame(columns))
 
@@ -381,7 +389,7 @@ def share_with_interval(row: dict[Any, Any], verdict: str) -> str:
     """`12.5 (10.1 to 14.9)`."""
     mean = row[f"{verdict}_mean"]
     if np.isnan(mean):
-        return "–"
+        return NOTHING
     low, high = row[f"{verdict}_low"], row[f"{verdict}_high"]
     interval = f" ({100 * low:.1f} to {100 * high:.1f})" if row["n"] > 1 else ""
     return f"{100 * mean:.1f}{interval}"
@@ -397,7 +405,7 @@ def share_interval(row: dict[Any, Any], verdict: str) -> str:
 
 def onset_text(row: dict[Any, Any], verdict: str) -> str:
     if np.isnan(row[f"{verdict}_mean"]):
-        return "–"
+        return NOTHING
     onset = row[f"{verdict}_onset"]
     return "never" if np.isnan(onset) else f"{onset:.0f}"
 
@@ -437,6 +445,10 @@ def _columns(verdict: str, found: Estimate) -> dict[str, float]:
     return {
         f"{verdict}_{name}": float(getattr(found, name)) for name in ("mean", "sd", "low", "high")
     }
+
+
+def _rate(rows: pd.DataFrame) -> str:
+    return rate_text(rows["lr"].iloc[0])
 
 
 def _named(table: pd.DataFrame) -> dict[str, Any]:
