@@ -16,12 +16,12 @@ from actscope.project import CONF
 from actscope.train import (
     RunResult,
     check_trainable,
-    lengths,
     minibatches,
     stack_key,
     total_steps,
     train_stack,
 )
+from actscope.trajectory import lengths
 from tests.support.making import BN_RELU, ELU, PRELU, RELU, SIGMOID, TANH, make_data, make_point
 from tests.support.reference import train_reference
 from tests.support.sameness import assert_same_numbers

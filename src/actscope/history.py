@@ -1,9 +1,68 @@
-"""Loss and accuracy over the training, epoch by epoch."""
+"""Loss and accuracy over the training: counted minibatch by minibatch, told epoch by epoch."""
+
+# R runs of the stack, B examples
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import Tensor
 
 MEASURES = {"loss": "min", "accuracy": "max"}  # and which end of it is best
+
+
+class Tally:
+    """Loss and correct answers of each run over some examples."""
+
+    def __init__(self, runs: int) -> None:
+        self.loss = torch.zeros(runs, dtype=torch.float64)
+        self.correct = torch.zeros(runs, dtype=torch.int64)
+        self.examples = 0
+
+    def add(self, losses: Tensor, correct: Tensor) -> None:
+        """Count example losses [R, B] and the number of correct answers [R] among them."""
+        self.loss += losses.sum(1)
+        self.correct += correct
+        self.examples += losses.shape[1]
+
+    def accuracy(self) -> Tensor:
+        return self.correct / max(self.examples, 1)
+
+
+class History:
+    """Loss and accuracy of each run: on minibatches since the last row, and on the test split."""
+
+    def __init__(self, runs: int, steps_per_epoch: int) -> None:
+        self.steps_per_epoch = steps_per_epoch
+        self.train = Tally(runs)
+        self.rows: list[tuple[int, str, list[float], list[float]]] = []
+
+    def close_train(self, step: int) -> None:
+        """Make a row of the minibatches since the last one."""
+        self.add(step, "train", self.train)
+        self.train = Tally(len(self.train.loss))
+
+    def add(self, step: int, split: str, tally: Tally) -> None:
+        mean_loss = tally.loss / tally.examples
+        self.rows.append((step, split, mean_loss.tolist(), tally.accuracy().tolist()))
+
+    def frames(self, until: Sequence[int | None]) -> list[pd.DataFrame]:
+        """The history of each run, up to but not including step `until` where that is given."""
+        return [self._frame(run, end) for run, end in enumerate(until)]
+
+    def _frame(self, run: int, until: int | None) -> pd.DataFrame:
+        rows = [row for row in self.rows if until is None or row[0] < until]
+        steps = np.array([row[0] for row in rows], dtype=np.int32)
+        return pd.DataFrame(
+            {
+                "step": steps,
+                "epoch": (steps / self.steps_per_epoch).astype(np.float32),
+                "split": pd.Series([row[1] for row in rows], dtype="str"),
+                "loss": np.array([row[2][run] for row in rows], dtype=np.float32),
+                "accuracy": np.array([row[3][run] for row in rows], dtype=np.float32),
+            }
+        )
 
 
 def by_epoch(history: pd.DataFrame) -> dict[str, "pd.Series[float]"]:

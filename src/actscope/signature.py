@@ -11,7 +11,7 @@ from actscope.config import Point, nested_settings
 from actscope.data import Data
 
 # A change in one of these can change a number of a run.
-NUMERIC_MODULES = ["data", "model", "outcome", "train", "trajectory"]
+NUMERIC_MODULES = ["data", "history", "model", "optimiser", "outcome", "train", "trajectory"]
 
 
 @dataclass(frozen=True)

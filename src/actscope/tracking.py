@@ -250,9 +250,7 @@ def find_experiment(store: Store, study: str) -> Experiment:
     except STORE_ERRORS as error:
         raise StoreError(f"the store {store} cannot be read: {first_line(error)}") from error
     there = ", ".join(sorted(set(names) - {"Default"})) or "none"
-    raise MissingStudyError(
-        f"study={study}: the store {store} has no such study; it has {there}"
-    )
+    raise MissingStudyError(f"study={study}: the store {store} has no such study; it has {there}")
 
 
 def studies(store: Store) -> dict[str, str]:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -17,7 +16,9 @@ from torch.nn import functional
 from actscope.config import Point
 from actscope.data import Data
 from actscope.errors import ConfigError
+from actscope.history import History, Tally
 from actscope.model import StackedMLP, make_function, stream_seed
+from actscope.optimiser import SGD
 from actscope.outcome import Outcome, judge
 from actscope.trajectory import (
     PROBE,
@@ -25,7 +26,6 @@ from actscope.trajectory import (
     TRAJECTORY,
     Recorder,
     active,
-    lengths,
     probe_rows,
     trajectory_rows,
 )
@@ -279,91 +279,3 @@ def example_losses(logits: Tensor, y: Tensor) -> Tensor:
     classes = y.expand(logits.shape[:2])
     losses = functional.cross_entropy(logits.flatten(0, 1), classes.flatten(), reduction="none")
     return losses.view(classes.shape)
-
-
-class SGD:
-    """torch.optim.SGD with a learning rate a run."""
-
-    def __init__(self, stack: StackedMLP, points: Sequence[Point], dtype: torch.dtype) -> None:
-        self.momentum = points[0].train.momentum
-        self.weight_decay = points[0].train.weight_decay
-        self.parameters = list(stack.parameters())
-        rates = torch.tensor([point.lr for point in points], dtype=dtype)
-        self.rates = [rates[p.runs].view(-1, *[1] * (p.value.dim() - 1)) for p in self.parameters]
-        self.directions = [torch.zeros_like(p.value) for p in self.parameters]  # of the last step
-
-    def step(self, objective: Tensor) -> None:
-        """Take one step down the gradient of `objective`."""
-        values = [parameter.value for parameter in self.parameters]
-        gradients = torch.autograd.grad(objective, values)
-        with torch.no_grad():
-            for index, (value, direction) in enumerate(zip(values, gradients, strict=True)):
-                if self.weight_decay > 0:
-                    direction = direction.add(value, alpha=self.weight_decay)
-                if self.momentum > 0:
-                    direction = self.directions[index].mul_(self.momentum).add_(direction)
-                value.addcmul_(direction, self.rates[index], value=-1)
-                self.directions[index] = direction
-
-    def update_norms(self) -> list[Tensor]:
-        """L2 length of the last change of each unit's incoming weights, [R, O] a layer."""
-        return [
-            lengths(direction) * rate.squeeze(1)
-            for direction, rate, parameter in zip(
-                self.directions, self.rates, self.parameters, strict=True
-            )
-            if parameter.is_weight_matrix
-        ]
-
-
-class Tally:
-    """Loss and correct answers of each run over some examples."""
-
-    def __init__(self, runs: int) -> None:
-        self.loss = torch.zeros(runs, dtype=torch.float64)
-        self.correct = torch.zeros(runs, dtype=torch.int64)
-        self.examples = 0
-
-    def add(self, losses: Tensor, correct: Tensor) -> None:
-        """Count example losses [R, B] and the number of correct answers [R] among them."""
-        self.loss += losses.sum(1)
-        self.correct += correct
-        self.examples += losses.shape[1]
-
-    def accuracy(self) -> Tensor:
-        return self.correct / max(self.examples, 1)
-
-
-class History:
-    """Loss and accuracy of each run: on minibatches since the last row, and on the test split."""
-
-    def __init__(self, runs: int, steps_per_epoch: int) -> None:
-        self.steps_per_epoch = steps_per_epoch
-        self.train = Tally(runs)
-        self.rows: list[tuple[int, str, list[float], list[float]]] = []
-
-    def close_train(self, step: int) -> None:
-        """Make a row of the minibatches since the last one."""
-        self.add(step, "train", self.train)
-        self.train = Tally(len(self.train.loss))
-
-    def add(self, step: int, split: str, tally: Tally) -> None:
-        mean_loss = tally.loss / tally.examples
-        self.rows.append((step, split, mean_loss.tolist(), tally.accuracy().tolist()))
-
-    def frames(self, until: Sequence[int | None]) -> list[pd.DataFrame]:
-        """The history of each run, up to but not including step `until` where that is given."""
-        return [self._frame(run, end) for run, end in enumerate(until)]
-
-    def _frame(self, run: int, until: int | None) -> pd.DataFrame:
-        rows = [row for row in self.rows if until is None or row[0] < until]
-        steps = np.array([row[0] for row in rows], dtype=np.int32)
-        return pd.DataFrame(
-            {
-                "step": steps,
-                "epoch": (steps / self.steps_per_epoch).astype(np.float32),
-                "split": pd.Series([row[1] for row in rows], dtype="str"),
-                "loss": np.array([row[2][run] for row in rows], dtype=np.float32),
-                "accuracy": np.array([row[3][run] for row in rows], dtype=np.float32),
-            }
-        )

@@ -12,6 +12,8 @@ from actscope.report.app import main
 
 from .conftest import Lab
 
+TABLES = ("comparisons", "runs", "summary")
+
 
 def build(lab: Lab, study: str, folder: Path, *overrides: str) -> Path:
     """The folder of the study's report, built in this process."""
@@ -52,7 +54,7 @@ def test_a_report_has_its_page_tables_figures_and_manifest(grid_report: Path) ->
             "index.html",
             "manifest.json",
             *(f"figures/{name}.{kind}" for name in figures for kind in ("png", "svg")),
-            *(f"tables/{name}.{kind}" for name in ("runs", "summary") for kind in ("csv", "md")),
+            *(f"tables/{name}.{kind}" for name in TABLES for kind in ("csv", "md")),
         ]
     )
     manifest = json.loads((grid_report / "manifest.json").read_text())
@@ -194,7 +196,8 @@ def test_a_diverged_run_is_counted_and_not_averaged(
         (["+colour=blue"], 2, "colour"),
         (["study=[1,"], 2, "study=[1,"),
         (["tracking=elsewhere"], 2, "tracking/elsewhere"),
-        (["claims"], 2, "claims"),
+        (["verdicts"], 2, "verdicts: neither setting=value nor one of the commands article, build"),
+        (["article"], 1, "none of the article's studies has a finished run"),
         (["study=broken", "report.folder=/dev/null"], 1, "/dev/null/broken cannot be written"),
     ],
 )

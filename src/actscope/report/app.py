@@ -41,7 +41,7 @@ commands, a first word without "=":
 
 settings, with their defaults in conf/report.yaml:
   study=NAME           the study whose runs are read
-  report.seed=N        whose trajectories are drawn (the smallest seed there is)
+  report.seed=N        whose trajectories are drawn (20170523, or the smallest)
   report.folder=PATH   where the report's own folder is made (reports, in the project)
   tracking.uri=URI     the store (mlruns/mlflow.db of the project, or MLFLOW_TRACKING_URI)
 
@@ -117,12 +117,15 @@ def print_claims(settings: Settings) -> None:
     table = Table(show_lines=True)
     for heading in ("id", "claim", "verdict", "numbers"):
         table.add_column(heading, no_wrap=heading == "id")
-    for verdict in claims.judge(stated, evidence):
+    verdicts = claims.judge(stated, evidence)
+    for verdict in verdicts:
         last = [verdict.advice] if verdict.advice else []
-        numbers = "\n".join([*verdict.numbers.split("; "), *last])
+        numbers = "\n".join([*verdict.numbers, *last])
         cells = (verdict.claim.id, verdict.claim.text, verdict.in_words, numbers)
         table.add_row(*(Text(cell) for cell in cells))
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    console.print(claims.tally(verdicts))
 
 
 def read_studies(store: Store, names: Sequence[str]) -> dict[str, StudyRuns]:

@@ -43,13 +43,13 @@ class Ruling(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check came to: its numbers in words and the runs behind them.
+    """What a check came to: its numbers, a line each, and the runs behind them.
 
     `seeds_needed`: how many in all would do, where it is inconclusive and that can be told.
     """
 
     ruling: Ruling
-    numbers: str
+    numbers: tuple[str, ...]
     run_ids: tuple[str, ...] = ()
     seeds_needed: int | None = None
 
@@ -112,7 +112,7 @@ def examine(check: Check, case: Case) -> Finding:
     try:
         return check.judge(case)
     except Missing as missing:
-        return Finding(Ruling.NOT_RUN, str(missing))
+        return Finding(Ruling.NOT_RUN, (str(missing),))
 
 
 def combine(findings: Sequence[Finding]) -> Finding:
@@ -125,7 +125,7 @@ def combine(findings: Sequence[Finding]) -> Finding:
     needed = [finding.seeds_needed for finding in findings if finding.seeds_needed is not None]
     return Finding(
         next(ruling for ruling in order if ruling in rulings),
-        "; ".join(finding.numbers for finding in findings),
+        tuple(line for finding in findings for line in finding.numbers),
         tuple(dict.fromkeys(i for finding in findings for i in finding.run_ids)),
         max(needed, default=None),
     )
@@ -278,11 +278,11 @@ class SlopeJump:
     def judge(self, case: Case) -> Finding:  # noqa: ARG002 - it needs no runs
         jump = slope_jump(shipped_activation(self.activation))
         is_near = abs(jump - self.jump) <= self.margin
-        return Finding(
-            Ruling.REPRODUCED if is_near else Ruling.NOT_REPRODUCED,
-            f"{self.activation}: the slope jumps by {jump:.4f} at 0 (from its function, no runs), "
-            f"claimed {self.jump:g} ± {self.margin:g}",
+        numbers = (
+            f"{self.activation}: the slope jumps by {jump:.4f} at 0 (from its function, not from "
+            f"runs), claimed {self.jump:g} ± {self.margin:g}"
         )
+        return Finding(Ruling.REPRODUCED if is_near else Ruling.NOT_REPRODUCED, (numbers,))
 
 
 @checked(frozen=True, config=CLOSED)
@@ -322,7 +322,7 @@ class UnitsGoFlat:
             f"layer {self.layer} flat, dead or saturated in the others: {_in_words(seen, '%')}"
         )
         if len(lost) >= FEWEST and diverged >= self.diverged * len(lost):
-            return Finding(Ruling.NOT_REPRODUCED, numbers, ids)
+            return Finding(Ruling.NOT_REPRODUCED, (numbers,), ids)
         return _within(seen, _above(self.share), numbers, ids, len(runs))
 
 
@@ -439,8 +439,11 @@ def _compared(
     found = stats.compare_pair(*(case.finals(name, pair.lr) for name in names))
     if found.n == 0:
         raise Missing(f"{pair.first} and {pair.second} have no seed in common")
-    known = [math.nan if x is None else x for x in (found.mean, found.sd, found.low, found.high)]
-    seen = Seen(found.n, *known, stats.BCA if found.method == stats.BCA else stats.T)
+    mean, sd, low, high = (
+        math.nan if x is None else x for x in (found.mean, found.sd, found.low, found.high)
+    )
+    method = stats.BCA if found.method == stats.BCA else stats.T
+    seen = Seen(found.n, mean, sd, low, high, method)
     numbers = f"{pair.first} - {pair.second}: {_in_words(seen, 'points', '+.3f')}"
     numbers += f"{_left_out(case, names, pair.lr)}{aim}"
     return _within(seen, limits, numbers, case.ids(names, pair.lr))
@@ -459,11 +462,11 @@ def _within(
     """
     (start, end), low, high = limits, round(seen.low, 9), round(seen.high, 9)
     if seen.n >= FEWEST and start < low and high < end:
-        return Finding(Ruling.REPRODUCED, numbers, ids)
+        return Finding(Ruling.REPRODUCED, (numbers,), ids)
     if seen.n >= FEWEST and (high < start or low > end):
-        return Finding(Ruling.NOT_REPRODUCED, numbers, ids)
+        return Finding(Ruling.NOT_REPRODUCED, (numbers,), ids)
     needed = _seeds_that_would_do(seen, limits, seen.n if tried is None else tried)
-    return Finding(Ruling.INCONCLUSIVE, numbers, ids, needed)
+    return Finding(Ruling.INCONCLUSIVE, (numbers,), ids, needed)
 
 
 def _seeds_that_would_do(seen: Seen, limits: tuple[float, float], tried: int) -> int | None:
@@ -509,17 +512,17 @@ def _share_found(runs: pd.DataFrame, is_so: "pd.Series[bool]", whom: str, share:
     chances = scipy_stats.binomtest(count, n).proportion_ci(stats.CONFIDENCE, method="exact")
     numbers = f"{whom}: {count} of {n} (95 % interval {chances.low:.2f} to {chances.high:.2f})"
     if n < FEWEST:
-        return Finding(Ruling.INCONCLUSIVE, numbers, ids, FEWEST)
+        return Finding(Ruling.INCONCLUSIVE, (numbers,), ids, FEWEST)
     is_enough = count / n >= share
-    return Finding(Ruling.REPRODUCED if is_enough else Ruling.NOT_REPRODUCED, numbers, ids)
+    return Finding(Ruling.REPRODUCED if is_enough else Ruling.NOT_REPRODUCED, (numbers,), ids)
 
 
 def _nothing_failed(runs: pd.DataFrame, name: str) -> Finding:
     """No failure, so nothing that the claim could be about."""
     numbers = f"{name}: none of {len(runs)} runs failed, so there is no failure to explain"
     if len(runs) < FEWEST:
-        return Finding(Ruling.INCONCLUSIVE, numbers, tuple(runs["run_id"]), FEWEST)
-    return Finding(Ruling.NOT_REPRODUCED, numbers, tuple(runs["run_id"]))
+        return Finding(Ruling.INCONCLUSIVE, (numbers,), tuple(runs["run_id"]), FEWEST)
+    return Finding(Ruling.NOT_REPRODUCED, (numbers,), tuple(runs["run_id"]))
 
 
 def _layer_share(verdicts: pd.DataFrame) -> float:

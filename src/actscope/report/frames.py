@@ -28,7 +28,7 @@ ABOUT_RUN = [
 ]
 # Parameters that are no variant: they name the point, or cannot change a number.
 NOT_A_VARIANT = {"study", "activation", "lr", "seed", "data.root"}
-UNIT_SHARE = re.compile(rf"({'|'.join(VERDICTS)})/layer\d+")
+UNIT_SHARE = rf"^({'|'.join(VERDICTS)})/layer\d+$"  # a metric
 ARTICLE_SEED = 20170523
 
 
@@ -92,7 +92,7 @@ def choose_runs(study: str, found: pd.DataFrame) -> StudyRuns:
         )
     missing, grid_size = _missing(runs)
     params = params.loc[runs["run_id"]]
-    unit_shares = found.set_index("run_id")[[n for n in found if UNIT_SHARE.fullmatch(n)]]
+    unit_shares = found.set_index("run_id").filter(regex=UNIT_SHARE)
     unit_shares = unit_shares.loc[runs["run_id"]].astype(float)
     runs = runs.drop(columns="ended")
     return StudyRuns(study, runs, params, unit_shares, missing, grid_size)

@@ -2,8 +2,8 @@
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -13,12 +13,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from matplotlib.figure import Figure
 
 from actscope import tracking
-from actscope.report import figures, frames, stats, tables
+from actscope.report import edge, figures, frames, stats, tables, units
 from actscope.report.answer import answer, join
-from actscope.report.claims import Verdict
+from actscope.report.claims import Verdict, tally
 from actscope.report.frames import StudyRuns, rate_text
+from actscope.report.tables import Table
 from actscope.tracking import Store
 
+ARTICLE_RATES = {0.01, 0.001}
 OWN_FILES = [
     f"{folder}/*.{kind}"
     for name, kinds in (("figures", ("png", "svg")), ("tables", ("csv", "md")))
@@ -46,6 +48,24 @@ class Picture:
         """Width and height of the PNG, which stand at its byte 16 (RFC 2083, 11.2.1)."""
         png = self.files["png"]
         return int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
+
+
+@dataclass(frozen=True, eq=False)
+class Prose:
+    """What a section says in words and tables beside its pictures."""
+
+    section: str
+    paragraphs: list[str]
+    tables: list[Table]
+
+
+@dataclass(eq=False)
+class Section:
+    """What stands under one heading: the words, the pictures, the tables."""
+
+    paragraphs: list[str] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,12 +122,16 @@ def build(
     files: dict[str, bytes] = tables.claim_files(verdicts) if verdicts else {}
     chapters = []
     for part in parts:
-        pictures = _drawn(store, part, on_step)
+        sections = _sections(store, part, on_step)
         own = tables.table_files(part.runs, part.cells, part.comparisons)
-        for picture in pictures:
-            own |= {f"figures/{picture.name}.{kind}": data for kind, data in picture.files.items()}
+        for section in sections.values():
+            for picture in section.pictures:
+                for kind, data in picture.files.items():
+                    own[f"figures/{picture.name}.{kind}"] = data
+            for table in section.tables:
+                own |= table.files
         files |= {_placed(name, part.place): data for name, data in own.items()}
-        chapters.append(render_study(part, pictures, level=3 if part.place else 2))
+        chapters.append(render_study(part, sections, level=3 if part.place else 2))
     files["index.html"] = render_page(title, chapters, verdicts)
     studies = [tables.study_manifest(part.runs, part.seed) for part in parts]
     files["manifest.json"] = tables.manifest(studies, verdicts, files)
@@ -122,16 +146,22 @@ def steps(parts: Sequence[Part]) -> int:
 def _steps(runs: StudyRuns, seed: int) -> int:
     drawn = runs.used[runs.used["seed"] == seed]
     variants = runs.used["variant"].nunique()
-    return len(runs.used) + len(drawn.groupby(["variant", "activation"])) + 2 * variants + 1
+    return 2 * len(runs.used) + len(drawn.groupby(["variant", "activation"])) + 5 * variants + 3
 
 
-def _drawn(store: Store, part: Part, on_step: Callable[[], None]) -> list[Picture]:
-    pictures = []
+def _sections(store: Store, part: Part, on_step: Callable[[], None]) -> dict[str, Section]:
+    """The sections of the study's own findings, by their titles, in the order of the page."""
+    sections: dict[str, Section] = {}
     with figures.drawing_style():
-        for picture in draw(store, part.runs, part.cells, part.seed, on_step):
-            pictures.append(picture)
+        for item in draw(store, part.runs, part.cells, part.seed, on_step):
+            section = sections.setdefault(item.section, Section())
+            if isinstance(item, Picture):
+                section.pictures.append(item)
+            else:
+                section.paragraphs += item.paragraphs
+                section.tables += item.tables
             on_step()
-    return pictures
+    return sections
 
 
 def _placed(name: str, place: str) -> str:
@@ -154,12 +184,16 @@ def write(files: dict[str, bytes], folder: Path) -> None:
 
 def draw(
     store: Store, runs: StudyRuns, cells: pd.DataFrame, seed: int, on_step: Callable[[], None]
-) -> Iterator[Picture]:
-    """The figures in the order of the page."""
-    accuracy = frames.read_accuracy(store, runs, on_step)
-    yield from _final_accuracy(runs, cells)
-    yield from _accuracy_by_epoch(runs, accuracy, cells)
-    yield from _trajectories(store, runs, seed)
+) -> Iterator[Picture | Prose]:
+    """The figures, and what is said beside them, in the order of the page."""
+    if edge.is_fine(runs):  # a panel a rate would be one of too many
+        yield from _edge(runs, cells)
+    else:
+        accuracy = frames.read_accuracy(store, runs, on_step)
+        yield from _final_accuracy(runs, cells)
+        yield from _accuracy_by_epoch(runs, accuracy, cells)
+    yield from _trajectories(store, runs, cells, seed)
+    yield from _units(store, runs, on_step)
     activations = activations_of(runs)
     yield _picture(
         "activation_functions",
@@ -217,9 +251,81 @@ def _number(runs: StudyRuns, variant: object) -> str:
     return f"_variant{variants.index(str(variant)) + 1}" if len(variants) > 1 else ""
 
 
-def _trajectories(store: Store, runs: StudyRuns, seed: int) -> Iterator[Picture]:
+def _edge(runs: StudyRuns, cells: pd.DataFrame) -> Iterator[Picture | Prose]:
+    section = "The edge of trainability"
+    outcomes = edge.outcome_map(cells)
+    found = edge.edges(outcomes)
+    yield Prose(section, [edge.RULE], edge.tables_of(outcomes, found))
+    for variant, own in outcomes.groupby("variant", sort=False):
+        its_edges = found[found["variant"] == variant]
+        yield _picture(
+            f"outcome_map{_number(runs, variant)}",
+            section,
+            "Which share of the runs learned at each activation and rate: the darker, the more. "
+            "A dash: some failed; a cross: some diverged. The bar: the largest rate that learns.",
+            f"Outcome of {len(runs.used)} runs by activation and rate; its numbers are in the "
+            "table of outcomes.",
+            figures.draw_outcome_map(str(variant), own, its_edges),
+        )
+        yield _picture(
+            f"accuracy_by_rate{_number(runs, variant)}",
+            section,
+            "Final test accuracy over the learning rate: mean over the seeds, with its 95 % "
+            "t-interval; grey: the other activations. A cross on the axis: a run diverged there, "
+            "and is not in the mean.",
+            "Mean final test accuracy over the learning rate, by activation.",
+            figures.draw_edge_accuracy(str(variant), cells[cells["variant"] == variant]),
+        )
+
+
+def _units(store: Store, runs: StudyRuns, on_step: Callable[[], None]) -> Iterator[Picture | Prose]:
+    section = "Which units die"
+    found = units.read_units(store, runs, on_step)
+    if found.shares.empty:
+        yield Prose(section, [units.NOT_RECORDED], [])
+        return
+    layers = units.by_layer(found)
+    said = [text for paragraphs in units.in_words(found, layers) for text in paragraphs]
+    yield Prose(section, [*said, *units.notes(found)], units.tables_of(found, layers))
+    is_fine = edge.is_fine(runs)
+    for variant, own in layers.groupby("variant", sort=False):
+        title, number = str(variant), _number(runs, variant)
+        yield _picture(
+            f"unit_shares{number}",
+            section,
+            "Share of the units that end dead, saturated, silent or flat: mean over the runs, with "
+            f"its 95 % t-interval. {'Layer 1 only.' if is_fine else units.LAYERS_SHOWN}",
+            f"Share of units by verdict, activation and rate{f', {title}' if title else ''}; its "
+            "numbers are in the table of units.",
+            figures.draw_unit_shares_by_rate(title, own)
+            if is_fine
+            else figures.draw_unit_shares(title, own, units.layers_shown(own)),
+        )
+    for variant, gone in found.gone.groupby("variant", sort=False) if len(found.gone) else ():
+        shown = units.shown_rates(gone)
+        curves = units.gone_curves(gone[gone["lr"].isin(shown)])
+        yield _picture(
+            f"units_gone{_number(runs, variant)}",
+            section,
+            "When it begins: share of layer 1's units that are dead or saturated at each look at "
+            "the probe set, mean over the runs with its 95 % t-interval. "
+            + ("" if len(shown) == gone["lr"].nunique() else units.RATES_SHOWN),
+            "Share of layer 1's units dead or saturated by minibatch, a line an activation.",
+            figures.draw_gone(str(variant), curves, curves["activation"]),
+        )
+
+
+def _trajectories(
+    store: Store, runs: StudyRuns, cells: pd.DataFrame, seed: int
+) -> Iterator[Picture]:
     used = runs.used[runs.used["seed"] == seed]
+    note = ""
+    if edge.is_fine(runs):
+        used = used.merge(edge.rates_drawn(edge.edges(edge.outcome_map(cells))))
+        note = f" {edge.RATES_DRAWN}"
     for (variant, activation), rows in used.groupby(["variant", "activation"], sort=False):
+        if set(rows["lr"]) == ARTICLE_RATES:
+            rows = rows.sort_values("lr", ascending=False)  # as it has them: first what fails
         drawn = [
             figures.Drawn(
                 run["lr"],
@@ -235,7 +341,7 @@ def _trajectories(store: Store, runs: StudyRuns, seed: int) -> Iterator[Picture]
             "How units move and die",
             f"{title}: training accuracy, then mean incoming weight and bias of the output units "
             "and of the first ten units of layer 1, by minibatch. A line that moves is a unit that "
-            "learns; a flat one is read as a dying unit.",
+            f"learns; a flat one is read as a dying unit.{note}",
             f"Five rows of panels for {title}, a column a learning rate: "
             + "; ".join(f"{rate_text(run.lr)} {run.outcome}" for run in drawn),
             figures.draw_trajectories(title, drawn),
@@ -248,17 +354,16 @@ def _picture(name: str, section: str, caption: str, alt: str, figure: Figure) ->
     return Picture(safe, section, caption, alt, figures.render(figure))
 
 
-def render_study(part: Part, pictures: list[Picture], *, level: int) -> Chapter:
+def render_study(part: Part, sections: Mapping[str, Section], *, level: int) -> Chapter:
     """The sections of a study; `level` is that of their headings."""
     runs, cells = part.runs, part.cells
-    sections: dict[str, list[Picture]] = {}
-    for picture in pictures:
-        sections.setdefault(picture.section, []).append(picture)
+    is_fine = edge.is_fine(runs)
     body = _template("study.html.j2").render(
         level=level,
         anchor=part.anchor,
         place=part.place,
-        answers=answer(runs.used, cells),
+        answers=edge.answer(cells) if is_fine else answer(runs.used, cells),
+        is_fine=is_fine,
         counts=_counts(runs, cells),
         gaps=_gaps(runs),
         grid_size=runs.grid_size,
@@ -298,6 +403,7 @@ def render_page(title: str, chapters: Sequence[Chapter], verdicts: Sequence[Verd
         title=title,
         navigation=navigation,
         verdicts=verdicts,
+        tally=tally(verdicts),
         chapters=chapters,
         is_alone=is_alone,
     )

@@ -4,6 +4,7 @@ import hashlib
 import html
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,25 @@ from actscope.report.frames import POINT, StudyRuns, rate_text
 
 RUN_COLUMNS = ["run_id", "name", *POINT, "status", "outcome", "used", "why", "final", "best"]
 NO_INTERVAL = "none: one run"
-DASH = "–"
+DASH = "\N{EN DASH}"
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table of a section: `full` goes to a csv, `readable` to a md and to the page."""
+
+    name: str
+    caption: str
+    full: pd.DataFrame
+    readable: pd.DataFrame
+    is_folded: bool = True  # on the page, until a reader opens it
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return {
+            f"tables/{self.name}.csv": _csv(self.full),
+            f"tables/{self.name}.md": _markdown(self.readable),
+        }
 
 
 def table_files(
@@ -90,7 +109,7 @@ def claim_files(verdicts: Sequence[Verdict]) -> dict[str, bytes]:
             "claim": [verdict.claim.text for verdict in verdicts],
             "source": [verdict.claim.source for verdict in verdicts],
             "verdict": [verdict.in_words for verdict in verdicts],
-            "numbers": [verdict.numbers for verdict in verdicts],
+            "numbers": ["; ".join(verdict.numbers) for verdict in verdicts],
             "what would settle it": [verdict.advice for verdict in verdicts],
             "rule": [verdict.claim.rule for verdict in verdicts],
             "runs": [" ".join(verdict.run_ids) for verdict in verdicts],

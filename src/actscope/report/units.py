@@ -19,13 +19,34 @@ from actscope.dying import NEVER, SATURATED_SHARE, VERDICTS, shares, unit_fates
 from actscope.report.answer import join
 from actscope.report.frames import POINT, StudyRuns, rate_text, read_run_file
 from actscope.report.stats import CELL, CONFIDENCE, Estimate, estimate
+from actscope.report.tables import DASH, Table
 from actscope.tracking import Store
 
 MOST_RUNS = 200  # whose units are looked at one by one: a run costs 20 ms and a row a unit
 HIDDEN_ONLY = ["dead", "saturated"]  # verdicts about an activation, which the output layer has none
 GONE = "dead or saturated"
 ALL_RATES = "all"
-NOTHING = "-"  # in a readable table, where a verdict does not apply
+
+MOST_PANELS = 5
+
+NOT_RECORDED = (
+    "None of the runs counted here carries a record of its units on the probe set: they are older "
+    "than it, or all diverged."
+)
+DEFINITIONS = (
+    "A hidden unit is dead when its slope is exactly zero on the whole probe set, 1,000 "
+    "training images, and saturated when it is negligible (under 0.001) on 99 % of it: a dead "
+    "unit is saturated, too. A unit is silent when no step of the last tenth changed its "
+    "weights by more than 0.00001 of their length, and flat when its lines, drawn as in the "
+    "article, look flat through the last tenth. Runs that diverged are left out. Units of one "
+    "run are not independent: where they are counted together, the interval is too narrow, "
+    "and the mean over the runs stands beside it."
+)
+LAYERS_SHOWN = (
+    "Of several hidden layers the first and the last are shown; the output layer, which has no "
+    "activation to die, where any of its units is silent or flat."
+)
+RATES_SHOWN = "Of many rates five are shown, from the smallest to the largest."
 
 # What a flat line is held against, and in which layers.
 COMPARISONS = [("hidden", GONE), ("hidden", "silent"), ("output", "silent")]
@@ -175,7 +196,7 @@ class Proportion:
 def proportion(is_hit: "pd.Series[bool]", run_ids: "pd.Series[str]") -> Proportion:
     """Share of true values, for units of these runs."""
     hits, total = int(is_hit.sum()), len(is_hit)
-    by_run = estimate(is_hit.astype(float).groupby(run_ids).mean().to_numpy(dtype=float))
+    by_run = estimate(np.asarray(is_hit.astype(float).groupby(run_ids).mean(), dtype=np.float64))
     if total == 0:
         unknown = float("nan")
         return Proportion(hits, total, unknown, unknown, unknown, by_run)
@@ -247,19 +268,51 @@ def swings(fates: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def layers_shown(layers: pd.DataFrame) -> list[int]:
+    """Layers of `by_layer` that are drawn: LAYERS_SHOWN."""
+    hidden = layers.loc[~layers["is_output"], "layer"]
+    output = layers[layers["is_output"]]
+    is_struck = output[(output["silent_mean"] > 0) | (output["flat_mean"] > 0)]
+    return sorted({hidden.min(), hidden.max(), *is_struck["layer"]})
+
+
+def shown_rates(rows: pd.DataFrame) -> list[float]:
+    """Rates that are drawn: all, or of more than five the smallest, the largest, and between."""
+    rates = sorted(set(rows["lr"]))
+    places = np.linspace(0, len(rates) - 1, min(len(rates), MOST_PANELS)).round().astype(int)
+    return [rates[place] for place in places]
+
+
 # --- in words -----------------------------------------------------------------------------------
 
 
-def in_words(units: Units) -> Iterator[list[str]]:
-    """Sentences on each variant: who dies where, what the eye sees of it, and the swing."""
-    table = by_layer(units)
-    for variant, layers in table.groupby("variant", sort=False):
+def in_words(units: Units, layers: pd.DataFrame) -> Iterator[list[str]]:
+    """Paragraphs on each variant: who dies where, what the eye sees of it, and the swing.
+
+    `layers` is `by_layer(units)`.
+    """
+    for variant, own in layers.groupby("variant", sort=False):
         fates = _of(units.fates, {"variant": variant})
-        sentences = [_on_the_gone(layers[layers["layer"] == 1])]
-        if len(fates):
-            sentences += [*_on_revivals(fates), *_on_the_eye(fates), _on_swings(fates)]
-        first, *others = sentences
-        yield [f"With {variant!s}: {first}" if variant else first, *others]
+        start = f"With {variant!s}: " if variant else ""
+        gone = start + _on_the_gone(own[own["layer"] == 1])
+        if fates.empty:
+            yield [gone]
+        else:
+            others = [" ".join(_on_the_eye(fates)), _on_swings(fates)]
+            yield [" ".join([gone, *_on_revivals(fates)]), *others]
+
+
+def notes(units: Units) -> list[str]:
+    """What a reader must know of how the numbers came about."""
+    said = [DEFINITIONS]
+    if units.fates.empty:
+        said.append(
+            f"More than {MOST_RUNS} runs carry probes: the shares are those that each run noted at "
+            "its end; since when, what the eye sees and the swing are not looked at here."
+        )
+    if units.unrecorded:
+        said.append(f"Not recorded, and not counted here: {units.unrecorded} older runs.")
+    return said
 
 
 def _on_the_gone(layers: pd.DataFrame) -> str:
@@ -273,7 +326,7 @@ def _on_the_gone(layers: pd.DataFrame) -> str:
     most = f"; in every other cell at most {100 * rest.max():.1f} %" if len(rest) else ""
     spared = len(worst) - len(some)
     none = f"; in {spared} of {len(worst)} cells none" if spared else ""
-    return f"Of layer 1's units there end dead or saturated {join(named)}{most}{none}."
+    return f"Of layer 1's units there end dead or saturated: {join(named)}{most}{none}."
 
 
 def _gone_in_words(row: dict[Any, Any]) -> str:
@@ -326,7 +379,39 @@ def _on_swings(fates: pd.DataFrame) -> str:
     )
 
 
-# --- readable tables ----------------------------------------------------------------------------
+# --- tables -------------------------------------------------------------------------------------
+
+
+def tables_of(units: Units, layers: pd.DataFrame) -> list[Table]:
+    """The tables of the section; `layers` is `by_layer(units)`."""
+    found = [
+        Table(
+            "units",
+            "Share of the units with each verdict (mean over runs, with its 95 % t-interval), "
+            "median step since when, and revivals of dead units",
+            layers,
+            readable_by_layer(layers),
+        )
+    ]
+    if len(units.fates):
+        eye, swing = confusion(units.fates), swings(units.fates)
+        found += [
+            Table(
+                "flat_against_truth",
+                "A flat line as a sign: precision and recall, of all units (with Wilson's 95 % "
+                "interval) and as a mean over the runs in which they are defined (95 % t-interval)",
+                eye,
+                readable_confusion(eye),
+            ),
+            Table(
+                "swings",
+                "Layer 1's flat units: share that had moved to the negative side when they went "
+                "flat, of all units and as a mean over runs, with 95 % intervals as above",
+                swing,
+                readable_swings(swing),
+            ),
+        ]
+    return found
 
 
 def readable_by_layer(table: pd.DataFrame) -> pd.DataFrame:
@@ -345,7 +430,7 @@ def readable_by_layer(table: pd.DataFrame) -> pd.DataFrame:
         for verdict in VERDICTS:
             columns[f"{verdict} since step"] = [onset_text(row, verdict) for row in rows]
         columns["revivals"] = [
-            NOTHING if row["is_output"] else f"{row['revivals']:.0f}" for row in rows
+            DASH if row["is_output"] else f"{row['revivals']:.0f}" for row in rows
         ]
     return _without_empty_variant(pd.DataFrame(columns))
 
@@ -389,7 +474,7 @@ def share_with_interval(row: dict[Any, Any], verdict: str) -> str:
     """`12.5 (10.1 to 14.9)`."""
     mean = row[f"{verdict}_mean"]
     if np.isnan(mean):
-        return NOTHING
+        return DASH
     low, high = row[f"{verdict}_low"], row[f"{verdict}_high"]
     interval = f" ({100 * low:.1f} to {100 * high:.1f})" if row["n"] > 1 else ""
     return f"{100 * mean:.1f}{interval}"
@@ -405,7 +490,7 @@ def share_interval(row: dict[Any, Any], verdict: str) -> str:
 
 def onset_text(row: dict[Any, Any], verdict: str) -> str:
     if np.isnan(row[f"{verdict}_mean"]):
-        return NOTHING
+        return DASH
     onset = row[f"{verdict}_onset"]
     return "never" if np.isnan(onset) else f"{onset:.0f}"
 

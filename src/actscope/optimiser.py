@@ -1,0 +1,47 @@
+"""Stochastic gradient descent for a stack."""
+
+# R runs of the stack, O units of a layer
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from actscope.config import Point
+from actscope.model import StackedMLP
+from actscope.trajectory import lengths
+
+
+class SGD:
+    """torch.optim.SGD with a learning rate a run."""
+
+    def __init__(self, stack: StackedMLP, points: Sequence[Point], dtype: torch.dtype) -> None:
+        self.momentum = points[0].train.momentum
+        self.weight_decay = points[0].train.weight_decay
+        self.parameters = list(stack.parameters())
+        rates = torch.tensor([point.lr for point in points], dtype=dtype)
+        self.rates = [rates[p.runs].view(-1, *[1] * (p.value.dim() - 1)) for p in self.parameters]
+        self.directions = [torch.zeros_like(p.value) for p in self.parameters]  # of the last step
+
+    def step(self, objective: Tensor) -> None:
+        """Take one step down the gradient of `objective`."""
+        values = [parameter.value for parameter in self.parameters]
+        gradients = torch.autograd.grad(objective, values)
+        with torch.no_grad():
+            for index, (value, direction) in enumerate(zip(values, gradients, strict=True)):
+                if self.weight_decay > 0:
+                    direction = direction.add(value, alpha=self.weight_decay)
+                if self.momentum > 0:
+                    direction = self.directions[index].mul_(self.momentum).add_(direction)
+                value.addcmul_(direction, self.rates[index], value=-1)
+                self.directions[index] = direction
+
+    def update_norms(self) -> list[Tensor]:
+        """L2 length of the last change of each unit's incoming weights, [R, O] a layer."""
+        return [
+            lengths(direction) * rate.squeeze(1)
+            for direction, rate, parameter in zip(
+                self.directions, self.rates, self.parameters, strict=True
+            )
+            if parameter.is_weight_matrix
+        ]
