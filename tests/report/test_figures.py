@@ -4,8 +4,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from actscope.config import Activation
+from actscope.panels import PANELS
 from actscope.report import figures
 from actscope.report.frames import SHIPPED
+from actscope.report.page import as_columns
 
 
 def test_the_article_s_five_differ_in_colour_dashes_and_marker() -> None:
@@ -61,6 +63,27 @@ def test_panels_of_a_row_share_a_scale_unless_that_presses_one_flat() -> None:
     assert first.get_ylim() == (-1, 1)
     assert not figures.share_limits([first, third])
     assert first.get_ylim() == (-1, 1)
+
+
+def test_the_article_s_panels_tell_how_many_units_they_show() -> None:
+    units = pd.DataFrame({"layer": [1] * 64 + [2] * 10, "unit": [*range(64), *range(10)]})
+    runs = [figures.Drawn(0.01, "learned", pd.DataFrame(), units)]
+    assert [figures.panel_label(panel, runs).replace("\n", " ") for panel in PANELS] == [
+        "(1) training accuracy (%) by minibatch",
+        "(2) layer 2: mean weight, all 10 units",
+        "(3) layer 2: bias, all 10 units",
+        "(4) layer 1: mean weight, 10 of 64 units",
+        "(5) layer 1: bias, 10 of 64 units",
+    ]
+    diverged = [figures.Drawn(0.01, "diverged", pd.DataFrame(), units[:0])]
+    assert figures.panel_label(PANELS[1], diverged) == "(2) output layer:\nmean weight"
+
+
+def test_the_article_s_two_rates_stand_as_it_has_them() -> None:
+    article = pd.DataFrame({"lr": [0.001, 0.01]})
+    assert as_columns(article)["lr"].tolist() == [0.01, 0.001]
+    others = pd.DataFrame({"lr": [0.1, 0.001, 0.01]})
+    assert as_columns(others)["lr"].tolist() == [0.001, 0.01, 0.1]
 
 
 def test_the_enlarged_scale_suits_the_cells_that_learned() -> None:

@@ -141,6 +141,12 @@ def test_a_seed_that_no_run_has_is_an_error_and_zero_is_a_seed() -> None:
         choose_seed(runs, 7)
 
 
+def test_the_article_s_seed_is_drawn_where_it_is_among_the_seeds() -> None:
+    runs = chosen(row("a", seed="0"), row("b", seed="20170523"))
+    assert choose_seed(runs, None) == 20170523
+    assert choose_seed(runs, 0) == 0
+
+
 def test_activations_stand_in_the_article_s_order_then_by_name() -> None:
     assert activation_order(["zeta", "elu", "alpha", "relu", "elu"]) == [
         "relu",

@@ -23,6 +23,7 @@ from actscope.config import CLOSED, Int, Name, Tracking, parse, plain
 from actscope.errors import ActscopeError, ConfigError, MissingStudyError, ReportError
 from actscope.project import CONF, ROOT
 from actscope.report import claims, frames, page
+from actscope.report.checks import Ruling
 from actscope.report.claims import Evidence, Verdict
 from actscope.report.frames import StudyRuns
 from actscope.tracking import Store
@@ -119,13 +120,17 @@ def print_claims(settings: Settings) -> None:
         table.add_column(heading, no_wrap=heading == "id")
     verdicts = claims.judge(stated, evidence)
     for verdict in verdicts:
-        last = [verdict.advice] if verdict.advice else []
+        is_open = verdict.ruling is Ruling.INCONCLUSIVE
+        last = [verdict.advice] if is_open else []
         numbers = "\n".join([*verdict.numbers, *last])
         cells = (verdict.claim.id, verdict.claim.text, verdict.in_words, numbers)
         table.add_row(*(Text(cell) for cell in cells))
     console = Console()
     console.print(table)
     console.print(claims.tally(verdicts))
+    not_run = [verdict.advice for verdict in verdicts if verdict.ruling is Ruling.NOT_RUN]
+    for command in dict.fromkeys(not_run):
+        console.print(f"to run: {command}", soft_wrap=True, markup=False, highlight=False)
 
 
 def read_studies(store: Store, names: Sequence[str]) -> dict[str, StudyRuns]:

@@ -26,6 +26,7 @@ from actscope.report.frames import describe_variants, rate_text
 from actscope.report.stats import Floats
 
 FEWEST = 5  # seeds: fewer decide nothing, however clear they look
+DIGITS = 4  # of a per cent: what accuracies differ by beyond these is rounding
 STEP = 1e-6  # of the one-sided differences at 0
 
 Share = Annotated[Finite, Field(ge=0, le=1)]
@@ -84,8 +85,8 @@ class Case:
         return runs
 
     def finals(self, activation: str, lr: float) -> "pd.Series[float]":
-        """Final test accuracy in per cent by seed, without the runs that diverged."""
-        return 100 * self.cell(activation, lr).set_index("seed")["final"].dropna()
+        """Final test accuracy by seed, as a fraction of 1, without the runs that diverged."""
+        return self.cell(activation, lr).set_index("seed")["final"].dropna()
 
     def ids(self, activations: Sequence[str], lr: float) -> tuple[str, ...]:
         return tuple(i for name in activations for i in self.cell(name, lr)["run_id"])
@@ -149,7 +150,7 @@ class MeanNear:
     def judge(self, case: Case) -> Finding:
         table = pd.DataFrame({name: case.finals(name, self.lr) for name in self.activations})
         values = table.dropna().mean(axis=1)
-        seen = _seen(values.to_numpy(dtype=float))
+        seen = _seen(100 * values.to_numpy(dtype=float))
         whom = " and ".join(self.activations)
         numbers = f"{whom}: {_in_words(seen, '%')}{_left_out(case, self.activations, self.lr)}"
         limits = (self.target - self.margin, self.target + self.margin)
@@ -440,7 +441,7 @@ def _compared(
     if found.n == 0:
         raise Missing(f"{pair.first} and {pair.second} have no seed in common")
     mean, sd, low, high = (
-        math.nan if x is None else x for x in (found.mean, found.sd, found.low, found.high)
+        math.nan if x is None else 100 * x for x in (found.mean, found.sd, found.low, found.high)
     )
     method = stats.BCA if found.method == stats.BCA else stats.T
     seen = Seen(found.n, mean, sd, low, high, method)
@@ -460,7 +461,7 @@ def _within(
 
     `tried`: the runs it took to have the n values, if these are others than n.
     """
-    (start, end), low, high = limits, round(seen.low, 9), round(seen.high, 9)
+    (start, end), low, high = limits, round(seen.low, DIGITS), round(seen.high, DIGITS)
     if seen.n >= FEWEST and start < low and high < end:
         return Finding(Ruling.REPRODUCED, (numbers,), ids)
     if seen.n >= FEWEST and (high < start or low > end):
@@ -474,7 +475,7 @@ def _seeds_that_would_do(seen: Seen, limits: tuple[float, float], tried: int) ->
     if seen.n < 2:
         return FEWEST if tried < FEWEST else None
     nearest = min(abs(seen.mean - limit) for limit in limits if math.isfinite(limit))
-    needed = stats.seeds_to_resolve(round(nearest, 9), seen.sd)
+    needed = stats.seeds_to_resolve(round(nearest, DIGITS), seen.sd)
     if seen.n >= FEWEST:
         # As many as there are did not do, whatever the formula's chances are.
         needed = None if needed is None else max(needed, seen.n + 1)

@@ -202,7 +202,7 @@ def _advice(claim: Claim, finding: Finding) -> str:
     if finding.ruling is Ruling.NOT_RUN:
         return f'make sweep ARGS="experiment={claim.study}"'
     if finding.ruling is Ruling.INCONCLUSIVE and finding.seeds_needed is not None:
-        return f"{finding.seeds_needed} seeds would do"
+        return f"about {finding.seeds_needed} seeds in all would do"
     if finding.ruling is Ruling.INCONCLUSIVE:
         return "no number of seeds can be told"
     return ""

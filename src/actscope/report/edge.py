@@ -104,8 +104,8 @@ def _on_the_best(own: pd.DataFrame) -> str:
     verb = (
         "has the highest edge: it learns" if len(top) == 1 else "have the highest edge: they learn"
     )
-    is_open = (top["largest"] == top["last"]).any()
-    return f"{names} {verb} at lr = {lr}{', the largest rate swept, or beyond' * is_open}."
+    is_open = bool((top["largest"] == top["last"]).any())
+    return f"{names} {verb} at lr = {lr}{', the largest rate swept, or beyond' if is_open else ''}."
 
 
 def _on_the_worst(own: pd.DataFrame) -> Iterator[str]:

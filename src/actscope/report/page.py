@@ -324,8 +324,7 @@ def _trajectories(
         used = used.merge(edge.rates_drawn(edge.edges(edge.outcome_map(cells))))
         note = f" {edge.RATES_DRAWN}"
     for (variant, activation), rows in used.groupby(["variant", "activation"], sort=False):
-        if set(rows["lr"]) == ARTICLE_RATES:
-            rows = rows.sort_values("lr", ascending=False)  # as it has them: first what fails
+        rows = as_columns(rows)
         drawn = [
             figures.Drawn(
                 run["lr"],
@@ -346,6 +345,11 @@ def _trajectories(
             + "; ".join(f"{rate_text(run.lr)} {run.outcome}" for run in drawn),
             figures.draw_trajectories(title, drawn),
         )
+
+
+def as_columns(runs: pd.DataFrame) -> pd.DataFrame:
+    """Runs by rising rate; those of the article's two rates as it has them: 0.01, then 0.001."""
+    return runs.sort_values("lr", ascending=set(runs["lr"]) != ARTICLE_RATES, kind="stable")
 
 
 def _picture(name: str, section: str, caption: str, alt: str, figure: Figure) -> Picture:

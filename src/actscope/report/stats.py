@@ -19,6 +19,7 @@ OUTCOMES = ["learned", "failed", "diverged"]
 
 BOOTSTRAP_FROM = 10  # pairs; of fewer too few different resamples can be drawn
 RESAMPLES = 9999
+ROUNDING = 1e-6  # accuracies are float32; of up to 10^5 examples they differ by more, or not at all
 POWER = 0.8
 T, BCA = (
     "t-interval",
@@ -118,7 +119,7 @@ COMPARED = ["variant", "lr", "first", "second", *Comparison.__annotations__, "p_
 
 
 def compare_pair(first: "pd.Series[float]", second: "pd.Series[float]") -> Comparison:
-    """Compare two Series over the seeds (the index) that both have.
+    """Compare two Series of accuracies, fractions of 1, over the seeds (the index) both have.
 
     The interval of the mean difference is BCa bootstrap's (Efron, 1987; 9999 resamples of the
     pairs, seeded) from 10 pairs on, and below the t-interval. Equal differences have an interval of
@@ -142,8 +143,8 @@ def compare_pair(first: "pd.Series[float]", second: "pd.Series[float]") -> Compa
 
 
 def is_constant(values: Floats) -> bool:
-    """Whether the values of [S] differ by no more than rounding does."""
-    return bool(np.ptp(values) <= 1e-12 * max(1.0, np.abs(values).max()))
+    """Whether accuracies or their differences [S] differ by no more than rounding does."""
+    return bool(np.ptp(values) < ROUNDING)
 
 
 def probability_of_improvement(differences: Floats) -> float:
