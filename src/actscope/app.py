@@ -6,10 +6,12 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
@@ -19,22 +21,28 @@ from actscope.errors import ActscopeError, ConfigError, SweepError
 from actscope.project import CONF, ROOT
 from hydra_plugins.actscope_launcher.launcher import Job, trains_grids_with
 
+WANTS_TRACEBACK = "HYDRA_FULL_ERROR" in os.environ
+
 OmegaConf.register_new_resolver("project", lambda folder: str(ROOT / folder), replace=True)
 
 
 def run() -> None:
     """Entry point: a user's mistake ends as one line and a non-zero exit code."""
-    wants_traceback = "HYDRA_FULL_ERROR" in os.environ
     # Hydra otherwise prints errors itself and leaves nothing for the lines below.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         main()
     except (ActscopeError, HydraException, OmegaConfBaseException) as error:
-        if wants_traceback:
-            traceback.print_exc()
-        else:
-            print(f"actscope: {one_line(error)}", file=sys.stderr)  # noqa: T201
-        sys.exit(getattr(error, "exit_code", ConfigError.exit_code))
+        end_with(error)
+
+
+def end_with(error: Exception) -> NoReturn:
+    """Tell an error in one line, or with its traceback where that is wanted, and exit."""
+    if WANTS_TRACEBACK:
+        traceback.print_exception(error)
+    else:
+        print(f"actscope: {one_line(error)}", file=sys.stderr)  # noqa: T201
+    sys.exit(getattr(error, "exit_code", ConfigError.exit_code))
 
 
 def one_line(error: Exception) -> str:
@@ -81,6 +89,15 @@ def train_point(config: DictConfig) -> float:
 
     Returns its final test accuracy, NaN where it diverged, for sweepers that optimise.
     """
+    try:
+        return _train_alone(config)
+    except ActscopeError as error:
+        if HydraConfig.get().mode is RunMode.RUN:
+            end_with(error)  # before Hydra puts a line of its own above ours
+        raise
+
+
+def _train_alone(config: DictConfig) -> float:
     point, settings = parse_point(config), parse_tracking(config)
 
     from actscope import sweep

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ def _from_torchvision(source: DataSource) -> Arrays:
             _check_against_archives(splits[0])
     # AssertionError: torchvision asserts that a file's length fits its header.
     except (OSError, RuntimeError, ValueError, EOFError, AssertionError) as error:
-        reason = " ".join(str(error).split()) or "a file is damaged"
+        reason = shorten(str(error) or "a file is damaged", width=100, placeholder=" ...")
         raise DataError(
             f"data={source.name}: {_whereabouts(source)} cannot be read or downloaded ({reason}); "
             f"{_ways_out(source)}"

@@ -146,9 +146,10 @@ def test_a_mistake_ends_as_one_line_before_any_work(
 
 
 def test_a_mistake_ends_the_process_without_a_traceback(actscope: Run) -> None:
-    done = actscope("-m", "lr=nan")
-    assert done.returncode == 2
-    assert done.stderr == "actscope: lr=nan: give a finite number\n"
+    for words in (["-m"], []):
+        done = actscope(*words, "lr=nan")
+        assert done.returncode == 2
+        assert done.stderr == "actscope: lr=nan: give a finite number\n"
 
 
 def test_help_tells_how_to_sweep(actscope: Run) -> None:

@@ -49,7 +49,6 @@ def test_a_report_has_its_page_tables_figures_and_manifest(grid_report: Path) ->
         "trajectories_elu",
         "trajectories_relu",
         "unit_shares",
-        "units_gone",
     ]
     assert sorted(contents(grid_report)) == sorted(
         [
@@ -116,7 +115,7 @@ def test_the_page_loads_nothing_from_elsewhere(grid_report: Path) -> None:
 
 def test_every_figure_has_an_alternative_text(grid_report: Path) -> None:
     page = (grid_report / "index.html").read_text()
-    assert page.count("<img ") == len(re.findall(r'<img [^>]*alt="[^"]{20,}"', page)) == 7
+    assert page.count("<img ") == len(re.findall(r'<img [^>]*alt="[^"]{20,}"', page)) == 6
 
 
 def test_the_newest_of_two_runs_counts_and_the_other_is_listed(

@@ -134,9 +134,10 @@ def test_rates_are_confused_one_by_one_and_together(hidden: pd.DataFrame) -> Non
 def test_a_swing_is_negative_where_the_line_had_moved_down(fates: pd.DataFrame) -> None:
     cell, whole = units.swings(fates).to_dict("records")
     assert cell["flat"] == whole["flat"] == 5
-    assert cell["weight"] == 3 / 5  # one had not moved at all
-    assert cell["bias"] == 2 / 5
-    assert cell["weight_runs_mean"] == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert cell["from_start"] == 1  # it had not moved at all
+    assert cell["weight"] == 3 / 4
+    assert cell["bias"] == 2 / 4
+    assert cell["weight_runs_mean"] == pytest.approx((2 / 3 + 1) / 2)
 
 
 def test_what_is_seen_is_said_in_words(fates: pd.DataFrame) -> None:
@@ -149,7 +150,8 @@ def test_what_is_seen_is_said_in_words(fates: pd.DataFrame) -> None:
     assert "Of the 5 flat hidden units 40.0 % are dead or saturated; of the 3 " in eye
     assert "Flat without being so: 3 of relu." in eye
     assert "None of the output units is flat, and none silent." in eye
-    assert "60.0 % had by then moved to the negative side by their mean weight, 40.0 %" in swing
+    assert "Of the 4 units of layer 1 that went flat in the course of the record, 75.0 %" in swing
+    assert "1 more were flat from the first record on" in swing
 
 
 def test_where_nothing_happens_that_is_said() -> None:
@@ -159,6 +161,18 @@ def test_where_nothing_happens_that_is_said() -> None:
     assert "No unit of layer 1 ends dead or saturated." in text
     assert "No unit of layer 1 went flat" in text
     assert "nan" not in text
+
+
+def test_of_many_rates_it_is_said_where_it_begins(fates: pd.DataFrame) -> None:
+    layer = units.by_layer(of(fates)).head(1)
+    rates = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05]
+    swept = pd.concat(
+        layer.assign(activation=name, lr=lr, saturated_mean=share)
+        for name, last in (("a", 1.0), ("b", 1.0), ("c", 0.5))
+        for lr, share in zip(rates, [0.0, 0.1, 0.5, 0.5, last, last], strict=True)
+    )
+    ((text,),) = units.in_words(Units(swept, pd.DataFrame(), pd.DataFrame(), 0), swept)
+    assert text.endswith("dead or saturated: at 0.02 with a and b; at no rate with c.")
 
 
 def test_layer_1_is_followed_from_probe_to_probe() -> None:

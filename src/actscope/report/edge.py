@@ -139,6 +139,7 @@ def tables_of(outcomes: pd.DataFrame, found: pd.DataFrame) -> list[Table]:
         lr=[rate_text(lr) for lr in outcomes["lr"]],
         **{name: [f"{100 * share:.0f}" for share in outcomes[name]] for name in OUTCOMES},
     ).rename(columns={name: f"{name}, %" for name in OUTCOMES})
+    shares = shares if shares["variant"].any() else shares.drop(columns="variant")
     return [
         Table("edge", "Up to which rate each learns", found, readable(found), is_folded=False),
         Table("outcomes", "Share of each outcome by activation and rate", outcomes, shares),

@@ -735,6 +735,6 @@ def _style_legend(figure: Figure, styles: Mapping[str, LineStyle], title: str) -
         handles=handles,
         title=title,
         loc="outside lower center",
-        ncols=min(len(handles), int(figure.get_figwidth() / 2.2)),
+        ncols=4 if len(handles) == 4 else min(len(handles), int(figure.get_figwidth() / 2.2)),
         handlelength=4,
     )

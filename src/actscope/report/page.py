@@ -302,6 +302,8 @@ def _units(store: Store, runs: StudyRuns, on_step: Callable[[], None]) -> Iterat
             else figures.draw_unit_shares(title, own, units.layers_shown(own)),
         )
     for variant, gone in found.gone.groupby("variant", sort=False) if len(found.gone) else ():
+        if gone["step"].min() == gone["step"].max():  # nothing to follow
+            continue
         shown = units.shown_rates(gone)
         curves = units.gone_curves(gone[gone["lr"].isin(shown)])
         yield _picture(

@@ -249,8 +249,10 @@ def swings(fates: pd.DataFrame) -> pd.DataFrame:
     """Which way layer 1's units had moved when they went flat, one row a cell, and overall.
 
     Columns: `variant`, `activation` and `lr` (text; `all` for all together); `flat`, the units that
-    went flat; `weight` and `bias`, the share of them whose mean weight, or bias, was then lower
-    than at its first record, each with the numbers of Proportion, as in `confusion`.
+    went flat; `from_start`, those of them that were flat from the first record on, so that no swing
+    is on record; `weight` and `bias`, the share of the others whose mean weight, or bias, was lower
+    when it went flat than at its first record, each with the numbers of Proportion, as in
+    `confusion`.
     """
     rows: list[dict[str, Any]] = []
     for variant, own in fates[fates["layer"] == 1].groupby("variant", sort=False):
@@ -261,10 +263,12 @@ def swings(fates: pd.DataFrame) -> pd.DataFrame:
         whole: dict[str, Any] = {"variant": variant, "activation": ALL_RATES, "lr": ALL_RATES}
         for about, units in [*cells, (whole, own)]:
             flat = units[units["flat"]]
-            weight = proportion(flat["swing_weight_mean"] < 0, flat["run_id"])
-            bias = proportion(flat["swing_bias"] < 0, flat["run_id"])
+            swung = flat[(flat[["swing_weight_mean", "swing_bias"]] != 0).any(axis=1)]
+            weight = proportion(swung["swing_weight_mean"] < 0, swung["run_id"])
+            bias = proportion(swung["swing_bias"] < 0, swung["run_id"])
             columns = _proportion_columns("weight", weight) | _proportion_columns("bias", bias)
-            rows.append({**about, "flat": len(flat), **columns})
+            counts = {"flat": len(flat), "from_start": len(flat) - len(swung)}
+            rows.append({**about, **counts, **columns})
     return pd.DataFrame(rows)
 
 
@@ -317,6 +321,8 @@ def notes(units: Units) -> list[str]:
 
 def _on_the_gone(layers: pd.DataFrame) -> str:
     """On layer 1, by what is saturated: a dead unit is saturated too."""
+    if layers["lr"].nunique() > MOST_PANELS:
+        return _on_the_first_gone(layers)
     worst = layers.sort_values("saturated_mean", ascending=False, kind="stable")
     some = worst[worst["saturated_mean"] > 0]
     if some.empty:
@@ -327,6 +333,23 @@ def _on_the_gone(layers: pd.DataFrame) -> str:
     spared = len(worst) - len(some)
     none = f"; in {spared} of {len(worst)} cells none" if spared else ""
     return f"Of layer 1's units there end dead or saturated: {join(named)}{most}{none}."
+
+
+def _on_the_first_gone(layers: pd.DataFrame) -> str:
+    """The same where the rates are many: where it begins."""
+    begun = layers[layers["saturated_mean"] > 0.5].sort_values("lr", kind="stable")
+    firsts = begun.drop_duplicates("activation")
+    named = [
+        f"at {_rate(own)} with {join(own['activation'].tolist())}"
+        for _, own in firsts.groupby("lr")
+    ]
+    begun_with = set(firsts["activation"])
+    spared = [str(name) for name in layers["activation"].unique() if name not in begun_with]
+    never = [f"at no rate with {join(spared)}"] if spared else []
+    return (
+        "The smallest rate at which more than half of layer 1's units end dead or saturated: "
+        f"{'; '.join([*named, *never])}."
+    )
 
 
 def _gone_in_words(row: dict[Any, Any]) -> str:
@@ -372,10 +395,19 @@ def _on_swings(fates: pd.DataFrame) -> str:
     row = swings(fates).iloc[-1]
     if row["flat"] == 0:
         return "No unit of layer 1 went flat, so there is no swing to tell of."
+    swung = row["flat"] - row["from_start"]
+    unknown = (
+        f" {row['from_start']} more were flat from the first record on: what they did before is "
+        "not recorded."
+        if row["from_start"]
+        else ""
+    )
+    if swung == 0:
+        return f"No unit of layer 1 went flat before our eyes.{unknown}"
     return (
-        f"Of the {row['flat']} units of layer 1 that went flat, {100 * row['weight']:.1f} % had by "
-        f"then moved to the negative side by their mean weight, {100 * row['bias']:.1f} % by their "
-        "bias."
+        f"Of the {swung} units of layer 1 that went flat in the course of the record, "
+        f"{100 * row['weight']:.1f} % had by then moved to the negative side by their mean weight, "
+        f"{100 * row['bias']:.1f} % by their bias.{unknown}"
     )
 
 
@@ -463,10 +495,14 @@ def readable_swings(table: pd.DataFrame) -> pd.DataFrame:
         "activation": shown["activation"],
         "lr": shown["lr"],
         "flat units": shown["flat"],
+        "flat from the start": shown["from_start"],
     }
     for measure in ("weight", "bias"):
-        found = _proportion_texts(rows, measure, ["no unit is flat"] * len(rows))
-        columns |= {f"{name} went down": texts for name, texts in found.items()}
+        columns |= _proportion_texts(rows, measure, ["no swing is recorded"] * len(rows))
+    columns = {
+        name.replace("weight", "weight went down").replace("bias", "bias went down"): column
+        for name, column in columns.items()
+    }
     return _without_empty_variant(pd.DataFrame(columns))
 
 
@@ -511,7 +547,7 @@ def _proportion_texts(
         low, high = row[f"{measure}_runs_low"], row[f"{measure}_runs_high"]
         interval = f" ({100 * low:.1f} to {100 * high:.1f})" if runs > 1 else ""
         by_run.append(f"{mean}{interval}, n = {runs}")
-    return {f"{measure}, %": pooled, f"{measure} by run, %": by_run}
+    return {f"{measure}, %": pooled, f"{measure}, by run, %": by_run}
 
 
 def _proportion_columns(measure: str, found: Proportion) -> dict[str, Any]:
