@@ -1,0 +1,58 @@
+"""The studies in conf/experiment are whole: each composes, and its default grid is what it says."""
+
+import math
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from actscope.config import parse_point
+from actscope.project import CONF
+from tests.conftest import Compose
+
+EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+POINTS = {
+    "article_dying": 5 * 2 * 10,
+    "article_width": 4 * 5 * 2,
+    "article_accuracy": 5 * 5,
+    "edge": 14 * 20 * 5,
+}
+
+
+def grid_of(experiment: str) -> dict[str, list[str]]:
+    config = OmegaConf.load(CONF / "experiment" / f"{experiment}.yaml")
+    parse = OverridesParser.create().parse_override
+    axes = {key: parse(f"{key}={value}") for key, value in config.hydra.sweeper.params.items()}
+    return {
+        key: list(axis.sweep_string_iterator())
+        if axis.is_sweep_override()
+        else [axis.get_value_element_as_str()]
+        for key, axis in axes.items()
+    }
+
+
+def test_every_study_is_counted_here() -> None:
+    assert sorted(POINTS) == EXPERIMENTS
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_a_study_composes_under_its_own_name(compose: Compose, experiment: str) -> None:
+    grid = grid_of(experiment)
+    for choose in (0, -1):
+        words = [f"{key}={values[choose]}" for key, values in grid.items()]
+        point = parse_point(compose(f"experiment={experiment}", *words))
+        assert point.study == experiment
+        assert point.data.name == "mnist"
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_a_study_has_the_grid_that_it_says(experiment: str) -> None:
+    grid = grid_of(experiment)
+    assert math.prod(len(set(values)) for values in grid.values()) == POINTS[experiment]
+    assert all((CONF / "activation" / f"{name}.yaml").exists() for name in grid["activation"])
+
+
+def test_the_edge_is_swept_evenly_on_a_log_axis() -> None:
+    rates = [float(lr) for lr in grid_of("edge")["lr"]]
+    evenly = [0.0003 * (0.1 / 0.0003) ** (step / 19) for step in range(20)]
+    assert rates == pytest.approx(evenly, rel=5e-3)  # three digits
