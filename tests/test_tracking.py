@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import pickle
 import sqlite3
 from pathlib import Path
 
@@ -162,6 +163,13 @@ def test_a_fresh_store_survives_four_processes_at_once(settings: Tracking) -> No
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         (parents,) = database.execute("SELECT count(*) FROM runs").fetchone()
     assert parents == 4
+
+
+def test_a_store_travels_without_its_connection(settings: Tracking) -> None:
+    store = tracking.open_store(settings)
+    travelled = pickle.loads(pickle.dumps(store))  # noqa: S301 - our own
+    assert travelled == store
+    assert "client" not in vars(travelled)
 
 
 def test_an_unknown_study_is_named_with_those_there_are(

@@ -66,6 +66,9 @@ class Store:
     def client(self) -> MlflowClient:
         return MlflowClient(tracking_uri=self.uri)
 
+    def __reduce__(self) -> tuple[type["Store"], tuple[str]]:
+        return Store, (self.uri,)  # without the client: each process connects for itself
+
     @property
     def folder(self) -> Path | None:
         """Where a store on this machine keeps its files; None for a server."""
