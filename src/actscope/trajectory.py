@@ -98,7 +98,7 @@ def active(slopes: Tensor) -> Tensor:
 
 def share(holds: Tensor) -> Tensor:
     """Share of the examples for which [R, B, O] holds: [R, O]."""
-    return holds.sum(1) / holds.shape[1]
+    return holds.sum(1, dtype=torch.int32) / holds.shape[1]
 
 
 def lengths(columns: Tensor) -> Tensor:
