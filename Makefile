@@ -36,7 +36,7 @@ $(STAMP): pyproject.toml constraints.txt
 sweep: $(STAMP)  ## train a study's grid, a tracked run each (default: quickstart)
 	$(call sweep,$(ARGS))
 
-article: $(STAMP)  ## run the 2017 article's experiments on MNIST and judge its claims (most of an hour on 2 cores)
+article: $(STAMP)  ## run the 2017 article's experiments on MNIST and judge its claims; long
 	$(call sweep,experiment=article_dying $(ARGS))
 	$(call sweep,experiment=article_width $(ARGS))
 	$(call sweep,experiment=article_accuracy $(ARGS))

@@ -203,7 +203,7 @@ def _run_on_cluster(
         # Its memory is known beforehand: better the system's limit than half of it for each worker.
         "distributed.worker.memory.terminate": False,
         # Dask has a worker give freed memory back at once, and each minibatch would then fetch its
-        # few MB from the system anew: recording every step cost 39 % of the training, not 14.
+        # few MB from the system anew: that made recording every step two to three times as dear.
         "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**30,
         "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**30,
     }
