@@ -85,7 +85,7 @@ def test_output_units_are_always_active(recorded):
 
 def test_a_unit_is_active_where_its_slope_is_not_negligible():
     slopes = torch.tensor([[[1.0, 0.0], [0.002, -0.5], [0.0009, 0.0], [0.0, 0.0]]])  # [1, 4, 2]
-    torch.testing.assert_close(active(slopes), torch.tensor([[0.5, 0.25]]))
+    torch.testing.assert_close(active([slopes.clone()]), torch.tensor([[0.5, 0.25]]))
 
 
 def test_a_dead_relu_is_never_active_and_never_changes():

@@ -26,6 +26,9 @@ class Tally:
         self.correct += correct
         self.examples += losses.shape[1]
 
+    def mean_loss(self) -> Tensor:
+        return self.loss / max(self.examples, 1)
+
     def accuracy(self) -> Tensor:
         return self.correct / max(self.examples, 1)
 
@@ -36,7 +39,7 @@ class History:
     def __init__(self, runs: int, steps_per_epoch: int) -> None:
         self.steps_per_epoch = steps_per_epoch
         self.train = Tally(runs)
-        self.rows: list[tuple[int, str, list[float], list[float]]] = []
+        self.rows: list[tuple[int, str, Tally]] = []
 
     def close_train(self, step: int) -> None:
         """Make a row of the minibatches since the last one."""
@@ -44,25 +47,28 @@ class History:
         self.train = Tally(len(self.train.loss))
 
     def add(self, step: int, split: str, tally: Tally) -> None:
-        mean_loss = tally.loss / tally.examples
-        self.rows.append((step, split, mean_loss.tolist(), tally.accuracy().tolist()))
+        self.rows.append((step, split, tally))
 
     def frames(self, until: Sequence[int | None]) -> list[pd.DataFrame]:
         """The history of each run, up to but not including step `until` where that is given."""
-        return [self._frame(run, end) for run, end in enumerate(until)]
-
-    def _frame(self, run: int, until: int | None) -> pd.DataFrame:
-        rows = [row for row in self.rows if until is None or row[0] < until]
-        steps = np.array([row[0] for row in rows], dtype=np.int32)
-        return pd.DataFrame(
+        steps = np.array([step for step, _, _ in self.rows], dtype=np.int32)
+        told = pd.DataFrame(
             {
                 "step": steps,
                 "epoch": (steps / self.steps_per_epoch).astype(np.float32),
-                "split": pd.Series([row[1] for row in rows], dtype="str"),
-                "loss": np.array([row[2][run] for row in rows], dtype=np.float32),
-                "accuracy": np.array([row[3][run] for row in rows], dtype=np.float32),
+                "split": pd.Series([split for _, split, _ in self.rows], dtype="str"),
             }
         )
+        tallies = [tally for _, _, tally in self.rows]
+        nothing = [torch.empty(0, len(until))]
+        losses = torch.vstack([tally.mean_loss() for tally in tallies] or nothing).float().numpy()
+        accuracies = torch.vstack([tally.accuracy() for tally in tallies] or nothing).numpy()
+        frames = []
+        for run, end in enumerate(until):
+            kept = len(steps) if end is None else int(np.searchsorted(steps, end))
+            columns = {"loss": losses[:kept, run], "accuracy": accuracies[:kept, run]}
+            frames.append(told[:kept].assign(**columns))
+        return frames
 
 
 def by_epoch(history: pd.DataFrame) -> dict[str, "pd.Series[float]"]:

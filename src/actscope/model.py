@@ -42,13 +42,14 @@ class Hidden:
     given: list[Tensor]
     values: list[Tensor]
 
-    def slopes(self) -> Tensor:
-        """Derivative of the functions at what they were given, [R, B, O].
+    def slopes(self) -> tuple[Tensor, ...]:
+        """Derivative of the functions at what they were given, [G, B, O] an activation.
 
         Taken from the graph of the forward pass, so before the backward pass has freed it.
         """
-        ones = [torch.ones_like(values) for values in self.values]
-        return torch.cat(torch.autograd.grad(self.values, self.given, ones, retain_graph=True))
+        one = self.values[0].new_ones(())
+        ones = [one.expand_as(values) for values in self.values]
+        return torch.autograd.grad(self.values, self.given, ones, retain_graph=True)
 
 
 class StackedMLP:
@@ -93,10 +94,9 @@ class StackedMLP:
         x = x.expand(len(self.weights[0]), -1, -1)
         for weight, bias, parts in zip(self.weights, self.biases, self.hidden, strict=False):
             sums = torch.baddbmm(bias, x, weight)  # [R, B, O]
-            sizes = [part.size for part in parts]
             given = [
                 part.normalised(own, training=training)
-                for part, own in zip(parts, torch.split(sums, sizes), strict=True)
+                for part, own in zip(parts, sums.split([p.size for p in parts]), strict=True)
             ]
             values = [part.function(own) for part, own in zip(parts, given, strict=True)]
             layers.append(Hidden(given, values))
@@ -145,21 +145,23 @@ class Nonlinearity:
     def normalised(self, sums: Tensor, *, training: bool) -> Tensor:
         """Batch normalisation of [G, B, O] in each run, with torch.nn.BatchNorm1d's constants."""
         if not self.batch_norm:
-            return sums
-        runs = zip(
-            sums.split(self.at_once),
-            self.running["norm.running_mean"].split(self.at_once),
-            self.running["norm.running_var"].split(self.at_once),
-            self.trained["norm.weight"].split(self.at_once),
-            self.trained["norm.bias"].split(self.at_once),
-            strict=True,
+            # A place of its own in the graph: at the split, which all runs share, the search for
+            # slopes would not stop before it had gone through batch normalisation too.
+            return sums.view_as(sums)
+        tensors = (
+            sums,
+            self.running["norm.running_mean"],
+            self.running["norm.running_var"],
+            self.trained["norm.weight"],
+            self.trained["norm.bias"],
         )
+        runs = zip(*(_chunks(tensor, self.at_once) for tensor in tensors), strict=True)
         return _joined([_batch_norm(*part, training=training) for part in runs])
 
     def function(self, given: Tensor) -> Tensor:
         """The activation function of [G, B, O]."""
         if not self.own:
-            return _joined([self.module(part) for part in given.split(self.at_once)])
+            return _joined([self.module(part) for part in _chunks(given, self.at_once)])
         return torch.cat(
             [
                 functional_call(
@@ -278,6 +280,11 @@ def _is_elementwise(module: nn.Module) -> bool:
         and torch.equal(once, again)
         and torch.allclose(moved.reshape(4, 6).flip(0, 1), once, rtol=1e-5, atol=1e-6)
     )
+
+
+def _chunks(tensor: Tensor, size: int) -> Sequence[Tensor]:
+    # A split, even into one, costs the backward pass a copy.
+    return [tensor] if len(tensor) <= size else tensor.split(size)
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

@@ -215,7 +215,9 @@ class Training:
 
     def _look_at_probe_set(self, step: int) -> None:
         _, hidden = self.stack.forward(self.probe_x, training=False)
-        self.probe.add(step, probe_rows(self.stack, [layer.slopes() for layer in hidden]))
+        self.probe.add(
+            step, probe_rows(self.stack, [torch.cat(layer.slopes()) for layer in hidden])
+        )
 
     def _in_steps(self, every: int | str) -> int:
         return self.steps_per_epoch if isinstance(every, str) else every
