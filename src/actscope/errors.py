@@ -33,3 +33,9 @@ class SweepError(ActscopeError, RuntimeError):
 
 class ReportError(ActscopeError, RuntimeError):
     """A report cannot be built from what the store holds."""
+
+
+def first_line(error: BaseException) -> str:
+    """Kind and first line of an error, for a tag or a line on the screen."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

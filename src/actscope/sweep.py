@@ -12,10 +12,10 @@ from rich.console import Console
 from actscope import tracking
 from actscope.config import Point, Tracking
 from actscope.data import load_data
-from actscope.errors import ConfigError, SweepError
+from actscope.errors import ConfigError, SweepError, first_line
 from actscope.results import Done, Failed, Result
 from actscope.screen import Progress, print_plan, print_result, print_summary
-from actscope.tracking import Store, Sweep, first_line
+from actscope.tracking import Store, Sweep
 from actscope.train import RunResult, check_trainable, stack_key, total_steps, train_stack
 
 SECONDS_BETWEEN_REPORTS = 0.5
