@@ -15,7 +15,7 @@ BIN    := $(VENV)/bin
 quoted  = $(foreach word,$(1),'$(subst ','\'',$(word))')
 sweep   = $(BIN)/python -m actscope -m $(call quoted,$(1))
 
-.PHONY: help setup sweep article report ui test check lint format type constraints clean
+.PHONY: help setup sweep plan status article report ui sync doctor verify test test-faults check lint format type constraints clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,12 @@ $(STAMP): pyproject.toml constraints.txt
 sweep: $(STAMP)  ## train a study's grid, a tracked run each (default: quickstart)
 	$(call sweep,$(ARGS))
 
+plan: $(STAMP)  ## say what `make sweep` with the same ARGS would train, and train nothing
+	$(call sweep,sweep.dry_run=true $(ARGS))
+
+status: $(STAMP)  ## draw a study's grid: finished, running, failed, stale, missing
+	$(BIN)/python -m actscope.status $(call quoted,study=$(STUDY) $(ARGS))
+
 article: $(STAMP)  ## run the 2017 article's experiments on MNIST and judge its claims; long
 	$(call sweep,experiment=article_dying $(ARGS))
 	$(call sweep,experiment=article_width $(ARGS))
@@ -48,8 +54,20 @@ report: $(STAMP)  ## build reports/$(STUDY)/index.html from the finished runs
 ui: $(STAMP)  ## browse the runs in MLflow's UI on 127.0.0.1
 	$(BIN)/python -m actscope.ui --port $(PORT)
 
+sync: $(STAMP)  ## deliver results that were kept here while a tracking server was away
+	$(BIN)/python -m actscope.sync $(call quoted,$(ARGS))
+
+doctor: $(STAMP)  ## look the store over and, after asking, mend what can be mended
+	$(BIN)/python -m actscope.doctor $(call quoted,$(ARGS))
+
+verify: $(STAMP)  ## train a random finished point of a study again and compare every number
+	$(BIN)/python -m actscope.verify $(call quoted,study=$(STUDY) $(ARGS))
+
 test: $(STAMP)  ## run the tests
-	$(BIN)/python -m pytest -n auto --dist worksteal $(call quoted,$(ARGS))
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow' $(call quoted,$(ARGS))
+
+test-faults: $(STAMP)  ## kill, starve and interrupt sweeps, slowly: docs/reliability.md
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow $(call quoted,$(ARGS))
 
 check: lint type test  ## everything CI checks
 

@@ -11,7 +11,8 @@ from actscope.config import Activation, Point, Tracking
 from actscope.errors import ConfigError
 from actscope.outcome import Outcome
 from actscope.results import Done, Failed, Result
-from actscope.sweep import Resources, make_stacks, run_sweep
+from actscope.stacks import Resources, make_stacks
+from actscope.sweep import run_sweep
 from actscope.train import train_stack
 from tests.support.making import ELU, RELU, make_point
 

@@ -1,6 +1,5 @@
 """Runs in a real SQLite store."""
 
-import json
 import multiprocessing
 import pickle
 import sqlite3
@@ -16,7 +15,7 @@ from actscope import tracking
 from actscope.config import Tracking
 from actscope.data import load_data
 from actscope.errors import StoreError
-from actscope.tracking import Store, Sweep
+from actscope.tracking import Cell, Store, Sweep
 from actscope.train import RunResult, train_stack
 from tests.support.making import BN_RELU, RELU, make_point
 
@@ -35,10 +34,10 @@ def result() -> RunResult:
 
 
 def log(store: Store, result: RunResult, sweep_id: str = "s1") -> tuple[str, Sweep]:
-    sweep = tracking.begin_sweep(store, STUDY, sweep_id, [result.point])
+    sweep = tracking.begin_sweep(store, STUDY, sweep_id, [Cell.of(result.point)])
     run_id = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
     tracking.finish_run(store, run_id, result)
-    tracking.end_sweep(store, sweep, succeeded=True)
+    tracking.end_sweep(store, sweep, "FINISHED")
     return run_id, sweep
 
 
@@ -103,8 +102,7 @@ def test_the_parent_run_holds_the_grid(settings: Tracking, result: RunResult) ->
     store = tracking.open_store(settings)
     _, sweep = log(store, result)
     assert sweep.parent_run_id is not None
-    grid = tracking.fetch_artifact(store, STUDY, sweep.parent_run_id, "grid.jsonl").read_text()
-    assert [json.loads(line)["activation"] for line in grid.splitlines()] == ["bn_relu"]
+    assert tracking.read_grid(store, STUDY, sweep.parent_run_id) == [Cell.of(result.point)]
 
 
 def test_artifacts_are_found_after_the_project_moved(
@@ -118,7 +116,7 @@ def test_artifacts_are_found_after_the_project_moved(
 
 def test_a_failed_run_is_closed_with_its_reason(settings: Tracking, result: RunResult) -> None:
     store = tracking.open_store(settings)
-    sweep = tracking.begin_sweep(store, STUDY, "s1", [result.point])
+    sweep = tracking.begin_sweep(store, STUDY, "s1", [Cell.of(result.point)])
     run_id = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
     tracking.fail_run(store, run_id, ValueError("the third weight is odd\nand more"))
     row = tracking.read_runs(store, STUDY).iloc[0]
@@ -129,11 +127,11 @@ def test_a_failed_run_is_closed_with_its_reason(settings: Tracking, result: RunR
 
 def test_the_end_of_a_sweep_leaves_nothing_running(settings: Tracking, result: RunResult) -> None:
     store = tracking.open_store(settings)
-    sweep = tracking.begin_sweep(store, STUDY, "s1", [result.point])
-    other = tracking.begin_sweep(store, STUDY, "s2", [result.point])
+    sweep = tracking.begin_sweep(store, STUDY, "s1", [Cell.of(result.point)])
+    other = tracking.begin_sweep(store, STUDY, "s2", [Cell.of(result.point)])
     for of in (sweep, other):
         tracking.begin_run(store, of, result.point, load_data(result.point.data))
-    tracking.end_sweep(store, sweep, succeeded=False)
+    tracking.end_sweep(store, sweep, "FAILED")
     status = tracking.read_runs(store, STUDY).set_index("sweep")["status"]
     assert status.to_dict() == {"s1": "KILLED", "s2": "RUNNING"}
 
@@ -143,7 +141,7 @@ def test_more_runs_than_a_page_are_all_read(
 ) -> None:
     store = tracking.open_store(settings)
     point = make_point(RELU)
-    sweep = tracking.begin_sweep(store, STUDY, "s1", [point])
+    sweep = tracking.begin_sweep(store, STUDY, "s1", [Cell.of(point)])
     ids = {tracking.begin_run(store, sweep, point, load_data(point.data)) for _ in range(7)}
     monkeypatch.setattr(tracking.reading, "RUNS_A_PAGE", 3)
     assert set(tracking.read_runs(store, STUDY)["run_id"]) == ids
@@ -151,7 +149,7 @@ def test_more_runs_than_a_page_are_all_read(
 
 def _open_and_begin(uri: str, sweep_id: str) -> str:
     store = tracking.open_store(Tracking(uri))
-    return tracking.begin_sweep(store, STUDY, sweep_id, [make_point()]).experiment_id
+    return tracking.begin_sweep(store, STUDY, sweep_id, [Cell.of(make_point())]).experiment_id
 
 
 def test_a_fresh_store_survives_four_processes_at_once(settings: Tracking) -> None:

@@ -1,7 +1,9 @@
 """The command line, through Hydra: train one point, or with `-m` a whole grid."""
 
 import json
+import math
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -16,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
-from actscope.config import Point, parse_point, parse_tracking, plain
+from actscope.config import Point, parse_point, parse_sweep, parse_tracking, plain
 from actscope.errors import ActscopeError, ConfigError, SweepError
 from actscope.project import CONF, ROOT
 from hydra_plugins.actscope_launcher.launcher import Job, trains_grids_with
@@ -30,10 +32,22 @@ def run() -> None:
     """Entry point: a user's mistake ends as one line and a non-zero exit code."""
     # Hydra otherwise prints errors itself and leaves nothing for the lines below.
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    signal.signal(signal.SIGTERM, _raise_terminated)
     try:
         main()
+    except KeyboardInterrupt as stop:
+        # As a shell tells of a command that a signal ended.
+        sys.exit(128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT))
     except (ActscopeError, HydraException, OmegaConfBaseException) as error:
         end_with(error)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which then cleans up as Ctrl-C does."""
+
+
+def _raise_terminated(*_: object) -> NoReturn:
+    raise Terminated
 
 
 def end_with(error: Exception) -> NoReturn:
@@ -69,17 +83,19 @@ def train_grid(
     if not jobs:
         raise ConfigError("the grid is empty: give every axis a value, like seed=range(5)")
     points = [parse_point(job.config) for job in jobs]
-    settings = parse_tracking(jobs[0].config)
+    settings, rules = parse_tracking(jobs[0].config), parse_sweep(jobs[0].config)
 
     # Heavy imports wait until the settings are known to be right.
-    from actscope import sweep
+    from actscope import stacks, sweep
 
     console = Console(highlight=False)
-    resources = sweep.Resources.checked(workers, stack_size)
+    resources = stacks.Resources.checked(workers, stack_size)
+    unique = drop_repeated(points, console)
+    if rules.dry_run:
+        sweep.plan_sweep(unique, settings, resources, console)
+        return [math.nan] * len(points)
     write_jobs(jobs, folder / "points.jsonl")
-    results = sweep.run_sweep(
-        drop_repeated(points, console), settings, folder.name, resources, console
-    )
+    results = sweep.run_sweep(unique, settings, folder.name, resources, console, rules)
     return [sweep.accuracy_or_error(results[point]) for point in points]
 
 
@@ -98,12 +114,17 @@ def train_point(config: DictConfig) -> float:
 
 
 def _train_alone(config: DictConfig) -> float:
-    point, settings = parse_point(config), parse_tracking(config)
+    point = parse_point(config)
+    settings, rules = parse_tracking(config), parse_sweep(config)
 
-    from actscope import sweep
+    from actscope import stacks, sweep
 
     sweep_id = Path(HydraConfig.get().runtime.output_dir).name
-    result = sweep.run_alone(point, settings, sweep_id, Console(highlight=False))
+    console = Console(highlight=False)
+    if rules.dry_run:
+        sweep.plan_sweep([point], settings, stacks.Resources(workers=0, stack_size=1), console)
+        return math.nan
+    result = sweep.run_alone(point, settings, sweep_id, console, rules)
     accuracy = sweep.accuracy_or_error(result)
     if isinstance(accuracy, SweepError):
         raise accuracy

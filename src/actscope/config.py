@@ -111,6 +111,16 @@ class Tracking:
     uri: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
 
 
+@dataclass(frozen=True, config=CLOSED)
+class SweepRules:
+    """How a sweep goes about its points, without a bearing on any number."""
+
+    force: Bool = False
+    on_error: Literal["continue", "stop"] = "continue"
+    checkpoint_minutes: Annotated[Finite, Field(ge=0)] | None = 5.0
+    dry_run: Bool = False
+
+
 def parse_point(config: DictConfig) -> Point:
     """Check a composed configuration and make it a point.
 
@@ -119,8 +129,8 @@ def parse_point(config: DictConfig) -> Point:
 
     """
     settings = plain(config)
-    settings.pop("tracking", None)
-    settings.pop("experiment", None)
+    for beside_the_point in ("tracking", "sweep", "experiment"):
+        settings.pop(beside_the_point, None)
     settings["activation"] = _parse_activation(settings.get("activation"))
     return parse(Point, settings)
 
@@ -128,6 +138,11 @@ def parse_point(config: DictConfig) -> Point:
 def parse_tracking(config: DictConfig) -> Tracking:
     """Check the tracking part of a composed configuration, or raise ConfigError."""
     return parse(Tracking, plain(config).get("tracking"), "tracking")
+
+
+def parse_sweep(config: DictConfig) -> SweepRules:
+    """Check the sweep part of a composed configuration, or raise ConfigError."""
+    return parse(SweepRules, plain(config).get("sweep"), "sweep")
 
 
 def parse(kind: type[Parsed], settings: Any, name: str = "") -> Parsed:

@@ -2,13 +2,14 @@
 
 # R runs of the stack, B examples
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
+SPLITS = ["train", "test"]
 MEASURES = {"loss": "min", "accuracy": "max"}  # and which end of it is best
 
 
@@ -32,6 +33,18 @@ class Tally:
     def accuracy(self) -> Tensor:
         return self.correct / max(self.examples, 1)
 
+    def state(self) -> dict[str, Tensor]:
+        return {
+            "loss": self.loss,
+            "correct": self.correct,
+            "examples": torch.tensor(self.examples),
+        }
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self.loss = state["loss"].clone()
+        self.correct = state["correct"].clone()
+        self.examples = int(state["examples"])
+
 
 class History:
     """Loss and accuracy of each run: on minibatches since the last row, and on the test split."""
@@ -48,6 +61,24 @@ class History:
 
     def add(self, step: int, split: str, tally: Tally) -> None:
         self.rows.append((step, split, tally))
+
+    def state(self) -> dict[str, Tensor]:
+        """The rows, and behind them what is counted for the next."""
+        tallies = [*(tally for _, _, tally in self.rows), self.train]
+        states = [tally.state() for tally in tallies]
+        return {
+            "step": torch.tensor([step for step, _, _ in self.rows], dtype=torch.int32),
+            "split": torch.tensor([SPLITS.index(s) for _, s, _ in self.rows], dtype=torch.int8),
+            **{name: torch.stack([state[name] for state in states]) for name in states[0]},
+        }
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        steps, splits = state["step"].tolist(), [SPLITS[s] for s in state["split"].tolist()]
+        tallies = [Tally(len(self.train.loss)) for _ in range(len(steps) + 1)]
+        for number, tally in enumerate(tallies):
+            tally.load_state({name: state[name][number] for name in tally.state()})
+        *closed, self.train = tallies
+        self.rows = list(zip(steps, splits, closed, strict=True))
 
     def frames(self, until: Sequence[int | None]) -> list[pd.DataFrame]:
         """The history of each run, up to but not including step `until` where that is given."""

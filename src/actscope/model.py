@@ -7,7 +7,7 @@ import inspect
 import math
 import pkgutil
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
@@ -33,6 +33,11 @@ class Parameter:
     value: Tensor
     runs: slice
     is_weight_matrix: bool = False
+
+    @property
+    def key(self) -> str:
+        """A name that no other parameter of the stack has."""
+        return f"{self.name}@{self.runs.start}"
 
 
 @dataclass
@@ -119,6 +124,29 @@ class StackedMLP:
             name: value.clone(memory_format=torch.contiguous_format)
             for name, value in state.items()
         }
+
+    def state(self) -> dict[str, Tensor]:
+        """The tensors of all runs, not copied."""
+        state = {parameter.key: parameter.value.detach() for parameter in self.parameters()}
+        for number, layer in enumerate(self.hidden, 1):
+            for part in layer:
+                for name, value in part.running.items():
+                    state[f"layer{number}.{name}@{part.runs.start}"] = value
+        return state
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from there.
+
+        Raises:
+            ValueError: the tensors are not those of such a stack; nothing was changed.
+
+        """
+        own = self.state()
+        shapes = {name: value.shape for name, value in own.items()}
+        if {name: value.shape for name, value in state.items()} != shapes:
+            raise ValueError("the tensors of another stack")
+        for name, value in own.items():
+            value.copy_(state[name])  # in place: others hold them too
 
 
 class Nonlinearity:

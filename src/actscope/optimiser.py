@@ -2,7 +2,7 @@
 
 # R runs of the stack, O units of a layer
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -35,6 +35,16 @@ class SGD:
                     direction = self.directions[index].mul_(self.momentum).add_(direction)
                 value.addcmul_(direction, self.rates[index], value=-1)
                 self.directions[index] = direction
+
+    def state(self) -> dict[str, Tensor]:
+        """What the next step depends on, not copied."""
+        if self.momentum == 0:
+            return {}
+        return {p.key: d for p, d in zip(self.parameters, self.directions, strict=True)}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        for name, direction in self.state().items():
+            direction.copy_(state[name])
 
     def update_norms(self) -> list[Tensor]:
         """L2 length of the last change of each unit's incoming weights, [R, O] a layer."""

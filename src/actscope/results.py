@@ -1,11 +1,13 @@
 """What a sweep brings back of each point."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from actscope.config import Point
 from actscope.outcome import Outcome
+from actscope.tracking import Attempt
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,7 @@ class Done:
     run_id: str
     outcome: Outcome
     test_accuracy: float  # NaN where the run diverged
+    is_earlier: bool = False  # whether another sweep did it
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,13 @@ class Failed:
 
 
 Result = Done | Failed
+
+
+def done_before(point: Point, attempt: Attempt) -> Done:
+    """What a finished run, found in the store, says of its point."""
+    outcome = Outcome(attempt.tags["outcome"])
+    accuracy = math.nan if outcome is Outcome.DIVERGED else attempt.final_accuracy
+    return Done(point, attempt.run_id, outcome, accuracy, is_earlier=True)
 
 
 def by_cell(results: Sequence[Result]) -> Iterator[tuple[float, str, list[Result]]]:

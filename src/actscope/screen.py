@@ -1,26 +1,24 @@
 """What a person sees of a sweep: the plan, the progress, the table at the end."""
 
+import shlex
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.progress import Progress as Bar
 from rich.table import Table
+from rich.text import Text
 
 from actscope.config import Point
+from actscope.progress import columns
 from actscope.results import Done, Failed, Result, by_cell
+from actscope.standing import Standing, State
+from actscope.tracking import Cell
 
 SECONDS_BETWEEN_LINES = 10.0  # of progress, where the output is not a terminal
 
@@ -35,14 +33,7 @@ class Progress:
         self.last_line = time.monotonic()
         self.first: tuple[float, int] | None = None  # when training was first heard of, and how far
         self.bar = Bar(
-            TextColumn("training"),
-            BarColumn(),
-            TaskProgressColumn(),
-            MofNCompleteColumn(),
-            TextColumn("run-steps"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            *columns("training", "run-steps"),
             console=console,
             disable=not console.is_terminal,
             transient=True,
@@ -88,21 +79,81 @@ class Progress:
             self.console.print(f"trained {done / total:.0%}, about {left:.0f} s left")
 
 
-def print_plan(
-    console: Console, points: Sequence[Point], stacks: Sequence[int], workers: int, store: str
-) -> None:
-    """Tell what is about to happen; `stacks`: the number of points in each."""
+def print_grid(console: Console, points: Sequence[Point], store: str) -> None:
+    """Tell what a sweep is about."""
     axes: dict[str, set[str] | set[float] | set[int]] = {
         "activations": {point.activation.name for point in points},
         "rates": {point.lr for point in points},
         "seeds": {point.seed for point in points},
     }
     grid = " x ".join(f"{len(values)} {name}" for name, values in axes.items())
-    where = f"{min(workers, len(stacks))} worker processes" if workers else "this process"
     console.print("study  ", ", ".join(dict.fromkeys(point.study for point in points)))
     console.print(f"points  {len(points)} ({grid})")
-    console.print(f"stacks  {len(stacks)} of at most {max(stacks)} points, on {where}")
     console.print(f"store   {store}", soft_wrap=True)
+
+
+def print_left(console: Console, finished: int, own: int, elsewhere: Collection[str]) -> None:
+    """Tell what of a grid is finished already, and what another process is training."""
+    if finished:
+        rest = f"{own} to train" if own else "nothing to train"
+        console.print(f"resume  {finished} finished already, {rest} (sweep.force=true trains all)")
+    if elsewhere:
+        who = ", ".join(sorted(set(elsewhere)))
+        console.print(f"wait    for {len(elsewhere)} that {who} is training", soft_wrap=True)
+
+
+def print_stacks(console: Console, stacks: Sequence[Sequence[Point]], workers: int) -> None:
+    """Tell how points are trained."""
+    where = f"{min(workers, len(stacks))} worker processes" if workers else "this process"
+    largest = max(len(stack) for stack in stacks)
+    console.print(f"stacks  {len(stacks)} of at most {largest} points, on {where}")
+
+
+MARKS = {  # of how a point stands, with the style that it is shown in
+    State.FINISHED: ("#", "green"),
+    State.RUNNING: (">", "cyan"),
+    State.FAILED: ("x", "red"),
+    State.STALE: ("~", "yellow"),
+    State.MISSING: (".", "dim"),
+}
+
+
+def print_standings(console: Console, grid: Sequence[Cell], standings: Sequence[Standing]) -> None:
+    """Draw the grid, a mark a seed, and tell what changed since a stale point was trained."""
+    counts = Counter(standing.state for standing in standings)
+    legend = [f"{MARKS[state][0]} {counts[state]} {state}" for state in State if counts[state]]
+    console.print(standings_table(grid, standings))
+    console.print("   ".join(legend), markup=False)
+    changes = Counter(s.changed for s in standings if s.state is State.STALE)
+    for parts, count in changes.items():
+        console.print(f"{count} stale since what changed is: {', '.join(parts)}")
+    for cell, standing in zip(grid, standings, strict=True):
+        if standing.state is State.FAILED and standing.attempt is not None:
+            reason = standing.attempt.tags.get("reason", "for a reason that nothing tells")
+            console.print(f"failed: {cell.name}: {reason}", markup=False, soft_wrap=True)
+
+
+def standings_table(grid: Sequence[Cell], standings: Sequence[Standing]) -> Table:
+    """Rows: activations; columns: rates; in each cell a mark a seed (and a value of other axes)."""
+    marks: dict[str, dict[float, Text]] = {}
+    for cell, standing in zip(grid, standings, strict=True):
+        row = marks.setdefault(cell.settings["activation"], {})
+        row.setdefault(cell.settings["lr"], Text()).append(*MARKS[standing.state])
+    rates = sorted({cell.settings["lr"] for cell in grid})
+    table = Table(title="A mark a point, by activation and learning rate")
+    for heading in ("activation", *(f"{rate:g}" for rate in rates)):
+        table.add_column(heading)
+    for activation, row in marks.items():
+        table.add_row(activation, *(row.get(rate, Text()) for rate in rates))
+    return table
+
+
+def print_interrupted(console: Console, results: Sequence[Result], points: int) -> None:
+    """Tell how far a sweep came, and how to go on with it."""
+    done = sum(isinstance(result, Done) for result in results)
+    command = shlex.join(["python", "-m", "actscope", *sys.argv[1:]])
+    line = f"interrupted: {done} of {points} points are finished; to go on: {command}"
+    console.print(line, markup=False, soft_wrap=True)
 
 
 def print_summary(console: Console, results: Sequence[Result]) -> None:
@@ -118,8 +169,9 @@ def print_summary(console: Console, results: Sequence[Result]) -> None:
 def print_result(console: Console, result: Result) -> None:
     """Tell how a single run ended."""
     if isinstance(result, Done):
+        when = "finished already, " if result.is_earlier else ""
         accuracy = f"final test accuracy {result.test_accuracy:.4f}"
-        end = f"{result.outcome}, {accuracy}, run {result.run_id}"
+        end = f"{when}{result.outcome}, {accuracy}, run {result.run_id}"
     else:
         end = f"failed: {result.reason}"
     console.print(f"{result.point}: {end}", markup=False, soft_wrap=True)

@@ -4,15 +4,18 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from actscope.checkpoint import Checkpoint
 from actscope.config import Point
 from actscope.data import Data
 from actscope.errors import ConfigError
@@ -68,19 +71,40 @@ def train_stack(
     *,
     dtype: torch.dtype = torch.float32,
     on_step: Callable[[int], None] = lambda _: None,
+    checkpoint: Checkpoint | None = None,
 ) -> list[RunResult]:
     """Train points that differ in activation, learning rate and seed only, all at once.
 
     Each run's numbers are those that it would have alone. `on_step` is told the minibatches done.
+    With `checkpoint` the training goes on where that stands, to the same numbers, and saves it from
+    time to time; to discard it is left to the caller.
     """
     assert len({stack_key(point) for point in points}) == 1, "these points cannot share a stack"
     by_activation = sorted(range(len(points)), key=lambda i: repr(points[i].activation))
     with steady_arithmetic():
         training = Training([points[i] for i in by_activation], data, dtype)
+        if checkpoint is not None:
+            assert (len(checkpoint.signatures), checkpoint.dtype) == (len(points), dtype)
+            _go_on(training, checkpoint)
+        saved_at = time.monotonic()
         for step in training.steps():
+            if checkpoint is not None and time.monotonic() - saved_at >= checkpoint.seconds:
+                checkpoint.save(training.state())
+                saved_at = time.monotonic()
             on_step(step)
         results = training.results()
     return [results[by_activation.index(i)] for i in range(len(points))]
+
+
+def _go_on(training: "Training", checkpoint: Checkpoint) -> None:
+    state = checkpoint.load()
+    if state is None:
+        return
+    try:
+        training.load_state(state)
+    except ValueError as error:
+        # A signature knows a function by its name: a user's own may have other parameters by now.
+        checkpoint.drop(str(error))
 
 
 def stack_key(point: Point) -> Point:
@@ -124,6 +148,14 @@ def steady_arithmetic() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+class Resumable(Protocol):
+    """What can be taken up again from tensors."""
+
+    def state(self) -> dict[str, Tensor]: ...
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None: ...
+
+
 class Training:
     """The state of a stack between two minibatches."""
 
@@ -133,6 +165,7 @@ class Training:
         self.settings = points[0].train
         self.stack = StackedMLP(points, data.features, data.classes, dtype)
         self.optimiser = SGD(self.stack, points, dtype)
+        self.done = 0  # minibatches
         self.total = total_steps(points[0], data)
         self.steps_per_epoch = self.total // self.settings.epochs
         self.record_every = self._in_steps(points[0].trajectory.every)
@@ -147,18 +180,20 @@ class Training:
         self.diverged_state: dict[int, dict[str, Tensor]] = {}
 
     def steps(self) -> Iterator[int]:
-        """Train to the end, yielding after each minibatch how many are done."""
+        """Train on to the end, yielding after each minibatch how many are done."""
         seeds = [point.seed for point in self.points]
         epochs, batch_size = self.settings.epochs, self.settings.batch_size
-        for step, (x, y) in enumerate(minibatches(self.data, seeds, batch_size, epochs), 1):
+        batches = minibatches(self.data, seeds, batch_size, epochs, self.done)
+        for step, (x, y) in enumerate(batches, self.done + 1):
+            if len(self.diverged_state) == len(self.points):
+                return
             self._learn(step, x, y)
             if step % self.steps_per_epoch == 0:
                 self._evaluate(step)
             if step % self.probe_every == 0 or step == self.total:
                 self._look_at_probe_set(step)
+            self.done = step
             yield step
-            if len(self.diverged_state) == len(self.points):
-                return
 
     def results(self) -> list[RunResult]:
         """What came of each run."""
@@ -179,6 +214,44 @@ class Training:
             )
             for run, point in enumerate(self.points)
         ]
+
+    def state(self) -> dict[str, Tensor]:
+        """All that is needed to go on from here; some of it not copied."""
+        diverged_at = [-1 if step is None else step for step in self.diverged_at]
+        state = {"done": torch.tensor(self.done), "diverged_at": torch.tensor(diverged_at)}
+        for name, part in self._parts().items():
+            state |= _prefixed(name, part.state())
+        for run, own in self.diverged_state.items():
+            state |= _prefixed(f"diverged/{run}", own)
+        return state
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from there.
+
+        Raises:
+            ValueError: it is not the state of such a stack; nothing was changed.
+
+        """
+        for name, part in self._parts().items():
+            part.load_state(_under(name, state))
+        self.done = int(state["done"])
+        self.has_diverged = state["diverged_at"] >= 0
+        self.diverged_at = [None if step < 0 else step for step in state["diverged_at"].tolist()]
+        self.diverged_state = {
+            run: _under(f"diverged/{run}", state)
+            for run, step in enumerate(self.diverged_at)
+            if step is not None
+        }
+
+    def _parts(self) -> dict[str, Resumable]:
+        return {
+            "stack": self.stack,  # first, as it sees whether the state is of such a stack
+            "optimiser": self.optimiser,
+            "history": self.history,
+            "late": self.late,
+            "trajectory": self.trajectory,
+            "probe": self.probe,
+        }
 
     def _learn(self, step: int, x: Tensor, y: Tensor) -> None:
         is_recorded = step % self.record_every == 0 or step == self.total
@@ -246,6 +319,16 @@ class Training:
         self.has_diverged |= news
 
 
+def _prefixed(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}/{name}": value for name, value in state.items()}
+
+
+def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The inverse of `_prefixed`."""
+    start = f"{prefix}/"
+    return {name[len(start) :]: state[name] for name in state if name.startswith(start)}
+
+
 def probe_set(examples: int) -> Tensor:
     """Which training examples every run is probed on: the same ones, whatever its seed."""
     rng = torch.Generator().manual_seed(stream_seed(0, "probe"))
@@ -253,11 +336,12 @@ def probe_set(examples: int) -> Tensor:
 
 
 def minibatches(
-    data: Data, seeds: Sequence[int], batch_size: int, epochs: int
+    data: Data, seeds: Sequence[int], batch_size: int, epochs: int, done: int = 0
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Inputs [R or 1, B, I] and classes [R or 1, B], shuffled anew each epoch by each run's seed.
 
-    Runs of one seed see the same minibatches; where all do, the first dimension is 1.
+    Runs of one seed see the same minibatches; where all do, the first dimension is 1. The first
+    `done` minibatches are left out.
     """
     streams = {
         seed: torch.Generator().manual_seed(stream_seed(seed, "order"))
@@ -265,11 +349,15 @@ def minibatches(
     }
     examples = len(data.train_x)
     for _ in range(epochs):
+        # Those of past epochs are drawn again, so that no state of a generator has to be kept.
         orders = {seed: torch.randperm(examples, generator=rng) for seed, rng in streams.items()}
         rows = torch.stack(
             list(orders.values()) if len(orders) == 1 else [orders[s] for s in seeds]
         )
-        for chosen in rows.split(batch_size, dim=1):
+        batches = rows.split(batch_size, dim=1)
+        skipped = min(done, len(batches))
+        done -= skipped
+        for chosen in batches[skipped:]:
             flat = chosen.flatten()
             # index_select gathers several times faster than x[index].
             x = torch.index_select(data.train_x, 0, flat)

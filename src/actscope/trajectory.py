@@ -49,6 +49,16 @@ class Recorder:
         # In float64, where no sum of finite float32 numbers overflows.
         return torch.isfinite(self.records[-1].flatten(1).sum(1, dtype=torch.float64))
 
+    def state(self) -> dict[str, Tensor]:
+        if not self.records:
+            return {}
+        return {"step": torch.tensor(self.steps), "record": torch.stack(self.records)}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        if state:
+            self.steps = state["step"].tolist()
+            self.records = list(state["record"].unbind())
+
     def frames(self, widths: Sequence[int], until: Sequence[int | None]) -> list[pd.DataFrame]:
         """One table a run, up to but not including step `until` where that is given."""
         nothing = torch.empty(0, len(until), len(self.quantities), sum(widths))

@@ -57,7 +57,7 @@ class Lab:
         """Train points of one stack and finish their runs."""
         sweep = self.sweep(study)
         ids = self.log(sweep, self.train(points))
-        end_sweep(self.store, sweep, succeeded=True)
+        end_sweep(self.store, sweep, "FINISHED")
         return ids
 
 

@@ -1,0 +1,65 @@
+"""What the commands beside training have in common: settings as words, errors as one line."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from actscope.config import parse, plain
+from actscope.errors import ActscopeError, ConfigError
+
+Settings = TypeVar("Settings")
+
+
+def run_command(
+    name: str,
+    description: str,
+    kind: type[Settings],
+    command: Callable[[Settings], int],
+    words: Sequence[str] | None = None,
+    flags: Sequence[str] = (),
+) -> int:
+    """Do `command` with the settings of the command line, `setting=value`; its exit code.
+
+    `flags`: settings that are also set true by `--name`.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m actscope.{name}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("settings", nargs="*", metavar="setting=value", help="see above")
+    for flag in flags:
+        parser.add_argument(f"--{flag}", action="store_true", help="see above")
+    given = parser.parse_intermixed_args(words)
+    set_flags = [f"{flag}=true" for flag in flags if getattr(given, flag)]
+    try:
+        return command(read_settings(kind, [*given.settings, *set_flags]))
+    except ActscopeError as error:
+        sys.stderr.write(f"actscope: {' '.join(str(error).split())}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def read_settings(kind: type[Settings], words: Sequence[str]) -> Settings:
+    """Make `setting=value` words a `kind`, or raise ConfigError.
+
+    `tracking.uri` is MLFLOW_TRACKING_URI unless it is given.
+    """
+    for word in words:
+        if "=" not in word:
+            raise ConfigError(f"{word}: give settings as name=value")
+    settings: dict[str, Any] = {"tracking": {"uri": os.environ.get("MLFLOW_TRACKING_URI")}}
+    try:
+        given = OmegaConf.from_dotlist(list(words))
+        return parse(kind, plain(OmegaConf.merge(settings, given)))  # type: ignore[arg-type]
+    except (OmegaConfBaseException, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(" ".join(str(error).split())) from error

@@ -1,0 +1,64 @@
+"""Whether the process that opened a run still lives, seen from here or from another machine."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import psutil
+
+from actscope.tracking.store import STORE_ERRORS, Store
+
+SECONDS_BETWEEN_BEATS = 30.0
+SECONDS_TILL_DEAD = 300.0  # without a beat; clocks of two machines may differ by a part of it
+
+
+def signs_of_life() -> dict[str, str]:
+    """Tags that say which process opens a run, and that it was alive just now."""
+    process = psutil.Process()
+    return {
+        "actscope.host": socket.gethostname(),
+        "actscope.process": f"{process.pid} {process.create_time():.2f}",
+        "actscope.heartbeat": str(int(time.time())),
+    }
+
+
+def is_alive(tags: Mapping[str, str]) -> bool:
+    """Whether the process of `signs_of_life`, under names without `actscope.`, still lives.
+
+    On its own machine the process itself is looked for; from elsewhere its last heartbeat counts.
+    """
+    if tags.get("host") == socket.gethostname():
+        pid, _, created = tags.get("process", "").partition(" ")
+        try:
+            return f"{psutil.Process(int(pid)).create_time():.2f}" == created
+        except (psutil.NoSuchProcess, ValueError):
+            return False
+    return time.time() - float(tags.get("heartbeat", 0)) < SECONDS_TILL_DEAD
+
+
+@contextmanager
+def beating(
+    store: Store, run_id: str | None, seconds: float = SECONDS_BETWEEN_BEATS
+) -> Iterator[None]:
+    """Keep the heartbeat tag of a run, if there is one, fresh from a thread of its own."""
+    ended = threading.Event()
+
+    def beat(run_id: str) -> None:
+        while not ended.wait(seconds):
+            try:
+                store.client.set_tag(run_id, "actscope.heartbeat", str(int(time.time())))
+            except STORE_ERRORS:  # away for a while; the next beat may reach it
+                continue
+
+    if run_id is None:
+        yield
+        return
+    thread = threading.Thread(target=beat, args=[run_id], name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

@@ -1,0 +1,178 @@
+"""A sweep as a run of its own: what it is about to train, whether it lives, how it ended."""
+
+import json
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any, Self
+
+import numpy as np
+import torch
+
+from actscope.config import Point, flat_settings
+from actscope.data import load_data
+from actscope.project import git_state
+from actscope.signature import Signature, signature_of
+from actscope.tracking.attempts import Attempt, read_attempts
+from actscope.tracking.heartbeat import is_alive, signs_of_life
+from actscope.tracking.reading import fetch_artifact
+from actscope.tracking.store import Store, ensure_experiment
+
+GRID = "grid.jsonl"
+SECONDS_BETWEEN_LOOKS = 0.2
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One `-m` call on one study: the runs it makes stand under a parent run."""
+
+    id: str
+    study: str
+    experiment_id: str
+    parent_run_id: str | None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A point of a sweep's grid as it is written down: its flat settings and its signature."""
+
+    name: str
+    settings: Mapping[str, Any]
+    signature: Signature
+
+    @classmethod
+    def of(cls, point: Point) -> Self:
+        signature = signature_of(point, load_data(point.data))
+        return cls(str(point), flat_settings(point), signature)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        fields = json.loads(text)
+        return cls(fields["name"], fields["settings"], Signature(**fields["signature"]))
+
+
+def begin_sweep(store: Store, study: str, sweep_id: str, grid: Sequence[Cell]) -> Sweep:
+    """Make the study's experiment, if it is new, and the parent run, which announces the grid.
+
+    Of two sweeps with points in common the one with the lower ticket trains them: Lamport's bakery
+    (1974), which needs no lock that all machines share. A sweep without a ticket is drawing one.
+    """
+    experiment_id = ensure_experiment(store, study)
+    run = store.client.create_run(
+        experiment_id,
+        run_name=f"sweep {sweep_id}",
+        tags={
+            "actscope.kind": "sweep",
+            "actscope.sweep": sweep_id,
+            **signs_of_life(),
+            **origin(),
+        },
+    )
+    run_id = run.info.run_id
+    store.client.log_text(run_id, "\n".join(cell.to_json() for cell in grid), GRID)
+    taken = [_ticket(attempt) for attempt in read_attempts(store, experiment_id)]
+    store.client.set_tag(run_id, "actscope.ticket", str(1 + max(taken)))
+    return Sweep(sweep_id, study, experiment_id, run_id)
+
+
+def end_sweep(store: Store, sweep: Sweep, status: str) -> None:
+    """Close the parent run, and as KILLED what a lost worker or an interrupt left open under it."""
+    for attempt in read_attempts(store, sweep.experiment_id):
+        is_own = attempt.tags.get("sweep") == sweep.id and attempt.run_id != sweep.parent_run_id
+        if is_own and attempt.is_open:
+            _close(store, attempt, "its worker was lost, or its sweep interrupted")
+    if sweep.parent_run_id is not None:
+        store.client.set_terminated(sweep.parent_run_id, status)
+
+
+def close_abandoned(store: Store, experiment_id: str) -> list[Attempt]:
+    """Close as KILLED the runs whose process died without closing them, and tell which."""
+    abandoned = find_abandoned(read_attempts(store, experiment_id))
+    for attempt in abandoned:
+        _close(store, attempt, "its process died without closing it")
+    return abandoned
+
+
+def find_abandoned(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Those of an experiment's runs that are open although nobody works on them any more."""
+    living = living_sweeps(attempts)
+    return [
+        attempt
+        for attempt in attempts
+        if attempt.is_open
+        and "kind" in attempt.tags  # else another program's
+        and not is_alive(attempt.tags)
+        and attempt.tags.get("sweep") not in living
+    ]
+
+
+def living_sweeps(attempts: Sequence[Attempt]) -> dict[str, Attempt]:
+    """Sweeps at work, here or elsewhere, by id."""
+    return {
+        attempt.tags["sweep"]: attempt
+        for attempt in attempts
+        if attempt.is_sweep and attempt.is_open and is_alive(attempt.tags)
+    }
+
+
+def claimed_elsewhere(store: Store, sweep: Sweep) -> dict[str, Attempt]:
+    """Signatures of the points that other living sweeps train, with who trains each.
+
+    Waits for sweeps that are drawing their ticket.
+    """
+    while True:
+        attempts = read_attempts(store, sweep.experiment_id)
+        others = [a for a in living_sweeps(attempts).values() if a.run_id != sweep.parent_run_id]
+        if all("ticket" in other.tags for other in others):
+            break
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    own = next(attempt for attempt in attempts if attempt.run_id == sweep.parent_run_id)
+    return {
+        cell.signature.whole: other
+        for other in others
+        if (_ticket(other), other.run_id) < (_ticket(own), own.run_id)
+        for cell in read_grid(store, sweep.study, other.run_id)
+    }
+
+
+def read_grid(store: Store, study: str, run_id: str) -> list[Cell]:
+    """The grid that a sweep announced, by the id of its parent run."""
+    lines = fetch_artifact(store, study, run_id, GRID).read_text().splitlines()
+    return [Cell.from_json(line) for line in lines]
+
+
+def origin() -> Mapping[str, str]:
+    """Tags that say which program and which state of it makes a run."""
+    git = git_state()
+    return {
+        "mlflow.source.name": "actscope",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": git.commit,
+        "actscope.git_dirty": git.dirty,
+        "actscope.platform": json.dumps(current_platform()),
+    }
+
+
+@cache
+def current_platform() -> Mapping[str, str]:
+    """What beside code and data has a bearing on the last bits of a run's numbers."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+    }
+
+
+def _ticket(attempt: Attempt) -> int:
+    return int(attempt.tags.get("ticket", 0))
+
+
+def _close(store: Store, attempt: Attempt, reason: str) -> None:
+    store.client.set_tag(attempt.run_id, "actscope.reason", reason)
+    store.client.set_terminated(attempt.run_id, "KILLED")

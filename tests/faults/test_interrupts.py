@@ -1,0 +1,183 @@
+"""Sweeps that are stopped: by Ctrl-C, by SIGTERM, by SIGKILL at any moment, or by one another."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+from rich.console import Console
+from tests.support.making import RELU, make_point
+
+from actscope import tracking
+from actscope.config import Tracking
+from actscope.errors import MissingStudyError
+from actscope.project import ROOT
+from actscope.stacks import Resources
+from actscope.sweep import run_sweep
+
+STUDY = "interrupted"
+ARTIFACTS = {
+    "config.yaml",
+    "history.parquet",
+    "trajectory.parquet",
+    "probe.parquet",
+    "model.safetensors",
+    "trajectories.png",
+}
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Tracking:
+    return Tracking(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
+
+
+@pytest.fixture
+def start(tmp_path: Path, settings: Tracking) -> Iterator[Start]:
+    """`start("seed=0,1")`: begin `python -m actscope -m study=... seed=0,1` in its own session."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def started(*words: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "actscope", "-m", f"study={STUDY}", *words]
+        folder = f"hydra.sweep.dir={tmp_path}/outputs/{len(processes)}"
+        process = subprocess.Popen(
+            [*command, "activation=relu", "lr=0.01", "trajectory.every=epoch", folder],
+            env={**os.environ, "MLFLOW_TRACKING_URI": str(settings.uri), "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        processes.append(process)
+        return process
+
+    yield started
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def runs_of(settings: Tracking) -> pd.DataFrame:
+    return tracking.read_runs(tracking.locate_store(settings), STUDY)
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it never came about"
+        time.sleep(0.1)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process runs; one that ended and was not asked about yet does not."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def is_training(settings: Tracking) -> bool:
+    """Whether a worker has opened a run."""
+    database = Path(str(tracking.locate_store(settings)))
+    try:
+        return database.exists() and "RUNNING" in set(runs_of(settings).get("status", []))
+    except (*tracking.STORE_ERRORS, MissingStudyError):  # a store that is being made right now
+        return False
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_workers_closes_runs_and_tells_how_to_go_on(
+    start: Start, settings: Tracking, number: signal.Signals, code: int
+) -> None:
+    process = start("seed=0,1", "train.epochs=100000", "hydra.launcher.workers=2")
+    wait_for(lambda: is_training(settings))
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    process.send_signal(number)
+    wait_for(lambda: not any(map(is_alive, family)), seconds=5)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "interrupted: 0 of 2 points are finished; to go on: python -m actscope -m" in said
+    assert "Traceback" not in said
+    assert set(runs_of(settings)["status"]) == {"KILLED"}
+
+
+def test_two_sweeps_at_once_on_a_fresh_store_train_each_point_once(
+    start: Start, settings: Tracking
+) -> None:
+    two_at_once(start, settings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attempt", range(20))
+def test_two_sweeps_at_once_again_and_again(start: Start, settings: Tracking, attempt: int) -> None:
+    two_at_once(start, settings)
+
+
+def two_at_once(start: Start, settings: Tracking) -> None:
+    words = ("seed=0,1,2", "train.epochs=3", "model.hidden=[4]", "hydra.launcher.workers=2")
+    both = [start(*words), start(*words)]
+    said = [process.communicate(timeout=180)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert sorted(runs_of(settings)["status"]) == ["FINISHED"] * 3, said
+
+
+@pytest.mark.slow
+def test_a_sweep_killed_twenty_times_ends_as_one_that_never_was(
+    start: Start, settings: Tracking, tmp_path: Path
+) -> None:
+    seeds, words = range(12), ("train.epochs=150", "hydra.launcher.stack_size=1")
+    grid = f"seed={','.join(map(str, seeds))}"
+    rng = np.random.default_rng(20170523)
+    for _ in range(20):
+        process = start(grid, *words)
+        family = [psutil.Process(process.pid)]
+        time.sleep(rng.uniform(1, 12))
+        family += psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        process.communicate(timeout=60)
+        wait_for(lambda: not any(map(is_alive, family)), seconds=10)
+    process = start(grid, *words)
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+
+    runs = runs_of(settings)
+    assert set(runs["status"]) <= {"FINISHED", "KILLED"}
+    finished = runs[runs["status"] == "FINISHED"]
+    assert sorted(finished["seed"].astype(int)) == list(seeds)
+    assert_same_as_uninterrupted(settings, finished, tmp_path)
+
+
+def assert_same_as_uninterrupted(
+    settings: Tracking, finished: pd.DataFrame, tmp_path: Path
+) -> None:
+    points = [
+        make_point(
+            RELU,
+            study=STUDY,
+            seed=int(seed),
+            hidden=(64,),
+            epochs=150,
+            batch_size=100,
+            every="epoch",
+            probe_every=50,
+        )
+        for seed in finished["seed"]
+    ]
+    calm = Tracking(f"sqlite:///{tmp_path}/calm/mlflow.db")
+    results = run_sweep(points, calm, "calm", Resources(0, 20), Console(quiet=True))
+    for point, run_id in zip(points, finished["run_id"], strict=True):
+        stormy, quiet = tracking.locate_store(settings), tracking.locate_store(calm)
+        folder = tracking.fetch_artifact(stormy, STUDY, run_id, "config.yaml").parent
+        assert {path.name for path in folder.iterdir()} == ARTIFACTS
+        for read in (tracking.read_history, tracking.read_trajectory, tracking.read_probe):
+            pd.testing.assert_frame_equal(
+                read(stormy, STUDY, run_id), read(quiet, STUDY, results[point].run_id)
+            )
