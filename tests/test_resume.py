@@ -15,6 +15,7 @@ from actscope import sweep, tracking
 from actscope.config import Activation, Point, SweepRules, Tracking
 from actscope.outcome import Outcome
 from actscope.results import Done, Failed, Result
+from actscope.screen import Progress
 from actscope.signature import code_hash
 from actscope.stacks import Resources
 from actscope.sweep import DEFAULT_RULES, plan_sweep, run_alone, run_sweep
@@ -51,6 +52,10 @@ class Session:
             return run_sweep(points, self.settings, sweep_id, Resources(0, 20), console, rules)
         finally:
             self.said = screen.getvalue()
+
+    def history(self, result: Result) -> pd.DataFrame:
+        assert isinstance(result, Done)
+        return tracking.read_history(tracking.locate_store(self.settings), STUDY, result.run_id)
 
     def runs(self) -> pd.DataFrame:
         return tracking.read_runs(tracking.locate_store(self.settings), STUDY)
@@ -190,6 +195,38 @@ def test_a_live_sweep_elsewhere_is_left_alone(session: Session, settings: Tracki
     run_id = tracking.begin_run(store, living, GRID[0], sweep.load_data(GRID[0].data))
     session.run(GRID[1:2], "s2")
     assert session.runs().set_index("run_id").loc[run_id, "status"] == "RUNNING"
+
+
+def test_a_stack_goes_on_from_where_an_interrupt_left_it(
+    session: Session, settings: Tracking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = [make_point(RELU, seed=seed, epochs=3, every="epoch") for seed in (0, 1)]
+    seen: list[int] = []
+
+    def interrupt(progress: Progress, stack: int, run_steps: int) -> None:
+        seen.append(run_steps)
+        if stack == 0 and run_steps >= 100:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Progress, "advance", interrupt)
+    saving = SweepRules(checkpoint_minutes=0)
+    with pytest.raises(KeyboardInterrupt):
+        session.run(points, rules=saving)
+    assert "interrupted: 0 of 2 points are finished" in session.said
+    assert list((tmp_path / "mlruns" / "checkpoints" / STUDY).iterdir()) != []
+
+    seen.clear()
+    monkeypatch.setattr(Progress, "advance", lambda *told: seen.append(told[-1]))
+    results = session.run(points, "s2", saving)
+    assert seen[0] == 101  # the stack of the first seed was saved before that step
+    assert list((tmp_path / "mlruns" / "checkpoints" / STUDY).iterdir()) == []
+
+    calm = Session(Tracking(f"sqlite:///{tmp_path}/calm/mlflow.db"))
+    expected = calm.run(points)
+    for point in points:
+        pd.testing.assert_frame_equal(
+            session.history(results[point]), calm.history(expected[point])
+        )
 
 
 def test_ten_thousand_runs_are_looked_up_by_few_statements(settings: Tracking) -> None:

@@ -27,6 +27,10 @@ class MissingStudyError(StoreError):
     """The tracking store, if there is one, has no such study."""
 
 
+class BundleError(ActscopeError, ValueError):
+    """A bundle, or a parcel in the spool, is damaged, unsafe or of a kind that is not known."""
+
+
 class SweepError(ActscopeError, RuntimeError):
     """Some points of a sweep did not finish."""
 

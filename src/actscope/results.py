@@ -1,13 +1,20 @@
 """What a sweep brings back of each point."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from actscope.config import Point
 from actscope.outcome import Outcome
 from actscope.tracking import Attempt
+
+NOT_TRAINED = "not trained"
 
 
 @dataclass(frozen=True)
@@ -39,11 +46,29 @@ def done_before(point: Point, attempt: Attempt) -> Done:
     return Done(point, attempt.run_id, outcome, accuracy, is_earlier=True)
 
 
-def by_cell(results: Sequence[Result]) -> Iterator[tuple[float, str, list[Result]]]:
-    """Results of each rate and activation, in that order."""
+def cell_means(results: Sequence[Result]) -> pd.DataFrame:
+    """Final test accuracy of each rate and activation, in that order, and how its points ended.
+
+    Columns: lr, activation, mean, sd, n (points with a final accuracy), outcomes (in words).
+    """
 
     def cell(result: Result) -> tuple[float, str]:
         return result.point.lr, result.point.activation.name
 
-    for (lr, activation), members in groupby(sorted(results, key=cell), key=cell):
-        yield lr, activation, list(members)
+    return pd.DataFrame(
+        [_cell_row(*key, list(own)) for key, own in groupby(sorted(results, key=cell), key=cell)]
+    )
+
+
+def _cell_row(lr: float, activation: str, members: Sequence[Result]) -> dict[str, Any]:
+    finals = np.array([r.test_accuracy for r in members if isinstance(r, Done)], dtype=float)
+    finals = finals[np.isfinite(finals)]
+    ended = Counter(str(r.outcome) if isinstance(r, Done) else NOT_TRAINED for r in members)
+    return {
+        "lr": lr,
+        "activation": activation,
+        "mean": finals.mean() if len(finals) else math.nan,
+        "sd": finals.std(ddof=1) if len(finals) > 1 else math.nan,
+        "n": len(finals),
+        "outcomes": ", ".join(f"{count} {outcome}" for outcome, count in sorted(ended.items())),
+    }

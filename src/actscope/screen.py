@@ -1,14 +1,15 @@
 """What a person sees of a sweep: the plan, the progress, the table at the end."""
 
+import math
 import shlex
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
 from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.table import Table
@@ -16,7 +17,7 @@ from rich.text import Text
 
 from actscope.config import Point
 from actscope.progress import columns
-from actscope.results import Done, Failed, Result, by_cell
+from actscope.results import Done, Failed, Result, cell_means
 from actscope.standing import Standing, State
 from actscope.tracking import Cell
 
@@ -166,6 +167,13 @@ def print_summary(console: Console, results: Sequence[Result]) -> None:
         console.print(f"next:   make report STUDY={study}   or   make ui")
 
 
+def print_kept(console: Console, results: int, folder: Path) -> None:
+    """Tell of results that could not be brought into the store."""
+    if results:
+        line = f"kept:   {results} results in {folder}: `make sync` delivers them to the store"
+        console.print(line, markup=False, soft_wrap=True)
+
+
 def print_result(console: Console, result: Result) -> None:
     """Tell how a single run ended."""
     if isinstance(result, Done):
@@ -184,24 +192,19 @@ def summary_table(results: Sequence[Result]) -> Table:
         is_text = heading in ("activation", "outcomes")
         table.add_column(heading, justify="left" if is_text else "right")
     previous = None
-    for lr, activation, members in by_cell(results):
-        if previous not in (None, lr):
+    for cell in cell_means(results).to_dict("records"):
+        if previous not in (None, cell["lr"]):
             table.add_section()
-        previous = lr
-        table.add_row(f"{lr:g}", activation, *_accuracy_cells(members), _outcomes(members))
+        previous = cell["lr"]
+        table.add_row(
+            f"{cell['lr']:g}",
+            cell["activation"],
+            *(_accuracy(cell[number]) for number in ("mean", "sd")),
+            str(cell["n"]),
+            cell["outcomes"],
+        )
     return table
 
 
-def _accuracy_cells(members: Sequence[Result]) -> tuple[str, str, str]:
-    finals = np.array([result.test_accuracy for result in members if isinstance(result, Done)])
-    finals = finals[np.isfinite(finals)]
-    mean = f"{finals.mean():.4f}" if len(finals) else "-"
-    deviation = f"{finals.std(ddof=1):.4f}" if len(finals) > 1 else "-"
-    return mean, deviation, str(len(finals))
-
-
-def _outcomes(members: Sequence[Result]) -> str:
-    counts = Counter(
-        str(result.outcome) if isinstance(result, Done) else "not trained" for result in members
-    )
-    return ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+def _accuracy(value: float) -> str:
+    return f"{value:.4f}" if math.isfinite(value) else "-"

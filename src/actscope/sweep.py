@@ -3,6 +3,7 @@
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 
 from rich.console import Console
 
@@ -10,7 +11,7 @@ from actscope import checkpoint, screen, tracking
 from actscope.config import Point, SweepRules, Tracking
 from actscope.data import load_data
 from actscope.errors import MissingStudyError, SweepError
-from actscope.results import Done, Failed, Result, done_before
+from actscope.results import Done, Failed, Result, cell_means, done_before
 from actscope.screen import Progress
 from actscope.stacks import Resources, Stack, make_stacks, run_steps_of
 from actscope.standing import Standing, State, standings
@@ -42,6 +43,7 @@ def run_sweep(
     grid = _checked(points)
     store = tracking.open_store(settings)
     screen.print_grid(console, points, str(store))
+    _deliver(store, console)
     results: dict[Point, Result] = {}
     with ExitStack() as opened:
         sweeps = {
@@ -61,6 +63,7 @@ def run_sweep(
         for point in grid:
             results.setdefault(point, Failed(point, STOPPED))
     screen.print_summary(console, [results[point] for point in grid])
+    screen.print_kept(console, len(_kept(store)), tracking.spool_folder(store))
     return results
 
 
@@ -95,6 +98,7 @@ def run_alone(
     """Train and track one point in this process, under no parent run, unless it is finished."""
     grid = _checked([point])
     store = tracking.open_store(settings)
+    _deliver(store, console)
     sweep = Sweep(sweep_id, point.study, tracking.ensure_experiment(store, point.study), None)
     tracking.close_abandoned(store, sweep.experiment_id)
     result: Result | None = None
@@ -125,6 +129,17 @@ def _checked(points: Sequence[Point]) -> Grid:
     return {point: Cell.of(point) for point in points}
 
 
+def _deliver(store: Store, console: Console) -> None:
+    """Bring what was kept while the store was away into it, before looking for what is finished."""
+    delivered = tracking.deliver_spooled(store, tracking.spool_folder(store))
+    if delivered:
+        console.print(f"sync    {len(delivered)} results that were kept here are delivered")
+
+
+def _kept(store: Store) -> Sequence[Path]:
+    return tracking.look_into(store, tracking.spool_folder(store)).waiting
+
+
 def _by_study(grid: Grid) -> dict[str, Grid]:
     studies: dict[str, Grid] = {}
     for point, cell in grid.items():
@@ -143,10 +158,13 @@ def _announced(
         tracking.close_abandoned(store, sweep.experiment_id)
         with tracking.beating(store, sweep.parent_run_id):
             yield sweep
-        is_done = all(isinstance(results.get(point), Done) for point in grid)
+        is_done = all(isinstance(results[point], Done) for point in grid)
         status = "FINISHED" if is_done else "FAILED"
+        with tracking.unless_away(store):
+            tracking.summarise_sweep(store, sweep, cell_means([results[point] for point in grid]))
     finally:
-        tracking.end_sweep(store, sweep, status)
+        with tracking.unless_away(store):
+            tracking.end_sweep(store, sweep, status)
 
 
 def _train_what_is_left(

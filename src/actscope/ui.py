@@ -6,7 +6,7 @@ import socket
 import sys
 
 from actscope import tracking
-from actscope.config import Tracking
+from actscope.config import Tracking, parse
 from actscope.errors import ActscopeError, StoreError
 
 HOST = "127.0.0.1"
@@ -22,13 +22,16 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default 5000)")
     port = parser.parse_args().port
     try:
-        store = tracking.open_store(Tracking(os.environ.get("MLFLOW_TRACKING_URI")))
-        command = server_command(store, port)
+        settings = parse(Tracking, {"uri": os.environ.get("MLFLOW_TRACKING_URI")}, "tracking")
+        command = server_command(tracking.locate_store(settings), port)
+        store = tracking.open_store(settings, to_write=False)
+        studies = tracking.studies(store)
     except ActscopeError as error:
-        sys.exit(f"actscope: {error}")
+        sys.stderr.write(f"actscope: {error}\n")
+        sys.exit(error.exit_code)
     address = f"http://{HOST}:{port}"
     print(f"MLflow's UI: {address}   (Ctrl-C ends it)")  # noqa: T201
-    for study, experiment_id in tracking.studies(store).items():
+    for study, experiment_id in studies.items():
         print(f"  {study}: {address}/#/experiments/{experiment_id}/runs", flush=True)  # noqa: T201
     os.execvpe(command[0], command, {**os.environ, **SERVER_SETTINGS})  # noqa: S606 - fixed words
 
@@ -46,9 +49,10 @@ def server_command(store: tracking.Store, port: int) -> list[str]:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
-        except OSError as error:
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", error)
             raise StoreError(
-                f"port {port} on {HOST} cannot be used ({error.strerror}): give another, PORT=5001"
+                f"port {port} on {HOST} cannot be used ({reason}): give another, PORT=5001"
             ) from error
     return [
         *(sys.executable, "-m", "mlflow", "server"),

@@ -18,7 +18,7 @@ from actscope.results import Done, Failed, Result, done_before
 from actscope.screen import Progress
 from actscope.signature import signature_of
 from actscope.stacks import Stack
-from actscope.tracking import Store, Sweep
+from actscope.tracking import Attempt, Store, Sweep
 from actscope.train import RunResult, train_stack
 
 if TYPE_CHECKING:
@@ -87,11 +87,13 @@ def train_and_track(task: Task, on_step: OnStep) -> list[Result]:
 
 
 def _finished_in(task: Task) -> dict[Point, Result]:
-    by_signature = {
-        attempt.signature.whole: attempt
-        for attempt in tracking.read_attempts(task.store, task.sweep.experiment_id)
-        if attempt.is_finished and attempt.tags.get("sweep") == task.sweep.id
-    }
+    by_signature: dict[str, Attempt] = {}
+    with tracking.unless_away(task.store):
+        by_signature = {
+            attempt.signature.whole: attempt
+            for attempt in tracking.read_attempts(task.store, task.sweep.experiment_id)
+            if attempt.is_finished and attempt.tags.get("sweep") == task.sweep.id
+        }
     data = load_data(task.stack[0].data)
     signatures = {point: signature_of(point, data).whole for point in task.stack}
     return {

@@ -2,11 +2,9 @@
 
 import argparse
 import sys
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from types import TracebackType
-from typing import Annotated, Self
+from typing import Annotated, NoReturn
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, OverrideParseException
@@ -14,13 +12,13 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
 from actscope import tracking
 from actscope.config import CLOSED, Int, Name, Tracking, parse, plain
 from actscope.errors import ActscopeError, ConfigError, MissingStudyError, ReportError
+from actscope.progress import LateProgress
 from actscope.project import CONF, ROOT
 from actscope.report import claims, frames, page
 from actscope.report.checks import Ruling
@@ -48,7 +46,6 @@ settings, with their defaults in conf/report.yaml:
 
 The same runs give the same files, byte for byte.
 """
-SECONDS_IN_SILENCE = 5.0
 ARTICLE_STUDIES = ("article_width", "article_accuracy", "article_dying", "edge")
 ARTICLE_TITLE = "The article, claim by claim"
 
@@ -70,9 +67,8 @@ class Settings:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks; the exit code."""
-    words = _command_line().parse_args(arguments).overrides
     try:
-        command, overrides = _command_of(words)
+        command, overrides = _command_of(_command_line().parse_args(arguments).overrides)
         command(read_settings(overrides))
     except ActscopeError as error:
         sys.stderr.write(f"actscope: {' '.join(str(error).split())}\n")
@@ -156,7 +152,7 @@ def _write(
     verdicts: Sequence[Verdict],
 ) -> None:
     folder = ROOT / settings.report.folder / name
-    with LateProgress(page.steps(parts)) as progress:
+    with LateProgress("reading and drawing", page.steps(parts)) as progress:
         files = page.build(store, title, parts, verdicts, progress.advance)
     try:
         page.write(files, folder)
@@ -184,37 +180,15 @@ def read_settings(overrides: Sequence[str]) -> Settings:
     return parse(Settings, plain(config))
 
 
-class LateProgress:
-    """A bar on stderr that shows up only where the work takes long, and a person is watching."""
+class OneLineParser(argparse.ArgumentParser):
+    """Tells a wrong word as every other mistake is told, without the usage above it."""
 
-    def __init__(self, total: int) -> None:
-        self.started = time.monotonic()
-        self.is_shown = False
-        console = Console(stderr=True)
-        self.bar = Progress(console=console, disable=not console.is_terminal, transient=True)
-        self.task = self.bar.add_task("reading and drawing", total=total)
-
-    def advance(self) -> None:
-        self.bar.advance(self.task)
-        if not self.is_shown and time.monotonic() - self.started > SECONDS_IN_SILENCE:
-            self.is_shown = True
-            self.bar.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
-        if self.is_shown:  # else stopping it prints an empty line
-            self.bar.stop()
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see {self.prog} --help")
 
 
-def _command_line() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _command_line() -> OneLineParser:
+    parser = OneLineParser(
         prog="python -m actscope.report",
         description="Build the report of a study: reports/<study>/index.html, tables, figures.",
         epilog=HELP,

@@ -5,13 +5,27 @@ import os
 # Read by mlflow: by default it phones home, and it asks a server that is away for four minutes.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+# Else it asks a server for every run that ends, to print its address.
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
+from actscope.tracking.attempts import Attempt, read_attempts
+from actscope.tracking.exchange import Arrival, Shipment, find_shipment, pack, take_in
+from actscope.tracking.heartbeat import beating, is_alive
+from actscope.tracking.parcel import Parcel, logged_artifacts, sha256_of_file
 from actscope.tracking.reading import (
     fetch_artifact,
     read_history,
     read_probe,
     read_runs,
     read_trajectory,
+)
+from actscope.tracking.spool import (
+    deliver_spooled,
+    is_away,
+    look_into,
+    reason_of,
+    spool_folder,
+    unless_away,
 )
 from actscope.tracking.store import (
     STORE_ERRORS,
@@ -20,36 +34,100 @@ from actscope.tracking.store import (
     find_experiment,
     locate_store,
     open_store,
+    store_errors,
     studies,
 )
-from actscope.tracking.writing import (
+from actscope.tracking.sweeps import (
+    Cell,
     Sweep,
-    begin_run,
     begin_sweep,
-    describe,
+    claimed_elsewhere,
+    close_abandoned,
+    current_platform,
     end_sweep,
+    find_abandoned,
+    living_sweeps,
+    read_grid,
+    summarise_sweep,
+)
+from actscope.tracking.upkeep import (
+    Address,
+    Stray,
+    artifact_folder,
+    bring_home,
+    check_database,
+    find_damage,
+    find_strays,
+    mark_failed,
+    read_hashes,
+    readdress,
+    studies_to_check,
+    wrong_addresses,
+)
+from actscope.tracking.writing import (
+    begin_run,
+    describe,
     fail_run,
     finish_run,
 )
 
 __all__ = [
     "STORE_ERRORS",
+    "Address",
+    "Arrival",
+    "Attempt",
+    "Cell",
+    "Parcel",
+    "Shipment",
     "Store",
+    "Stray",
     "Sweep",
+    "artifact_folder",
+    "beating",
     "begin_run",
     "begin_sweep",
+    "bring_home",
+    "check_database",
+    "claimed_elsewhere",
+    "close_abandoned",
+    "current_platform",
+    "deliver_spooled",
     "describe",
     "end_sweep",
     "ensure_experiment",
     "fail_run",
     "fetch_artifact",
+    "find_abandoned",
+    "find_damage",
     "find_experiment",
+    "find_shipment",
+    "find_strays",
     "finish_run",
+    "is_alive",
+    "is_away",
+    "living_sweeps",
     "locate_store",
+    "logged_artifacts",
+    "look_into",
+    "mark_failed",
     "open_store",
+    "pack",
+    "read_attempts",
+    "read_grid",
+    "read_hashes",
     "read_history",
     "read_probe",
     "read_runs",
     "read_trajectory",
+    "readdress",
+    "reason_of",
+    "sha256_of_file",
+    "spool_folder",
+    "store_errors",
     "studies",
+    "studies_to_check",
+    "summarise_sweep",
+    "take_in",
+    "unless_away",
+    "wrong_addresses",
 ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from mlflow.entities import Run
 
+from actscope.errors import StoreError, first_line
 from actscope.signature import Signature
 from actscope.tracking.reading import search
 from actscope.tracking.store import Store
@@ -54,7 +55,10 @@ def read_attempts(store: Store, experiment_id: str) -> list[Attempt]:
     all metrics and parameters of every run along: 10,000 runs take a fraction of a second so.
     """
     rows = _from_server if store.folder is None else _from_sqlite
-    return sorted(rows(store, experiment_id), key=lambda a: (a.started, a.run_id))
+    try:
+        return sorted(rows(store, experiment_id), key=lambda a: (a.started, a.run_id))
+    except sqlite3.Error as error:
+        raise StoreError(f"the store {store} cannot be read: {first_line(error)}") from error
 
 
 def _from_server(store: Store, experiment_id: str) -> Iterator[Attempt]:
@@ -89,7 +93,8 @@ def _from_sqlite(store: Store, experiment_id: str) -> Iterator[Attempt]:
         f"SELECT run_uuid, value FROM latest_metrics JOIN ({wanted}) USING (run_uuid) "  # noqa: S608 - fixed words
         "WHERE key = ? AND NOT is_nan"
     )
-    address = f"file:{store}?mode=ro"
+    assert store.database is not None
+    address = f"{store.database.as_uri()}?mode=ro"
     with closing(sqlite3.connect(address, uri=True, timeout=20)) as database:
         tags_of: dict[str, dict[str, str]] = {}
         for run_id, key, value in database.execute(tags, [experiment_id]):

@@ -1,28 +1,64 @@
-"""Where runs are kept: find a store, open it, find a study in it."""
+"""Where runs are kept: find a store, open it, find a study in it, tell what is wrong with it."""
 
 import logging
+import os
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from textwrap import shorten
+from typing import Any, Self, cast
 
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
+from mlflow.store.db.base_sql_model import Base
+from mlflow.store.db.utils import _get_latest_schema_revision
 from sqlalchemy.exc import SQLAlchemyError
 
 from actscope.config import Tracking
-from actscope.errors import MissingStudyError, StoreError, first_line
+from actscope.errors import ActscopeError, MissingStudyError, StoreError, first_line
 from actscope.project import ROOT
+from actscope.tracking.address import check_address
 
 # mlflow lets SQLAlchemy's own errors through while it opens a database.
-STORE_ERRORS = (OSError, MlflowException, SQLAlchemyError)
+STORE_ERRORS = (OSError, MlflowException, SQLAlchemyError, sqlite3.Error)
 
 SQLITE = "sqlite:///"
+SERVERS = ("http", "https", "postgresql", "mysql")
+LOCK = ".create.lock"
+NEW = ".new-"  # how the folder begins in which a database is made
+HTTP_SERVER_ERROR = 500
+SECONDS_FOR_A_LOCK = 90.0
+# On the first call to a server. Later ones may take as long as the environment says.
+BRIEFLY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "8"}
+SECRETS = re.compile(r"//[^/@]*@")
+
+# Words of the system, of SQLite and of filelock.
+FULL = ("No space left on device", "Disk quota exceeded", "database or disk is full")
+READ_ONLY = (
+    "Read-only file system",
+    "Permission denied",
+    "Operation not permitted",
+    "readonly database",
+)
+DAMAGED = ("not a database", "malformed")
+LOCKED = ("database is locked", "could not be acquired")
+ANEW = "put a copy of it back, or move it away and run again, which makes a new one"
 
 # They tell of every table of a fresh store and of every attempt to reach a server.
 for talkative in ("alembic", "mlflow", "urllib3"):
     logging.getLogger(talkative).setLevel(logging.ERROR)
+# It prints the traceback of what it raises.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -33,7 +69,8 @@ class Store:
 
     @cached_property
     def client(self) -> MlflowClient:
-        return MlflowClient(tracking_uri=self.uri)
+        """MLflow's client; whatever goes wrong in it is a StoreError."""
+        return cast(MlflowClient, _Client(self))
 
     def __reduce__(self) -> tuple[type["Store"], tuple[str]]:
         return Store, (self.uri,)  # without the client: each process connects for itself
@@ -41,10 +78,25 @@ class Store:
     @property
     def folder(self) -> Path | None:
         """Where a store on this machine keeps its files; None for a server."""
-        return Path(self.uri.removeprefix(SQLITE)).parent if self.uri.startswith(SQLITE) else None
+        return None if self.database is None else self.database.parent
+
+    @property
+    def database(self) -> Path | None:
+        """The SQLite file of a store on this machine; None for a server."""
+        return Path(self.uri.removeprefix(SQLITE)) if self.uri.startswith(SQLITE) else None
 
     def __str__(self) -> str:
-        return self.uri.removeprefix(SQLITE)
+        return SECRETS.sub("//", self.uri.removeprefix(SQLITE))
+
+
+class CallError(StoreError, MlflowException):
+    """What a store did not do. Its `error_code` tells why, as that of MLflow's own error does."""
+
+    @classmethod
+    def with_code(cls, text: str, error_code: str) -> Self:
+        error = cls(text)  # OSError's own constructor, which pickles, goes before MlflowException's
+        error.message, error.error_code, error.json_kwargs = text, error_code, {}
+        return error
 
 
 def locate_store(tracking: Tracking) -> Store:
@@ -55,35 +107,33 @@ def locate_store(tracking: Tracking) -> Store:
 
     """
     uri = tracking.uri or f"{SQLITE}{ROOT / 'mlruns' / 'mlflow.db'}"
-    scheme = uri.split(":", 1)[0]
-    if scheme not in ("sqlite", "http", "https", "postgresql", "mysql"):
+    if uri.split(":", 1)[0] in SERVERS:
+        return Store(uri)
+    path = uri.removeprefix(SQLITE)
+    if path in ("", ":memory:", uri):
         raise StoreError(
             f"tracking.uri={uri}: actscope keeps runs in SQLite (sqlite:////folder/mlflow.db) "
             "or on a server (http://...)"
         )
-    if uri.startswith(SQLITE) and not uri.startswith(f"{SQLITE}/"):
-        uri = f"{SQLITE}{ROOT / uri.removeprefix(SQLITE)}"
-    return Store(uri)
+    return Store(f"{SQLITE}{ROOT / path}")
 
 
-def open_store(tracking: Tracking) -> Store:
+def open_store(tracking: Tracking, *, to_write: bool = True) -> Store:
     """Find the store and create it where it does not exist yet; safe from many processes at once.
 
     Raises:
-        StoreError: it cannot be created or opened.
+        StoreError: it cannot be created or opened, or not written although it is to be.
 
     """
     store = locate_store(tracking)
-    try:
-        if store.folder is None:
+    with store_errors(store):
+        if store.database is not None:
+            _create_if_missing(store.database)
+            _check_database(store, store.database)
+            if to_write:
+                _check_writable(store, store.database)
+        with _briefly():
             store.client.search_experiments(max_results=1)
-            return store
-        store.folder.mkdir(parents=True, exist_ok=True)
-        # Two processes that create one SQLite store together leave it half-migrated for good.
-        with FileLock(store.folder / ".create.lock"):
-            store.client.search_experiments(max_results=1)
-    except STORE_ERRORS as error:
-        raise StoreError(f"the store {store} cannot be opened: {first_line(error)}") from error
     return store
 
 
@@ -91,8 +141,158 @@ def ensure_experiment(store: Store, study: str) -> str:
     """Id of the study's experiment, made if it is new."""
     if store.folder is None:
         return _get_or_create(store, study, None)
-    with FileLock(store.folder / ".create.lock"):
+    with store_errors(store), _only_one(store.folder):
         return _get_or_create(store, study, (store.folder / "artifacts" / study).as_uri())
+
+
+def find_experiment(store: Store, study: str) -> Experiment:
+    """Look a study up; nothing is written.
+
+    Raises:
+        MissingStudyError: there is none, which tells those there are, or no store yet.
+        StoreError: the store cannot be read.
+
+    """
+    if store.database is not None:
+        if not store.database.exists():
+            raise MissingStudyError(f"there is no store at {store} yet: `make sweep` makes one")
+        _check_database(store, store.database)
+    with _briefly():
+        found = store.client.get_experiment_by_name(study)
+    if found is not None:
+        return found
+    there = ", ".join(studies(store)) or "none"
+    raise MissingStudyError(f"study={study}: the store {store} has no such study; it has {there}")
+
+
+def studies(store: Store) -> dict[str, str]:
+    """Id of each study's experiment, by name."""
+    experiments = store.client.search_experiments(order_by=["name ASC"])
+    return {e.name: e.experiment_id for e in experiments if e.name != "Default"}
+
+
+@contextmanager
+def store_errors(store: Store) -> Iterator[None]:
+    """Raise what goes wrong in a store as a StoreError: what, where, and what would help."""
+    try:
+        yield
+    except ActscopeError:
+        raise
+    except (*STORE_ERRORS, ImportError) as error:  # ImportError: of the driver of a database
+        raise _in_words(store, error) from error
+
+
+class _Client:
+    """Does what MlflowClient does, and connects only then."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @cached_property
+    def _mlflow(self) -> MlflowClient:
+        return MlflowClient(tracking_uri=self._store.uri)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+
+        def call(*arguments: Any, **settings: Any) -> Any:
+            with store_errors(self._store):
+                return getattr(self._mlflow, name)(*arguments, **settings)
+
+        return call
+
+
+@contextmanager
+def _briefly() -> Iterator[None]:
+    """Let MLflow give up on a server soon: by default it asks one that is away for minutes."""
+    before = {name: os.environ.get(name) for name in BRIEFLY}
+    os.environ.update(BRIEFLY)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            del os.environ[name]
+            if value is not None:
+                os.environ[name] = value
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Keep other processes from making a database or an experiment at the same time."""
+    with FileLock(folder / LOCK, timeout=SECONDS_FOR_A_LOCK):
+        yield
+
+
+def _create_if_missing(path: Path) -> None:
+    """Make the database beside its place: what is killed half-way leaves none, not half a one."""
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _only_one(path.parent):
+        if path.exists():
+            return
+        for left in path.parent.glob(f"{NEW}*"):
+            shutil.rmtree(left)
+        with TemporaryDirectory(prefix=NEW, dir=path.parent) as folder:
+            new = Path(folder) / path.name
+            MlflowClient(tracking_uri=f"{SQLITE}{new}").search_experiments(max_results=1)
+            new.rename(path)
+
+
+def _check_database(store: Store, path: Path) -> None:
+    """Raise StoreError unless the file is what MLflow of this version would have made.
+
+    MLflow itself adds tables that are missing, and would so write to a store that needs help.
+    """
+    with store_errors(store):
+        if path.is_dir():
+            raise StoreError(f"the store {store} cannot be opened: it is a folder, no file; {ANEW}")
+        if path.stat().st_size == 0:
+            raise StoreError(f"the store {store} cannot be opened: the file is empty; {ANEW}")
+        tables, version = _read_schema(store, path)
+    newest = _get_latest_schema_revision()  # type: ignore[no-untyped-call]
+    missing = sorted(set(Base.metadata.tables) - tables)
+    if version is None or (version == newest and missing):
+        lacks = f"{', '.join(missing[:3])}{', ...' if missing[3:] else ''}"
+        raise StoreError(
+            f"the store {store} cannot be opened: it was made only in part, or is not MLflow's "
+            f"(it lacks the tables {lacks or 'of versions'}); {ANEW}"
+        )
+    if version != newest:
+        raise StoreError(
+            f"the store {store} cannot be opened: another version of MLflow made it (schema "
+            f"{version}, here {newest}); keep a copy and bring it up to date with "
+            f"`mlflow db upgrade {store.uri}`, or {ANEW}"
+        )
+
+
+def _read_schema(store: Store, path: Path) -> tuple[set[str], str | None]:
+    """Names of a database's tables and the version of MLflow's schema; waits for a lock to go."""
+    try:
+        return _query_schema(path, 1.0)
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise
+    log.warning("the store %s is locked by another process: waiting until it is free", store)
+    return _query_schema(path, SECONDS_FOR_A_LOCK)
+
+
+def _query_schema(path: Path, seconds: float) -> tuple[set[str], str | None]:
+    # Not read-only: SQLite must be free to undo what a killed process has left half-written.
+    address = f"{path.absolute().as_uri()}?mode=rw"
+    with closing(sqlite3.connect(address, uri=True, timeout=seconds)) as database:
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+        if "alembic_version" not in tables:
+            return tables, None
+        row = database.execute("SELECT version_num FROM alembic_version").fetchone()
+        return tables, None if row is None else str(row[0])
+
+
+def _check_writable(store: Store, path: Path) -> None:
+    for place in (path.parent, path, path.parent / "artifacts"):
+        if place.exists() and not os.access(place, os.W_OK):
+            raise _read_only(store, place)
 
 
 def _get_or_create(store: Store, study: str, artifact_location: str | None) -> str:
@@ -104,25 +304,59 @@ def _get_or_create(store: Store, study: str, artifact_location: str | None) -> s
             f"study {study} was deleted from the store {store}: restore it "
             f"(mlflow experiments restore -x {found.experiment_id}) or name another with study=..."
         )
+    check_address(study, found.artifact_location, store.folder)
     return str(found.experiment_id)
 
 
-def find_experiment(store: Store, study: str) -> Experiment:
-    """Look a study up, or raise StoreError that names the ones there are."""
-    if store.folder is not None and not Path(str(store)).exists():
-        raise MissingStudyError(f"there is no store at {store} yet: `make sweep` makes one")
-    try:
-        found = store.client.get_experiment_by_name(study)
-        if found is not None:
-            return found
-        names = [experiment.name for experiment in store.client.search_experiments()]
-    except STORE_ERRORS as error:
-        raise StoreError(f"the store {store} cannot be read: {first_line(error)}") from error
-    there = ", ".join(sorted(set(names) - {"Default"})) or "none"
-    raise MissingStudyError(f"study={study}: the store {store} has no such study; it has {there}")
+def _in_words(store: Store, error: Exception) -> StoreError:
+    """Say what an error means to a user, and what would help."""
+    text = str(error)
+
+    def tells_of(signs: tuple[str, ...]) -> bool:
+        return any(sign in text for sign in signs)
+
+    if store.folder is None:
+        return _of_server(store, error)
+    if tells_of(FULL):
+        return StoreError(
+            f"the store {store} cannot be written: the disk of {store.folder} is full; make room "
+            "and give the same command again, what is finished is kept"
+        )
+    if tells_of(READ_ONLY):
+        return _read_only(store, store.folder)
+    if tells_of(DAMAGED):
+        return StoreError(
+            f"the store {store} cannot be opened: it is damaged or not a database; {ANEW}"
+        )
+    if tells_of(LOCKED):
+        return CallError.with_code(
+            f"the store {store} cannot be used: database is locked by another process; wait for "
+            f"it or end it (`fuser {store}` names it), and give the same command again",
+            "TEMPORARILY_UNAVAILABLE",
+        )
+    said = f"the store {store} cannot be used: {first_line(error)}"
+    if isinstance(error, MlflowException):
+        return CallError.with_code(said, error.error_code)
+    return StoreError(said)
 
 
-def studies(store: Store) -> dict[str, str]:
-    """Id of each study's experiment, by name."""
-    experiments = store.client.search_experiments(order_by=["name ASC"])
-    return {e.name: e.experiment_id for e in experiments if e.name != "Default"}
+def _read_only(store: Store, place: Path) -> StoreError:
+    return StoreError(
+        f"the store {store} cannot be written: {place} is read-only, at least for this user; make "
+        "it writable, or keep runs elsewhere with tracking.uri=sqlite:////folder/mlflow.db"
+    )
+
+
+def _of_server(store: Store, error: Exception) -> StoreError:
+    if isinstance(error, ImportError):
+        return StoreError(f"the store {store} needs the Python module {error.name}: install it")
+    found = re.search(r"\[Errno -?\d+\] [\w ]+|timed out", str(error))
+    reason = found.group(0) if found else shorten(first_line(error), 200, placeholder="...")
+    if not isinstance(error, MlflowException):
+        return StoreError(f"the store {store} cannot be used: {reason}")
+    # What has no code of its own, like a refused connection, counts as 500.
+    if error.get_http_status_code() < HTTP_SERVER_ERROR:  # type: ignore[no-untyped-call]
+        said = f"the store {store} refuses: {reason}"
+    else:
+        said = f"the store {store} does not answer ({reason}): start it, or correct tracking.uri"
+    return CallError.with_code(said, error.error_code)

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 import torch
 
 from actscope.config import Point, flat_settings
@@ -17,6 +18,7 @@ from actscope.project import git_state
 from actscope.signature import Signature, signature_of
 from actscope.tracking.attempts import Attempt, read_attempts
 from actscope.tracking.heartbeat import is_alive, signs_of_life
+from actscope.tracking.notes import NOTE, about_study, about_sweep
 from actscope.tracking.reading import fetch_artifact
 from actscope.tracking.store import Store, ensure_experiment
 
@@ -63,6 +65,7 @@ def begin_sweep(store: Store, study: str, sweep_id: str, grid: Sequence[Cell]) -
     (1974), which needs no lock that all machines share. A sweep without a ticket is drawing one.
     """
     experiment_id = ensure_experiment(store, study)
+    store.client.set_experiment_tag(experiment_id, NOTE, about_study(study))
     run = store.client.create_run(
         experiment_id,
         run_name=f"sweep {sweep_id}",
@@ -78,6 +81,14 @@ def begin_sweep(store: Store, study: str, sweep_id: str, grid: Sequence[Cell]) -
     taken = [_ticket(attempt) for attempt in read_attempts(store, experiment_id)]
     store.client.set_tag(run_id, "actscope.ticket", str(1 + max(taken)))
     return Sweep(sweep_id, study, experiment_id, run_id)
+
+
+def summarise_sweep(store: Store, sweep: Sweep, cells: pd.DataFrame) -> None:
+    """Put what came of a sweep where MLflow's UI shows it: `cells` as results.cell_means gives."""
+    assert sweep.parent_run_id is not None
+    run_id = sweep.parent_run_id
+    store.client.log_text(run_id, cells.to_csv(index=False), "cells.csv")
+    store.client.set_tag(run_id, NOTE, about_sweep(cells))
 
 
 def end_sweep(store: Store, sweep: Sweep, status: str) -> None:

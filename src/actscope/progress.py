@@ -1,0 +1,64 @@
+"""How far a long piece of work is, and how long the rest may take."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+SECONDS_IN_SILENCE = 5.0
+
+
+def columns(doing: str, unit: str = "") -> list[ProgressColumn]:
+    """What every bar shows: `training ---- 20% 200/1000 run-steps 0:00:10 left 0:00:40`."""
+    return [
+        TextColumn(doing),
+        BarColumn(),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        *([TextColumn(unit)] if unit else []),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    ]
+
+
+class LateProgress:
+    """A bar on stderr that shows up only where the work takes long, and a person is watching."""
+
+    def __init__(self, doing: str, total: float) -> None:
+        self.started = time.monotonic()
+        self.is_shown = False
+        console = Console(stderr=True)
+        self.bar = Progress(
+            *columns(doing), console=console, disable=not console.is_terminal, transient=True
+        )
+        self.task = self.bar.add_task(doing, total=total)
+
+    def advance(self, by: float = 1) -> None:
+        self.bar.advance(self.task, by)
+        if not self.is_shown and time.monotonic() - self.started > SECONDS_IN_SILENCE:
+            self.is_shown = True
+            self.bar.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        if self.is_shown:  # else stopping it prints an empty line
+            self.bar.stop()

@@ -1,0 +1,45 @@
+"""What MLflow's UI tells of a study and of a sweep, in Markdown."""
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import pandas as pd
+
+NOTE = "mlflow.note.content"  # the tag that the UI shows as a description
+ROWS_SHOWN = 60  # MLflow cuts a note at 8,000 characters; cells.csv has all rows
+
+
+def about_study(study: str) -> str:
+    """What the runs of an experiment are, and how to read them."""
+    return f"""\
+A study of actscope: a grid of activation functions, learning rates and seeds, a run a point.
+
+- A **sweep** is a run whose own description tells the best cell and the mean of every other; the
+  points, named `selu lr=0.01 seed=3`, stand under it.
+- `test/accuracy_final` and `_best` are a point's; `train/...` and `test/...` go by epoch.
+- `actscope.outcome`: `learned`, `failed` (it did not learn) or `diverged`.
+- `dead/layer1`: share of the layer's units whose slope is zero on all probe images;
+  `saturated/layer1`: negligible on practically all.
+- `layer1/unit03/weight_mean`: a thinned copy of `trajectory.parquet`; `trajectories.png` shows it.
+
+Statistics and figures: `make report STUDY={study}`.
+"""
+
+
+def about_sweep(cells: pd.DataFrame) -> str:
+    """The best cell and the others; `cells` as results.cell_means gives."""
+    best = cells.sort_values("mean", ascending=False, kind="stable").iloc[0]
+    rows = [_row(cell) for cell in cells.head(ROWS_SHOWN).to_dict("records")]
+    return f"""\
+Best: **{best["activation"]}** at learning rate {best["lr"]:g}, final test accuracy
+{best["mean"]:.4f} (mean, n={best["n"]}).
+
+| lr | activation | mean | sd | n | outcomes |
+|---|---|---|---|---|---|
+""" + "\n".join(rows)
+
+
+def _row(cell: Mapping[Hashable, Any]) -> str:
+    numbers = [f"{cell[name]:.4f}" for name in ("mean", "sd")]
+    row = [f"{cell['lr']:g}", cell["activation"], *numbers, str(cell["n"]), cell["outcomes"]]
+    return f"| {' | '.join(row)} |"

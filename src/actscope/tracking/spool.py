@@ -1,0 +1,227 @@
+"""Where runs wait, as parcels, for a store that is away, and their way into it once it is back."""
+
+import logging
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from filelock import FileLock
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import OperationalError
+
+from actscope.errors import ActscopeError, BundleError, StoreError, first_line
+from actscope.project import ROOT
+from actscope.tracking.parcel import (
+    ARTIFACTS,
+    PARCEL_TAG,
+    RUN_FILE,
+    Parcel,
+    deliver,
+    fill_run,
+    from_json,
+    log_inputs,
+    read_parcel,
+    write_parcel,
+)
+from actscope.tracking.reading import search
+from actscope.tracking.store import SQLITE, STORE_ERRORS, Store, ensure_experiment
+
+SPOOL = ROOT / "mlruns" / "spool"
+SECONDS_BETWEEN_TRIES = 30.0
+DELIVERED = ".delivered-"
+HTTP_TOO_MANY, HTTP_SERVER_ERROR = 429, 500
+
+log = logging.getLogger(__name__)
+
+_next_try: dict[str, float] = {}  # by URI of a store that was away; time.monotonic
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Folders of the parcels for a store, oldest first, and why others cannot be read."""
+
+    waiting: list[Path]
+    damaged: Sequence[Exception]
+
+
+def spool_folder(store: Store) -> Path:
+    """Where parcels for a store wait: beside it, or in the project for one on a server."""
+    return SPOOL if store.folder is None else store.folder / "spool"
+
+
+def is_away(store: Store, error: BaseException) -> bool:
+    """Whether an error says that a store cannot be reached now, and not that something is wrong."""
+    if _says_away(store.uri.startswith("http"), error):
+        return True
+    return error.__cause__ is not None and is_away(store, error.__cause__)
+
+
+def _says_away(is_server: bool, error: BaseException) -> bool:
+    if isinstance(error, MlflowException):
+        if is_server:
+            # What has no code of its own, like a refused connection or a timeout, counts as 500.
+            status = int(error.get_http_status_code())  # type: ignore[no-untyped-call]
+            return status >= HTTP_SERVER_ERROR or status == HTTP_TOO_MANY
+        # MLflow's word for "database is locked".
+        return str(error.error_code) == "TEMPORARILY_UNAVAILABLE"
+    if isinstance(error, OperationalError):
+        return not is_server
+    # An artifact's upload lets errors of the HTTP library through.
+    status = int(getattr(getattr(error, "response", None), "status_code", 0))
+    return is_server and status >= HTTP_SERVER_ERROR
+
+
+@contextmanager
+def unless_away(store: Store) -> Iterator[None]:
+    """Do something that a store can go without, and give it up where the store is away."""
+    try:
+        yield
+    except STORE_ERRORS as error:
+        if not is_away(store, error):
+            raise
+
+
+def is_known_away(store: Store) -> bool:
+    """Whether the store was away a moment ago, so that it is not worth another wait."""
+    return time.monotonic() < _next_try.get(store.uri, 0)
+
+
+def note_away(store: Store, error: Exception) -> None:
+    """Leave a store alone for a while."""
+    _next_try[store.uri] = time.monotonic() + SECONDS_BETWEEN_TRIES
+    log.warning(
+        "the store %s is away (%s): runs are kept in %s until `python -m actscope.sync` delivers",
+        store,
+        reason_of(error),
+        spool_folder(store),
+    )
+
+
+def reason_of(error: BaseException) -> str:
+    """What is wrong with a connection, without the library's own tale around it."""
+    found = re.search(r"\[Errno -?\d+\] [\w ]+|database is locked|timed? ?out", str(error))
+    return found.group(0) if found else in_a_line(error)[:200]
+
+
+def in_a_line(error: BaseException) -> str:
+    """Tell an error in a line: our own as it is, another's with its kind."""
+    if isinstance(error, ActscopeError):
+        return str(error).strip().splitlines()[0]
+    return first_line(error)
+
+
+def keep(store: Store, parcel: Parcel, artifacts: Path) -> None:
+    """Put a parcel into the spool; it is there as a whole or not at all."""
+    folder = spool_folder(store)
+    partial = folder / f".partial-{parcel.id}"
+    write_parcel(replace(parcel, store=_address(store)), artifacts, partial)
+    partial.rename(folder / parcel.id)
+
+
+def look_into(store: Store, folder: Path) -> Contents:
+    """What of a store's waits in a spool."""
+    found, damaged = [], []
+    for path in _parcel_folders(folder):
+        try:
+            parcel = from_json((path / RUN_FILE).read_bytes(), str(path / RUN_FILE))
+        except (OSError, BundleError) as error:
+            damaged.append(error)
+            continue
+        if parcel.store == _address(store):
+            found.append((parcel.started, path))
+    return Contents([path for _, path in sorted(found)], damaged)
+
+
+def deliver_spooled(
+    store: Store, folder: Path, on_delivered: Callable[[], None] = lambda: None
+) -> list[str]:
+    """Make runs of the parcels for a store, oldest first; returns their names.
+
+    Each becomes one finished run however often this is called or cut short, from any number of
+    processes: a parcel's id is a tag of its run.
+
+    Raises:
+        StoreError: the store is away, or a parcel is damaged or refused; what could not be
+            delivered stays, and all that could be was.
+
+    """
+    if not folder.exists():
+        return []
+    delivered: list[str] = []
+    with FileLock(folder / ".lock"):
+        for gone in folder.glob(f"{DELIVERED}*"):
+            shutil.rmtree(gone)
+        contents = look_into(store, folder)
+        problems: list[Exception] = list(contents.damaged)
+        for path in contents.waiting:
+            try:
+                delivered.append(_deliver(store, path))
+            except (*STORE_ERRORS, BundleError) as error:
+                problems.append(error)
+                if is_away(store, error):
+                    break
+            on_delivered()
+    if problems:
+        raise _undelivered(store, folder, len(delivered), problems)
+    return delivered
+
+
+def _deliver(store: Store, path: Path) -> str:
+    """Make one run of a parcel, unless that was done before, and remove it; returns its name."""
+    parcel = read_parcel(path)
+    experiment_id = ensure_experiment(store, parcel.study)
+    query = f"tags.`{PARCEL_TAG}` = '{parcel.id}'"
+    attempts = {run.info.run_id: run.info.status for run in search(store, experiment_id, query)}
+    if parcel.status not in attempts.values():
+        if parcel.run_id is not None and attempts.pop(parcel.run_id, None) == "RUNNING":
+            log_inputs(store, parcel.run_id, parcel)
+            fill_run(store, parcel.run_id, parcel, path / ARTIFACTS)
+        else:
+            deliver(store, experiment_id, parcel, path / ARTIFACTS)
+    for run_id, status in attempts.items():
+        if status == "RUNNING":  # what an interrupted delivery left
+            store.client.delete_run(run_id)
+    _remove(path)
+    return parcel.name
+
+
+def _remove(path: Path) -> None:
+    """Delete a parcel; where that is cut short it is none any more."""
+    gone = path.with_name(f"{DELIVERED}{path.name}")
+    path.rename(gone)
+    shutil.rmtree(gone)
+
+
+def _parcel_folders(folder: Path) -> list[Path]:
+    """Folders that were not left half-written or half-removed."""
+    if not folder.exists():
+        return []
+    return [p for p in sorted(folder.iterdir()) if p.is_dir() and not p.name.startswith(".")]
+
+
+def _address(store: Store) -> str:
+    """How a parcel names its store: without secrets, and without the place of one beside it."""
+    if store.database is not None:
+        return f"{SQLITE}{store.database.name}"
+    address = urlsplit(store.uri)
+    return address._replace(netloc=address.netloc.rpartition("@")[2]).geturl().rstrip("/")
+
+
+def _undelivered(
+    store: Store, folder: Path, delivered: int, problems: Sequence[Exception]
+) -> StoreError:
+    *_, last = problems
+    if is_away(store, last):
+        return StoreError(
+            f"the store {store} is away ({reason_of(last)}): {delivered} runs were delivered, "
+            f"the others stay in {folder}"
+        )
+    return StoreError(
+        f"{len(problems)} runs in {folder} cannot be delivered ({delivered} others were), first: "
+        f"{in_a_line(problems[0])}"
+    )

@@ -1,0 +1,93 @@
+"""Small studies in a store, and what two stores must have in common of one."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+
+from actscope import tracking
+from actscope.config import Tracking
+from actscope.data import load_data
+from actscope.tracking import Cell, Store, Sweep
+from actscope.train import RunResult, train_stack
+from tests.support.making import RELU, make_point
+
+STUDY = "tests"
+# What read_runs tells of a run that may differ from one store to another.
+OWN = ["run_id", "host", "process", "heartbeat"]
+
+
+@cache
+def trained(runs: int = 3) -> tuple[RunResult, ...]:
+    """Runs of a tiny network, one a seed."""
+    points = [
+        make_point(RELU, hidden=(3,), epochs=3, batch_size=200, every=4, seed=seed)
+        for seed in range(runs)
+    ]
+    return tuple(train_stack(points, load_data(points[0].data)))
+
+
+@cache
+def empty_database() -> bytes:
+    """A store without runs; MLflow takes seconds to make one."""
+    with TemporaryDirectory() as folder:
+        tracking.open_store(Tracking(f"sqlite:///{folder}/mlflow.db"))
+        return (Path(folder) / "mlflow.db").read_bytes()
+
+
+def new_store(folder: Path) -> Store:
+    (folder / "mlruns").mkdir(parents=True)
+    (folder / "mlruns" / "mlflow.db").write_bytes(empty_database())
+    return tracking.open_store(Tracking(f"sqlite:///{folder}/mlruns/mlflow.db"))
+
+
+def begin_sweep(store: Store, results: Sequence[RunResult], sweep_id: str = "s1") -> Sweep:
+    return tracking.begin_sweep(store, STUDY, sweep_id, [Cell.of(r.point) for r in results])
+
+
+def begin(store: Store, sweep: Sweep, result: RunResult) -> str:
+    return tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
+
+
+def log(store: Store, sweep: Sweep, result: RunResult) -> str:
+    run_id = begin(store, sweep, result)
+    tracking.finish_run(store, run_id, result)
+    return run_id
+
+
+def log_study(store: Store, results: Sequence[RunResult], sweep_id: str = "s1") -> list[str]:
+    """Ids of the runs that a whole sweep leaves."""
+    sweep = begin_sweep(store, results, sweep_id)
+    ids = [log(store, sweep, result) for result in results]
+    tracking.end_sweep(store, sweep, "FINISHED")
+    return ids
+
+
+def runs_of(store: Store) -> pd.DataFrame:
+    """What is told of a study's runs, but for what is each store's own."""
+    runs = tracking.read_runs(store, STUDY).drop(columns=OWN, errors="ignore")
+    return runs.sort_values(["name", "started"], ignore_index=True).sort_index(axis="columns")
+
+
+def finished_once(store: Store, results: Sequence[RunResult]) -> list[str]:
+    """Ids of the results' runs, by seed: each is there once, whole and as it was logged."""
+    runs = tracking.read_runs(store, STUDY)
+    finished = runs[runs["status"] == "FINISHED"].sort_values("name")
+    assert finished["name"].tolist() == [str(result.point) for result in results]
+    ids: list[str] = finished["run_id"].tolist()
+    for run_id, result in zip(ids, results, strict=True):
+        pd.testing.assert_frame_equal(tracking.read_history(store, STUDY, run_id), result.history)
+        assert_as_logged(store, run_id)
+    return ids
+
+
+def assert_as_logged(store: Store, run_id: str) -> None:
+    """The artifacts are those whose hashes the run's tag holds, all six of them."""
+    logged = tracking.logged_artifacts(store.client.get_run(run_id).data.tags)
+    assert logged is not None
+    assert len(logged) == 6
+    for name, sha256 in logged.items():
+        path = tracking.fetch_artifact(store, STUDY, run_id, name)
+        assert tracking.sha256_of_file(path) == sha256

@@ -1,0 +1,597 @@
+"""A study out of one store and into another, and archives that are not what they say."""
+
+import hashlib
+import json
+import random
+import shutil
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZipFile, ZipInfo
+
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from actscope import archive, bundle, tracking
+from actscope.bundle import export_study, import_bundle
+from actscope.config import Tracking
+from actscope.errors import BundleError, StoreError
+from actscope.report import frames
+from actscope.tracking import Store
+from tests.support.tracked import (
+    STUDY,
+    assert_as_logged,
+    begin,
+    begin_sweep,
+    finished_once,
+    log,
+    log_study,
+    new_store,
+    runs_of,
+    trained,
+)
+
+Files = dict[str, bytes]
+
+
+def settings_of(store: Store) -> Tracking:
+    return Tracking(store.uri)
+
+
+def study_in(folder: Path) -> Store:
+    """A study of two sweeps, one of them with what does not travel: failed, killed, running."""
+    store = new_store(folder)
+    results = trained()
+    log_study(store, results[:2])
+    sweep = begin_sweep(store, results, "s2")
+    log(store, sweep, results[2])
+    tracking.fail_run(store, begin(store, sweep, results[0]), ValueError("odd"))
+    begin(store, sweep, results[1])
+    tracking.end_sweep(store, sweep, "FAILED")
+    begin(store, sweep, results[1])
+    return store
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The study in a store that no test changes."""
+    return study_in(tmp_path_factory.mktemp("a"))
+
+
+@pytest.fixture(scope="module")
+def file(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("file") / "tests.zip"
+    export_study(store, STUDY, path)
+    return path
+
+
+@pytest.fixture
+def moved(store: Store, tmp_path: Path) -> Store:
+    """The store in another place."""
+    assert store.folder is not None
+    shutil.copytree(store.folder, tmp_path / "moved")
+    return tracking.locate_store(Tracking(f"sqlite:///{tmp_path}/moved/mlflow.db"))
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Store:
+    return new_store(tmp_path / "b")
+
+
+def finished(store: Store) -> pd.DataFrame:
+    runs = runs_of(store)
+    runs = runs[runs["status"] == "FINISHED"].reset_index(drop=True)
+    assert runs["reason"].isna().all()
+    # What they are read as depends on the other runs.
+    return runs.drop(columns="reason").astype({"ended": "int64"})
+
+
+class TestRoundTrip:
+    def test_an_imported_study_is_the_same_study(
+        self, store: Store, file: Path, other: Store
+    ) -> None:
+        _, arrival = import_bundle(file, settings_of(other))
+        assert (arrival.new, arrival.present) == (3, 0)
+        pd.testing.assert_frame_equal(finished(other), finished(store), check_exact=True)
+        there, here = (finished_once(each, trained()) for each in (store, other))
+        assert set(there).isdisjoint(here)
+        for old, new in zip(there, here, strict=True):
+            for read in (tracking.read_history, tracking.read_trajectory, tracking.read_probe):
+                pd.testing.assert_frame_equal(read(other, STUDY, new), read(store, STUDY, old))
+            assert tags_of(other, new)["actscope.origin_run"] == old
+            assert told_of(other, new) == told_of(store, old)
+
+    def test_it_hangs_together_as_it_did(self, store: Store, file: Path, other: Store) -> None:
+        import_bundle(file, settings_of(other))
+        sweeps = {run.info.run_name: run for run in all_runs(other, "sweep")}
+        assert set(sweeps) == {"sweep s1", "sweep s2"}
+        for run in all_runs(other, "point"):
+            parent = sweeps[f"sweep {run.data.tags['actscope.sweep']}"]
+            assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        for old in all_runs(store, "sweep"):
+            new = sweeps[old.info.run_name]
+            assert new.info.status == old.info.status
+            assert (new.info.start_time, new.info.end_time) == (
+                old.info.start_time,
+                old.info.end_time,
+            )
+            grids = [
+                tracking.fetch_artifact(place, STUDY, run.info.run_id, "grid.jsonl").read_bytes()
+                for place, run in ((store, old), (other, new))
+            ]
+            assert grids[0] == grids[1]
+
+    def test_a_report_sees_the_same_runs(self, store: Store, file: Path, other: Store) -> None:
+        import_bundle(file, settings_of(other))
+        old, new = (
+            frames.choose_runs(STUDY, tracking.read_runs(each, STUDY)) for each in (store, other)
+        )
+        columns = ["name", "status", "outcome", "final", "best", "sweep", "code", "data"]
+        pd.testing.assert_frame_equal(
+            new.used[columns].reset_index(drop=True), old.used[columns].reset_index(drop=True)
+        )
+
+    def test_importing_twice_makes_nothing_twice(
+        self, file: Path, other: Store, store: Store
+    ) -> None:
+        import_bundle(file, settings_of(other))
+        before = all_runs(other)
+        _, arrival = import_bundle(file, settings_of(other))
+        assert (arrival.new, arrival.present) == (0, 3)
+        assert {run.info.run_id for run in all_runs(other)} == {r.info.run_id for r in before}
+        _, arrival = import_bundle(file, settings_of(store))  # where the runs come from
+        assert (arrival.new, arrival.present) == (0, 3)
+
+    def test_there_and_back_keeps_every_hash(
+        self, store: Store, file: Path, other: Store, tmp_path: Path
+    ) -> None:
+        import_bundle(file, settings_of(other))
+        export_study(other, STUDY, tmp_path / "back.zip")
+        third = new_store(tmp_path / "c")
+        import_bundle(tmp_path / "back.zip", settings_of(third))
+        pd.testing.assert_frame_equal(finished(third), finished(store), check_exact=True)
+        for old, new in zip(
+            finished_once(store, trained()), finished_once(third, trained()), strict=True
+        ):
+            assert tags_of(third, new)["actscope.origin_run"] == old
+            assert told_of(third, new) == told_of(store, old)
+        for again in (store, other, third):  # each knows the runs, whatever their ids
+            _, arrival = import_bundle(tmp_path / "back.zip", settings_of(again))
+            assert (arrival.new, arrival.present) == (0, 3)
+
+    def test_what_comes_later_joins_its_sweep(self, other: Store, tmp_path: Path) -> None:
+        store = study_in(tmp_path / "a")
+        export_study(store, STUDY, tmp_path / "some.zip")
+        import_bundle(tmp_path / "some.zip", settings_of(other))
+        (open_run,) = [run for run in all_runs(store, "point") if run.info.status == "RUNNING"]
+        tracking.finish_run(store, open_run.info.run_id, trained()[1])
+        export_study(store, STUDY, tmp_path / "more.zip")
+        _, arrival = import_bundle(tmp_path / "more.zip", settings_of(other))
+        assert (arrival.new, arrival.present) == (1, 3)
+        assert len(all_runs(other, "sweep")) == 2
+        pd.testing.assert_frame_equal(finished(other), finished(store), check_exact=True)
+
+    def test_a_run_without_a_sweep_travels_too(self, tmp_path: Path, other: Store) -> None:
+        store = new_store(tmp_path / "a")
+        result = trained()[0]
+        alone = tracking.Sweep("s1", STUDY, tracking.ensure_experiment(store, STUDY), None)
+        log(store, alone, result)
+        manifest = export_study(store, STUDY, tmp_path / "alone.zip")
+        assert (len(manifest.runs), manifest.sweeps) == (1, ())
+        import_bundle(tmp_path / "alone.zip", settings_of(other))
+        (run_id,) = finished_once(other, [result])
+        assert "mlflow.parentRunId" not in tags_of(other, run_id)
+        with ZipFile(tmp_path / "alone.zip") as packed:
+            assert b"actscope.host" not in packed.read(f"parcels/{manifest.runs[0]}/run.json")
+
+    @pytest.mark.parametrize("step", ["create_run", "log_inputs", "log_batch", "set_terminated"])
+    def test_an_import_that_was_cut_short_goes_on(
+        self, step: str, file: Path, store: Store, other: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        original: Callable[..., Any] = getattr(MlflowClient, step)
+        made = 0
+
+        def failing(*arguments: Any, **settings: Any) -> Any:
+            nonlocal made
+            made += 1
+            if made == 3:
+                raise OSError("the power is gone")
+            return original(*arguments, **settings)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(MlflowClient, step, failing)
+            with pytest.raises(StoreError, match=r"runs were imported; importing again goes on"):
+                import_bundle(file, settings_of(other))
+        import_bundle(file, settings_of(other))
+        assert {run.info.status for run in all_runs(other, "point")} == {"FINISHED"}
+        assert len(all_runs(other, "sweep")) == 2
+        pd.testing.assert_frame_equal(finished(other), finished(store), check_exact=True)
+        finished_once(other, trained())
+
+
+class TestArchive:
+    def test_the_same_runs_give_the_same_bytes(
+        self, store: Store, file: Path, tmp_path: Path
+    ) -> None:
+        first = file.read_bytes()
+        export_study(store, STUDY, tmp_path / "again.zip")
+        assert (tmp_path / "again.zip").read_bytes() == first
+
+    def test_it_does_not_matter_where_the_store_lies(
+        self, moved: Store, file: Path, tmp_path: Path
+    ) -> None:
+        export_study(moved, STUDY, tmp_path / "again.zip")
+        assert (tmp_path / "again.zip").read_bytes() == file.read_bytes()
+
+    def test_its_manifest_tells_what_it_holds(self, file: Path) -> None:
+        with ZipFile(file) as packed:
+            manifest = json.loads(packed.read("manifest.json"))
+            assert manifest["files"].keys() | {"manifest.json"} == set(packed.namelist())
+            for name, told in manifest["files"].items():
+                content = packed.read(name)
+                assert told["size"] == len(content)
+                assert told["sha256"] == hashlib.sha256(content).hexdigest()
+        assert (manifest["format"], manifest["study"]) == (1, STUDY)
+        assert (len(manifest["runs"]), len(manifest["sweeps"])) == (3, 2)
+        assert manifest["left_out"] == {"FAILED": 1, "KILLED": 1, "RUNNING": 1}
+        assert manifest["version"]
+        assert manifest["commit"]
+
+    def test_a_damaged_artifact_is_not_packed(self, moved: Store, tmp_path: Path) -> None:
+        run_id = finished_once(moved, trained())[0]
+        path = tracking.fetch_artifact(moved, STUDY, run_id, "history.parquet")
+        path.write_bytes(path.read_bytes()[:-1] + b"\0")
+        with pytest.raises(BundleError, match=r"history\.parquet is not the file that was logged"):
+            export_study(moved, STUDY, tmp_path / "x.zip")
+        assert not list(tmp_path.glob("*x.zip*"))
+
+    def test_a_study_without_finished_runs_is_told(self, tmp_path: Path) -> None:
+        store = new_store(tmp_path / "a")
+        begin_sweep(store, trained())
+        with pytest.raises(BundleError, match=r"study=tests: none of its 0 runs is finished"):
+            export_study(store, STUDY, tmp_path / "x.zip")
+
+    def test_a_place_that_cannot_be_written_is_told(self, store: Store, tmp_path: Path) -> None:
+        with pytest.raises(BundleError, match=r"nowhere/x\.zip cannot be written"):
+            export_study(store, STUDY, tmp_path / "nowhere" / "x.zip")
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """The files of a good archive of one run."""
+    folder = tmp_path_factory.mktemp("packed")
+    store = new_store(folder)
+    log_study(store, trained()[:1])
+    export_study(store, STUDY, folder / "good.zip")
+    with ZipFile(folder / "good.zip") as good:
+        return {name: good.read(name) for name in good.namelist()}
+
+
+def write(files: Files, path: Path, compression: int = ZIP_DEFLATED) -> Path:
+    with ZipFile(path, "w", compression) as target:
+        for name, content in files.items():
+            target.writestr(name, content)
+    return path
+
+
+def manifest_of(files: Files, /, **changes: Any) -> Files:
+    """The files under a manifest that tells the truth of them, but for the changes."""
+    manifest = json.loads(files["manifest.json"])
+    manifest["files"] = {
+        name: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+        for name, content in files.items()
+        if name != "manifest.json"
+    }
+    return {**files, "manifest.json": json.dumps({**manifest, **changes}).encode()}
+
+
+def run_file(files: Files, kind: str = "point") -> str:
+    return next(
+        name
+        for name, content in files.items()
+        if name.endswith("run.json") and json.loads(content)["tags"]["actscope.kind"] == kind
+    )
+
+
+def with_run(files: Files, /, **changes: Any) -> Files:
+    """The files with changes in the point's run.json, under a manifest that knows of them."""
+    name = run_file(files)
+    content = json.dumps({**json.loads(files[name]), **changes}).encode()
+    return manifest_of({**files, name: content})
+
+
+def with_file(files: Files, name: str, content: bytes = b"abc") -> Files:
+    return manifest_of({**files, name: content})
+
+
+def artifact(files: Files) -> str:
+    return next(name for name in files if name.endswith("history.parquet"))
+
+
+def changed(content: bytes) -> bytes:
+    return content[:-1] + bytes([content[-1] ^ 1])
+
+
+def refusal(path: Path, tmp_path: Path) -> str:
+    """The line that refuses to import; nothing may be written."""
+    target = Tracking(f"sqlite:///{tmp_path}/new/mlruns/mlflow.db")
+    with pytest.raises(BundleError) as error:
+        import_bundle(path, target)
+    assert not (tmp_path / "new").exists()
+    (line,) = str(error.value).splitlines()
+    return line
+
+
+BAD: dict[str, tuple[Callable[[Files], Files], str]] = {
+    "a tampered artifact": (
+        lambda files: {**files, artifact(files): changed(files[artifact(files)])},
+        "its SHA-256 is not the one",
+    ),
+    "a shorter artifact": (
+        lambda files: {**files, artifact(files): files[artifact(files)][:-1]},
+        "does not have the size that manifest.json declares",
+    ),
+    "an artifact that only the manifest was changed for": (
+        lambda files: manifest_of({**files, artifact(files): changed(files[artifact(files)])}),
+        "has artifacts that are not there",
+    ),
+    "a missing artifact": (
+        lambda files: {name: files[name] for name in files if name != artifact(files)},
+        "is in manifest.json and not in the archive",
+    ),
+    "no run file": (
+        lambda files: manifest_of({n: files[n] for n in files if n != run_file(files)}),
+        "run.json: is not there",
+    ),
+    "no manifest": (
+        lambda files: {name: files[name] for name in files if name != "manifest.json"},
+        "has no manifest.json, so it is no bundle",
+    ),
+    "a manifest of another kind": (
+        lambda files: {**files, "manifest.json": b"[]"},
+        "is not a JSON object",
+    ),
+    "a newer format": (lambda files: manifest_of(files, format=2), "has format 2"),
+    "a newer format of a run": (lambda files: with_run(files, format=2), "has format 2"),
+    "a file that is not listed": (
+        lambda files: {**files, "extra.txt": b"abc"},
+        "extra.txt: is not in manifest.json",
+    ),
+    "a file that is no run's": (
+        lambda files: with_file(files, "extra.txt"),
+        "extra.txt: belongs to no run",
+    ),
+    "an absolute path": (lambda files: with_file(files, "/etc/x"), "no safe relative path"),
+    "a path that climbs": (
+        lambda files: with_file(files, "parcels/../../x"),
+        "no safe relative path",
+    ),
+    "a drive letter": (lambda files: with_file(files, "C:/x"), "no safe relative path"),
+    "a backslash": (lambda files: with_file(files, "a\\..\\x"), "no safe relative path"),
+    "a folder": (lambda files: with_file(files, "parcels/", b""), "no safe relative path"),
+    "a name in capitals": (
+        lambda files: with_file(files, artifact(files).upper()),
+        "is there 2 times",
+    ),
+    "a file where a folder is": (
+        lambda files: with_file(files, "parcels"),
+        "parcels: is a file and a folder",
+    ),
+    "a run of another study": (
+        lambda files: manifest_of(files, study="other"),
+        "is of another study",
+    ),
+    "a run that goes on": (
+        lambda files: with_run(files, status="RUNNING"),
+        "is of a run that has not ended",
+    ),
+    "a run under another's name": (
+        lambda files: with_run(files, run_id="0" * 32),
+        "is of another run",
+    ),
+    "a sweep as a point": (
+        lambda files: with_run(files, tags={"actscope.kind": "sweep"}),
+        "is of another kind of run",
+    ),
+    "a parent that is not there": (
+        lambda files: with_run(
+            files, tags={"actscope.kind": "point", "mlflow.parentRunId": "0" * 32}
+        ),
+        "stands under a run that is not there",
+    ),
+    "a run listed twice": (
+        lambda files: manifest_of(files, runs=json.loads(files["manifest.json"])["runs"] * 2),
+        "a run is listed twice",
+    ),
+    "a study that is no name": (lambda files: manifest_of(files, study="../x"), "study: "),
+    "a hash that is none": (
+        lambda files: manifest_of(files, files={"a": {"sha256": "0", "size": 1}}),
+        "files.a.sha256: ",
+    ),
+}
+
+
+class TestStrangers:
+    @pytest.mark.parametrize("kind", BAD)
+    def test_what_is_not_as_it_should_be_is_refused_whole(
+        self, kind: str, packed: Files, tmp_path: Path
+    ) -> None:
+        spoil, told = BAD[kind]
+        assert told in refusal(write(spoil(packed), tmp_path / "bad.zip"), tmp_path)
+
+    def test_a_good_archive_is_taken(self, packed: Files, tmp_path: Path) -> None:
+        path = write(manifest_of(packed), tmp_path / "good.zip")
+        _, arrival = import_bundle(path, settings_of(new_store(tmp_path)))
+        assert arrival.new == 1
+
+    @pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
+    def test_a_name_that_is_there_twice_is_refused(self, packed: Files, tmp_path: Path) -> None:
+        path = write(packed, tmp_path / "bad.zip")
+        with ZipFile(path, "a") as target:
+            target.writestr(artifact(packed), packed[artifact(packed)])
+        assert "is there 2 times" in refusal(path, tmp_path)
+
+    @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
+    def test_what_is_no_file_is_refused(self, kind: int, packed: Files, tmp_path: Path) -> None:
+        path = write(packed, tmp_path / "bad.zip")
+        info = ZipInfo("link")
+        info.external_attr = (kind | 0o777) << 16
+        with ZipFile(path, "a") as target:
+            target.writestr(info, "/etc/passwd")
+        assert "is a link or device" in refusal(path, tmp_path)
+
+    def test_a_packing_that_python_need_not_know_is_refused(
+        self, packed: Files, tmp_path: Path
+    ) -> None:
+        path = write(packed, tmp_path / "bad.zip", ZIP_BZIP2)
+        assert "packed in an unknown way" in refusal(path, tmp_path)
+
+    def test_more_than_the_limit_is_refused_before_it_is_unpacked(
+        self, packed: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(archive, "MOST_BYTES", 2**26)
+        path = write(packed, tmp_path / "bomb.zip")
+        with ZipFile(path, "a", ZIP_DEFLATED) as target, target.open("zeros", "w") as entry:
+            for _ in range(5):
+                entry.write(bytes(2**24))
+        assert path.stat().st_size < 2**22
+        assert "unpacks to more than 0.0625 GiB" in refusal(path, tmp_path)
+
+    def test_a_bomb_that_lies_about_its_size_is_refused(
+        self, packed: Files, tmp_path: Path
+    ) -> None:
+        bomb = with_file(packed, "parcels/x", bytes(2**24))
+        path = write(bomb, tmp_path / "bomb.zip")
+        # In the two places where zip tells it.
+        size = (2**24).to_bytes(4, "little")
+        data = path.read_bytes()
+        assert data.count(size) == 2
+        manifest = bomb["manifest.json"].replace(str(2**24).encode(), b"10")
+        small = write({**bomb, "manifest.json": manifest}, path).read_bytes()
+        path.write_bytes(small.replace(size, (10).to_bytes(4, "little")))
+        line = refusal(path, tmp_path)
+        assert "is damaged" in line or "size it declares" in line or "SHA-256" in line
+
+    def test_text_files_have_a_limit(
+        self, packed: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(archive, "MOST_JSON", 2**10)
+        path = write(packed, tmp_path / "bad.zip")
+        assert "manifest.json: has more than" in refusal(path, tmp_path)
+
+    def test_what_is_cut_off_is_refused(self, packed: Files, tmp_path: Path) -> None:
+        whole = write(packed, tmp_path / "whole.zip").read_bytes()
+        for kept in (0, 1, 100, len(whole) // 2, len(whole) - 1):
+            (tmp_path / "bad.zip").write_bytes(whole[:kept])
+            assert "is no whole zip archive" in refusal(tmp_path / "bad.zip", tmp_path)
+
+    def test_a_flipped_bit_anywhere_is_refused_or_changes_nothing(
+        self, packed: Files, tmp_path: Path
+    ) -> None:
+        whole = write(packed, tmp_path / "whole.zip").read_bytes()
+        rng = random.Random(0)  # noqa: S311 - no secrets
+        # Everywhere, and more often in the directory at the end, of which zip believes every word.
+        tail = len(whole) - 1500
+        places = [rng.randrange(tail) for _ in range(100)]
+        places += [rng.randrange(tail, len(whole)) for _ in range(300)]
+        for place in places:
+            bad = bytearray(whole)
+            bad[place] ^= 1 << rng.randrange(8)
+            (tmp_path / "bad.zip").write_bytes(bad)
+            with suppress(BundleError):
+                seen = content_of(tmp_path / "bad.zip")
+                assert seen == {n: packed[n] for n in packed if n != "manifest.json"}
+
+    def test_no_file_is_told(self, tmp_path: Path) -> None:
+        line = refusal(tmp_path / "nothing.zip", tmp_path)
+        assert "nothing.zip" in line
+        assert "No such file" in line
+
+
+def content_of(path: Path) -> Files:
+    with archive.open_archive(path) as reader:
+        reader.verify(lambda _: None)
+        return {name: b"".join(reader._verified(name)) for name in reader.manifest.files}
+
+
+class TestCommand:
+    @pytest.fixture(autouse=True)
+    def here(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def test_out_and_in(
+        self, store: Store, other: Store, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert bundle.main(["export", f"study={STUDY}", f"tracking.uri={store.uri}"]) == 0
+        told = capsys.readouterr().out
+        assert told.startswith("tests.actscope.zip: 3 runs and 2 sweeps of study tests, ")
+        assert told.endswith("left out: 1 FAILED, 1 KILLED, 1 RUNNING\n")
+        for line in (
+            f"3 runs of study tests imported into the store {other}\n",
+            f"0 runs of study tests imported into the store {other}; 3 were there already\n",
+        ):
+            assert bundle.main(["import", "tests.actscope.zip", f"tracking.uri={other.uri}"]) == 0
+            assert capsys.readouterr() == (line, "")
+        finished_once(other, trained())
+
+    @pytest.mark.parametrize(
+        ("words", "code", "told"),
+        [
+            ([], 2, "nothing: give one of the commands"),
+            (["pack"], 2, "pack: give one of the commands"),
+            (["export"], 2, "study=NAME: name the study"),
+            (["export", "study=../x"], 2, "study="),
+            (["export", "studi=x"], 2, "studi"),
+            (["import"], 2, "give one of the commands"),
+            (["import", "x.zip", "study=x"], 2, "study"),
+            (["import", "x.zip"], 1, "x.zip: is no whole zip archive (No such file"),
+            (["export", "study=x", "tracking.uri=sqlite:////nowhere/x.db"], 1, "no store"),
+        ],
+    )
+    def test_a_mistake_is_one_line(
+        self, words: list[str], code: int, told: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert bundle.main(words) == code
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("actscope: ")
+        assert told in line
+
+    @pytest.mark.parametrize("words", [["--help"], ["export", "--help"]])
+    def test_help_tells_how(self, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as end:
+            bundle.main(words)
+        assert end.value.code == 0
+        assert "import FILE" in capsys.readouterr().out
+
+
+def all_runs(store: Store, kind: str = "%") -> list[Any]:
+    experiment = tracking.find_experiment(store, STUDY).experiment_id
+    return list(tracking.reading.search(store, experiment, f"tags.`actscope.kind` LIKE '{kind}'"))
+
+
+def tags_of(store: Store, run_id: str) -> dict[str, str]:
+    tags: dict[str, str] = store.client.get_run(run_id).data.tags
+    return tags
+
+
+def told_of(store: Store, run_id: str) -> Any:
+    """Everything that a store tells of a run, but for its place in that store."""
+    assert_as_logged(store, run_id)
+    run = store.client.get_run(run_id)
+    own = {"mlflow.parentRunId", "actscope.origin_run"}
+    own |= {f"actscope.{name}" for name in ("host", "process", "heartbeat")}
+    return (
+        {key: value for key, value in run.data.tags.items() if key not in own},
+        run.data.params,
+        run.info.run_name,
+        (run.info.start_time, run.info.end_time),
+        [given.to_dictionary() for given in run.inputs.dataset_inputs],
+        [
+            [(m.value, m.timestamp, m.step) for m in store.client.get_metric_history(run_id, key)]
+            for key in sorted(run.data.metrics)
+        ],
+    )
