@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -26,6 +27,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from actscope import artifacts, sync, tracking
+from actscope.bundle import export_study, import_bundle
+from actscope.config import Tracking
 from actscope.errors import StoreError
 from actscope.tracking import Store, spool
 from tests.support.tracked import (
@@ -36,6 +39,7 @@ from tests.support.tracked import (
     finished_once,
     log,
     new_store,
+    runs_of,
     trained,
 )
 
@@ -454,100 +458,108 @@ class Server:
         return [f"{method} {path.rpartition('/mlflow')[2]}" for method, path in asked]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server"))
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    (tmp_path / "server").mkdir()
+    server = Server(tmp_path / "server")
     try:
+        server.start()
         yield server
     finally:
         server.kill()
 
 
-class TestServer:
-    """In this order: each test goes on with the server as the one before has left it."""
+def test_a_server_comes_and_goes_and_has_each_run_once(
+    server: Server,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, results = server.store, trained()
+    assert_a_run_costs_a_request_a_file_and_five_more(server)
+    assert told_by_sync(store, capsys).startswith("nothing to deliver: no run waits in ")
 
-    @pytest.fixture(autouse=True)
-    def one_spool(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(spool, "SPOOL", server.folder / "spool")
+    sweep = begin_sweep(store, results)
+    opened = begin(store, sweep, results[0])
+    server.kill()
+    tracking.finish_run(store, opened, results[0])
+    for result in results[1:]:
+        run_id = begin(store, sweep, result)
+        assert run_id.startswith("spool-")
+        tracking.finish_run(store, run_id, result)
+    line = told_by_sync(store, capsys, code=1)
+    assert re.fullmatch(r"actscope: .*Connection refused.*; 3 runs wait in .*\n", line)
+    assert len(waiting(store)) == 3
 
-    def test_a_run_costs_a_request_a_file_and_five_more(self, server: Server) -> None:
-        server.start()
-        result = trained()[0]
-        sweep = begin_sweep(server.store, [result], "s0")
-        before = len(server.requests())
-        log(server.store, sweep, result)
-        asked = server.requests()[before:]
-        assert asked[:3] == [
-            "POST /runs/create",
-            "POST /runs/log-batch",
-            "POST /runs/log-inputs",
-        ]
-        assert [line.split("/")[0] for line in asked[3:9]] == ["PUT -artifacts"] * 6
-        assert asked[9:] == ["POST /runs/log-batch", "POST /runs/update"]
+    server.start()
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "set_terminated", killing(server))
+        with pytest.raises(StoreError, match=r"is away .*: 1 runs were delivered, the others"):
+            deliver(store)
+    assert len(waiting(store)) == 2
 
-    def test_it_is_away_for_a_while_and_nothing_is_lost(
-        self, server: Server, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        store, results = server.store, trained()
-        setting = f"tracking.uri={store.uri}"
-        assert sync.main([setting]) == 0
-        assert capsys.readouterr().out.startswith("nothing to deliver: no run waits in ")
-        sweep = begin_sweep(store, results)
-        opened = begin(store, sweep, results[0])
-        server.kill()
-        # begun before it went away, and after
-        tracking.finish_run(store, opened, results[0])
-        ids = [begin(store, sweep, result) for result in results[1:]]
-        assert all(run_id.startswith("spool-") for run_id in ids)
-        for run_id, result in zip(ids, results[1:], strict=True):
-            tracking.finish_run(store, run_id, result)
-        assert sync.main([setting]) == 1
-        out, err = capsys.readouterr()
-        assert out == ""
-        (line,) = err.splitlines()
-        assert re.search(r"actscope: .*Connection refused.*; 3 runs wait in ", line)
-        assert len(waiting(store)) == 3
+    server.start()
+    *names, last = told_by_sync(store, capsys).splitlines()
+    assert names == [str(result.point) for result in results[1:]]
+    assert last == f"2 runs delivered to the store {store}"
+    runs = tracking.read_runs(store, STUDY)
+    assert runs["status"].tolist() == ["FINISHED"] * 3
+    assert runs["name"].tolist() == [str(result.point) for result in results]
+    assert opened in finished_once(store, results)
+    assert told_by_sync(store, capsys).startswith("nothing to deliver")
+    assert_a_study_goes_out_and_comes_back(store, tmp_path)
 
-    def test_it_goes_away_again_in_the_middle_of_a_delivery(
-        self, server: Server, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        server.start()
-        spool._next_try.clear()
-        set_terminated = MlflowClient.set_terminated
-        ended = 0
 
-        def killing(*arguments: Any) -> None:
-            nonlocal ended
-            ended += 1
-            if ended == 2:
-                server.kill()
-            set_terminated(*arguments)
+def assert_a_run_costs_a_request_a_file_and_five_more(server: Server) -> None:
+    result = trained()[0]
+    sweep = begin_sweep(server.store, [result], "s0")
+    before = len(server.requests())
+    run_id = log(server.store, sweep, result)
+    asked = server.requests()[before:]
+    assert asked[:3] == ["POST /runs/create", "POST /runs/log-batch", "POST /runs/log-inputs"]
+    assert [line.split("/")[0] for line in asked[3:9]] == ["PUT -artifacts"] * 6
+    assert asked[9:] == ["POST /runs/log-batch", "POST /runs/update"]
+    server.store.client.delete_run(run_id)
 
-        with monkeypatch.context() as patch:
-            patch.setattr(MlflowClient, "set_terminated", killing)
-            with pytest.raises(StoreError, match=r"is away .*: 1 runs were delivered, the others"):
-                deliver(server.store)
-        assert len(waiting(server.store)) == 2
 
-    def test_it_is_back_and_has_each_run_once(
-        self, server: Server, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        server.start()
-        store, results = server.store, trained()
-        setting = f"tracking.uri={store.uri}"
-        assert sync.main([setting]) == 0
-        lines = capsys.readouterr().out.splitlines()
-        assert lines == [
-            *(str(result.point) for result in results[1:]),
-            f"2 runs delivered to the store {store}",
-        ]
-        runs = tracking.read_runs(store, STUDY)
-        assert sorted(runs["status"]) == ["FINISHED"] * 4
-        assert runs.loc[runs["sweep"] == "s1", "name"].tolist() == [str(r.point) for r in results]
-        store.client.delete_run(runs.loc[runs["sweep"] == "s0", "run_id"].item())
-        finished_once(store, results)
-        assert sync.main([setting]) == 0
-        assert "nothing to deliver" in capsys.readouterr().out
+def assert_a_study_goes_out_and_comes_back(store: Store, tmp_path: Path) -> None:
+    """From the server into a database, and into the server that has lost it."""
+    other = new_store(tmp_path / "other")
+    export_study(store, STUDY, tmp_path / "out.zip")
+    import_bundle(tmp_path / "out.zip", Tracking(other.uri))
+    finished_once(other, trained())
+    pd.testing.assert_frame_equal(runs_of(other), runs_of(store), check_dtype=False)
+    export_study(other, STUDY, tmp_path / "back.zip")
+    lost = set(tracking.read_runs(store, STUDY)["run_id"])
+    for run_id in lost:
+        store.client.delete_run(run_id)
+    for new in (3, 0):
+        _, arrival = import_bundle(tmp_path / "back.zip", Tracking(store.uri))
+        assert arrival.new == new
+    assert lost.isdisjoint(finished_once(store, trained()))
+
+
+def told_by_sync(store: Store, capsys: pytest.CaptureFixture[str], code: int = 0) -> str:
+    """What the command says, on the one stream that it may say it on."""
+    assert sync.main([f"tracking.uri={store.uri}"]) == code
+    out, err = capsys.readouterr()
+    assert "" in (out, err)
+    return str(err if code else out)
+
+
+def killing(server: Server) -> Callable[..., None]:
+    """`set_terminated` of a server that is killed before the second one."""
+    set_terminated = MlflowClient.set_terminated
+    ended = 0
+
+    def kill_at_second(*arguments: Any) -> None:
+        nonlocal ended
+        ended += 1
+        if ended == 2:
+            server.kill()
+        set_terminated(*arguments)
+
+    return kill_at_second
 
 
 class TestCommand:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import shorten
-from typing import Any, Self, cast
+from typing import Any, cast
 
 from filelock import FileLock
 from mlflow import MlflowClient
@@ -87,16 +87,6 @@ class Store:
 
     def __str__(self) -> str:
         return SECRETS.sub("//", self.uri.removeprefix(SQLITE))
-
-
-class CallError(StoreError, MlflowException):
-    """What a store did not do. Its `error_code` tells why, as that of MLflow's own error does."""
-
-    @classmethod
-    def with_code(cls, text: str, error_code: str) -> Self:
-        error = cls(text)  # OSError's own constructor, which pickles, goes before MlflowException's
-        error.message, error.error_code, error.json_kwargs = text, error_code, {}
-        return error
 
 
 def locate_store(tracking: Tracking) -> Store:
@@ -179,7 +169,11 @@ def store_errors(store: Store) -> Iterator[None]:
     except ActscopeError:
         raise
     except (*STORE_ERRORS, ImportError) as error:  # ImportError: of the driver of a database
-        raise _in_words(store, error) from error
+        lasting = _lasting_fault(store, str(error))
+        if lasting is not None:
+            # Without its cause, which would have it taken for a store that is away for a while.
+            raise lasting from None
+        raise StoreError(f"the store {store} {_what_is_wrong(store, error)}") from error
 
 
 class _Client:
@@ -308,15 +302,14 @@ def _get_or_create(store: Store, study: str, artifact_location: str | None) -> s
     return str(found.experiment_id)
 
 
-def _in_words(store: Store, error: Exception) -> StoreError:
-    """Say what an error means to a user, and what would help."""
-    text = str(error)
+def _lasting_fault(store: Store, text: str) -> StoreError | None:
+    """What is wrong with the disk or the file of a store, and what would help, if it is that."""
 
     def tells_of(signs: tuple[str, ...]) -> bool:
         return any(sign in text for sign in signs)
 
     if store.folder is None:
-        return _of_server(store, error)
+        return None
     if tells_of(FULL):
         return StoreError(
             f"the store {store} cannot be written: the disk of {store.folder} is full; make room "
@@ -328,16 +321,7 @@ def _in_words(store: Store, error: Exception) -> StoreError:
         return StoreError(
             f"the store {store} cannot be opened: it is damaged or not a database; {ANEW}"
         )
-    if tells_of(LOCKED):
-        return CallError.with_code(
-            f"the store {store} cannot be used: database is locked by another process; wait for "
-            f"it or end it (`fuser {store}` names it), and give the same command again",
-            "TEMPORARILY_UNAVAILABLE",
-        )
-    said = f"the store {store} cannot be used: {first_line(error)}"
-    if isinstance(error, MlflowException):
-        return CallError.with_code(said, error.error_code)
-    return StoreError(said)
+    return None
 
 
 def _read_only(store: Store, place: Path) -> StoreError:
@@ -347,16 +331,24 @@ def _read_only(store: Store, place: Path) -> StoreError:
     )
 
 
-def _of_server(store: Store, error: Exception) -> StoreError:
+def _what_is_wrong(store: Store, error: Exception) -> str:
+    """What may pass by itself, or is beyond us."""
+    if any(sign in str(error) for sign in LOCKED):
+        return (
+            "cannot be used: database is locked by another process; wait for it or end it "
+            f"(`fuser {store}` names it), and give the same command again"
+        )
     if isinstance(error, ImportError):
-        return StoreError(f"the store {store} needs the Python module {error.name}: install it")
+        return f"needs the Python module {error.name}: install it"
     found = re.search(r"\[Errno -?\d+\] [\w ]+|timed out", str(error))
     reason = found.group(0) if found else shorten(first_line(error), 200, placeholder="...")
-    if not isinstance(error, MlflowException):
-        return StoreError(f"the store {store} cannot be used: {reason}")
+    if store.folder is None and _is_no_answer(error):
+        return f"does not answer ({reason}): start it, or correct tracking.uri"
+    return f"cannot be used: {reason}"
+
+
+def _is_no_answer(error: Exception) -> bool:
     # What has no code of its own, like a refused connection, counts as 500.
-    if error.get_http_status_code() < HTTP_SERVER_ERROR:  # type: ignore[no-untyped-call]
-        said = f"the store {store} refuses: {reason}"
-    else:
-        said = f"the store {store} does not answer ({reason}): start it, or correct tracking.uri"
-    return CallError.with_code(said, error.error_code)
+    return isinstance(error, MlflowException) and (
+        int(error.get_http_status_code()) >= HTTP_SERVER_ERROR  # type: ignore[no-untyped-call]
+    )
