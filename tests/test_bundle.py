@@ -254,9 +254,13 @@ class TestArchive:
         with pytest.raises(BundleError, match=r"study=tests: none of its 0 runs is finished"):
             export_study(store, STUDY, tmp_path / "x.zip")
 
-    def test_a_place_that_cannot_be_written_is_told(self, store: Store, tmp_path: Path) -> None:
-        with pytest.raises(BundleError, match=r"nowhere/x\.zip cannot be written"):
-            export_study(store, STUDY, tmp_path / "nowhere" / "x.zip")
+    @pytest.mark.parametrize("place", ["nowhere/x.zip", "file/x.zip"])
+    def test_a_place_that_cannot_be_written_is_told(
+        self, place: str, store: Store, tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(BundleError, match=rf"{place} cannot be written"):
+            export_study(store, STUDY, tmp_path / place)
 
 
 @pytest.fixture(scope="module")
@@ -546,6 +550,8 @@ class TestCommand:
             (["export"], 2, "study=NAME: name the study"),
             (["export", "study=../x"], 2, "study="),
             (["export", "studi=x"], 2, "studi"),
+            (["export", "study=x", "file=/"], 2, "file=/: is a folder"),
+            (["export", "study=x", "file=."], 2, "file=.: is a folder"),
             (["import"], 2, "give one of the commands"),
             (["import", "x.zip", "study=x"], 2, "study"),
             (["import", "x.zip"], 1, "x.zip: is no whole zip archive (No such file"),

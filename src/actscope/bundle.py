@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -79,6 +80,8 @@ def export(settings: ExportSettings) -> int:
     if settings.study is None:
         raise ConfigError("study=NAME: name the study to export")
     path = Path(settings.file or f"{settings.study}.actscope.zip")
+    if path.is_dir():
+        raise ConfigError(f"file={path}: is a folder; name a file in it")
     manifest = export_study(store, settings.study, path)
     size = path.stat().st_size / 2**20
     left_out = ", ".join(f"{count} {status}" for status, count in manifest.left_out.items())
@@ -119,7 +122,8 @@ def export_study(store: Store, study: str, path: Path) -> Manifest:
     except OSError as error:
         raise BundleError(f"{path} cannot be written: {first_line(error)}") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # a file that could not be made cannot be deleted
+            unfinished.unlink()
     return manifest
 
 

@@ -13,7 +13,6 @@ import pandas as pd
 import psutil
 import pytest
 from rich.console import Console
-from tests.support.making import RELU, make_point
 
 from actscope import tracking
 from actscope.config import Tracking
@@ -21,6 +20,7 @@ from actscope.errors import MissingStudyError
 from actscope.project import ROOT
 from actscope.stacks import Resources
 from actscope.sweep import run_sweep
+from tests.support.making import RELU, make_point
 
 STUDY = "interrupted"
 ARTIFACTS = {

@@ -1,6 +1,8 @@
-"""A store on a full or read-only disk, locked, damaged or away: a line says so, and nothing is lost."""
+"""A store that is full, read-only, locked, damaged or away: a line says so, nothing is lost."""
 
 import hashlib
+import importlib.util
+import re
 import shutil
 import socket
 import sqlite3
@@ -8,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import alembic.command
@@ -21,7 +23,9 @@ from sqlalchemy import create_engine
 
 from actscope import tracking
 from actscope.config import Tracking
+from actscope.errors import StoreError
 from actscope.tracking import store as store_module
+from tests.e2e.test_ui import fetch, free_port, wait_until_up
 from tests.faults.conftest import TINY, TWO, Command
 
 MOVE_AWAY = "put a copy of it back, or move it away and run again"
@@ -50,25 +54,40 @@ def content_of(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.fixture
+def made(database: Path, sound: Path) -> Path:
+    """A store without any run."""
+    database.parent.mkdir(exist_ok=True)
+    shutil.copy(sound, database)
+    return database
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    tracking.open_store(Tracking(f"sqlite:///{path}"))
+    return path
+
+
 # Disks that are full, or must not be written to
 
 
 @contextmanager
-def mounted(folder: Path, *options: str) -> Iterator[None]:
-    """Mount something on a folder, or skip the test where that is not permitted."""
-    folder.mkdir(exist_ok=True)
+def mounted(place: Path, *options: str) -> Iterator[None]:
+    """Mount something on a file or folder, or skip the test where that is not permitted."""
     try:
-        subprocess.run(["mount", *options, str(folder)], check=True, capture_output=True, text=True)
+        subprocess.run(["mount", *options, str(place)], check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"nothing can be mounted here: {getattr(error, 'stderr', error)}")
     try:
         yield
     finally:
         # Lazily: this process has the database open until it ends.
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 def mount_small(folder: Path, kilobytes: int) -> AbstractContextManager[None]:
+    folder.mkdir()
     return mounted(folder, "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs")
 
 
@@ -120,3 +139,293 @@ def test_no_room_for_a_new_store_leaves_no_half_of_one(command: Command, databas
         subprocess.run(["mount", "-o", "remount,size=3000k", str(folder)], check=True)
         assert command("sweep", *TWO).code == 0
         assert finished_seeds(database) == ["0", "1"]
+
+
+@pytest.mark.parametrize("place", [".", "mlflow.db", "artifacts"])
+def test_what_is_read_only_is_refused_before_training(
+    command: Command, made: Path, place: str
+) -> None:
+    (made.parent / "artifacts").mkdir()
+    before = content_of(made.parent)
+    with read_only(made.parent / place):
+        ended = command("sweep", *TWO)
+        line = ended.refused(1)
+        assert f"cannot be written: {(made.parent / place).resolve()} is read-only" in line
+        assert "tracking.uri=sqlite:" in line
+        assert "stacks" not in ended.out
+    assert content_of(made.parent) == before
+
+
+def test_a_report_needs_no_more_than_to_read(command: Command, database: Path, home: Path) -> None:
+    assert command("sweep", *TWO).code == 0
+    before = content_of(database.parent)
+    with read_only(database.parent):
+        ended = command("report", f"report.folder={home}/written")
+    assert (ended.code, ended.err) == (0, "")
+    assert (home / "written" / "quickstart" / "index.html").exists()
+    assert content_of(made.parent) == before
+
+
+@pytest.mark.slow
+def test_the_ui_needs_no_more_than_to_read(command: Command, made: Path, home: Path) -> None:
+    assert command("sweep", "-m", "seed=0", *TINY).code == 0
+    with read_only(made.parent), (home / "ui.txt").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "actscope.ui", "--port", str(port := free_port())],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            wait_until_up(f"http://127.0.0.1:{port}/health")
+            page = fetch(
+                f"http://127.0.0.1:{port}/ajax-api/2.0/mlflow/experiments/get?experiment_id=1"
+            )
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+    assert b"quickstart" in page
+
+
+# Databases that another process locks
+
+
+@contextmanager
+def locked(database: Path, until: str = "", told_in: Path | None = None) -> Iterator[None]:
+    """Another process has the database for itself, until a file tells of something."""
+    hold = (
+        "import pathlib, sqlite3, sys, time\n"
+        "database = sqlite3.connect(sys.argv[1])\n"
+        "database.execute('BEGIN EXCLUSIVE')\n"
+        "print('locked', flush=True)\n"
+        "told, until = pathlib.Path(sys.argv[2]), sys.argv[3]\n"
+        "while not (until and told.exists() and until in told.read_text()):\n"
+        "    time.sleep(0.1)\n"
+    )
+    words = [sys.executable, "-c", hold, str(database), str(told_in or ""), until]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "locked\n"
+        try:
+            yield
+        finally:
+            other.kill()
+
+
+def test_a_lock_is_waited_for(command: Command, made: Path, home: Path) -> None:
+    with locked(made, "is locked by another process: waiting", home / "tmp" / "out.txt"):
+        ended = command("sweep", *TWO)
+    assert (ended.code, ended.err) == (0, "")
+    assert "is locked by another process: waiting" in ended.out
+    assert finished_seeds(made) == ["0", "1"]
+
+
+def test_a_lock_that_stays_is_one_line(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "SECONDS_FOR_A_LOCK", 0.1)
+    settings = Tracking(f"sqlite:///{made}")
+    store = tracking.locate_store(settings)
+    before = content_of(made.parent)
+    with locked(made):
+        for use in (
+            lambda: tracking.open_store(settings),
+            lambda: tracking.find_experiment(store, "quickstart"),
+        ):
+            with pytest.raises(StoreError, match=r"locked by another process.*`fuser /.*again$"):
+                use()
+    assert content_of(made.parent) == before
+
+
+# Files that are no store of this MLflow
+
+
+def query(database: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def cut_in_half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def become_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def become_a_database_of_something_else(path: Path) -> None:
+    path.unlink()
+    query(path, "CREATE TABLE recipes (name TEXT)")
+
+
+UPGRADE = "keep a copy and bring it up to date with `mlflow db upgrade sqlite:///"
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "garbage": (lambda path: path.write_bytes(b"\x07garbage" * 999), "damaged or not a database"),
+    "empty": (lambda path: path.write_bytes(b""), "the file is empty"),
+    "folder": (become_a_folder, "it is a folder, no file"),
+    "cut": (cut_in_half, "damaged or not a database"),
+    "foreign": (become_a_database_of_something_else, "or is not MLflow's (it lacks the tables "),
+    "lacks_a_table": (
+        lambda path: query(path, "DROP TABLE latest_metrics"),
+        "made only in part, or is not MLflow's (it lacks the tables latest_metrics)",
+    ),
+    "no_version": (lambda path: query(path, "DELETE FROM alembic_version"), "made only in part"),
+    "old": (
+        lambda path: query(path, "UPDATE alembic_version SET version_num = '1bd49d398cd23'"),
+        UPGRADE,
+    ),
+    "new": (
+        lambda path: query(path, "UPDATE alembic_version SET version_num = 'fffffffffffff'"),
+        UPGRADE,
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_no_store_is_told_and_left_as_it_is(
+    command: Command, made: Path, damage: str
+) -> None:
+    break_it, reason = DAMAGES[damage]
+    break_it(made)
+    before = content_of(made.parent)
+    names = ("sweep", "report", "ui") if damage == "garbage" else ("sweep",)
+    lines = [command(name, *(TWO if name == "sweep" else ())).refused(1) for name in names]
+    with pytest.raises(StoreError) as reading:
+        tracking.find_experiment(tracking.locate_store(Tracking(f"sqlite:///{made}")), "quickstart")
+    for line in (*lines, f"actscope: {reading.value}"):
+        assert f"the store {made} cannot be opened: " in line
+        assert reason in line
+        assert MOVE_AWAY in line
+    assert content_of(made.parent) == before
+
+
+def test_moving_a_damaged_store_away_is_a_way_out(command: Command, made: Path, home: Path) -> None:
+    made.write_bytes(b"garbage")
+    command("sweep", *TWO).refused(1)
+    made.rename(home / "moved-away.db")
+    assert command("sweep", *TWO).code == 0
+    assert finished_seeds(made) == ["0", "1"]
+
+
+def test_upgrading_the_store_of_an_older_mlflow_is_a_way_out(
+    command: Command, database: Path
+) -> None:
+    database.parent.mkdir()
+    make_as_an_older_mlflow_did(database)
+    before = content_of(database.parent)
+    line = command("sweep", *TWO).refused(1)
+    assert UPGRADE in line
+    assert content_of(database.parent) == before
+    advice = line.split("`")[1].split()
+    done = subprocess.run([sys.executable, "-m", *advice], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert command("sweep", *TWO).code == 0
+    assert finished_seeds(database) == ["0", "1"]
+
+
+def make_as_an_older_mlflow_did(path: Path) -> None:
+    """Make a database with the schema that MLflow had one change ago."""
+    engine = create_engine(f"sqlite:///{path}")
+    InitialBase.metadata.create_all(engine)
+    config = _get_alembic_config(str(engine.url))  # type: ignore[no-untyped-call]
+    scripts = alembic.script.ScriptDirectory.from_config(config)
+    head = scripts.get_revision(scripts.get_current_head() or "")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, str(head.down_revision))
+    engine.dispose()
+
+
+def test_a_creation_that_is_killed_leaves_no_half_store(
+    command: Command, database: Path, home: Path
+) -> None:
+    words = [sys.executable, "-m", "actscope", *TWO, f"hydra.sweep.dir={home}/outputs/killed"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as creating:
+        while not list(database.parent.glob(".new-*/mlflow.db")):
+            assert creating.poll() is None
+            time.sleep(0.005)
+        creating.kill()
+    assert not database.exists()
+    assert command("sweep", *TWO).code == 0
+    assert finished_seeds(database) == ["0", "1"]
+    assert not list(database.parent.glob(".new-*"))
+
+
+# Old directory stores, odd places, other kinds of address
+
+
+def test_an_old_directory_store_is_left_alone(
+    command: Command, database: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = home / "old" / "mlruns"
+    for experiment in ("0", "123456789012345678"):
+        for folder in (database.parent / experiment, old / experiment):
+            folder.mkdir(parents=True)
+            (folder / "meta.yaml").write_text(f"experiment_id: '{experiment}'\nname: old\n")
+    before = content_of(old)
+    monkeypatch.chdir(old.parent)  # where MLflow would look for a store if it were not told of one
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    where = f"tracking.uri=sqlite:///{database}"
+    assert command("sweep", *TWO, where).code == 0
+    assert command("report", where).code == 0
+    assert content_of(old) == before
+    assert content_of(old).items() <= content_of(database.parent).items()
+
+
+def test_a_folder_that_is_missing_is_made(home: Path) -> None:
+    path = home / "a" / "b" / "mlflow.db"
+    tracking.open_store(Tracking(f"sqlite:///{path}"))
+    assert path.exists()
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(command: Command, home: Path) -> None:
+    (home / "file").touch()
+    line = command("sweep", *TWO, f"tracking.uri=sqlite:///{home}/file/mlruns/mlflow.db").refused(1)
+    assert f"the store {home}/file/mlruns/mlflow.db cannot be used: " in line
+    assert "Not a directory" in line
+    (home / "closed").mkdir()
+    with read_only(home / "closed"):
+        inside = f"tracking.uri=sqlite:///{home}/closed/mlruns/mlflow.db"
+        assert "read-only" in command("sweep", *TWO, inside).refused(1)
+        assert "no store" in command("report", inside).refused(1)
+
+
+@pytest.mark.parametrize(
+    "uri", ["sqlite:/runs.db", "sqlite:runs.db", "sqlite://", "sqlite:///", "sqlite:///:memory:"]
+)
+def test_an_address_without_a_file_is_refused(uri: str) -> None:
+    with pytest.raises(StoreError, match=r"sqlite:////folder/mlflow\.db"):
+        tracking.locate_store(Tracking(uri))
+
+
+@pytest.mark.parametrize(("scheme", "module"), [("mysql", "MySQLdb"), ("postgresql", "psycopg")])
+def test_a_database_without_its_driver_is_one_line(scheme: str, module: str) -> None:
+    if importlib.util.find_spec(module) is not None:
+        pytest.skip(f"{module} is installed")
+    with pytest.raises(StoreError) as error:
+        tracking.open_store(Tracking(f"{scheme}://me:secret@127.0.0.1:9/runs"))
+    assert "secret" not in str(error.value)
+    assert re.fullmatch(
+        rf"the store \S+ needs the Python module {module}\w*: install it", str(error.value)
+    )
+
+
+def test_a_server_that_is_not_there_is_one_line_soon(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
+    for name, words in {"sweep": TWO, "report": ()}.items():
+        begun = time.monotonic()
+        line = command(name, *words).refused(1)
+        assert time.monotonic() - begun < 30
+        assert (
+            "the store http://127.0.0.1:9 does not answer ([Errno 111] Connection refused" in line
+        )
+    assert "the store is the server http://127.0.0.1:9" in command("ui").refused(1)
+
+
+def test_a_server_that_says_nothing_is_one_line_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(store_module.BRIEFLY, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings = Tracking(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(StoreError, match=r"does not answer \(timed out\): start it, or"):
+            tracking.open_store(settings)
