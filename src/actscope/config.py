@@ -1,6 +1,7 @@
 """A point of the grid: what it is made of, checked once at the door."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, fields
 from typing import Annotated, Any, Literal, Self, TypeVar, cast, get_type_hints
 
@@ -19,6 +20,9 @@ Int = Annotated[int, Field(strict=True)]
 Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Count = Annotated[Int, Field(ge=1)]
 Argument = Bool | Int | Finite | Annotated[str, Field(max_length=64)] | None
+
+LONGEST_NAME = 200
+LONG_NUMBER = re.compile(r"\d{4301}")
 
 Parsed = TypeVar("Parsed")
 
@@ -119,6 +123,22 @@ class SweepRules:
     on_error: Literal["continue", "stop"] = "continue"
     checkpoint_minutes: Annotated[Finite, Field(ge=0)] | None = 5.0
     dry_run: Bool = False
+
+
+def check_words(words: Iterable[str]) -> None:
+    """Check words of a command line for what Hydra would stumble over itself.
+
+    It looks for files by the names of settings, and has Python read numbers of any length.
+
+    Raises:
+        ConfigError: a name, or a number, is longer than that allows.
+
+    """
+    for word in words:
+        if len(word.partition("=")[0]) > LONGEST_NAME:
+            raise ConfigError(f"{_shorten(ascii(word)[1:-1])}: there is no such setting")
+        if LONG_NUMBER.search(word):
+            raise ConfigError(f"{_shorten(ascii(word)[1:-1])}: give a number of fewer digits")
 
 
 def parse_point(config: DictConfig) -> Point:

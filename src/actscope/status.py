@@ -1,6 +1,7 @@
 """How a study stands: `python -m actscope.status study=NAME`, `make status`."""
 
 import sys
+from collections.abc import Sequence
 
 from pydantic.dataclasses import dataclass
 from rich.console import Console
@@ -28,8 +29,9 @@ class Settings:
     study: Name = "quickstart"
 
 
-def main() -> int:
-    return run_command("status", HELP, Settings, print_status)
+def main(words: Sequence[str] | None = None) -> int:
+    """Do what the command line asks; the exit code."""
+    return run_command("status", HELP, Settings, print_status, words)
 
 
 def print_status(settings: Settings) -> int:

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from actscope import tracking
+from actscope.config import Tracking
 from actscope.project import ROOT
 
 MODULES = {"sweep": "actscope", "report": "actscope.report", "ui": "actscope.ui"}
@@ -71,6 +74,21 @@ def database(home: Path) -> Path:
 
 
 @pytest.fixture
+def made(database: Path, sound: Path) -> Path:
+    """A store without any run."""
+    database.parent.mkdir(exist_ok=True)
+    shutil.copy(sound, database)
+    return database
+
+
+@pytest.fixture(scope="session")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    tracking.open_store(Tracking(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture
 def process(home: Path) -> Command:
     """`process("sweep", "-m", "seed=0,1")`: run a command as a user does."""
 
@@ -91,7 +109,7 @@ def process(home: Path) -> Command:
 def forks() -> ForkServerContext:
     """Makes processes that have imported all they need: of a small command that takes most."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["actscope.app", "actscope.sweep", "actscope.report.app"])
+    context.set_forkserver_preload(["actscope.sweep", "actscope.report.app", __name__])
     return context
 
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +76,10 @@ def wait_for(holds: Callable[[], bool], seconds: float = 90) -> None:
         time.sleep(0.1)
 
 
+def wait_for_end(processes: Sequence[psutil.Process], seconds: float) -> None:
+    wait_for(lambda: not any(map(is_alive, processes)), seconds)
+
+
 def is_alive(process: psutil.Process) -> bool:
     """Whether a process runs; one that ended and was not asked about yet does not."""
     try:
@@ -101,7 +105,7 @@ def test_a_signal_ends_workers_closes_runs_and_tells_how_to_go_on(
     wait_for(lambda: is_training(settings))
     family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
     process.send_signal(number)
-    wait_for(lambda: not any(map(is_alive, family)), seconds=5)
+    wait_for_end(family, seconds=5)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == code
     assert "interrupted: 0 of 2 points are finished; to go on: python -m actscope -m" in said
@@ -143,7 +147,7 @@ def test_a_sweep_killed_twenty_times_ends_as_one_that_never_was(
         family += psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.communicate(timeout=60)
-        wait_for(lambda: not any(map(is_alive, family)), seconds=10)
+        wait_for_end(family, seconds=10)
     process = start(grid, *words)
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said

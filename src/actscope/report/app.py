@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from actscope import tracking
-from actscope.config import CLOSED, Int, Name, Tracking, parse, plain
+from actscope.config import CLOSED, Int, Name, Tracking, check_words, parse, plain
 from actscope.errors import ActscopeError, ConfigError, MissingStudyError, ReportError
 from actscope.progress import LateProgress
 from actscope.project import CONF, ROOT
@@ -170,6 +170,7 @@ COMMANDS: dict[str, Callable[[Settings], None]] = {
 
 def read_settings(overrides: Sequence[str]) -> Settings:
     """Compose conf/report.yaml with the overrides and check it, or raise ConfigError."""
+    check_words(overrides)
     try:
         with initialize_config_dir(str(CONF), job_name="actscope-report", version_base="1.3"):
             config = compose("report", overrides=list(overrides))

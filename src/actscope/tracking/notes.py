@@ -28,15 +28,20 @@ Statistics and figures: `make report STUDY={study}`.
 
 def about_sweep(cells: pd.DataFrame) -> str:
     """The best cell and the others; `cells` as results.cell_means gives."""
-    best = cells.sort_values("mean", ascending=False, kind="stable").iloc[0]
+    heading = ["| lr | activation | mean | sd | n | outcomes |", "|---|---|---|---|---|---|"]
     rows = [_row(cell) for cell in cells.head(ROWS_SHOWN).to_dict("records")]
-    return f"""\
-Best: **{best["activation"]}** at learning rate {best["lr"]:g}, final test accuracy
-{best["mean"]:.4f} (mean, n={best["n"]}).
+    return "\n".join([*_best(cells.dropna(subset="mean")), *heading, *rows])
 
-| lr | activation | mean | sd | n | outcomes |
-|---|---|---|---|---|---|
-""" + "\n".join(rows)
+
+def _best(cells: pd.DataFrame) -> list[str]:
+    if cells.empty:
+        return []
+    best = cells.sort_values("mean", ascending=False, kind="stable").iloc[0]
+    return [
+        f"Best: **{best['activation']}** at learning rate {best['lr']:g}, final test accuracy",
+        f"{best['mean']:.4f} (mean, n={best['n']}).",
+        "",
+    ]
 
 
 def _row(cell: Mapping[Hashable, Any]) -> str:
