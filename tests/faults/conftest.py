@@ -17,7 +17,12 @@ from actscope import tracking
 from actscope.config import Tracking
 from actscope.project import ROOT
 
-MODULES = {"sweep": "actscope", "report": "actscope.report", "ui": "actscope.ui"}
+MODULES = {
+    "sweep": "actscope",
+    "report": "actscope.report",
+    "sync": "actscope.sync",
+    "ui": "actscope.ui",
+}
 TINY = (
     "activation=relu",
     "lr=0.01",

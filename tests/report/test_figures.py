@@ -87,9 +87,30 @@ def test_the_article_s_two_rates_stand_as_it_has_them() -> None:
 
 
 def test_the_enlarged_scale_suits_the_cells_that_learned() -> None:
-    cells = pd.DataFrame({"n": [5, 5], "failed": [0, 5], "final_mean": [0.96, 0.1]})
-    assert figures.enlarged_from(cells) == 88
-    assert figures.enlarged_from(cells[cells["failed"] > 0]) == 0
+    cells = pd.DataFrame({"n": 5, "failed": [0, 0, 5], "final_mean": [0.96, 0.96, 0.1]})
+    assert figures.enlarged_limits(cells) == pytest.approx((95.7, 96.2))
+    assert figures.enlarged_limits(cells[cells["failed"] > 0]) is None
+
+
+@pytest.mark.parametrize(
+    ("means", "limits"),
+    [
+        ([0.978, 0.980], (97.5, 98.2)),  # apart by 0.2 points
+        ([0.90, 0.96], (81, 100.2)),  # median 93: not lower than 79
+        (
+            [0.50, 0.97, 0.98],
+            (91, 100.2),
+        ),  # median 97: not lower than 91, whatever the slowest does
+        ([0.70], None),
+        ([0.50, 0.70], None),  # from 20: that is no enlargement
+    ],
+)
+def test_the_enlarged_scale_shows_where_cells_differ(
+    means: list[float], limits: tuple[float, float] | None
+) -> None:
+    cells = pd.DataFrame({"n": 5, "failed": 0, "final_mean": means})
+    found = figures.enlarged_limits(cells)
+    assert found == (None if limits is None else pytest.approx(limits))
 
 
 def test_a_dollar_in_a_name_is_a_dollar() -> None:

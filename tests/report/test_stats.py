@@ -182,6 +182,7 @@ def test_ties_count_half() -> None:
         (5.0, 1.0, 2),  # 0.3, but there is no test of one seed
         (0.1, 0.0, 2),
         (0.0, 1.0, None),
+        (-1e-8, 1.0, None),  # the sum of float32 numbers that cancel out
     ],
 )
 def test_seeds_to_resolve_a_gap_are_those_worked_by_hand(

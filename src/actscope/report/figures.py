@@ -652,16 +652,20 @@ def panel_grid(
     return figure, kept
 
 
-def enlarged_from(cells: pd.DataFrame) -> float:
-    """Where the enlarged scale begins, in per cent: the median learned cell is at two thirds.
+def enlarged_limits(cells: pd.DataFrame) -> "Limits | None":
+    """Range of the enlarged scale, in per cent: where the cells that learned differ.
 
-    0 where nothing learned, or so little that there is nothing to enlarge.
+    It begins no lower than where their median is at two thirds of it. None where no two cells
+    learned, or so little that there is nothing to enlarge.
     """
-    learned = cells[(cells["n"] > 0) & (cells["failed"] == 0)]["final_mean"]
-    if learned.empty:
-        return 0.0
-    start = float(np.floor(100 - 3 * (100 - 100 * learned.median())))
-    return start if start >= 40 else 0.0
+    learned = 100 * cells[(cells["n"] > 0) & (cells["failed"] == 0)]["final_mean"]
+    if len(learned) < 2:
+        return None
+    lowest, highest = learned.min(), learned.max()
+    margin = max(highest - lowest, 0.2)  # of a point: less is noise
+    start = max(100 - 3 * (100 - learned.median()), lowest - 1.5 * margin)
+    start = np.floor(10 * start) / 10 if margin < 1 else np.floor(start)
+    return (float(start), float(min(100.2, highest + margin))) if start >= 40 else None
 
 
 def panel_title(cells: pd.DataFrame, *, enlarged: bool) -> str:
@@ -676,8 +680,8 @@ Limits = tuple[float, float]
 
 def _panel_rows(cells: pd.DataFrame) -> list[list[tuple[float, Limits]]]:
     """Rate and range of accuracy of each panel: a row on the full scale, perhaps one enlarged."""
-    zoom = enlarged_from(cells)
-    scales = [(0.0, 102.0)] if zoom == 0 else [(0.0, 102.0), (zoom, 100.2)]
+    enlarged = enlarged_limits(cells)
+    scales = [(0.0, 102.0), *([enlarged] if enlarged else [])]
     return [[(lr, limits) for lr in sorted(set(cells["lr"]))] for limits in scales]
 
 

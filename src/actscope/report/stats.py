@@ -159,9 +159,10 @@ def seeds_to_resolve(gap: float, sd: float) -> int | None:
     """Seeds with which a two-sided test at 5 % sees a true `gap` four times out of five.
 
     n = ceil(((z(0.975) + z(0.8)) · sd / |gap|)²), at least 2, with z the normal quantiles (Cohen,
-    1988, on paired differences of standard deviation `sd`). No number resolves a gap of 0.
+    1988, on paired differences of standard deviation `sd`). No number resolves a gap of 0, nor one
+    that is due to rounding.
     """
-    if gap == 0:
+    if abs(gap) < ROUNDING:
         return None
     quantiles = stats.norm.ppf((1 + CONFIDENCE) / 2) + stats.norm.ppf(POWER)
     return max(2, math.ceil((quantiles * sd / abs(gap)) ** 2))

@@ -170,7 +170,7 @@ def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _points(difference: float) -> str:
-    return DASH if pd.isna(difference) else f"{100 * difference:+.3f}"
+    return DASH if pd.isna(difference) else f"{round(100 * difference, 3) + 0.0:+.3f}"  # no -0.000
 
 
 def _p_text(p: float) -> str:
