@@ -469,6 +469,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         server.kill()
 
 
+@pytest.mark.slow
 def test_a_server_comes_and_goes_and_has_each_run_once(
     server: Server,
     tmp_path: Path,

@@ -18,8 +18,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
-from actscope.config import Point, parse_point, parse_sweep, parse_tracking, plain
-from actscope.errors import ActscopeError, ConfigError, SweepError
+from actscope.config import Point, check_words, parse_point, parse_sweep, parse_tracking, plain
+from actscope.errors import ActscopeError, ConfigError, StoreError, SweepError
 from actscope.project import CONF, ROOT
 from hydra_plugins.actscope_launcher.launcher import Job, trains_grids_with
 
@@ -34,12 +34,15 @@ def run() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     signal.signal(signal.SIGTERM, _raise_terminated)
     try:
+        check_words(sys.argv[1:])
         main()
     except KeyboardInterrupt as stop:
         # As a shell tells of a command that a signal ended.
         sys.exit(128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT))
     except (ActscopeError, HydraException, OmegaConfBaseException) as error:
         end_with(error)
+    except OSError as error:  # of the folder for outputs: a place or a disk of the user's
+        end_with(StoreError(f"{error.filename or 'outputs'}: {error.strerror or error}"))
 
 
 class Terminated(KeyboardInterrupt):

@@ -20,6 +20,8 @@ from tests.test_data import (
     zeroed,
 )
 
+pytestmark = pytest.mark.slow
+
 WAYS_OUT = "; remove that folder and put the four genuine .gz files into it, or use data=digits"
 NOT_GENUINE = "does not hold the genuine data set (its SHA-256 is "
 UNREADABLE = "cannot be read or downloaded ("

@@ -6,6 +6,8 @@ import pytest
 
 from tests.faults.conftest import TINY, Command
 
+pytestmark = pytest.mark.slow
+
 LONG = 10_000
 NAME = "give letters, digits, '_', '.' and '-', first a letter or a digit"
 MISTAKES = {
@@ -49,7 +51,6 @@ def test_a_mistake_is_one_line_and_nothing_more(
     assert not database.parent.exists()
 
 
-@pytest.mark.xfail(reason="app.run does not call config.check_words yet")
 @pytest.mark.parametrize(
     "mistake", [f"seed={'9' * LONG}", f"{'x' * LONG}=1"], ids=["value", "name"]
 )
@@ -58,7 +59,6 @@ def test_a_word_that_hydra_stumbles_over_is_one_line(command: Command, mistake: 
         assert f"{mistake[:57]}...: " in command("sweep", *words).refused(2)
 
 
-@pytest.mark.xfail(reason="app.run does not catch OSError yet")
 def test_a_folder_for_outputs_that_cannot_be_made_is_one_line(command: Command, home: Path) -> None:
     (home / "outputs").touch()
     for words in (TINY, ("-m", *TINY)):

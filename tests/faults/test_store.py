@@ -28,6 +28,8 @@ from actscope.tracking import store as store_module
 from tests.e2e.test_ui import fetch, free_port, wait_until_up
 from tests.faults.conftest import TINY, TWO, Command
 
+pytestmark = pytest.mark.slow
+
 MOVE_AWAY = "put a copy of it back, or move it away and run again"
 
 
@@ -320,6 +322,7 @@ def test_moving_a_damaged_store_away_is_a_way_out(command: Command, made: Path, 
     assert finished_seeds(made) == ["0", "1"]
 
 
+@pytest.mark.slow
 def test_upgrading_the_store_of_an_older_mlflow_is_a_way_out(
     command: Command, database: Path
 ) -> None:
@@ -349,6 +352,7 @@ def make_as_an_older_mlflow_did(path: Path) -> None:
     engine.dispose()
 
 
+@pytest.mark.slow
 def test_a_creation_that_is_killed_leaves_no_half_store(
     command: Command, database: Path, home: Path
 ) -> None:
