@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import secrets
 import signal
 import sys
 import traceback
@@ -98,7 +99,7 @@ def train_grid(
         sweep.plan_sweep(unique, settings, resources, console)
         return [math.nan] * len(points)
     write_jobs(jobs, folder / "points.jsonl")
-    results = sweep.run_sweep(unique, settings, folder.name, resources, console, rules)
+    results = sweep.run_sweep(unique, settings, _sweep_id(folder), resources, console, rules)
     return [sweep.accuracy_or_error(results[point]) for point in points]
 
 
@@ -122,7 +123,7 @@ def _train_alone(config: DictConfig) -> float:
 
     from actscope import stacks, sweep
 
-    sweep_id = Path(HydraConfig.get().runtime.output_dir).name
+    sweep_id = _sweep_id(Path(HydraConfig.get().runtime.output_dir))
     console = Console(highlight=False)
     if rules.dry_run:
         sweep.plan_sweep([point], settings, stacks.Resources(workers=0, stack_size=1), console)
@@ -132,6 +133,11 @@ def _train_alone(config: DictConfig) -> float:
     if isinstance(accuracy, SweepError):
         raise accuracy
     return accuracy
+
+
+def _sweep_id(folder: Path) -> str:
+    """The folder's name, and something that tells sweeps apart that are given the same folder."""
+    return f"{folder.name}-{secrets.token_hex(2)}"
 
 
 main = hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(train_point)

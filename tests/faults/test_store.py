@@ -160,7 +160,6 @@ def test_a_report_needs_no_more_than_to_read(command: Command, made: Path, home:
     assert content_of(made.parent) == before
 
 
-@pytest.mark.slow
 def test_the_ui_needs_no_more_than_to_read(command: Command, made: Path, home: Path) -> None:
     assert command("sweep", "-m", "seed=0", *TINY).code == 0
     with read_only(made.parent), (home / "ui.txt").open("w") as log:
@@ -222,7 +221,7 @@ def test_a_lock_is_waited_for(command: Command, made: Path, home: Path) -> None:
     assert finished_seeds(made) == ["0", "1"]
 
 
-@pytest.mark.slow  # MLflow waits 20 s for a lock
+# MLflow waits 20 s for a lock
 def test_a_lock_while_runs_are_logged_keeps_them_for_later(
     command: Command, made: Path, home: Path
 ) -> None:
@@ -322,7 +321,6 @@ def test_moving_a_damaged_store_away_is_a_way_out(command: Command, made: Path, 
     assert finished_seeds(made) == ["0", "1"]
 
 
-@pytest.mark.slow
 def test_upgrading_the_store_of_an_older_mlflow_is_a_way_out(
     command: Command, database: Path
 ) -> None:
@@ -352,7 +350,6 @@ def make_as_an_older_mlflow_did(path: Path) -> None:
     engine.dispose()
 
 
-@pytest.mark.slow
 def test_a_creation_that_is_killed_leaves_no_half_store(
     command: Command, database: Path, home: Path
 ) -> None:

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -197,18 +198,22 @@ class _Client:
         return call
 
 
+_environment = threading.RLock()  # which all threads share
+
+
 @contextmanager
 def _briefly() -> Iterator[None]:
     """Let MLflow give up on a server soon: by default it asks one that is away for minutes."""
-    before = {name: os.environ.get(name) for name in BRIEFLY}
-    os.environ.update(BRIEFLY)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            del os.environ[name]
-            if value is not None:
-                os.environ[name] = value
+    with _environment:
+        before = {name: os.environ.get(name) for name in BRIEFLY}
+        os.environ.update(BRIEFLY)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                del os.environ[name]
+                if value is not None:
+                    os.environ[name] = value
 
 
 @contextmanager
