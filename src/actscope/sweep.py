@@ -62,6 +62,8 @@ def run_sweep(
             raise
         for point in grid:
             results.setdefault(point, Failed(point, STOPPED))
+        with tracking.unless_away(store):  # what was away for a moment may be back
+            _deliver(store, console)
     screen.print_summary(console, [results[point] for point in grid])
     screen.print_kept(console, len(_kept(store)), tracking.spool_folder(store))
     return results

@@ -94,7 +94,9 @@ def _from_sqlite(store: Store, experiment_id: str) -> Iterator[Attempt]:
         "WHERE key = ? AND NOT is_nan"
     )
     assert store.database is not None
-    address = f"{store.database.as_uri()}?mode=ro"
+    # Not mode=ro: it cannot roll back what a killed writer has left, and fails. A store that is
+    # read-only is opened so all the same.
+    address = f"{store.database.as_uri()}?mode=rw"
     with closing(sqlite3.connect(address, uri=True, timeout=20)) as database:
         tags_of: dict[str, dict[str, str]] = {}
         for run_id, key, value in database.execute(tags, [experiment_id]):
