@@ -170,7 +170,7 @@ def test_points_that_another_sweep_trains_are_waited_for(
     assert GRID[0].seed == 0
     assert str(GRID[0]) not in set(session.runs()["name"])
     tracking.end_sweep(store, other, "FAILED")  # without having trained it: now it is ours
-    thread.join(timeout=60)
+    thread.join(timeout=180)
     assert not thread.is_alive()
     assert "wait    for 1 that sweep other is training" in session.said
     assert sorted(session.runs()["name"]) == sorted(map(str, GRID))
@@ -242,7 +242,7 @@ def all_finished(session: Session) -> bool:
     return set(session.runs()["status"]) == {"FINISHED"}
 
 
-def wait_until(holds: object, seconds: float = 60) -> None:
+def wait_until(holds: object, seconds: float = 180) -> None:
     end = time.monotonic() + seconds
     while not holds():  # type: ignore[operator]
         assert time.monotonic() < end, "it never came about"

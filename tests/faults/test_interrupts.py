@@ -97,6 +97,7 @@ def is_training(settings: Tracking) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_workers_closes_runs_and_tells_how_to_go_on(
     start: Start, settings: Tracking, number: signal.Signals, code: int

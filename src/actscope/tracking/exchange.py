@@ -195,7 +195,7 @@ def _metrics(store: Store, run: Run) -> Iterator[MetricRow]:
                 yield metric.key, metric.value, metric.timestamp, metric.step
         return
     query = "SELECT key, value, is_nan, timestamp, step FROM metrics WHERE run_uuid = ?"
-    address = f"{Path(str(store)).as_uri()}?mode=ro"
+    address = f"{Path(str(store)).as_uri()}?mode=rw"
     with closing(sqlite3.connect(address, uri=True, timeout=20)) as database:
         for key, value, is_nan, timestamp, step in database.execute(query, [run.info.run_id]):
             yield key, math.nan if is_nan else value, timestamp, step
