@@ -586,3 +586,28 @@ class TestCommand:
             sync.main(["--help"])
         assert end.value.code == 0
         assert "python -m actscope.sync" in capsys.readouterr().out
+
+
+def test_a_delivery_that_finds_the_store_away_says_that_it_is_away(store: Store) -> None:
+    """For a sweep that goes on without the store, that is no error."""
+    spool_two(store)
+    with locked(store), pytest.raises(StoreError) as caught:
+        deliver(store)
+    assert tracking.is_away(store, caught.value)
+    assert len(waiting(store)) == 2
+
+
+def test_what_a_killed_writer_has_left_is_undone_by_who_looks(store: Store) -> None:
+    spool_two(store)
+    experiment_id = tracking.find_experiment(store, STUDY).experiment_id
+    before = tracking.read_attempts(store, experiment_id)
+    writer = (
+        "import os, signal, sqlite3, sys\n"
+        "database = sqlite3.connect(sys.argv[1])\n"
+        "database.execute('PRAGMA cache_size = 1')\n"  # so that it writes before it commits
+        "database.execute('UPDATE tags SET value = value || hex(zeroblob(20000))')\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", writer, str(store)], check=False)
+    assert Path(f"{store}-journal").stat().st_size > 0
+    assert tracking.read_attempts(store, experiment_id) == before

@@ -96,7 +96,7 @@ def train_grid(
     resources = stacks.Resources.checked(workers, stack_size)
     unique = drop_repeated(points, console)
     if rules.dry_run:
-        sweep.plan_sweep(unique, settings, resources, console)
+        sweep.plan_sweep(unique, settings, resources, console, rules)
         return [math.nan] * len(points)
     write_jobs(jobs, folder / "points.jsonl")
     results = sweep.run_sweep(unique, settings, _sweep_id(folder), resources, console, rules)
@@ -126,7 +126,8 @@ def _train_alone(config: DictConfig) -> float:
     sweep_id = _sweep_id(Path(HydraConfig.get().runtime.output_dir))
     console = Console(highlight=False)
     if rules.dry_run:
-        sweep.plan_sweep([point], settings, stacks.Resources(workers=0, stack_size=1), console)
+        alone = stacks.Resources(workers=0, stack_size=1)
+        sweep.plan_sweep([point], settings, alone, console, rules)
         return math.nan
     result = sweep.run_alone(point, settings, sweep_id, console, rules)
     accuracy = sweep.accuracy_or_error(result)

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 
 from rich.console import Console
 
@@ -65,12 +64,17 @@ def run_sweep(
         with tracking.unless_away(store):  # what was away for a moment may be back
             _deliver(store, console)
     screen.print_summary(console, [results[point] for point in grid])
-    screen.print_kept(console, len(_kept(store)), tracking.spool_folder(store))
+    folder = tracking.spool_folder(store)
+    screen.print_kept(console, len(tracking.look_into(store, folder).waiting), folder)
     return results
 
 
 def plan_sweep(
-    points: Sequence[Point], settings: Tracking, resources: Resources, console: Console
+    points: Sequence[Point],
+    settings: Tracking,
+    resources: Resources,
+    console: Console,
+    rules: SweepRules = DEFAULT_RULES,
 ) -> None:
     """Tell what `run_sweep` would do, and do nothing."""
     grid = _checked(points)
@@ -85,9 +89,13 @@ def plan_sweep(
         else:
             stands |= _look(store, experiment_id, own)
     screen.print_standings(console, list(grid.values()), [stands[point] for point in grid])
-    left = [point for point in grid if stands[point].state is not State.FINISHED]
+    left = {
+        point: cell
+        for point, cell in grid.items()
+        if rules.force or stands[point].state is not State.FINISHED
+    }
     if left:
-        screen.print_stacks(console, make_stacks(left, resources), resources.workers)
+        screen.print_stacks(console, _stacks(left, store, resources), resources.workers)
 
 
 def run_alone(
@@ -132,14 +140,10 @@ def _checked(points: Sequence[Point]) -> Grid:
 
 
 def _deliver(store: Store, console: Console) -> None:
-    """Bring what was kept while the store was away into it, before looking for what is finished."""
+    """Bring results that were kept while the store was away into it."""
     delivered = tracking.deliver_spooled(store, tracking.spool_folder(store))
     if delivered:
         console.print(f"sync    {len(delivered)} results that were kept here are delivered")
-
-
-def _kept(store: Store) -> Sequence[Path]:
-    return tracking.look_into(store, tracking.spool_folder(store)).waiting
 
 
 def _by_study(grid: Grid) -> dict[str, Grid]:

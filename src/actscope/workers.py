@@ -39,13 +39,15 @@ class Task:
     sweep: Sweep
     checkpoint_minutes: float | None = None
 
+    def signatures(self) -> list[str]:
+        data = load_data(self.stack[0].data)
+        return [signature_of(point, data).whole for point in self.stack]
+
     def checkpoint(self) -> Checkpoint | None:
         if self.checkpoint_minutes is None:
             return None
-        data = load_data(self.stack[0].data)
-        signatures = [signature_of(point, data).whole for point in self.stack]
         folder = checkpoint_folder(self.store, self.sweep.study)
-        return Checkpoint(folder, signatures, self.checkpoint_minutes * 60)
+        return Checkpoint(folder, self.signatures(), self.checkpoint_minutes * 60)
 
 
 def checkpoint_folder(store: Store, study: str) -> Path:
@@ -94,11 +96,9 @@ def _finished_in(task: Task) -> dict[Point, Result]:
             for attempt in tracking.read_attempts(task.store, task.sweep.experiment_id)
             if attempt.is_finished and attempt.tags.get("sweep") == task.sweep.id
         }
-    data = load_data(task.stack[0].data)
-    signatures = {point: signature_of(point, data).whole for point in task.stack}
     return {
         point: done_before(point, by_signature[signature])
-        for point, signature in signatures.items()
+        for point, signature in zip(task.stack, task.signatures(), strict=True)
         if signature in by_signature
     }
 

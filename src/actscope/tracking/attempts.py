@@ -1,17 +1,14 @@
 """What has become of a study's points and sweeps: looked up in one go, without reading runs."""
 
 import math
-import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 
 from mlflow.entities import Run
 
-from actscope.errors import StoreError, first_line
 from actscope.signature import Signature
 from actscope.tracking.reading import search
-from actscope.tracking.store import Store
+from actscope.tracking.store import Store, connected, store_errors
 
 FINAL_ACCURACY = "test/accuracy_final"
 
@@ -55,10 +52,8 @@ def read_attempts(store: Store, experiment_id: str) -> list[Attempt]:
     all metrics and parameters of every run along: 10,000 runs take a fraction of a second so.
     """
     rows = _from_server if store.folder is None else _from_sqlite
-    try:
+    with store_errors(store):
         return sorted(rows(store, experiment_id), key=lambda a: (a.started, a.run_id))
-    except sqlite3.Error as error:
-        raise StoreError(f"the store {store} cannot be read: {first_line(error)}") from error
 
 
 def _from_server(store: Store, experiment_id: str) -> Iterator[Attempt]:
@@ -93,11 +88,7 @@ def _from_sqlite(store: Store, experiment_id: str) -> Iterator[Attempt]:
         f"SELECT run_uuid, value FROM latest_metrics JOIN ({wanted}) USING (run_uuid) "  # noqa: S608 - fixed words
         "WHERE key = ? AND NOT is_nan"
     )
-    assert store.database is not None
-    # Not mode=ro: it cannot roll back what a killed writer has left, and fails. A store that is
-    # read-only is opened so all the same.
-    address = f"{store.database.as_uri()}?mode=rw"
-    with closing(sqlite3.connect(address, uri=True, timeout=20)) as database:
+    with connected(store) as database:
         tags_of: dict[str, dict[str, str]] = {}
         for run_id, key, value in database.execute(tags, [experiment_id]):
             tags_of.setdefault(run_id, {})[key] = value

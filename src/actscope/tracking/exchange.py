@@ -1,10 +1,8 @@
 """A study's finished runs as parcels, out of one store and into another."""
 
 import math
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +26,7 @@ from actscope.tracking.spool import in_a_line, spool_folder
 from actscope.tracking.store import (
     STORE_ERRORS,
     Store,
+    connected,
     ensure_experiment,
     find_experiment,
     store_errors,
@@ -189,14 +188,13 @@ def _artifact_folder(store: Store, parcel: Parcel, scratch: Path) -> Path:
 
 def _metrics(store: Store, run: Run) -> Iterator[MetricRow]:
     """Every value of every metric; of a store on this machine by one query, not one a metric."""
-    if store.folder is None:
+    if store.database is None:
         for key in run.data.metrics:
             for metric in store.client.get_metric_history(run.info.run_id, key):
                 yield metric.key, metric.value, metric.timestamp, metric.step
         return
     query = "SELECT key, value, is_nan, timestamp, step FROM metrics WHERE run_uuid = ?"
-    address = f"{Path(str(store)).as_uri()}?mode=rw"
-    with closing(sqlite3.connect(address, uri=True, timeout=20)) as database:
+    with connected(store) as database:
         for key, value, is_nan, timestamp, step in database.execute(query, [run.info.run_id]):
             yield key, math.nan if is_nan else value, timestamp, step
 

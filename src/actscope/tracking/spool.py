@@ -3,6 +3,7 @@
 import logging
 import re
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -69,7 +70,7 @@ def _says_away(is_server: bool, error: BaseException) -> bool:
             return status >= HTTP_SERVER_ERROR or status == HTTP_TOO_MANY
         # MLflow's word for "database is locked".
         return str(error.error_code) == "TEMPORARILY_UNAVAILABLE"
-    if isinstance(error, OperationalError):
+    if isinstance(error, OperationalError | sqlite3.OperationalError):
         return not is_server
     # An artifact's upload lets errors of the HTTP library through.
     status = int(getattr(getattr(error, "response", None), "status_code", 0))
@@ -167,7 +168,7 @@ def deliver_spooled(
                     break
             on_delivered()
     if problems:
-        raise _undelivered(store, folder, len(delivered), problems)
+        raise _undelivered(store, folder, len(delivered), problems) from problems[-1]
     return delivered
 
 

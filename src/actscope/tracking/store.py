@@ -37,6 +37,7 @@ LOCK = ".create.lock"
 NEW = ".new-"  # how the folder begins in which a database is made
 HTTP_SERVER_ERROR = 500
 SECONDS_FOR_A_LOCK = 90.0
+SECONDS_FOR_A_QUERY = 20.0  # as long as MLflow waits
 # On the first call to a server. Later ones may take as long as the environment says.
 BRIEFLY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "8"}
 SECRETS = re.compile(r"//[^/@]*@")
@@ -177,6 +178,17 @@ def store_errors(store: Store) -> Iterator[None]:
         raise StoreError(f"the store {store} {_what_is_wrong(store, error)}") from error
 
 
+@contextmanager
+def connected(store: Store, seconds: float = SECONDS_FOR_A_QUERY) -> Iterator[sqlite3.Connection]:
+    """The database of a store on this machine, past MLflow, which brings all of every run along."""
+    assert store.database is not None
+    # Not mode=ro: SQLite must be free to undo what a killed process has left half-written. A file
+    # that is read-only is opened so all the same.
+    address = f"{store.database.absolute().as_uri()}?mode=rw"
+    with closing(sqlite3.connect(address, uri=True, timeout=seconds)) as database:
+        yield database
+
+
 class _Client:
     """Does what MlflowClient does, and connects only then."""
 
@@ -249,7 +261,7 @@ def _check_database(store: Store, path: Path) -> None:
             raise StoreError(f"the store {store} cannot be opened: it is a folder, no file; {ANEW}")
         if path.stat().st_size == 0:
             raise StoreError(f"the store {store} cannot be opened: the file is empty; {ANEW}")
-        tables, version = _read_schema(store, path)
+        tables, version = _read_schema(store)
     newest = _get_latest_schema_revision()  # type: ignore[no-untyped-call]
     missing = sorted(set(Base.metadata.tables) - tables)
     if version is None or (version == newest and missing):
@@ -266,21 +278,19 @@ def _check_database(store: Store, path: Path) -> None:
         )
 
 
-def _read_schema(store: Store, path: Path) -> tuple[set[str], str | None]:
+def _read_schema(store: Store) -> tuple[set[str], str | None]:
     """Names of a database's tables and the version of MLflow's schema; waits for a lock to go."""
     try:
-        return _query_schema(path, 1.0)
+        return _query_schema(store, 1.0)
     except sqlite3.OperationalError as error:
         if "locked" not in str(error):
             raise
     log.warning("the store %s is locked by another process: waiting until it is free", store)
-    return _query_schema(path, SECONDS_FOR_A_LOCK)
+    return _query_schema(store, SECONDS_FOR_A_LOCK)
 
 
-def _query_schema(path: Path, seconds: float) -> tuple[set[str], str | None]:
-    # Not read-only: SQLite must be free to undo what a killed process has left half-written.
-    address = f"{path.absolute().as_uri()}?mode=rw"
-    with closing(sqlite3.connect(address, uri=True, timeout=seconds)) as database:
+def _query_schema(store: Store, seconds: float) -> tuple[set[str], str | None]:
+    with connected(store, seconds) as database:
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
         if "alembic_version" not in tables:
             return tables, None

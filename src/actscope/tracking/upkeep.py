@@ -2,9 +2,8 @@
 
 import re
 import shutil
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +13,14 @@ from actscope.errors import BundleError, MissingStudyError, StoreError
 from actscope.tracking.address import is_address_of, path_of
 from actscope.tracking.parcel import ARTIFACTS_TAG, logged_artifacts, sha256_of_file
 from actscope.tracking.reading import fetch_artifact, search
-from actscope.tracking.store import Store, find_experiment, open_store, store_errors, studies
+from actscope.tracking.store import (
+    Store,
+    connected,
+    find_experiment,
+    open_store,
+    store_errors,
+    studies,
+)
 
 SET_ASIDE = "set-aside"
 ARTIFACT_NAMES = (  # that every finished run of a point has
@@ -36,7 +42,7 @@ def check_database(store: Store) -> None:
     open_store(Tracking(store.uri), to_write=False)
     if store.database is None:
         return
-    with store_errors(store), _connection(store) as database:
+    with store_errors(store), connected(store) as database:
         (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise StoreError(
@@ -108,7 +114,7 @@ def _owners(store: Store) -> dict[str, tuple[str, bool]]:
         "AND key = 'actscope.kind') FROM runs r JOIN experiments e USING (experiment_id) "
         "WHERE r.lifecycle_stage = 'active'"
     )
-    with _connection(store) as database:
+    with connected(store) as database:
         rows = database.execute(query).fetchall()
     return {run_id: (study, bool(is_actscopes)) for run_id, study, is_actscopes in rows}
 
@@ -145,7 +151,7 @@ def wrong_addresses(store: Store, study: str | None) -> list[Address]:
         "UNION ALL SELECT e.name, e.experiment_id, run_uuid, r.artifact_uri FROM experiments e "
         f"JOIN runs r USING (experiment_id) WHERE e.lifecycle_stage = 'active' AND {of_actscope}"
     )
-    with _connection(store) as database:
+    with connected(store) as database:
         rows = database.execute(query).fetchall()
     found = []
     for name, experiment_id, run_id, recorded in rows:
@@ -160,7 +166,7 @@ def wrong_addresses(store: Store, study: str | None) -> list[Address]:
 
 def readdress(store: Store, wrong: Iterable[Address]) -> None:
     """Have the database look for artifacts where they are, all of these at once or none."""
-    with _connection(store, "rw") as database, database:
+    with connected(store) as database, database:
         for address in wrong:
             uri = address.here.as_uri()
             if address.run_id is None:
@@ -184,7 +190,7 @@ def read_hashes(store: Store, experiment_id: str) -> dict[str, dict[str, str]]:
             "SELECT run_uuid, value FROM tags JOIN runs USING (run_uuid) "
             "WHERE experiment_id = ? AND key = ?"
         )
-        with _connection(store) as database:
+        with connected(store) as database:
             tags = dict(database.execute(query, [experiment_id, ARTIFACTS_TAG]))
     hashes = {}
     for run_id, tag in tags.items():
@@ -228,11 +234,3 @@ def mark_failed(store: Store, run_id: str, reason: str) -> None:
     ended = store.client.get_run(run_id).info.end_time
     store.client.set_tag(run_id, "actscope.reason", reason[:500])
     store.client.set_terminated(run_id, "FAILED", ended)
-
-
-@contextmanager
-def _connection(store: Store, mode: str = "ro") -> Iterator[sqlite3.Connection]:
-    assert store.database is not None
-    address = f"{store.database.as_uri()}?mode={mode}"
-    with closing(sqlite3.connect(address, uri=True, timeout=20)) as database:
-        yield database
