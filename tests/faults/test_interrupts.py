@@ -22,6 +22,8 @@ from actscope.stacks import Resources
 from actscope.sweep import run_sweep
 from tests.support.making import RELU, make_point
 
+pytestmark = pytest.mark.slow
+
 STUDY = "interrupted"
 ARTIFACTS = {
     "config.yaml",
@@ -97,7 +99,6 @@ def is_training(settings: Tracking) -> bool:
         return False
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_workers_closes_runs_and_tells_how_to_go_on(
     start: Start, settings: Tracking, number: signal.Signals, code: int
@@ -114,19 +115,10 @@ def test_a_signal_ends_workers_closes_runs_and_tells_how_to_go_on(
     assert set(runs_of(settings)["status"]) == {"KILLED"}
 
 
-def test_two_sweeps_at_once_on_a_fresh_store_train_each_point_once(
-    start: Start, settings: Tracking
-) -> None:
-    two_at_once(start, settings)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("attempt", range(20))
-def test_two_sweeps_at_once_again_and_again(start: Start, settings: Tracking, attempt: int) -> None:
-    two_at_once(start, settings)
-
-
-def two_at_once(start: Start, settings: Tracking) -> None:
+def test_two_sweeps_at_once_on_a_fresh_store_train_each_point_once(
+    start: Start, settings: Tracking, attempt: int
+) -> None:
     words = ("seed=0,1,2", "train.epochs=3", "model.hidden=[4]", "hydra.launcher.workers=2")
     both = [start(*words), start(*words)]
     said = [process.communicate(timeout=180)[0] for process in both]
@@ -134,7 +126,6 @@ def two_at_once(start: Start, settings: Tracking) -> None:
     assert sorted(runs_of(settings)["status"]) == ["FINISHED"] * 3, said
 
 
-@pytest.mark.slow
 def test_a_sweep_killed_twenty_times_ends_as_one_that_never_was(
     start: Start, settings: Tracking, tmp_path: Path
 ) -> None:
