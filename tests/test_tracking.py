@@ -3,6 +3,8 @@
 import multiprocessing
 import pickle
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
@@ -161,6 +163,25 @@ def test_a_fresh_store_survives_four_processes_at_once(settings: Tracking) -> No
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         (parents,) = database.execute("SELECT count(*) FROM runs").fetchone()
     assert parents == 4
+
+
+def test_runs_that_are_the_first_to_name_a_data_set_do_not_collide(settings: Tracking) -> None:
+    """MLflow looks for the data set's row, then writes it: two processes can both find none."""
+    store, point = tracking.open_store(settings), make_point()
+    data, runners = load_data(point.data), 4
+    for study in ("one", "two", "three"):
+        sweep = tracking.begin_sweep(store, study, "s1", [Cell.of(point)])
+        together = threading.Barrier(runners)
+
+        def begin(sweep: Sweep = sweep, together: threading.Barrier = together) -> str:
+            own = Store(store.uri)
+            together.wait()
+            return tracking.begin_run(own, sweep, point, data)
+
+        with ThreadPoolExecutor(runners) as pool:
+            ids = [run.result() for run in [pool.submit(begin) for _ in range(runners)]]
+        inputs = [store.client.get_run(run_id).inputs.dataset_inputs for run_id in ids]
+        assert [[i.dataset.name for i in of] for of in inputs] == [["digits"]] * runners
 
 
 def test_a_store_travels_without_its_connection(settings: Tracking) -> None:

@@ -16,9 +16,9 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from actscope.config import CLOSED, Name
-from actscope.errors import BundleError
+from actscope.errors import BundleError, StoreError
 from actscope.tracking.heartbeat import signs_of_life
-from actscope.tracking.store import Store
+from actscope.tracking.store import Store, is_already_there
 
 FORMAT: Literal[1] = 1
 RUN_FILE = "run.json"
@@ -223,8 +223,17 @@ def log_start(store: Store, run_id: str, parcel: Parcel) -> None:
 
 
 def log_inputs(store: Store, run_id: str, parcel: Parcel) -> None:
-    if parcel.inputs:
-        store.client.log_inputs(run_id, datasets=[_dataset_input(i) for i in parcel.inputs])
+    """Tell a run its data sets; the first to name one to a study makes its row for all others."""
+    if not parcel.inputs:
+        return
+    datasets = [_dataset_input(i) for i in parcel.inputs]
+    try:
+        store.client.log_inputs(run_id, datasets=datasets)
+    except StoreError as error:
+        if not is_already_there(error):
+            raise
+        # Another process made the row between MLflow's look and its own row: now it is found.
+        store.client.log_inputs(run_id, datasets=datasets)
 
 
 def fill_run(

@@ -51,6 +51,8 @@ READ_ONLY = (
     "readonly database",
 )
 DAMAGED = ("not a database", "malformed")
+# Of SQLite, PostgreSQL, MySQL, and of MLflow itself.
+ALREADY_THERE = ("UNIQUE constraint", "duplicate key", "Duplicate entry", "already exists")
 LOCKED = ("database is locked", "could not be acquired")
 ANEW = "put a copy of it back, or move it away and run again, which makes a new one"
 
@@ -132,7 +134,12 @@ def open_store(tracking: Tracking, *, to_write: bool = True) -> Store:
 def ensure_experiment(store: Store, study: str) -> str:
     """Id of the study's experiment, made if it is new."""
     if store.folder is None:
-        return _get_or_create(store, study, None)
+        try:
+            return _get_or_create(store, study, None)
+        except StoreError as error:
+            if not is_already_there(error):
+                raise
+            return _get_or_create(store, study, None)
     with store_errors(store), _only_one(store.folder):
         return _get_or_create(store, study, (store.folder / "artifacts" / study).as_uri())
 
@@ -176,6 +183,11 @@ def store_errors(store: Store) -> Iterator[None]:
             # Without its cause, which would have it taken for a store that is away for a while.
             raise lasting from None
         raise StoreError(f"the store {store} {_what_is_wrong(store, error)}") from error
+
+
+def is_already_there(error: StoreError) -> bool:
+    """Whether a store refused to make what another process made a moment before."""
+    return any(sign in str(error.__cause__) for sign in ALREADY_THERE)
 
 
 @contextmanager
