@@ -1,18 +1,16 @@
 """Stores that are away while runs begin and end: nothing is lost, nothing is there twice."""
 
-import os
 import re
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -23,6 +21,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+from rich.console import Console
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
@@ -30,7 +29,12 @@ from actscope import artifacts, sync, tracking
 from actscope.bundle import export_study, import_bundle
 from actscope.config import Tracking
 from actscope.errors import StoreError
+from actscope.results import Done
+from actscope.stacks import Resources
+from actscope.sweep import run_sweep
 from actscope.tracking import Store, spool
+from tests.support.making import RELU, make_point
+from tests.support.serving import Server
 from tests.support.tracked import (
     STUDY,
     begin,
@@ -283,6 +287,17 @@ class TestDelivery:
             deliver(store)
         assert first.exists()
 
+    def test_a_damaged_parcel_stops_no_sweep(self, store: Store) -> None:
+        spool_two(store)
+        (waiting(store)[0] / "run.json").write_text("{")
+        said = StringIO()
+        point = make_point(RELU, hidden=(3,), epochs=1, every="epoch", seed=77)
+        console = Console(file=said, width=200)
+        results = run_sweep([point], Tracking(store.uri), "s2", Resources(0, 1), console)
+        assert isinstance(results[point], Done)
+        assert "1 runs in" in said.getvalue()
+        assert "cannot be delivered (1 others were)" in said.getvalue()
+
     def test_a_parcel_for_another_store_stays(self, store: Store) -> None:
         spool_two(store)
         assert store.folder is not None
@@ -405,57 +420,6 @@ def test_a_server_is_away_when_it_cannot_answer_and_not_when_it_refuses(
 
 def spool_repository(store: Store) -> Any:
     return tracking.parcel.get_artifact_repository("mlflow-artifacts:/1/2/artifacts", store.uri)
-
-
-class Server:
-    """MLflow's own, on a port and a folder that stay the same however often it is started."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.store = Store(f"http://127.0.0.1:{self.port}")
-        self.process: subprocess.Popen[bytes] | None = None
-        (folder / "mlflow.db").write_bytes(empty_database())
-
-    def start(self) -> None:
-        with (self.folder / "log").open("a") as log_file:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "mlflow", "server", "--serve-artifacts"),
-                    *("--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db"),
-                    *("--artifacts-destination", str(self.folder / "artifacts")),
-                    *("--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"),
-                ],
-                env={
-                    **os.environ,
-                    "MLFLOW_DISABLE_TELEMETRY": "true",
-                    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-                },
-                stdout=log_file,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"{self.store.uri}/health", timeout=2).close()  # noqa: S310 - our own server
-                return
-            except OSError:
-                time.sleep(0.1)
-        raise TimeoutError((self.folder / "log").read_text())
-
-    def kill(self) -> None:
-        if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(timeout=20)
-            self.process = None
-
-    def requests(self) -> list[str]:
-        """What it was asked: `POST /api/2.0/mlflow/runs/create`, without names and ids."""
-        text = (self.folder / "log").read_text()
-        asked = re.findall(r'"([A-Z]+) ([^? "]+)', text)
-        return [f"{method} {path.rpartition('/mlflow')[2]}" for method, path in asked]
 
 
 @pytest.fixture

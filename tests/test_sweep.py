@@ -97,10 +97,15 @@ def test_a_point_that_raises_takes_no_neighbour_down(settings: Tracking, workers
     raising = make_point(
         Activation("raising", "tests.support.raising.RaisesInTraining"), hidden=(4,), every="epoch"
     )
-    results = run([*GRID, raising], settings, workers)
-    failed = results[raising]
+    greedy = make_point(
+        Activation("greedy", "tests.support.raising.RunsOutOfMemory"), hidden=(5,), every="epoch"
+    )
+    results = run([*GRID, raising, greedy], settings, workers)
+    failed, starved = results[raising], results[greedy]
     assert isinstance(failed, Failed)
+    assert isinstance(starved, Failed)
     assert failed.reason == "RuntimeError: this function cannot be trained"
+    assert "can't allocate memory" in starved.reason
     alone = {str(point): train_stack([point], sweep.load_data(point.data))[0] for point in GRID}
     store = tracking.locate_store(settings)
     runs = tracking.read_runs(store, STUDY).set_index("name")

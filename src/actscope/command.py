@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -27,7 +27,7 @@ def run_command(
 
     `flags`: settings that are also set true by `--name`.
     """
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog=f"python -m actscope.{name}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -36,15 +36,31 @@ def run_command(
     parser.add_argument("settings", nargs="*", metavar="setting=value", help="see above")
     for flag in flags:
         parser.add_argument(f"--{flag}", action="store_true", help="see above")
-    given = parser.parse_intermixed_args(words)
-    set_flags = [f"{flag}=true" for flag in flags if getattr(given, flag)]
-    try:
+
+    def obey() -> int:
+        given = parser.parse_intermixed_args(words)
+        set_flags = [f"{flag}=true" for flag in flags if getattr(given, flag)]
         return command(read_settings(kind, [*given.settings, *set_flags]))
+
+    return exit_code(obey)
+
+
+def exit_code(command: Callable[[], int]) -> int:
+    """Exit code of a command; a user's mistake ends as one line."""
+    try:
+        return command()
     except ActscopeError as error:
         sys.stderr.write(f"actscope: {' '.join(str(error).split())}\n")
         return error.exit_code
     except KeyboardInterrupt:
         return 130
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Tells a wrong word as every other mistake is told, without the usage above it."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see {self.prog} --help")
 
 
 def read_settings(kind: type[Settings], words: Sequence[str]) -> Settings:

@@ -9,7 +9,7 @@ from rich.console import Console
 from actscope import checkpoint, screen, tracking
 from actscope.config import Point, SweepRules, Tracking
 from actscope.data import load_data
-from actscope.errors import MissingStudyError, SweepError
+from actscope.errors import BundleError, MissingStudyError, StoreError, SweepError
 from actscope.results import Done, Failed, Result, cell_means, done_before
 from actscope.screen import Progress
 from actscope.stacks import Resources, Stack, make_stacks, run_steps_of
@@ -140,10 +140,16 @@ def _checked(points: Sequence[Point]) -> Grid:
 
 
 def _deliver(store: Store, console: Console) -> None:
-    """Bring results that were kept while the store was away into it."""
-    delivered = tracking.deliver_spooled(store, tracking.spool_folder(store))
-    if delivered:
-        console.print(f"sync    {len(delivered)} results that were kept here are delivered")
+    """Bring results that were kept while the store was away into it; say which are damaged."""
+    try:
+        delivered = tracking.deliver_spooled(store, tracking.spool_folder(store))
+    except StoreError as error:
+        if not isinstance(error.__cause__, BundleError):
+            raise
+        console.print(f"sync    {error}", soft_wrap=True)
+    else:
+        if delivered:
+            console.print(f"sync    {len(delivered)} results that were kept here are delivered")
 
 
 def _by_study(grid: Grid) -> dict[str, Grid]:

@@ -1,13 +1,13 @@
 """Serve the project's store in MLflow's own UI: `python -m actscope.ui`, `make ui`."""
 
-import argparse
 import os
 import socket
 import sys
 
 from actscope import tracking
+from actscope.command import OneLineParser, exit_code
 from actscope.config import Tracking, parse
-from actscope.errors import ActscopeError, StoreError
+from actscope.errors import StoreError
 
 HOST = "127.0.0.1"
 SERVER_SETTINGS = {
@@ -16,19 +16,15 @@ SERVER_SETTINGS = {
 }
 
 
-def main() -> None:
+def serve() -> int:
     """Print where to look, then become MLflow's server."""
-    parser = argparse.ArgumentParser(prog="python -m actscope.ui", description=__doc__)
+    parser = OneLineParser(prog="python -m actscope.ui", description=__doc__)
     parser.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default 5000)")
     port = parser.parse_args().port
-    try:
-        settings = parse(Tracking, {"uri": os.environ.get("MLFLOW_TRACKING_URI")}, "tracking")
-        command = server_command(tracking.locate_store(settings), port)
-        store = tracking.open_store(settings, to_write=False)
-        studies = tracking.studies(store)
-    except ActscopeError as error:
-        sys.stderr.write(f"actscope: {error}\n")
-        sys.exit(error.exit_code)
+    settings = parse(Tracking, {"uri": os.environ.get("MLFLOW_TRACKING_URI")}, "tracking")
+    command = server_command(tracking.locate_store(settings), port)
+    store = tracking.open_store(settings, to_write=False)
+    studies = tracking.studies(store)
     address = f"http://{HOST}:{port}"
     print(f"MLflow's UI: {address}   (Ctrl-C ends it)")  # noqa: T201
     for study, experiment_id in studies.items():
@@ -63,4 +59,4 @@ def server_command(store: tracking.Store, port: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code(serve))

@@ -85,3 +85,11 @@ def test_a_taken_port_is_one_line(actscope: Run) -> None:
     assert done.returncode == 1
     assert "cannot be used" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_wrong_word_is_one_line(actscope: Run) -> None:
+    done = actscope("--port", "abc", module="actscope.ui")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "actscope: argument --port: invalid int value: 'abc'; see python -m actscope.ui --help\n"
+    )

@@ -17,6 +17,15 @@ class RaisesInTraining(nn.Module):
         return torch.relu(x)
 
 
+class RunsOutOfMemory(nn.Module):
+    """ReLU until it is differentiated; then it asks for more memory than there can be."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.requires_grad:
+            torch.empty(2**59)
+        return torch.relu(x)
+
+
 class KillsItsProcessOnce(nn.Module):
     """ReLU, but the first process that differentiates it dies as if by the hand of the system."""
 

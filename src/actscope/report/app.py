@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, OverrideParseException
@@ -16,8 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from actscope import tracking
+from actscope.command import OneLineParser, exit_code
 from actscope.config import CLOSED, Int, Name, Tracking, check_words, parse, plain
-from actscope.errors import ActscopeError, ConfigError, MissingStudyError, ReportError
+from actscope.errors import ConfigError, MissingStudyError, ReportError
 from actscope.progress import LateProgress
 from actscope.project import CONF, ROOT
 from actscope.report import claims, frames, page
@@ -67,15 +68,13 @@ class Settings:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks; the exit code."""
-    try:
+
+    def obey() -> int:
         command, overrides = _command_of(_command_line().parse_args(arguments).overrides)
         command(read_settings(overrides))
-    except ActscopeError as error:
-        sys.stderr.write(f"actscope: {' '.join(str(error).split())}\n")
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
-    return 0
+        return 0
+
+    return exit_code(obey)
 
 
 def build(settings: Settings) -> None:
@@ -179,13 +178,6 @@ def read_settings(overrides: Sequence[str]) -> Settings:
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_in_a_line(error)) from error
     return parse(Settings, plain(config))
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """Tells a wrong word as every other mistake is told, without the usage above it."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}; see {self.prog} --help")
 
 
 def _command_line() -> OneLineParser:

@@ -1,0 +1,107 @@
+"""A tracking server that goes away in the middle of a sweep."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from actscope import tracking
+from actscope.errors import MissingStudyError
+from actscope.project import ROOT
+from tests.support.serving import Server
+
+pytestmark = pytest.mark.slow
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+STUDY = "server_goes_away"
+SEEDS = range(6)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    (tmp_path / "server").mkdir()
+    server = Server(tmp_path / "server")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def start(tmp_path: Path, server: Server) -> Iterator[Start]:
+    """Begin a command of a project of its own, whose spool then is its own as well."""
+    processes: list[subprocess.Popen[str]] = []
+    project = tmp_path / "project"
+    for part in ("src", "conf"):
+        shutil.copytree(ROOT / part, project / part)
+
+    def started(*words: str) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [sys.executable, "-m", *words],
+            cwd=project,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(project / "src"),
+                "MLFLOW_TRACKING_URI": server.store.uri,
+                "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield started
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def statuses(server: Server) -> list[str]:
+    try:
+        return list(tracking.read_runs(server.store, STUDY).get("status", []))
+    except MissingStudyError:
+        return []
+
+
+def test_a_sweep_goes_on_without_its_server_and_its_runs_arrive_once(
+    start: Start, server: Server, tmp_path: Path
+) -> None:
+    grid = ("actscope", "-m", f"study={STUDY}", f"seed={','.join(map(str, SEEDS))}")
+    words = (
+        *("activation=relu", "lr=0.01", "trajectory.every=epoch", "train.epochs=150"),
+        *("hydra.launcher.stack_size=1", "hydra.launcher.workers=1"),
+    )
+    sweep = start(*grid, *words)
+    end = time.monotonic() + 120
+    while "FINISHED" not in statuses(server):
+        assert time.monotonic() < end, "no run ever finished"
+        time.sleep(0.2)
+    server.kill()
+    said, _ = sweep.communicate(timeout=240)
+    assert sweep.returncode == 0, said
+    assert "is away" in said
+    kept = len(list((tmp_path / "project/mlruns/spool").glob("[!.]*")))
+    assert 1 <= kept < len(SEEDS)
+    assert f"kept:   {kept} results in" in said
+
+    server.start()
+    delivered, _ = start("actscope.sync").communicate(timeout=120)
+    assert f"{kept} runs delivered" in delivered
+    runs = tracking.read_runs(server.store, STUDY)
+    assert sorted(runs["seed"].astype(int)) == list(SEEDS)
+    assert set(runs["status"]) == {"FINISHED"}
+
+    again = start(*grid, *words)
+    said, _ = again.communicate(timeout=120)
+    assert again.returncode == 0, said
+    assert f"{len(SEEDS)} finished already, nothing to train" in said
+    assert len(statuses(server)) == len(SEEDS)
