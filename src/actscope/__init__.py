@@ -1,1 +1,20 @@
 """Which activation function learns at which learning rate, and how do the others die?"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from actscope.study import Study, load_study
+
+__all__ = ["Study", "load_study"]
+
+
+def __getattr__(name: str) -> Any:
+    # Only when asked for: MLflow and torch, which a study is read with, take seconds to import.
+    if name in __all__:
+        return getattr(import_module("actscope.study"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,5 +1,6 @@
 """The one door to torchvision, which may be built for CUDA beside a torch that is not."""
 
+from importlib import import_module
 from types import ModuleType
 
 import torch
@@ -9,21 +10,29 @@ _placeholders: list[torch.library.Library] = []
 
 
 def datasets() -> ModuleType:
-    """`torchvision.datasets`, importable whichever torch stands beside it.
+    """`torchvision.datasets`."""
+    return _imported("torchvision.datasets")
+
+
+def transforms() -> ModuleType:
+    """`torchvision.transforms`."""
+    return _imported("torchvision.transforms")
+
+
+def _imported(name: str) -> ModuleType:
+    """A module of torchvision, importable whichever torch stands beside it.
 
     A CUDA build of torchvision on a CPU-only torch cannot load its compiled operators, and its
     import dies on two that it describes: https://github.com/pytorch/vision/issues/9085.
     Declared beforehand, and never called here, they let the import pass.
     """
     try:
-        import torchvision.datasets
+        return import_module(name)
     except RuntimeError as error:
         if "torchvision::nms does not exist" not in str(error):
             raise
         _declare_missing_operators()
-        import torchvision.datasets
-    module: ModuleType = torchvision.datasets
-    return module
+        return import_module(name)
 
 
 def _declare_missing_operators() -> None:

@@ -4,9 +4,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psutil
 
 from actscope import tracking
 from actscope.checkpoint import Checkpoint
@@ -186,13 +189,17 @@ def _run_on_cluster(tasks: Sequence[Task], workers: int, progress: Progress) -> 
                     yield from (Failed(point, first_line(error)) for point in tasks[number].stack)
                 progress.complete(number)
         except BaseException:
-            # Asked to close, a worker in training takes seconds to find the time.
             cluster.sync(_kill_workers, cluster)
             raise
 
 
 async def _kill_workers(cluster: "LocalCluster") -> None:
-    await asyncio.gather(*(nanny.close(timeout=2) for nanny in cluster.workers.values()))
+    nannies = list(cluster.workers.values())
+    for nanny in nannies:
+        # Asked to close, a worker in training takes seconds to find the time.
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(nanny.pid).kill()
+    await asyncio.gather(*(nanny.close(timeout=2) for nanny in nannies))
 
 
 def _in_worker(number: int, task: Task) -> list[Result]:

@@ -7,7 +7,7 @@ from actscope.config import Activation
 from actscope.panels import PANELS
 from actscope.report import figures
 from actscope.report.frames import SHIPPED
-from actscope.report.page import as_columns
+from actscope.report.sections import as_columns
 
 
 def test_the_article_s_five_differ_in_colour_dashes_and_marker() -> None:

@@ -3,28 +3,49 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from actscope.report.app import main
+from actscope.tracking import fetch_artifact
 
 from .conftest import Lab
 
+FIGURES = (
+    "activation_functions",
+    "final_accuracy",
+    "test_accuracy_by_epoch",
+    "trajectories_elu",
+    "trajectories_relu",
+    "unit_shares",
+)
+SOME_FIGURES = "final_accuracy, test_accuracy_by_epoch, trajectories_relu, trajectories_elu"
 TABLES = ("comparisons", "flat_against_truth", "runs", "summary", "swings", "units")
 
 
 def build(lab: Lab, study: str, folder: Path, *overrides: str) -> Path:
     """The folder of the study's report, built in this process."""
-    arguments = [
-        f"study={study}",
-        f"tracking.uri={lab.store.uri}",
-        f"report.folder={folder}",
-        *overrides,
-    ]
-    assert main(arguments) == 0
+    assert main([*settings(lab, study, folder), *overrides]) == 0
     return folder / study
+
+
+def settings(lab: Lab, study: str, folder: Path) -> list[str]:
+    return [f"study={study}", f"tracking.uri={lab.store.uri}", f"report.folder={folder}"]
+
+
+@contextmanager
+def lost(lab: Lab, study: str, run_id: str, name: str) -> Iterator[None]:
+    """An artifact that is away for a while."""
+    path = fetch_artifact(lab.store, study, run_id, name)
+    away = path.rename(path.with_suffix(".lost"))
+    try:
+        yield
+    finally:
+        away.rename(path)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -42,26 +63,19 @@ def grid_report(lab: Lab, grid: str, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def test_a_report_has_its_page_tables_figures_and_manifest(grid_report: Path) -> None:
-    figures = [
-        "activation_functions",
-        "final_accuracy",
-        "test_accuracy_by_epoch",
-        "trajectories_elu",
-        "trajectories_relu",
-        "unit_shares",
-    ]
     assert sorted(contents(grid_report)) == sorted(
         [
             "index.html",
             "manifest.json",
-            *(f"figures/{name}.{kind}" for name in figures for kind in ("png", "svg")),
-            *(f"tables/{name}.{kind}" for name in TABLES for kind in ("csv", "md")),
+            *(f"figures/{name}.{kind}" for name in FIGURES for kind in ("png", "svg")),
+            *(f"tables/{name}.{kind}" for name in TABLES for kind in ("csv", "md", "tex")),
         ]
     )
     manifest = json.loads((grid_report / "manifest.json").read_text())
     assert len(manifest["runs"]) == 8
     assert all(run["used"] and run["why"] for run in manifest["runs"])
     assert manifest["missing_points"] == []
+    assert manifest["files"].keys() == contents(grid_report).keys() - {"manifest.json"}
 
 
 def test_the_same_runs_give_the_same_bytes_in_another_process(
@@ -100,6 +114,44 @@ def test_a_report_takes_the_place_of_an_earlier_one(
     (folder / "notes.txt").write_text("a reader's own")
     build(lab, broken[0], tmp_path)
     assert contents(folder) == {**before, "notes.txt": b"a reader's own"}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_one_figure_has_the_bytes_that_it_has_in_the_report(
+    lab: Lab,
+    grid: str,
+    grid_report: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    assert main(["figure", name, *settings(lab, grid, tmp_path)]) == 0
+    paths = [tmp_path / grid / "figures" / f"{name}.{kind}" for kind in ("png", "svg")]
+    assert capsys.readouterr().out == "".join(f"{path}\n" for path in paths)
+    whole = contents(grid_report)
+    assert contents(tmp_path / grid) == {
+        path: whole[path] for path in (f"figures/{name}.png", f"figures/{name}.svg")
+    }
+
+
+def test_one_figure_needs_only_the_files_that_it_shows(
+    lab: Lab, repeated: tuple[str, str, str], tmp_path: Path
+) -> None:
+    study, _, newer = repeated
+    with lost(lab, study, newer, "trajectory.parquet"):
+        for name in ("final_accuracy", "test_accuracy_by_epoch"):
+            assert main(["figure", name, *settings(lab, study, tmp_path)]) == 0
+        assert main(["figure", "trajectories_relu", *settings(lab, study, tmp_path)]) == 1
+
+
+def test_one_figure_leaves_the_rest_of_a_report(
+    lab: Lab, broken: tuple[str, str], tmp_path: Path
+) -> None:
+    folder = build(lab, broken[0], tmp_path)
+    before = contents(folder)
+    (folder / "figures" / "final_accuracy.svg").unlink()
+    assert main(["figure", "final_accuracy", *settings(lab, broken[0], tmp_path)]) == 0
+    assert contents(folder) == before
 
 
 def test_the_page_loads_nothing_from_elsewhere(grid_report: Path) -> None:
@@ -198,6 +250,18 @@ def test_a_diverged_run_is_counted_and_not_averaged(
         (["study=[1,"], 2, "study=[1,"),
         (["tracking=elsewhere"], 2, "tracking/elsewhere"),
         (["verdicts"], 2, "verdicts: neither setting=value nor one of the commands article, build"),
+        (
+            ["figure", "nothing", "study=grid"],
+            2,
+            f"'nothing': the report of grid has {SOME_FIGURES}",
+        ),
+        (["figure", "study=grid"], 2, f"figure '': the report of grid has {SOME_FIGURES}"),
+        (["figure", "final_accuracy", "study=nothing"], 1, "study=nothing: the store"),
+        (
+            ["figure", "final_accuracy", "study=broken", "report.folder=/dev/null"],
+            1,
+            "/dev/null/broken cannot be written",
+        ),
         (["article"], 1, "none of the article's studies has a finished run"),
         (["study=broken", "report.folder=/dev/null"], 1, "/dev/null/broken cannot be written"),
     ],
@@ -226,12 +290,6 @@ def test_a_lost_file_of_a_run_is_one_line(
     lab: Lab, repeated: tuple[str, str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study, _, newer = repeated
-    assert lab.store.folder is not None
-    path = lab.store.folder / "artifacts" / study / newer / "artifacts" / "history.parquet"
-    kept = path.read_bytes()
-    path.unlink()
-    try:
-        assert main([f"study={study}", f"tracking.uri={lab.store.uri}"]) == 1
-    finally:
-        path.write_bytes(kept)
+    with lost(lab, study, newer, "history.parquet"):
+        assert main(settings(lab, study, tmp_path)) == 1
     assert f"a file of run {newer} cannot be read" in capsys.readouterr().err

@@ -2,8 +2,10 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 from hydra import compose, initialize_config_dir
@@ -21,10 +23,11 @@ from actscope.config import CLOSED, Int, Name, Tracking, check_words, parse, pla
 from actscope.errors import ConfigError, MissingStudyError, ReportError
 from actscope.progress import LateProgress
 from actscope.project import CONF, ROOT
-from actscope.report import claims, frames, page
+from actscope.report import claims, frames, page, sections
 from actscope.report.checks import Ruling
 from actscope.report.claims import Evidence, Verdict
 from actscope.report.frames import StudyRuns
+from actscope.report.sections import Picture, Prose
 from actscope.tracking import Store
 
 HELP = """\
@@ -32,12 +35,14 @@ examples:
   python -m actscope.report study=quickstart
   python -m actscope.report study=article_dying report.seed=3
   python -m actscope.report report.folder=/tmp/reports tracking.uri=sqlite:////tmp/mlflow.db
+  python -m actscope.report figure final_accuracy study=quickstart
   python -m actscope.report claims
   python -m actscope.report article
 
 commands, a first word without "=":
   claims               print the claims of conf/claims/ and what the runs say of each
   article              build reports/article/: those claims, then each of the article's studies
+  figure NAME          write one figure of a study's report, as it has it; a wrong NAME lists them
 
 settings, with their defaults in conf/report.yaml:
   study=NAME           the study whose runs are read
@@ -80,11 +85,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def build(settings: Settings) -> None:
     """Write the report of a study and print where its page is."""
     store, study = tracking.locate_store(settings.tracking), settings.study
-    runs = frames.choose_runs(study, tracking.read_runs(store, study))
+    runs = frames.read_study(store, study)
     own = [claim for claim in claims.read_claims() if claim.study == study]
     verdicts = claims.judge(own, Evidence({study: runs}, claims.stored_fates(store)))
     part = page.Part(runs, frames.choose_seed(runs, settings.report.seed))
     _write(settings, store, study, study, [part], verdicts)
+
+
+def write_figure(name: str, settings: Settings) -> None:
+    """Write one figure of a study's report, without drawing the others, and print its paths."""
+    store, study = tracking.locate_store(settings.tracking), settings.study
+    runs = frames.read_study(store, study)
+    seed = frames.choose_seed(runs, settings.report.seed)
+    files = choose_picture(name, study, sections.contents(store, runs, seed)).files
+    with _writing(settings, study) as folder:
+        paths = page.write(files, folder)
+    sys.stdout.writelines(f"{path}\n" for path in paths)
+
+
+def choose_picture(name: str, study: str, contents: Iterable[Picture | Prose]) -> Picture:
+    """The picture of that name, or a ConfigError that lists those there are."""
+    others = []
+    for item in contents:
+        if isinstance(item, Picture):
+            if item.name == name:
+                return item
+            others.append(item.name)
+    raise ConfigError(f"figure {name!r}: the report of {study} has {', '.join(others)}")
 
 
 def build_article(settings: Settings) -> None:
@@ -138,7 +165,7 @@ def read_studies(store: Store, names: Sequence[str]) -> dict[str, StudyRuns]:
     found = {}
     for name in dict.fromkeys(names):
         with suppress(MissingStudyError, ReportError):
-            found[name] = frames.choose_runs(name, tracking.read_runs(store, name))
+            found[name] = frames.read_study(store, name)
     return found
 
 
@@ -150,20 +177,28 @@ def _write(
     parts: Sequence[page.Part],
     verdicts: Sequence[Verdict],
 ) -> None:
-    folder = ROOT / settings.report.folder / name
     with LateProgress("reading and drawing", page.steps(parts)) as progress:
         files = page.build(store, title, parts, verdicts, progress.advance)
+    with _writing(settings, name) as folder:
+        page.replace(files, folder)
+    sys.stdout.write(f"{folder / 'index.html'}\n")
+
+
+@contextmanager
+def _writing(settings: Settings, name: str) -> Iterator[Path]:
+    """The folder of a report; that it cannot be written is a ReportError."""
+    folder = ROOT / settings.report.folder / name
     try:
-        page.write(files, folder)
+        yield folder
     except OSError as error:
         raise ReportError(f"report.folder: {folder} cannot be written: {error.strerror}") from error
-    sys.stdout.write(f"{folder / 'index.html'}\n")
 
 
 COMMANDS: dict[str, Callable[[Settings], None]] = {
     "article": build_article,
     "build": build,
     "claims": print_claims,
+    "figure": partial(write_figure, ""),  # which no figure is called: it lists them
 }
 
 
@@ -194,12 +229,19 @@ def _command_line() -> OneLineParser:
 
 def _command_of(words: Sequence[str]) -> tuple[Callable[[Settings], None], Sequence[str]]:
     """The command that the first word names, if it is no override; else to build the report."""
-    if not words or "=" in words[0] or words[0].startswith("~"):
-        return build, words
-    if words[0] not in COMMANDS:
-        known = ", ".join(sorted(COMMANDS))
-        raise ConfigError(f"{words[0]}: neither setting=value nor one of the commands {known}")
-    return COMMANDS[words[0]], words[1:]
+    match words:
+        case ["figure", name, *overrides] if not _is_override(name):
+            return partial(write_figure, name), overrides
+        case [word, *overrides] if word in COMMANDS:
+            return COMMANDS[word], overrides
+        case [word, *_] if not _is_override(word):
+            known = ", ".join(sorted(COMMANDS))
+            raise ConfigError(f"{word}: neither setting=value nor one of the commands {known}")
+    return build, words
+
+
+def _is_override(word: str) -> bool:
+    return "=" in word or word.startswith("~")
 
 
 def _in_a_line(error: Exception) -> str:

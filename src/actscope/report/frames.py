@@ -1,7 +1,7 @@
 """The runs of a study as tidy tables: which count, which do not and why, what is missing."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -12,7 +12,7 @@ import pandas as pd
 from actscope import tracking
 from actscope.dying import VERDICTS
 from actscope.errors import ReportError
-from actscope.report.stats import CELL
+from actscope.report.stats import CELL, summarise
 from actscope.tracking import Store
 
 POINT = [*CELL, "seed"]
@@ -59,12 +59,27 @@ class StudyRuns:
     def left_out(self) -> pd.DataFrame:
         return self.runs[~self.runs["used"]]
 
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        return summarise(self.used)
+
     def values_of(self, parameter: str) -> list[str]:
         """Different values of a parameter among the runs that are used."""
         if parameter not in self.params:
             return []
         values = self.params.loc[self.used["run_id"], parameter].dropna()
         return sorted(set(values), key=natural)
+
+
+def read_study(store: Store, study: str) -> StudyRuns:
+    """Read the runs of a study and judge which count.
+
+    Raises:
+        StoreError: there is no such study, or the store cannot be read.
+        ReportError: no run is finished.
+
+    """
+    return choose_runs(study, tracking.read_runs(store, study))
 
 
 def choose_runs(study: str, found: pd.DataFrame) -> StudyRuns:
@@ -121,17 +136,28 @@ def read_accuracy(store: Store, runs: StudyRuns, on_run: Callable[[], None]) -> 
 
     Columns: POINT, `epoch` (from 1), `accuracy`.
     """
+    finished = runs.used[runs.used["outcome"] != "diverged"]
     parts = []
-    used = runs.used[runs.used["outcome"] != "diverged"]
-    for run in used.to_dict("records"):
-        history = read_run_file(tracking.read_history, store, runs.study, run["run_id"])
+    for history in read_histories(store, runs.study, finished):
         test = history[history["split"] == "test"]
         epochs = test["epoch"].round().astype(int)
-        part = pd.DataFrame({"epoch": epochs, "accuracy": test["accuracy"].astype(float)})
-        parts.append(part.assign(**{key: run[key] for key in POINT}))
+        parts.append(test[POINT].assign(epoch=epochs, accuracy=test["accuracy"].astype(float)))
         on_run()
     columns = [*POINT, "epoch", "accuracy"]
-    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def read_histories(store: Store, study: str, runs: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The history of each of these rows of StudyRuns.runs; `run_id` and POINT are added in front.
+
+    Raises:
+        ReportError: a file of a run cannot be read.
+
+    """
+    for run in runs.to_dict("records"):
+        history = read_run_file(tracking.read_history, store, study, run["run_id"])
+        of_run = {key: run[key] for key in ["run_id", *POINT]}
+        yield history.assign(**of_run)[[*of_run, *history.columns]]
 
 
 def read_run_file(

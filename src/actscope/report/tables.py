@@ -16,11 +16,13 @@ from actscope.report.frames import POINT, StudyRuns, rate_text
 RUN_COLUMNS = ["run_id", "name", *POINT, "status", "outcome", "used", "why", "final", "best"]
 NO_INTERVAL = "none: one run"
 DASH = "\N{EN DASH}"
+# What pandas does not escape: LaTeX's default fonts are old, and have other signs in these places.
+LATEX_SIGNS = str.maketrans({"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"})
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table of a section: `full` goes to a csv, `readable` to a md and to the page."""
+    """A table of a section: `full` goes to a csv, `readable` to a md, a tex and to the page."""
 
     name: str
     caption: str
@@ -30,30 +32,26 @@ class Table:
 
     @property
     def files(self) -> dict[str, bytes]:
-        return {
-            f"tables/{self.name}.csv": _csv(self.full),
-            f"tables/{self.name}.md": _markdown(self.readable),
-        }
+        return _files(self.name, self.full, self.readable)
 
 
 def table_files(
     runs: StudyRuns, cells: pd.DataFrame, comparisons: pd.DataFrame
 ) -> dict[str, bytes]:
-    """Tables `summary`, `comparisons` and `runs`, as csv in full precision and as md for people."""
+    """Files of the tables `summary`, `comparisons` and `runs`."""
     all_runs = runs.runs[[*RUN_COLUMNS, "sweep", "commit"]]
+    return {
+        **_files("summary", cells, readable_summary(cells)),
+        **_files("comparisons", comparisons, readable_comparisons(comparisons)),
+        **_files("runs", all_runs, _readable_runs(all_runs)),
+    }
+
+
+def _readable_runs(all_runs: pd.DataFrame) -> pd.DataFrame:
     readable = all_runs[RUN_COLUMNS].assign(
         final=all_runs["final"].map(percent), best=all_runs["best"].map(percent)
     )
-    return {
-        "tables/summary.csv": _csv(cells),
-        "tables/summary.md": _markdown(readable_summary(cells)),
-        "tables/comparisons.csv": _csv(comparisons),
-        "tables/comparisons.md": _markdown(readable_comparisons(comparisons)),
-        "tables/runs.csv": _csv(all_runs),
-        "tables/runs.md": _markdown(
-            readable.rename(columns={"final": "final, %", "best": "best, %"})
-        ),
-    }
+    return readable.rename(columns={"final": "final, %", "best": "best, %"})
 
 
 def readable_summary(cells: pd.DataFrame) -> pd.DataFrame:
@@ -115,7 +113,12 @@ def claim_files(verdicts: Sequence[Verdict]) -> dict[str, bytes]:
             "runs": [" ".join(verdict.run_ids) for verdict in verdicts],
         }
     )
-    return {"tables/claims.csv": _csv(table), "tables/claims.md": _markdown(table)}
+    rulings = [str(verdict.ruling) for verdict in verdicts]
+    # LaTeX's own fonts have no ✓ and no ✗.
+    return {
+        **_files("claims", table, table),
+        "tables/claims.tex": _latex(table.assign(verdict=rulings)),
+    }
 
 
 def interval(cell: Mapping[Any, Any], measure: str) -> str:
@@ -179,6 +182,15 @@ def _p_text(p: float) -> str:
     return f"{p:.3f}" if p >= 0.0005 else "< 0.001"
 
 
+def _files(name: str, full: pd.DataFrame, readable: pd.DataFrame) -> dict[str, bytes]:
+    """A table as csv in full precision, and as md and tex for people."""
+    return {
+        f"tables/{name}.csv": _csv(full),
+        f"tables/{name}.md": _markdown(readable),
+        f"tables/{name}.tex": _latex(readable),
+    }
+
+
 def _csv(table: pd.DataFrame) -> bytes:
     return table.to_csv(index=False, lineterminator="\n").encode()
 
@@ -189,5 +201,20 @@ def _markdown(table: pd.DataFrame) -> bytes:
 
 
 def _markdown_cell(value: object) -> str:
-    text = "" if pd.isna(value) else str(value)  # type: ignore[call-overload]
-    return html.escape(" ".join(text.split()), quote=False).replace("|", "\\|")
+    return html.escape(_in_a_line(value), quote=False).replace("|", "\\|")
+
+
+def _latex(table: pd.DataFrame) -> bytes:
+    """A tabular with the rules of the package booktabs."""
+    cells = table.map(_in_a_line).reset_index(drop=True).style.hide(axis="index")
+    cells = cells.format(_latex_signs, escape="latex")
+    cells = cells.format_index(_latex_signs, escape="latex", axis="columns")
+    return cells.to_latex(hrules=True).encode()
+
+
+def _latex_signs(text: object) -> str:
+    return str(text).translate(LATEX_SIGNS)
+
+
+def _in_a_line(value: object) -> str:
+    return "" if pd.isna(value) else " ".join(str(value).split())  # type: ignore[call-overload]

@@ -1,0 +1,136 @@
+"""What a run-step costs: the floor, the usual loops, and stacks of several sizes."""
+
+from functools import partial
+from typing import Literal
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from actscope import vision
+from actscope.bench.timing import Work
+from actscope.config import Activation, DataSource, Model, OutcomeRule, Point, Train, Trajectory
+from actscope.data import Data
+from actscope.train import train_stack
+
+FEATURES, HIDDEN, CLASSES, BATCH = 784, 64, 10, 100  # the article's network
+TRAIN, TEST = 12_000, 2_000  # a fifth of MNIST
+STEPS = TRAIN // BATCH
+STACKS = (1, 5, 10, 20, 50)
+ACTIVATIONS = (
+    Activation("relu", "torch.nn.ReLU"),
+    Activation("leaky_relu", "torch.nn.LeakyReLU", (("negative_slope", 0.01),)),
+    Activation("elu", "torch.nn.ELU", (("alpha", 1.0),)),
+    Activation("selu", "torch.nn.SELU"),
+    Activation("bn_relu", "torch.nn.ReLU", batch_norm=True),
+)
+
+
+def cases() -> dict[str, Work]:
+    """Each trains on as many minibatches as a fifth of an epoch of MNIST has."""
+    bare, whole = made_data(TEST // 20), made_data(TEST)
+    everyone = points(20, every="epoch")
+    return {
+        "floor": floor,
+        "plain loop": partial(plain_loop, bare),
+        "DataLoader loop": partial(data_loader_loop, bare),
+        **{f"stack of {n}": partial(train, points(n, every="epoch"), bare) for n in STACKS},
+        "stack of 20, evaluated": partial(train, everyone, whole),
+        "stack of 20, evaluated, every 10 steps recorded": partial(
+            train, points(20, every=10), whole
+        ),
+        "stack of 20, evaluated, every step recorded": partial(train, points(20, every=1), whole),
+    }
+
+
+def train(stack: list[Point], data: Data) -> int:
+    """Train a stack, and count its run-steps."""
+    train_stack(stack, data)
+    return len(stack) * STEPS
+
+
+def floor() -> int:
+    """The two products of a step that cannot be had for less."""
+    x = torch.rand(BATCH, FEATURES)
+    weight, delta = torch.rand(FEATURES, HIDDEN), torch.rand(BATCH, HIDDEN)
+    sums, gradient = torch.empty(BATCH, HIDDEN), torch.empty(FEATURES, HIDDEN)
+    torch.set_num_threads(1)
+    repetitions = 10 * STEPS
+    for _ in range(repetitions):
+        torch.mm(x, weight, out=sums)
+        torch.mm(x.T, delta, out=gradient)
+    return repetitions
+
+
+def plain_loop(data: Data) -> int:
+    """One run as one would write it, the data in memory."""
+    torch.set_num_threads(1)
+    model, optimiser, loss = _ordinary()
+    for chosen in torch.randperm(TRAIN).split(BATCH):
+        optimiser.zero_grad()
+        loss(model(data.train_x[chosen]), data.train_y[chosen]).backward()
+        optimiser.step()
+    return STEPS
+
+
+def data_loader_loop(data: Data) -> int:
+    """One run as tutorials write it: torchvision's transforms behind a DataLoader."""
+    torch.set_num_threads(1)
+    model, optimiser, loss = _ordinary()
+    for x, y in DataLoader(_Images(data), batch_size=BATCH, shuffle=True):
+        optimiser.zero_grad()
+        loss(model(x.flatten(1)), y).backward()
+        optimiser.step()
+    return STEPS
+
+
+def made_data(test: int) -> Data:
+    """As many pixels as MNIST has, as many of them black; there is nothing to be learned."""
+    rng = torch.Generator().manual_seed(0)
+    x = torch.rand(TRAIN + test, FEATURES, generator=rng)
+    x = torch.where(x < 0.8, 0.0, x)
+    y = torch.randint(CLASSES, (TRAIN + test,), generator=rng)
+    return Data("made", x[:TRAIN], y[:TRAIN], x[TRAIN:], y[TRAIN:], sha256="0" * 64)
+
+
+def points(count: int, *, every: int | Literal["epoch"]) -> list[Point]:
+    """Points of a stack, of the article's five activations, at rates so low that none diverges."""
+    return [
+        Point(
+            study="bench",
+            activation=ACTIVATIONS[number % len(ACTIVATIONS)],
+            lr=1e-6 * (1 + number),
+            seed=0,
+            data=DataSource("mnist", None),
+            model=Model((HIDDEN,), "he", None),
+            train=Train(1, BATCH, "sum", 0.0, 0.0),
+            trajectory=Trajectory(every, "epoch"),
+            outcome=OutcomeRule(0.5),
+        )
+        for number in range(count)
+    ]
+
+
+def _ordinary() -> tuple[nn.Module, torch.optim.Optimizer, nn.Module]:
+    model = nn.Sequential(nn.Linear(FEATURES, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, CLASSES))
+    return model, torch.optim.SGD(model.parameters(), lr=1e-3), nn.CrossEntropyLoss()
+
+
+class _Images(Dataset[tuple[Tensor, int]]):
+    """Images as torchvision.datasets.MNIST hands them out: from bytes by way of PIL."""
+
+    def __init__(self, data: Data) -> None:
+        self.bytes = (255 * data.train_x).byte().view(-1, 28, 28)
+        self.classes = data.train_y
+        transforms = vision.transforms()
+        self.transform = transforms.Compose(
+            [transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))]
+        )
+
+    def __len__(self) -> int:
+        return len(self.bytes)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image = Image.fromarray(self.bytes[index].numpy())
+        return self.transform(image), int(self.classes[index])

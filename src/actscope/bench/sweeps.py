@@ -1,0 +1,130 @@
+"""What whole sweeps cost, and on what: start-up, training, recording, tracking, the report."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from actscope import tracking
+from actscope.bench.timing import Spent, spent_by
+from actscope.config import Point, Tracking, parse_point
+from actscope.data import load_data
+from actscope.stacks import Resources, Stack, make_stacks
+from actscope.tracking import Cell
+from actscope.train import RunResult, train_stack
+
+SEEDS_OF_FIVE = "seed=range(5)"
+STUDIES = {
+    "quickstart": [],
+    "article_dying, 50 runs": ["experiment=article_dying", SEEDS_OF_FIVE],
+    "article_accuracy, 30 epochs": ["experiment=article_accuracy", "train.epochs=30"],
+}
+
+
+@dataclass(frozen=True)
+class Costs:
+    """CPU seconds of a sweep and its report by what they went on; wall seconds of the whole."""
+
+    study: str
+    runs: int
+    workers: int
+    wall: float
+    to_first_run: float  # wall, from the command to the first run's opening
+    starting: float
+    training: float
+    recording: float
+    tracking: float
+    rest: float  # above all the start of the worker processes
+    report: float
+    report_wall: float
+
+
+def costs_of(study: str, words: Sequence[str], workers: int, folder: Path) -> Costs:
+    """Run a sweep as a user does, and then apart what it is made of.
+
+    Raises:
+        BenchError: the sweep failed.
+
+    """
+    words = [*words, f"hydra.launcher.workers={workers}"]
+    grid = ["-m", "actscope", "-m", *words]
+    planning = _spent(folder / "planned", *grid, "sweep.dry_run=true")
+    sweep = _spent(folder / "swept", *grid)
+    points = _points(folder / "swept")
+    stack = make_stacks(points, Resources(workers, stack_size=20))[0]
+    share = len(points) / len(stack)
+    bare, whole, results = _train(stack)
+    logging = _cpu(lambda: _track(stack, results, folder / "tracked"))
+    parts = {
+        "starting": planning.cpu,
+        "training": share * bare,
+        "recording": share * max(whole - bare, 0.0),
+        "tracking": share * logging,
+    }
+    reporting = _spent(
+        folder / "swept",
+        *("-m", "actscope.report", f"study={points[0].study}", f"report.folder={folder}/reports"),
+    )
+    return Costs(
+        study=study,
+        runs=len(points),
+        workers=workers,
+        wall=sweep.wall,
+        to_first_run=_first_run(folder / "swept", points[0].study) - sweep.started,
+        rest=max(sweep.cpu - sum(parts.values()), 0.0),
+        report=reporting.cpu,
+        report_wall=reporting.wall,
+        **parts,
+    )
+
+
+def _spent(folder: Path, *words: str) -> Spent:
+    folders = [f"hydra.sweep.dir={folder}/outputs"] if "-m" in words[2:] else []
+    return spent_by(
+        [sys.executable, *words, *folders], {"MLFLOW_TRACKING_URI": f"{_store(folder).uri}"}
+    )
+
+
+def _store(folder: Path) -> Tracking:
+    return Tracking(f"sqlite:///{folder}/mlruns/mlflow.db")
+
+
+def _points(folder: Path) -> list[Point]:
+    lines = (folder / "outputs" / "points.jsonl").read_text().splitlines()
+    return [parse_point(OmegaConf.create(json.loads(line)["config"])) for line in lines]
+
+
+def _first_run(folder: Path, study: str) -> float:
+    """When the first run was opened, in seconds since 1970."""
+    runs = tracking.read_runs(tracking.locate_store(_store(folder)), study)
+    return float(runs["started"].min()) / 1000
+
+
+def _train(stack: Stack) -> tuple[float, float, list[RunResult]]:
+    """CPU seconds of a stack without recording steps and as it is, and what comes of it."""
+    data = load_data(stack[0].data)
+    results: list[RunResult] = []
+    whole = _cpu(lambda: results.extend(train_stack(stack, data)))
+    if stack[0].trajectory.every == "epoch":
+        return whole, whole, results
+    unrecorded = [replace(p, trajectory=replace(p.trajectory, every="epoch")) for p in stack]
+    return _cpu(lambda: train_stack(unrecorded, data)), whole, results
+
+
+def _track(stack: Stack, results: Sequence[RunResult], folder: Path) -> None:
+    store = tracking.open_store(_store(folder))
+    sweep = tracking.begin_sweep(store, stack[0].study, "bench", [Cell.of(p) for p in stack])
+    for result in results:
+        run_id = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
+        tracking.finish_run(store, run_id, result)
+    tracking.end_sweep(store, sweep, "FINISHED")
+
+
+def _cpu(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start

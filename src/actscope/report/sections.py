@@ -1,0 +1,260 @@
+"""What a report on a study shows, section by section: the pictures, and the words beside them."""
+
+import base64
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from actscope import tracking
+from actscope.report import edge, figures, frames, stats, units
+from actscope.report.frames import StudyRuns, rate_text
+from actscope.report.tables import Table
+from actscope.tracking import Store
+
+ARTICLE_RATES = {0.01, 0.001}
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A figure, which is drawn when its files are first asked for, and what is said about it."""
+
+    name: str  # of its files, without the ending
+    section: str
+    caption: str
+    alt: str
+    draw: Callable[[], Figure]
+
+    @cached_property
+    def files(self) -> dict[str, bytes]:
+        """Its PNG and SVG, by their names in the report's folder."""
+        with figures.drawing_style():
+            rendered = figures.render(self.draw())
+        return {f"figures/{self.name}.{kind}": data for kind, data in rendered.items()}
+
+    @property
+    def png(self) -> bytes:
+        return self.files[f"figures/{self.name}.png"]
+
+    @property
+    def data_uri(self) -> str:
+        return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the PNG, which stand at its byte 16 (RFC 2083, 11.2.1)."""
+        return int.from_bytes(self.png[16:20], "big"), int.from_bytes(self.png[20:24], "big")
+
+
+@dataclass(frozen=True, eq=False)
+class Prose:
+    """What a section says in words and tables beside its pictures."""
+
+    section: str
+    paragraphs: list[str]
+    tables: list[Table]
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return {name: data for table in self.tables for name, data in table.files.items()}
+
+
+def contents(
+    store: Store, runs: StudyRuns, seed: int, on_step: Callable[[], None] = lambda: None
+) -> Iterator[Picture | Prose]:
+    """The pictures, and what is said beside them, in the order of the page.
+
+    `seed`: whose trajectories are drawn. `on_step` is called after each run that is read for a mean
+    over runs.
+
+    Raises:
+        ReportError: a file of a run cannot be read, now or when a picture is drawn.
+
+    """
+    if edge.is_fine(runs):  # a panel a rate would be one of too many
+        yield from _edge(runs)
+    else:
+        yield from _final_accuracy(runs)
+        yield from _accuracy_by_epoch(store, runs, on_step)
+    yield from _trajectories(store, runs, seed)
+    yield from _units(store, runs, on_step)
+    activations = activations_of(runs)
+    yield _picture(
+        "activation_functions",
+        "The activation functions",
+        "Each activation function (solid) and its derivative (dashed), for inputs from -4 to 4. "
+        "Where the dashed line is broken, the derivative jumps: the function has an edge.",
+        f"Curves of {', '.join(activations)} and of their derivatives.",
+        partial(figures.draw_functions, activations),
+    )
+
+
+def activations_of(runs: StudyRuns) -> dict[str, Any]:
+    """Each different activation among the runs used, by a title that tells them apart."""
+    found = {}
+    for run_id in runs.used["run_id"]:
+        activation = figures.activation_of(runs.params.loc[run_id].to_dict())
+        arguments = "".join(f"\n{key} = {value}" for key, value in activation.arguments)
+        behind = "\nbehind batch norm" if activation.batch_norm else ""
+        found[f"{activation.name}{behind}{arguments}"] = activation
+    return found
+
+
+def _final_accuracy(runs: StudyRuns) -> Iterator[Picture]:
+    for variant, used in runs.used.groupby("variant", sort=False):
+        yield _picture(
+            f"final_accuracy{_number(runs, variant)}",
+            "Final test accuracy",
+            "Final test accuracy of every seed (coloured), with the mean over the seeds and its "
+            "95 % t-interval above them (black); below, the same on an enlarged scale.",
+            f"Final test accuracy by activation, a panel a learning rate, {len(used)} runs; its "
+            "numbers are in the table.",
+            partial(figures.draw_final, str(variant), used, _of(variant, runs.cells)),
+        )
+
+
+def _accuracy_by_epoch(
+    store: Store, runs: StudyRuns, on_step: Callable[[], None]
+) -> Iterator[Picture]:
+    accuracy = cache(partial(frames.read_accuracy, store, runs, on_step))
+
+    def draw(variant: str) -> Figure:
+        curves = stats.summarise_by_epoch(_of(variant, accuracy()))
+        return figures.draw_accuracy(variant, curves, _of(variant, runs.cells))
+
+    averaged = runs.cells.loc[runs.cells["n"] > 0, "variant"]
+    for variant in dict.fromkeys(averaged):
+        yield _picture(
+            f"test_accuracy_by_epoch{_number(runs, variant)}",
+            "Test accuracy by epoch",
+            "Test accuracy at the end of each epoch: mean over the seeds, with its 95 % t-interval."
+            " Runs that diverged are not part of it.",
+            "Mean test accuracy by epoch, a line an activation, a panel a learning rate.",
+            partial(draw, variant),
+        )
+
+
+def _of(variant: object, rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["variant"] == variant]
+
+
+def _number(runs: StudyRuns, variant: object) -> str:
+    """End of a file's name that tells variants apart, where there are several."""
+    variants = list(dict.fromkeys(runs.used["variant"]))
+    return f"_variant{variants.index(str(variant)) + 1}" if len(variants) > 1 else ""
+
+
+def _edge(runs: StudyRuns) -> Iterator[Picture | Prose]:
+    section = "The edge of trainability"
+    outcomes = edge.outcome_map(runs.cells)
+    found = edge.edges(outcomes)
+    yield Prose(section, [edge.RULE], edge.tables_of(outcomes, found))
+    for variant, own in outcomes.groupby("variant", sort=False):
+        yield _picture(
+            f"outcome_map{_number(runs, variant)}",
+            section,
+            "Which share of the runs learned at each activation and rate: the darker, the more. "
+            "A dash: some failed; a cross: some diverged. The bar: the largest rate that learns.",
+            f"Outcome of {len(runs.used)} runs by activation and rate; its numbers are in the "
+            "table of outcomes.",
+            partial(figures.draw_outcome_map, str(variant), own, _of(variant, found)),
+        )
+        yield _picture(
+            f"accuracy_by_rate{_number(runs, variant)}",
+            section,
+            "Final test accuracy over the learning rate: mean over the seeds, with its 95 % "
+            "t-interval; grey: the other activations. A cross on the axis: a run diverged there, "
+            "and is not in the mean.",
+            "Mean final test accuracy over the learning rate, by activation.",
+            partial(figures.draw_edge_accuracy, str(variant), _of(variant, runs.cells)),
+        )
+
+
+def _units(store: Store, runs: StudyRuns, on_step: Callable[[], None]) -> Iterator[Picture | Prose]:
+    section = "Which units die"
+    found = units.read_units(store, runs, on_step)
+    if found.shares.empty:
+        yield Prose(section, [units.NOT_RECORDED], [])
+        return
+    layers = units.by_layer(found)
+    said = [text for paragraphs in units.in_words(found, layers) for text in paragraphs]
+    yield Prose(section, [*said, *units.notes(found)], units.tables_of(found, layers))
+    is_fine = edge.is_fine(runs)
+    for variant, own in layers.groupby("variant", sort=False):
+        title, number = str(variant), _number(runs, variant)
+        yield _picture(
+            f"unit_shares{number}",
+            section,
+            "Share of the units that end dead, saturated, silent or flat: mean over the runs, with "
+            f"its 95 % t-interval. {'Layer 1 only.' if is_fine else units.LAYERS_SHOWN}",
+            f"Share of units by verdict, activation and rate{f', {title}' if title else ''}; its "
+            "numbers are in the table of units.",
+            partial(figures.draw_unit_shares_by_rate, title, own)
+            if is_fine
+            else partial(figures.draw_unit_shares, title, own, units.layers_shown(own)),
+        )
+    for variant, gone in found.gone.groupby("variant", sort=False) if len(found.gone) else ():
+        if gone["step"].min() == gone["step"].max():  # nothing to follow
+            continue
+        shown = units.shown_rates(gone)
+        curves = units.gone_curves(gone[gone["lr"].isin(shown)])
+        yield _picture(
+            f"units_gone{_number(runs, variant)}",
+            section,
+            "When it begins: share of layer 1's units that are dead or saturated at each look at "
+            "the probe set, mean over the runs with its 95 % t-interval. "
+            + ("" if len(shown) == gone["lr"].nunique() else units.RATES_SHOWN),
+            "Share of layer 1's units dead or saturated by minibatch, a line an activation.",
+            partial(figures.draw_gone, str(variant), curves, curves["activation"]),
+        )
+
+
+def _trajectories(store: Store, runs: StudyRuns, seed: int) -> Iterator[Picture]:
+    used = runs.used[runs.used["seed"] == seed]
+    note = ""
+    if edge.is_fine(runs):
+        used = used.merge(edge.rates_drawn(edge.edges(edge.outcome_map(runs.cells))))
+        note = f" {edge.RATES_DRAWN}"
+
+    def draw(title: str, rows: list[dict[Any, Any]]) -> Figure:
+        return figures.draw_trajectories(title, [_drawn(store, runs.study, row) for row in rows])
+
+    for (variant, activation), own in used.groupby(["variant", "activation"], sort=False):
+        rows = as_columns(own).to_dict("records")
+        title = f"{activation}, seed {seed}" + (f", {variant}" if variant else "")
+        yield _picture(
+            f"trajectories_{activation}{_number(runs, variant)}",
+            "How units move and die",
+            f"{title}: training accuracy, then mean incoming weight and bias of the output units "
+            "and of the first ten units of layer 1, by minibatch. A line that moves is a unit that "
+            f"learns; a flat one is read as a dying unit.{note}",
+            f"Five rows of panels for {title}, a column a learning rate: "
+            + "; ".join(f"{rate_text(row['lr'])} {row['outcome']}" for row in rows),
+            partial(draw, title, rows),
+        )
+
+
+def _drawn(store: Store, study: str, run: dict[Any, Any]) -> figures.Drawn:
+    return figures.Drawn(
+        run["lr"],
+        run["outcome"],
+        frames.read_run_file(tracking.read_history, store, study, run["run_id"]),
+        frames.read_run_file(tracking.read_trajectory, store, study, run["run_id"]),
+    )
+
+
+def as_columns(runs: pd.DataFrame) -> pd.DataFrame:
+    """Runs by rising rate; those of the article's two rates as it has them: 0.01, then 0.001."""
+    return runs.sort_values("lr", ascending=set(runs["lr"]) != ARTICLE_RATES, kind="stable")
+
+
+def _picture(
+    name: str, section: str, caption: str, alt: str, draw: Callable[[], Figure]
+) -> Picture:
+    # A name from the store must not lead out of the folder.
+    safe = re.sub(r"[^A-Za-z0-9_.-]", "-", name)
+    return Picture(safe, section, caption, alt, draw)

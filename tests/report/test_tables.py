@@ -1,0 +1,54 @@
+"""Tables as the files of people: Markdown and LaTeX."""
+
+import pandas as pd
+
+from actscope.report.checks import Ruling
+from actscope.report.claims import Claim, Verdict
+from actscope.report.tables import Table, claim_files
+
+
+def latex(readable: pd.DataFrame) -> str:
+    table = Table("made", "a caption", pd.DataFrame(), readable)
+    return table.files["tables/made.tex"].decode()
+
+
+def test_a_table_is_a_tabular_with_booktabs_rules() -> None:
+    readable = pd.DataFrame({"lr": ["0.01", "0.1"], "n": [3, 4], "mean": ["97.50", None]})
+    assert latex(readable) == (
+        "\\begin{tabular}{lll}\n"
+        "\\toprule\n"
+        "lr & n & mean \\\\\n"
+        "\\midrule\n"
+        "0.01 & 3 & 97.50 \\\\\n"
+        "0.1 & 4 &  \\\\\n"
+        "\\bottomrule\n"
+        "\\end{tabular}\n"
+    )
+
+
+def test_what_latex_would_read_as_a_command_is_text() -> None:
+    readable = pd.DataFrame({"share_of, %": ["p < 0.001 & {x} | $5 #1 \\input ~ ^", "a\n\n  b"]})
+    _, _, heading, _, first, second, *_ = latex(readable).splitlines()
+    assert heading == r"share\_of, \% \\"
+    assert first == (
+        r"p \textless{} 0.001 \& \{x\} \textbar{} \$5 \#1 \textbackslash input "
+        r"\textasciitilde \space \textasciicircum  \\"
+    )
+    assert second == r"a b \\"
+
+
+def test_rows_that_were_cut_out_of_other_tables_may_share_an_index() -> None:
+    row = pd.DataFrame({"lr": ["0.01"]})
+    assert latex(pd.concat([row, row])).count(r"0.01 \\") == 2
+
+
+def test_a_table_without_rows_has_its_heading() -> None:
+    assert r"lr \\" in latex(pd.DataFrame({"lr": pd.Series(dtype="str")}))
+
+
+def test_a_verdict_is_told_in_words_where_its_sign_could_not_be_set() -> None:
+    stated = Claim("D1", "units die", "section 3", "a rule", (), "s")
+    verdict = Verdict(stated, Ruling.REPRODUCED, ("1 of 2",), ("r1",), None, "")
+    files = claim_files([verdict])
+    assert "| ✓ reproduced |" in files["tables/claims.md"].decode()
+    assert "section 3 & reproduced & 1 of 2" in files["tables/claims.tex"].decode()
