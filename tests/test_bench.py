@@ -1,0 +1,136 @@
+"""The benchmark measures what it says, on little ones."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from actscope.bench import app, steps
+from actscope.bench.growth import growth
+from actscope.bench.sweeps import costs_of
+from actscope.bench.timing import BenchError, interleaved, spent_by, spread
+
+MACHINE = {
+    "date": "2026-01-02",
+    "processor": "Abacus",
+    "cores": "2",
+    "instructions": "AVX2",
+    "torch": "2",
+    "python": "3",
+}
+COSTS = {
+    "study": "quickstart",
+    "runs": 4,
+    "workers": 2,
+    "wall": 30.0,
+    "report_wall": 9.0,
+    "to_first_run": 5.0,
+    "starting": 4.0,
+    "training": 20.0,
+    "recording": 3.0,
+    "tracking": 2.0,
+    "rest": 8.0,
+    "report": 7.0,
+}
+
+
+def test_cases_take_turns_and_the_first_round_is_not_counted() -> None:
+    turns: list[str] = []
+
+    def case(name: str, units: int) -> int:
+        turns.append(name)
+        return units
+
+    rounds = interleaved({"a": lambda: case("a", 1), "b": lambda: case("b", 5)}, rounds=2)
+    assert turns == ["a", "b"] * 3
+    assert rounds.shape == (2, 2)
+
+
+def test_a_case_is_told_by_the_unit() -> None:
+    def work() -> int:
+        sum(range(3_000_000))
+        return 3
+
+    def same_work_as_one() -> int:
+        sum(range(3_000_000))
+        return 1
+
+    (ratio,) = interleaved({"three": work, "one": same_work_as_one}, 1).eval("one / three")
+    assert 1 < ratio < 9
+
+
+def test_the_spread_is_the_median_and_the_quartiles() -> None:
+    told = spread(pd.DataFrame({"case": [5.0, 1.0, 2.0, 3.0, 4.0]}))
+    assert told.loc["case"].to_dict() == {"median": 3.0, "low": 2.0, "high": 4.0}
+
+
+def test_what_a_command_takes_is_counted_with_the_processes_below_it() -> None:
+    burn = "import time\nwhile time.process_time() < 0.4: pass"
+    below = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}], check=True)"
+    spent = spent_by([sys.executable, "-c", below], {})
+    assert spent.cpu >= 0.4
+    assert spent.wall >= 0.4
+    assert spent.peak > 2**20
+
+
+def test_a_command_that_fails_is_told_with_its_last_line() -> None:
+    with pytest.raises(BenchError, match=r"failed \(3\): alas$"):
+        spent_by([sys.executable, "-c", "print('alas'); raise SystemExit(3)"], {})
+
+
+def test_every_case_of_the_steps_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"TRAIN": 200, "TEST": 40, "STEPS": 2}.items():
+        monkeypatch.setattr(steps, name, value)
+    done = {name: work() for name, work in steps.cases().items()}
+    assert done.pop("floor") == 20
+    assert done.pop("plain loop") == done.pop("DataLoader loop") == 2
+    assert {name: int(name.split()[2].rstrip(",")) * 2 for name in done} == done
+
+
+def test_what_was_measured_is_told_in_tables() -> None:
+    step = {"case": "floor", "median": 0.25, "low": 0.2, "high": 0.3, "floors": 1.0}
+    grown = {"part": "compose", "points": 10, "wall": 2.0, "peak": 2**20, "a_point": 200.0}
+    text = app.in_words({"machine": MACHINE, "steps": [step], "sweeps": [COSTS], "growth": [grown]})
+    assert "Abacus, 2 cores, AVX2; torch 2, Python 3; 2026-01-02." in text
+    assert "| floor | 0.250 | 0.200 to 0.300 | 1.00 |" in text
+    assert (
+        "| quickstart | 4 | 2 | 30.0 | 9.0 | 5.0 | 4.0 | 20.0 | 3.0 | 2.0 | 8.0 | 7.0 | 0.500 |"
+        in text
+    )
+    assert "| compose | 10 | 2.00 | 200.00 | 1 |" in text
+
+
+def test_the_bars_add_up_to_the_whole() -> None:
+    (ax,) = app.draw([COSTS]).axes
+    assert sum(bar.get_width() for bar in ax.patches) == 4 + 20 + 3 + 2 + 8 + 7
+
+
+@pytest.mark.slow
+def test_costs_of_a_sweep_are_its_own(tmp_path: Path) -> None:
+    grid = ["activation=relu", "lr=0.01,0.001", "seed=0,1", "train.epochs=2", "model.hidden=[4]"]
+    costs = costs_of("small", grid, workers=1, folder=tmp_path)
+    assert (costs.study, costs.runs) == ("small", 4)
+    parts = costs.starting + costs.training + costs.recording + costs.tracking
+    assert 0 < costs.to_first_run < costs.wall
+    assert min(costs.starting, costs.training, costs.tracking, costs.report) > 0
+    assert parts > 0
+
+
+@pytest.mark.slow
+def test_growth_is_measured_part_by_part(tmp_path: Path) -> None:
+    measured = list(growth(3, workers=0, folder=tmp_path))
+    assert [row.part for row in measured] == [
+        "compose",
+        "train and track",
+        "find all finished",
+        "the look-up alone",
+        "report",
+    ]
+    assert all(row.points == 3 and row.wall > 0 for row in measured)
+
+
+def test_a_part_that_is_none_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.main(["part=lunch"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "actscope: part='lunch': choose 'steps', 'sweeps' or 'growth'"
