@@ -118,6 +118,7 @@ def test_a_point_that_raises_takes_no_neighbour_down(settings: Tracking, workers
         pd.testing.assert_frame_equal(history, alone[str(point)].history, check_exact=True)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_its_stack_one_retry(
     settings: Tracking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

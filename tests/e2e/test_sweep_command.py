@@ -46,6 +46,7 @@ def test_one_point_alone(actscope: Run, store_uri: str) -> None:
     assert finished(store_uri)["name"].tolist() == ["elu lr=0.01 seed=0"]
 
 
+@pytest.mark.slow
 def test_other_launchers_train_the_same_points_to_the_same_numbers(
     actscope: Run, store_uri: str
 ) -> None:
