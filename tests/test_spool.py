@@ -173,6 +173,21 @@ class TestTraining:
         assert store.client.get_run(finished).data.params["lr"] == "0.01"
         assert statuses(store) == ["FINISHED"]
 
+    def test_metrics_shown_before_the_store_went_away_are_there_once(self, store: Store) -> None:
+        result = trained()[0]
+        sweep = begin_sweep(store, [result])
+        run_id = begin(store, sweep, result)
+        first = result.history[result.history["epoch"] <= 1]
+        tracking.show_progress(store, run_id, first)
+        with locked(store):
+            tracking.show_progress(store, run_id, result.history)  # not shown, and no error
+            tracking.finish_run(store, run_id, result)
+        spool._next_try.clear()
+        deliver(store)
+        told = store.client.get_metric_history(run_id, "test/accuracy")
+        assert [metric.step for metric in told] == [1, 2, 3]
+        finished_once(store, [result])
+
     def test_a_store_that_was_away_is_left_alone_for_half_a_minute(
         self, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:

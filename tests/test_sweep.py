@@ -7,12 +7,14 @@ import pytest
 from rich.console import Console
 
 from actscope import sweep, tracking
+from actscope import workers as workers_module
 from actscope.config import Activation, Point, Tracking
 from actscope.errors import ConfigError
 from actscope.outcome import Outcome
 from actscope.results import Done, Failed, Result
 from actscope.stacks import Resources, make_stacks
 from actscope.sweep import run_sweep
+from actscope.tracking import Store
 from actscope.train import train_stack
 from tests.support.making import ELU, RELU, make_point
 
@@ -116,6 +118,27 @@ def test_a_point_that_raises_takes_no_neighbour_down(settings: Tracking, workers
         assert row["status"] == "FINISHED"
         history = tracking.read_history(store, STUDY, row["run_id"])
         pd.testing.assert_frame_equal(history, alone[str(point)].history, check_exact=True)
+
+
+def test_metrics_can_be_watched_while_a_stack_trains(
+    settings: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers_module, "SECONDS_BETWEEN_METRICS", 0)
+    seen: list[list[float]] = []
+
+    show = tracking.show_progress
+
+    def show_and_look(store: Store, run_id: str, history: pd.DataFrame) -> None:
+        show(store, run_id, history)
+        told = store.client.get_metric_history(run_id, "test/accuracy")
+        seen.append([metric.value for metric in told])
+        test = history[history["split"] == "test"]
+        assert seen[-1] == test["accuracy"].astype(float).tolist()
+
+    monkeypatch.setattr(tracking, "show_progress", show_and_look)
+    results = run(GRID[:3], settings)
+    assert all(isinstance(result, Done) for result in results.values())
+    assert sorted(map(len, seen)) == [1, 1, 1, 2, 2, 2]
 
 
 @pytest.mark.slow

@@ -87,6 +87,27 @@ def test_metrics_are_the_history_by_epoch(settings: Tracking, result: RunResult)
     assert {metric.step: metric.value for metric in unit} == pytest.approx(rows.to_dict())
 
 
+def metrics_of(store: Store, run_id: str) -> list[tuple[str, int, float]]:
+    keys = store.client.get_run(run_id).data.metrics
+    points = [m for key in keys for m in store.client.get_metric_history(run_id, key)]
+    return sorted((m.key, m.step, m.value) for m in points)
+
+
+def test_a_run_in_training_shows_its_epochs_and_in_the_end_has_each_once(
+    settings: Tracking, result: RunResult
+) -> None:
+    store = tracking.open_store(settings)
+    whole, sweep = log(store, result)
+    run_id = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
+    for epoch in (1, 2):
+        history = result.history
+        tracking.show_progress(store, run_id, history[history["epoch"] <= epoch])
+        shown = store.client.get_metric_history(run_id, "test/accuracy")
+        assert [metric.step for metric in shown] == list(range(1, epoch + 1))
+    tracking.finish_run(store, run_id, result)
+    assert metrics_of(store, run_id) == metrics_of(store, whole)
+
+
 def test_what_is_read_back_is_what_was_written(settings: Tracking, result: RunResult) -> None:
     store = tracking.open_store(settings)
     run_id, _ = log(store, result)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import pandas as pd
@@ -36,6 +37,8 @@ from actscope.trajectory import (
 # Without it, where minibatches have an odd size, the last bits of MKL's products depend on where in
 # memory a run of the stack lies. MKL reads it at its first product; it costs no time.
 os.environ.setdefault("MKL_CBWR", "AUTO")
+
+Histories = Callable[[], list[pd.DataFrame]]
 
 EVALUATED_AT_ONCE = 1000  # test examples: enough to be fast, few enough to stay in the caches
 
@@ -71,16 +74,19 @@ def train_stack(
     *,
     dtype: torch.dtype = torch.float32,
     on_step: Callable[[int], None] = lambda _: None,
+    on_epoch: Callable[[Histories], None] = lambda _: None,
     checkpoint: Checkpoint | None = None,
 ) -> list[RunResult]:
     """Train points that differ in activation, learning rate and seed only, all at once.
 
-    Each run's numbers are those that it would have alone. `on_step` is told the minibatches done.
+    Each run's numbers are those that it would have alone. `on_step` is told the minibatches done,
+    `on_epoch`, whenever one is over, how to get the history of each run so far.
     With `checkpoint` the training goes on where that stands, to the same numbers, and saves it from
     time to time; to discard it is left to the caller.
     """
     assert len({stack_key(point) for point in points}) == 1, "these points cannot share a stack"
     by_activation = sorted(range(len(points)), key=lambda i: repr(points[i].activation))
+    place = [by_activation.index(i) for i in range(len(points))]
     with steady_arithmetic():
         training = Training([points[i] for i in by_activation], data, dtype)
         if checkpoint is not None:
@@ -92,8 +98,15 @@ def train_stack(
                 checkpoint.save(training.state())
                 saved_at = time.monotonic()
             on_step(step)
+            if step % training.steps_per_epoch == 0:
+                on_epoch(partial(_histories_of, training, place))
         results = training.results()
-    return [results[by_activation.index(i)] for i in range(len(points))]
+    return [results[i] for i in place]
+
+
+def _histories_of(training: "Training", place: Sequence[int]) -> list[pd.DataFrame]:
+    histories = training.histories()
+    return [histories[i] for i in place]
 
 
 def _go_on(training: "Training", checkpoint: Checkpoint) -> None:
@@ -195,9 +208,13 @@ class Training:
             self.done = step
             yield step
 
+    def histories(self) -> list[pd.DataFrame]:
+        """The history of each run so far."""
+        return self.history.frames(self.diverged_at)
+
     def results(self) -> list[RunResult]:
         """What came of each run."""
-        histories = self.history.frames(self.diverged_at)
+        histories = self.histories()
         widths = [bias.shape[2] for bias in self.stack.biases]
         trajectories = self.trajectory.frames(widths, self.diverged_at)
         probes = self.probe.frames(widths, self.diverged_at)

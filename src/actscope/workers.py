@@ -22,12 +22,13 @@ from actscope.screen import Progress
 from actscope.signature import signature_of
 from actscope.stacks import Stack
 from actscope.tracking import Attempt, Store, Sweep
-from actscope.train import RunResult, train_stack
+from actscope.train import Histories, RunResult, train_stack
 
 if TYPE_CHECKING:
     from distributed import LocalCluster
 
 SECONDS_BETWEEN_REPORTS = 0.5
+SECONDS_BETWEEN_METRICS = 8.0  # of a run in training: some more go by until its epoch is over
 PROGRESS = "actscope-progress"  # the topic under which workers tell how far they are
 
 OnStep = Callable[[int], None]  # told how many run-steps of a stack are done
@@ -119,6 +120,7 @@ def _train_surviving(
             points,
             load_data(points[0].data),
             on_step=lambda step: on_step(step * len(points)),
+            on_epoch=_shown_live(store, [run_id for _, run_id in runs]),
             checkpoint=checkpoint,
         )
     except Exception as error:  # noqa: BLE001 - what a point raises is its own, not its neighbours'
@@ -133,6 +135,20 @@ def _train_surviving(
     return [
         _logged(store, run_id, result) for (_, run_id), result in zip(runs, results, strict=True)
     ]
+
+
+def _shown_live(store: Store, run_ids: Sequence[str]) -> Callable[[Histories], None]:
+    """What tells the store from time to time how far a stack's runs are."""
+    last = time.monotonic()
+
+    def show(histories: Histories) -> None:
+        nonlocal last
+        if time.monotonic() - last >= SECONDS_BETWEEN_METRICS:
+            for run_id, history in zip(run_ids, histories(), strict=True):
+                tracking.show_progress(store, run_id, history)
+            last = time.monotonic()
+
+    return show
 
 
 def _logged(store: Store, run_id: str, result: RunResult) -> Result:

@@ -5,7 +5,7 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
@@ -246,13 +246,18 @@ def fill_run(
     """
     _log_artifacts(store, run_id, folder, artifact_uri)
     params, tags = _params(parcel), _last_tags(parcel)
-    metrics = [Metric(*row) for row in parcel.metrics]
     room = max(ENTITIES_A_BATCH - len(params) - len(tags), 1)
-    ahead = metrics[:-room]
-    for start in range(0, len(ahead), ENTITIES_A_BATCH):
-        store.client.log_batch(run_id, metrics=ahead[start : start + ENTITIES_A_BATCH])
-    store.client.log_batch(run_id, metrics=metrics[-room:], params=params, tags=tags)
+    log_metrics(store, run_id, parcel.metrics[:-room])
+    last = [Metric(*row) for row in parcel.metrics[-room:]]
+    store.client.log_batch(run_id, metrics=last, params=params, tags=tags)
     store.client.set_terminated(run_id, parcel.status, parcel.ended)
+
+
+def log_metrics(store: Store, run_id: str, rows: Sequence[MetricRow]) -> None:
+    """Log metrics, in as many batches as it takes."""
+    for start in range(0, len(rows), ENTITIES_A_BATCH):
+        batch = [Metric(*row) for row in rows[start : start + ENTITIES_A_BATCH]]
+        store.client.log_batch(run_id, metrics=batch)
 
 
 def deliver(store: Store, experiment_id: str, parcel: Parcel, folder: Path) -> str:

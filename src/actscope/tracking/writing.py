@@ -1,20 +1,24 @@
 """Runs on their way into the store: begin one, finish it, close it."""
 
 import json
+import logging
 import tempfile
 import time
 import traceback
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from actscope import artifacts, history
+import pandas as pd
+
+from actscope import artifacts
 from actscope.config import Point, flat_settings
 from actscope.data import Data
 from actscope.dying import shares, unit_fates
 from actscope.errors import StoreError, first_line
+from actscope.history import by_epoch, final_and_best
 from actscope.signature import signature_of
 from actscope.tracking.heartbeat import signs_of_life
 from actscope.tracking.parcel import (
@@ -24,6 +28,7 @@ from actscope.tracking.parcel import (
     Parcel,
     fill_run,
     hash_artifacts,
+    log_metrics,
     log_start,
     open_run,
     parcel_of,
@@ -33,6 +38,8 @@ from actscope.tracking.store import STORE_ERRORS, Store
 from actscope.tracking.sweeps import Sweep, origin
 from actscope.train import RunResult
 from actscope.trajectory import thinned_series
+
+log = logging.getLogger(__name__)
 
 SPOOLED = "spool-"  # how the id of a run begins that no store knows yet
 
@@ -67,6 +74,26 @@ def begin_run(store: Store, sweep: Sweep, point: Point, data: Data) -> str:
     return begun.run_id
 
 
+def show_progress(store: Store, run_id: str, history: pd.DataFrame) -> None:
+    """Log the metrics of the epochs that are over, for those who watch a run in training.
+
+    `history`: as in a RunResult, up to the end of an epoch. A store that takes none does not stop
+    the training: in the end all of them are logged.
+    """
+    begun = _begun[run_id]
+    if begun.run_id.startswith(SPOOLED) or is_known_away(store):
+        return
+    shown = begun.parcel.metrics
+    news = _new(shown, _epoch_metrics(by_epoch(history)))
+    try:
+        log_metrics(store, run_id, news)
+    except STORE_ERRORS as error:
+        log.debug("run %s is not shown in training: %s", run_id, error)
+    else:
+        metrics = (*shown, *news)
+        _begun[run_id] = replace(begun, parcel=replace(begun.parcel, metrics=metrics))
+
+
 def finish_run(store: Store, run_id: str, result: RunResult) -> None:
     """Log what came of a point and close its run as FINISHED, or spool it if the store is away."""
     tags = {"actscope.outcome": str(result.outcome), "mlflow.note.content": describe(result)}
@@ -74,7 +101,7 @@ def finish_run(store: Store, run_id: str, result: RunResult) -> None:
         tags["actscope.diverged_at"] = str(result.diverged_at)
     with tempfile.TemporaryDirectory(prefix="actscope-") as folder:
         artifacts.write(result, Path(folder))
-        _end(store, run_id, "FINISHED", tags, Path(folder), tuple(_metrics(result)))
+        _end(store, run_id, "FINISHED", tags, Path(folder), _metrics(result))
 
 
 def fail_run(store: Store, run_id: str, error: Exception) -> None:
@@ -107,19 +134,21 @@ def _end(
     status: Literal["FINISHED", "FAILED"],
     tags: Mapping[str, str],
     folder: Path,
-    metrics: tuple[MetricRow, ...] = (),
+    metrics: Iterable[MetricRow] = (),
 ) -> None:
     begun = _begun[run_id] if run_id in _begun else _look_up(store, run_id)
+    shown = begun.parcel.metrics
+    news = _new(shown, metrics)
     parcel = replace(
         begun.parcel,
         status=status,
         ended=_now(),
         tags={**begun.parcel.tags, **tags},
-        metrics=metrics,
+        metrics=news,
         artifacts=hash_artifacts(folder),
     )
     if not _filled(store, begun, parcel, folder):
-        keep(store, parcel, folder)
+        keep(store, replace(parcel, metrics=(*shown, *news)), folder)
     _begun.pop(run_id, None)
 
 
@@ -173,18 +202,29 @@ def _first_tags(sweep: Sweep, point: Point, data: Data) -> Mapping[str, str]:
     }
 
 
+def _new(shown: Sequence[MetricRow], rows: Iterable[MetricRow]) -> tuple[MetricRow, ...]:
+    """Those of the rows whose key and step are not among the ones shown: logged once, all stay."""
+    there = {(key, step) for key, _, _, step in shown}
+    return tuple(row for row in rows if (row[0], row[3]) not in there)
+
+
+def _epoch_metrics(series: Mapping[str, "pd.Series[float]"]) -> Iterator[MetricRow]:
+    now = _now()
+    for name, values in series.items():
+        for epoch, value in zip(values.index.tolist(), values, strict=True):
+            yield name, float(value), now, epoch
+
+
 def _metrics(result: RunResult) -> Iterator[MetricRow]:
     now = _now()
-    by_epoch = history.by_epoch(result.history)
-    for name, series in by_epoch.items():
-        for epoch, value in zip(series.index.tolist(), series, strict=True):
-            yield name, float(value), now, epoch
-    for name, value in history.final_and_best(by_epoch).items():
+    series = by_epoch(result.history)
+    yield from _epoch_metrics(series)
+    for name, value in final_and_best(series).items():
         yield name, value, now, 0
     for name, value in shares(unit_fates(result.trajectory, result.probe)).items():
         yield name, value, now, 0
-    for name, series in thinned_series(result.trajectory).items():
-        for step, value in zip(series.index.tolist(), series, strict=True):
+    for name, values in thinned_series(result.trajectory).items():
+        for step, value in zip(values.index.tolist(), values, strict=True):
             yield name, float(value), now, step
 
 
