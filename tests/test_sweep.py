@@ -1,5 +1,6 @@
 """Points to stacks to workers to runs, on a real store and real worker processes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -139,6 +140,20 @@ def test_metrics_can_be_watched_while_a_stack_trains(
     results = run(GRID[:3], settings)
     assert all(isinstance(result, Done) for result in results.values())
     assert sorted(map(len, seen)) == [1, 1, 1, 2, 2, 2]
+
+
+def test_the_machine_is_watched_on_request(
+    settings: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
+    run(GRID[:1], replace(settings, system_metrics=True))
+    store = tracking.locate_store(settings)
+    experiment_id = tracking.find_experiment(store, STUDY).experiment_id
+    sweeps = store.client.search_runs([experiment_id], "tags.`actscope.kind` = 'sweep'")
+    (metrics,) = [run.data.metrics for run in sweeps]
+    assert metrics["system/system_memory_usage_megabytes"] > 0
+    (point,) = tracking.read_runs(store, STUDY)["run_id"]
+    assert not any(key.startswith("system/") for key in store.client.get_run(point).data.metrics)
 
 
 @pytest.mark.slow

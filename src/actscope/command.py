@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any, NoReturn, TypeVar
 
 from omegaconf import OmegaConf
@@ -71,7 +72,9 @@ def read_settings(kind: type[Settings], words: Sequence[str]) -> Settings:
     for word in words:
         if "=" not in word:
             raise ConfigError(f"{word}: give settings as name=value")
-    settings: dict[str, Any] = {"tracking": {"uri": os.environ.get("MLFLOW_TRACKING_URI")}}
+    settings: dict[str, Any] = {}
+    if any(field.name == "tracking" for field in fields(kind)):  # type: ignore[arg-type]
+        settings["tracking"] = {"uri": os.environ.get("MLFLOW_TRACKING_URI")}
     try:
         given = OmegaConf.from_dotlist(list(words))
         return parse(kind, plain(OmegaConf.merge(settings, given)))  # type: ignore[arg-type]

@@ -113,6 +113,7 @@ class Tracking:
     """Where runs are kept: an MLflow tracking URI, or the project's own store."""
 
     uri: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    system_metrics: Bool = False  # of the machine that a sweep is begun on
 
 
 @dataclass(frozen=True, config=CLOSED)

@@ -46,7 +46,9 @@ def run_sweep(
     results: dict[Point, Result] = {}
     with ExitStack() as opened:
         sweeps = {
-            study: opened.enter_context(_announced(store, study, sweep_id, own, results))
+            study: opened.enter_context(
+                _announced(store, study, sweep_id, own, results, settings.system_metrics)
+            )
             for study, own in _by_study(grid).items()
         }
         training = _train_what_is_left(grid, store, sweeps, resources, console, rules)
@@ -161,14 +163,23 @@ def _by_study(grid: Grid) -> dict[str, Grid]:
 
 @contextmanager
 def _announced(
-    store: Store, study: str, sweep_id: str, grid: Grid, results: Mapping[Point, Result]
+    store: Store,
+    study: str,
+    sweep_id: str,
+    grid: Grid,
+    results: Mapping[Point, Result],
+    system_metrics: bool,
 ) -> Iterator[Sweep]:
     """A study's sweep, open as long as the context lasts; `results` tell how it ended."""
     sweep = tracking.begin_sweep(store, study, sweep_id, list(grid.values()))
     status = "KILLED"
     try:
         tracking.close_abandoned(store, sweep.experiment_id)
-        with tracking.beating(store, sweep.parent_run_id):
+        watched = sweep.parent_run_id if system_metrics else None
+        with (
+            tracking.beating(store, sweep.parent_run_id),
+            tracking.machine_watched(store, watched),
+        ):
             yield sweep
         is_done = all(isinstance(results[point], Done) for point in grid)
         status = "FINISHED" if is_done else "FAILED"

@@ -28,7 +28,8 @@ def serve() -> int:
     address = f"http://{HOST}:{port}"
     print(f"MLflow's UI: {address}   (Ctrl-C ends it)")  # noqa: T201
     for study, experiment_id in studies.items():
-        print(f"  {study}: {address}/#/experiments/{experiment_id}/runs", flush=True)  # noqa: T201
+        for view, link in tracking.view_addresses(address, experiment_id).items():
+            print(f"  {study}, {view}: {link}", flush=True)  # noqa: T201
     os.execvpe(command[0], command, {**os.environ, **SERVER_SETTINGS})  # noqa: S606 - fixed words
 
 
@@ -41,21 +42,26 @@ def server_command(store: tracking.Store, port: int) -> list[str]:
     """
     if store.folder is None:
         raise StoreError(f"the store is the server {store}: open that address in a browser")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", error)
-            raise StoreError(
-                f"port {port} on {HOST} cannot be used ({reason}): give another, PORT=5001"
-            ) from error
+    check_port(HOST, port, "PORT=5001")
     return [
         *(sys.executable, "-m", "mlflow", "server"),
         *("--backend-store-uri", store.uri),
         *("--default-artifact-root", (store.folder / "artifacts").as_uri()),
         *("--host", HOST, "--port", str(port), "--workers", "1"),
     ]
+
+
+def check_port(host: str, port: int, advice: str) -> None:
+    """Raise StoreError, with advice to give another one, unless a server can listen on a port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", error)
+            raise StoreError(
+                f"port {port} on {host} cannot be used ({reason}): give another, {advice}"
+            ) from error
 
 
 if __name__ == "__main__":

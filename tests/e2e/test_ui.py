@@ -60,7 +60,7 @@ def fetch(address: str) -> bytes:
 
 def test_the_store_is_served_with_runs_and_artifacts(served: str, tmp_path: Path) -> None:
     told = (tmp_path / "ui.log").read_text()
-    link = re.search(r"shown: (\S+/#/experiments/(\d+)/runs)", told)
+    link = re.search(r"shown, runs: (\S+/#/experiments/(\d+)/runs)", told)
     assert link is not None
     assert link.group(1).startswith(served)
     query = json.dumps({"experiment_ids": [link.group(2)]}).encode()

@@ -506,8 +506,8 @@ def test_the_article_has_one_page_with_the_claims_and_each_study(article: Path) 
     ids = Counter(re.findall(r'\bid="([^"]+)"', text))
     assert {name for name, count in ids.items() if count > 1} == set()
     for address in re.findall(r'href="([^"]+)"', text):
-        where = address.startswith("#")
-        assert address[1:] in ids if where else (article / address).is_file()
+        path, _, place = address.partition("#")
+        assert (article / path).is_file() if path else place in ids
 
 
 def test_the_article_keeps_the_files_of_each_study_apart(article: Path) -> None:

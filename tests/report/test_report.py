@@ -65,6 +65,7 @@ def grid_report(lab: Lab, grid: str, tmp_path_factory: pytest.TempPathFactory) -
 def test_a_report_has_its_page_tables_figures_and_manifest(grid_report: Path) -> None:
     assert sorted(contents(grid_report)) == sorted(
         [
+            "explore.html",
             "index.html",
             "manifest.json",
             *(f"figures/{name}.{kind}" for name in FIGURES for kind in ("png", "svg")),
@@ -160,9 +161,10 @@ def test_the_page_loads_nothing_from_elsewhere(grid_report: Path) -> None:
     assert loads
     for address in loads:
         assert address.startswith(
-            ("data:image/png;base64,", "#", "figures/", "tables/", "manifest.")
+            ("data:image/png;base64,", "#", "figures/", "tables/", "manifest.", "explore.html")
         )
-        assert address.startswith(("data:", "#")) or (grid_report / address).is_file()
+        path = address.partition("#")[0]
+        assert address.startswith(("data:", "#")) or (grid_report / path).is_file()
 
 
 def test_every_figure_has_an_alternative_text(grid_report: Path) -> None:

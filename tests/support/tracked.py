@@ -89,5 +89,5 @@ def assert_as_logged(store: Store, run_id: str) -> None:
     assert logged is not None
     assert len(logged) == 6
     for name, sha256 in logged.items():
-        path = tracking.fetch_artifact(store, STUDY, run_id, name)
-        assert tracking.sha256_of_file(path) == sha256
+        with tracking.fetched(store, STUDY, run_id, name) as path:
+            assert tracking.sha256_of_file(path) == sha256

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
 from typing import Any
 
@@ -154,8 +154,9 @@ def read_histories(store: Store, study: str, runs: pd.DataFrame) -> Iterator[pd.
         ReportError: a file of a run cannot be read.
 
     """
-    for run in runs.to_dict("records"):
-        history = read_run_file(tracking.read_history, store, study, run["run_id"])
+    read = partial(read_run_file, tracking.read_history, store, study)
+    histories = tracking.read_in_order(store, read, runs["run_id"])
+    for run, history in zip(runs.to_dict("records"), histories, strict=True):
         of_run = {key: run[key] for key in ["run_id", *POINT]}
         yield history.assign(**of_run)[[*of_run, *history.columns]]
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from actscope.report import edge, frames, stats, tables
+from actscope.report import edge, explore, frames, stats, tables, templates
 from actscope.report.answer import answer, join
 from actscope.report.claims import Verdict, tally
 from actscope.report.frames import StudyRuns, rate_text
@@ -56,6 +55,11 @@ class Part:
         """Start of the ids on the page that belong to this part."""
         return self.place.replace("/", "-")
 
+    @property
+    def label(self) -> str:
+        """The study's name where the explorer has to tell it from others, or ''."""
+        return self.runs.study if self.place else ""
+
 
 @dataclass(frozen=True, eq=False)
 class Chapter:
@@ -92,6 +96,8 @@ def build(
         files |= {_placed(name, part.place): data for name, data in own.items()}
         chapters.append(render_study(part, sections, level=3 if part.place else 2))
     files["index.html"] = render_page(title, chapters, verdicts)
+    studies_explored = {part.label: part.runs for part in parts}
+    files[explore.NAME] = explore.build(store, title, studies_explored, on_step)
     studies = [tables.study_manifest(part.runs, part.seed) for part in parts]
     files["manifest.json"] = tables.manifest(studies, verdicts, files)
     return files
@@ -105,7 +111,7 @@ def steps(parts: Sequence[Part]) -> int:
 def _steps(runs: StudyRuns, seed: int) -> int:
     drawn = runs.used[runs.used["seed"] == seed]
     variants = runs.used["variant"].nunique()
-    return 2 * len(runs.used) + len(drawn.groupby(["variant", "activation"])) + 5 * variants + 3
+    return 3 * len(runs.used) + len(drawn.groupby(["variant", "activation"])) + 5 * variants + 3
 
 
 def _sections(store: Store, part: Part, on_step: Callable[[], None]) -> dict[str, Section]:
@@ -151,7 +157,7 @@ def render_study(part: Part, sections: Mapping[str, Section], *, level: int) -> 
     """The sections of a study; `level` is that of their headings."""
     runs, cells = part.runs, part.runs.cells
     is_fine = edge.is_fine(runs)
-    body = _template("study.html.j2").render(
+    body = templates.load("study.html.j2").render(
         level=level,
         anchor=part.anchor,
         place=part.place,
@@ -169,6 +175,7 @@ def render_study(part: Part, sections: Mapping[str, Section], *, level: int) -> 
         methods=_methods(runs),
         settings=_settings(runs),
         runs=runs.runs.to_dict("records"),
+        explore=partial(explore.address, part.label),
         left_out=runs.left_out.to_dict("records"),
         percent=tables.percent,
         provenance=_provenance(runs),
@@ -192,27 +199,17 @@ def render_page(title: str, chapters: Sequence[Chapter], verdicts: Sequence[Verd
     for chapter in chapters:
         starts = [(f"{chapter.anchor}study", chapter.name)]
         navigation += chapter.sections if is_alone else starts
-    text = _template("page.html.j2").render(
+    text = templates.load("page.html.j2").render(
         title=title,
         navigation=navigation,
         verdicts=verdicts,
         tally=tally(verdicts),
         chapters=chapters,
+        explorer=explore.NAME,
         is_alone=is_alone,
     )
     # A per cent sign never stands alone at the start of a line.
     return f"{text}\n".replace(" %", "\N{NO-BREAK SPACE}%").encode()
-
-
-def _template(name: str) -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(name)
 
 
 def _counts(runs: StudyRuns, cells: pd.DataFrame) -> list[tuple[str, str]]:

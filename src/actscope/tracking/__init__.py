@@ -11,10 +11,14 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 from actscope.tracking.attempts import Attempt, read_attempts
 from actscope.tracking.exchange import Arrival, Shipment, find_shipment, pack, take_in
 from actscope.tracking.heartbeat import beating, is_alive
+from actscope.tracking.machine import machine_watched
+from actscope.tracking.notes import view_addresses
 from actscope.tracking.parcel import Parcel, logged_artifacts, sha256_of_file
 from actscope.tracking.reading import (
     fetch_artifact,
+    fetched,
     read_history,
+    read_in_order,
     read_probe,
     read_runs,
     read_trajectory,
@@ -69,6 +73,7 @@ from actscope.tracking.writing import (
     describe,
     fail_run,
     finish_run,
+    show_progress,
 )
 
 __all__ = [
@@ -97,6 +102,7 @@ __all__ = [
     "ensure_experiment",
     "fail_run",
     "fetch_artifact",
+    "fetched",
     "find_abandoned",
     "find_damage",
     "find_experiment",
@@ -109,6 +115,7 @@ __all__ = [
     "locate_store",
     "logged_artifacts",
     "look_into",
+    "machine_watched",
     "mark_failed",
     "open_store",
     "pack",
@@ -116,12 +123,14 @@ __all__ = [
     "read_grid",
     "read_hashes",
     "read_history",
+    "read_in_order",
     "read_probe",
     "read_runs",
     "read_trajectory",
     "readdress",
     "reason_of",
     "sha256_of_file",
+    "show_progress",
     "spool_folder",
     "store_errors",
     "studies",
@@ -129,5 +138,6 @@ __all__ = [
     "summarise_sweep",
     "take_in",
     "unless_away",
+    "view_addresses",
     "wrong_addresses",
 ]

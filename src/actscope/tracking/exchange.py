@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,7 +22,7 @@ from actscope.tracking.parcel import (
     parcel_of,
     verify_artifacts,
 )
-from actscope.tracking.reading import fetch_artifact, search
+from actscope.tracking.reading import fetch_artifact, read_in_order, search
 from actscope.tracking.spool import in_a_line, spool_folder
 from actscope.tracking.store import (
     STORE_ERRORS,
@@ -189,8 +190,9 @@ def _artifact_folder(store: Store, parcel: Parcel, scratch: Path) -> Path:
 def _metrics(store: Store, run: Run) -> Iterator[MetricRow]:
     """Every value of every metric; of a store on this machine by one query, not one a metric."""
     if store.database is None:
-        for key in run.data.metrics:
-            for metric in store.client.get_metric_history(run.info.run_id, key):
+        read = partial(store.client.get_metric_history, run.info.run_id)
+        for metrics in read_in_order(store, read, run.data.metrics):
+            for metric in metrics:
                 yield metric.key, metric.value, metric.timestamp, metric.step
         return
     query = "SELECT key, value, is_nan, timestamp, step FROM metrics WHERE run_uuid = ?"

@@ -1,12 +1,51 @@
-"""What MLflow's UI tells of a study and of a sweep, in Markdown."""
+"""What MLflow's UI tells of a study and of a sweep, and the views that it opens a study with."""
 
+import json
 from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
 
 NOTE = "mlflow.note.content"  # the tag that the UI shows as a description
+# MLflow keeps a view that people share in a tag, and opens it by ?viewStateShareKey=<what follows>.
+VIEW = "mlflow.sharedViewState."
+COLUMNS = [
+    *("params.`activation`", "params.`lr`", "params.`seed`", "tags.`actscope.outcome`"),
+    *("metrics.`test/accuracy_final`", "metrics.`test/accuracy_best`"),
+    *("metrics.`dead/layer1`", "metrics.`saturated/layer1`"),
+]
+POINTS = "tags.`actscope.kind` = 'point'"
+CELLS = [{"mode": "param", "groupByData": name} for name in ("activation", "lr")]
+VIEWS: Mapping[str, Mapping[str, Any]] = {
+    "actscope-runs": {
+        "searchFilter": POINTS,
+        "orderByKey": "metrics.`test/accuracy_final`",
+        "orderByAsc": False,
+        "selectedColumns": COLUMNS,
+    },
+    "actscope-charts": {
+        "searchFilter": POINTS,
+        "groupBy": {"aggregateFunction": "average", "groupByKeys": CELLS},
+        "runsHiddenMode": "SHOWALL",
+        "selectedColumns": COLUMNS,
+    },
+}
 ROWS_SHOWN = 60  # MLflow cuts a note at 8,000 characters; cells.csv has all rows
+
+
+def study_tags(study: str) -> dict[str, str]:
+    """Tags of a study's experiment."""
+    views = {f"{VIEW}{name}": json.dumps(view) for name, view in VIEWS.items()}
+    return {NOTE: about_study(study), **views}
+
+
+def view_addresses(server: str, experiment_id: str) -> dict[str, str]:
+    """Where MLflow's UI shows a study's runs with the columns that tell most, and their charts."""
+    runs = f"{server}/#/experiments/{experiment_id}/runs?viewStateShareKey="
+    return {
+        "runs": f"{runs}actscope-runs",
+        "charts": f"{runs}actscope-charts&compareRunsMode=CHART",
+    }
 
 
 def about_study(study: str) -> str:

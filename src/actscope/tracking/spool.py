@@ -30,12 +30,19 @@ from actscope.tracking.parcel import (
     write_parcel,
 )
 from actscope.tracking.reading import search
-from actscope.tracking.store import SQLITE, STORE_ERRORS, Store, ensure_experiment
+from actscope.tracking.store import (
+    HTTP_SERVER_ERROR,
+    SQLITE,
+    STORE_ERRORS,
+    Store,
+    ensure_experiment,
+    http_status,
+)
 
 SPOOL = ROOT / "mlruns" / "spool"
 SECONDS_BETWEEN_TRIES = 30.0
 DELIVERED = ".delivered-"
-HTTP_TOO_MANY, HTTP_SERVER_ERROR = 429, 500
+HTTP_TOO_MANY = 429
 
 log = logging.getLogger(__name__)
 
@@ -63,18 +70,14 @@ def is_away(store: Store, error: BaseException) -> bool:
 
 
 def _says_away(is_server: bool, error: BaseException) -> bool:
+    if is_server:
+        # A refused connection or a timeout counts as 500 too.
+        status = http_status(error)
+        return status >= HTTP_SERVER_ERROR or status == HTTP_TOO_MANY
     if isinstance(error, MlflowException):
-        if is_server:
-            # What has no code of its own, like a refused connection or a timeout, counts as 500.
-            status = int(error.get_http_status_code())  # type: ignore[no-untyped-call]
-            return status >= HTTP_SERVER_ERROR or status == HTTP_TOO_MANY
         # MLflow's word for "database is locked".
         return str(error.error_code) == "TEMPORARILY_UNAVAILABLE"
-    if isinstance(error, OperationalError | sqlite3.OperationalError):
-        return not is_server
-    # An artifact's upload lets errors of the HTTP library through.
-    status = int(getattr(getattr(error, "response", None), "status_code", 0))
-    return is_server and status >= HTTP_SERVER_ERROR
+    return isinstance(error, OperationalError | sqlite3.OperationalError)
 
 
 @contextmanager

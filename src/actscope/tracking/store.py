@@ -35,7 +35,7 @@ SQLITE = "sqlite:///"
 SERVERS = ("http", "https", "postgresql", "mysql")
 LOCK = ".create.lock"
 NEW = ".new-"  # how the folder begins in which a database is made
-HTTP_SERVER_ERROR = 500
+HTTP_UNAUTHORIZED, HTTP_FORBIDDEN, HTTP_SERVER_ERROR = 401, 403, 500
 SECONDS_FOR_A_LOCK = 90.0
 SECONDS_FOR_A_QUERY = 20.0  # as long as MLflow waits
 # On the first call to a server. Later ones may take as long as the environment says.
@@ -367,6 +367,8 @@ def _what_is_wrong(store: Store, error: Exception) -> str:
         )
     if isinstance(error, ImportError):
         return f"needs the Python module {error.name}: install it"
+    if store.folder is None and (refusal := _refusal(error)) is not None:
+        return refusal
     found = re.search(r"\[Errno -?\d+\] [\w ]+|timed out", str(error))
     reason = found.group(0) if found else shorten(first_line(error), 200, placeholder="...")
     if store.folder is None and _is_no_answer(error):
@@ -374,8 +376,32 @@ def _what_is_wrong(store: Store, error: Exception) -> str:
     return f"cannot be used: {reason}"
 
 
+def _refusal(error: Exception) -> str | None:
+    """What a server says no to, and what would help, if it is that."""
+    status = http_status(error)
+    if status == HTTP_UNAUTHORIZED:
+        user = os.environ.get("MLFLOW_TRACKING_USERNAME")
+        whom = "whoever gives no name" if user is None else f"the user {user} with this password"
+        return (
+            f"does not let in {whom}: correct MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        )
+    if status == HTTP_FORBIDDEN:
+        said = re.search(r"Response (?:body|text): '?(.*?)'?$", str(error))
+        reason = shorten(said.group(1), 100, placeholder="...") if said else "403"
+        return (
+            f"forbids that ({reason}): ask who runs it for the permission, or to have the name by "
+            "which you call it among its allowed_hosts"
+        )
+    return None
+
+
+def http_status(error: BaseException) -> int:
+    """What a server answered, 0 where it is not known, 500 where it was nothing of its own."""
+    if isinstance(error, MlflowException):
+        return int(error.get_http_status_code())  # type: ignore[no-untyped-call]
+    # An artifact's transfer lets errors of the HTTP library through.
+    return int(getattr(getattr(error, "response", None), "status_code", 0))
+
+
 def _is_no_answer(error: Exception) -> bool:
-    # What has no code of its own, like a refused connection, counts as 500.
-    return isinstance(error, MlflowException) and (
-        int(error.get_http_status_code()) >= HTTP_SERVER_ERROR  # type: ignore[no-untyped-call]
-    )
+    return isinstance(error, MlflowException) and http_status(error) >= HTTP_SERVER_ERROR

@@ -18,8 +18,8 @@ from actscope.project import git_state
 from actscope.signature import Signature, signature_of
 from actscope.tracking.attempts import Attempt, read_attempts
 from actscope.tracking.heartbeat import is_alive, signs_of_life
-from actscope.tracking.notes import NOTE, about_study, about_sweep
-from actscope.tracking.reading import fetch_artifact
+from actscope.tracking.notes import NOTE, about_sweep, study_tags
+from actscope.tracking.reading import fetched
 from actscope.tracking.store import Store, ensure_experiment
 
 GRID = "grid.jsonl"
@@ -65,7 +65,8 @@ def begin_sweep(store: Store, study: str, sweep_id: str, grid: Sequence[Cell]) -
     (1974), which needs no lock that all machines share. A sweep without a ticket is drawing one.
     """
     experiment_id = ensure_experiment(store, study)
-    store.client.set_experiment_tag(experiment_id, NOTE, about_study(study))
+    for name, value in study_tags(study).items():
+        store.client.set_experiment_tag(experiment_id, name, value)
     run = store.client.create_run(
         experiment_id,
         run_name=f"sweep {sweep_id}",
@@ -153,8 +154,8 @@ def claimed_elsewhere(store: Store, sweep: Sweep) -> dict[str, Attempt]:
 
 def read_grid(store: Store, study: str, run_id: str) -> list[Cell]:
     """The grid that a sweep announced, by the id of its parent run."""
-    lines = fetch_artifact(store, study, run_id, GRID).read_text().splitlines()
-    return [Cell.from_json(line) for line in lines]
+    with fetched(store, study, run_id, GRID) as path:
+        return [Cell.from_json(line) for line in path.read_text().splitlines()]
 
 
 def origin() -> Mapping[str, str]:

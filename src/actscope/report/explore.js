@@ -1,0 +1,600 @@
+"use strict";
+
+// The index of the page: `runs`, each with group, activation, lr, seed, outcome and final (per cent,
+// or null); `panels`, from the top; `first`, how many units of a layer are drawn if not all are.
+const index = JSON.parse(document.getElementById("index").textContent);
+
+const SIDES = ["a", "b"];
+const PARTS = ["activation", "lr", "seed", "group"]; // of a run's key
+const LAYERS = { 1: "layer 1", "-1": "output layer" };
+const NEVER = -1;
+const VERDICTS = ["dead", "saturated", "silent", "flat"]; // of several the first is told
+const GONE = { dead: { dash: "dot", symbol: "x" }, saturated: { dash: "dashdot", symbol: "diamond" } };
+const FILMED = { weight_mean: "mean weight", active: "active (share)" };
+const BINS = 25; // a multiple of them are the levels in which lines are carried
+const FRAME_MS = 150;
+const NARROW = window.matchMedia("(max-width: 44rem)");
+const DARK = window.matchMedia("(prefers-color-scheme: dark)");
+const PLOT = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+
+// What is shown, and what the address tells: two runs, by their keys; the unit shown alone, as
+// "1/3" (layer/unit), or "" for all; which lines; layer and step of the film, the last step if null.
+const USUAL = { unit: "", lines: "first", layer: "1", step: null };
+const state = { a: "", b: "", ...USUAL };
+const film = { steps: [], timer: null }; // every step at which either of the two runs has a point
+
+const byId = (id) => document.getElementById(id);
+const distinct = (values) => [...new Set(values)];
+const mapValues = (object, change) =>
+  Object.fromEntries(Object.entries(object).map(([name, value]) => [name, change(value, name)]));
+
+// --- runs --------------------------------------------------------------------------------------
+
+const keyOf = (run) => PARTS.map((part) => run[part]).filter(Boolean).map(encodeURIComponent).join("/");
+const numbers = new Map(index.runs.map((run, number) => [keyOf(run), number]));
+const groups = distinct(index.runs.map((run) => run.group));
+const runAt = (side) => index.runs[numbers.get(state[side])];
+
+function partsOf(key) {
+  const values = key.split("/").map(decoded);
+  return Object.fromEntries(PARTS.map((part, place) => [part, values[place] ?? ""]));
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // an address that somebody typed
+  }
+}
+
+/** The key with another choice of one part; of another group, that of its run that is most alike. */
+function keyWith(key, part, value) {
+  const wanted = { ...partsOf(key), [part]: value };
+  return part === "group" ? keyOf(mostAlike(wanted)) : keyOf(wanted);
+}
+
+function mostAlike(wanted) {
+  const likeness = (run) => PARTS.filter((part) => run[part] === wanted[part]).length;
+  const inGroup = index.runs.filter((run) => run.group === wanted.group);
+  return inGroup.reduce((best, run) => (likeness(run) > likeness(best) ? run : best));
+}
+
+/** The key that an address tells, in a group that there is. */
+function keyTold(text) {
+  const parts = partsOf(text);
+  return keyOf({ ...parts, group: groups.includes(parts.group) ? parts.group : groups[0] });
+}
+
+const opening = () => index.runs.find((run) => run.outcome === "failed") ?? index.runs[0];
+
+/** The run to hold against one: as like it as there is, but with another outcome. */
+function counterpart(run) {
+  const likeness = (other) =>
+    8 * (other.group === run.group) +
+    4 * (other.activation === run.activation) +
+    2 * (other.outcome !== run.outcome) +
+    (other.seed === run.seed);
+  const others = index.runs.filter((other) => other !== run);
+  const closer = (best, other) => (likeness(other) > likeness(best) ? other : best);
+  return others.reduce(closer, others[0] ?? run);
+}
+
+// --- a run's series ----------------------------------------------------------------------------
+
+const unpacked = new Map();
+
+/** The series of the run on a side, unpacked when first asked for; null if there is no such run. */
+async function seriesAt(side) {
+  const number = numbers.get(state[side]);
+  if (number === undefined) return null;
+  if (!unpacked.has(number)) unpacked.set(number, unpack(byId(`run-${number}`).textContent));
+  return unpacked.get(number);
+}
+
+const bothSeries = () => Promise.all(SIDES.map(seriesAt));
+
+async function unpack(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return unfold(JSON.parse(await new Response(inflated).text()));
+}
+
+/** Differences back to values; accuracies and activity in per cent and shares. */
+function unfold({ accuracy, steps, layers }) {
+  return {
+    accuracy: mapValues(accuracy, ({ steps, levels }) => ({
+      steps: summed(steps),
+      values: summed(levels).map((level) => level / 10),
+    })),
+    steps: summed(steps),
+    layers: mapValues(layers, unfoldLayer),
+  };
+}
+
+function unfoldLayer({ number, lines, since }) {
+  const values = mapValues(lines, scaled);
+  const units = values.bias.length;
+  return { number, units, since, lines: values, bins: mapValues(values, binsOf) };
+}
+
+function scaled({ low, high, parts, levels }) {
+  const value = (level) => low + (level / parts) * (high - low);
+  return levels.map((line) => summed(line).map(value));
+}
+
+function summed(differences) {
+  let sum = 0;
+  return differences.map((difference) => (sum += difference));
+}
+
+// --- what has become of a unit -----------------------------------------------------------------
+
+const isJudged = (layer) => "flat" in layer.since;
+
+/** The first verdict that holds of a unit, and since when; null if none does or it is not judged. */
+function fateOf(layer, unit) {
+  const verdict = VERDICTS.find((name) => (layer.since[name]?.[unit] ?? NEVER) !== NEVER);
+  return verdict === undefined ? null : { verdict, since: layer.since[verdict][unit] };
+}
+
+function isGone(layer, unit, step) {
+  const fate = fateOf(layer, unit);
+  return fate !== null && fate.verdict in GONE && fate.since <= step;
+}
+
+function fateInWords(layer, unit) {
+  if (!isJudged(layer)) return "not judged";
+  const fate = fateOf(layer, unit);
+  return fate === null ? "alive" : `${fate.verdict} since step ${fate.since}`;
+}
+
+function layerInWords(layer) {
+  if (!isJudged(layer)) return "Its units are not judged.";
+  const verdicts = layer.since.flat.map((_, unit) => fateOf(layer, unit)?.verdict);
+  const count = (verdict) => verdicts.filter((one) => one === verdict).length;
+  return `Layer 1: ${count("dead")} of ${verdicts.length} units dead, ${count("saturated")} more saturated.`;
+}
+
+// --- panels ------------------------------------------------------------------------------------
+
+async function drawPanels(side, series) {
+  const div = byId(`panels-${side}`);
+  const panels = series === null ? [] : index.panels;
+  const traces = panels.flatMap((panel, place) => tracesOf(panel, place, series));
+  await Plotly.react(div, traces, panelLayout(series), PLOT);
+  div.removeAllListeners("plotly_click");
+  div.on("plotly_click", ({ points }) => toggleUnit(points[0].data.meta?.unit));
+}
+
+function toggleUnit(unit) {
+  if (unit !== undefined) change({ unit: state.unit === unit ? "" : unit });
+}
+
+function tracesOf(panel, place, series) {
+  const traces = panel.quantity === "accuracy" ? accuracyTraces(series) : unitTraces(panel, series);
+  return traces.map((trace) => ({ ...trace, type: "scatter", yaxis: axisName("y", place) }));
+}
+
+function accuracyTraces({ accuracy }) {
+  const [blue, , , , red] = palette();
+  return [
+    accuracyTrace("training", accuracy.train, { color: blue, dash: "solid", width: 1.6 }),
+    accuracyTrace("test", accuracy.test, { color: red, dash: "dash", width: 1.6 }),
+  ];
+}
+
+function accuracyTrace(name, { steps, values }, line) {
+  const hovertemplate = `${name} accuracy<br>step %{x}: %{y:.1f} %<extra></extra>`;
+  return { x: steps, y: values, mode: modeOf(steps), line, hovertemplate };
+}
+
+function unitTraces(panel, series) {
+  const layer = series.layers[panel.layer];
+  if (layer === undefined) return [];
+  const units = layer.lines[panel.quantity].map((values, unit) => ({ values, unit }));
+  const shown = units.filter(({ unit }) => isShown(panel.layer, unit));
+  const { steps } = series;
+  return shown.flatMap(({ values, unit }) => tracesOfUnit(panel, layer, unit, { steps, values }));
+}
+
+const isShown = (layer, unit) =>
+  state.lines === "all" || unit < index.first || state.unit === `${layer}/${unit}`;
+
+/** A unit's line in one panel; of a dead or saturated unit in two parts: before, and since. */
+function tracesOfUnit(panel, layer, unit, { steps, values }) {
+  const isShare = panel.quantity === "active";
+  const line = { steps, values: isShare ? values.map((share) => 100 * share) : values };
+  const about = {
+    meta: { unit: `${panel.layer}/${unit}` },
+    opacity: opacityOf(`${panel.layer}/${unit}`),
+    hovertemplate:
+      `layer ${layer.number}, unit ${unit}: ${fateInWords(layer, unit)}<br>` +
+      `step %{x}: %{y:.3~g}${isShare ? " %" : ""}<extra></extra>`,
+  };
+  const fate = fateOf(layer, unit);
+  if (fate === null || !(fate.verdict in GONE)) return [{ ...about, ...living(line, unit) }];
+  const [before, since] = parted(line, fate.since);
+  return [{ ...about, ...living(before, unit) }, { ...about, ...departed(since, fate.verdict) }];
+}
+
+function opacityOf(unit) {
+  if (state.unit === "") return 0.9;
+  return state.unit === unit ? 1 : 0.12;
+}
+
+/** A line of which there is but one point is a dot. */
+const modeOf = (steps) => (steps.length > 1 ? "lines" : "markers");
+
+function living({ steps, values }, unit) {
+  const colours = palette();
+  const dash = Math.floor(unit / colours.length) % 2 === 0 ? "solid" : "dash";
+  const color = colours[unit % colours.length];
+  return { x: steps, y: values, mode: modeOf(steps), line: { color, dash, width: 1.5 }, marker: { color } };
+}
+
+function departed({ steps, values }, verdict) {
+  const { dash, symbol } = GONE[verdict];
+  const color = ink("gone");
+  const size = steps.map((_, place) => (place === 0 ? 8 : 0));
+  const marker = { symbol, size, color, opacity: 1, line: { width: 0 } };
+  return { x: steps, y: values, mode: "lines+markers", line: { color, dash, width: 1.4 }, marker };
+}
+
+/** A line in two at a step, at which both have a point. */
+function parted({ steps, values }, step) {
+  const later = steps.findIndex((other) => other > step);
+  const end = later === -1 ? steps.length : later;
+  const value = valueAt({ steps, values }, step);
+  return [
+    { steps: [...steps.slice(0, end), step], values: [...values.slice(0, end), value] },
+    { steps: [step, ...steps.slice(end)], values: [value, ...values.slice(end)] },
+  ];
+}
+
+/** Value of a line at a step, on the straight way between two points. */
+function valueAt({ steps, values }, step) {
+  const after = steps.findIndex((other) => other >= step);
+  if (after === -1) return values.at(-1);
+  if (after === 0) return values[0];
+  const way = (step - steps[after - 1]) / (steps[after] - steps[after - 1]);
+  return values[after - 1] + way * (values[after] - values[after - 1]);
+}
+
+// --- how plots look ----------------------------------------------------------------------------
+
+const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const palette = () => [ink("blue"), "#E69F00", "#009E73", "#CC79A7", "#D55E00"]; // Okabe and Ito's
+const axisName = (letter, place) => (place === 0 ? letter : `${letter}${place + 1}`);
+const axisKey = (letter, place) => axisName(`${letter}axis`, place);
+
+function plotLook() {
+  return {
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    showlegend: false,
+    hovermode: "closest",
+    font: { color: ink("text"), size: 11, family: "system-ui, sans-serif" },
+    hoverlabel: { font: { size: 13 } },
+    dragmode: NARROW.matches ? false : "zoom", // a finger on a picture has to scroll the page
+  };
+}
+
+const axisLook = () => ({ gridcolor: ink("line"), zerolinecolor: ink("line"), linecolor: ink("faint") });
+
+function panelLayout(series) {
+  const gap = 0.042;
+  const height = (1 - gap * (index.panels.length - 1)) / index.panels.length;
+  const tops = index.panels.map((_, place) => 1 - place * (height + gap));
+  const axes = index.panels.map((panel, place) => {
+    const domain = [Math.max(0, tops[place] - height), tops[place]];
+    return [axisKey("y", place), { ...axisLook(), domain, ...rangeOf(panel) }];
+  });
+  return {
+    ...plotLook(),
+    ...Object.fromEntries(axes),
+    margin: { l: 52, r: 8, t: 24, b: 40 },
+    xaxis: stepAxis(),
+    annotations: index.panels.map((panel, place) => titleOf(panel, tops[place], series)),
+    shapes: cursor(),
+  };
+}
+
+function rangeOf({ quantity }) {
+  return quantity === "accuracy" || quantity === "active" ? { range: [-3, 103] } : {};
+}
+
+function stepAxis() {
+  return {
+    ...axisLook(),
+    anchor: axisName("y", index.panels.length - 1),
+    title: { text: "step", standoff: 6 },
+    range: [0, 1.02 * (film.steps.at(-1) ?? 1)], // the same on both sides
+    showspikes: true,
+    spikemode: "across",
+    spikethickness: 1,
+    spikedash: "dot",
+    spikecolor: ink("faint"),
+  };
+}
+
+function titleOf(panel, top, series) {
+  const isAccuracy = panel.quantity === "accuracy";
+  const isEmpty = series !== null && series.steps.length === 0;
+  const note = isAccuracy ? ": training solid, test dashed" : isEmpty ? ": nothing recorded" : "";
+  return {
+    text: panel.title + note,
+    xref: "paper",
+    yref: "paper",
+    x: 0,
+    y: top,
+    xanchor: "left",
+    yanchor: "bottom",
+    showarrow: false,
+    font: { size: 12, color: ink("text") },
+  };
+}
+
+/** A line at the film's step, through all panels. */
+function cursor() {
+  if (state.step === null) return [];
+  const place = { xref: "x", x0: state.step, x1: state.step, yref: "paper", y0: 0, y1: 1 };
+  return [{ type: "line", ...place, line: { color: ink("accent"), width: 1.5 } }];
+}
+
+// --- film --------------------------------------------------------------------------------------
+
+const shownStep = () => state.step ?? film.steps.at(-1) ?? 0;
+const lastPlace = (steps) => steps.findLastIndex((step) => step <= shownStep());
+
+async function drawScene(side, series) {
+  const place = series === null ? -1 : lastPlace(series.steps);
+  const layer = place === -1 ? null : series.layers[state.layer];
+  const step = place === -1 ? 0 : series.steps[place];
+  byId(`${side}-scene`).textContent = sceneInWords(layer, step);
+  const names = Object.keys(FILMED).filter((name) => layer !== null && name in layer.lines);
+  const traces = names.flatMap((name, column) => histogram(layer, name, place, step, column));
+  const plot = { ...PLOT, displayModeBar: false };
+  await Plotly.react(byId(`film-${side}`), traces, sceneLayout(layer, names), plot);
+}
+
+function sceneInWords(layer, step) {
+  if (layer === null) return "Nothing is recorded by this step.";
+  if (state.layer === "-1" || !isJudged(layer)) return `Step ${step}: ${layer.units} units.`;
+  const gone = layer.lines.bias.filter((_, unit) => isGone(layer, unit, step)).length;
+  return `Step ${step}: ${gone} of ${layer.units} units dead or saturated for good (hatched).`;
+}
+
+/** The same bins at every step, and how many units the fullest of them ever holds. */
+function binsOf(lines, quantity) {
+  const values = lines.flat();
+  const [low, high] = quantity === "active" ? [0, 1] : [Math.min(...values), Math.max(...values)];
+  const bins = { low, width: (high - low || 1) / BINS };
+  const fullest = lines[0].map((_, place) => Math.max(...counted(lines, bins, place, () => true)));
+  return { ...bins, most: Math.max(...fullest) };
+}
+
+function counted(lines, { low, width }, place, isCounted) {
+  const counts = new Array(BINS).fill(0);
+  lines.forEach((values, unit) => {
+    const bin = Math.floor((values[place] - low) / width + 1e-6); // a level on a border is above it
+    if (isCounted(unit)) counts[Math.min(BINS - 1, bin)] += 1;
+  });
+  return counts;
+}
+
+/** Two bars a bin, one on the other: units that live, and those that are gone by then. */
+function histogram(layer, name, place, step, column) {
+  const bins = layer.bins[name];
+  const x = Array.from({ length: BINS }, (_, bin) => bins.low + (bin + 0.5) * bins.width);
+  const bars = (marker, isCounted) => ({
+    type: "bar",
+    marker,
+    x,
+    y: counted(layer.lines[name], bins, place, isCounted),
+    width: bins.width,
+    xaxis: axisName("x", column),
+    yaxis: axisName("y", column),
+    hovertemplate: "%{y} units at %{x:.3~g}<extra></extra>",
+  });
+  return [
+    bars({ color: ink("blue") }, (unit) => !isGone(layer, unit, step)),
+    bars({ color: ink("gone"), pattern: { shape: "/" } }, (unit) => isGone(layer, unit, step)),
+  ];
+}
+
+function sceneLayout(layer, names) {
+  const gap = 0.12;
+  const width = (1 - gap * (names.length - 1)) / names.length;
+  const axes = names.map((name, column) => {
+    const { low, width: bin, most } = layer.bins[name];
+    const left = column * (width + gap);
+    const title = { text: FILMED[name], standoff: 6 };
+    const across = { domain: [left, left + width], range: [low, low + BINS * bin], title };
+    return [
+      [axisKey("x", column), { ...sceneAxis("y", column), ...across }],
+      [axisKey("y", column), { ...sceneAxis("x", column), range: [0, 1.05 * most] }],
+    ];
+  });
+  const margin = { l: 36, r: 12, t: 8, b: 40 };
+  const bars = { barmode: "stack", bargap: 0, dragmode: false };
+  return { ...plotLook(), ...Object.fromEntries(axes.flat()), ...bars, margin };
+}
+
+function sceneAxis(other, column) {
+  return { ...axisLook(), nticks: NARROW.matches ? 3 : 5, tickangle: 0, anchor: axisName(other, column) };
+}
+
+async function moveTo(place) {
+  state.step = film.steps[place] ?? null;
+  tellStep();
+  const both = await bothSeries();
+  await Promise.all(
+    SIDES.flatMap((side, number) => [
+      drawScene(side, both[number]),
+      Plotly.relayout(byId(`panels-${side}`), { shapes: cursor() }),
+    ]),
+  );
+}
+
+function play() {
+  if (Number(byId("step").value) >= film.steps.length - 1) moveTo(0);
+  film.timer = setInterval(playOn, FRAME_MS);
+  byId("play").textContent = "Pause";
+}
+
+function playOn() {
+  const next = Number(byId("step").value) + 1;
+  if (next < film.steps.length) moveTo(next);
+  else pause();
+}
+
+function pause() {
+  clearInterval(film.timer);
+  film.timer = null;
+  byId("play").textContent = "Play";
+  writeAddress();
+}
+
+function tellStep() {
+  const slider = byId("step");
+  slider.max = Math.max(0, film.steps.length - 1);
+  slider.value = Math.max(0, lastPlace(film.steps));
+  slider.setAttribute("aria-valuetext", `step ${shownStep()}`);
+  byId("at").textContent = `step ${shownStep()}`;
+}
+
+// --- choices and words -------------------------------------------------------------------------
+
+function fillChoices(side) {
+  const parts = partsOf(state[side]);
+  const inGroup = index.runs.filter((run) => run.group === parts.group);
+  for (const part of PARTS) {
+    const values = part === "group" ? groups : distinct(inGroup.map((run) => run[part]));
+    if (part === "lr" || part === "seed") values.sort((one, other) => one - other);
+    const select = byId(`${side}-${part}`);
+    select.replaceChildren(...values.map((value) => new Option(value || "–", value)));
+    select.value = parts[part];
+    select.parentElement.hidden = part === "group" && values.length === 1;
+  }
+}
+
+function fillUnits(both) {
+  const select = byId("unit");
+  select.replaceChildren(new Option("all", ""), ...Object.keys(LAYERS).map((key) => unitsOf(key, both)));
+  select.value = state.unit;
+  if (select.selectedIndex === -1) select.value = state.unit = ""; // neither run has such a unit
+}
+
+/** The units of a layer, to choose from. */
+function unitsOf(key, both) {
+  const layers = both.map((series) => series?.layers[key]);
+  const units = Math.max(...layers.map((layer) => layer?.units ?? 0));
+  const group = document.createElement("optgroup");
+  group.label = LAYERS[key];
+  for (let unit = 0; unit < units; unit += 1) {
+    group.append(new Option(unitInWords(layers, unit), `${key}/${unit}`));
+  }
+  return group;
+}
+
+function unitInWords(layers, unit) {
+  const isThere = (layer) => unit < (layer?.units ?? 0);
+  const fates = layers.map((layer) => (isThere(layer) ? fateInWords(layer, unit) : "not there"));
+  return `unit ${unit} – A: ${fates[0]}; B: ${fates[1]}`;
+}
+
+function tell(side, series) {
+  const { activation, lr, seed, group } = partsOf(state[side]);
+  const point = [activation, `learning rate ${lr}`, `seed ${seed}`, group].filter(Boolean).join(", ");
+  byId(`${side}-name`).textContent = `${side.toUpperCase()}: ${point}`;
+  byId(`${side}-told`).textContent = runInWords(runAt(side), series);
+}
+
+function runInWords(run, series) {
+  if (series === null) return "There is no finished run of this point.";
+  const accuracy = run.final === null ? "" : `, final test accuracy ${run.final.toFixed(2)} %`;
+  const layer = series.layers["1"];
+  const units = layer === undefined ? "Nothing of its units is recorded." : layerInWords(layer);
+  return `This run ${run.outcome}${accuracy}. ${units}`;
+}
+
+// --- the address -------------------------------------------------------------------------------
+
+function readAddress() {
+  const pairs = location.hash.slice(1).split("&").map((pair) => /^([^=]*)=?(.*)$/.exec(pair).slice(1));
+  const told = Object.fromEntries(pairs);
+  const keyAt = (side, usual) => (told[side] === undefined ? keyOf(usual()) : keyTold(told[side]));
+  const a = keyAt("a", opening);
+  const step = Number.parseInt(told.step, 10);
+  Object.assign(state, {
+    a,
+    b: keyAt("b", () => counterpart(index.runs[numbers.get(a)] ?? opening())),
+    unit: told.unit ?? USUAL.unit,
+    lines: told.lines === "all" ? "all" : USUAL.lines,
+    layer: told.layer in LAYERS ? told.layer : USUAL.layer,
+    step: Number.isNaN(step) ? USUAL.step : step,
+  });
+}
+
+function writeAddress() {
+  const told = Object.entries(state).filter(([name, value]) => value !== USUAL[name]);
+  history.replaceState(null, "", `#${told.map(([name, value]) => `${name}=${value}`).join("&")}`);
+}
+
+// --- together ----------------------------------------------------------------------------------
+
+let turns = 0;
+
+async function show() {
+  const turn = (turns += 1);
+  const main = document.querySelector("main");
+  main.setAttribute("aria-busy", "true");
+  const both = await bothSeries();
+  if (turn !== turns) return; // a later choice is shown instead
+  film.steps = distinct(both.flatMap((series) => series?.steps ?? [])).sort((one, other) => one - other);
+  tellStep();
+  fillUnits(both);
+  byId("lines").value = state.lines;
+  byId("layer").value = state.layer;
+  for (const [number, side] of SIDES.entries()) {
+    fillChoices(side);
+    tell(side, both[number]);
+    await drawPanels(side, both[number]);
+    await drawScene(side, both[number]);
+  }
+  if (turn === turns) main.setAttribute("aria-busy", "false");
+}
+
+function change(choice) {
+  Object.assign(state, choice);
+  writeAddress();
+  return show();
+}
+
+function start() {
+  readAddress();
+  return show();
+}
+
+function listen() {
+  for (const side of SIDES) {
+    for (const part of PARTS) {
+      byId(`${side}-${part}`).addEventListener("change", ({ target }) =>
+        change({ [side]: keyWith(state[side], part, target.value) }),
+      );
+    }
+  }
+  for (const name of ["unit", "lines", "layer"]) {
+    byId(name).addEventListener("change", ({ target }) => change({ [name]: target.value }));
+  }
+  byId("step").addEventListener("input", ({ target }) => moveTo(Number(target.value)));
+  byId("step").addEventListener("change", writeAddress);
+  byId("play").addEventListener("click", () => (film.timer === null ? play() : pause()));
+  document.addEventListener("keydown", ({ key }) => key === "Escape" && change({ unit: "" }));
+  window.addEventListener("hashchange", start);
+  for (const query of [DARK, NARROW]) query.addEventListener("change", show);
+}
+
+listen();
+start();

@@ -1,0 +1,22 @@
+"""What a machine did while a sweep ran: MLflow's own system metrics."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from actscope.tracking.store import Store
+
+
+@contextmanager
+def machine_watched(store: Store, run_id: str | None) -> Iterator[None]:
+    """Log processor, memory, disk and network of this machine to a run, if there is one."""
+    if run_id is None:
+        yield
+        return
+    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+    monitor = SystemMetricsMonitor(run_id, tracking_uri=store.uri)  # type: ignore[no-untyped-call]
+    monitor.start()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        monitor.finish()  # type: ignore[no-untyped-call]

@@ -1,0 +1,89 @@
+"""MLflow's UI, as `python -m actscope.ui` serves it, opened by the links that it prints."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.test_ui import free_port, wait_until_up
+from tests.support.tracked import STUDY, log_study, new_store, trained
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def links(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Addresses by view, and of a run's page."""
+    folder = tmp_path_factory.mktemp("ui")
+    store = new_store(folder)
+    run_id, *_ = log_study(store, trained())
+    told = folder / "ui.log"
+    port = free_port()
+    with told.open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "actscope.ui", "--port", str(port)],
+            env={**os.environ, "MLFLOW_TRACKING_URI": store.uri},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_until_up(f"http://127.0.0.1:{port}/health")
+        views = dict(re.findall(rf"{STUDY}, (\w+): (\S+)", told.read_text()))
+        yield {**views, "run": views["runs"].partition("?")[0] + f"/{run_id}"}
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1600, "height": 900})
+    page.set_default_timeout(30_000)
+    expect.set_options(timeout=30_000)
+    yield page
+    page.close()
+
+
+def test_the_link_to_the_runs_shows_points_with_the_columns_that_tell_most(
+    page: Page, links: dict[str, str]
+) -> None:
+    page.goto(links["runs"])
+    for result in trained():
+        expect(page.get_by_role("link", name=str(result.point))).to_be_visible()
+    expect(page.get_by_text("3 matching runs")).to_be_visible()
+    for column in ("dead/layer1", "saturated/layer1", "activation", "lr", "seed"):
+        expect(page.get_by_role("columnheader", name=column).first).to_be_attached()
+
+
+def test_the_link_to_the_charts_groups_by_activation_and_rate(
+    page: Page, links: dict[str, str]
+) -> None:
+    page.goto(links["charts"])
+    expect(page.get_by_text("Group by: activation")).to_be_visible()
+    expect(page.get_by_text("Group: activation: relu").first).to_be_attached()
+    page.get_by_placeholder("Search metric charts").fill("test/accuracy_final")
+    expect(page.get_by_text("test/accuracy_final").last).to_be_visible()
+
+
+def test_a_run_tells_its_outcome_data_and_picture(page: Page, links: dict[str, str]) -> None:
+    page.goto(links["run"])
+    expect(page.get_by_text("final test accuracy").first).to_be_visible()
+    expect(page.get_by_text("digits (2e7750b9").first).to_be_visible()
+    page.goto(f"{links['run']}/artifacts/trajectories.png")
+    expect(page.get_by_text("trajectories.png").first).to_be_visible()
+    expect(
+        page.locator("img[alt*='trajectories'], .image-outer-container img").first
+    ).to_be_visible()
+
+
+def test_nothing_is_asked_of_anyone_else(page: Page, links: dict[str, str]) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(links["runs"])
+    expect(page.get_by_text("3 matching runs")).to_be_visible()
+    own = links["runs"].partition("/#")[0]
+    assert [url for url in asked if not url.startswith((own, "data:", "blob:"))] == []
