@@ -15,7 +15,7 @@ BIN    := $(VENV)/bin
 quoted  = $(foreach word,$(1),'$(subst ','\'',$(word))')
 sweep   = $(BIN)/python -m actscope -m $(call quoted,$(1))
 
-.PHONY: help setup sweep plan status article report ui sync doctor verify bench test test-faults check lint format type constraints clean
+.PHONY: help setup sweep plan status article report ui sync doctor verify bench server test test-faults check lint format type constraints clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ doctor: $(STAMP)  ## look the store over and, after asking, mend what can be men
 
 verify: $(STAMP)  ## train a random finished point of a study again and compare every number
 	$(BIN)/python -m actscope.verify $(call quoted,study=$(STUDY) $(ARGS))
+
+server: $(STAMP)  ## serve runs to a team: MLflow over PostgreSQL, with users (docs/server.md)
+	$(BIN)/python -m actscope.server $(call quoted,$(ARGS))
 
 bench: $(STAMP)  ## measure run-steps, sweeps and growth on this machine: docs/performance.md
 	$(BIN)/python -m actscope.bench $(call quoted,$(ARGS))

@@ -247,6 +247,7 @@ def train_and_write(folder: Path, steps: Connection) -> None:
             write_parquet(getattr(result, name), folder / f"{number}.{name}")
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_taken_up_by_another_to_the_same_bits(tmp_path):
     spawn = multiprocessing.get_context("spawn")
 

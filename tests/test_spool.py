@@ -321,6 +321,7 @@ class TestDelivery:
         assert deliver(other) == []
         assert len(waiting(store)) == 2
 
+    @pytest.mark.slow
     def test_two_processes_deliver_each_run_once_and_one_may_be_killed(self, store: Store) -> None:
         """The other kills itself behind its first status; this one waits, and does the rest."""
         spool_two(store)

@@ -95,7 +95,7 @@ def test_numbers_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
             pd.testing.assert_frame_equal(others[name], history, check_exact=True)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_point_that_raises_takes_no_neighbour_down(settings: Tracking, workers: int) -> None:
     raising = make_point(
         Activation("raising", "tests.support.raising.RaisesInTraining"), hidden=(4,), every="epoch"

@@ -175,6 +175,7 @@ def _open_and_begin(uri: str, sweep_id: str) -> str:
     return tracking.begin_sweep(store, STUDY, sweep_id, [Cell.of(make_point())]).experiment_id
 
 
+@pytest.mark.slow
 def test_a_fresh_store_survives_four_processes_at_once(settings: Tracking) -> None:
     assert settings.uri is not None
     with multiprocessing.get_context("spawn").Pool(4) as pool:

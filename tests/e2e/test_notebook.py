@@ -12,6 +12,7 @@ from tests.e2e.conftest import Run
 NOTEBOOK = ROOT / "docs" / "explore.ipynb"
 
 
+@pytest.mark.slow
 def test_every_cell_of_the_notebook_runs(
     actscope: Run, store_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,7 @@ def fetch(address: str) -> bytes:
     return content
 
 
+@pytest.mark.slow
 def test_the_store_is_served_with_runs_and_artifacts(served: str, tmp_path: Path) -> None:
     told = (tmp_path / "ui.log").read_text()
     link = re.search(r"shown, runs: (\S+/#/experiments/(\d+)/runs)", told)
