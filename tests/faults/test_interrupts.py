@@ -60,6 +60,7 @@ def start(tmp_path: Path, settings: Tracking) -> Iterator[Start]:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=heed_interrupts,
         )
         processes.append(process)
         return process
@@ -68,6 +69,11 @@ def start(tmp_path: Path, settings: Tracking) -> Iterator[Start]:
     for process in processes:
         process.kill()
         process.communicate()
+
+
+def heed_interrupts() -> None:
+    """As in a terminal: what a shell starts in the background is deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def runs_of(settings: Tracking) -> pd.DataFrame:
