@@ -34,7 +34,7 @@ from actscope.stacks import Resources
 from actscope.sweep import run_sweep
 from actscope.tracking import Store, spool
 from tests.support.making import RELU, make_point
-from tests.support.serving import Server
+from tests.support.serving import Server, serving
 from tests.support.tracked import (
     STUDY,
     begin,
@@ -440,13 +440,8 @@ def spool_repository(store: Store) -> Any:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    (tmp_path / "server").mkdir()
-    server = Server(tmp_path / "server")
-    try:
-        server.start()
+    with serving(tmp_path / "server") as server:
         yield server
-    finally:
-        server.kill()
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ import pytest
 from actscope import tracking
 from actscope.errors import MissingStudyError
 from actscope.project import ROOT
-from tests.support.serving import Server
+from tests.support.serving import Server, serving
 
 pytestmark = pytest.mark.slow
 
@@ -25,13 +25,8 @@ SEEDS = range(6)
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    (tmp_path / "server").mkdir()
-    server = Server(tmp_path / "server")
-    try:
-        server.start()
+    with serving(tmp_path / "server") as server:
         yield server
-    finally:
-        server.kill()
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from actscope.tracking import Store
@@ -63,3 +65,15 @@ class Server:
         text = (self.folder / "log").read_text()
         asked = re.findall(r'"([A-Z]+) ([^? "]+)', text)
         return [f"{method} {path.rpartition('/mlflow')[2]}" for method, path in asked]
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Server]:
+    """A server that is up, in a folder that it makes."""
+    folder.mkdir()
+    server = Server(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
