@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,11 +20,14 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
+from actscope import forkserver
 from actscope.config import Point, check_words, parse_point, parse_sweep, parse_tracking, plain
 from actscope.errors import ActscopeError, ConfigError, StoreError, SweepError
 from actscope.project import CONF, ROOT
 from hydra_plugins.actscope_launcher.launcher import Job, trains_grids_with
 
+# `python -m actscope`, and so its workers, begin with this module.
+WORKERS_IMPORT = [__name__, "actscope.workers", "distributed.nanny", "sklearn.datasets"]
 WANTS_TRACEBACK = "HYDRA_FULL_ERROR" in os.environ
 
 OmegaConf.register_new_resolver("project", lambda folder: str(ROOT / folder), replace=True)
@@ -89,17 +93,18 @@ def train_grid(
     points = [parse_point(job.config) for job in jobs]
     settings, rules = parse_tracking(jobs[0].config), parse_sweep(jobs[0].config)
 
-    # Heavy imports wait until the settings are known to be right.
-    from actscope import stacks, sweep
+    with nullcontext() if workers == 0 or rules.dry_run else forkserver.running(WORKERS_IMPORT):
+        # Heavy imports wait until the settings are known to be right.
+        from actscope import stacks, sweep
 
-    console = Console(highlight=False)
-    resources = stacks.Resources.checked(workers, stack_size)
-    unique = drop_repeated(points, console)
-    if rules.dry_run:
-        sweep.plan_sweep(unique, settings, resources, console, rules)
-        return [math.nan] * len(points)
-    write_jobs(jobs, folder / "points.jsonl")
-    results = sweep.run_sweep(unique, settings, _sweep_id(folder), resources, console, rules)
+        console = Console(highlight=False)
+        resources = stacks.Resources.checked(workers, stack_size)
+        unique = drop_repeated(points, console)
+        if rules.dry_run:
+            sweep.plan_sweep(unique, settings, resources, console, rules)
+            return [math.nan] * len(points)
+        write_jobs(jobs, folder / "points.jsonl")
+        results = sweep.run_sweep(unique, settings, _sweep_id(folder), resources, console, rules)
     return [sweep.accuracy_or_error(results[point]) for point in points]
 
 

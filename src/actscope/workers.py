@@ -175,10 +175,8 @@ def _run_on_cluster(tasks: Sequence[Task], workers: int, progress: Progress) -> 
         "distributed.scheduler.allowed-failures": 1,
         # Its memory is known beforehand: better the system's limit than half of it for each worker.
         "distributed.worker.memory.terminate": False,
-        # Dask has a worker give freed memory back at once, and each minibatch would then fetch its
-        # few MB from the system anew: that made recording every step two to three times as dear.
-        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**30,
-        "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**30,
+        # actscope.forkserver, which the command line has started while it was still importing.
+        "distributed.worker.multiprocessing-method": "forkserver",
     }
     with (
         dask.config.set(settings),

@@ -1,0 +1,24 @@
+"""A run's files are its own: nothing of the runs that the process wrote before gets into them."""
+
+from pathlib import Path
+
+from actscope import artifacts
+from actscope.data import load_data
+from actscope.train import RunResult, train_stack
+from tests.support.making import make_point
+
+
+def test_a_picture_does_not_depend_on_those_drawn_before(tmp_path: Path) -> None:
+    points = [make_point(hidden=(3,), epochs=3, every=3, lr=lr) for lr in (0.01, 1e30)]
+    learned, diverged = train_stack(points, load_data(points[0].data))
+    assert diverged.diverged_at is not None
+
+    def draw(result: RunResult) -> bytes:
+        artifacts.save_trajectories(result, tmp_path / "trajectories.png")
+        return (tmp_path / "trajectories.png").read_bytes()
+
+    drawn = [draw(result) for result in (learned, diverged, learned, diverged)]
+    assert drawn[:2] == drawn[2:]
+    assert drawn[0] != drawn[1]
+    artifacts._panels.cache_clear()
+    assert draw(diverged) == drawn[1]
