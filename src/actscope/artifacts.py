@@ -54,6 +54,7 @@ def _empty_panels() -> tuple[Figure, Sequence[Axes]]:
             drawn.remove()
         ax.relim()
         ax.axis((0, 1, 0, 1))  # as it is made: what is empty keeps the limits that it has
+    for ax in axes:  # not before the last has its limits: they share the axis of steps
         ax.autoscale()
     return figure, axes
 
