@@ -6,6 +6,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from actscope.config import (
+    Extras,
     Point,
     Tracking,
     flat_settings,
@@ -360,6 +361,28 @@ def test_tracking_may_have_an_address_or_none(compose, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking.example:5000")
     assert parse_tracking(compose()) == Tracking("http://tracking.example:5000")
     assert parse_tracking(compose("tracking=server")) == Tracking("http://tracking.example:5000")
+
+
+@pytest.mark.parametrize("where", ["local", "server"])
+def test_what_runs_carry_beside_is_a_matter_of_tracking_and_of_no_point(
+    compose, monkeypatch, where
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking.example:5000")
+    plain, asking = (
+        compose(f"tracking={where}", *words) for words in ([], ["tracking.model=true"])
+    )
+    assert (parse_tracking(plain).extras, parse_tracking(asking).extras) == (
+        Extras(model=False, plotly=False),
+        Extras(model=True, plotly=False),
+    )
+    assert parse_tracking(compose("tracking.plotly=true")).extras == Extras(plotly=True)
+    assert parse_point(plain) == parse_point(asking)
+
+
+@pytest.mark.parametrize("setting", ["model", "plotly"])
+def test_what_runs_carry_beside_is_asked_for_by_yes_or_no(good, setting):
+    with pytest.raises(ConfigError, match=rf"tracking\.{setting}='much': give true or false"):
+        parse_tracking(with_setting(good, f"tracking.{setting}", "much"))
 
 
 def test_a_server_without_an_address_is_refused(compose, monkeypatch):

@@ -34,7 +34,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A store with seeds 0, 1 and 2 of one cell; seed 0 was run twice, a run of seed 3 failed."""
     store = new_store(tmp_path_factory.mktemp("store"))
     results = trained(4)
-    log_study(store, [results[0], *results[:3]])
+    log_study(store, results[:1], "s0")
+    log_study(store, results[:3])
     sweep = begin_sweep(store, results[3:], "s2")
     tracking.fail_run(store, begin(store, sweep, results[3]), ValueError("odd"))
     tracking.end_sweep(store, sweep, "FAILED")

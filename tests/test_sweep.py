@@ -1,5 +1,6 @@
 """Points to stacks to workers to runs, on a real store and real worker processes."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,16 +8,17 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from actscope import sweep, tracking
+from actscope import forkserver, sweep, tracking
 from actscope import workers as workers_module
 from actscope.config import Activation, Point, Tracking
 from actscope.errors import ConfigError
 from actscope.outcome import Outcome
 from actscope.results import Done, Failed, Result
 from actscope.stacks import Resources, make_stacks
-from actscope.sweep import run_sweep
+from actscope.sweep import run_alone, run_sweep
 from actscope.tracking import Store
 from actscope.train import train_stack
+from hydra_plugins.actscope_launcher.launcher import Means
 from tests.support.making import ELU, RELU, make_point
 
 STUDY = "tests"
@@ -36,7 +38,8 @@ def settings(tmp_path: Path) -> Tracking:
 
 def run(points: list[Point], settings: Tracking, workers: int = 0) -> dict[Point, Result]:
     console = Console(quiet=True)
-    return run_sweep(points, settings, "s1", Resources(workers, 20), console)
+    with forkserver.running(["actscope.workers"]) if workers else nullcontext():
+        return run_sweep(points, settings, "s1", Resources(workers, 20), console)
 
 
 def histories(settings: Tracking) -> dict[str, pd.DataFrame]:
@@ -156,6 +159,26 @@ def test_the_machine_is_watched_on_request(
     assert not any(key.startswith("system/") for key in store.client.get_run(point).data.metrics)
 
 
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_runs_carry_more_on_request_of_a_sweep_and_of_a_point_alone(
+    settings: Tracking, workers: int
+) -> None:
+    generous = replace(settings, model=True, plotly=True)
+    run(GRID[:2], generous, workers)
+    run_alone(GRID[2], generous, "s2", Console(quiet=True))
+    run(GRID, settings, workers)  # what is finished stays as it is, and is the same point
+    store = tracking.locate_store(settings)
+    runs = tracking.read_runs(store, STUDY)
+    assert len(runs) == len(GRID)
+    carrying = {
+        row["name"]
+        for _, row in runs.iterrows()
+        for folder in [tracking.fetch_artifact(store, STUDY, row["run_id"], ".")]
+        if (folder / "trajectories.html").exists() and (folder / "model" / "MLmodel").exists()
+    }
+    assert carrying == {str(point) for point in GRID[:3]}
+
+
 @pytest.mark.slow
 def test_a_killed_worker_costs_its_stack_one_retry(
     settings: Tracking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -195,9 +218,9 @@ def test_nothing_is_made_where_a_setting_is_wrong(settings: Tracking, tmp_path: 
 @pytest.mark.parametrize(("workers", "stack_size"), [(-1, 20), (2, 0)])
 def test_impossible_resources_are_refused(workers: int, stack_size: int) -> None:
     with pytest.raises(ConfigError, match=r"hydra\.launcher"):
-        Resources.checked(workers, stack_size)
+        Resources.checked(Means(workers, stack_size))
 
 
 def test_zero_workers_is_a_number_of_workers() -> None:
-    assert Resources.checked(0, 20).workers == 0
-    assert Resources.checked(None, 20).workers >= 1
+    assert Resources.checked(Means(0, 20)).workers == 0
+    assert Resources.checked(Means(None, 20)).workers >= 1

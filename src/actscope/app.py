@@ -24,10 +24,10 @@ from actscope import forkserver
 from actscope.config import Point, check_words, parse_point, parse_sweep, parse_tracking, plain
 from actscope.errors import ActscopeError, ConfigError, StoreError, SweepError
 from actscope.project import CONF, ROOT
-from hydra_plugins.actscope_launcher.launcher import Job, trains_grids_with
+from hydra_plugins.actscope_launcher.launcher import Job, Means, trains_grids_with
 
 # `python -m actscope`, and so its workers, begin with this module.
-WORKERS_IMPORT = [__name__, "actscope.workers", "distributed.nanny", "sklearn.datasets"]
+WORKERS_IMPORT = [__name__, "actscope.sharing", "distributed.nanny", "sklearn.datasets"]
 WANTS_TRACEBACK = "HYDRA_FULL_ERROR" in os.environ
 
 OmegaConf.register_new_resolver("project", lambda folder: str(ROOT / folder), replace=True)
@@ -79,9 +79,7 @@ def one_line(error: Exception) -> str:
     return " ".join(text.split())
 
 
-def train_grid(
-    jobs: Sequence[Job], folder: Path, workers: int | None, stack_size: int
-) -> list[float | Exception]:
+def train_grid(jobs: Sequence[Job], folder: Path, means: Means) -> list[float | Exception]:
     """Train the points of a multirun together: of each its final test accuracy, or what went wrong.
 
     Raises:
@@ -93,12 +91,17 @@ def train_grid(
     points = [parse_point(job.config) for job in jobs]
     settings, rules = parse_tracking(jobs[0].config), parse_sweep(jobs[0].config)
 
-    with nullcontext() if workers == 0 or rules.dry_run else forkserver.running(WORKERS_IMPORT):
+    has_workers_here = means.workers != 0 and means.scheduler is None and means.cluster is None
+    with (
+        forkserver.running(WORKERS_IMPORT)
+        if has_workers_here and not rules.dry_run
+        else nullcontext()
+    ):
         # Heavy imports wait until the settings are known to be right.
         from actscope import stacks, sweep
 
         console = Console(highlight=False)
-        resources = stacks.Resources.checked(workers, stack_size)
+        resources = stacks.Resources.checked(means)
         unique = drop_repeated(points, console)
         if rules.dry_run:
             sweep.plan_sweep(unique, settings, resources, console, rules)

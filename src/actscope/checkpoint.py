@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,8 +100,9 @@ def waiting(folder: Path) -> list[list[str]]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    # A name a process, as Dask may have a stack that it thinks lost trained a second time.
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    # A name a process, as Dask may have a stack that it thinks lost trained a second time, on
+    # another host of the same disk.
+    temporary = path.with_suffix(f".{socket.gethostname()}-{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:

@@ -109,11 +109,25 @@ class Point:
 
 
 @dataclass(frozen=True, config=CLOSED)
+class Extras:
+    """What finished runs carry on request, beside what all of them do."""
+
+    model: Bool = False  # as MLflow loads it, with signature and input example
+    plotly: Bool = False  # trajectories.html, which embeds plotly.js
+
+
+@dataclass(frozen=True, config=CLOSED)
 class Tracking:
-    """Where runs are kept: an MLflow tracking URI, or the project's own store."""
+    """Where runs are kept: an MLflow tracking URI, or the project's own store; and what of them."""
 
     uri: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     system_metrics: Bool = False  # of the machine that a sweep is begun on
+    model: Bool = False
+    plotly: Bool = False
+
+    @property
+    def extras(self) -> Extras:
+        return Extras(self.model, self.plotly)
 
 
 @dataclass(frozen=True, config=CLOSED)

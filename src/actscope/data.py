@@ -2,7 +2,9 @@
 
 import gzip
 import hashlib
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 from torch import Tensor
 
 from actscope import vision
@@ -24,6 +27,7 @@ KNOWN_SHA256 = {
     "digits": "2e7750b9477994ef6f996f240b375c7949fcf6f77f07626d6f60bec04b180930",
     "mnist": "2eb4d82c94e1e65af5a565df335e810e7cfbcdeb8ce2cf9674792583d7c4266b",
 }
+LOCK = ".fetch.lock"
 TORCHVISION_CLASS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "kmnist": "KMNIST"}
 
 
@@ -106,9 +110,10 @@ def _from_torchvision(source: DataSource) -> Arrays:
     kind = getattr(vision.datasets(), TORCHVISION_CLASS[source.name])
     root = _root(source)
     try:
-        splits = [kind(root, train=train, download=True) for train in (True, False)]
-        if source.name not in KNOWN_SHA256:
-            _check_against_archives(splits[0])
+        with _one_fetches(root):
+            splits = [kind(root, train=train, download=True) for train in (True, False)]
+            if source.name not in KNOWN_SHA256:
+                _check_against_archives(splits[0])
     # AssertionError: torchvision asserts that a file's length fits its header.
     except (OSError, RuntimeError, ValueError, EOFError, AssertionError) as error:
         reason = shorten(str(error) or "a file is damaged", width=100, placeholder=" ...")
@@ -119,6 +124,17 @@ def _from_torchvision(source: DataSource) -> Arrays:
     return tuple(
         array.numpy().astype(np.uint8) for split in splits for array in (split.data, split.targets)
     )
+
+
+@contextmanager
+def _one_fetches(root: Path) -> Iterator[None]:
+    """Keep a host's processes from downloading or reading what one of them is unpacking."""
+    if root.exists() and not os.access(root, os.W_OK):
+        yield  # nobody can fetch anything
+        return
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / LOCK):
+        yield
 
 
 def _check_against_archives(split: Any) -> None:

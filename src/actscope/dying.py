@@ -7,7 +7,7 @@ definitions in words and formulas.
 # T recorded steps, U units of a layer
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -48,49 +48,62 @@ def unit_fates(trajectory: pd.DataFrame, probe: pd.DataFrame) -> pd.DataFrame:
     """
     if trajectory.empty or probe.empty:
         return pd.DataFrame()
-    return pd.concat(
-        [
-            _fates_of_layer(layer, lines, probe[probe["layer"] == layer])
-            for layer, lines in trajectory.groupby("layer")
-        ],
-        ignore_index=True,
-    )
+    lines, looks = Records.of(trajectory), Records.of(probe)
+    layers = [_fates_of_layer(lines, looks, layer) for layer in np.unique(lines.layers)]
+    return pd.DataFrame({name: np.concatenate([own[name] for own in layers]) for name in layers[0]})
 
 
 def shares(fates: pd.DataFrame) -> dict[str, float]:
     """Share of each layer's units with each verdict, named `dead/layer1` and so on."""
     if fates.empty:
         return {}
-    by_layer = fates.groupby("layer")[VERDICTS].mean()
+    layers = fates["layer"].to_numpy()
     return {
-        f"{verdict}/layer{layer}": float(share)
+        f"{verdict}/layer{layer}": float(fates[verdict].to_numpy()[layers == layer].mean())
         for verdict in VERDICTS
-        for layer, share in by_layer[verdict].items()
+        for layer in np.unique(layers)
     }
 
 
-def _fates_of_layer(layer: Any, lines: pd.DataFrame, probe: pd.DataFrame) -> pd.DataFrame:
-    steps, weight_mean = _table(lines, "weight_mean")
-    bias = _table(lines, "bias")[1]
-    probed, zero = _table(probe, "zero")
-    negligible = _table(probe, "negligible")[1]
-    length = _table(probe, "weight_norm")[1][-1]
-    change = _table(lines, "update_norm")[1]
+@dataclass(frozen=True)
+class Records:
+    """A table of one row a recorded step, layer and unit, in that order, as arrays.
 
-    is_dead = zero == 1.0
+    `steps` [T]; `layers` [U], of each unit; `rows`: the table, whose columns are [T, U].
+    """
+
+    rows: pd.DataFrame
+    steps: Array
+    layers: Array
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame) -> Self:
+        steps = rows["step"].unique()
+        return cls(rows, steps, rows["layer"].to_numpy(dtype=np.int64)[: len(rows) // len(steps)])
+
+    def column(self, quantity: str, layer: int) -> Array:
+        """A quantity of a layer's units, [T, U]."""
+        values = self.rows[quantity].to_numpy(dtype=np.float64)
+        return values.reshape(len(self.steps), -1)[:, self.layers == layer]
+
+
+def _fates_of_layer(lines: Records, looks: Records, layer: int) -> dict[str, Array]:
+    """The columns of `unit_fates` for the units of a layer."""
+    weight_mean, bias = lines.column("weight_mean", layer), lines.column("bias", layer)
+    is_dead = looks.column("zero", layer) == 1.0
+    is_saturated = looks.column("negligible", layer) >= SATURATED_SHARE
+    length = looks.column("weight_norm", layer)[-1]
+    is_silent = lines.column("update_norm", layer) <= SILENT_CHANGE * length
+    flat = np.stack([_flat_since(lines.steps, weight_mean), _flat_since(lines.steps, bias)])
     since = {
-        "dead": _since(probed, is_dead),
-        "saturated": _since(probed, negligible >= SATURATED_SHARE),
-        "silent": _since(steps, change <= SILENT_CHANGE * length),
-        "flat": np.where(
-            (flat := np.stack([_flat_since(steps, weight_mean), _flat_since(steps, bias)])).min(0)
-            == NEVER,
-            NEVER,
-            flat.max(0),
-        ),
+        "dead": _since(looks.steps, is_dead),
+        "saturated": _since(looks.steps, is_saturated),
+        "silent": _since(lines.steps, is_silent),
+        "flat": np.where(flat.min(0) == NEVER, NEVER, flat.max(0)),
     }
-    late = Late(int(steps[-1]))
-    fates = pd.DataFrame({"layer": layer, "unit": np.arange(weight_mean.shape[1])})
+    late = Late(int(lines.steps[-1]))
+    units = weight_mean.shape[1]
+    fates: dict[str, Array] = {"layer": np.full(units, layer), "unit": np.arange(units)}
     for verdict in VERDICTS:
         at_last = verdict in ("dead", "saturated")
         holds = since[verdict] != NEVER if at_last else late.holds(since[verdict])
@@ -98,14 +111,8 @@ def _fates_of_layer(layer: Any, lines: pd.DataFrame, probe: pd.DataFrame) -> pd.
         fates[f"{verdict}_since"] = np.where(holds, since[verdict], NEVER)
     fates["revivals"] = (is_dead[:-1] & ~is_dead[1:]).sum(0)
     for name, line in (("weight_mean", weight_mean), ("bias", bias)):
-        fates[f"swing_{name}"] = _swing(steps, line, fates["flat_since"].to_numpy())
+        fates[f"swing_{name}"] = _swing(lines.steps, line, fates["flat_since"])
     return fates
-
-
-def _table(rows: pd.DataFrame, quantity: str) -> tuple[Array, Array]:
-    """Steps [T] and the quantity [T, U], from rows in order of step and unit."""
-    steps = rows["step"].unique()
-    return steps, rows[quantity].to_numpy(dtype=np.float64).reshape(len(steps), -1)
 
 
 def _since(steps: Array, holds: Array) -> Array:

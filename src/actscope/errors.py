@@ -27,6 +27,10 @@ class MissingStudyError(StoreError):
     """The tracking store, if there is one, has no such study."""
 
 
+class ClusterError(ActscopeError, RuntimeError):
+    """A Dask cluster cannot be reached or started, or its workers cannot train these points."""
+
+
 class BundleError(ActscopeError, ValueError):
     """A bundle, or a parcel in the spool, is damaged, unsafe or of a kind that is not known."""
 

@@ -18,6 +18,7 @@ from rich.text import Text
 from actscope.config import Point
 from actscope.progress import columns
 from actscope.results import Done, Failed, Result, cell_means
+from actscope.stacks import Resources
 from actscope.standing import Standing, State
 from actscope.tracking import Cell
 
@@ -103,9 +104,13 @@ def print_left(console: Console, finished: int, own: int, elsewhere: Collection[
         console.print(f"wait    for {len(elsewhere)} that {who} is training", soft_wrap=True)
 
 
-def print_stacks(console: Console, stacks: Sequence[Sequence[Point]], workers: int) -> None:
+def print_stacks(console: Console, stacks: Sequence[Sequence[Point]], resources: Resources) -> None:
     """Tell how points are trained."""
-    where = f"{min(workers, len(stacks))} worker processes" if workers else "this process"
+    workers = min(resources.workers, len(stacks))
+    if resources.are_elsewhere:
+        where = f"a cluster, cut for {workers} workers"
+    else:
+        where = f"{workers} worker processes" if workers else "this process"
     largest = max(len(stack) for stack in stacks)
     console.print(f"stacks  {len(stacks)} of at most {largest} points, on {where}")
 

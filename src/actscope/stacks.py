@@ -1,8 +1,9 @@
 """Points that are trained together, and what a sweep may use for it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
+from urllib.parse import urlsplit
 
 from dask.system import CPU_COUNT
 
@@ -10,25 +11,83 @@ from actscope.config import Point
 from actscope.data import load_data
 from actscope.errors import ConfigError
 from actscope.train import stack_key, total_steps
+from hydra_plugins.actscope_launcher.launcher import Means
 
 Stack = list[Point]
+
+SCHEMES = ("tcp", "tls")  # in which a Dask scheduler is spoken to
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What a sweep may use: processes (0: only this one) and points a stack."""
+    """What a sweep may use: workers (0: only this process) and points a stack.
+
+    The workers are processes of this machine, or those of a Dask cluster: the one that answers at
+    `scheduler`, or one that is started as `cluster` says, its class under `_target_`.
+    """
 
     workers: int
     stack_size: int
+    scheduler: str | None = None
+    cluster: Mapping[str, Any] | None = None
 
     @classmethod
-    def checked(cls, workers: int | None, stack_size: int) -> Self:
-        """Resources as a user gives them; `workers` None: one a core. Raises ConfigError."""
+    def checked(cls, means: Means) -> Self:
+        """Resources as a user gives them; no `workers`: one a core. Raises ConfigError."""
+        workers = means.workers
         if workers is not None and workers < 0:
             raise ConfigError(f"hydra.launcher.workers={workers}: give 0 (this process) or more")
-        if stack_size < 1:
-            raise ConfigError(f"hydra.launcher.stack_size={stack_size}: give 1 or more")
-        return cls(CPU_COUNT if workers is None else workers, stack_size)
+        if means.stack_size < 1:
+            raise ConfigError(f"hydra.launcher.stack_size={means.stack_size}: give 1 or more")
+        if means.scheduler is not None or means.cluster is not None:
+            workers = _workers_elsewhere(means)
+        return cls(
+            CPU_COUNT if workers is None else workers,
+            means.stack_size,
+            means.scheduler,
+            means.cluster,
+        )
+
+    @property
+    def are_elsewhere(self) -> bool:
+        """Whether workers may be on other machines, with clocks, disks and minds of their own."""
+        return self.scheduler is not None or self.cluster is not None
+
+
+def _workers_elsewhere(means: Means) -> int:
+    """How many workers of a cluster are counted on, before any has been seen."""
+    if means.scheduler is not None and means.cluster is not None:
+        raise ConfigError(
+            "hydra.launcher: give scheduler, of a cluster that runs, or cluster, of one to start"
+        )
+    if means.workers == 0:
+        raise ConfigError(
+            "hydra.launcher.workers=0: is this process alone; a cluster needs 1 or more"
+        )
+    if means.scheduler is not None:
+        _check_address(means.scheduler)
+        return 1 if means.workers is None else means.workers
+    if "_target_" not in (means.cluster or {}):
+        raise ConfigError(
+            "hydra.launcher.cluster: needs _target_, the import path of a class of Dask clusters; "
+            "hydra/launcher=slurm has one"
+        )
+    if means.workers is None:
+        raise ConfigError("hydra.launcher.workers: say how many workers the cluster is to start")
+    return means.workers
+
+
+def _check_address(scheduler: str) -> None:
+    try:
+        address = urlsplit(scheduler)
+        is_whole = bool(address.hostname) and address.port is not None
+    except ValueError:  # of a port that is no number
+        is_whole = False
+    if not is_whole or address.scheme not in SCHEMES:
+        raise ConfigError(
+            f"hydra.launcher.scheduler={scheduler}: give the address of a Dask scheduler, like "
+            "tcp://host:8786"
+        )
 
 
 def make_stacks(points: Sequence[Point], resources: Resources) -> list[Stack]:

@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing, contextmanager
 
 from rich.console import Console
 
-from actscope import checkpoint, screen, tracking
+from actscope import checkpoint, cluster, screen, tracking
 from actscope.config import Point, SweepRules, Tracking
 from actscope.data import load_data
 from actscope.errors import BundleError, MissingStudyError, StoreError, SweepError
@@ -42,13 +42,12 @@ def run_sweep(
     grid = _checked(points)
     store = tracking.open_store(settings)
     screen.print_grid(console, points, str(store))
+    resources = cluster.reached(resources, store, grid, console)
     _deliver(store, console)
     results: dict[Point, Result] = {}
     with ExitStack() as opened:
         sweeps = {
-            study: opened.enter_context(
-                _announced(store, study, sweep_id, own, results, settings.system_metrics)
-            )
+            study: opened.enter_context(_announced(store, study, sweep_id, own, results, settings))
             for study, own in _by_study(grid).items()
         }
         training = _train_what_is_left(grid, store, sweeps, resources, console, rules)
@@ -97,7 +96,8 @@ def plan_sweep(
         if rules.force or stands[point].state is not State.FINISHED
     }
     if left:
-        screen.print_stacks(console, _stacks(left, store, resources), resources.workers)
+        resources = cluster.reached(resources, store, grid, console)
+        screen.print_stacks(console, _stacks(left, store, resources), resources)
 
 
 def run_alone(
@@ -111,7 +111,8 @@ def run_alone(
     grid = _checked([point])
     store = tracking.open_store(settings)
     _deliver(store, console)
-    sweep = Sweep(sweep_id, point.study, tracking.ensure_experiment(store, point.study), None)
+    experiment_id = tracking.ensure_experiment(store, point.study)
+    sweep = Sweep(sweep_id, point.study, experiment_id, None, settings.extras)
     tracking.close_abandoned(store, sweep.experiment_id)
     result: Result | None = None
     while result is None:
@@ -168,14 +169,14 @@ def _announced(
     sweep_id: str,
     grid: Grid,
     results: Mapping[Point, Result],
-    system_metrics: bool,
+    settings: Tracking,
 ) -> Iterator[Sweep]:
     """A study's sweep, open as long as the context lasts; `results` tell how it ended."""
-    sweep = tracking.begin_sweep(store, study, sweep_id, list(grid.values()))
+    sweep = tracking.begin_sweep(store, study, sweep_id, list(grid.values()), settings.extras)
     status = "KILLED"
     try:
         tracking.close_abandoned(store, sweep.experiment_id)
-        watched = sweep.parent_run_id if system_metrics else None
+        watched = sweep.parent_run_id if settings.system_metrics else None
         with (
             tracking.beating(store, sweep.parent_run_id),
             tracking.machine_watched(store, watched),
@@ -210,11 +211,11 @@ def _train_what_is_left(
             is_first_look = False
         if own:
             stacks = _stacks({point: grid[point] for point in own}, store, resources)
-            screen.print_stacks(console, stacks, resources.workers)
+            screen.print_stacks(console, stacks, resources)
             minutes = rules.checkpoint_minutes
             tasks = [Task(stack, store, sweeps[stack[0].study], minutes) for stack in stacks]
             with Progress(console, [run_steps_of(stack) for stack in stacks]) as progress:
-                yield from run_tasks(tasks, resources.workers, progress)
+                yield from run_tasks(tasks, resources, progress)
         elif pending:
             time.sleep(SECONDS_BETWEEN_LOOKS)
 

@@ -1,15 +1,9 @@
 """Stacks -> training -> tracked runs, in this process or on worker processes."""
 
-import asyncio
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import psutil
 
 from actscope import tracking
 from actscope.checkpoint import Checkpoint
@@ -20,28 +14,30 @@ from actscope.project import ROOT
 from actscope.results import Done, Failed, Result, done_before
 from actscope.screen import Progress
 from actscope.signature import signature_of
-from actscope.stacks import Stack
-from actscope.tracking import Attempt, Store, Sweep
+from actscope.stacks import Resources, Stack
+from actscope.tracking import Store, Sweep
 from actscope.train import Histories, RunResult, train_stack
 
-if TYPE_CHECKING:
-    from distributed import LocalCluster
-
-SECONDS_BETWEEN_REPORTS = 0.5
 SECONDS_BETWEEN_METRICS = 8.0  # of a run in training: some more go by until its epoch is over
-PROGRESS = "actscope-progress"  # the topic under which workers tell how far they are
-
 OnStep = Callable[[int], None]  # told how many run-steps of a stack are done
+
+
+class Abandoned(BaseException):
+    """Nobody waits for a stack any more. No Exception, for which its points would be blamed."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A stack to train, where its runs go, and how often it is saved on the way."""
+    """A stack to train, where its runs go, and how often it is saved on the way.
+
+    `may_be_taken`: whether another worker may be given it although this one is still at it.
+    """
 
     stack: Stack
     store: Store
     sweep: Sweep
     checkpoint_minutes: float | None = None
+    may_be_taken: bool = False
 
     def signatures(self) -> list[str]:
         data = load_data(self.stack[0].data)
@@ -59,13 +55,16 @@ def checkpoint_folder(store: Store, study: str) -> Path:
     return (store.folder or ROOT / "mlruns") / "checkpoints" / study
 
 
-def run_tasks(tasks: Sequence[Task], workers: int, progress: Progress) -> Iterator[Result]:
-    """Train all stacks, on processes or in this one, giving the results as they come."""
-    if workers == 0:
+def run_tasks(tasks: Sequence[Task], resources: Resources, progress: Progress) -> Iterator[Result]:
+    """Train all stacks, on workers or in this process, giving the results as they come."""
+    if resources.workers == 0:
         for number, task in enumerate(tasks):
             yield from train_and_track(task, progress.follow(number))
     else:
-        yield from _run_on_cluster(tasks, workers, progress)
+        tasks = [replace(task, may_be_taken=resources.are_elsewhere) for task in tasks]
+        from actscope.sharing import run_on_cluster  # Dask takes a while to import
+
+        yield from run_on_cluster(tasks, resources, progress)
 
 
 def train_and_track(task: Task, on_step: OnStep) -> list[Result]:
@@ -73,7 +72,7 @@ def train_and_track(task: Task, on_step: OnStep) -> list[Result]:
 
     Where a worker was lost while it logged this stack, what it had finished is not trained again.
     """
-    finished = _finished_in(task)
+    finished = _taken_over(task)
     data = load_data(task.stack[0].data)
     runs = [
         (point, tracking.begin_run(task.store, task.sweep, point, data))
@@ -85,31 +84,37 @@ def train_and_track(task: Task, on_step: OnStep) -> list[Result]:
     checkpoint = None if finished else task.checkpoint()
     # A single run has no sweep whose heartbeat it could live by.
     alone = runs[0][1] if task.sweep.parent_run_id is None else None
-    with tracking.beating(task.store, alone):
-        results = _train_surviving(runs, task.store, on_step, checkpoint)
+    try:
+        with tracking.beating(task.store, alone):
+            results = _train_surviving(runs, task, on_step, checkpoint)
+    except Abandoned:
+        for _, run_id in runs:
+            tracking.close_as_lost(task.store, run_id)
+        raise
     if checkpoint is not None:
         checkpoint.discard()
     return [*finished.values(), *results]
 
 
-def _finished_in(task: Task) -> dict[Point, Result]:
-    by_signature: dict[str, Attempt] = {}
+def _taken_over(task: Task) -> dict[Point, Result]:
+    """What a worker that was lost has finished of this stack; what it had open is closed."""
+    of_point = dict(zip(task.signatures(), task.stack, strict=True))
+    finished: dict[Point, Result] = {}
     with tracking.unless_away(task.store):
-        by_signature = {
-            attempt.signature.whole: attempt
-            for attempt in tracking.read_attempts(task.store, task.sweep.experiment_id)
-            if attempt.is_finished and attempt.tags.get("sweep") == task.sweep.id
-        }
-    return {
-        point: done_before(point, by_signature[signature])
-        for point, signature in zip(task.stack, task.signatures(), strict=True)
-        if signature in by_signature
-    }
+        for attempt in tracking.read_attempts(task.store, task.sweep.experiment_id):
+            point = of_point.get(attempt.signature.whole)
+            if point is None or attempt.tags.get("sweep") != task.sweep.id:
+                continue
+            if attempt.is_finished:
+                finished[point] = done_before(point, attempt)
+            elif attempt.is_open:
+                tracking.close_as_lost(task.store, attempt.run_id)
+    return finished
 
 
 def _train_surviving(
     runs: Sequence[tuple[Point, str]],
-    store: Store,
+    task: Task,
     on_step: OnStep,
     checkpoint: Checkpoint | None = None,
 ) -> list[Result]:
@@ -120,20 +125,20 @@ def _train_surviving(
             points,
             load_data(points[0].data),
             on_step=lambda step: on_step(step * len(points)),
-            on_epoch=_shown_live(store, [run_id for _, run_id in runs]),
+            on_epoch=_shown_live(task.store, [run_id for _, run_id in runs]),
             checkpoint=checkpoint,
         )
     except Exception as error:  # noqa: BLE001 - what a point raises is its own, not its neighbours'
         if len(runs) == 1:
-            return [_failed(store, *runs[0], error)]
+            return [_failed(task, *runs[0], error)]
         middle = len(runs) // 2
         return [
             result
             for half in (runs[:middle], runs[middle:])
-            for result in _train_surviving(half, store, on_step)
+            for result in _train_surviving(half, task, on_step)
         ]
     return [
-        _logged(store, run_id, result) for (_, run_id), result in zip(runs, results, strict=True)
+        _logged(task, run_id, result) for (_, run_id), result in zip(runs, results, strict=True)
     ]
 
 
@@ -151,81 +156,16 @@ def _shown_live(store: Store, run_ids: Sequence[str]) -> Callable[[Histories], N
     return show
 
 
-def _logged(store: Store, run_id: str, result: RunResult) -> Result:
+def _logged(task: Task, run_id: str, result: RunResult) -> Result:
+    if task.may_be_taken and not tracking.is_open(task.store, run_id):
+        raise Abandoned(f"run {run_id} was closed by another process")
     try:
-        tracking.finish_run(store, run_id, result)
+        tracking.finish_run(task.store, run_id, result)
     except Exception as error:  # noqa: BLE001 - a run that cannot be logged is a failed run
-        return _failed(store, result.point, run_id, error)
+        return _failed(task, result.point, run_id, error)
     return Done(result.point, run_id, result.outcome, result.test_accuracy)
 
 
-def _failed(store: Store, point: Point, run_id: str, error: Exception) -> Failed:
-    tracking.fail_run(store, run_id, error)
+def _failed(task: Task, point: Point, run_id: str, error: Exception) -> Failed:
+    tracking.fail_run(task.store, run_id, error)
     return Failed(point, first_line(error))
-
-
-def _run_on_cluster(tasks: Sequence[Task], workers: int, progress: Progress) -> Iterator[Result]:
-    import dask
-    from distributed import Client, LocalCluster, as_completed
-
-    # Hydra makes the root logger talkative, and a cluster tells it of every connection.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    settings = {
-        # A stack that kills its worker is tried once more.
-        "distributed.scheduler.allowed-failures": 1,
-        # Its memory is known beforehand: better the system's limit than half of it for each worker.
-        "distributed.worker.memory.terminate": False,
-        # actscope.forkserver, which the command line has started while it was still importing.
-        "distributed.worker.multiprocessing-method": "forkserver",
-    }
-    with (
-        dask.config.set(settings),
-        LocalCluster(
-            n_workers=min(workers, len(tasks)),
-            threads_per_worker=1,
-            dashboard_address="127.0.0.1:0",  # distributed serves a status page in any case
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        client.subscribe_topic(PROGRESS, lambda event: progress.advance(*event[1]))
-        futures = {
-            client.submit(_in_worker, number, task, pure=False): number
-            for number, task in enumerate(tasks)
-        }
-        try:
-            for future in as_completed(futures):
-                number = futures[future]
-                error = future.exception()
-                if error is None:
-                    yield from future.result()
-                else:
-                    yield from (Failed(point, first_line(error)) for point in tasks[number].stack)
-                progress.complete(number)
-        except BaseException:
-            cluster.sync(_kill_workers, cluster)
-            raise
-
-
-async def _kill_workers(cluster: "LocalCluster") -> None:
-    nannies = list(cluster.workers.values())
-    for nanny in nannies:
-        # Asked to close, a worker in training takes seconds to find the time.
-        with suppress(psutil.NoSuchProcess):
-            psutil.Process(nanny.pid).kill()
-    await asyncio.gather(*(nanny.close(timeout=2) for nanny in nannies))
-
-
-def _in_worker(number: int, task: Task) -> list[Result]:
-    from distributed import get_worker
-
-    worker = get_worker()
-    last_report = time.monotonic()
-
-    def report(run_steps: int) -> None:
-        nonlocal last_report
-        if time.monotonic() - last_report >= SECONDS_BETWEEN_REPORTS:
-            last_report = time.monotonic()
-            worker.log_event(PROGRESS, (number, run_steps))
-
-    return train_and_track(task, report)

@@ -16,7 +16,7 @@ from actscope.report.app import main
 from actscope.report.frames import StudyRuns
 from actscope.tracking import Store
 from actscope.train import RunResult
-from tests.report.conftest import Lab
+from tests.report.conftest import Lab, explorer_of
 from tests.support.making import RELU, make_point
 
 SELU = Activation("selu", "torch.nn.SELU")
@@ -67,7 +67,7 @@ def study(store: Store) -> StudyRuns:
 def explorer(store: Store, study: StudyRuns, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The explorer of that study, without the rest of its report, which takes far longer."""
     path = tmp_path_factory.mktemp("explorer") / explore.NAME
-    path.write_bytes(explore.build(store, STUDY, {"": study}, lambda: None))
+    path.write_bytes(explorer_of(store, STUDY, {"": study}))
     return path
 
 

@@ -11,10 +11,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from actscope import tracking
 from actscope.dying import unit_fates
-from actscope.report import explore
 from actscope.report.frames import StudyRuns
 from actscope.tracking import Store
-from tests.report.conftest import MARKUP
+from tests.report.conftest import MARKUP, explorer_of
 
 from .conftest import NARROW, STUDY, WIDE, Visit
 
@@ -306,7 +305,7 @@ def test_markup_from_a_store_is_text(
 ) -> None:
     named = replace(study, runs=study.runs.assign(activation=MARKUP, variant=MARKUP))
     path = tmp_path / "explore.html"
-    path.write_bytes(explore.build(store, MARKUP, {"": named}, lambda: None))
+    path.write_bytes(explorer_of(store, MARKUP, {"": named}))
     page = opened(visit, path, "")
     expect(page.get_by_role("heading", level=1)).to_have_text(MARKUP)
     expect(heading(page, "a")).to_contain_text(MARKUP)
@@ -318,7 +317,7 @@ def test_another_study_shows_its_run_that_is_most_alike_and_offers_its_own(
 ) -> None:
     only_selu = replace(study, runs=study.runs[study.runs["activation"] == "selu"])
     path = tmp_path / "explore.html"
-    path.write_bytes(explore.build(store, "both", {"one": study, "two": only_selu}, lambda: None))
+    path.write_bytes(explorer_of(store, "both", {"one": study, "two": only_selu}))
     page = opened(visit, path, "#a=relu/0.1/0/one")
     choose(page, "Study or variant", "two", "A")
     expect(heading(page, "a")).to_have_text("A: selu, learning rate 0.1, seed 0, two")

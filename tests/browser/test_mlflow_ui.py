@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from actscope import tracking
+from actscope.config import Extras
 from tests.e2e.test_ui import free_port, wait_until_up
 from tests.support.tracked import STUDY, log_study, new_store, trained
 
@@ -17,10 +19,12 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def links(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Addresses by view, and of a run's page."""
+    """Addresses by view, and of the pages of a run and of its sweep."""
     folder = tmp_path_factory.mktemp("ui")
     store = new_store(folder)
-    run_id, *_ = log_study(store, trained())
+    run_id, *_ = log_study(store, trained(), extras=Extras(model=True, plotly=True))
+    tracking.attach_report(store, STUDY, {"index.html": b"<p>the page of a report</p>"})
+    parent = store.client.get_run(run_id).data.tags["mlflow.parentRunId"]
     told = folder / "ui.log"
     port = free_port()
     with told.open("w") as log:
@@ -33,7 +37,8 @@ def links(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     try:
         wait_until_up(f"http://127.0.0.1:{port}/health")
         views = dict(re.findall(rf"{STUDY}, (\w+): (\S+)", told.read_text()))
-        yield {**views, "run": views["runs"].partition("?")[0] + f"/{run_id}"}
+        runs = views["runs"].partition("?")[0]
+        yield {**views, "run": f"{runs}/{run_id}", "sweep": f"{runs}/{parent}"}
     finally:
         server.terminate()
         server.wait(timeout=20)
@@ -78,6 +83,23 @@ def test_a_run_tells_its_outcome_data_and_picture(page: Page, links: dict[str, s
     expect(
         page.locator("img[alt*='trajectories'], .image-outer-container img").first
     ).to_be_visible()
+
+
+def test_a_run_shows_its_trajectories_on_request(page: Page, links: dict[str, str]) -> None:
+    page.goto(f"{links['run']}/artifacts/trajectories.html")
+    panels = page.frame_locator("iframe").locator(".js-plotly-plot")
+    expect(panels.get_by_text("(5) layer 1: bias")).to_be_visible()
+
+
+def test_a_run_tells_what_its_model_takes_and_gives(page: Page, links: dict[str, str]) -> None:
+    page.goto(f"{links['run']}/artifacts/model")
+    expect(page.get_by_text("Model schema")).to_be_visible()
+    expect(page.get_by_text("Tensor (dtype: float32, shape: [-1,64])")).to_be_visible()
+
+
+def test_a_sweep_has_the_report(page: Page, links: dict[str, str]) -> None:
+    page.goto(f"{links['sweep']}/artifacts/report/index.html")
+    expect(page.frame_locator("iframe").get_by_text("the page of a report")).to_be_visible()
 
 
 def test_nothing_is_asked_of_anyone_else(page: Page, links: dict[str, str]) -> None:

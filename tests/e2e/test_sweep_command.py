@@ -55,6 +55,7 @@ def test_other_launchers_train_the_same_points_to_the_same_numbers(
         "actscope": [HERE],
         "basic": ["hydra/launcher=basic"],
         "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
+        "submitit": ["hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5"],
     }
     store = tracking.locate_store(Tracking(store_uri))
     seen = {}

@@ -155,7 +155,12 @@ def test_a_report_needs_no_more_than_to_read(command: Command, made: Path, home:
     before = content_of(made.parent)
     with read_only(made.parent):
         ended = command("report", f"report.folder={home}/written")
-    assert (ended.code, ended.err) == (0, "")
+        quiet = command("report", f"report.folder={home}/written", "report.attach=false")
+    assert (quiet.code, quiet.err) == (0, "")
+    assert ended.code == 0
+    (line,) = ended.err.splitlines()
+    assert line.startswith("actscope: the report is not attached to its sweep: ")
+    assert f"{made.parent} is read-only" in line
     assert (home / "written" / "quickstart" / "index.html").exists()
     assert content_of(made.parent) == before
 

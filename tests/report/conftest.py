@@ -1,6 +1,7 @@
 """A real store with real, tiny runs; each study shows one thing."""
 
-from collections.abc import Sequence
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,10 @@ import pytest
 from actscope.config import Activation, DataSource, Model, Point, Tracking, Train, Trajectory
 from actscope.data import load_data
 from actscope.outcome import Outcome
+from actscope.report import explore
+from actscope.report.crew import Crew
+from actscope.report.digests import read_digests
+from actscope.report.frames import StudyRuns
 from actscope.tracking import (
     Store,
     Sweep,
@@ -59,6 +64,12 @@ class Lab:
         ids = self.log(sweep, self.train(points))
         end_sweep(self.store, sweep, "FINISHED")
         return ids
+
+
+def explorer_of(store: Store, title: str, studies: Mapping[str, StudyRuns]) -> bytes:
+    """The explorer's page on runs in a store, by the studies' names on it."""
+    digests = [read_digests(store, study, Crew()) for study in studies.values()]
+    return explore.build(title, studies, dict(ChainMap(*digests)))
 
 
 @pytest.fixture(scope="session")

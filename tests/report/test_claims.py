@@ -519,6 +519,11 @@ def test_the_article_keeps_the_files_of_each_study_apart(article: Path) -> None:
     assert {each["id"] for each in manifest["claims"]} == {c.id for c in read_claims()}
 
 
+def test_the_article_is_attached_to_no_sweep(article: Path, article_lab: Lab) -> None:
+    assert article_lab.store.folder is not None
+    assert not list(article_lab.store.folder.glob("artifacts/article_accuracy/*/*/report"))
+
+
 def test_a_study_that_claims_are_about_has_only_those_on_its_page(
     article_lab: Lab, tmp_path: Path
 ) -> None:

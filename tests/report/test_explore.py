@@ -12,11 +12,11 @@ from actscope.dying import unit_fates
 from actscope.report import explore, frames
 from actscope.report.frames import StudyRuns
 
-from .conftest import MARKUP, Lab
+from .conftest import MARKUP, Lab, explorer_of
 
 
 def page_of(lab: Lab, **studies: StudyRuns) -> str:
-    return explore.build(lab.store, "a title", studies, lambda: None).decode()
+    return explorer_of(lab.store, "a title", studies).decode()
 
 
 def index_of(page: str) -> Any:
@@ -84,7 +84,7 @@ def test_units_of_a_run_that_diverged_are_not_judged(lab: Lab, diverged: str) ->
 def test_markup_from_a_store_is_text(lab: Lab, repeated: tuple[str, str, str]) -> None:
     runs = frames.read_study(lab.store, repeated[0])
     named = replace(runs, runs=runs.runs.assign(activation=MARKUP, variant=MARKUP))
-    page = explore.build(lab.store, MARKUP, {"": named}, lambda: None).decode()
+    page = explorer_of(lab.store, MARKUP, {"": named}).decode()
     assert "<script>alert(" not in page
     (run,) = index_of(page)["runs"]
     assert run["activation"] == run["group"] == MARKUP

@@ -11,9 +11,16 @@ import pandas as pd
 import pytest
 
 from actscope.report.app import main
-from actscope.tracking import fetch_artifact
+from actscope.tracking import (
+    Attempt,
+    Sweep,
+    ensure_experiment,
+    fetch_artifact,
+    find_experiment,
+    read_attempts,
+)
 
-from .conftest import Lab
+from .conftest import RELU, Lab, point
 
 FIGURES = (
     "activation_functions",
@@ -79,7 +86,7 @@ def test_a_report_has_its_page_tables_figures_and_manifest(grid_report: Path) ->
     assert manifest["files"].keys() == contents(grid_report).keys() - {"manifest.json"}
 
 
-def test_the_same_runs_give_the_same_bytes_in_another_process(
+def test_the_same_runs_give_the_same_bytes_in_other_processes(
     lab: Lab, grid: str, grid_report: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "matplotlibrc").write_text("lines.linewidth: 9\nfont.size: 30\n")
@@ -90,6 +97,7 @@ def test_the_same_runs_give_the_same_bytes_in_another_process(
             "actscope.report",
             f"study={grid}",
             f"report.folder={tmp_path}",
+            "report.processes=3",
         ],
         env={
             **os.environ,
@@ -115,6 +123,49 @@ def test_a_report_takes_the_place_of_an_earlier_one(
     (folder / "notes.txt").write_text("a reader's own")
     build(lab, broken[0], tmp_path)
     assert contents(folder) == {**before, "notes.txt": b"a reader's own"}
+
+
+def test_its_pages_are_attached_to_the_newest_sweep(lab: Lab, tmp_path: Path) -> None:
+    study = "attached"
+    lab.run(study, [point(study, RELU, 0.01, 0)])
+    parent = lab.sweep(study).parent_run_id
+    assert parent is not None
+    attached = fetch_artifact(lab.store, study, parent, "report")
+    build(lab, study, tmp_path, "report.attach=false")
+    assert not attached.exists()
+    folder = build(lab, study, tmp_path)
+    pages = {name: (folder / name).read_bytes() for name in ("index.html", "explore.html")}
+    assert contents(attached) == pages
+
+
+def test_a_store_that_takes_no_pages_costs_a_report_a_line(
+    lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = "closed"
+    lab.run(study, [point(study, RELU, 0.01, 0)])
+    (attempt,) = (a for a in attempts(lab, study) if a.is_sweep)
+    fetch_artifact(lab.store, study, attempt.run_id, "report").touch()
+    folder = build(lab, study, tmp_path)
+    said = capsys.readouterr()
+    assert said.out == f"{folder / 'index.html'}\n"
+    assert said.err.startswith("actscope: the report is not attached to its sweep: the store ")
+    assert said.err.count("\n") == 1
+
+
+def test_a_study_without_a_sweep_has_nothing_to_attach_to(
+    lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = "alone"
+    alone = Sweep("s1", study, ensure_experiment(lab.store, study), None)
+    lab.log(alone, lab.train([point(study, RELU, 0.01, 0)]))
+    build(lab, study, tmp_path)
+    assert capsys.readouterr().err == ""
+    (attempt,) = attempts(lab, study)
+    assert not fetch_artifact(lab.store, study, attempt.run_id, "report").exists()
+
+
+def attempts(lab: Lab, study: str) -> list[Attempt]:
+    return read_attempts(lab.store, find_experiment(lab.store, study).experiment_id)
 
 
 @pytest.mark.parametrize("name", FIGURES)

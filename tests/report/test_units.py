@@ -171,8 +171,8 @@ def test_of_many_rates_it_is_said_where_it_begins(fates: pd.DataFrame) -> None:
         for name, last in (("a", 1.0), ("b", 1.0), ("c", 0.5))
         for lr, share in zip(rates, [0.0, 0.1, 0.5, 0.5, last, last], strict=True)
     )
-    ((text,),) = units.in_words(Units(swept, pd.DataFrame(), pd.DataFrame(), 0), swept)
-    assert text.endswith("dead or saturated: at 0.02 with a and b; at no rate with c.")
+    ((text, *_),) = units.in_words(Units(swept, fates, pd.DataFrame(), 0), swept)
+    assert "dead or saturated: at 0.02 with a and b; at no rate with c." in text
 
 
 def test_layer_1_is_followed_from_probe_to_probe() -> None:
@@ -224,38 +224,30 @@ def runs(lab: Lab, grid: str) -> StudyRuns:
     return choose_runs(grid, tracking.read_runs(lab.store, grid))
 
 
-def test_units_are_read_once_a_run(lab: Lab, runs: StudyRuns) -> None:
-    read: list[None] = []
-    found = units.read_units(lab.store, runs, lambda: read.append(None))
-    assert len(read) == 8
+def test_the_units_of_every_run_are_looked_at(lab: Lab, runs: StudyRuns) -> None:
+    found = units.read_units(lab.store, runs)
     assert len(found.fates) == 8 * (4 + 10)
     assert len(found.shares) == 8 * 2
     assert found.unrecorded == 0
+    looks = found.gone.groupby("run_id").size()
+    assert looks.index.tolist() == sorted(runs.used["run_id"])
+    assert len(set(looks)) == 1
 
 
-def test_of_many_runs_only_the_metrics_are_read(
-    lab: Lab, runs: StudyRuns, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looked_at = units.read_units(lab.store, runs, lambda: None)
-    monkeypatch.setattr(units, "MOST_RUNS", 7)
-    found = units.read_units(lab.store, runs, lambda: pytest.fail("a run was read"))
-    assert found.fates.empty
-    pd.testing.assert_frame_equal(found.shares, looked_at.shares)
-    layers = units.by_layer(found)
-    assert [table.name for table in units.tables_of(found, layers)] == ["units"]
-    assert len(list(units.in_words(found, layers))) == 1
-    assert any("More than 7 runs" in note for note in units.notes(found))
+def test_shares_are_those_that_each_run_noted_at_its_end(lab: Lab, runs: StudyRuns) -> None:
+    for row in units.read_units(lab.store, runs).shares.to_dict("records"):
+        for verdict in VERDICTS:
+            noted = runs.unit_shares.loc[row["run_id"], f"{verdict}/layer{row['layer']}"]
+            assert row[verdict] == noted
 
 
 def test_older_runs_without_a_record_are_counted(lab: Lab, grid: str) -> None:
     stored = tracking.read_runs(lab.store, grid)
     metrics = [name for name in stored if name.endswith(("/layer1", "/layer2"))]
     stored.loc[:2, metrics] = np.nan
-    found = units.read_units(lab.store, choose_runs(grid, stored), lambda: None)
+    found = units.read_units(lab.store, choose_runs(grid, stored))
     assert found.unrecorded == 3
     assert found.fates["run_id"].nunique() == 5
-    older = units.read_units(
-        lab.store, choose_runs(grid, stored.drop(columns=metrics)), lambda: None
-    )
+    older = units.read_units(lab.store, choose_runs(grid, stored.drop(columns=metrics)))
     assert older.shares.empty
     assert older.unrecorded == 8

@@ -124,10 +124,11 @@ class TestStudies:
         for told in (
             client(*grid, "tracking=server"),
             client(*grid, MLFLOW_TRACKING_URI=local),
-            client("actscope.report", "study=both"),
+            (report := client("actscope.report", "study=both")),
         ):
             assert told.returncode == 0, told
-        assert (project / "reports/both/index.html").exists()
+        assert report.stderr == ""
+        assert (project / "reports/both/index.html").read_bytes() == attached(store, "both")
         for read in (tracking.read_history, tracking.read_trajectory, tracking.read_probe):
             here, there = (tables(each, read) for each in (Store(local), store))
             assert list(here) == list(there)
@@ -176,6 +177,15 @@ class TestStudies:
         assert_as_logged(store, run_id)
 
 
+def attached(store: Store, study: str) -> bytes:
+    """The page of a report that the newest sweep's run has."""
+    experiment_id = tracking.find_experiment(store, study).experiment_id
+    *_, newest = (a for a in tracking.read_attempts(store, experiment_id) if a.is_sweep)
+    with tempfile.TemporaryDirectory() as folder:
+        path = store.client.download_artifacts(newest.run_id, "report/index.html", folder)
+        return Path(path).read_bytes()
+
+
 def tables(
     store: Store, read: Callable[[Store, str, str], pd.DataFrame]
 ) -> dict[str, pd.DataFrame]:
@@ -212,6 +222,12 @@ class TestWhoMayDoWhat:
         assert client("actscope.status", f"study={STUDY}", **member).returncode == 0
         line = refused(client("actscope", "-m", f"study={STUDY}", *TWO, *TINY, **member))
         assert "forbids that (Permission denied)" in line
+        # He may read it, and so report on it, and change nothing.
+        done = client("actscope.report", f"study={STUDY}", **member)
+        assert done.returncode == 0, done
+        assert "the report is not attached to its sweep: " in done.stderr
+        assert "forbids that (Permission denied)" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
 
     def test_strangers_are_refused(self, team: TeamServer) -> None:
         experiment = "/api/2.0/mlflow/experiments/get?experiment_id=0"

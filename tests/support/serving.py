@@ -19,12 +19,13 @@ from tests.support.tracked import empty_database
 class Server:
     """A server on a port and a folder that stay the same however often it is started."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
         self.folder = folder
+        self.host = host
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.store = Store(f"http://127.0.0.1:{self.port}")
+        self.store = Store(f"http://{host}:{self.port}")
         self.process: subprocess.Popen[bytes] | None = None
         (folder / "mlflow.db").write_bytes(empty_database())
 
@@ -35,7 +36,8 @@ class Server:
                     *(sys.executable, "-m", "mlflow", "server", "--serve-artifacts"),
                     *("--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db"),
                     *("--artifacts-destination", str(self.folder / "artifacts")),
-                    *("--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"),
+                    *("--host", self.host, "--port", str(self.port), "--workers", "1"),
+                    *("--allowed-hosts", f"{self.host}:{self.port}"),
                 ],
                 env={
                     **os.environ,
@@ -68,10 +70,10 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Server]:
+def serving(folder: Path, host: str = "127.0.0.1") -> Iterator[Server]:
     """A server that is up, in a folder that it makes."""
     folder.mkdir()
-    server = Server(folder)
+    server = Server(folder, host)
     try:
         server.start()
         yield server

@@ -8,13 +8,14 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from actscope import tracking
-from actscope.config import Tracking
+from actscope.config import Extras, Tracking
 from actscope.data import load_data
 from actscope.tracking import Cell, Store, Sweep
 from actscope.train import RunResult, train_stack
 from tests.support.making import RELU, make_point
 
 STUDY = "tests"
+NO_EXTRAS = Extras()
 # What read_runs tells of a run that may differ from one store to another.
 OWN = ["run_id", "host", "process", "heartbeat"]
 
@@ -43,8 +44,10 @@ def new_store(folder: Path) -> Store:
     return tracking.open_store(Tracking(f"sqlite:///{folder}/mlruns/mlflow.db"))
 
 
-def begin_sweep(store: Store, results: Sequence[RunResult], sweep_id: str = "s1") -> Sweep:
-    return tracking.begin_sweep(store, STUDY, sweep_id, [Cell.of(r.point) for r in results])
+def begin_sweep(
+    store: Store, results: Sequence[RunResult], sweep_id: str = "s1", extras: Extras = NO_EXTRAS
+) -> Sweep:
+    return tracking.begin_sweep(store, STUDY, sweep_id, [Cell.of(r.point) for r in results], extras)
 
 
 def begin(store: Store, sweep: Sweep, result: RunResult) -> str:
@@ -57,9 +60,11 @@ def log(store: Store, sweep: Sweep, result: RunResult) -> str:
     return run_id
 
 
-def log_study(store: Store, results: Sequence[RunResult], sweep_id: str = "s1") -> list[str]:
+def log_study(
+    store: Store, results: Sequence[RunResult], sweep_id: str = "s1", extras: Extras = NO_EXTRAS
+) -> list[str]:
     """Ids of the runs that a whole sweep leaves."""
-    sweep = begin_sweep(store, results, sweep_id)
+    sweep = begin_sweep(store, results, sweep_id, extras)
     ids = [log(store, sweep, result) for result in results]
     tracking.end_sweep(store, sweep, "FINISHED")
     return ids

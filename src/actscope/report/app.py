@@ -2,8 +2,9 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -19,13 +20,14 @@ from rich.text import Text
 
 from actscope import tracking
 from actscope.command import OneLineParser, exit_code
-from actscope.config import CLOSED, Int, Name, Tracking, check_words, parse, plain
-from actscope.errors import ConfigError, MissingStudyError, ReportError
+from actscope.config import CLOSED, Bool, Int, Name, Tracking, check_words, parse, plain
+from actscope.errors import ConfigError, MissingStudyError, ReportError, StoreError
 from actscope.progress import LateProgress
 from actscope.project import CONF, ROOT
-from actscope.report import claims, frames, page, sections
+from actscope.report import claims, crew, frames, page, sections
 from actscope.report.checks import Ruling
-from actscope.report.claims import Evidence, Verdict
+from actscope.report.claims import Claim, Evidence, ReadFates, Verdict
+from actscope.report.digests import Stored
 from actscope.report.frames import StudyRuns
 from actscope.report.sections import Picture, Prose
 from actscope.tracking import Store
@@ -48,6 +50,8 @@ settings, with their defaults in conf/report.yaml:
   study=NAME           the study whose runs are read
   report.seed=N        whose trajectories are drawn (20170523, or the smallest)
   report.folder=PATH   where the report's own folder is made (reports, in the project)
+  report.attach=BOOL   whether its pages also go to the newest sweep's artifacts (true)
+  report.processes=N   among which the work is shared, 1: none but this (one a core)
   tracking.uri=URI     the store (mlruns/mlflow.db of the project, or MLFLOW_TRACKING_URI)
 
 The same runs give the same files, byte for byte.
@@ -58,10 +62,15 @@ ARTICLE_TITLE = "The article, claim by claim"
 
 @dataclass(frozen=True, config=CLOSED)
 class Report:
-    """Whose trajectories are drawn, and the folder that holds the reports."""
+    """Whose trajectories are drawn; where the report goes; who makes it.
+
+    `attach`: whether its pages also go to the store. `processes`: among which the work is shared.
+    """
 
     seed: Annotated[Int, Field(ge=0)] | None = None
     folder: Annotated[str, Field(min_length=1, max_length=1000)] = "reports"
+    attach: Bool = True
+    processes: Annotated[Int, Field(ge=1)] | None = None
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -71,12 +80,18 @@ class Settings:
     tracking: Tracking
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line asks; the exit code."""
+def main(arguments: Sequence[str] | None = None, *, processes: int = 1) -> int:
+    """Do what the command line asks; the exit code.
+
+    `processes`: of report.processes, where that is not given.
+    """
 
     def obey() -> int:
         command, overrides = _command_of(_command_line().parse_args(arguments).overrides)
-        command(read_settings(overrides))
+        settings = read_settings(overrides)
+        if settings.report.processes is None:
+            settings = replace(settings, report=replace(settings.report, processes=processes))
+        command(settings)
         return 0
 
     return exit_code(obey)
@@ -87,9 +102,10 @@ def build(settings: Settings) -> None:
     store, study = tracking.locate_store(settings.tracking), settings.study
     runs = frames.read_study(store, study)
     own = [claim for claim in claims.read_claims() if claim.study == study]
-    verdicts = claims.judge(own, Evidence({study: runs}, claims.stored_fates(store)))
     part = page.Part(runs, frames.choose_seed(runs, settings.report.seed))
-    _write(settings, store, study, study, [part], verdicts)
+    files = _write(settings, store, study, study, [part], partial(_judged, own, {study: runs}))
+    if settings.report.attach:
+        _attach(store, study, files)
 
 
 def write_figure(name: str, settings: Settings) -> None:
@@ -97,7 +113,9 @@ def write_figure(name: str, settings: Settings) -> None:
     store, study = tracking.locate_store(settings.tracking), settings.study
     runs = frames.read_study(store, study)
     seed = frames.choose_seed(runs, settings.report.seed)
-    files = choose_picture(name, study, sections.contents(store, runs, seed)).files
+    contents = sections.contents(store, runs, seed, Stored(store, runs))
+    picture = choose_picture(name, study, contents)
+    files = sections.Illustration(picture, sections.render(picture.task())).files
     with _writing(settings, study) as folder:
         paths = page.write(files, folder)
     sys.stdout.writelines(f"{path}\n" for path in paths)
@@ -128,8 +146,8 @@ def build_article(settings: Settings) -> None:
     ]
     if not parts:
         raise ReportError("none of the article's studies has a finished run: `make article` trains")
-    verdicts = claims.judge(stated, Evidence(studies, claims.stored_fates(store)))
-    _write(settings, store, "article", ARTICLE_TITLE, parts, verdicts)
+    judge = partial(_judged, stated, studies)
+    _write(settings, store, "article", ARTICLE_TITLE, parts, judge)
 
 
 def print_claims(settings: Settings) -> None:
@@ -175,13 +193,35 @@ def _write(
     name: str,
     title: str,
     parts: Sequence[page.Part],
-    verdicts: Sequence[Verdict],
-) -> None:
-    with LateProgress("reading and drawing", page.steps(parts)) as progress:
-        files = page.build(store, title, parts, verdicts, progress.advance)
+    judge: page.Judge,
+) -> Mapping[str, bytes]:
+    """Write a report and print where its page is; its files by their names."""
+    assert settings.report.processes is not None
+    with (
+        LateProgress("reading and drawing", page.steps(parts)) as progress,
+        crew.hired(settings.report.processes, store) as hands,
+    ):
+        files = page.build(store, title, parts, hands, judge, progress.advance)
     with _writing(settings, name) as folder:
         page.replace(files, folder)
     sys.stdout.write(f"{folder / 'index.html'}\n")
+    return files
+
+
+def _judged(
+    stated: Sequence[Claim], studies: Mapping[str, StudyRuns], read_fates: ReadFates
+) -> Sequence[Verdict]:
+    return claims.judge(stated, Evidence(studies, read_fates))
+
+
+def _attach(store: Store, study: str, files: Mapping[str, bytes]) -> None:
+    """Put a report's pages into the store as well; that it takes none is told and no failure."""
+    pages = {name: data for name, data in files.items() if name.endswith(".html")}
+    try:
+        tracking.attach_report(store, study, pages)
+    except StoreError as error:
+        reason = " ".join(str(error).split())
+        sys.stderr.write(f"actscope: the report is not attached to its sweep: {reason}\n")
 
 
 @contextmanager

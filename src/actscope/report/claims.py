@@ -117,16 +117,21 @@ def studies_of(claims: Sequence[Claim]) -> list[str]:
     return list(dict.fromkeys(claim.study for claim in claims if claim.study is not None))
 
 
-def stored_fates(store: Store) -> ReadFates:
+def stored_fates(store: Store, known: Mapping[str, pd.DataFrame] | None = None) -> ReadFates:
     """Read, once each, what became of a run's units; None where the run has no probes of them.
+
+    `known`: that of some runs, by their ids, which is not read.
 
     Raises:
         ReportError: a file of a run cannot be read.
 
     """
+    at_hand = known or {}
 
     @cache
     def read(study: str, run_id: str) -> pd.DataFrame | None:
+        if run_id in at_hand:
+            return at_hand[run_id]
         try:
             probe = tracking.read_probe(store, study, run_id)
         except OSError:

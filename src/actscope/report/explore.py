@@ -1,19 +1,17 @@
 """The explorer: a page to look at any run of a report, units and accuracy on one axis of steps."""
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
 
-from actscope import tracking
-from actscope.dying import SATURATED_SHARE, unit_fates
+from actscope.dying import SATURATED_SHARE
 from actscope.panels import PANELS, UNITS_SHOWN, Panel
 from actscope.report import series, templates
-from actscope.report.frames import StudyRuns, rate_text, read_run_file
-from actscope.tracking import Store
+from actscope.report.digests import Digest
+from actscope.report.frames import StudyRuns, rate_text
 
 NAME = "explore.html"
 SHOWN = [
@@ -26,23 +24,15 @@ SHOWN_IN_JSON = [
 ]
 
 
-def build(
-    store: Store, title: str, studies: Mapping[str, StudyRuns], on_run: Callable[[], None]
-) -> bytes:
+def build(title: str, studies: Mapping[str, StudyRuns], digests: Mapping[str, Digest]) -> bytes:
     """The page on all used runs of these studies, by the name that each has on it, '' if alone.
 
-    `on_run` is called after each run that is read.
-
-    Raises:
-        ReportError: a file of a run cannot be read.
-
+    `digests`: those of the runs, by their ids.
     """
-    runs, packed = [], []
-    for label, study in studies.items():
-        for run, text in zip(_listed(label, study), _packed(store, study), strict=True):
-            runs.append(run)
-            packed.append(text)
-            on_run()
+    runs = [run for label, study in studies.items() for run in _listed(label, study)]
+    packed = [
+        digests[run_id].packed for study in studies.values() for run_id in study.used["run_id"]
+    ]
     page = templates.load("explore.html.j2").render(
         title=title,
         packed=packed,
@@ -78,31 +68,6 @@ def _listed(label: str, study: StudyRuns) -> Iterator[dict[str, Any]]:
             "outcome": run["outcome"],
             "final": None if pd.isna(run["final"]) else round(100 * run["final"], 2),
         }
-
-
-def _packed(store: Store, study: StudyRuns) -> Iterator[str]:
-    """The series of each used run of the study, packed."""
-    has_probe = study.unit_shares.notna().any(axis=1)
-    # The units of a run that diverged end in the middle of something.
-    asked = [
-        _Asked(run["run_id"], run["outcome"] != "diverged" and bool(has_probe[run["run_id"]]))
-        for run in study.used.to_dict("records")
-    ]
-    return tracking.read_in_order(store, partial(_pack, store, study.study), asked)
-
-
-class _Asked(NamedTuple):
-    run_id: str
-    is_judged: bool  # whether it is known what has become of its units
-
-
-def _pack(store: Store, study: str, asked: _Asked) -> str:
-    def read(table: Callable[[Store, str, str], pd.DataFrame]) -> pd.DataFrame:
-        return read_run_file(table, store, study, asked.run_id)
-
-    trajectory = read(tracking.read_trajectory)
-    fates = unit_fates(trajectory, read(tracking.read_probe)) if asked.is_judged else pd.DataFrame()
-    return series.pack(series.run_series(read(tracking.read_history), trajectory, fates))
 
 
 def _script(package: str, path: str) -> str:

@@ -1,12 +1,13 @@
 """The runs of a study as tidy tables: which count, which do not and why, what is missing."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from actscope import tracking
@@ -131,20 +132,50 @@ def describe_variants(params: pd.DataFrame) -> "pd.Series[str]":
     return pd.Series([texts.get(run_id, "") for run_id in params.index], params.index, dtype="str")
 
 
-def read_accuracy(store: Store, runs: StudyRuns, on_run: Callable[[], None]) -> pd.DataFrame:
-    """Test accuracy after each epoch of the runs that are used and did not diverge.
+def read_accuracy(store: Store, runs: StudyRuns) -> pd.DataFrame:
+    """`gather_accuracy`, from the histories alone.
+
+    Raises:
+        ReportError: a file of a run cannot be read.
+
+    """
+    histories = read_histories(store, runs.study, averaged(runs))
+    return gather_accuracy(runs, [accuracy_by_epoch(history) for history in histories])
+
+
+def averaged(runs: StudyRuns) -> pd.DataFrame:
+    """The runs that are used and did not diverge, and so enter means."""
+    return runs.used[runs.used["outcome"] != "diverged"]
+
+
+def gather_accuracy(runs: StudyRuns, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Test accuracy after each epoch, from `accuracy_by_epoch` of each of `averaged(runs)`.
 
     Columns: POINT, `epoch` (from 1), `accuracy`.
     """
-    finished = runs.used[runs.used["outcome"] != "diverged"]
-    parts = []
-    for history in read_histories(store, runs.study, finished):
-        test = history[history["split"] == "test"]
-        epochs = test["epoch"].round().astype(int)
-        parts.append(test[POINT].assign(epoch=epochs, accuracy=test["accuracy"].astype(float)))
-        on_run()
-    columns = [*POINT, "epoch", "accuracy"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    return one_under_another(averaged(runs)[POINT], found, ["epoch", "accuracy"])
+
+
+def accuracy_by_epoch(history: pd.DataFrame) -> pd.DataFrame:
+    """Columns `epoch` (from 1) and `accuracy`, on the test split, of one run."""
+    of_test = np.flatnonzero(history["split"] == "test")
+    epochs = history["epoch"].to_numpy()[of_test].round().astype(int)
+    accuracy = history["accuracy"].to_numpy(dtype=float)[of_test]
+    return pd.DataFrame({"epoch": epochs, "accuracy": accuracy})
+
+
+def one_under_another(
+    about: pd.DataFrame, tables: Sequence[pd.DataFrame], columns: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Tables, one for each row of `about`, which stands beside each row of its table.
+
+    `columns`: those of the tables, which are there even if no table is.
+    """
+    if not tables:
+        return pd.DataFrame(columns=[*about.columns, *columns])
+    places = np.repeat(np.arange(len(about)), [len(table) for table in tables])
+    beside = about.take(places).reset_index(drop=True)
+    return pd.concat([beside, pd.concat(tables, ignore_index=True)], axis=1)
 
 
 def read_histories(store: Store, study: str, runs: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -249,16 +280,21 @@ def _whole(seed: object) -> int | None:
 
 def _judged(runs: pd.DataFrame, reasons: "pd.Series[str]") -> pd.DataFrame:
     """Add `used` and `why`."""
-    unusable = [_why_unusable(run, reasons[run["run_id"]]) for run in runs.to_dict("records")]
-    runs = runs.assign(used=[not why for why in unusable], why=unusable)
-    usable = runs[runs["used"]].sort_values(["ended", "run_id"])
-    for _, attempts in usable.groupby(POINT):
-        *older, newest = attempts.index
-        word = "the only finished run" if not older else f"newest of {len(attempts)} finished runs"
-        runs.loc[newest, "why"] = f"{word} of its point"
-        runs.loc[older, "used"] = False
-        runs.loc[older, "why"] = f"superseded by {runs.loc[newest, 'run_id']}"
-    return runs
+    why = pd.Series(
+        [_why_unusable(run, reasons[run["run_id"]]) for run in runs.to_dict("records")],
+        runs.index,
+        dtype="str",
+    )
+    is_used = why == ""
+    usable = runs[is_used].sort_values(["ended", "run_id"])
+    attempts = usable.groupby(POINT)["run_id"]
+    count, newest = attempts.transform("size"), attempts.transform("last")
+    is_newest = usable["run_id"] == newest
+    word = "newest of " + count.astype("str") + " finished runs"
+    word = word.mask(count == 1, "the only finished run") + " of its point"
+    why[usable.index] = word.where(is_newest, "superseded by " + newest)
+    is_used[usable.index] = is_newest
+    return runs.assign(used=is_used, why=why)
 
 
 def _why_unusable(run: Mapping[Any, Any], reason: object) -> str:

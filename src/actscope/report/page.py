@@ -10,9 +10,11 @@ import pandas as pd
 
 from actscope.report import edge, explore, frames, stats, tables, templates
 from actscope.report.answer import answer, join
-from actscope.report.claims import Verdict, tally
+from actscope.report.claims import ReadFates, Verdict, stored_fates, tally
+from actscope.report.crew import Crew
+from actscope.report.digests import Digest, Gathered, read_digests
 from actscope.report.frames import StudyRuns, rate_text
-from actscope.report.sections import Picture, contents
+from actscope.report.sections import Illustration, Picture, Prose, contents, render
 from actscope.report.tables import Table
 from actscope.tracking import Store
 
@@ -29,7 +31,7 @@ class Section:
     """What stands under one heading, the words, the pictures, the tables, and all their files."""
 
     paragraphs: list[str] = field(default_factory=list)
-    pictures: list[Picture] = field(default_factory=list)
+    pictures: list[Illustration] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
 
@@ -71,33 +73,42 @@ class Chapter:
     sections: list[tuple[str, str]]
 
 
+Judge = Callable[[ReadFates], Sequence[Verdict]]
+
+
 def build(
     store: Store,
     title: str,
     parts: Sequence[Part],
-    verdicts: Sequence[Verdict] = (),
+    crew: Crew,
+    judge: Judge,
     on_step: Callable[[], None] = lambda: None,
 ) -> dict[str, bytes]:
-    """All files of a report by their names.
+    """All files of a report by their names; they do not depend on the crew.
 
-    `on_step` is called after each run that is read and each figure that is drawn.
+    `judge` gives the verdicts that the page begins with. `on_step` is called after each run that is
+    read and each figure that is drawn.
 
     Raises:
         ReportError: a file of a run cannot be read.
 
     """
+    digests: dict[str, Digest] = {}
+    for part in parts:
+        digests |= read_digests(store, part.runs, crew, on_step)
+    begun = [_begin(store, part, digests, crew) for part in parts]
+    verdicts = judge(stored_fates(store, _known_fates(digests)))
     files: dict[str, bytes] = tables.claim_files(verdicts) if verdicts else {}
     chapters = []
-    for part in parts:
-        sections = _sections(store, part, on_step)
+    for part, items in zip(parts, begun, strict=True):
         own = tables.table_files(part.runs, part.runs.cells, part.comparisons)
+        sections = _sections(items, on_step)
         for section in sections.values():
             own |= section.files
         files |= {_placed(name, part.place): data for name, data in own.items()}
         chapters.append(render_study(part, sections, level=3 if part.place else 2))
     files["index.html"] = render_page(title, chapters, verdicts)
-    studies_explored = {part.label: part.runs for part in parts}
-    files[explore.NAME] = explore.build(store, title, studies_explored, on_step)
+    files[explore.NAME] = explore.build(title, {part.label: part.runs for part in parts}, digests)
     studies = [tables.study_manifest(part.runs, part.seed) for part in parts]
     files["manifest.json"] = tables.manifest(studies, verdicts, files)
     return files
@@ -111,20 +122,45 @@ def steps(parts: Sequence[Part]) -> int:
 def _steps(runs: StudyRuns, seed: int) -> int:
     drawn = runs.used[runs.used["seed"] == seed]
     variants = runs.used["variant"].nunique()
-    return 3 * len(runs.used) + len(drawn.groupby(["variant", "activation"])) + 5 * variants + 3
+    return len(runs.used) + len(drawn.groupby(["variant", "activation"])) + 5 * variants + 3
 
 
-def _sections(store: Store, part: Part, on_step: Callable[[], None]) -> dict[str, Section]:
+Waiting = Callable[[], Illustration]
+
+
+def _begin(
+    store: Store, part: Part, digests: Mapping[str, Digest], crew: Crew
+) -> list[Waiting | Prose]:
+    """What the part shows; its pictures are being drawn and have to be waited for."""
+    return [
+        _begin_picture(item, crew) if isinstance(item, Picture) else item
+        for item in contents(store, part.runs, part.seed, Gathered(part.runs, digests))
+    ]
+
+
+def _begin_picture(picture: Picture, crew: Crew) -> Waiting:
+    rendered = crew.begin(render, picture.task())
+    return lambda: Illustration(picture, rendered())
+
+
+def _known_fates(digests: Mapping[str, Digest]) -> dict[str, pd.DataFrame]:
+    return {run_id: own.judged.fates for run_id, own in digests.items() if own.judged is not None}
+
+
+def _sections(items: Sequence[Waiting | Prose], on_step: Callable[[], None]) -> dict[str, Section]:
     """The sections of the study's own findings, by their titles, in the order of the page."""
     sections: dict[str, Section] = {}
-    for item in contents(store, part.runs, part.seed, on_step):
-        section = sections.setdefault(item.section, Section())
-        if isinstance(item, Picture):
-            section.pictures.append(item)
-        else:
+    for item in items:
+        if isinstance(item, Prose):
+            section = sections.setdefault(item.section, Section())
             section.paragraphs += item.paragraphs
             section.tables += item.tables
-        section.files |= item.files
+            section.files |= item.files
+        else:
+            drawn = item()
+            section = sections.setdefault(drawn.picture.section, Section())
+            section.pictures.append(drawn)
+            section.files |= drawn.files
         on_step()
     return sections
 

@@ -2,9 +2,9 @@
 
 import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from actscope import tracking
 from actscope.report import edge, figures, frames, stats, units
+from actscope.report.digests import Findings
 from actscope.report.frames import StudyRuns, rate_text
 from actscope.report.tables import Table
 from actscope.tracking import Store
@@ -21,33 +22,50 @@ ARTICLE_RATES = {0.01, 0.001}
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A figure, which is drawn when its files are first asked for, and what is said about it."""
+    """A figure that is still to be drawn, and what is said about it.
+
+    `draw` makes it, in any process, from what `data` gives, which nobody needs who does not draw.
+    """
 
     name: str  # of its files, without the ending
     section: str
     caption: str
     alt: str
-    draw: Callable[[], Figure]
+    draw: Callable[..., Figure]
+    data: Callable[[], tuple[Any, ...]] = tuple
 
-    @cached_property
-    def files(self) -> dict[str, bytes]:
-        """Its PNG and SVG, by their names in the report's folder."""
-        with figures.drawing_style():
-            rendered = figures.render(self.draw())
-        return {f"figures/{self.name}.{kind}": data for kind, data in rendered.items()}
+    def task(self) -> Callable[[], Figure]:
+        """What draws it, with its data."""
+        return partial(self.draw, *self.data())
+
+
+def render(task: Callable[[], Figure]) -> dict[str, bytes]:
+    """PNG and SVG of what a picture's task draws, by their kinds."""
+    with figures.drawing_style():
+        return figures.render(task())
+
+
+@dataclass(frozen=True, eq=False)
+class Illustration:
+    """A picture that is drawn; `rendered`: as of `render`."""
+
+    picture: Picture
+    rendered: Mapping[str, bytes]
 
     @property
-    def png(self) -> bytes:
-        return self.files[f"figures/{self.name}.png"]
+    def files(self) -> dict[str, bytes]:
+        """Its PNG and SVG, by their names in the report's folder."""
+        return {f"figures/{self.picture.name}.{kind}": data for kind, data in self.rendered.items()}
 
     @property
     def data_uri(self) -> str:
-        return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
+        return f"data:image/png;base64,{base64.b64encode(self.rendered['png']).decode()}"
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the PNG, which stand at its byte 16 (RFC 2083, 11.2.1)."""
-        return int.from_bytes(self.png[16:20], "big"), int.from_bytes(self.png[20:24], "big")
+        png = self.rendered["png"]
+        return int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +82,11 @@ class Prose:
 
 
 def contents(
-    store: Store, runs: StudyRuns, seed: int, on_step: Callable[[], None] = lambda: None
+    store: Store, runs: StudyRuns, seed: int, findings: Findings
 ) -> Iterator[Picture | Prose]:
     """The pictures, and what is said beside them, in the order of the page.
 
-    `seed`: whose trajectories are drawn. `on_step` is called after each run that is read for a mean
-    over runs.
+    `seed`: whose trajectories are drawn.
 
     Raises:
         ReportError: a file of a run cannot be read, now or when a picture is drawn.
@@ -79,9 +96,9 @@ def contents(
         yield from _edge(runs)
     else:
         yield from _final_accuracy(runs)
-        yield from _accuracy_by_epoch(store, runs, on_step)
+        yield from _accuracy_by_epoch(runs, findings)
     yield from _trajectories(store, runs, seed)
-    yield from _units(store, runs, on_step)
+    yield from _units(runs, findings)
     activations = activations_of(runs)
     yield _picture(
         "activation_functions",
@@ -117,14 +134,10 @@ def _final_accuracy(runs: StudyRuns) -> Iterator[Picture]:
         )
 
 
-def _accuracy_by_epoch(
-    store: Store, runs: StudyRuns, on_step: Callable[[], None]
-) -> Iterator[Picture]:
-    accuracy = cache(partial(frames.read_accuracy, store, runs, on_step))
-
-    def draw(variant: str) -> Figure:
-        curves = stats.summarise_by_epoch(_of(variant, accuracy()))
-        return figures.draw_accuracy(variant, curves, _of(variant, runs.cells))
+def _accuracy_by_epoch(runs: StudyRuns, findings: Findings) -> Iterator[Picture]:
+    def data(variant: str) -> tuple[Any, ...]:
+        curves = stats.summarise_by_epoch(_of(variant, findings.accuracy))
+        return variant, curves, _of(variant, runs.cells)
 
     averaged = runs.cells.loc[runs.cells["n"] > 0, "variant"]
     for variant in dict.fromkeys(averaged):
@@ -134,7 +147,8 @@ def _accuracy_by_epoch(
             "Test accuracy at the end of each epoch: mean over the seeds, with its 95 % t-interval."
             " Runs that diverged are not part of it.",
             "Mean test accuracy by epoch, a line an activation, a panel a learning rate.",
-            partial(draw, variant),
+            figures.draw_accuracy,
+            partial(data, variant),
         )
 
 
@@ -174,9 +188,9 @@ def _edge(runs: StudyRuns) -> Iterator[Picture | Prose]:
         )
 
 
-def _units(store: Store, runs: StudyRuns, on_step: Callable[[], None]) -> Iterator[Picture | Prose]:
+def _units(runs: StudyRuns, findings: Findings) -> Iterator[Picture | Prose]:
     section = "Which units die"
-    found = units.read_units(store, runs, on_step)
+    found = findings.units
     if found.shares.empty:
         yield Prose(section, [units.NOT_RECORDED], [])
         return
@@ -197,7 +211,7 @@ def _units(store: Store, runs: StudyRuns, on_step: Callable[[], None]) -> Iterat
             if is_fine
             else partial(figures.draw_unit_shares, title, own, units.layers_shown(own)),
         )
-    for variant, gone in found.gone.groupby("variant", sort=False) if len(found.gone) else ():
+    for variant, gone in found.gone.groupby("variant", sort=False):
         if gone["step"].min() == gone["step"].max():  # nothing to follow
             continue
         shown = units.shown_rates(gone)
@@ -220,9 +234,6 @@ def _trajectories(store: Store, runs: StudyRuns, seed: int) -> Iterator[Picture]
         used = used.merge(edge.rates_drawn(edge.edges(edge.outcome_map(runs.cells))))
         note = f" {edge.RATES_DRAWN}"
 
-    def draw(title: str, rows: list[dict[Any, Any]]) -> Figure:
-        return figures.draw_trajectories(title, [_drawn(store, runs.study, row) for row in rows])
-
     for (variant, activation), own in used.groupby(["variant", "activation"], sort=False):
         rows = as_columns(own).to_dict("records")
         title = f"{activation}, seed {seed}" + (f", {variant}" if variant else "")
@@ -234,8 +245,14 @@ def _trajectories(store: Store, runs: StudyRuns, seed: int) -> Iterator[Picture]
             f"learns; a flat one is read as a dying unit.{note}",
             f"Five rows of panels for {title}, a column a learning rate: "
             + "; ".join(f"{rate_text(row['lr'])} {row['outcome']}" for row in rows),
-            partial(draw, title, rows),
+            partial(_draw_trajectories, store, runs.study, title, rows),
         )
+
+
+def _draw_trajectories(
+    store: Store, study: str, title: str, rows: Sequence[dict[Any, Any]]
+) -> Figure:
+    return figures.draw_trajectories(title, [_drawn(store, study, row) for row in rows])
 
 
 def _drawn(store: Store, study: str, run: dict[Any, Any]) -> figures.Drawn:
@@ -253,8 +270,13 @@ def as_columns(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _picture(
-    name: str, section: str, caption: str, alt: str, draw: Callable[[], Figure]
+    name: str,
+    section: str,
+    caption: str,
+    alt: str,
+    draw: Callable[..., Figure],
+    data: Callable[[], tuple[Any, ...]] = tuple,
 ) -> Picture:
     # A name from the store must not lead out of the folder.
     safe = re.sub(r"[^A-Za-z0-9_.-]", "-", name)
-    return Picture(safe, section, caption, alt, draw)
+    return Picture(safe, section, caption, alt, draw, data)

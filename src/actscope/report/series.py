@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from actscope.dying import VERDICTS
+from actscope.dying import VERDICTS, Records
 from actscope.history import SPLITS
 
 STEPS_CARRIED = 36
@@ -56,16 +56,17 @@ def run_series(
     ACCURACY_LEVELS; the `levels` [U, K] of a line, from `low` to `high`. `layers` are the first,
     "1", and the output, "-1", as in panels.Panel; none where nothing is recorded.
     """
-    steps = trajectory["step"].unique()
-    places = _carried(len(steps), STEPS_CARRIED)
-    last = trajectory["layer"].max()
+    accuracy = {split: _accuracy(history, split) for split in SPLITS}
+    if trajectory.empty:
+        return {"accuracy": accuracy, "steps": [], "layers": {}}
+    records = Records.of(trajectory)
+    places = _carried(len(records.steps), STEPS_CARRIED)
     return {
-        "accuracy": {split: _accuracy(history[history["split"] == split]) for split in SPLITS},
-        "steps": _differences(steps[places]),
+        "accuracy": accuracy,
+        "steps": _differences(records.steps[places]),
         "layers": {
-            key: _layer(trajectory, places, layer, quantities) | {"since": _since(fates, layer)}
-            for key, layer, quantities in (("1", 1, HIDDEN), ("-1", last, OUTPUT))
-            if len(steps)
+            key: _layer(records, places, layer, quantities) | {"since": _since(fates, layer)}
+            for key, layer, quantities in (("1", 1, HIDDEN), ("-1", records.layers.max(), OUTPUT))
         },
     }
 
@@ -82,23 +83,20 @@ def _carried(count: int, most: int) -> Array:
     return np.unique(places.round().astype(int))
 
 
-def _accuracy(rows: pd.DataFrame) -> dict[str, list[int]]:
-    kept = rows.iloc[_carried(len(rows), ACCURACIES_CARRIED)]
-    levels = _levels(kept["accuracy"].to_numpy(dtype=np.float64), 0, 1, ACCURACY_LEVELS)
-    return {"steps": _differences(kept["step"].to_numpy()), "levels": _differences(levels)}
+def _accuracy(history: pd.DataFrame, split: str) -> dict[str, list[int]]:
+    own = np.flatnonzero(history["split"] == split)
+    kept = own[_carried(len(own), ACCURACIES_CARRIED)]
+    accuracy = history["accuracy"].to_numpy(dtype=np.float64)[kept]
+    levels = _levels(accuracy, 0, 1, ACCURACY_LEVELS)
+    steps = history["step"].to_numpy()[kept]
+    return {"steps": _differences(steps), "levels": _differences(levels)}
 
 
 def _layer(
-    trajectory: pd.DataFrame, places: Array, layer: int, quantities: Mapping[str, Line]
+    records: Records, places: Array, layer: int, quantities: Mapping[str, Line]
 ) -> dict[str, Any]:
-    """The lines of a layer's units, from rows in order of step, layer and unit."""
-    records = trajectory["step"].nunique()
-    first = trajectory[: len(trajectory) // records]
-    units = np.flatnonzero((first["layer"] == layer) & (first["unit"] < UNITS_CARRIED))
-    tables = {
-        name: trajectory[name].to_numpy(dtype=np.float64).reshape(records, -1)[places][:, units]
-        for name in quantities
-    }
+    """The lines of a layer's units."""
+    tables = {name: records.column(name, layer)[places, :UNITS_CARRIED] for name in quantities}
     lines = {name: _lines(table, quantities[name]) for name, table in tables.items()}
     return {"number": int(layer), "lines": lines}
 
@@ -120,8 +118,10 @@ def _since(fates: pd.DataFrame, layer: int) -> dict[str, list[int]]:
 
     Nothing where the units are not judged.
     """
-    own = fates[fates["layer"] == layer] if len(fates) else fates
-    return {name: own[f"{name}_since"].tolist() for name in VERDICTS if len(own)}
+    if fates.empty:
+        return {}
+    own = fates["layer"].to_numpy() == layer
+    return {name: fates[f"{name}_since"].to_numpy()[own].tolist() for name in VERDICTS}
 
 
 def _levels(values: Array, low: float, high: float, parts: int) -> Array:

@@ -6,23 +6,30 @@ actscope.dying defines the verdicts. Here they are counted: a share is a mean ov
 
 # S seeds, T probed steps
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import stats as scipy_stats
 
 from actscope import tracking
-from actscope.dying import NEVER, SATURATED_SHARE, VERDICTS, shares, unit_fates
+from actscope.dying import NEVER, SATURATED_SHARE, VERDICTS, Records, shares, unit_fates
 from actscope.report.answer import join
-from actscope.report.frames import POINT, StudyRuns, rate_text, read_run_file
+from actscope.report.frames import (
+    POINT,
+    StudyRuns,
+    averaged,
+    one_under_another,
+    rate_text,
+    read_run_file,
+)
 from actscope.report.stats import CELL, CONFIDENCE, Estimate, estimate
 from actscope.report.tables import DASH, Table
 from actscope.tracking import Store
 
-MOST_RUNS = 200  # whose units are looked at one by one: a run costs 20 ms and a row a unit
 HIDDEN_ONLY = ["dead", "saturated"]  # verdicts about an activation, which the output layer has none
 GONE = "dead or saturated"
 ALL_RATES = "all"
@@ -59,9 +66,8 @@ class Units:
     `shares`: one row a run and layer: POINT, `run_id`, `layer`, `is_output`, and of each verdict
     the share of the layer's units. `fates`: one row a unit: POINT, `run_id`, `is_output`, and the
     columns of dying.unit_fates. `gone`: one row a run and probed step: POINT, `run_id`, `step`, and
-    `gone`, the share of layer 1 that is dead or saturated. The last two are empty where more than
-    MOST_RUNS runs carry probes. `unrecorded`: how many runs, beside those that diverged, carry
-    none.
+    `gone`, the share of layer 1 that is dead or saturated. `unrecorded`: how many runs, beside
+    those that diverged, carry no probes.
     """
 
     shares: pd.DataFrame
@@ -69,44 +75,73 @@ class Units:
     gone: pd.DataFrame
     unrecorded: int
 
+    @cached_property
+    def eye(self) -> pd.DataFrame:
+        return confusion(self.fates)
 
-def read_units(store: Store, runs: StudyRuns, on_run: Callable[[], None]) -> Units:
-    """Look at the units of all runs that are used, did not diverge and carry probes.
+    @cached_property
+    def swings(self) -> pd.DataFrame:
+        return swings(self.fates)
+
+
+class Judged(NamedTuple):
+    """What has become of the units of one run: `fates` and `gone` of Units, without the run."""
+
+    fates: pd.DataFrame
+    gone: pd.DataFrame
+
+
+def judge(trajectory: pd.DataFrame, probe: pd.DataFrame) -> Judged:
+    fates = unit_fates(trajectory, probe)
+    is_output = fates["layer"] == fates["layer"].max()
+    return Judged(fates.assign(is_output=is_output), gone_by_step(probe))
+
+
+def probed(runs: StudyRuns) -> pd.DataFrame:
+    """The runs that are used, did not diverge and carry probes."""
+    finished = averaged(runs)
+    # The units of a run that diverged end in the middle of something.
+    has_probe = runs.unit_shares.loc[finished["run_id"]].notna().any(axis=1)
+    return finished[has_probe.to_numpy()]
+
+
+def read_units(store: Store, runs: StudyRuns) -> Units:
+    """Look at the units of `probed(runs)`.
 
     Raises:
         ReportError: a file of a run cannot be read.
 
     """
-    finished = runs.used[runs.used["outcome"] != "diverged"]
-    metrics = runs.unit_shares.loc[finished["run_id"]].dropna(how="all")
-    probed = finished[finished["run_id"].isin(metrics.index)]
-    by_run: dict[str, dict[str, float]] = {
-        str(run_id): dict(row.dropna()) for run_id, row in metrics.iterrows()
+    read = partial(_read_judged, store, runs.study)
+    return gather_units(runs, list(tracking.read_in_order(store, read, probed(runs)["run_id"])))
+
+
+def _read_judged(store: Store, study: str, run_id: str) -> Judged:
+    trajectory = read_run_file(tracking.read_trajectory, store, study, run_id)
+    return judge(trajectory, read_run_file(tracking.read_probe, store, study, run_id))
+
+
+def gather_units(runs: StudyRuns, judged: Sequence[Judged]) -> Units:
+    """The units of a study, from what is judged of each of `probed(runs)`."""
+    found = probed(runs)
+    about = found[[*POINT, "run_id"]]
+    by_run = {
+        run_id: shares(own.fates) for run_id, own in zip(about["run_id"], judged, strict=True)
     }
-    fates: list[pd.DataFrame] = []
-    gone: list[pd.DataFrame] = []
-    for run in probed.to_dict("records") if len(probed) <= MOST_RUNS else []:
-        about = {key: run[key] for key in [*POINT, "run_id"]}
-        trajectory = read_run_file(tracking.read_trajectory, store, runs.study, run["run_id"])
-        probe = read_run_file(tracking.read_probe, store, runs.study, run["run_id"])
-        of_run = unit_fates(trajectory, probe)
-        by_run[run["run_id"]] = shares(of_run)
-        fates.append(of_run.assign(**about, is_output=of_run["layer"] == of_run["layer"].max()))
-        gone.append(gone_by_step(probe).assign(**about))
-        on_run()
     return Units(
-        shares=share_rows(probed, by_run),
-        fates=pd.concat(fates, ignore_index=True) if fates else pd.DataFrame(),
-        gone=pd.concat(gone, ignore_index=True) if gone else pd.DataFrame(),
-        unrecorded=len(finished) - len(probed),
+        shares=share_rows(found, by_run),
+        fates=one_under_another(about, [own.fates for own in judged]),
+        gone=one_under_another(about, [own.gone for own in judged]),
+        unrecorded=len(averaged(runs)) - len(found),
     )
 
 
 def gone_by_step(probe: pd.DataFrame) -> pd.DataFrame:
     """Columns `step` and `gone`, the share of layer 1's units that are dead or saturated at it."""
-    first = probe[probe["layer"] == 1]
-    is_gone = (first["zero"] == 1) | (first["negligible"] >= SATURATED_SHARE)
-    return is_gone.astype(float).groupby(first["step"]).mean().rename("gone").reset_index()
+    looks = Records.of(probe)
+    zero, negligible = looks.column("zero", 1), looks.column("negligible", 1)
+    is_gone = (zero == 1) | (negligible >= SATURATED_SHARE)
+    return pd.DataFrame({"step": looks.steps, "gone": is_gone.mean(axis=1)})
 
 
 def share_rows(runs: pd.DataFrame, by_run: dict[str, dict[str, float]]) -> pd.DataFrame:
@@ -137,12 +172,13 @@ def by_layer(units: Units) -> pd.DataFrame:
     units over the runs, `v_mean`, `v_sd`, `v_low` and `v_high`, and `v_onset`, the median step
     since when, over the units of all the runs of which it holds; `revivals`, how often a dead unit
     came back, in all. NaN is what is not there: a dead unit in the output layer, the interval of a
-    single run, the onset of what never began or was not looked at.
+    single run, the onset of what never began.
     """
     rows: list[dict[str, Any]] = []
+    fates_of = dict(iter(units.fates.groupby([*CELL, "layer"], sort=False)))
     for key, runs in units.shares.groupby([*CELL, "layer"], sort=False):
         assert isinstance(key, tuple)
-        fates = _of(units.fates, dict(zip([*CELL, "layer"], key, strict=True)))
+        fates = fates_of[key]
         is_output = bool(runs["is_output"].iloc[0])
         row = {**dict(zip([*CELL, "layer"], key, strict=True)), "is_output": is_output}
         row["n"] = len(runs)
@@ -150,13 +186,13 @@ def by_layer(units: Units) -> pd.DataFrame:
             is_known = not (is_output and verdict in HIDDEN_ONLY)
             found = estimate(runs[verdict].to_numpy(dtype=float)[: None if is_known else 0])
             row |= _columns(verdict, found) | {f"{verdict}_onset": _onset(fates, verdict)}
-        row["revivals"] = np.nan if fates.empty or is_output else fates["revivals"].sum()
+        row["revivals"] = np.nan if is_output else fates["revivals"].sum()
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def _onset(fates: pd.DataFrame, verdict: str) -> float:
-    since = fates.loc[fates[verdict], f"{verdict}_since"] if len(fates) else pd.Series(dtype=float)
+    since = fates.loc[fates[verdict], f"{verdict}_since"]
     return float(since[since != NEVER].median()) if (since != NEVER).any() else float("nan")
 
 
@@ -296,24 +332,18 @@ def in_words(units: Units, layers: pd.DataFrame) -> Iterator[list[str]]:
     `layers` is `by_layer(units)`.
     """
     for variant, own in layers.groupby("variant", sort=False):
-        fates = _of(units.fates, {"variant": variant})
+        fates = units.fates[units.fates["variant"] == variant]
         start = f"With {variant!s}: " if variant else ""
         gone = start + _on_the_gone(own[own["layer"] == 1])
-        if fates.empty:
-            yield [gone]
-        else:
-            others = [" ".join(_on_the_eye(fates)), _on_swings(fates)]
-            yield [" ".join([gone, *_on_revivals(fates)]), *others]
+        eye = units.eye[(units.eye["variant"] == variant) & (units.eye["lr"] == ALL_RATES)]
+        swing = units.swings[units.swings["variant"] == variant].iloc[-1]
+        others = [" ".join(_on_the_eye(eye, fates)), _on_swings(swing)]
+        yield [" ".join([gone, *_on_revivals(fates)]), *others]
 
 
 def notes(units: Units) -> list[str]:
     """What a reader must know of how the numbers came about."""
     said = [DEFINITIONS]
-    if units.fates.empty:
-        said.append(
-            f"More than {MOST_RUNS} runs carry probes: the shares are those that each run noted at "
-            "its end; since when, what the eye sees and the swing are not looked at here."
-        )
     if units.unrecorded:
         said.append(f"Not recorded, and not counted here: {units.unrecorded} older runs.")
     return said
@@ -369,9 +399,8 @@ def _on_revivals(fates: pd.DataFrame) -> Iterator[str]:
         yield "No dead unit ever came back."
 
 
-def _on_the_eye(fates: pd.DataFrame) -> Iterator[str]:
-    table = confusion(fates)
-    for row in table[table["lr"] == ALL_RATES].to_dict("records"):
+def _on_the_eye(eye: pd.DataFrame, fates: pd.DataFrame) -> Iterator[str]:
+    for row in eye.to_dict("records"):
         flat, true = row["tp"] + row["fp"], row["tp"] + row["fn"]
         units, truth = f"{row['layers']} units", row["truth"]
         if flat == 0 and true == 0:
@@ -391,8 +420,7 @@ def _on_false_alarms(fates: pd.DataFrame) -> str:
     return f"Flat without being so: {join(named)}."
 
 
-def _on_swings(fates: pd.DataFrame) -> str:
-    row = swings(fates).iloc[-1]
+def _on_swings(row: "pd.Series[Any]") -> str:
     if row["flat"] == 0:
         return "No unit of layer 1 went flat, so there is no swing to tell of."
     swung = row["flat"] - row["from_start"]
@@ -416,34 +444,29 @@ def _on_swings(fates: pd.DataFrame) -> str:
 
 def tables_of(units: Units, layers: pd.DataFrame) -> list[Table]:
     """The tables of the section; `layers` is `by_layer(units)`."""
-    found = [
+    return [
         Table(
             "units",
             "Share of the units with each verdict (mean over runs, with its 95 % t-interval), "
             "median step since when, and revivals of dead units",
             layers,
             readable_by_layer(layers),
-        )
+        ),
+        Table(
+            "flat_against_truth",
+            "A flat line as a sign: precision and recall, of all units (with Wilson's 95 % "
+            "interval) and as a mean over the runs in which they are defined (95 % t-interval)",
+            units.eye,
+            readable_confusion(units.eye),
+        ),
+        Table(
+            "swings",
+            "Layer 1's flat units: share that had moved to the negative side when they went "
+            "flat, of all units and as a mean over runs, with 95 % intervals as above",
+            units.swings,
+            readable_swings(units.swings),
+        ),
     ]
-    if len(units.fates):
-        eye, swing = confusion(units.fates), swings(units.fates)
-        found += [
-            Table(
-                "flat_against_truth",
-                "A flat line as a sign: precision and recall, of all units (with Wilson's 95 % "
-                "interval) and as a mean over the runs in which they are defined (95 % t-interval)",
-                eye,
-                readable_confusion(eye),
-            ),
-            Table(
-                "swings",
-                "Layer 1's flat units: share that had moved to the negative side when they went "
-                "flat, of all units and as a mean over runs, with 95 % intervals as above",
-                swing,
-                readable_swings(swing),
-            ),
-        ]
-    return found
 
 
 def readable_by_layer(table: pd.DataFrame) -> pd.DataFrame:
@@ -457,13 +480,9 @@ def readable_by_layer(table: pd.DataFrame) -> pd.DataFrame:
     rows = table.to_dict("records")
     for verdict in VERDICTS:
         columns[f"{verdict}, %"] = [share_with_interval(row, verdict) for row in rows]
-    is_looked_at = table["revivals"].notna().any()
-    if is_looked_at:
-        for verdict in VERDICTS:
-            columns[f"{verdict} since step"] = [onset_text(row, verdict) for row in rows]
-        columns["revivals"] = [
-            DASH if row["is_output"] else f"{row['revivals']:.0f}" for row in rows
-        ]
+    for verdict in VERDICTS:
+        columns[f"{verdict} since step"] = [onset_text(row, verdict) for row in rows]
+    columns["revivals"] = [DASH if row["is_output"] else f"{row['revivals']:.0f}" for row in rows]
     return _without_empty_variant(pd.DataFrame(columns))
 
 
@@ -582,9 +601,3 @@ def _named(table: pd.DataFrame) -> dict[str, Any]:
 
 def _without_empty_variant(table: pd.DataFrame) -> pd.DataFrame:
     return table if table["variant"].any() else table.drop(columns="variant")
-
-
-def _of(rows: pd.DataFrame, key: dict[str, Any]) -> pd.DataFrame:
-    for name, value in key.items() if len(rows) else ():
-        rows = rows[rows[name] == value]
-    return rows

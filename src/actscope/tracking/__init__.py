@@ -5,12 +5,15 @@ import os
 # Read by mlflow: by default it phones home, and it asks a server that is away for four minutes.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+# Else a model's requirements are those of whatever project of uv's the current directory is in.
+os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
 # Else it asks a server for every run that ends, to print its address.
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 from actscope.tracking.attempts import Attempt, read_attempts
 from actscope.tracking.exchange import Arrival, Shipment, find_shipment, pack, take_in
 from actscope.tracking.heartbeat import beating, is_alive
+from actscope.tracking.lost import LOST, close_as_lost, is_open
 from actscope.tracking.machine import machine_watched
 from actscope.tracking.notes import view_addresses
 from actscope.tracking.parcel import Parcel, logged_artifacts, sha256_of_file
@@ -23,6 +26,7 @@ from actscope.tracking.reading import (
     read_runs,
     read_trajectory,
 )
+from actscope.tracking.reports import attach_report
 from actscope.tracking.spool import (
     deliver_spooled,
     is_away,
@@ -77,6 +81,7 @@ from actscope.tracking.writing import (
 )
 
 __all__ = [
+    "LOST",
     "STORE_ERRORS",
     "Address",
     "Arrival",
@@ -88,6 +93,7 @@ __all__ = [
     "Stray",
     "Sweep",
     "artifact_folder",
+    "attach_report",
     "beating",
     "begin_run",
     "begin_sweep",
@@ -95,6 +101,7 @@ __all__ = [
     "check_database",
     "claimed_elsewhere",
     "close_abandoned",
+    "close_as_lost",
     "current_platform",
     "deliver_spooled",
     "describe",
@@ -111,6 +118,7 @@ __all__ = [
     "finish_run",
     "is_alive",
     "is_away",
+    "is_open",
     "living_sweeps",
     "locate_store",
     "logged_artifacts",

@@ -23,6 +23,7 @@ from actscope.tracking.parcel import (
     verify_artifacts,
 )
 from actscope.tracking.reading import fetch_artifact, read_in_order, search
+from actscope.tracking.reports import REPORT
 from actscope.tracking.spool import in_a_line, spool_folder
 from actscope.tracking.store import (
     STORE_ERRORS,
@@ -97,6 +98,9 @@ def pack(
         folder = _artifact_folder(store, parcel, scratch)
         metrics = sorted(_metrics(store, run), key=_metric_order)
     artifacts = verify_artifacts(parcel.name, logged_artifacts(parcel.tags) or {}, folder)
+    if parcel.tags.get(KIND_TAG) == "sweep":
+        # It is built anew wherever the runs are; they alone decide what an archive holds.
+        artifacts = {n: h for n, h in artifacts.items() if n.partition("/")[0] != REPORT}
     here_only = {ARTIFACTS_TAG, *signs_of_life()}
     if parcel.tags.get(PARENT_TAG) not in sweeps:
         here_only.add(PARENT_TAG)

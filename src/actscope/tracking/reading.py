@@ -1,7 +1,8 @@
 """Runs on their way out of the store, as tables."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
@@ -13,13 +14,13 @@ import pandas as pd
 from mlflow.entities import Run, ViewType
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from pyarrow import parquet  # type: ignore[import-untyped]
 
 from actscope.errors import MissingStudyError
-from actscope.tracking.store import Store, find_experiment, store_errors
+from actscope.tracking.store import Store, connected, find_experiment, store_errors
 
 RUNS_A_PAGE = 1000  # MLflow's limit
 READERS = 8  # within the ten connections that a session of MLflow's keeps open
-READERS_AHEAD = 2 * READERS
 
 Key = TypeVar("Key")
 Content = TypeVar("Content")
@@ -37,8 +38,9 @@ def read_runs(store: Store, study: str) -> pd.DataFrame:
 
     """
     experiment = find_experiment(store, study)
-    runs = search(store, experiment.experiment_id, "tags.`actscope.kind` = 'point'")
-    rows = [_run_row(run) for run in runs]
+    rows_of = _from_server if store.folder is None else _from_sqlite
+    with store_errors(store):
+        rows = list(rows_of(store, experiment.experiment_id))
     frame = pd.DataFrame(rows)
     return frame.sort_values(["started", "run_id"], ignore_index=True) if rows else frame
 
@@ -101,25 +103,30 @@ def _repository(location: str, store_uri: str) -> ArtifactRepository:
 
 
 def _read_table(store: Store, study: str, run_id: str, name: str) -> pd.DataFrame:
-    with fetched(store, study, run_id, name) as path:
-        return pd.read_parquet(path)
+    # By pandas it would take twice as long: such tables are small and many.
+    with fetched(store, study, run_id, name) as path, parquet.ParquetFile(path) as file:
+        table: pd.DataFrame = file.read(use_threads=False).to_pandas()
+    return table
 
 
 def read_in_order(
-    store: Store, read: Callable[[Key], Content], keys: Iterable[Key]
+    store: Store,
+    read: Callable[[Key], Content],
+    keys: Iterable[Key],
+    readers: int = READERS,
 ) -> Iterator[Content]:
-    """What `read` gives for each key, in their order; of a server several are read at once.
+    """What `read` gives for each key, in their order; of a server `readers` are read at once.
 
     It reads ahead of whom it is for, but not far: a study's tables need not fit into memory.
     """
     if store.folder is not None:
         yield from map(read, keys)
         return
-    with ThreadPoolExecutor(READERS) as pool:
+    with ThreadPoolExecutor(readers) as pool:
         ahead: deque[Future[Content]] = deque()
         for key in keys:
             ahead.append(pool.submit(read, key))
-            if len(ahead) > READERS_AHEAD:
+            if len(ahead) > 2 * readers:
                 yield ahead.popleft().result()
         for future in ahead:
             yield future.result()
@@ -142,14 +149,42 @@ def search(store: Store, experiment_id: str, query: str) -> Iterator[Run]:
             return
 
 
-def _run_row(run: Run) -> dict[str, Any]:
-    tags = run.data.tags
+def _from_server(store: Store, experiment_id: str) -> Iterator[dict[str, Any]]:
+    for run in search(store, experiment_id, "tags.`actscope.kind` = 'point'"):
+        info, data = run.info, run.data
+        about = (info.run_id, info.run_name, info.status, info.start_time, info.end_time)
+        yield _run_row(about, data.tags) | data.params | data.metrics
+
+
+def _from_sqlite(store: Store, experiment_id: str) -> Iterator[dict[str, Any]]:
+    """The same, in a tenth of the time that MLflow's search takes for a thousand runs."""
+    with connected(store) as database:
+
+        def select(columns: str, table: str) -> Iterator[Any]:
+            query = (
+                f"SELECT {columns} FROM {table} WHERE run_uuid IN ("  # noqa: S608 - fixed words
+                "SELECT run_uuid FROM runs JOIN tags USING (run_uuid) "
+                "WHERE experiment_id = ? AND lifecycle_stage = 'active' "
+                "AND key = 'actscope.kind' AND value = 'point')"
+            )
+            return database.execute(query, [experiment_id])
+
+        tags: dict[str, dict[str, str]] = defaultdict(dict)
+        for run_id, key, value in select("run_uuid, key, value", "tags"):
+            tags[run_id][key] = value
+        logged: dict[str, dict[str, Any]] = defaultdict(dict)
+        for run_id, key, value in select("run_uuid, key, value", "params"):
+            logged[run_id][key] = value
+        for run_id, key, value, is_nan in select("run_uuid, key, value, is_nan", "latest_metrics"):
+            logged[run_id][key] = math.nan if is_nan else value
+        for about in select("run_uuid, name, status, start_time, end_time", "runs"):
+            yield _run_row(about, tags[about[0]]) | logged[about[0]]
+
+
+def _run_row(about: Sequence[Any], tags: Mapping[str, str]) -> dict[str, Any]:
+    """`about`: id, name, status, start and end of a run."""
     return {
-        "run_id": run.info.run_id,
-        "name": run.info.run_name,
-        "status": run.info.status,
-        "started": run.info.start_time,
-        "ended": run.info.end_time,
+        **dict(zip(("run_id", "name", "status", "started", "ended"), about, strict=True)),
         **{
             key: tags.get(f"actscope.{key}")
             for key in (
@@ -164,6 +199,4 @@ def _run_row(run: Run) -> dict[str, Any]:
         },
         "commit": tags.get("mlflow.source.git.commit"),
         "dirty": tags.get("actscope.git_dirty"),
-        **run.data.params,
-        **run.data.metrics,
     }

@@ -181,7 +181,9 @@ def _deliver(store: Store, path: Path) -> str:
     experiment_id = ensure_experiment(store, parcel.study)
     query = f"tags.`{PARCEL_TAG}` = '{parcel.id}'"
     attempts = {run.info.run_id: run.info.status for run in search(store, experiment_id, query)}
-    if parcel.status not in attempts.values():
+    if parcel.status not in attempts.values() and not _is_finished_by_another(
+        store, experiment_id, parcel
+    ):
         if parcel.run_id is not None and attempts.pop(parcel.run_id, None) == "RUNNING":
             log_inputs(store, parcel.run_id, parcel)
             fill_run(store, parcel.run_id, parcel, path / ARTIFACTS)
@@ -192,6 +194,21 @@ def _deliver(store: Store, path: Path) -> str:
             store.client.delete_run(run_id)
     _remove(path)
     return parcel.name
+
+
+def _is_finished_by_another(store: Store, experiment_id: str, parcel: Parcel) -> bool:
+    """Whether the parcel's sweep has a finished run of its point.
+
+    A worker that was cut off from all others keeps what another was then given to train.
+    """
+    signature = parcel.tags.get("actscope.signature")
+    if parcel.status != "FINISHED" or parcel.sweep is None or signature is None:
+        return False
+    query = f"tags.`actscope.signature` = '{signature}' and attributes.status = 'FINISHED'"
+    return any(
+        run.data.tags.get("actscope.sweep") == parcel.sweep
+        for run in search(store, experiment_id, query)
+    )
 
 
 def _remove(path: Path) -> None:

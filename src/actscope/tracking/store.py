@@ -125,7 +125,7 @@ def open_store(tracking: Tracking, *, to_write: bool = True) -> Store:
             _create_if_missing(store.database)
             _check_database(store, store.database)
             if to_write:
-                _check_writable(store, store.database)
+                check_writable(store, store.database)
         with _briefly():
             store.client.search_experiments(max_results=1)
     return store
@@ -310,7 +310,8 @@ def _query_schema(store: Store, seconds: float) -> tuple[set[str], str | None]:
         return tables, None if row is None else str(row[0])
 
 
-def _check_writable(store: Store, path: Path) -> None:
+def check_writable(store: Store, path: Path) -> None:
+    """Raise StoreError unless this user may write to the database and where artifacts go."""
     for place in (path.parent, path, path.parent / "artifacts"):
         if place.exists() and not os.access(place, os.W_OK):
             raise _read_only(store, place)

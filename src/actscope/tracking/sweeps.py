@@ -12,18 +12,20 @@ import numpy as np
 import pandas as pd
 import torch
 
-from actscope.config import Point, flat_settings
+from actscope.config import Extras, Point, flat_settings
 from actscope.data import load_data
 from actscope.project import git_state
 from actscope.signature import Signature, signature_of
 from actscope.tracking.attempts import Attempt, read_attempts
 from actscope.tracking.heartbeat import is_alive, signs_of_life
+from actscope.tracking.lost import LOST, close, close_second_ones
 from actscope.tracking.notes import NOTE, about_sweep, study_tags
 from actscope.tracking.reading import fetched
 from actscope.tracking.store import Store, ensure_experiment
 
 GRID = "grid.jsonl"
 SECONDS_BETWEEN_LOOKS = 0.2
+NO_EXTRAS = Extras()
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Sweep:
     study: str
     experiment_id: str
     parent_run_id: str | None
+    extras: Extras = NO_EXTRAS
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,9 @@ class Cell:
         return cls(fields["name"], fields["settings"], Signature(**fields["signature"]))
 
 
-def begin_sweep(store: Store, study: str, sweep_id: str, grid: Sequence[Cell]) -> Sweep:
+def begin_sweep(
+    store: Store, study: str, sweep_id: str, grid: Sequence[Cell], extras: Extras = NO_EXTRAS
+) -> Sweep:
     """Make the study's experiment, if it is new, and the parent run, which announces the grid.
 
     Of two sweeps with points in common the one with the lower ticket trains them: Lamport's bakery
@@ -81,7 +86,7 @@ def begin_sweep(store: Store, study: str, sweep_id: str, grid: Sequence[Cell]) -
     store.client.log_text(run_id, "\n".join(cell.to_json() for cell in grid), GRID)
     taken = [_ticket(attempt) for attempt in read_attempts(store, experiment_id)]
     store.client.set_tag(run_id, "actscope.ticket", str(1 + max(taken)))
-    return Sweep(sweep_id, study, experiment_id, run_id)
+    return Sweep(sweep_id, study, experiment_id, run_id, extras)
 
 
 def summarise_sweep(store: Store, sweep: Sweep, cells: pd.DataFrame) -> None:
@@ -94,10 +99,15 @@ def summarise_sweep(store: Store, sweep: Sweep, cells: pd.DataFrame) -> None:
 
 def end_sweep(store: Store, sweep: Sweep, status: str) -> None:
     """Close the parent run, and as KILLED what a lost worker or an interrupt left open under it."""
-    for attempt in read_attempts(store, sweep.experiment_id):
-        is_own = attempt.tags.get("sweep") == sweep.id and attempt.run_id != sweep.parent_run_id
-        if is_own and attempt.is_open:
-            _close(store, attempt, "its worker was lost, or its sweep interrupted")
+    own = [
+        attempt
+        for attempt in read_attempts(store, sweep.experiment_id)
+        if attempt.tags.get("sweep") == sweep.id and attempt.run_id != sweep.parent_run_id
+    ]
+    for attempt in own:
+        if attempt.is_open:
+            close(store, attempt.run_id, LOST)
+    close_second_ones(store, own)
     if sweep.parent_run_id is not None:
         store.client.set_terminated(sweep.parent_run_id, status)
 
@@ -106,7 +116,7 @@ def close_abandoned(store: Store, experiment_id: str) -> list[Attempt]:
     """Close as KILLED the runs whose process died without closing them, and tell which."""
     abandoned = find_abandoned(read_attempts(store, experiment_id))
     for attempt in abandoned:
-        _close(store, attempt, "its process died without closing it")
+        close(store, attempt.run_id, "its process died without closing it")
     return abandoned
 
 
@@ -183,8 +193,3 @@ def current_platform() -> Mapping[str, str]:
 
 def _ticket(attempt: Attempt) -> int:
     return int(attempt.tags.get("ticket", 0))
-
-
-def _close(store: Store, attempt: Attempt, reason: str) -> None:
-    store.client.set_tag(attempt.run_id, "actscope.reason", reason)
-    store.client.set_terminated(attempt.run_id, "KILLED")

@@ -14,13 +14,14 @@ from typing import Literal
 import pandas as pd
 
 from actscope import artifacts
-from actscope.config import Point, flat_settings
+from actscope.config import Extras, Point, flat_settings
 from actscope.data import Data
 from actscope.dying import shares, unit_fates
 from actscope.errors import StoreError, first_line
 from actscope.history import by_epoch, final_and_best
 from actscope.signature import signature_of
 from actscope.tracking.heartbeat import signs_of_life
+from actscope.tracking.model import save_model
 from actscope.tracking.parcel import (
     PARCEL_TAG,
     Input,
@@ -35,7 +36,7 @@ from actscope.tracking.parcel import (
 )
 from actscope.tracking.spool import is_away, is_known_away, keep, note_away
 from actscope.tracking.store import STORE_ERRORS, Store
-from actscope.tracking.sweeps import Sweep, origin
+from actscope.tracking.sweeps import NO_EXTRAS, Sweep, origin
 from actscope.train import RunResult
 from actscope.trajectory import thinned_series
 
@@ -53,6 +54,7 @@ class Begun:
     run_id: str
     parcel: Parcel
     artifact_uri: str | None = None
+    extras: Extras = NO_EXTRAS
 
 
 def begin_run(store: Store, sweep: Sweep, point: Point, data: Data) -> str:
@@ -69,7 +71,7 @@ def begin_run(store: Store, sweep: Sweep, point: Point, data: Data) -> str:
         params={key: str(value) for key, value in flat_settings(point).items()},
         inputs=(_input(data),),
     )
-    begun = _open(store, sweep.experiment_id, parcel)
+    begun = replace(_open(store, sweep.experiment_id, parcel), extras=sweep.extras)
     _begun[begun.run_id] = begun
     return begun.run_id
 
@@ -96,20 +98,24 @@ def show_progress(store: Store, run_id: str, history: pd.DataFrame) -> None:
 
 def finish_run(store: Store, run_id: str, result: RunResult) -> None:
     """Log what came of a point and close its run as FINISHED, or spool it if the store is away."""
+    begun = _find(store, run_id)
     tags = {"actscope.outcome": str(result.outcome), "mlflow.note.content": describe(result)}
     if result.diverged_at is not None:
         tags["actscope.diverged_at"] = str(result.diverged_at)
     with tempfile.TemporaryDirectory(prefix="actscope-") as folder:
-        artifacts.write(result, Path(folder))
-        _end(store, run_id, "FINISHED", tags, Path(folder), _metrics(result))
+        artifacts.write(result, Path(folder), plotly=begun.extras.plotly)
+        if begun.extras.model:
+            tags |= save_model(result, Path(folder))
+        _end(store, begun, "FINISHED", tags, Path(folder), _metrics(result))
 
 
 def fail_run(store: Store, run_id: str, error: Exception) -> None:
     """Close a run as FAILED, or spool it, with the reason and the traceback as an artifact."""
+    begun = _find(store, run_id)
     with tempfile.TemporaryDirectory(prefix="actscope-") as folder:
         text = "".join(traceback.format_exception(error))
         (Path(folder) / "traceback.txt").write_text(text)
-        _end(store, run_id, "FAILED", {"actscope.reason": first_line(error)[:500]}, Path(folder))
+        _end(store, begun, "FAILED", {"actscope.reason": first_line(error)[:500]}, Path(folder))
 
 
 def _open(store: Store, experiment_id: str, parcel: Parcel) -> Begun:
@@ -130,13 +136,12 @@ def _open(store: Store, experiment_id: str, parcel: Parcel) -> Begun:
 
 def _end(
     store: Store,
-    run_id: str,
+    begun: Begun,
     status: Literal["FINISHED", "FAILED"],
     tags: Mapping[str, str],
     folder: Path,
     metrics: Iterable[MetricRow] = (),
 ) -> None:
-    begun = _begun[run_id] if run_id in _begun else _look_up(store, run_id)
     shown = begun.parcel.metrics
     news = _new(shown, metrics)
     parcel = replace(
@@ -149,7 +154,7 @@ def _end(
     )
     if not _filled(store, begun, parcel, folder):
         keep(store, replace(parcel, metrics=(*shown, *news)), folder)
-    _begun.pop(run_id, None)
+    _begun.pop(begun.run_id, None)
 
 
 def _filled(store: Store, begun: Begun, parcel: Parcel, folder: Path) -> bool:
@@ -166,8 +171,10 @@ def _filled(store: Store, begun: Begun, parcel: Parcel, folder: Path) -> bool:
     return True
 
 
-def _look_up(store: Store, run_id: str) -> Begun:
-    """What the store knows of a run that another process has begun."""
+def _find(store: Store, run_id: str) -> Begun:
+    """What this process knows of a run, or the store of one that another process has begun."""
+    if run_id in _begun:
+        return _begun[run_id]
     if run_id.startswith(SPOOLED):
         raise StoreError(f"run {run_id} was begun by another process while the store was away")
     run = store.client.get_run(run_id)

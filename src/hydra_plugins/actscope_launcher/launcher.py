@@ -3,7 +3,7 @@
 Hydra imports this at every start, so it stays light.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.actscope_launcher.compose import compose_all
 
@@ -27,8 +27,18 @@ class Job:
     config: DictConfig
 
 
-# (jobs, the sweep's folder, workers, stack size) -> of each job its return value or exception
-TrainGrid = Callable[[Sequence[Job], Path, int | None, int], Sequence[Any]]
+@dataclass(frozen=True)
+class Means:
+    """What a grid is to be trained with, as a user gives it: see ActscopeLauncherConf."""
+
+    workers: int | None
+    stack_size: int
+    scheduler: str | None = None
+    cluster: Mapping[str, Any] | None = None
+
+
+# (jobs, the sweep's folder, means) -> of each job its return value or exception
+TrainGrid = Callable[[Sequence[Job], Path, Means], Sequence[Any]]
 
 
 def trains_grids_with(train_grid: TrainGrid) -> Callable[[Task], Task]:
@@ -46,6 +56,9 @@ class ActscopeLauncherConf:
     _target_: str = "hydra_plugins.actscope_launcher.launcher.ActscopeLauncher"
     workers: int | None = None  # processes; null: one a core; 0: this process alone
     stack_size: int = 20  # points trained together; more overflow a CPU's caches
+    scheduler: str | None = None  # tcp://host:8786, of a Dask cluster that runs already
+    cluster: Any = None  # of a Dask cluster to start: its class as `_target_`, and its arguments
+    _recursive_: bool = False  # what `cluster` names is started only when there is work
 
 
 @dataclass
@@ -73,10 +86,12 @@ class ActscopeSweeper(BasicSweeper):
 class ActscopeLauncher(BasicLauncher):
     """Trains marked task functions grid by grid; any other one as the basic launcher does."""
 
-    def __init__(self, workers: int | None, stack_size: int) -> None:
+    def __init__(
+        self, workers: int | None, stack_size: int, scheduler: str | None, cluster: Any
+    ) -> None:
         super().__init__()
-        self.workers = workers
-        self.stack_size = stack_size
+        named = OmegaConf.to_container(cluster, resolve=True) if cluster is not None else None
+        self.means = Means(workers, stack_size, scheduler, named)  # type: ignore[arg-type]
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
@@ -92,7 +107,7 @@ class ActscopeLauncher(BasicLauncher):
         folder.mkdir(parents=True, exist_ok=True)
         configs = compose_all(self.hydra_context.config_loader, self.config, job_overrides)
         jobs = [Job(*job) for job in zip(job_overrides, configs, strict=True)]
-        values = train_grid(jobs, folder, self.workers, self.stack_size)
+        values = train_grid(jobs, folder, self.means)
         name = self.config.hydra.job.name
         return [
             _job_return(job, value, folder, name) for job, value in zip(jobs, values, strict=True)

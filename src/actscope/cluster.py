@@ -1,0 +1,276 @@
+"""The Dask cluster that stacks are trained on: processes of this machine, or somebody else's."""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import dask
+import psutil
+from hydra.errors import InstantiationException
+from rich.console import Console
+
+from actscope.config import Point
+from actscope.errors import ClusterError
+from actscope.fitness import Terms, check_reachable, check_workers
+from actscope.stacks import Resources
+from actscope.tracking import Store
+
+if TYPE_CHECKING:
+    from distributed import Client, Future, LocalCluster
+
+SECONDS_TO_ANSWER = 5.0  # of a scheduler that is asked for the first time
+SECONDS_BETWEEN_LOOKS = 5.0  # at who is there
+KILLS_A_STACK_MAY_MEET = 1  # on this machine, where a worker is lost to what it trains
+
+IN_PROCESSES = {
+    "distributed.scheduler.allowed-failures": KILLS_A_STACK_MAY_MEET,
+    # Its memory is known beforehand: better the system's limit than half of it for each worker.
+    "distributed.worker.memory.terminate": False,
+    # actscope.forkserver, which the command line has started while it was still importing.
+    "distributed.worker.multiprocessing-method": "forkserver",
+}
+
+
+# Of a command like sbatch that fails, is not there, or answers what dask-jobqueue cannot read.
+CANNOT_START = (OSError, RuntimeError, ValueError)
+
+log = logging.getLogger(__name__)
+
+
+class Cluster:
+    """A cluster in use, that of somebody else: its workers come and go as they please."""
+
+    def __init__(self, client: "Client", name: str) -> None:
+        self.client = client
+        self.name = name
+
+    def workers(self) -> list[str]:
+        """Addresses of those that are there.
+
+        Raises:
+            ClusterError: there is no scheduler any more.
+
+        """
+        try:
+            return sorted(self.client.nthreads())
+        except (OSError, RuntimeError) as error:
+            raise gone(self.name) from error
+
+    def renew(self) -> None:
+        """Ask for workers in the place of those that are lost."""
+
+    def stop(self, futures: Iterable["Future[Any]"]) -> None:
+        """Have the work end within seconds; workers look whether they are still wanted."""
+        self.client.cancel(list(futures), force=True)
+
+
+class Processes(Cluster):
+    """Workers that are processes of this machine, and this sweep's alone."""
+
+    def __init__(self, client: "Client", name: str, cluster: "LocalCluster") -> None:
+        super().__init__(client, name)
+        self.cluster = cluster
+
+    def stop(self, futures: Iterable["Future[Any]"]) -> None:  # noqa: ARG002 - all of it is ours
+        self.cluster.sync(_kill_workers, self.cluster)
+
+
+class Started(Cluster):
+    """A cluster that was started for this sweep, as by Slurm."""
+
+    def __init__(self, client: "Client", name: str, cluster: Any, wanted: int) -> None:
+        super().__init__(client, name)
+        self.cluster = cluster
+        self.wanted = wanted
+
+    def renew(self) -> None:
+        try:
+            self.cluster.sync(_scale, self.cluster, self.wanted)
+        except CANNOT_START as error:
+            _give_up_jobs(self.cluster)
+            log.warning("%s cannot start workers: %s", self.name, _reason(error))
+
+
+def _quieten() -> None:
+    """Hydra makes the root logger talkative, and a cluster tells it of every connection."""
+    for name in ("distributed", "tornado.application"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def gone(name: str) -> ClusterError:
+    return ClusterError(
+        f"the cluster {name} does not answer any more: what is finished is kept; start it and give "
+        "the same command again"
+    )
+
+
+def reached(
+    resources: Resources, store: Store, points: Iterable[Point], console: Console
+) -> Resources:
+    """The resources with the workers that are there; looks who they are before any work is begun.
+
+    Raises:
+        ClusterError: nobody answers, or a worker cannot train these points into this store.
+
+    """
+    if resources.cluster is not None:
+        check_reachable(store, f"{_name(resources.cluster)}: its workers")
+    if resources.scheduler is None:
+        return resources
+    terms = Terms.of_here(store, (point.data for point in points))
+    with _connected(resources.scheduler) as client:
+        cluster = Cluster(client, resources.scheduler)
+        there = cluster.workers()
+        if there:
+            check_workers(client, terms, there)
+        console.print(f"cluster {cluster.name}: {_in_words(there)}", soft_wrap=True)
+    return replace(resources, workers=max(resources.workers, len(there)))
+
+
+@contextmanager
+def opened(resources: Resources, stacks: int) -> Iterator[Cluster]:
+    """The cluster for so many stacks, connected."""
+    _quieten()
+    if resources.scheduler is not None:
+        with _connected(resources.scheduler) as client:
+            yield Cluster(client, resources.scheduler)
+    elif resources.cluster is not None:
+        with _started(resources.cluster, min(resources.workers, stacks)) as cluster:
+            yield cluster
+    else:
+        with _processes(min(resources.workers, stacks)) as cluster:
+            yield cluster
+
+
+def wait_for_workers(cluster: Cluster, console: Console) -> list[str]:
+    """Addresses of the workers, as soon as there is one."""
+    there = cluster.workers()
+    if not there:
+        console.print(f"cluster {cluster.name}: no worker is there yet: waiting", soft_wrap=True)
+        while not there:
+            time.sleep(0.5)
+            there = cluster.workers()
+    console.print(f"cluster {cluster.name}: {_in_words(there)}", soft_wrap=True)
+    return there
+
+
+def _in_words(workers: Sequence[str]) -> str:
+    hosts = len({urlsplit(address).hostname for address in workers})
+    return f"{_counted(len(workers), 'worker')} on {_counted(hosts, 'host')}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+@contextmanager
+def _connected(scheduler: str) -> Iterator["Client"]:
+    from distributed import Client
+
+    _quieten()
+    try:
+        client = Client(scheduler, timeout=SECONDS_TO_ANSWER)
+    except (OSError, ValueError) as error:
+        raise ClusterError(
+            f"hydra.launcher.scheduler={scheduler} does not answer within {SECONDS_TO_ANSWER:g} s: "
+            "start it (dask scheduler), or correct the address"
+        ) from error
+    with client:
+        yield client
+
+
+@contextmanager
+def _processes(workers: int) -> Iterator[Cluster]:
+    from distributed import Client, LocalCluster
+
+    with (
+        dask.config.set(IN_PROCESSES),
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            dashboard_address="127.0.0.1:0",  # distributed serves a status page in any case
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield Processes(client, "this machine", cluster)
+
+
+async def _kill_workers(cluster: "LocalCluster") -> None:
+    nannies = list(cluster.workers.values())
+    for nanny in nannies:
+        # Asked to close, a worker in training takes seconds to find the time.
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(nanny.pid).kill()
+    await asyncio.gather(*(nanny.close(timeout=2) for nanny in nannies))
+
+
+@contextmanager
+def _started(node: Mapping[str, Any], workers: int) -> Iterator[Cluster]:
+    from distributed import Client
+
+    name = _name(node)
+    with _made(node) as cluster, Client(cluster) as client:
+        try:
+            cluster.sync(_scale, cluster, workers)
+        except CANNOT_START as error:
+            _give_up_jobs(cluster)
+            raise ClusterError(f"{name} cannot start workers: {_reason(error)}") from error
+        yield Started(client, name, cluster, workers)
+
+
+def _made(node: Mapping[str, Any]) -> Any:
+    from hydra.utils import instantiate
+
+    try:
+        with _signals_kept():
+            return instantiate(dict(node))
+    except InstantiationException as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, ImportError):
+            raise ClusterError(
+                f"{_name(node)} is not installed ({_reason(cause)}): "
+                "pip install 'actscope[cluster]' has dask_jobqueue"
+            ) from error
+        raise ClusterError(f"{_name(node)} cannot be started: {_reason(cause)}") from error
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Keep what Ctrl-C does: dask_jobqueue, as it is imported, has it exit with code 0."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+async def _scale(cluster: Any, workers: int) -> None:
+    """Ask for workers, and wait until they are asked for: scaling alone swallows what is raised."""
+    cluster.scale(workers)
+    await cluster
+
+
+def _give_up_jobs(cluster: Any) -> None:
+    """Mark those that could not be started, which Dask otherwise takes for running as it closes."""
+    from distributed.core import Status
+
+    for job in cluster.workers.values():
+        if job.status is Status.created:
+            job.status = Status.failed
+
+
+def _name(node: Mapping[str, Any]) -> str:
+    return f"hydra.launcher.cluster={node['_target_']}"
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error).partition("stderr:")[2] or str(error)  # of a command that failed
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(lines)[:300]

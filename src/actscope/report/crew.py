@@ -1,0 +1,105 @@
+"""Who does the work of a report: this process alone, or several beside it."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from typing import TypeVar
+
+from actscope import tracking
+from actscope.errors import ReportError
+from actscope.tracking import Store
+from actscope.tracking.reading import READERS
+
+KEYS_AT_ONCE = 8  # that a process is given: on fewer it would wait for the next too often
+
+Key = TypeVar("Key")
+Content = TypeVar("Content")
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Does pieces of work and gives what comes of them in their order.
+
+    `processes`: as many as `pool` has, which is None where this process does it all.
+    """
+
+    processes: int = 1
+    pool: Executor | None = None
+
+    def read(
+        self, store: Store, read: Callable[[Key], Content], keys: Sequence[Key]
+    ) -> Iterator[Content]:
+        """As tracking.read_in_order does; the readers of a server are shared among the processes.
+
+        With a pool `read`, the keys and what is read travel from process to process.
+        """
+        if self.pool is None:
+            return tracking.read_in_order(store, read, keys)
+        some = [keys[at : at + KEYS_AT_ONCE] for at in range(0, len(keys), KEYS_AT_ONCE)]
+        readers = max(1, READERS // self.processes)
+        return chain.from_iterable(self.pool.map(partial(_read_some, store, read, readers), some))
+
+    def begin(self, work: Callable[[Key], Content], key: Key) -> Callable[[], Content]:
+        """Have a piece of work done; what is given back waits for what comes of it."""
+        return partial(work, key) if self.pool is None else self.pool.submit(work, key).result
+
+
+@contextmanager
+def hired(processes: int, store: Store) -> Iterator[Crew]:
+    """A crew of so many processes, which are gone when the context ends, however it does.
+
+    They are forked from actscope.forkserver's process, if it runs, and begin at once. A server is
+    spared more of them than READERS.
+
+    Raises:
+        ReportError: one of them was ended from outside.
+
+    """
+    if store.folder is None:
+        processes = min(processes, READERS)
+    if processes == 1:
+        yield Crew()
+        return
+    others = set(multiprocessing.active_children())
+    context = multiprocessing.get_context("forkserver")
+    pool = ProcessPoolExecutor(processes, context, _begin)
+    try:
+        yield Crew(processes, pool)
+    except BaseException as error:
+        for process in set(multiprocessing.active_children()) - others:
+            process.kill()
+        if isinstance(error, BrokenProcessPool):
+            raise ReportError(
+                "a process that read or drew for the report was ended from outside, perhaps for "
+                "want of memory: report.processes=1 needs least of it"
+            ) from error
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _read_some(
+    store: Store, read: Callable[[Key], Content], readers: int, keys: Sequence[Key]
+) -> list[Content]:
+    return list(tracking.read_in_order(store, read, keys, readers))
+
+
+def _begin() -> None:
+    """In each process: Ctrl-C is for the one that it works for, and without that it has no work."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -1,0 +1,238 @@
+"""Stacks shared out among the workers of a Dask cluster, and what a worker does with one."""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from distributed import Future, Worker, get_worker, wait
+from distributed.client import FuturesCancelledError
+from distributed.core import Status
+from rich.console import Console
+
+from actscope import cluster, tracking
+from actscope.cluster import Cluster
+from actscope.errors import ClusterError, first_line
+from actscope.fitness import Terms, UnfitError, check_workers, find_fault
+from actscope.results import Failed, Result
+from actscope.screen import Progress
+from actscope.stacks import Resources
+from actscope.tracking import Store
+from actscope.workers import Abandoned, Task, train_and_track
+
+SECONDS_BETWEEN_REPORTS = 0.5
+PROGRESS, WARNING = "progress", "warning"  # what workers tell of
+
+log = logging.getLogger(__name__)
+
+
+def run_on_cluster(
+    tasks: Sequence[Task], resources: Resources, progress: Progress
+) -> Iterator[Result]:
+    """Train all stacks on the workers that the resources name."""
+    terms = Terms.of_here(tasks[0].store, (task.stack[0].data for task in tasks))
+    with cluster.opened(resources, len(tasks)) as workplace:
+        if resources.are_elsewhere:
+            there = cluster.wait_for_workers(workplace, progress.console)
+            check_workers(workplace.client, terms, there)
+        yield from _Shift(tasks, terms, workplace, progress, resources.are_elsewhere).results()
+        if resources.are_elsewhere:
+            _deliver_kept(workplace, terms.store, progress.console)
+
+
+class _Shift:
+    """Stacks on the workers of a cluster, each until it is done."""
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        terms: Terms,
+        workplace: Cluster,
+        progress: Progress,
+        is_elsewhere: bool,
+    ) -> None:
+        self.tasks = tasks
+        self.terms = terms if is_elsewhere else None
+        self.workplace = workplace
+        self.progress = progress
+        self.topic = f"actscope-{uuid.uuid4().hex}"  # other sweeps may use the same scheduler
+        self.unfit: set[str] = set()  # workers
+        self.pending: dict[Future[Any], int] = {}
+        self.only_for: dict[Future[Any], set[str] | None] = {}
+        self.was_deserted = False
+        self.last_look = time.monotonic()
+
+    def results(self) -> Iterator[Result]:
+        self.workplace.client.subscribe_topic(self.topic, lambda event: self._hear(*event[1]))
+        try:
+            for number in range(len(self.tasks)):
+                self._give_out(number)
+            while self.pending:
+                for future in self._ended():
+                    yield from self._results_of(future)
+                if time.monotonic() - self.last_look >= cluster.SECONDS_BETWEEN_LOOKS:
+                    self._look_round()
+        except ClusterError:  # there is nobody to be stopped
+            raise
+        except BaseException:
+            self.workplace.stop(self.pending)
+            raise
+
+    def _give_out(self, number: int) -> None:
+        fit = self._fit() if self.unfit else None
+        order = Order(number, self.tasks[number], self.topic, self.terms)
+        future = self.workplace.client.submit(
+            _in_worker, order, pure=False, workers=None if fit is None else list(fit)
+        )
+        self.pending[future] = number
+        self.only_for[future] = fit
+
+    def _fit(self) -> set[str]:
+        return set(self.workplace.workers()) - self.unfit
+
+    def _ended(self) -> Collection[Future[Any]]:
+        try:
+            ended = wait(list(self.pending), cluster.SECONDS_BETWEEN_LOOKS, "FIRST_COMPLETED")
+        except TimeoutError:
+            return ()
+        except FuturesCancelledError as error:
+            raise cluster.gone(self.workplace.name) from error
+        done: Collection[Future[Any]] = ended.done
+        return done
+
+    def _results_of(self, future: Future[Any]) -> Iterable[Result]:
+        number = self._forget(future)
+        error = future.exception()
+        if isinstance(error, UnfitError):
+            self._leave_out(error)
+            if self._fit():
+                self._give_out(number)
+                return ()
+        self.progress.complete(number)
+        if error is not None:
+            return [Failed(point, first_line(error)) for point in self.tasks[number].stack]
+        results: list[Result] = future.result()
+        return results
+
+    def _leave_out(self, error: UnfitError) -> None:
+        address, _ = error.args
+        if address not in self.unfit:
+            self._tell(f"{error}; others train its stacks")
+            self.unfit.add(address)
+
+    def _look_round(self) -> None:
+        self.last_look = time.monotonic()
+        if self.terms is None:
+            return
+        is_deserted = not self.workplace.workers()
+        if is_deserted and not self.was_deserted:
+            self._tell("no worker is left: waiting for others")
+        self.was_deserted = is_deserted
+        self.workplace.renew()
+        self._give_out_again()
+
+    def _give_out_again(self) -> None:
+        """Stacks whose workers, chosen because others were unfit, are all gone."""
+        if not self.unfit or not (fit := self._fit()):
+            return
+        for future, chosen in list(self.only_for.items()):
+            if chosen is not None and not chosen & fit:
+                self.workplace.client.cancel([future], force=True)
+                number = self._forget(future)
+                self._give_out(number)
+
+    def _forget(self, future: Future[Any]) -> int:
+        del self.only_for[future]
+        return self.pending.pop(future)
+
+    def _tell(self, what: str) -> None:
+        self.progress.console.print(f"cluster {what}", markup=False, soft_wrap=True)
+
+    def _hear(self, kind: str, *words: Any) -> None:
+        """What workers tell: how far a stack is, or a warning."""
+        if kind == PROGRESS:
+            self.progress.advance(*words)
+        else:
+            log.warning(*words)
+
+
+def _deliver_kept(workplace: Cluster, store: Store, console: Console) -> None:
+    """Bring what workers have kept on their own hosts, while the store was away, into it."""
+    answers = workplace.client.run(_deliver_on_host, store, on_error="return")
+    count = sum(answer for answer in answers.values() if isinstance(answer, int))
+    if count:
+        console.print(f"sync    {count} results that were kept on other hosts are delivered")
+
+
+async def _deliver_on_host(store: Store) -> int:
+    return await asyncio.to_thread(_deliver_here, store)
+
+
+def _deliver_here(store: Store) -> int:
+    return len(tracking.deliver_spooled(store, tracking.spool_folder(store)))
+
+
+@dataclass(frozen=True)
+class Order:
+    """A task for a worker, and where it tells how far it is."""
+
+    number: int
+    task: Task
+    topic: str
+    terms: Terms | None  # None: a process of ours, as we are
+
+
+def _in_worker(order: Order) -> list[Result]:
+    worker = get_worker()
+    if order.terms is not None:
+        fault = find_fault(order.terms, worker)
+        if fault is not None:
+            raise UnfitError(worker.address, fault)
+    is_wanted = partial(_is_wanted, worker, worker.get_current_task())
+    last_report = time.monotonic()
+
+    def report(run_steps: int) -> None:
+        nonlocal last_report
+        if time.monotonic() - last_report >= SECONDS_BETWEEN_REPORTS:
+            last_report = time.monotonic()
+            if not is_wanted():
+                raise Abandoned("its sweep has ended, or given it to another worker")
+            worker.log_event(order.topic, (PROGRESS, order.number, run_steps))
+
+    with _warnings_told(worker, order.topic):
+        return train_and_track(order.task, report)
+
+
+def _is_wanted(worker: Worker, key: Any) -> bool:
+    """Whether the sweep still waits for a task of this worker."""
+    task = worker.state.tasks.get(key)
+    is_cut_off = worker.status in (Status.closing, Status.closed, Status.failed)
+    return not is_cut_off and task is not None and task.state in ("executing", "long-running")
+
+
+@contextmanager
+def _warnings_told(worker: Worker, topic: str) -> Iterator[None]:
+    """Send what this process is warned of to where the sweep was begun."""
+    teller = _Teller(worker, topic)
+    logger = logging.getLogger("actscope")
+    logger.addHandler(teller)
+    try:
+        yield
+    finally:
+        logger.removeHandler(teller)
+
+
+class _Teller(logging.Handler):
+    def __init__(self, worker: Worker, topic: str) -> None:
+        super().__init__(logging.WARNING)
+        self.worker, self.topic = worker, topic
+
+    def emit(self, record: logging.LogRecord) -> None:
+        where = urlsplit(self.worker.address).netloc
+        self.worker.log_event(self.topic, (WARNING, "worker %s: %s", where, record.getMessage()))

@@ -1,0 +1,44 @@
+"""Runs whose worker is gone, or given up: closed once, and no point finished twice by a sweep."""
+
+from collections.abc import Sequence
+
+from actscope.tracking.attempts import Attempt
+from actscope.tracking.spool import unless_away
+from actscope.tracking.store import Store
+
+LOST = "its worker was lost, or its sweep interrupted"
+SECOND = "another worker of its sweep, which had been given the point as well, finished it first"
+
+
+def is_open(store: Store, run_id: str) -> bool:
+    """Whether a run is still this worker's to finish; so are those that no store can tell of."""
+    status = "RUNNING"
+    if not run_id.startswith("spool-"):
+        with unless_away(store):
+            status = store.client.get_run(run_id).info.status
+    return status == "RUNNING"
+
+
+def close_as_lost(store: Store, run_id: str) -> None:
+    """Close a run as KILLED, unless that was done or it was finished."""
+    with unless_away(store):
+        if not run_id.startswith("spool-") and is_open(store, run_id):
+            close(store, run_id, LOST)
+
+
+def close_second_ones(store: Store, attempts: Sequence[Attempt]) -> None:
+    """Of runs of one sweep, oldest first: take back those whose point has a finished run already.
+
+    A worker that was cut off may finish a run although another has been given its point since.
+    """
+    finished: set[str] = set()
+    for attempt in attempts:
+        if attempt.is_finished and not attempt.is_sweep:
+            if attempt.signature.whole in finished:
+                close(store, attempt.run_id, SECOND)
+            finished.add(attempt.signature.whole)
+
+
+def close(store: Store, run_id: str, reason: str) -> None:
+    store.client.set_tag(run_id, "actscope.reason", reason)
+    store.client.set_terminated(run_id, "KILLED")

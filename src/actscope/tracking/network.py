@@ -1,0 +1,66 @@
+"""The network of a run as MLflow loads it: this file travels with each model, without actscope."""
+
+import pkgutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+
+class Network(PythonModel):
+    """Logits [N, classes] of images [N, features], both float32."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        settings = yaml.safe_load(Path(context.artifacts["settings"]).read_text())
+        self.network = build(settings, load_file(context.artifacts["weights"]))
+
+    def predict(
+        self,
+        context: PythonModelContext,  # noqa: ARG002 - MLflow gives it
+        model_input: np.ndarray,  # bare: MLflow warns of any other hint, and of none
+        params: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> np.ndarray:
+        with torch.no_grad():
+            logits: Tensor = self.network(torch.tensor(model_input))
+        return logits.numpy()
+
+
+def build(settings: Mapping[str, Any], state: Mapping[str, Tensor]) -> nn.Sequential:
+    """The network of a run's config.yaml, with the tensors of its model.safetensors."""
+    layers = dict(_layers(settings, state))
+    for name, module in layers.items():
+        own = {
+            key: state[f"{name}.{key}"].view_as(value)
+            for key, value in module.state_dict().items()
+            if key != "num_batches_tracked"  # which counts for nothing but the training
+        }
+        module.load_state_dict(own, strict=False)
+    return nn.Sequential(*layers.values()).eval()
+
+
+def _layers(
+    settings: Mapping[str, Any], state: Mapping[str, Tensor]
+) -> Iterator[tuple[str, nn.Module]]:
+    """The modules of a network, under the names that its tensors begin with."""
+    activation = settings["activation"]
+    arguments = dict(activation["function"])
+    function = pkgutil.resolve_name(arguments.pop("_target_"))
+    last = 1 + len(settings["model"]["hidden"])
+    for number in range(1, last + 1):
+        name = f"layer{number}"
+        fan_out, fan_in = state[f"{name}.weight"].shape
+        yield name, nn.Linear(fan_in, fan_out)
+        if number < last:
+            if activation["batch_norm"]:
+                yield f"{name}.norm", nn.BatchNorm1d(fan_out)
+            yield f"{name}.function", function(**arguments)
+
+
+set_model(Network())

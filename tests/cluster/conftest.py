@@ -1,0 +1,123 @@
+"""Sweeps on Dask clusters, each command in a process of its own and in a project of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from actscope import tracking
+from actscope.config import Tracking
+from actscope.errors import MissingStudyError
+from actscope.project import ROOT
+from actscope.results import Done
+from actscope.stacks import Resources
+from actscope.sweep import run_sweep
+from actscope.tracking import Store
+from tests.faults.test_interrupts import heed_interrupts
+from tests.support.making import RELU, make_point
+
+STUDY = "clustered"
+EPOCHS = 150
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project whose spool, checkpoints and outputs are its own."""
+    for part in ("src", "conf"):
+        shutil.copytree(ROOT / part, tmp_path / "project" / part)
+    return tmp_path / "project"
+
+
+@pytest.fixture
+def start(tmp_path: Path, project: Path) -> Iterator[Start]:
+    """`start(store, "seed=0,1")`: begin a sweep with one point a seed, trained one by one."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def started(store: Store, *words: str, epochs: int = EPOCHS) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "actscope", "-m", f"study={STUDY}", "activation=relu"),
+                *("lr=0.01", "trajectory.every=epoch", f"train.epochs={epochs}"),
+                *("hydra.launcher.stack_size=1", *words),
+                f"hydra.sweep.dir={tmp_path}/outputs/{len(begun)}",
+            ],
+            cwd=project,
+            env={
+                **os.environ,
+                "COLUMNS": "200",
+                "MLFLOW_TRACKING_URI": store.uri,
+                "PYTHONPATH": f"{project / 'src'}:{ROOT}",
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            preexec_fn=heed_interrupts,
+        )
+        begun.append(process)
+        return process
+
+    yield started
+    for process in begun:
+        process.kill()
+        if process.stdout is not None and not process.stdout.closed:
+            print(process.communicate()[0])  # noqa: T201 - shown where a test fails
+
+
+def runs_of(store: Store) -> pd.DataFrame:
+    """The runs of points; none while there is no study or no run yet."""
+    columns = ["status", "seed", "name", "run_id"]
+    try:
+        runs = tracking.read_runs(store, STUDY)
+    except MissingStudyError:
+        return pd.DataFrame(columns=columns)
+    return pd.DataFrame(columns=columns) if runs.empty else runs
+
+
+def count(store: Store, status: str) -> int:
+    return int((runs_of(store)["status"] == status).sum())
+
+
+def is_training(store: Store) -> bool:
+    try:
+        return count(store, "RUNNING") > 0
+    except tracking.STORE_ERRORS:  # a store that is being made right now
+        return False
+
+
+def assert_each_seed_finished_once(
+    store: Store, seeds: range, folder: Path, epochs: int = EPOCHS
+) -> None:
+    """All points are finished, once, with the numbers of a sweep in this process."""
+    finished = runs_of(store).query("status == 'FINISHED'")
+    assert sorted(finished["seed"].astype(int)) == list(seeds)
+    points = {
+        seed: make_point(
+            RELU,
+            study=STUDY,
+            seed=seed,
+            hidden=(64,),
+            epochs=epochs,
+            batch_size=100,
+            every="epoch",
+            probe_every=50,
+        )
+        for seed in seeds
+    }
+    calm = Tracking(f"sqlite:///{folder}/calm/mlflow.db")
+    results = run_sweep(list(points.values()), calm, "calm", Resources(0, 20), Console(quiet=True))
+    alone = tracking.locate_store(calm)
+    for seed, run_id in zip(finished["seed"].astype(int), finished["run_id"], strict=True):
+        result = results[points[seed]]
+        assert isinstance(result, Done)
+        for read in (tracking.read_history, tracking.read_trajectory, tracking.read_probe):
+            pd.testing.assert_frame_equal(
+                read(store, STUDY, run_id), read(alone, STUDY, result.run_id), check_exact=True
+            )

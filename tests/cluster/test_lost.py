@@ -1,0 +1,101 @@
+"""Runs of a worker that was given up, and what it does with them when it comes back."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from actscope import artifacts, tracking
+from actscope.results import Done
+from actscope.tracking import Store, spool
+from actscope.workers import Abandoned, Task, train_and_track
+from tests.support.tracked import STUDY, begin, begin_sweep, log, new_store, trained
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "_next_try", {})
+    # Pictures are what takes long.
+    monkeypatch.setattr(artifacts, "save_trajectories", lambda _, path: path.write_bytes(b"png"))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return new_store(tmp_path)
+
+
+@pytest.fixture
+def task(store: Store) -> Task:
+    results = trained()[:2]
+    points = [result.point for result in results]
+    return Task(points, store, begin_sweep(store, results), may_be_taken=True)
+
+
+def statuses(store: Store) -> list[str]:
+    return sorted(tracking.read_runs(store, STUDY)["status"])
+
+
+def test_what_a_lost_worker_had_open_is_closed_and_what_it_finished_is_kept(task: Task) -> None:
+    first, second = trained()[:2]
+    log(task.store, task.sweep, first)
+    begin(task.store, task.sweep, second)
+    results = train_and_track(task, lambda _: None)
+    assert [isinstance(result, Done) for result in results] == [True, True]
+    assert statuses(task.store) == ["FINISHED", "FINISHED", "KILLED"]
+
+
+def test_a_worker_whose_run_was_closed_does_not_finish_it(task: Task) -> None:
+    one = replace(task, stack=task.stack[:1])
+
+    def give_to_another(_: int) -> None:
+        for attempt in tracking.read_attempts(task.store, task.sweep.experiment_id):
+            if attempt.is_open and not attempt.is_sweep:
+                tracking.close_as_lost(task.store, attempt.run_id)
+
+    with pytest.raises(Abandoned):
+        train_and_track(one, give_to_another)
+    assert statuses(task.store) == ["KILLED"]
+
+
+def test_a_worker_that_is_given_up_closes_its_runs(task: Task) -> None:
+    def stop(_: int) -> None:
+        raise Abandoned("its sweep has ended")
+
+    with pytest.raises(Abandoned):
+        train_and_track(task, stop)
+    assert statuses(task.store) == ["KILLED", "KILLED"]
+
+
+def test_a_point_finished_twice_counts_once(task: Task) -> None:
+    first, second = trained()[:2]
+    for result in (first, first, second):
+        log(task.store, task.sweep, result)
+    tracking.end_sweep(task.store, task.sweep, "FINISHED")
+    assert statuses(task.store) == ["FINISHED", "FINISHED", "KILLED"]
+
+
+def test_what_a_worker_kept_is_not_delivered_where_another_has_finished(task: Task) -> None:
+    result = trained()[0]
+    lost = begin(task.store, task.sweep, result)
+    keep_as_if_away(task.store, lost)
+    log(task.store, task.sweep, result)
+    tracking.end_sweep(task.store, task.sweep, "FINISHED")
+    folder = tracking.spool_folder(task.store)
+    tracking.deliver_spooled(task.store, folder)
+    assert statuses(task.store) == ["FINISHED", "KILLED"]
+    assert tracking.look_into(task.store, folder).waiting == []
+
+
+def test_what_a_worker_kept_is_delivered_where_nobody_else_has_finished(task: Task) -> None:
+    result = trained()[0]
+    lost = begin(task.store, task.sweep, result)
+    keep_as_if_away(task.store, lost)
+    tracking.end_sweep(task.store, task.sweep, "FAILED")
+    tracking.deliver_spooled(task.store, tracking.spool_folder(task.store))
+    assert statuses(task.store) == ["FINISHED", "KILLED"]
+
+
+def keep_as_if_away(store: Store, run_id: str) -> None:
+    spool._next_try[store.uri] = float("inf")
+    tracking.finish_run(store, run_id, trained()[0])
+    spool._next_try.clear()

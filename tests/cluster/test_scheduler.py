@@ -1,0 +1,322 @@
+"""A sweep on a Dask cluster that runs already, here on one machine."""
+
+import gc
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from actscope import cluster, fitness, tracking
+from actscope.config import Tracking
+from actscope.errors import ClusterError, ConfigError
+from actscope.fitness import Terms
+from actscope.stacks import Resources
+from actscope.sweep import run_sweep
+from actscope.tracking import Store
+from hydra_plugins.actscope_launcher.launcher import Means
+from tests.cluster.conftest import (
+    STUDY,
+    Start,
+    assert_each_seed_finished_once,
+    count,
+    is_training,
+    runs_of,
+)
+from tests.support.cluster import DaskCluster, dask_cluster, free_port, wait_for
+from tests.support.making import ELU, RELU, make_point
+from tests.support.tracked import new_store
+
+GRID = [
+    make_point(f, study=STUDY, lr=lr, seed=seed, hidden=(4,), every="epoch")
+    for f in (RELU, ELU)
+    for lr in (0.001, 0.01)
+    for seed in (0, 1)
+]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    """A scheduler and two workers that have nothing to do."""
+    with dask_cluster(tmp_path_factory.mktemp("dask") / "pair") as running:
+        running.start_worker("first")
+        running.start_worker("second")
+        running.wait_for_workers(2)
+        yield running
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return new_store(tmp_path)
+
+
+def resources(running: DaskCluster, workers: int = 1) -> Resources:
+    return Resources(workers, 20, running.address)
+
+
+def reach(running: DaskCluster, store: Store) -> tuple[Resources, str]:
+    screen = StringIO()
+    console = Console(file=screen, width=200)
+    return cluster.reached(resources(running), store, GRID, console), screen.getvalue()
+
+
+def refusal(running: DaskCluster, store: Store) -> str:
+    with pytest.raises(ClusterError) as refused:
+        reach(running, store)
+    return str(refused.value)
+
+
+def test_a_sweep_has_the_numbers_of_a_local_one(
+    pair: DaskCluster, store: Store, tmp_path: Path
+) -> None:
+    screen = StringIO()
+    stores = [store, tracking.locate_store(Tracking(f"sqlite:///{tmp_path}/local/mlflow.db"))]
+    consoles = [Console(file=screen, width=200), Console(quiet=True)]
+    kept = []
+    for own, console, where in zip(
+        stores, consoles, [resources(pair), Resources(0, 20)], strict=True
+    ):
+        run_sweep(GRID, Tracking(own.uri), "s1", where, console)
+        runs = runs_of(own).sort_values("name")
+        assert runs["status"].tolist() == ["FINISHED"] * len(GRID)
+        kept.append([tracking.read_trajectory(own, STUDY, i) for i in runs["run_id"]])
+    for ours, theirs in zip(*kept, strict=True):
+        assert ours.equals(theirs)
+    said = screen.getvalue()
+    assert said.count(f"cluster {pair.address}: 2 workers on 1 host") == 2
+    assert "stacks  2 of at most 4 points, on a cluster, cut for 2 workers" in said
+
+
+def test_as_many_workers_are_counted_on_as_are_there(pair: DaskCluster, store: Store) -> None:
+    found, said = reach(pair, store)
+    assert found.workers == 2
+    assert said == f"cluster {pair.address}: 2 workers on 1 host\n"
+    more = replace(resources(pair), workers=7)
+    assert cluster.reached(more, store, GRID, Console(quiet=True)).workers == 7
+
+
+# Dask leaves the sockets of refused connections to be collected.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_address_where_nobody_answers_is_refused(store: Store) -> None:
+    address = f"tcp://127.0.0.1:{free_port()}"
+    nobody = Resources(1, 20, address)
+    with pytest.raises(ClusterError, match="does not answer within 5 s"):
+        cluster.reached(nobody, store, GRID, Console(quiet=True))
+    gc.collect()
+
+
+def test_workers_with_several_threads_are_refused(pair: DaskCluster, store: Store) -> None:
+    pair.start_worker("wide", threads=2)
+    try:
+        pair.wait_for_workers(3)
+        assert "has 2 threads: start workers with --nthreads 1" in refusal(pair, store)
+    finally:
+        pair.kill("wide")
+        pair.wait_for_workers(2)
+
+
+@pytest.mark.parametrize(
+    ("module", "content", "reason"),
+    [
+        ("optimiser", "\n# other\n", "has other training code: install the same version"),
+        ("fitness", None, "cannot run this actscope (ModuleNotFoundError("),
+    ],
+)
+def test_workers_with_another_version_are_refused(
+    pair: DaskCluster, store: Store, project: Path, module: str, content: str | None, reason: str
+) -> None:
+    path = project / "src" / "actscope" / f"{module}.py"
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(path.read_text() + content)
+    pair.start_worker("other", project=project)
+    try:
+        pair.wait_for_workers(3)
+        assert reason in refusal(pair, store)
+    finally:
+        pair.kill("other")
+        pair.wait_for_workers(2)
+
+
+class TestAWorkerOnAnotherHost:
+    @pytest.fixture
+    def terms(self, store: Store) -> Terms:
+        """As if they came from a machine that has none of this one's addresses."""
+        own = Terms.of_here(store, {point.data for point in GRID})
+        return replace(own, addresses=frozenset())
+
+    def check(self, pair: DaskCluster, terms: Terms) -> str:
+        with pair.client() as client, pytest.raises(ClusterError) as refused:
+            fitness.check_workers(client, terms, client.nthreads())
+        return str(refused.value)
+
+    def test_does_not_reach_a_store_of_this_machine(self, pair: DaskCluster, terms: Terms) -> None:
+        said = self.check(pair, terms)
+        assert f"cannot reach the store {terms.store}, which is of this machine only" in said
+        loopback = replace(terms, store=Store("http://127.0.0.1:5000"))
+        assert "http://127.0.0.1:5000, which is of this machine only" in self.check(pair, loopback)
+
+    def test_says_that_it_does_not_reach_a_server(self, pair: DaskCluster, terms: Terms) -> None:
+        said = self.check(pair, replace(terms, store=Store("http://192.0.2.77:1")))
+        assert said.startswith("worker tcp://127.0.0.1:")
+        assert "fails: the store http://192.0.2.77:1 does not answer" in said
+
+    def test_says_that_it_cannot_read_the_data(
+        self, pair: DaskCluster, store: Store, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "nothing"
+        folder.write_text("no folder")
+        point = make_point(data="mnist", root=str(folder))
+        said = self.check(pair, Terms.of_here(store, [point.data]))
+        assert "(host " in said
+        assert "fails: data=mnist:" in said
+
+
+@pytest.mark.parametrize(
+    ("uri", "is_local"),
+    [
+        ("sqlite:////folder/mlflow.db", True),
+        ("http://localhost:5000", True),
+        ("http://127.0.0.5:5000", True),
+        ("http://[::1]:5000", True),
+        ("postgresql:///runs?host=/run/postgresql", True),
+        ("http://10.0.0.1:5000", False),
+        ("https://tracking.example.org", False),
+    ],
+)
+def test_a_store_of_one_machine_is_known_by_its_address(uri: str, is_local: bool) -> None:
+    assert fitness.is_of_one_machine(Store(uri)) is is_local
+
+
+SLURM = {"_target_": "dask_jobqueue.SLURMCluster"}
+
+
+@pytest.mark.parametrize(
+    ("means", "reason"),
+    [
+        (Means(None, 20, "host:8786"), "tcp://host:8786"),
+        (Means(None, 20, "tcp://host"), "tcp://host:8786"),
+        (Means(None, 20, "tcp://host:port"), "tcp://host:8786"),
+        (Means(0, 20, "tcp://host:8786"), "workers=0"),
+        (Means(1, 20, "tcp://host:8786", SLURM), "give scheduler"),
+        (Means(1, 20, None, {"queue": "cpu"}), "needs _target_"),
+        (Means(None, 20, None, SLURM), "how many workers"),
+    ],
+)
+def test_settings_that_are_wrong(means: Means, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        Resources.checked(means)
+
+
+def test_a_cluster_to_start_needs_a_store_that_others_reach(store: Store) -> None:
+    with pytest.raises(ClusterError, match="its workers cannot reach the store"):
+        cluster.reached(Resources(2, 20, None, SLURM), store, GRID, Console(quiet=True))
+
+
+# Dask leaves the socket of what it could not start to be collected.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    ("node", "reason"),
+    [
+        ({"_target_": "no_such_module.Cluster"}, "is not installed"),
+        ({"_target_": "distributed.LocalCluster", "nonsense": 1}, "cannot be started"),
+    ],
+)
+def test_a_cluster_that_cannot_be_started_is_told_in_a_line(
+    node: dict[str, object], reason: str
+) -> None:
+    with (
+        pytest.raises(ClusterError, match=reason) as refused,
+        cluster.opened(Resources(2, 20, None, node), 2),
+    ):
+        pass
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_work_and_leaves_the_cluster(
+    pair: DaskCluster, start: Start, store: Store, number: signal.Signals, code: int
+) -> None:
+    before = set(pair.workers())
+    where = f"hydra.launcher.scheduler={pair.address}"
+    process = start(store, "seed=0,1", where, epochs=100_000)
+    wait_for(lambda: count(store, "RUNNING") >= 2)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=20)
+    assert process.returncode == code, said
+    assert "interrupted: 0 of 2 points are finished" in said
+    assert set(runs_of(store)["status"]) == {"KILLED"}
+    with pair.client() as client:
+        wait_for(lambda: not any(client.call_stack().values()), seconds=5)
+        assert set(client.nthreads()) == before
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_killed_is_not_trained_on(
+    pair: DaskCluster, start: Start, store: Store
+) -> None:
+    process = start(store, "seed=0,1", f"hydra.launcher.scheduler={pair.address}", epochs=100_000)
+    wait_for(lambda: count(store, "RUNNING") >= 2)
+    process.kill()
+    process.wait(timeout=20)
+    with pair.client() as client:
+        wait_for(lambda: not any(client.call_stack().values()), seconds=15)
+    wait_for(lambda: set(runs_of(store)["status"]) == {"KILLED"})
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_dies_ends_the_sweep_and_the_next_goes_on(
+    start: Start, store: Store, project: Path, tmp_path: Path
+) -> None:
+    with dask_cluster(tmp_path / "dask", project=project) as running:
+        words = ("seed=range(6)", f"hydra.launcher.scheduler={running.address}")
+        running.start_worker("first")
+        running.wait_for_workers(1)
+        process = start(store, *words)
+        wait_for(lambda: count(store, "FINISHED") >= 1)
+        running.kill("scheduler")
+        said, _ = process.communicate(timeout=90)
+        assert process.returncode == 1
+        assert f"actscope: the cluster {running.address} does not answer any more" in said
+        assert "Traceback" not in said
+        assert not is_training(store)
+        running.kill("first")
+        running.start_scheduler()
+        again = start(store, *words)
+        wait_for(lambda: "waiting" in read_on(again))
+        running.start_worker("later")
+        said, _ = again.communicate(timeout=180)
+        assert again.returncode == 0, said
+    assert_each_seed_finished_once(store, range(6), tmp_path)
+
+
+def read_on(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+@pytest.mark.slow
+def test_a_late_worker_that_cannot_train_costs_no_point(
+    start: Start, store: Store, project: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(project, other)
+    path = other / "src" / "actscope" / "optimiser.py"
+    path.write_text(path.read_text() + "\n# other\n")
+    with dask_cluster(tmp_path / "dask", project=project) as running:
+        running.start_worker("fit")
+        running.wait_for_workers(1)
+        process = start(store, "seed=range(6)", f"hydra.launcher.scheduler={running.address}")
+        wait_for(lambda: count(store, "FINISHED") >= 1)
+        running.start_worker("unfit", project=other)
+        said, _ = process.communicate(timeout=180)
+        assert process.returncode == 0, said
+        assert "has other training code" in said
+    assert_each_seed_finished_once(store, range(6), tmp_path)

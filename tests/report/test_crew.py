@@ -1,0 +1,169 @@
+"""The processes that a report's work is shared among: what they do, and how they end."""
+
+import multiprocessing
+import operator
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from actscope import forkserver
+from actscope.errors import ReportError
+from actscope.report.crew import KEYS_AT_ONCE, hired
+from actscope.report.digests import read_digests
+from actscope.report.frames import read_study
+from actscope.tracking import Store
+
+from .conftest import Lab
+from .test_report import lost
+
+NOWHERE = Store("sqlite:////nowhere/mlflow.db")  # of a crew at work on numbers
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forkserver() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in forkserver.ENVIRONMENT:
+            patch.setenv(name, "1")  # as it was, when the tests are over
+        with forkserver.running(["actscope.report.page"]):
+            yield
+
+
+def helpers() -> list[multiprocessing.process.BaseProcess]:
+    return multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_what_comes_is_in_the_order_of_the_keys(processes: int) -> None:
+    keys = list(range(5 * KEYS_AT_ONCE + 1))
+    with hired(processes, NOWHERE) as crew:
+        assert list(crew.read(NOWHERE, operator.neg, keys)) == [-key for key in keys]
+        begun = [crew.begin(operator.neg, key) for key in keys]
+        assert [wait() for wait in begun] == [-key for key in keys]
+
+
+def test_one_process_is_this_one() -> None:
+    with hired(1, NOWHERE) as crew:
+        assert crew.begin(lambda _: os.getpid(), None)() == os.getpid()
+        assert not helpers()
+
+
+def test_a_server_is_spared_a_crowd() -> None:
+    server = Store("http://127.0.0.1:1")
+    with hired(64, server) as crew:
+        assert crew.processes == 8
+    with hired(64, NOWHERE) as crew:
+        assert crew.processes == 64
+
+
+def test_the_processes_are_gone_when_their_work_is_done() -> None:
+    with hired(2, NOWHERE) as crew:
+        crew.begin(operator.neg, 1)()
+        assert helpers()
+    assert not helpers()
+
+
+def interrupted() -> None:
+    with hired(2, NOWHERE) as crew:
+        for _ in range(9):
+            crew.begin(time.sleep, 60)
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_waits_for_nobody() -> None:
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert time.monotonic() - begun < 30
+    assert not helpers()
+
+
+def test_a_process_that_is_ended_from_outside_is_told_of() -> None:
+    with pytest.raises(ReportError, match="want of memory"), hired(2, NOWHERE) as crew:
+        crew.begin(os._exit, 1)()
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_lost_file_is_told_of_as_it_is_without_helpers(
+    lab: Lab, grid: str, processes: int
+) -> None:
+    runs = read_study(lab.store, grid)
+    run_id = runs.used["run_id"].iloc[5]
+    with (
+        lost(lab, grid, run_id, "probe.parquet"),
+        pytest.raises(ReportError, match=f"study=grid: a file of run {run_id} cannot be read: "),
+        hired(processes, lab.store) as crew,
+    ):
+        read_digests(lab.store, runs, crew)
+
+
+# --- the command --------------------------------------------------------------------------------
+
+
+@contextmanager
+def reporting(lab: Lab, study: str, folder: Path) -> Iterator["subprocess.Popen[str]"]:
+    """The command at work with two helpers, in a session of its own, as in a terminal."""
+    words = [f"study={study}", f"report.folder={folder}", "report.attach=false"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "actscope.report", *words, "report.processes=2"],
+        env={**os.environ, "MLFLOW_TRACKING_URI": lab.store.uri},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def family_at_work(process: "subprocess.Popen[str]") -> list[psutil.Process]:
+    """Everybody beneath the command, once its helpers are there."""
+    end = time.monotonic() + 90
+    while time.monotonic() < end:
+        family = psutil.Process(process.pid).children(recursive=True)
+        parents = [child.ppid() for child in family]
+        if sum(parent != process.pid for parent in parents) == 2:
+            return family
+        time.sleep(0.05)
+    raise AssertionError("the helpers never came")
+
+
+def left_alive(family: list[psutil.Process]) -> list[psutil.Process]:
+    _, alive = psutil.wait_procs(family, timeout=10)
+    return alive
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_the_command_and_all_who_help_it(
+    lab: Lab, grid: str, tmp_path: Path
+) -> None:
+    with reporting(lab, grid, tmp_path) as process:
+        family = family_at_work(process)
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert said == ("", "")
+        assert not left_alive(family)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_who_helps_a_command_that_is_killed_ends_with_it(
+    lab: Lab, grid: str, tmp_path: Path
+) -> None:
+    with reporting(lab, grid, tmp_path) as process:
+        family = family_at_work(process)
+        process.kill()
+        assert not left_alive(family)

@@ -1,0 +1,143 @@
+"""A real Dask cluster: a scheduler and workers, each a process of its own, here or on hosts."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from distributed import Client
+
+from actscope.project import ROOT
+
+SECONDS = 240
+# How soon it is noticed that a host is cut off: as soon as Dask allows.
+BRIEF = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "12s"}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = SECONDS) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it never came about"
+        time.sleep(0.1)
+
+
+class DaskCluster:
+    """A scheduler on a port that stays the same, and workers by name."""
+
+    def __init__(
+        self,
+        folder: Path,
+        address: str = "127.0.0.1",
+        project: Path = ROOT,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.host = address
+        self.port = free_port()
+        self.project = project
+        self.environment = environment or {}
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def address(self) -> str:
+        return f"tcp://{self.host}:{self.port}"
+
+    def start_scheduler(self) -> None:
+        words = ("--host", self.host, "--port", str(self.port), "--no-dashboard")
+        self._start("scheduler", [sys.executable, "-m", "distributed.cli.dask_scheduler", *words])
+        wait_for(self._answers)
+
+    def start_worker(
+        self,
+        name: str,
+        *,
+        threads: int = 1,
+        project: Path | None = None,
+        inside: Sequence[str] = (),
+    ) -> None:
+        """`inside`: the words before its command, as of a network namespace."""
+        command = [
+            *(*inside, sys.executable, "-m", "distributed.cli.dask_worker", self.address),
+            *("--nthreads", str(threads), "--no-dashboard", "--name", name),
+            *("--local-directory", str(self.folder)),
+        ]
+        self._start(name, command, project)
+
+    def wait_for_workers(self, count: int) -> None:
+        wait_for(lambda: len(self.workers()) == count)
+
+    def workers(self) -> list[str]:
+        with self.client() as client:
+            return list(client.nthreads())
+
+    @contextmanager
+    def client(self) -> Iterator[Client]:
+        with Client(self.address, timeout=5, set_as_default=False) as client:
+            yield client
+
+    def kill(self, name: str) -> None:
+        """Kill a process with all that it has started."""
+        process = self.processes.pop(name)
+        with suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=20)
+
+    def stop(self) -> None:
+        for name in list(self.processes):
+            self.kill(name)
+
+    def told(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text()
+
+    def _start(self, name: str, command: Sequence[str], project: Path | None = None) -> None:
+        source = (project or self.project) / "src"
+        with (self.folder / f"{name}.log").open("a") as log:
+            self.processes[name] = subprocess.Popen(
+                command,
+                env={
+                    **os.environ,
+                    **BRIEF,
+                    **self.environment,
+                    "PYTHONPATH": f"{source}:{ROOT}",
+                },
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection((self.host, self.port), timeout=1).close()
+        except OSError:
+            assert self.processes["scheduler"].poll() is None, self.told("scheduler")
+            return False
+        return True
+
+
+@contextmanager
+def dask_cluster(
+    folder: Path,
+    address: str = "127.0.0.1",
+    project: Path = ROOT,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[DaskCluster]:
+    """A cluster whose scheduler is up, in a folder that it makes."""
+    folder.mkdir()
+    cluster = DaskCluster(folder, address, project, environment)
+    try:
+        cluster.start_scheduler()
+        yield cluster
+    finally:
+        cluster.stop()
