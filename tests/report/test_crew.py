@@ -73,9 +73,9 @@ def test_the_processes_are_gone_when_their_work_is_done() -> None:
 
 def interrupted() -> None:
     with hired(2, NOWHERE) as crew:
-        for _ in range(9):
-            crew.begin(time.sleep, 60)
-        raise KeyboardInterrupt
+        *_, last = [crew.begin(time.sleep, 60) for _ in range(9)]
+        signal.raise_signal(signal.SIGINT)
+        last()
 
 
 def test_an_interrupt_waits_for_nobody() -> None:
@@ -84,6 +84,19 @@ def test_an_interrupt_waits_for_nobody() -> None:
         interrupted()
     assert time.monotonic() - begun < 30
     assert not helpers()
+
+
+class InterruptedAtItsEnd:
+    """What is raised in a finalizer is lost."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupt_that_comes_at_a_bad_moment_is_not_lost() -> None:
+    with pytest.raises(KeyboardInterrupt), hired(2, NOWHERE):
+        InterruptedAtItsEnd()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_process_that_is_ended_from_outside_is_told_of() -> None:
@@ -109,8 +122,10 @@ def test_a_lost_file_is_told_of_as_it_is_without_helpers(
 
 
 @contextmanager
-def reporting(lab: Lab, study: str, folder: Path) -> Iterator["subprocess.Popen[str]"]:
-    """The command at work with two helpers, in a session of its own, as in a terminal."""
+def reporting(
+    lab: Lab, study: str, folder: Path
+) -> Iterator[tuple["subprocess.Popen[str]", list[psutil.Process]]]:
+    """The command at work and all beneath it, in a session of their own, as in a terminal."""
     words = [f"study={study}", f"report.folder={folder}", "report.attach=false"]
     process = subprocess.Popen(
         [sys.executable, "-m", "actscope.report", *words, "report.processes=2"],
@@ -122,7 +137,7 @@ def reporting(lab: Lab, study: str, folder: Path) -> Iterator["subprocess.Popen[
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     try:
-        yield process
+        yield process, family_at_work(process)
     finally:
         process.kill()
         process.communicate()
@@ -149,12 +164,10 @@ def left_alive(family: list[psutil.Process]) -> list[psutil.Process]:
 def test_an_interrupt_ends_the_command_and_all_who_help_it(
     lab: Lab, grid: str, tmp_path: Path
 ) -> None:
-    with reporting(lab, grid, tmp_path) as process:
-        family = family_at_work(process)
+    with reporting(lab, grid, tmp_path) as (process, family):
         os.killpg(process.pid, signal.SIGINT)
         said = process.communicate(timeout=30)
-        assert process.returncode == 130
-        assert said == ("", "")
+        assert (process.returncode, *said) == (130, "", "")
         assert not left_alive(family)
     assert not list(tmp_path.iterdir())
 
@@ -163,7 +176,6 @@ def test_an_interrupt_ends_the_command_and_all_who_help_it(
 def test_who_helps_a_command_that_is_killed_ends_with_it(
     lab: Lab, grid: str, tmp_path: Path
 ) -> None:
-    with reporting(lab, grid, tmp_path) as process:
-        family = family_at_work(process)
+    with reporting(lab, grid, tmp_path) as (process, family):
         process.kill()
         assert not left_alive(family)

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import TypeVar
+from multiprocessing.process import BaseProcess
+from typing import Self, TypeVar
 
 from actscope import tracking
 from actscope.errors import ReportError
@@ -68,22 +69,57 @@ def hired(processes: int, store: Store) -> Iterator[Crew]:
     if processes == 1:
         yield Crew()
         return
-    others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("forkserver")
     pool = ProcessPoolExecutor(processes, context, _begin)
-    try:
-        yield Crew(processes, pool)
-    except BaseException as error:
-        for process in set(multiprocessing.active_children()) - others:
-            process.kill()
-        if isinstance(error, BrokenProcessPool):
+    with _Interrupt(set(multiprocessing.active_children())) as interrupt:
+        try:
+            yield Crew(processes, pool)
+        except BrokenProcessPool as error:
+            interrupt.check()
             raise ReportError(
                 "a process that read or drew for the report was ended from outside, perhaps for "
                 "want of memory: report.processes=1 needs least of it"
             ) from error
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
+        except BaseException:
+            interrupt.end_helpers()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+        interrupt.check()
+
+
+class _Interrupt:
+    """Ctrl-C as long as the context lasts: the helpers end, and whoever waits for them hears of it.
+
+    Raised where it happens to come, KeyboardInterrupt is lost if that is in a finalizer, and numpy,
+    pandas and matplotlib have many. A second Ctrl-C does raise it there.
+    """
+
+    def __init__(self, others: set[BaseProcess]) -> None:
+        self.others = others  # who are no helpers
+        self.came = False
+
+    def __enter__(self) -> Self:
+        self.before = signal.getsignal(signal.SIGINT)
+        if self.before is signal.default_int_handler:  # else whoever began this is deaf to Ctrl-C
+            signal.signal(signal.SIGINT, self._heed)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self.before)
+
+    def check(self) -> None:
+        if self.came:
+            raise KeyboardInterrupt
+
+    def end_helpers(self) -> None:
+        for process in set(multiprocessing.active_children()) - self.others:
+            process.kill()
+
+    def _heed(self, *_: object) -> None:
+        self.came = True
+        signal.signal(signal.SIGINT, self.before)
+        self.end_helpers()
 
 
 def _read_some(
