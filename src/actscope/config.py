@@ -26,6 +26,8 @@ LONG_NUMBER = re.compile(r"\d{4301}")
 
 Parsed = TypeVar("Parsed")
 
+Device = Literal["auto", "cpu", "cuda"]
+
 CLOSED = ConfigDict(extra="forbid")
 
 
@@ -164,7 +166,7 @@ def parse_point(config: DictConfig) -> Point:
 
     """
     settings = plain(config)
-    for beside_the_point in ("tracking", "sweep", "experiment"):
+    for beside_the_point in ("tracking", "sweep", "experiment", "device"):
         settings.pop(beside_the_point, None)
     settings["activation"] = _parse_activation(settings.get("activation"))
     return parse(Point, settings)
@@ -178,6 +180,11 @@ def parse_tracking(config: DictConfig) -> Tracking:
 def parse_sweep(config: DictConfig) -> SweepRules:
     """Check the sweep part of a composed configuration, or raise ConfigError."""
     return parse(SweepRules, plain(config).get("sweep"), "sweep")
+
+
+def parse_device(config: DictConfig) -> Device:
+    """Check the name of the device in a composed configuration, or raise ConfigError."""
+    return parse(Device, plain(config).get("device"), "device")  # type: ignore[arg-type]
 
 
 def parse(kind: type[Parsed], settings: Any, name: str = "") -> Parsed:

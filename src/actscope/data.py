@@ -5,11 +5,11 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -49,6 +49,16 @@ class Data:
     @property
     def classes(self) -> int:
         return int(self.train_y.max()) + 1
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Self:
+        """The same on a device, the pixels as numbers of a type."""
+        return replace(
+            self,
+            train_x=self.train_x.to(device, dtype),
+            train_y=self.train_y.to(device),
+            test_x=self.test_x.to(device, dtype),
+            test_y=self.test_y.to(device),
+        )
 
 
 @cache

@@ -3,6 +3,7 @@
 # R runs of the stack, B examples
 
 from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -16,10 +17,10 @@ MEASURES = {"loss": "min", "accuracy": "max"}  # and which end of it is best
 class Tally:
     """Loss and correct answers of each run over some examples."""
 
-    def __init__(self, runs: int) -> None:
-        self.loss = torch.zeros(runs, dtype=torch.float64)
-        self.correct = torch.zeros(runs, dtype=torch.int64)
-        self.examples = 0
+    def __init__(self, runs: int, device: torch.device) -> None:
+        self.loss = torch.zeros(runs, dtype=torch.float64, device=device)
+        self.correct = torch.zeros(runs, dtype=torch.int64, device=device)
+        self.examples = torch.zeros((), dtype=torch.int64, device=device)
 
     def add(self, losses: Tensor, correct: Tensor) -> None:
         """Count example losses [R, B] and the number of correct answers [R] among them."""
@@ -27,37 +28,42 @@ class Tally:
         self.correct += correct
         self.examples += losses.shape[1]
 
+    def begin_anew(self) -> None:
+        for count in self.state().values():
+            count.zero_()
+
+    def copy(self) -> Self:
+        same = type(self)(len(self.loss), self.loss.device)
+        same.load_state(self.state())
+        return same
+
     def mean_loss(self) -> Tensor:
-        return self.loss / max(self.examples, 1)
+        return self.loss / self.examples.clamp(min=1)
 
     def accuracy(self) -> Tensor:
-        return self.correct / max(self.examples, 1)
+        return self.correct / self.examples.clamp(min=1)
 
     def state(self) -> dict[str, Tensor]:
-        return {
-            "loss": self.loss,
-            "correct": self.correct,
-            "examples": torch.tensor(self.examples),
-        }
+        """All counts, not copied."""
+        return {"loss": self.loss, "correct": self.correct, "examples": self.examples}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        self.loss = state["loss"].clone()
-        self.correct = state["correct"].clone()
-        self.examples = int(state["examples"])
+        for name, count in self.state().items():
+            count.copy_(state[name])  # in place: a captured step holds it too
 
 
 class History:
     """Loss and accuracy of each run: on minibatches since the last row, and on the test split."""
 
-    def __init__(self, runs: int, steps_per_epoch: int) -> None:
+    def __init__(self, runs: int, steps_per_epoch: int, device: torch.device) -> None:
         self.steps_per_epoch = steps_per_epoch
-        self.train = Tally(runs)
+        self.train = Tally(runs, device)
         self.rows: list[tuple[int, str, Tally]] = []
 
     def close_train(self, step: int) -> None:
         """Make a row of the minibatches since the last one."""
-        self.add(step, "train", self.train)
-        self.train = Tally(len(self.train.loss))
+        self.add(step, "train", self.train.copy())
+        self.train.begin_anew()
 
     def add(self, step: int, split: str, tally: Tally) -> None:
         self.rows.append((step, split, tally))
@@ -74,10 +80,9 @@ class History:
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         steps, splits = state["step"].tolist(), [SPLITS[s] for s in state["split"].tolist()]
-        tallies = [Tally(len(self.train.loss)) for _ in range(len(steps) + 1)]
-        for number, tally in enumerate(tallies):
+        closed = [self.train.copy() for _ in steps]
+        for number, tally in enumerate([*closed, self.train]):
             tally.load_state({name: state[name][number] for name in tally.state()})
-        *closed, self.train = tallies
         self.rows = list(zip(steps, splits, closed, strict=True))
 
     def frames(self, until: Sequence[int | None]) -> list[pd.DataFrame]:
@@ -91,15 +96,19 @@ class History:
             }
         )
         tallies = [tally for _, _, tally in self.rows]
-        nothing = [torch.empty(0, len(until))]
-        losses = torch.vstack([tally.mean_loss() for tally in tallies] or nothing).float().numpy()
-        accuracies = torch.vstack([tally.accuracy() for tally in tallies] or nothing).numpy()
+        losses = _table([tally.mean_loss() for tally in tallies], len(until))
+        accuracies = _table([tally.accuracy() for tally in tallies], len(until))
         frames = []
         for run, end in enumerate(until):
             kept = len(steps) if end is None else int(np.searchsorted(steps, end))
             columns = {"loss": losses[:kept, run], "accuracy": accuracies[:kept, run]}
             frames.append(told[:kept].assign(**columns))
         return frames
+
+
+def _table(rows: Sequence[Tensor], runs: int) -> "np.ndarray[Any, np.dtype[np.float32]]":
+    table = torch.vstack(list(rows)) if rows else torch.empty(0, runs)
+    return table.float().cpu().numpy()
 
 
 def by_epoch(history: pd.DataFrame) -> dict[str, "pd.Series[float]"]:

@@ -9,6 +9,7 @@ import pkgutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby, pairwise
 
 import torch
@@ -17,6 +18,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from actscope.config import Activation, Model, Point
+from actscope.device import CPU
 from actscope.errors import ConfigError
 
 # A kernel takes the elements at a tensor's end that fill no pair of vector registers one by one,
@@ -64,15 +66,22 @@ class StackedMLP:
     """
 
     def __init__(
-        self, points: Sequence[Point], features: int, classes: int, dtype: torch.dtype
+        self,
+        points: Sequence[Point],
+        features: int,
+        classes: int,
+        dtype: torch.dtype,
+        device: torch.device = CPU,
     ) -> None:
+        self.device = device
         widths = (features, *points[0].model.hidden, classes)
-        starts = [initial_weights(point.model, point.seed, widths, dtype) for point in points]
-        self.weights = [torch.stack(layer) for layer in zip(*starts, strict=True)]  # [R, I, O]
-        self.biases = [torch.zeros(len(points), 1, width, dtype=dtype) for width in widths[1:]]
+        self.weights = _starts(points, widths, dtype, device)  # [R, I, O]
+        self.biases = [
+            torch.zeros(len(points), 1, width, dtype=dtype, device=device) for width in widths[1:]
+        ]
         self.hidden = [
             [
-                Nonlinearity(activation, runs, width, dtype)
+                Nonlinearity(activation, runs, width, dtype, device)
                 for activation, runs in runs_by_activation(points)
             ]
             for width in points[0].model.hidden
@@ -90,17 +99,20 @@ class StackedMLP:
                 for name, value in nonlinearity.trained.items():
                     yield Parameter(f"layer{number}.{name}", value, nonlinearity.runs)
 
-    def forward(self, x: Tensor, *, training: bool) -> tuple[Tensor, list[Hidden]]:
+    def forward(
+        self, x: Tensor, *, training: bool, frozen: Tensor | None = None
+    ) -> tuple[Tensor, list[Hidden]]:
         """Logits [R, B, classes] of x [R or 1, B, I], and the hidden layers on the way to them.
 
-        In training, batch normalisation uses the minibatch's statistics and updates the running.
+        In training, batch normalisation uses the minibatch's statistics and updates the running,
+        but not those of the `frozen` runs, [R].
         """
         layers = []
         x = x.expand(len(self.weights[0]), -1, -1)
         for weight, bias, parts in zip(self.weights, self.biases, self.hidden, strict=False):
             sums = torch.baddbmm(bias, x, weight)  # [R, B, O]
             given = [
-                part.normalised(own, training=training)
+                part.normalised(own, training=training, frozen=frozen)
                 for part, own in zip(parts, sums.split([p.size for p in parts]), strict=True)
             ]
             values = [part.function(own) for part, own in zip(parts, given, strict=True)]
@@ -121,7 +133,7 @@ class StackedMLP:
                     for name, value in part.running.items():
                         state[f"layer{number}.{name}"] = value[run - part.runs.start]
         return {
-            name: value.clone(memory_format=torch.contiguous_format)
+            name: value.clone(memory_format=torch.contiguous_format).cpu()
             for name, value in state.items()
         }
 
@@ -152,39 +164,56 @@ class StackedMLP:
 class Nonlinearity:
     """The activation function of G runs in one hidden layer, behind batch normalisation or not."""
 
-    def __init__(self, activation: Activation, runs: slice, width: int, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        activation: Activation,
+        runs: slice,
+        width: int,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
         self.runs = runs
         self.size = runs.stop - runs.start
-        self.module = make_function(activation).to(dtype)
+        self.module = make_function(activation).to(device, dtype)
         self.own = {  # parameters of the function itself, as PReLU's slope: one of each a run
             name: torch.stack([value.detach()] * self.size)
             for name, value in self.module.named_parameters()
         }
         self.trained = {f"function.{name}": value for name, value in self.own.items()}
-        self.at_once = self.size if width % WHOLE_VECTORS == 0 else 1
+        shares_calls = device.type != "cpu" or width % WHOLE_VECTORS == 0
+        self.at_once = self.size if shares_calls else 1
         self.running: dict[str, Tensor] = {}
         self.batch_norm = activation.batch_norm
         if self.batch_norm:
-            self.trained["norm.weight"] = torch.ones(self.size, 1, width, dtype=dtype)
-            self.trained["norm.bias"] = torch.zeros(self.size, 1, width, dtype=dtype)
-            self.running["norm.running_mean"] = torch.zeros(self.size, width, dtype=dtype)
-            self.running["norm.running_var"] = torch.ones(self.size, width, dtype=dtype)
+            ones = partial(torch.ones, dtype=dtype, device=device)
+            zeros = partial(torch.zeros, dtype=dtype, device=device)
+            self.trained["norm.weight"] = ones(self.size, 1, width)
+            self.trained["norm.bias"] = zeros(self.size, 1, width)
+            self.running["norm.running_mean"] = zeros(self.size, width)
+            self.running["norm.running_var"] = ones(self.size, width)
 
-    def normalised(self, sums: Tensor, *, training: bool) -> Tensor:
+    def normalised(self, sums: Tensor, *, training: bool, frozen: Tensor | None = None) -> Tensor:
         """Batch normalisation of [G, B, O] in each run, with torch.nn.BatchNorm1d's constants."""
         if not self.batch_norm:
             # A place of its own in the graph: at the split, which all runs share, the search for
             # slopes would not stop before it had gone through batch normalisation too.
             return sums.view_as(sums)
+        # Copies: the backward pass insists that what it was given has not changed since.
+        running = {name: value.clone() for name, value in self.running.items()}
         tensors = (
             sums,
-            self.running["norm.running_mean"],
-            self.running["norm.running_var"],
+            *running.values(),
             self.trained["norm.weight"],
             self.trained["norm.bias"],
         )
         runs = zip(*(_chunks(tensor, self.at_once) for tensor in tensors), strict=True)
-        return _joined([_batch_norm(*part, training=training) for part in runs])
+        normalised = _joined([_batch_norm(*part, training=training) for part in runs])
+        for name, value in self.running.items() if training else ():
+            new = running[name]
+            if frozen is not None:
+                new = torch.where(frozen[self.runs].unsqueeze(1), value, new)
+            value.copy_(new)
+        return normalised
 
     def function(self, given: Tensor) -> Tensor:
         """The activation function of [G, B, O]."""
@@ -198,6 +227,18 @@ class Nonlinearity:
                 for run, part in enumerate(given.split(1))
             ]
         )
+
+
+def _starts(
+    points: Sequence[Point], widths: Sequence[int], dtype: torch.dtype, device: torch.device
+) -> list[Tensor]:
+    # Drawn on the CPU whatever the device: a GPU's generator gives other numbers.
+    drawn = {
+        seed: initial_weights(points[0].model, seed, widths, dtype)
+        for seed in dict.fromkeys(point.seed for point in points)
+    }
+    starts = zip(*(drawn[point.seed] for point in points), strict=True)
+    return [torch.stack(layer).to(device) for layer in starts]
 
 
 def _batch_norm(

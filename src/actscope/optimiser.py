@@ -19,12 +19,15 @@ class SGD:
         self.momentum = points[0].train.momentum
         self.weight_decay = points[0].train.weight_decay
         self.parameters = list(stack.parameters())
-        rates = torch.tensor([point.lr for point in points], dtype=dtype)
+        rates = torch.tensor([point.lr for point in points], dtype=dtype, device=stack.device)
         self.rates = [rates[p.runs].view(-1, *[1] * (p.value.dim() - 1)) for p in self.parameters]
         self.directions = [torch.zeros_like(p.value) for p in self.parameters]  # of the last step
 
-    def step(self, objective: Tensor) -> None:
-        """Take one step down the gradient of `objective`."""
+    def step(self, objective: Tensor, frozen: Tensor | None = None) -> None:
+        """Take one step down the gradient of `objective`, but leave the `frozen` runs, [R], alone.
+
+        Their gradients may well not be finite.
+        """
         values = [parameter.value for parameter in self.parameters]
         gradients = torch.autograd.grad(objective, values)
         with torch.no_grad():
@@ -33,7 +36,12 @@ class SGD:
                     direction = direction.add(value, alpha=self.weight_decay)
                 if self.momentum > 0:
                     direction = self.directions[index].mul_(self.momentum).add_(direction)
-                value.addcmul_(direction, self.rates[index], value=-1)
+                rate = self.rates[index]
+                if frozen is not None:
+                    own = frozen[self.parameters[index].runs].view_as(rate)
+                    direction.masked_fill_(own, 0)
+                    rate = rate.masked_fill(own, 0)  # it may be infinite in this dtype
+                value.addcmul_(direction, rate, value=-1)
                 self.directions[index] = direction
 
     def state(self) -> dict[str, Tensor]:

@@ -11,7 +11,10 @@ from actscope.config import Point, nested_settings
 from actscope.data import Data
 
 # A change in one of these can change a number of a run.
-NUMERIC_MODULES = ["data", "history", "model", "optimiser", "outcome", "train", "trajectory"]
+NUMERIC_MODULES = [
+    *("data", "divergence", "history", "model", "optimiser", "outcome", "replay", "train"),
+    "trajectory",
+]
 
 
 @dataclass(frozen=True)

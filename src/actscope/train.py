@@ -17,26 +17,32 @@ from torch import Tensor
 from torch.nn import functional
 
 from actscope.checkpoint import Checkpoint
-from actscope.config import Point
+from actscope.config import Point, Train
 from actscope.data import Data
+from actscope.device import CPU
+from actscope.divergence import Divergence
 from actscope.errors import ConfigError
 from actscope.history import History, Tally
 from actscope.model import StackedMLP, make_function, stream_seed
 from actscope.optimiser import SGD
 from actscope.outcome import Outcome, judge
+from actscope.replay import Replayed
 from actscope.trajectory import (
     PROBE,
     PROBE_SIZE,
     TRAJECTORY,
     Recorder,
     active,
-    probe_rows,
-    trajectory_rows,
+    is_finite,
+    probe_record,
+    trajectory_record,
 )
 
 # Without it, where minibatches have an odd size, the last bits of MKL's products depend on where in
 # memory a run of the stack lies. MKL reads it at its first product; it costs no time.
 os.environ.setdefault("MKL_CBWR", "AUTO")
+# Without it the last bits of cuBLAS's products may differ from run to run; torch's docs name it.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 Histories = Callable[[], list[pd.DataFrame]]
 
@@ -73,14 +79,16 @@ def train_stack(
     data: Data,
     *,
     dtype: torch.dtype = torch.float32,
+    device: torch.device = CPU,
     on_step: Callable[[int], None] = lambda _: None,
     on_epoch: Callable[[Histories], None] = lambda _: None,
     checkpoint: Checkpoint | None = None,
 ) -> list[RunResult]:
     """Train points that differ in activation, learning rate and seed only, all at once.
 
-    Each run's numbers are those that it would have alone. `on_step` is told the minibatches done,
-    `on_epoch`, whenever one is over, how to get the history of each run so far.
+    Each run's numbers are those that it would have alone: on a CPU to the last bit.
+    `on_step` is told the minibatches done, `on_epoch`, whenever one is over, how to get the history
+    of each run so far.
     With `checkpoint` the training goes on where that stands, to the same numbers, and saves it from
     time to time; to discard it is left to the caller.
     """
@@ -88,14 +96,14 @@ def train_stack(
     by_activation = sorted(range(len(points)), key=lambda i: repr(points[i].activation))
     place = [by_activation.index(i) for i in range(len(points))]
     with steady_arithmetic():
-        training = Training([points[i] for i in by_activation], data, dtype)
+        training = Training([points[i] for i in by_activation], data, dtype, device)
         if checkpoint is not None:
             assert (len(checkpoint.signatures), checkpoint.dtype) == (len(points), dtype)
             _go_on(training, checkpoint)
         saved_at = time.monotonic()
         for step in training.steps():
             if checkpoint is not None and time.monotonic() - saved_at >= checkpoint.seconds:
-                checkpoint.save(training.state())
+                checkpoint.save({name: part.cpu() for name, part in training.state().items()})
                 saved_at = time.monotonic()
             on_step(step)
             if step % training.steps_per_epoch == 0:
@@ -172,35 +180,52 @@ class Resumable(Protocol):
 class Training:
     """The state of a stack between two minibatches."""
 
-    def __init__(self, points: Sequence[Point], data: Data, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        points: Sequence[Point],
+        data: Data,
+        dtype: torch.dtype,
+        device: torch.device = CPU,
+    ) -> None:
         self.points = points
-        self.data = replace(data, train_x=data.train_x.to(dtype), test_x=data.test_x.to(dtype))
+        self.device = device
+        self.data = data.to(device, dtype)
         self.settings = points[0].train
-        self.stack = StackedMLP(points, data.features, data.classes, dtype)
+        self.stack = StackedMLP(points, data.features, data.classes, dtype, device)
         self.optimiser = SGD(self.stack, points, dtype)
+        self.learn = Replayed(self._learn) if device.type == "cuda" else self._learn
         self.done = 0  # minibatches
+        self.clock = torch.zeros((), dtype=torch.int64, device=device)  # begun, as the device knows
         self.total = total_steps(points[0], data)
         self.steps_per_epoch = self.total // self.settings.epochs
         self.record_every = self._in_steps(points[0].trajectory.every)
         self.probe_every = self._in_steps(points[0].trajectory.probe_every)
-        self.trajectory = Recorder(TRAJECTORY)
-        self.probe = Recorder(PROBE)
+        self.late_from = self.total - math.ceil(self.total / 10) + 1
+        self.trajectory = Recorder(TRAJECTORY, device)
+        self.probe = Recorder(PROBE, device)
         self.probe_x = self.data.train_x[probe_set(len(data.train_x))][None]  # [1, B, I]
-        self.history = History(len(points), self.steps_per_epoch)
-        self.late = Tally(len(points))
-        self.has_diverged = torch.zeros(len(points), dtype=torch.bool)
-        self.diverged_at: list[int | None] = [None] * len(points)
-        self.diverged_state: dict[int, dict[str, Tensor]] = {}
+        self.history = History(len(points), self.steps_per_epoch, device)
+        self.late = Tally(len(points), device)  # of the last tenth, once that has begun
+        self.divergence = Divergence(len(points), device)
+        seeds = [point.seed for point in points]
+        self.seeds = list(dict.fromkeys(seeds))
+        self.seed_of_run = torch.tensor([self.seeds.index(seed) for seed in seeds], device=device)
 
     def steps(self) -> Iterator[int]:
         """Train on to the end, yielding after each minibatch how many are done."""
-        seeds = [point.seed for point in self.points]
-        epochs, batch_size = self.settings.epochs, self.settings.batch_size
-        batches = minibatches(self.data, seeds, batch_size, epochs, self.done)
-        for step, (x, y) in enumerate(batches, self.done + 1):
-            if len(self.diverged_state) == len(self.points):
+        batches = minibatches(
+            len(self.data.train_x), self.settings, self.seeds, self.done, self.device
+        )
+        for step, rows in enumerate(batches, self.done + 1):
+            if self.device.type == "cpu" and self.divergence.is_everyones():
                 return
-            self._learn(step, x, y)
+            if step == self.late_from:
+                self.late.begin_anew()
+            is_recorded = step % self.record_every == 0 or step == self.total
+            record = self.learn(rows, is_recorded)
+            if record is not None:
+                self.trajectory.add(step, record)
+                self.history.close_train(step)
             if step % self.steps_per_epoch == 0:
                 self._evaluate(step)
             if step % self.probe_every == 0 or step == self.total:
@@ -210,36 +235,34 @@ class Training:
 
     def histories(self) -> list[pd.DataFrame]:
         """The history of each run so far."""
-        return self.history.frames(self.diverged_at)
+        return self.history.frames(self._diverged_at())
 
     def results(self) -> list[RunResult]:
         """What came of each run."""
-        histories = self.histories()
+        diverged_at = self._diverged_at()
+        histories = self.history.frames(diverged_at)
         widths = [bias.shape[2] for bias in self.stack.biases]
-        trajectories = self.trajectory.frames(widths, self.diverged_at)
-        probes = self.probe.frames(widths, self.diverged_at)
-        late_accuracy = self.late.accuracy()
+        trajectories = self.trajectory.frames(widths, diverged_at)
+        probes = self.probe.frames(widths, diverged_at)
+        late_accuracy = self.late.accuracy().tolist()
         return [
             RunResult(
                 point=point,
-                outcome=judge(point.outcome, float(late_accuracy[run]), self.diverged_at[run]),
-                diverged_at=self.diverged_at[run],
+                outcome=judge(point.outcome, late_accuracy[run], diverged_at[run]),
+                diverged_at=diverged_at[run],
                 history=histories[run],
                 trajectory=trajectories[run],
                 probe=probes[run],
-                state=self.diverged_state.get(run) or self.stack.state_of(run),
+                state=self.stack.state_of(run),
             )
             for run, point in enumerate(self.points)
         ]
 
     def state(self) -> dict[str, Tensor]:
         """All that is needed to go on from here; some of it not copied."""
-        diverged_at = [-1 if step is None else step for step in self.diverged_at]
-        state = {"done": torch.tensor(self.done), "diverged_at": torch.tensor(diverged_at)}
+        state = {"done": torch.tensor(self.done)}
         for name, part in self._parts().items():
             state |= _prefixed(name, part.state())
-        for run, own in self.diverged_state.items():
-            state |= _prefixed(f"diverged/{run}", own)
         return state
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
@@ -252,13 +275,7 @@ class Training:
         for name, part in self._parts().items():
             part.load_state(_under(name, state))
         self.done = int(state["done"])
-        self.has_diverged = state["diverged_at"] >= 0
-        self.diverged_at = [None if step < 0 else step for step in state["diverged_at"].tolist()]
-        self.diverged_state = {
-            run: _under(f"diverged/{run}", state)
-            for run, step in enumerate(self.diverged_at)
-            if step is not None
-        }
+        self.clock.fill_(self.done)
 
     def _parts(self) -> dict[str, Resumable]:
         return {
@@ -266,33 +283,46 @@ class Training:
             "optimiser": self.optimiser,
             "history": self.history,
             "late": self.late,
+            "divergence": self.divergence,
             "trajectory": self.trajectory,
             "probe": self.probe,
         }
 
-    def _learn(self, step: int, x: Tensor, y: Tensor) -> None:
-        is_recorded = step % self.record_every == 0 or step == self.total
-        logits, hidden = self.stack.forward(x, training=True)
+    def _learn(self, rows: Tensor, is_recorded: bool) -> Tensor | None:
+        """Take one step of all runs on minibatches, [S, B], of the seeds; the record of it.
+
+        Everything that it changes stays where it is, and on a GPU nothing waits for that.
+        """
+        self.clock.add_(1)
+        x, y = self._examples(rows)
+        logits, hidden = self.stack.forward(x, training=True, frozen=self.divergence.frozen())
         losses = example_losses(logits, y)  # [R, B]
-        self._check_losses(step, losses.detach())
+        self.divergence.note_losses(self.clock, losses.detach())
         hidden_active = [active(layer.slopes()) for layer in hidden] if is_recorded else []
         # Runs do not touch, so the gradient of the sum over runs is each run's own gradient.
         objective = losses.sum() if self.settings.reduction == "sum" else losses.mean(1).sum()
-        self.optimiser.step(objective)
+        self.optimiser.step(objective, self.divergence.frozen())
         with torch.no_grad():
             correct = (logits.argmax(2) == y).sum(1)
             self.history.train.add(losses, correct)
-            if step > self.total - math.ceil(self.total / 10):
-                self.late.add(losses, correct)
-            if is_recorded:
-                norms = self.optimiser.update_norms()
-                self.trajectory.add(step, trajectory_rows(self.stack, norms, hidden_active))
-                self.history.close_train(step)
-                self._note_divergence(step, self.trajectory.last_is_finite())
+            self.late.add(losses, correct)
+            if not is_recorded:
+                return None
+            record = trajectory_record(self.stack, self.optimiser.update_norms(), hidden_active)
+            self.divergence.note(self.clock, is_finite(record))
+            return record
+
+    def _examples(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Inputs [R or 1, B, I] and classes [R or 1, B] of each run's seed's rows [S, B]."""
+        if len(rows) > 1:
+            rows = rows.index_select(0, self.seed_of_run)
+        # index_select gathers several times faster than x[index].
+        x = torch.index_select(self.data.train_x, 0, rows.flatten())
+        return x.unflatten(0, rows.shape), self.data.train_y[rows]
 
     @torch.no_grad()
     def _evaluate(self, step: int) -> None:
-        tally = Tally(len(self.points))
+        tally = Tally(len(self.points), self.device)
         for x, y in zip(
             self.data.test_x.split(EVALUATED_AT_ONCE),
             self.data.test_y.split(EVALUATED_AT_ONCE),
@@ -301,39 +331,25 @@ class Training:
             logits, _ = self.stack.forward(x[None], training=False)
             tally.add(example_losses(logits, y[None]), (logits.argmax(2) == y).sum(1))
         self.history.add(step, "test", tally)
-        self._note_divergence(step, torch.isfinite(tally.loss) & self.stack_is_finite())
+        self.divergence.note(self.clock, torch.isfinite(tally.loss) & self.stack_is_finite())
 
     def _look_at_probe_set(self, step: int) -> None:
         _, hidden = self.stack.forward(self.probe_x, training=False)
-        self.probe.add(
-            step, probe_rows(self.stack, [torch.cat(layer.slopes()) for layer in hidden])
-        )
+        slopes = [torch.cat(layer.slopes()) for layer in hidden]
+        self.probe.add(step, probe_record(self.stack, slopes))
 
     def _in_steps(self, every: int | str) -> int:
         return self.steps_per_epoch if isinstance(every, str) else every
 
-    def _check_losses(self, step: int, losses: Tensor) -> None:
-        finite = torch.isfinite(losses.sum(1)) | self.has_diverged
-        if not bool(finite.all()):
-            # Weights that are not finite are the work of the step before, and show only now.
-            self._note_divergence(step - 1, finite | self.stack_is_finite())
-            self._note_divergence(step, finite)
-
     def stack_is_finite(self) -> Tensor:
         """Whether all trained tensors of each run are finite, [R]."""
-        finite = torch.ones(len(self.points), dtype=torch.bool)
+        finite = torch.ones(len(self.points), dtype=torch.bool, device=self.device)
         for parameter in self.stack.parameters():
             finite[parameter.runs] &= torch.isfinite(parameter.value.detach().flatten(1)).all(1)
         return finite
 
-    def _note_divergence(self, step: int, finite: Tensor) -> None:
-        news = ~(finite | self.has_diverged)
-        if not bool(news.any()):
-            return
-        for run in torch.nonzero(news).flatten().tolist():
-            self.diverged_at[run] = step
-            self.diverged_state[run] = self.stack.state_of(run)
-        self.has_diverged |= news
+    def _diverged_at(self) -> list[int | None]:
+        return self.divergence.steps(self.stack_is_finite())
 
 
 def _prefixed(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -353,32 +369,25 @@ def probe_set(examples: int) -> Tensor:
 
 
 def minibatches(
-    data: Data, seeds: Sequence[int], batch_size: int, epochs: int, done: int = 0
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Inputs [R or 1, B, I] and classes [R or 1, B], shuffled anew each epoch by each run's seed.
+    examples: int,
+    settings: Train,
+    seeds: Sequence[int],
+    done: int = 0,
+    device: torch.device = CPU,
+) -> Iterator[Tensor]:
+    """Rows of the training split, [S, B], shuffled anew each epoch by each of S seeds.
 
-    Runs of one seed see the same minibatches; where all do, the first dimension is 1. The first
-    `done` minibatches are left out.
+    A seed's are the same whichever seeds it stands beside. The first `done` minibatches are left
+    out.
     """
-    streams = {
-        seed: torch.Generator().manual_seed(stream_seed(seed, "order"))
-        for seed in dict.fromkeys(seeds)
-    }
-    examples = len(data.train_x)
-    for _ in range(epochs):
+    streams = [torch.Generator().manual_seed(stream_seed(seed, "order")) for seed in seeds]
+    for _ in range(settings.epochs):
         # Those of past epochs are drawn again, so that no state of a generator has to be kept.
-        orders = {seed: torch.randperm(examples, generator=rng) for seed, rng in streams.items()}
-        rows = torch.stack(
-            list(orders.values()) if len(orders) == 1 else [orders[s] for s in seeds]
-        )
-        batches = rows.split(batch_size, dim=1)
+        orders = torch.stack([torch.randperm(examples, generator=rng) for rng in streams])
+        batches = orders.to(device).split(settings.batch_size, dim=1)
         skipped = min(done, len(batches))
         done -= skipped
-        for chosen in batches[skipped:]:
-            flat = chosen.flatten()
-            # index_select gathers several times faster than x[index].
-            x = torch.index_select(data.train_x, 0, flat)
-            yield x.unflatten(0, chosen.shape), data.train_y[chosen]
+        yield from batches[skipped:]
 
 
 def example_losses(logits: Tensor, y: Tensor) -> Tensor:

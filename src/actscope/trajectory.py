@@ -35,19 +35,14 @@ class Recorder:
     """Keeps some quantities of every unit of a stack at some steps."""
 
     quantities: Sequence[str]
+    device: torch.device
     steps: list[int] = field(default_factory=list)
     records: list[Tensor] = field(default_factory=list)  # each [R, quantity, U] float32
 
-    def add(self, step: int, rows: Sequence[Tensor]) -> None:
-        """Note [R, O] of each quantity and, within it, of each layer."""
-        record = torch.cat(tuple(rows), dim=1).float()
+    def add(self, step: int, record: Tensor) -> None:
+        """Note [R, quantity * U]: of each quantity, all layers' units."""
         self.steps.append(step)
         self.records.append(record.unflatten(1, (len(self.quantities), -1)))
-
-    def last_is_finite(self) -> Tensor:
-        """Whether the last record of each run is finite, [R]."""
-        # In float64, where no sum of finite float32 numbers overflows.
-        return torch.isfinite(self.records[-1].flatten(1).sum(1, dtype=torch.float64))
 
     def state(self) -> dict[str, Tensor]:
         if not self.records:
@@ -57,12 +52,12 @@ class Recorder:
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         if state:
             self.steps = state["step"].tolist()
-            self.records = list(state["record"].unbind())
+            self.records = list(state["record"].to(self.device).unbind())
 
     def frames(self, widths: Sequence[int], until: Sequence[int | None]) -> list[pd.DataFrame]:
         """One table a run, up to but not including step `until` where that is given."""
         nothing = torch.empty(0, len(until), len(self.quantities), sum(widths))
-        records = (torch.stack(self.records) if self.records else nothing).numpy()
+        records = (torch.stack(self.records) if self.records else nothing).cpu().numpy()
         frames = []
         for run, end in enumerate(until):
             kept = sum(end is None or step < end for step in self.steps)
@@ -73,33 +68,43 @@ class Recorder:
         return frames
 
 
-def trajectory_rows(
+def trajectory_record(
     stack: StackedMLP, update_norms: Sequence[Tensor], hidden_active: Sequence[Tensor]
-) -> list[Tensor]:
-    """TRAJECTORY of each layer after a step, [R, O] each; an output unit is always active.
+) -> Tensor:
+    """TRAJECTORY of all units after a step, [R, quantity * U]; an output unit is always active.
 
     `update_norms`: L2 length of the step's change of each unit's incoming weights, and
     `hidden_active`: `active` of each hidden layer, [R, O] a layer.
     """
-    return [
+    return _record(
         *(weight.detach().mean(1) for weight in stack.weights),
         *(bias.detach().squeeze(1) for bias in stack.biases),
         *update_norms,
         *hidden_active,
         torch.ones_like(update_norms[-1]),
-    ]
+    )
 
 
-def probe_rows(stack: StackedMLP, hidden: Sequence[Tensor]) -> list[Tensor]:
-    """PROBE of each layer, [R, O] each, from the hidden layers' slopes on it, [R, B, O]."""
+def probe_record(stack: StackedMLP, hidden: Sequence[Tensor]) -> Tensor:
+    """PROBE of all units, [R, quantity * U], from the hidden layers' slopes on it, [R, B, O]."""
     outputs = torch.zeros_like(stack.biases[-1].squeeze(1))
-    return [
+    return _record(
         *(share(slopes == 0) for slopes in hidden),
         outputs,
         *(share(slopes.abs() < NEGLIGIBLE_SLOPE) for slopes in hidden),
         outputs,
         *(lengths(weight.detach()) for weight in stack.weights),
-    ]
+    )
+
+
+def _record(*rows: Tensor) -> Tensor:
+    return torch.cat(rows, dim=1).float()
+
+
+def is_finite(record: Tensor) -> Tensor:
+    """Whether the record of each run is finite, [R]."""
+    # In float64, where no sum of finite float32 numbers overflows.
+    return torch.isfinite(record.sum(1, dtype=torch.float64))
 
 
 def active(slopes: Sequence[Tensor]) -> Tensor:
@@ -118,6 +123,9 @@ def share(holds: Tensor) -> Tensor:
 
 def lengths(columns: Tensor) -> Tensor:
     """L2 length of each column of [R, I, O], shape [R, O]."""
+    if columns.is_cuda:
+        exact: Tensor = torch.linalg.vector_norm(columns, dim=1, dtype=torch.float64)
+        return exact.to(columns.dtype)
     # The one way that makes no square of each number in memory: half the time on this many numbers.
     values = columns.numpy()
     norms = torch.from_numpy(np.einsum("rio,rio->ro", values, values)).sqrt_()

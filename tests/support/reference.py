@@ -59,19 +59,20 @@ def train_reference(
         weight_decay=settings.weight_decay,
     )
     objective = nn.CrossEntropyLoss(reduction=settings.reduction)
-    batches = minibatches(data, [point.seed], settings.batch_size, settings.epochs)
+    batches = minibatches(len(data.train_x), settings, [point.seed])
     steps_per_epoch = -(-len(data.train_x) // settings.batch_size)
-    for number, (x, y) in enumerate(batches, 1):
+    for number, (rows,) in enumerate(batches, 1):
+        x, y = data.train_x[rows], data.train_y[rows]
         given.clear()
         network.train()
-        logits = network(x[0].double())
+        logits = network(x.double())
         before = [layer.weight.detach().clone() for layer in linear]
         optimiser.zero_grad()
-        objective(logits, y[0]).backward()
+        objective(logits, y).backward()
         optimiser.step()
         reference.steps.append(
             Step(
-                *_loss_and_accuracy(logits, y[0]),
+                *_loss_and_accuracy(logits, y),
                 weights_before=before,
                 weights_after=[layer.weight.detach().clone() for layer in linear],
                 biases_after=[layer.bias.detach().clone() for layer in linear],
