@@ -133,4 +133,4 @@ def test_growth_is_measured_part_by_part(tmp_path: Path) -> None:
 def test_a_part_that_is_none_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(["part=lunch"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == "actscope: part='lunch': choose 'steps', 'sweeps' or 'growth'"
+    assert line == "actscope: part='lunch': choose 'steps', 'sweeps', 'growth' or 'gpu'"

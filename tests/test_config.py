@@ -317,7 +317,7 @@ def test_a_composed_point_has_the_settings_of_its_configuration(good):
     assert settings == {
         name: value
         for name, value in OmegaConf.to_container(good).items()
-        if name not in ("tracking", "experiment", "sweep")
+        if name not in ("device", "experiment", "sweep", "tracking")
     }
 
 

@@ -21,7 +21,15 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from actscope import forkserver
-from actscope.config import Point, check_words, parse_point, parse_sweep, parse_tracking, plain
+from actscope.config import (
+    Point,
+    check_words,
+    parse_device,
+    parse_point,
+    parse_sweep,
+    parse_tracking,
+    plain,
+)
 from actscope.errors import ActscopeError, ConfigError, StoreError, SweepError
 from actscope.project import CONF, ROOT
 from hydra_plugins.actscope_launcher.launcher import Job, Means, trains_grids_with
@@ -90,6 +98,7 @@ def train_grid(jobs: Sequence[Job], folder: Path, means: Means) -> list[float | 
         raise ConfigError("the grid is empty: give every axis a value, like seed=range(5)")
     points = [parse_point(job.config) for job in jobs]
     settings, rules = parse_tracking(jobs[0].config), parse_sweep(jobs[0].config)
+    wanted = parse_device(jobs[0].config)
 
     has_workers_here = means.workers != 0 and means.scheduler is None and means.cluster is None
     with (
@@ -99,9 +108,10 @@ def train_grid(jobs: Sequence[Job], folder: Path, means: Means) -> list[float | 
     ):
         # Heavy imports wait until the settings are known to be right.
         from actscope import stacks, sweep
+        from actscope.device import choose_device
 
         console = Console(highlight=False)
-        resources = stacks.Resources.checked(means)
+        resources = stacks.Resources.checked(means, choose_device(wanted))
         unique = drop_repeated(points, console)
         if rules.dry_run:
             sweep.plan_sweep(unique, settings, resources, console, rules)
@@ -127,9 +137,10 @@ def train_point(config: DictConfig) -> float:
 
 def _train_alone(config: DictConfig) -> float:
     point = parse_point(config)
-    settings, rules = parse_tracking(config), parse_sweep(config)
+    settings, rules, wanted = parse_tracking(config), parse_sweep(config), parse_device(config)
 
     from actscope import stacks, sweep
+    from actscope.device import choose_device
 
     sweep_id = _sweep_id(Path(HydraConfig.get().runtime.output_dir))
     console = Console(highlight=False)
@@ -137,7 +148,8 @@ def _train_alone(config: DictConfig) -> float:
         alone = stacks.Resources(workers=0, stack_size=1)
         sweep.plan_sweep([point], settings, alone, console, rules)
         return math.nan
-    result = sweep.run_alone(point, settings, sweep_id, console, rules)
+    device = choose_device(wanted)
+    result = sweep.run_alone(point, settings, sweep_id, console, rules, device)
     accuracy = sweep.accuracy_or_error(result)
     if isinstance(accuracy, SweepError):
         raise accuracy

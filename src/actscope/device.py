@@ -1,11 +1,13 @@
 """What trains: the processor, or a graphics card."""
 
 import torch
+from dask.system import CPU_COUNT
 
 from actscope.config import Device
 from actscope.errors import ConfigError
 
 CPU = torch.device("cpu")
+USABLE = 0.8  # of a card's free memory: the rest is for what the allocator cannot use
 
 
 def choose_device(wanted: Device) -> torch.device:
@@ -23,3 +25,23 @@ def choose_device(wanted: Device) -> torch.device:
             "a torch that is built for yours"
         )
     return torch.device("cuda")
+
+
+def name_of(device: torch.device) -> str:
+    return device.type if device == CPU else torch.cuda.get_device_name(device)
+
+
+def workers_for(device: torch.device) -> int:
+    """As many as there are cores, or cards."""
+    return CPU_COUNT if device == CPU else torch.cuda.device_count()
+
+
+def take_card(number: int) -> None:
+    """Let this process train on the card of that number, counted round and round."""
+    torch.cuda.set_device(number % torch.cuda.device_count())
+
+
+def free_bytes(device: torch.device) -> float:
+    """Memory of a card that a stack may take."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return USABLE * free

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from actscope.config import Point
+from actscope.device import CPU
 from actscope.progress import columns
 from actscope.results import Done, Failed, Result, cell_means
 from actscope.stacks import Resources
@@ -111,6 +112,8 @@ def print_stacks(console: Console, stacks: Sequence[Sequence[Point]], resources:
         where = f"a cluster, cut for {workers} workers"
     else:
         where = f"{workers} worker processes" if workers else "this process"
+    if resources.device != CPU:
+        where = f"{where}, each with a GPU" if workers else "this process, with a GPU"
     largest = max(len(stack) for stack in stacks)
     console.print(f"stacks  {len(stacks)} of at most {largest} points, on {where}")
 

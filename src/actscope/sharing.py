@@ -18,6 +18,7 @@ from rich.console import Console
 
 from actscope import cluster, tracking
 from actscope.cluster import Cluster
+from actscope.device import CPU, take_card
 from actscope.errors import ClusterError, first_line
 from actscope.fitness import Terms, UnfitError, check_workers, find_fault
 from actscope.results import Failed, Result
@@ -194,6 +195,8 @@ def _in_worker(order: Order) -> list[Result]:
         fault = find_fault(order.terms, worker)
         if fault is not None:
             raise UnfitError(worker.address, fault)
+    elif order.task.device != CPU:
+        take_card(worker.name)  # the number that it has among this machine's
     is_wanted = partial(_is_wanted, worker, worker.get_current_task())
     last_report = time.monotonic()
 

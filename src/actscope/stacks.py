@@ -5,47 +5,51 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from dask.system import CPU_COUNT
+import torch
 
 from actscope.config import Point
 from actscope.data import load_data
+from actscope.device import CPU, free_bytes, workers_for
 from actscope.errors import ConfigError
-from actscope.train import stack_key, total_steps
+from actscope.train import bytes_a_run, stack_key, total_steps
 from hydra_plugins.actscope_launcher.launcher import Means
 
 Stack = list[Point]
 
+FITS_CACHES = 20  # points a stack: more overflow a CPU's
 SCHEMES = ("tcp", "tls")  # in which a Dask scheduler is spoken to
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What a sweep may use: workers (0: only this process) and points a stack.
+    """What a sweep may use: workers (0: only this process), points a stack (None: as many as pay).
 
     The workers are processes of this machine, or those of a Dask cluster: the one that answers at
     `scheduler`, or one that is started as `cluster` says, its class under `_target_`.
     """
 
     workers: int
-    stack_size: int
+    stack_size: int | None = None
     scheduler: str | None = None
     cluster: Mapping[str, Any] | None = None
+    device: torch.device = CPU
 
     @classmethod
-    def checked(cls, means: Means) -> Self:
-        """Resources as a user gives them; no `workers`: one a core. Raises ConfigError."""
+    def checked(cls, means: Means, device: torch.device = CPU) -> Self:
+        """Resources as a user gives them; no `workers`: one a core or card. Raises ConfigError."""
         workers = means.workers
         if workers is not None and workers < 0:
             raise ConfigError(f"hydra.launcher.workers={workers}: give 0 (this process) or more")
-        if means.stack_size < 1:
+        if means.stack_size is not None and means.stack_size < 1:
             raise ConfigError(f"hydra.launcher.stack_size={means.stack_size}: give 1 or more")
         if means.scheduler is not None or means.cluster is not None:
             workers = _workers_elsewhere(means)
         return cls(
-            CPU_COUNT if workers is None else workers,
+            workers_for(device) if workers is None else workers,
             means.stack_size,
             means.scheduler,
             means.cluster,
+            device,
         )
 
     @property
@@ -93,21 +97,35 @@ def _check_address(scheduler: str) -> None:
 def make_stacks(points: Sequence[Point], resources: Resources) -> list[Stack]:
     """Group points that can be trained together, the largest stacks first.
 
-    Those of one seed share their minibatches, which is what makes stacking pay on a CPU. The
-    largest stacks are halved as long as they are larger than allowed, or do not share out evenly
-    among the workers: one that waits for the last stack costs more than a stack cut in two.
+    On a CPU all points of a stack have one seed, as sharing minibatches is what makes stacking pay
+    there. The largest stacks are halved as long as they are larger than allowed, or do not share
+    out evenly among the workers: one that waits for the last stack costs more than a stack cut in
+    two.
     """
     groups: dict[Point, Stack] = {}
     for point in points:
-        groups.setdefault(replace(stack_key(point), seed=point.seed), []).append(point)
+        key = stack_key(point)
+        if resources.device == CPU:
+            key = replace(key, seed=point.seed)
+        groups.setdefault(key, []).append(point)
     stacks = sorted(groups.values(), key=len, reverse=True)
-    while len(stacks[0]) > resources.stack_size or (
+    while len(stacks[0]) > _most_of(stacks[0], resources) or (
         len(stacks) % max(resources.workers, 1) and len(stacks[0]) > 1
     ):
         largest = stacks.pop(0)
         middle = (len(largest) + 1) // 2
         stacks = sorted([*stacks, largest[:middle], largest[middle:]], key=len, reverse=True)
     return stacks
+
+
+def _most_of(stack: Stack, resources: Resources) -> int:
+    """How many points may share a stack with the first of this one."""
+    if resources.stack_size is not None:
+        return resources.stack_size
+    if resources.device == CPU:
+        return FITS_CACHES
+    point = stack[0]
+    return max(1, int(free_bytes(resources.device) / bytes_a_run(point, load_data(point.data))))
 
 
 def run_steps_of(stack: Stack) -> int:

@@ -4,11 +4,13 @@ import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 
+import torch
 from rich.console import Console
 
 from actscope import checkpoint, cluster, screen, tracking
 from actscope.config import Point, SweepRules, Tracking
 from actscope.data import load_data
+from actscope.device import CPU
 from actscope.errors import BundleError, MissingStudyError, StoreError, SweepError
 from actscope.results import Done, Failed, Result, cell_means, done_before
 from actscope.screen import Progress
@@ -106,6 +108,7 @@ def run_alone(
     sweep_id: str,
     console: Console,
     rules: SweepRules = DEFAULT_RULES,
+    device: torch.device = CPU,
 ) -> Result:
     """Train and track one point in this process, under no parent run, unless it is finished."""
     grid = _checked([point])
@@ -123,7 +126,7 @@ def run_alone(
         elif standing.state is State.RUNNING and not rules.force:
             time.sleep(SECONDS_BETWEEN_LOOKS)
         else:
-            task = Task([point], store, sweep, rules.checkpoint_minutes)
+            task = Task([point], store, sweep, rules.checkpoint_minutes, device=device)
             result = _train_alone(task, console)
     screen.print_result(console, result)
     return result
@@ -213,7 +216,10 @@ def _train_what_is_left(
             stacks = _stacks({point: grid[point] for point in own}, store, resources)
             screen.print_stacks(console, stacks, resources)
             minutes = rules.checkpoint_minutes
-            tasks = [Task(stack, store, sweeps[stack[0].study], minutes) for stack in stacks]
+            tasks = [
+                Task(stack, store, sweeps[stack[0].study], minutes, device=resources.device)
+                for stack in stacks
+            ]
             with Progress(console, [run_steps_of(stack) for stack in stacks]) as progress:
                 yield from run_tasks(tasks, resources, progress)
         elif pending:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from typing import Protocol
 
 import pandas as pd
@@ -156,6 +157,31 @@ def total_steps(point: Point, data: Data) -> int:
     return point.train.epochs * math.ceil(len(data.train_x) / point.train.batch_size)
 
 
+def bytes_a_run(point: Point, data: Data) -> int:
+    """Memory that a run adds to a stack on a GPU, somewhat more than is measured (bench, part=gpu).
+
+    Weights with gradients and copies; inputs of a minibatch; what a forward pass over a thousand
+    images keeps for the slopes; and the records, which stay there until the end.
+    """
+    widths = (data.features, *point.model.hidden, data.classes)
+    weights = sum(fan_in * fan_out for fan_in, fan_out in pairwise(widths))
+    units = sum(widths[1:])
+    steps, per_epoch = total_steps(point, data), total_steps(point, data) // point.train.epochs
+    records = sum(
+        len(quantities) * units * (1 + steps // _in_steps(every, per_epoch))
+        for quantities, every in (
+            (TRAJECTORY, point.trajectory.every),
+            (PROBE, point.trajectory.probe_every),
+        )
+    )
+    inputs = point.train.batch_size * data.features
+    return 4 * (5 * weights + 2 * inputs + 10 * EVALUATED_AT_ONCE * units + records)
+
+
+def _in_steps(every: int | str, steps_per_epoch: int) -> int:
+    return steps_per_epoch if isinstance(every, str) else every
+
+
 @contextmanager
 def steady_arithmetic() -> Iterator[None]:
     """One thread, so that sums keep their order; denormals, frequent in failing runs, flushed."""
@@ -198,8 +224,8 @@ class Training:
         self.clock = torch.zeros((), dtype=torch.int64, device=device)  # begun, as the device knows
         self.total = total_steps(points[0], data)
         self.steps_per_epoch = self.total // self.settings.epochs
-        self.record_every = self._in_steps(points[0].trajectory.every)
-        self.probe_every = self._in_steps(points[0].trajectory.probe_every)
+        self.record_every = _in_steps(points[0].trajectory.every, self.steps_per_epoch)
+        self.probe_every = _in_steps(points[0].trajectory.probe_every, self.steps_per_epoch)
         self.late_from = self.total - math.ceil(self.total / 10) + 1
         self.trajectory = Recorder(TRAJECTORY, device)
         self.probe = Recorder(PROBE, device)
@@ -337,9 +363,6 @@ class Training:
         _, hidden = self.stack.forward(self.probe_x, training=False)
         slopes = [torch.cat(layer.slopes()) for layer in hidden]
         self.probe.add(step, probe_record(self.stack, slopes))
-
-    def _in_steps(self, every: int | str) -> int:
-        return self.steps_per_epoch if isinstance(every, str) else every
 
     def stack_is_finite(self) -> Tensor:
         """Whether all trained tensors of each run are finite, [R]."""

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+import torch
 import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -24,6 +25,7 @@ from actscope import tracking
 from actscope.command import run_command
 from actscope.config import CLOSED, Name, Point, Tracking, parse_point
 from actscope.data import load_data, tensor_sha256
+from actscope.device import choose_device
 from actscope.errors import ConfigError, StoreError, first_line
 from actscope.screen import Progress
 from actscope.signature import signature_of
@@ -65,7 +67,8 @@ def verify(settings: Settings) -> int:
         attempt = choose(store, settings, attempts)
     with tracking.artifact_folder(store, settings.study, attempt.run_id) as folder:
         point = read_point(attempt, folder)
-        result = _train(point)
+        device = choose_device("auto" if _used_card(attempt) else "cpu")
+        result = _train(point, device)
         found = differences(folder, result)
     run = f"run {attempt.run_id}, {attempt.name}"
     if found:
@@ -73,7 +76,7 @@ def verify(settings: Settings) -> int:
     else:
         sha256 = tensor_sha256(arrays_of(result.trajectory).values())
         console.print(f"identical: {run}: SHA-256 of the trajectory's numbers {sha256}")
-    if changes := changes_since(attempt, attempts, point, is_same=not found):
+    if changes := changes_since(attempt, attempts, point, device, is_same=not found):
         console.print(f"changed since then: {', '.join(changes)}")
     return 1 if found else 0
 
@@ -136,9 +139,20 @@ def read_point(attempt: Attempt, folder: Path) -> Point:
     return point
 
 
-def _train(point: Point) -> RunResult:
+def _platform(attempt: Attempt) -> dict[str, str]:
+    told: dict[str, str] = json.loads(attempt.tags.get("platform", "{}"))
+    return told
+
+
+def _used_card(attempt: Attempt) -> bool:
+    return _platform(attempt).get("device", "cpu") != "cpu"
+
+
+def _train(point: Point, device: torch.device) -> RunResult:
     with Progress(Console(stderr=True, highlight=False), [run_steps_of([point])]) as progress:
-        (result,) = train_stack([point], load_data(point.data), on_step=progress.follow(0))
+        (result,) = train_stack(
+            [point], load_data(point.data), device=device, on_step=progress.follow(0)
+        )
     return result
 
 
@@ -242,7 +256,11 @@ def _bits(array: Array) -> Array:
 
 
 def changes_since(
-    attempt: Attempt, attempts: Sequence[Attempt], point: Point, is_same: bool
+    attempt: Attempt,
+    attempts: Sequence[Attempt],
+    point: Point,
+    device: torch.device,
+    is_same: bool,
 ) -> list[str]:
     """What is not as it was when a run was trained, and may explain other numbers.
 
@@ -250,11 +268,11 @@ def changes_since(
     """
     now = signature_of(point, load_data(point.data))
     changes = list(changed_parts(attempt.signature, now))
-    if "platform" in attempt.tags:
-        before = json.loads(attempt.tags["platform"])
+    before = _platform(attempt)
+    if before:
         changes += [
             f"{part} ({before.get(part)} then, {version} now)"
-            for part, version in tracking.current_platform().items()
+            for part, version in tracking.current_platform(device).items()
             if before.get(part) != version
         ]
     elif not is_same:

@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from actscope import tracking
 from actscope.checkpoint import Checkpoint
 from actscope.config import Point
 from actscope.data import load_data
+from actscope.device import CPU
 from actscope.errors import first_line
 from actscope.project import ROOT
 from actscope.results import Done, Failed, Result, done_before
@@ -28,7 +31,7 @@ class Abandoned(BaseException):
 
 @dataclass(frozen=True)
 class Task:
-    """A stack to train, where its runs go, and how often it is saved on the way.
+    """A stack to train, on what, where its runs go, and how often it is saved on the way.
 
     `may_be_taken`: whether another worker may be given it although this one is still at it.
     """
@@ -38,6 +41,7 @@ class Task:
     sweep: Sweep
     checkpoint_minutes: float | None = None
     may_be_taken: bool = False
+    device: torch.device = CPU
 
     def signatures(self) -> list[str]:
         data = load_data(self.stack[0].data)
@@ -75,7 +79,7 @@ def train_and_track(task: Task, on_step: OnStep) -> list[Result]:
     finished = _taken_over(task)
     data = load_data(task.stack[0].data)
     runs = [
-        (point, tracking.begin_run(task.store, task.sweep, point, data))
+        (point, tracking.begin_run(task.store, task.sweep, point, data, task.device))
         for point in task.stack
         if point not in finished
     ]
@@ -124,6 +128,7 @@ def _train_surviving(
         results = train_stack(
             points,
             load_data(points[0].data),
+            device=task.device,
             on_step=lambda step: on_step(step * len(points)),
             on_epoch=_shown_live(task.store, [run_id for _, run_id in runs]),
             checkpoint=checkpoint,

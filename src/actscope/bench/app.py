@@ -23,12 +23,14 @@ from pydantic.dataclasses import dataclass
 from rich.console import Console
 from rich.markdown import Markdown
 
+from actscope.bench import gpu
 from actscope.bench.growth import Growth, growth
 from actscope.bench.steps import cases
 from actscope.bench.sweeps import STUDIES, Costs, costs_of
 from actscope.bench.timing import interleaved, spread
 from actscope.command import run_command
 from actscope.config import CLOSED, Tracking
+from actscope.device import choose_device, name_of
 from actscope.panels import COLOURS
 from actscope.progress import LateProgress
 from actscope.project import ROOT
@@ -38,7 +40,7 @@ How fast actscope is on this machine: what a run-step costs against its two prod
 against the usual loops, what whole sweeps cost and on what, and how costs grow with the study.
 Writes bench.md, bench.json and bench.svg.
 
-  part=steps|sweeps|growth   only that part (all)
+  part=steps|sweeps|growth|gpu   only that part (all; gpu only where there is one)
   rounds=N                   of the run-steps, all cases in turn (5)
   full=true, --full          growth up to 10,000 points, which takes most of an hour (1,000)
   folder=PATH                where to write (outputs/bench)
@@ -59,7 +61,7 @@ Rows = list[dict[str, Any]]
 @dataclass(frozen=True, config=CLOSED)
 class Settings:
     tracking: Tracking  # of no use here; every command has it
-    part: Literal["steps", "sweeps", "growth"] | None = None
+    part: Literal["steps", "sweeps", "growth", "gpu"] | None = None
     rounds: Annotated[int, Field(ge=1, le=100)] = 5
     full: bool = False
     folder: Annotated[str, Field(min_length=1, max_length=1000)] = "outputs/bench"
@@ -73,11 +75,13 @@ def bench(settings: Settings) -> int:
     """Measure what is asked for and write it."""
     folder = ROOT / settings.folder
     folder.mkdir(parents=True, exist_ok=True)
-    parts: dict[str, Callable[[], Rows]] = {
+    parts: dict[str, Callable[[], Any]] = {
         "steps": partial(measure_steps, settings.rounds),
         "sweeps": measure_sweeps,
         "growth": partial(measure_growth, (*POINTS, 10_000) if settings.full else POINTS),
     }
+    if settings.part == "gpu" or torch.cuda.is_available():
+        parts["gpu"] = partial(measure_gpu, choose_device("cuda"))
     asked = [settings.part] if settings.part else list(parts)
     found: dict[str, Any] = {"machine": machine()}
     for part in asked:
@@ -140,6 +144,19 @@ def measure_growth(sizes: Sequence[int]) -> Rows:
     return _rows(frame)
 
 
+def measure_gpu(device: torch.device) -> dict[str, Any]:
+    """Run-steps a second by the size of a stack, and seconds of whole studies."""
+    with LateProgress("stacks", len(gpu.STACKS) + len(gpu.STUDIES)) as progress:
+        stacks, studies = [], []
+        for runs in gpu.STACKS:
+            stacks.append(asdict(gpu.stacked(runs, device)))
+            progress.advance()
+        for study in gpu.STUDIES:
+            studies.append(asdict(gpu.whole(study, device)))
+            progress.advance()
+    return {"card": name_of(device), "stacks": stacks, "studies": studies}
+
+
 def in_words(found: dict[str, Any]) -> str:
     """The tables, as Markdown."""
     environment = Environment(
@@ -150,7 +167,7 @@ def in_words(found: dict[str, Any]) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - Markdown of our own numbers
     )
-    nothing: dict[str, Rows] = {"steps": [], "sweeps": [], "growth": []}
+    nothing: dict[str, Any] = {"steps": [], "sweeps": [], "growth": [], "gpu": {}}
     return environment.get_template("bench.md.j2").render({**nothing, **found})
 
 

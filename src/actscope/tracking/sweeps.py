@@ -14,6 +14,7 @@ import torch
 
 from actscope.config import Extras, Point, flat_settings
 from actscope.data import load_data
+from actscope.device import CPU, name_of
 from actscope.project import git_state
 from actscope.signature import Signature, signature_of
 from actscope.tracking.attempts import Attempt, read_attempts
@@ -168,7 +169,7 @@ def read_grid(store: Store, study: str, run_id: str) -> list[Cell]:
         return [Cell.from_json(line) for line in path.read_text().splitlines()]
 
 
-def origin() -> Mapping[str, str]:
+def origin(device: torch.device = CPU) -> Mapping[str, str]:
     """Tags that say which program and which state of it makes a run."""
     git = git_state()
     return {
@@ -176,18 +177,19 @@ def origin() -> Mapping[str, str]:
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": git.commit,
         "actscope.git_dirty": git.dirty,
-        "actscope.platform": json.dumps(current_platform()),
+        "actscope.platform": json.dumps(current_platform(device)),
     }
 
 
 @cache
-def current_platform() -> Mapping[str, str]:
+def current_platform(device: torch.device = CPU) -> Mapping[str, str]:
     """What beside code and data has a bearing on the last bits of a run's numbers."""
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+        "device": name_of(device),
     }
 
 

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
+import torch
 
 from actscope import artifacts
 from actscope.config import Extras, Point, flat_settings
 from actscope.data import Data
+from actscope.device import CPU
 from actscope.dying import shares, unit_fates
 from actscope.errors import StoreError, first_line
 from actscope.history import by_epoch, final_and_best
@@ -57,7 +59,9 @@ class Begun:
     extras: Extras = NO_EXTRAS
 
 
-def begin_run(store: Store, sweep: Sweep, point: Point, data: Data) -> str:
+def begin_run(
+    store: Store, sweep: Sweep, point: Point, data: Data, device: torch.device = CPU
+) -> str:
     """Open a run for one attempt at a point; returns its id, which tells if the store is away."""
     parcel_id = uuid.uuid4().hex
     parcel = Parcel(
@@ -67,7 +71,7 @@ def begin_run(store: Store, sweep: Sweep, point: Point, data: Data) -> str:
         status="RUNNING",
         started=_now(),
         sweep=sweep.id,
-        tags={**_first_tags(sweep, point, data), PARCEL_TAG: parcel_id},
+        tags={**_first_tags(sweep, point, data, device), PARCEL_TAG: parcel_id},
         params={key: str(value) for key, value in flat_settings(point).items()},
         inputs=(_input(data),),
     )
@@ -191,7 +195,7 @@ def describe(result: RunResult) -> str:
     return f"{result.point}: {verb}; final test accuracy {result.test_accuracy:.4f}."
 
 
-def _first_tags(sweep: Sweep, point: Point, data: Data) -> Mapping[str, str]:
+def _first_tags(sweep: Sweep, point: Point, data: Data, device: torch.device) -> Mapping[str, str]:
     signature = signature_of(point, data)
     if sweep.parent_run_id is None:
         belonging = signs_of_life()
@@ -204,7 +208,7 @@ def _first_tags(sweep: Sweep, point: Point, data: Data) -> Mapping[str, str]:
         "actscope.signature.config": signature.config,
         "actscope.signature.data": signature.data,
         "actscope.signature.code": signature.code,
-        **origin(),
+        **origin(device),
         **belonging,
     }
 

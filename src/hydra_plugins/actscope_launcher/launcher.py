@@ -31,8 +31,8 @@ class Job:
 class Means:
     """What a grid is to be trained with, as a user gives it: see ActscopeLauncherConf."""
 
-    workers: int | None
-    stack_size: int
+    workers: int | None = None
+    stack_size: int | None = None
     scheduler: str | None = None
     cluster: Mapping[str, Any] | None = None
 
@@ -54,8 +54,8 @@ def trains_grids_with(train_grid: TrainGrid) -> Callable[[Task], Task]:
 @dataclass
 class ActscopeLauncherConf:
     _target_: str = "hydra_plugins.actscope_launcher.launcher.ActscopeLauncher"
-    workers: int | None = None  # processes; null: one a core; 0: this process alone
-    stack_size: int = 20  # points trained together; more overflow a CPU's caches
+    workers: int | None = None  # processes; null: one a core, or GPU; 0: this process alone
+    stack_size: int | None = None  # points trained together; null: 20, on a GPU as many as fit
     scheduler: str | None = None  # tcp://host:8786, of a Dask cluster that runs already
     cluster: Any = None  # of a Dask cluster to start: its class as `_target_`, and its arguments
     _recursive_: bool = False  # what `cluster` names is started only when there is work
@@ -87,7 +87,7 @@ class ActscopeLauncher(BasicLauncher):
     """Trains marked task functions grid by grid; any other one as the basic launcher does."""
 
     def __init__(
-        self, workers: int | None, stack_size: int, scheduler: str | None, cluster: Any
+        self, workers: int | None, stack_size: int | None, scheduler: str | None, cluster: Any
     ) -> None:
         super().__init__()
         named = OmegaConf.to_container(cluster, resolve=True) if cluster is not None else None
