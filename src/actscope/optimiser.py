@@ -19,8 +19,8 @@ class SGD:
         self.momentum = points[0].train.momentum
         self.weight_decay = points[0].train.weight_decay
         self.parameters = list(stack.parameters())
-        rates = torch.tensor([point.lr for point in points], dtype=dtype, device=stack.device)
-        self.rates = [rates[p.runs].view(-1, *[1] * (p.value.dim() - 1)) for p in self.parameters]
+        rates = [point.lr for point in points]
+        self.rates = torch.tensor(rates, dtype=dtype, device=stack.device)  # [R]
         self.directions = [torch.zeros_like(p.value) for p in self.parameters]  # of the last step
 
     def step(self, objective: Tensor, frozen: Tensor | None = None) -> None:
@@ -28,20 +28,22 @@ class SGD:
 
         Their gradients may well not be finite.
         """
-        values = [parameter.value for parameter in self.parameters]
-        gradients = torch.autograd.grad(objective, values)
+        gradients = torch.autograd.grad(objective, [p.value for p in self.parameters])
         with torch.no_grad():
-            for index, (value, direction) in enumerate(zip(values, gradients, strict=True)):
+            rates = self.rates
+            if frozen is not None:
+                rates = rates.masked_fill(frozen, 0)  # they may be infinite in this dtype
+            for index, (parameter, direction) in enumerate(
+                zip(self.parameters, gradients, strict=True)
+            ):
+                value, runs = parameter.value, parameter.runs
                 if self.weight_decay > 0:
                     direction = direction.add(value, alpha=self.weight_decay)
                 if self.momentum > 0:
                     direction = self.directions[index].mul_(self.momentum).add_(direction)
-                rate = self.rates[index]
                 if frozen is not None:
-                    own = frozen[self.parameters[index].runs].view_as(rate)
-                    direction.masked_fill_(own, 0)
-                    rate = rate.masked_fill(own, 0)  # it may be infinite in this dtype
-                value.addcmul_(direction, rate, value=-1)
+                    direction.masked_fill_(_beside(frozen[runs], value), 0)
+                value.addcmul_(direction, _beside(rates[runs], value), value=-1)
                 self.directions[index] = direction
 
     def state(self) -> dict[str, Tensor]:
@@ -57,9 +59,12 @@ class SGD:
     def update_norms(self) -> list[Tensor]:
         """L2 length of the last change of each unit's incoming weights, [R, O] a layer."""
         return [
-            lengths(direction) * rate.squeeze(1)
-            for direction, rate, parameter in zip(
-                self.directions, self.rates, self.parameters, strict=True
-            )
+            lengths(direction) * self.rates[:, None]
+            for direction, parameter in zip(self.directions, self.parameters, strict=True)
             if parameter.is_weight_matrix
         ]
+
+
+def _beside(a_run: Tensor, value: Tensor) -> Tensor:
+    """One number a run, [G], in a shape that broadcasts over [G, ...]."""
+    return a_run.view(-1, *[1] * (value.dim() - 1))
