@@ -407,7 +407,9 @@ def minibatches(
     for _ in range(settings.epochs):
         # Those of past epochs are drawn again, so that no state of a generator has to be kept.
         orders = torch.stack([torch.randperm(examples, generator=rng) for rng in streams])
-        batches = orders.to(device).split(settings.batch_size, dim=1)
+        if device.type == "cuda":
+            orders = orders.pin_memory()  # else the next epoch's would wait for this one's end
+        batches = orders.to(device, non_blocking=True).split(settings.batch_size, dim=1)
         skipped = min(done, len(batches))
         done -= skipped
         yield from batches[skipped:]

@@ -18,7 +18,11 @@ STACKS = (1, 16, 64, 256, 1024, 4096)
 SEEDS_IN = 20  # runs of a stack that share a seed, as on a CPU
 EPOCHS = 5  # that are timed, behind one in which the step is captured
 TEST = 100
-STUDIES = ("article_accuracy", "edge")
+STUDIES = {
+    "article_accuracy": ["experiment=article_accuracy"],
+    "article_accuracy, 64 units": ["experiment=article_accuracy", "model.hidden=[64]"],
+    "edge": ["experiment=edge"],
+}
 SEEDS = range(20)
 
 
@@ -97,8 +101,8 @@ def floor(runs: int, device: torch.device) -> float:
 
 
 def whole(study: str, device: torch.device) -> Whole:
-    """Train a study of the article with many seeds, all its points at once."""
-    stack = _points(study)
+    """Train one of STUDIES with many seeds, all its points at once."""
+    stack = _points(STUDIES[study])
     data = load_data(stack[0].data)
     _forget(device)
     start = time.monotonic()
@@ -108,8 +112,7 @@ def whole(study: str, device: torch.device) -> Whole:
     return Whole(study, len(stack), run_steps_of(stack), seconds, peak / 2**30)
 
 
-def _points(study: str) -> list[Point]:
-    words = [f"experiment={study}"]
+def _points(words: list[str]) -> list[Point]:
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         grid = hydra.compose("config", words, return_hydra_config=True).hydra.sweeper.params
         each = [
