@@ -48,6 +48,7 @@ article: $(STAMP)  ## run the 2017 article's experiments on MNIST and judge its 
 	$(call sweep,experiment=article_accuracy $(ARGS))
 	$(BIN)/python -m actscope.report article
 
+# Under report.compare=[a,b] it is reports/a+b/index.html, and the study given here has no bearing.
 report: $(STAMP)  ## build reports/$(STUDY)/index.html from the finished runs
 	$(BIN)/python -m actscope.report $(call quoted,study=$(STUDY) $(ARGS))
 

@@ -33,3 +33,10 @@ def test_a_run_leads_to_itself_in_the_explorer(report: Path, visit: Visit) -> No
     page.get_by_text("All 5 runs").click()
     page.get_by_role("link", name="selu lr=0.1 seed=0").click()
     expect(page.get_by_role("heading", name="A: selu, learning rate 0.1, seed 0")).to_be_visible()
+
+
+def test_a_number_leads_to_the_runs_behind_it(report: Path, visit: Visit) -> None:
+    page = visit(report / "index.html")
+    cell = page.get_by_role("row", name="selu").get_by_role("cell").nth(1).first
+    cell.get_by_role("link").first.click()
+    expect(page.locator("tbody:target").get_by_text("selu lr=0.1 seed=0")).to_be_visible()

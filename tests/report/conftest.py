@@ -89,6 +89,18 @@ def grid(lab: Lab) -> str:
 
 
 @pytest.fixture(scope="session")
+def averaged(lab: Lab) -> str:
+    """A study like `grid`, but with the mean gradient, and at the rates 0.01 and 0.1."""
+    study = "averaged"
+    sweep = lab.sweep(study)
+    for seed in (0, 1):
+        points = [point(study, a, lr, seed) for a in (RELU, ELU) for lr in (0.01, 0.1)]
+        mean = [replace(p, train=replace(p.train, reduction="mean")) for p in points]
+        lab.log(sweep, lab.train(mean))
+    return study
+
+
+@pytest.fixture(scope="session")
 def repeated(lab: Lab) -> tuple[str, str, str]:
     """A study whose only point was run twice: its name, the older and the newer run."""
     study = "repeated"

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from actscope.report.app import main
+from actscope.report.frames import read_study
 from actscope.tracking import (
     Attempt,
     Sweep,
@@ -211,11 +212,41 @@ def test_the_page_loads_nothing_from_elsewhere(grid_report: Path) -> None:
     loads = re.findall(r"""(?:src|href)\s*=\s*"([^"]*)"|url\(|@import|<script|<link""", page)
     assert loads
     for address in loads:
+        if address.startswith("http://127.0.0.1:5000/#/experiments/"):
+            continue  # a run in MLflow's UI, which a reader may follow
         assert address.startswith(
             ("data:image/png;base64,", "#", "figures/", "tables/", "manifest.", "explore.html")
         )
         path = address.partition("#")[0]
         assert address.startswith(("data:", "#")) or (grid_report / path).is_file()
+
+
+def test_a_number_leads_to_the_runs_behind_it_and_they_to_the_store_s_ui(
+    lab: Lab, grid: str, grid_report: Path
+) -> None:
+    page = (grid_report / "index.html").read_text()
+    runs = read_study(lab.store, grid).used.set_index(["activation", "lr"])
+    mean, address = links(page)[0]
+    behind = runs_at(page, address)
+    assert mean == f"{100 * runs.loc[('relu', 0.001), 'final'].mean():.2f}\N{NO-BREAK SPACE}%"
+    experiment = find_experiment(lab.store, grid).experiment_id
+    assert behind == [
+        f"http://127.0.0.1:5000/#/experiments/{experiment}/runs/{run_id}"
+        for run_id in runs.loc[("relu", 0.001), "run_id"]
+    ]
+    assert all(runs_at(page, address) or address == "#runs" for _, address in links(page))
+
+
+def links(page: str) -> list[tuple[str, str]]:
+    """The numbers of a page's tables, each with where it leads."""
+    found = re.findall(r'<a class="behind" href="([^"]*)">([^<]*)</a>', page)
+    return [(text, address) for address, text in found]
+
+
+def runs_at(page: str, address: str) -> list[str]:
+    """The addresses in MLflow's UI of the runs that are listed under an address of the page."""
+    body = re.findall(rf'<tbody class="cell" id="{address[1:]}">(.*?)</tbody>', page, re.DOTALL)
+    return [link for text in body for link in re.findall(r'href="(http[^"]*)"', text)]
 
 
 def test_every_figure_has_an_alternative_text(grid_report: Path) -> None:

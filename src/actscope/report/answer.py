@@ -23,19 +23,24 @@ def answer(used: pd.DataFrame, cells: pd.DataFrame) -> list[list[str]]:
 
 def _on_the_best(runs: pd.DataFrame, cells: pd.DataFrame) -> Iterator[str]:
     """Of the cells in which every run learned: a mean over some of the seeds compares nothing."""
-    learned = cells[(cells["n"] > 0) & (cells["learned"] == cells["n"]) & (cells["diverged"] == 0)]
+    learned = by_accuracy(cells)
     if learned.empty:
         yield "At no rate did any activation learn with every seed."
         return
-    best_of_each = learned.sort_values("final_mean", ascending=False, kind="stable")
-    best_of_each = best_of_each.drop_duplicates("activation")
+    best_of_each = learned.drop_duplicates("activation")
     best = best_of_each.iloc[0]
     yield (
         f"{best['activation']} at lr = {rate_text(best['lr'])} does best, "
-        f"with a final test accuracy of {100 * best['final_mean']:.2f} % ({_uncertainty(best)})."
+        f"with a final test accuracy of {accuracy_in_words(best)}."
     )
     if len(best_of_each) > 1:
         yield _on_the_lead(runs, best, best_of_each.iloc[1])
+
+
+def by_accuracy(cells: pd.DataFrame) -> pd.DataFrame:
+    """The cells in which every run learned, the best first."""
+    learned = cells[(cells["n"] > 0) & (cells["learned"] == cells["n"]) & (cells["diverged"] == 0)]
+    return learned.sort_values("final_mean", ascending=False, kind="stable")
 
 
 def _on_the_lead(runs: pd.DataFrame, best: "pd.Series[float]", second: "pd.Series[float]") -> str:
@@ -89,11 +94,13 @@ def _finals(runs: pd.DataFrame, cell: "pd.Series[float]") -> "pd.Series[float]":
     return runs[own].set_index("seed")["final"]
 
 
-def _uncertainty(cell: "pd.Series[float]") -> str:
+def accuracy_in_words(cell: "pd.Series[float]") -> str:
+    """`97.20 % (mean of 5 seeds, 95 % t-interval 97.01 to 97.39 %)`."""
+    mean = f"{100 * cell['final_mean']:.2f} %"
     if cell["n"] == 1:
-        return "one seed, so no interval"
+        return f"{mean} (one seed, so no interval)"
     low, high = 100 * cell["final_low"], 100 * cell["final_high"]
-    return f"mean of {cell['n']} seeds, 95 % t-interval {low:.2f} to {high:.2f} %"
+    return f"{mean} (mean of {cell['n']} seeds, 95 % t-interval {low:.2f} to {high:.2f} %)"
 
 
 def join(words: list[str]) -> str:

@@ -1,18 +1,19 @@
 """The command `python -m actscope.report`: read a study's runs, write its report."""
 
 import argparse
+import reprlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
@@ -24,9 +25,10 @@ from actscope.config import CLOSED, Bool, Int, Name, Tracking, check_words, pars
 from actscope.errors import ConfigError, MissingStudyError, ReportError, StoreError
 from actscope.progress import LateProgress
 from actscope.project import CONF, ROOT
-from actscope.report import claims, crew, frames, page, sections
+from actscope.report import claims, compare, compare_page, crew, frames, page, sections
 from actscope.report.checks import Ruling
 from actscope.report.claims import Claim, Evidence, ReadFates, Verdict
+from actscope.report.crew import Crew
 from actscope.report.digests import Stored
 from actscope.report.frames import StudyRuns
 from actscope.report.sections import Picture, Prose
@@ -37,6 +39,7 @@ examples:
   python -m actscope.report study=quickstart
   python -m actscope.report study=article_dying report.seed=3
   python -m actscope.report report.folder=/tmp/reports tracking.uri=sqlite:////tmp/mlflow.db
+  python -m actscope.report report.compare=[quickstart,mine]
   python -m actscope.report figure final_accuracy study=quickstart
   python -m actscope.report claims
   python -m actscope.report article
@@ -52,6 +55,8 @@ settings, with their defaults in conf/report.yaml:
   report.folder=PATH   where the report's own folder is made (reports, in the project)
   report.attach=BOOL   whether its pages also go to the newest sweep's artifacts (true)
   report.processes=N   among which the work is shared, 1: none but this (one a core)
+  report.compare=[A,B] two studies side by side, in reports/A+B/; study=, report.seed= and
+                       report.attach= have no bearing on it (null: the report of study=)
   tracking.uri=URI     the store (mlruns/mlflow.db of the project, or MLFLOW_TRACKING_URI)
 
 The same runs give the same files, byte for byte.
@@ -60,17 +65,28 @@ ARTICLE_STUDIES = ("article_width", "article_accuracy", "article_dying", "edge")
 ARTICLE_TITLE = "The article, claim by claim"
 
 
+def _check_two(names: object) -> object:
+    are_listed = isinstance(names, list | tuple)
+    if names is None or (are_listed and len(names) == 2 and names[0] != names[1]):
+        return names
+    raise ValueError(
+        f"report.compare={reprlib.repr(names)}: give two different studies, as [quickstart,mine]"
+    )
+
+
 @dataclass(frozen=True, config=CLOSED)
 class Report:
     """Whose trajectories are drawn; where the report goes; who makes it.
 
     `attach`: whether its pages also go to the store. `processes`: among which the work is shared.
+    `compare`: two studies that it puts side by side, in place of the report of one.
     """
 
     seed: Annotated[Int, Field(ge=0)] | None = None
     folder: Annotated[str, Field(min_length=1, max_length=1000)] = "reports"
     attach: Bool = True
     processes: Annotated[Int, Field(ge=1)] | None = None
+    compare: Annotated[tuple[Name, ...] | None, BeforeValidator(_check_two)] = None
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -78,6 +94,15 @@ class Settings:
     study: Name
     report: Report
     tracking: Tracking
+
+
+Command = Callable[[Settings], None]
+
+
+class BuildFiles(Protocol):
+    """Makes the files of a report with a crew, and calls `on_step` as it goes on."""
+
+    def __call__(self, *, crew: Crew, on_step: Callable[[], None]) -> dict[str, bytes]: ...
 
 
 def main(arguments: Sequence[str] | None = None, *, processes: int = 1) -> int:
@@ -89,6 +114,8 @@ def main(arguments: Sequence[str] | None = None, *, processes: int = 1) -> int:
     def obey() -> int:
         command, overrides = _command_of(_command_line().parse_args(arguments).overrides)
         settings = read_settings(overrides)
+        if settings.report.compare is not None:
+            command = _comparing(command)
         if settings.report.processes is None:
             settings = replace(settings, report=replace(settings.report, processes=processes))
         command(settings)
@@ -97,15 +124,39 @@ def main(arguments: Sequence[str] | None = None, *, processes: int = 1) -> int:
     return exit_code(obey)
 
 
+def _comparing(command: Command) -> Command:
+    """What a command becomes by report.compare."""
+    if command is build:
+        return build_comparison
+    raise ConfigError(
+        "report.compare: it makes a report of its own; give it without a command before it"
+    )
+
+
 def build(settings: Settings) -> None:
     """Write the report of a study and print where its page is."""
     store, study = tracking.locate_store(settings.tracking), settings.study
     runs = frames.read_study(store, study)
     own = [claim for claim in claims.read_claims() if claim.study == study]
-    part = page.Part(runs, frames.choose_seed(runs, settings.report.seed))
-    files = _write(settings, store, study, study, [part], partial(_judged, own, {study: runs}))
+    parts = [page.Part(runs, frames.choose_seed(runs, settings.report.seed))]
+    judge = partial(_judged, own, {study: runs})
+    build_files = partial(page.build, store, study, parts, judge=judge)
+    files = _write(settings, store, study, page.steps(parts), build_files)
     if settings.report.attach:
         _attach(store, study, files)
+
+
+def build_comparison(settings: Settings) -> None:
+    """Write the report on two studies side by side and print where its page is."""
+    assert settings.report.compare is not None
+    store = tracking.locate_store(settings.tracking)
+    first, second = (frames.read_study(store, name) for name in settings.report.compare)
+    both = compare.pair(first, second)
+    # No study is called so: its name has no plus sign.
+    folder = "+".join(both.names)
+    _write(
+        settings, store, folder, compare_page.steps(both), partial(compare_page.build, store, both)
+    )
 
 
 def write_figure(name: str, settings: Settings) -> None:
@@ -147,7 +198,8 @@ def build_article(settings: Settings) -> None:
     if not parts:
         raise ReportError("none of the article's studies has a finished run: `make article` trains")
     judge = partial(_judged, stated, studies)
-    _write(settings, store, "article", ARTICLE_TITLE, parts, judge)
+    build_files = partial(page.build, store, ARTICLE_TITLE, parts, judge=judge)
+    _write(settings, store, "article", page.steps(parts), build_files)
 
 
 def print_claims(settings: Settings) -> None:
@@ -188,20 +240,15 @@ def read_studies(store: Store, names: Sequence[str]) -> dict[str, StudyRuns]:
 
 
 def _write(
-    settings: Settings,
-    store: Store,
-    name: str,
-    title: str,
-    parts: Sequence[page.Part],
-    judge: page.Judge,
+    settings: Settings, store: Store, name: str, steps: int, build_files: BuildFiles
 ) -> Mapping[str, bytes]:
     """Write a report and print where its page is; its files by their names."""
     assert settings.report.processes is not None
     with (
-        LateProgress("reading and drawing", page.steps(parts)) as progress,
+        LateProgress("reading and drawing", steps) as progress,
         crew.hired(settings.report.processes, store) as hands,
     ):
-        files = page.build(store, title, parts, hands, judge, progress.advance)
+        files = build_files(crew=hands, on_step=progress.advance)
     with _writing(settings, name) as folder:
         page.replace(files, folder)
     sys.stdout.write(f"{folder / 'index.html'}\n")
@@ -234,7 +281,7 @@ def _writing(settings: Settings, name: str) -> Iterator[Path]:
         raise ReportError(f"report.folder: {folder} cannot be written: {error.strerror}") from error
 
 
-COMMANDS: dict[str, Callable[[Settings], None]] = {
+COMMANDS: dict[str, Command] = {
     "article": build_article,
     "build": build,
     "claims": print_claims,
@@ -267,7 +314,7 @@ def _command_line() -> OneLineParser:
     return parser
 
 
-def _command_of(words: Sequence[str]) -> tuple[Callable[[Settings], None], Sequence[str]]:
+def _command_of(words: Sequence[str]) -> tuple[Command, Sequence[str]]:
     """The command that the first word names, if it is no override; else to build the report."""
     match words:
         case ["figure", name, *overrides] if not _is_override(name):

@@ -4,10 +4,10 @@ import ast
 import io
 import math
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib
 import matplotlib.style
@@ -47,6 +47,7 @@ STYLE: dict[str, Any] = {
 DPI = 120
 PANELS_A_ROW = 5
 MARKERS_A_LINE = 8
+RATES_LABELLED = 5  # on an axis; of more only the powers of ten are
 GREY = "#5F6670"
 
 # Okabe and Ito's colours; their yellow is too faint on white.
@@ -201,7 +202,7 @@ def _literal(text: str) -> Any:
 
 def draw_accuracy(title: str, curves: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     """Test accuracy by epoch of one variant: a panel a rate, on the full scale and enlarged."""
-    rows = _panel_rows(cells)
+    rows = _panel_rows(cells, sorted(set(cells["lr"])))
     figure, axes = panel_grid(rows, PANELS_A_ROW, (3.1, 2.6))
     if title:
         figure.suptitle(title)
@@ -221,17 +222,19 @@ def draw_accuracy(title: str, curves: pd.DataFrame, cells: pd.DataFrame) -> Figu
     return figure
 
 
-def plot_accuracy(curves: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes) -> Axes:
-    """Mean test accuracy by epoch, a line an activation, with its 95 % band where n > 1.
+def plot_accuracy(
+    curves: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes, by: str = "activation"
+) -> Axes:
+    """Mean test accuracy by epoch, a line each of `by`, with its 95 % band where n > 1.
 
     After a single epoch: a dot an activation, side by side, with its interval.
     """
-    names = activation_order(curves["activation"])
+    names = [name for name in styles if name in set(curves[by])]
     if len(names) > 0 and curves["epoch"].max() == 1:
         return _plot_single_epoch(curves, styles, ax)
     opacity = 0.18 if len(names) <= 6 else 0.06  # bands of many lines hide the lines
     for place, name in enumerate(names):
-        rows = curves[curves["activation"] == name]
+        rows = curves[curves[by] == name]
         style = styles[name]
         every = max(1, len(rows) // MARKERS_A_LINE)
         ax.plot(
@@ -274,7 +277,7 @@ def undrawn(cells: pd.DataFrame) -> str:
 
 def draw_final(title: str, used: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     """Final test accuracy of every seed of one variant: a panel a rate, full scale and enlarged."""
-    rows = _panel_rows(cells)
+    rows = _panel_rows(cells, sorted(set(cells["lr"])))
     names = activation_order(cells["activation"])
     figure, axes = panel_grid(rows, PANELS_A_ROW, (3.1, 1.1 + 0.3 * len(names)), shared_y=True)
     if title:
@@ -550,13 +553,26 @@ def plot_edge_accuracy(
         if name not in shown:
             ax.plot(rows["lr"], 100 * rows["final_mean"], color="#CDD2D8", linewidth=0.8)
     for name in shown:
-        rows = cells[cells["activation"] == name].sort_values("lr")
-        own = rows.rename(columns={f"final_{x}": x for x in ("mean", "low", "high")})
-        _plot_band(own["lr"], own, styles[name], ax, opacity=0.18)
-        for lr in rows.loc[rows["diverged"] > 0, "lr"]:
-            ax.plot([lr], [0], color=styles[name].colour, marker="x", markersize=5, clip_on=False)
+        plot_by_rate(cells[cells["activation"] == name], styles[name], ax)
     _rate_axis(cells["lr"], ax)
     ax.set_ylim(0, 102)
+    return ax
+
+
+def plot_by_rate(cells: pd.DataFrame, style: LineStyle, ax: Axes) -> Axes:
+    """Mean final accuracy over the rate with its 95 % band, or a bar where there is one rate.
+
+    A cross on the axis: a rate at which a run diverged; such runs are not in the mean.
+    """
+    rows = cells.sort_values("lr")
+    own = rows.rename(columns={f"final_{x}": x for x in ("mean", "low", "high")})
+    _plot_band(own["lr"], own, style, ax, opacity=0.18)
+    if len(own) == 1:
+        ax.vlines(own["lr"], 100 * own["low"], 100 * own["high"], color=style.colour)
+    cross: dict[str, Any] = {"marker": "x", "markersize": 5, "color": style.colour}
+    on_axis = ax.get_xaxis_transform()
+    for lr in rows.loc[rows["diverged"] > 0, "lr"]:
+        ax.plot([lr], [0], transform=on_axis, clip_on=False, **cross)
     return ax
 
 
@@ -622,6 +638,60 @@ def _mark_edge(largest: "pd.Series[float]", rates: Sequence[float], place: int, 
         ax.plot([right, right], [place - 0.42, place + 0.42], color=RED, linewidth=3, clip_on=False)
 
 
+# --- two studies side by side -------------------------------------------------------------------
+
+
+def draw_studies_by_rate(title: str, cells: pd.DataFrame, studies: Sequence[str]) -> Figure:
+    """Final test accuracy over the rate of one variant: a panel an activation, a line a study."""
+    rows = _panel_rows(cells, activation_order(cells["activation"]))
+    figure, axes = panel_grid(rows, PANELS_A_ROW, (2.7, 2.5))
+    if title:
+        figure.suptitle(title)
+    styles = study_styles(studies)
+    for ax, (name, limits) in zip(axes, _flat(rows), strict=True):
+        own = cells[cells["activation"] == name]
+        for study, style in styles.items():
+            plot_by_rate(own[own["study"] == study], style, ax)
+        enlarged = ", enlarged" if limits[0] > 0 else ""
+        ax.set_title(f"{name}{enlarged} ({seeds_text(own)})")
+        _rate_axis(cells["lr"], ax)
+        ax.set_ylim(*limits)
+        ax.set_ylabel("final test accuracy (%)")
+    _style_legend(figure, styles, "mean; band, or bar where a study has one rate: 95 % t-interval")
+    return figure
+
+
+def draw_studies_by_epoch(
+    title: str, curves: pd.DataFrame, cells: pd.DataFrame, studies: Sequence[str]
+) -> Figure:
+    """Test accuracy by epoch of one variant: a panel an activation and rate, a line a study."""
+    rates = sorted(set(cells["lr"]))
+    rows = [[(name, lr) for lr in rates] for name in activation_order(cells["activation"])]
+    figure, axes = panel_grid(rows, PANELS_A_ROW, (2.7, 2.1), shared_y=True)
+    if title:
+        figure.suptitle(title)
+    styles = study_styles(studies)
+    for ax, (name, lr) in zip(axes, _flat(rows), strict=True):
+        at = (cells["activation"] == name) & (cells["lr"] == lr)
+        ax.set_title(f"{name}, {panel_title(cells[at], enlarged=False)}" if at.any() else "no run")
+        own = curves[(curves["activation"] == name) & (curves["lr"] == lr)]
+        plot_accuracy(own, styles, ax, by="study")
+        ax.set_ylim(0, 102)
+        ax.set_xlim(0, curves["epoch"].max() + 1)
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
+        if lr == rates[0]:
+            ax.set_ylabel("test accuracy (%)")
+        if (name, lr) in rows[-1]:
+            ax.set_xlabel("epoch")
+    _style_legend(figure, styles, "mean; band: 95 % t-interval")
+    return figure
+
+
+def study_styles(studies: Sequence[str]) -> dict[str, LineStyle]:
+    """Style of each of two studies: those of the first two activations."""
+    return dict(zip(studies, STYLES[:2], strict=True))
+
+
 # --- what the figures have in common ------------------------------------------------------------
 
 
@@ -672,19 +742,24 @@ def enlarged_limits(cells: pd.DataFrame) -> "Limits | None":
 
 def panel_title(cells: pd.DataFrame, *, enlarged: bool) -> str:
     """Rate of these cells and the runs in each mean: `lr = 0.1 (n = 5)`, or `(n = 3 to 5)`."""
+    rate = rate_text(cells["lr"].iloc[0])
+    return f"lr = {rate}{', enlarged' if enlarged else ''} ({seeds_text(cells)})"
+
+
+def seeds_text(cells: pd.DataFrame) -> str:
     low, high = cells["n"].min(), cells["n"].max()
-    seeds = f"n = {low}" if low == high else f"n = {low} to {high}"
-    return f"lr = {rate_text(cells['lr'].iloc[0])}{', enlarged' if enlarged else ''} ({seeds})"
+    return f"n = {low}" if low == high else f"n = {low} to {high}"
 
 
 Limits = tuple[float, float]
+Item = TypeVar("Item")
 
 
-def _panel_rows(cells: pd.DataFrame) -> list[list[tuple[float, Limits]]]:
-    """Rate and range of accuracy of each panel: a row on the full scale, perhaps one enlarged."""
+def _panel_rows(cells: pd.DataFrame, items: Sequence[Item]) -> list[list[tuple[Item, Limits]]]:
+    """Item and range of accuracy of each panel: a row on the full scale, perhaps one enlarged."""
     enlarged = enlarged_limits(cells)
     scales = [(0.0, 102.0), *([enlarged] if enlarged else [])]
-    return [[(lr, limits) for lr in sorted(set(cells["lr"]))] for limits in scales]
+    return [[(item, limits) for item in items] for limits in scales]
 
 
 def _flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
@@ -709,9 +784,11 @@ def _plot_band(
     ax.fill_between(x, low, high, color=style.colour, alpha=opacity, linewidth=0)
 
 
-def _rate_axis(rates: Iterable[float], ax: Axes) -> None:
+def _rate_axis(rates: Collection[float], ax: Axes) -> None:
     ax.set_xscale("log")
     ax.set_xlim(min(rates) / 1.1, max(rates) * 1.1)
+    if len(few := sorted(set(rates))) <= RATES_LABELLED:
+        ax.set_xticks(few)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda lr, _: rate_text(lr)))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("learning rate")

@@ -1,7 +1,7 @@
 """The runs of a study as tidy tables: which count, which do not and why, what is missing."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import product
@@ -29,6 +29,8 @@ ABOUT_RUN = [
 ]
 # Parameters that are no variant: they name the point, or cannot change a number.
 NOT_A_VARIANT = {"study", "activation", "lr", "seed", "data.root"}
+OWN = "activation."  # how an activation's own settings begin
+UNSET = "unset"  # where a run knows nothing of a setting
 UNIT_SHARE = rf"^({'|'.join(VERDICTS)})/layer\d+$"  # a metric
 ARTICLE_SEED = 20170523
 
@@ -99,7 +101,7 @@ def choose_runs(study: str, found: pd.DataFrame) -> StudyRuns:
     runs = _typed(found, describe_variants(params))
     runs = _judged(runs, found.set_index("run_id")["reason"])
     runs = runs.sort_values(
-        [*POINT, "ended", "run_id"], key=_sort_key, ignore_index=True, na_position="last"
+        [*POINT, "ended", "run_id"], key=sort_key, ignore_index=True, na_position="last"
     )
     if not runs["used"].any():
         states = ", ".join(f"{n} {s}" for s, n in sorted(runs["status"].value_counts().items()))
@@ -120,16 +122,41 @@ def describe_variants(params: pd.DataFrame) -> "pd.Series[str]":
     An activation's own settings vary where runs of that activation differ in them. '' where nothing
     varies.
     """
-    known = params[params["activation"].notna()].fillna("unset")
-    shared = [key for key in sorted(known.columns) if not key.startswith("activation.")]
-    own = [key for key in sorted(known.columns) if key.startswith("activation.")]
-    varying = [key for key in shared if key not in NOT_A_VARIANT and len(set(known[key])) > 1]
-    texts: dict[Any, str] = {}
-    for _, rows in known.groupby("activation"):
-        keys = [*varying, *(key for key in own if len(set(rows[key])) > 1)]
-        for run_id, row in rows.to_dict("index").items():
-            texts[run_id] = " ".join(f"{key}={row[key].replace(' ', '')}" for key in keys)
+    return variant_texts(params, varying_settings(params))
+
+
+def varying_settings(params: pd.DataFrame) -> set[tuple[str, str]]:
+    """Those settings: each beside the activation whose own it is, or beside ''."""
+    known = _known(params)
+    shared = {key for key in known.columns if not is_own(key)} - NOT_A_VARIANT
+    varying = {("", key) for key in shared if len(set(known[key])) > 1}
+    own = [key for key in known.columns if is_own(key)]
+    for activation, rows in known[own].groupby(known["activation"]):
+        varying |= {(str(activation), key) for key in rows.columns if len(set(rows[key])) > 1}
+    return varying
+
+
+def variant_texts(params: pd.DataFrame, varying: Set[tuple[str, str]]) -> "pd.Series[str]":
+    """Short text of these settings, as of `varying_settings`, of each run."""
+    known = _known(params).to_dict("index")
+    texts = {
+        run_id: " ".join(
+            f"{key}={row.get(key, UNSET).replace(' ', '')}"
+            for activation, key in sorted(varying)
+            if activation in ("", row["activation"])
+        )
+        for run_id, row in known.items()
+    }
     return pd.Series([texts.get(run_id, "") for run_id in params.index], params.index, dtype="str")
+
+
+def is_own(setting: str) -> bool:
+    """Whether a setting is an activation's own."""
+    return setting.startswith(OWN)
+
+
+def _known(params: pd.DataFrame) -> pd.DataFrame:
+    return params[params["activation"].notna()].fillna(UNSET)
 
 
 def read_accuracy(store: Store, runs: StudyRuns) -> pd.DataFrame:
@@ -325,7 +352,8 @@ def _missing(runs: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     return pd.DataFrame(missing, columns=POINT), len(grid)
 
 
-def _sort_key(column: "pd.Series[str]") -> "pd.Series[int]":
+def sort_key(column: "pd.Series[str]") -> "pd.Series[int]":
+    """Sort key of pandas for columns of POINT: activations and variants stand in their order."""
     if column.name not in ("activation", "variant"):
         return column  # type: ignore[return-value]
     key = _activation_rank if column.name == "activation" else natural

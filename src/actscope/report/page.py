@@ -1,6 +1,6 @@
 """A report as files: the page, its figures and tables, and the manifest."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -8,16 +8,19 @@ from typing import Any, cast
 
 import pandas as pd
 
+from actscope import tracking
 from actscope.report import edge, explore, frames, stats, tables, templates
-from actscope.report.answer import answer, join
+from actscope.report.answer import answer, by_accuracy, join
 from actscope.report.claims import ReadFates, Verdict, stored_fates, tally
 from actscope.report.crew import Crew
 from actscope.report.digests import Digest, Gathered, read_digests
 from actscope.report.frames import StudyRuns, rate_text
+from actscope.report.run_list import Row, RunList
 from actscope.report.sections import Illustration, Picture, Prose, contents, render
 from actscope.report.tables import Table
 from actscope.tracking import Store
 
+REBUILD = "build the study's report again"
 OWN_FILES = [
     f"{folder}/*.{kind}"
     for name, kinds in (("figures", ("png", "svg")), ("tables", ("csv", "md", "tex")))
@@ -96,17 +99,21 @@ def build(
     digests: dict[str, Digest] = {}
     for part in parts:
         digests |= read_digests(store, part.runs, crew, on_step)
-    begun = [_begin(store, part, digests, crew) for part in parts]
+    begun = [
+        begin(contents(store, part.runs, part.seed, Gathered(part.runs, digests)), crew)
+        for part in parts
+    ]
     verdicts = judge(stored_fates(store, _known_fates(digests)))
     files: dict[str, bytes] = tables.claim_files(verdicts) if verdicts else {}
     chapters = []
     for part, items in zip(parts, begun, strict=True):
         own = tables.table_files(part.runs, part.runs.cells, part.comparisons)
-        sections = _sections(items, on_step)
+        sections = gather_sections(items, on_step)
         for section in sections.values():
             own |= section.files
         files |= {_placed(name, part.place): data for name, data in own.items()}
-        chapters.append(render_study(part, sections, level=3 if part.place else 2))
+        ui = tracking.runs_in_ui(store, part.runs.study)
+        chapters.append(render_study(part, sections, ui, level=3 if part.place else 2))
     files["index.html"] = render_page(title, chapters, verdicts)
     files[explore.NAME] = explore.build(title, {part.label: part.runs for part in parts}, digests)
     studies = [tables.study_manifest(part.runs, part.seed) for part in parts]
@@ -128,14 +135,9 @@ def _steps(runs: StudyRuns, seed: int) -> int:
 Waiting = Callable[[], Illustration]
 
 
-def _begin(
-    store: Store, part: Part, digests: Mapping[str, Digest], crew: Crew
-) -> list[Waiting | Prose]:
-    """What the part shows; its pictures are being drawn and have to be waited for."""
-    return [
-        _begin_picture(item, crew) if isinstance(item, Picture) else item
-        for item in contents(store, part.runs, part.seed, Gathered(part.runs, digests))
-    ]
+def begin(items: Iterable[Picture | Prose], crew: Crew) -> list[Waiting | Prose]:
+    """The same, but the pictures are being drawn and have to be waited for."""
+    return [_begin_picture(item, crew) if isinstance(item, Picture) else item for item in items]
 
 
 def _begin_picture(picture: Picture, crew: Crew) -> Waiting:
@@ -147,8 +149,10 @@ def _known_fates(digests: Mapping[str, Digest]) -> dict[str, pd.DataFrame]:
     return {run_id: own.judged.fates for run_id, own in digests.items() if own.judged is not None}
 
 
-def _sections(items: Sequence[Waiting | Prose], on_step: Callable[[], None]) -> dict[str, Section]:
-    """The sections of the study's own findings, by their titles, in the order of the page."""
+def gather_sections(
+    items: Sequence[Waiting | Prose], on_step: Callable[[], None]
+) -> dict[str, Section]:
+    """The sections of a page's findings, by their titles, in the order of the page."""
     sections: dict[str, Section] = {}
     for item in items:
         if isinstance(item, Prose):
@@ -189,9 +193,10 @@ def write(files: Mapping[str, bytes], folder: Path) -> list[Path]:
     return paths
 
 
-def render_study(part: Part, sections: Mapping[str, Section], *, level: int) -> Chapter:
-    """The sections of a study; `level` is that of their headings."""
+def render_study(part: Part, sections: Mapping[str, Section], ui: str, *, level: int) -> Chapter:
+    """The sections of a study; `level` is that of their headings, `ui` of tracking.runs_in_ui."""
     runs, cells = part.runs, part.runs.cells
+    run_list = RunList(runs, part.anchor, part.label, ui)
     is_fine = edge.is_fine(runs)
     body = templates.load("study.html.j2").render(
         level=level,
@@ -200,22 +205,18 @@ def render_study(part: Part, sections: Mapping[str, Section], *, level: int) -> 
         answers=edge.answer(cells) if is_fine else answer(runs.used, cells),
         is_fine=is_fine,
         counts=_counts(runs, cells),
-        gaps=_gaps(runs),
+        gaps=gaps(runs),
         grid_size=runs.grid_size,
         missing=len(runs.missing),
         notes=list(_notes(runs)),
-        overviews=_overviews(cells),
+        overviews=overviews(cells, partial(_overview_cell, run_list)),
         summary=tables.readable_summary(cells),
         comparisons=tables.readable_comparisons(part.comparisons),
         sections=sections,
         methods=_methods(runs),
         settings=_settings(runs),
-        runs=runs.runs.to_dict("records"),
-        explore=partial(explore.address, part.label),
-        left_out=runs.left_out.to_dict("records"),
-        percent=tables.percent,
-        provenance=_provenance(runs),
-        rebuild=_rebuild(runs, part.seed),
+        run_list=run_list,
+        provenance=[*provenance(runs), (REBUILD, _rebuild(runs, part.seed))],
     )
     titles = [
         ("glance", "At a glance"),
@@ -261,7 +262,7 @@ def _counts(runs: StudyRuns, cells: pd.DataFrame) -> list[tuple[str, str]]:
     ]
 
 
-def _gaps(runs: StudyRuns) -> list[str]:
+def gaps(runs: StudyRuns) -> list[str]:
     """The missing points, a line for those of an activation that lack the same seeds."""
     cells: dict[tuple[str, str, str], list[str]] = {}
     for key, rows in runs.missing.groupby(stats.CELL, sort=False):
@@ -289,39 +290,45 @@ def _notes(runs: StudyRuns) -> Iterator[str]:
         yield f"{n} {was} left out, each with its reason in the list of all runs."
 
 
-def _overviews(cells: pd.DataFrame) -> list[dict[str, Any]]:
-    """For each variant a table activation x rate; cells are None where there is no run."""
-    overviews = []
-    for variant in dict.fromkeys(cells["variant"]):
-        own = cells[cells["variant"] == variant]
-        rates = sorted(set(own["lr"]))
-        found = {(row["activation"], row["lr"]): row for row in own.to_dict("records")}
-        complete = own[(own["n"] > 0) & (own["failed"] == 0) & (own["diverged"] == 0)]
-        best = complete["final_mean"].max() if len(complete) else None
+def overviews(
+    cells: pd.DataFrame, show_in: Callable[[pd.DataFrame], Callable[[Row], dict[str, Any]]]
+) -> list[dict[str, Any]]:
+    """For each variant a table activation x rate; cells are None where there is no run.
+
+    `show_in` gives, for the cells of a variant, what makes of each what the page shows of it.
+    """
+    shown = []
+    for variant, own in cells.groupby("variant", sort=False):
+        show, rates = show_in(own), sorted(set(own["lr"]))
+        found = {(row["activation"], row["lr"]): show(row) for row in own.to_dict("records")}
         rows = [
-            (name, [_overview_cell(found.get((name, lr)), best) for lr in rates])
+            (name, [found.get((name, lr)) for lr in rates])
             for name in dict.fromkeys(own["activation"])
         ]
-        overviews.append(
-            {"variant": variant, "rates": [rate_text(lr) for lr in rates], "rows": rows}
-        )
-    return overviews
+        shown.append({"variant": variant, "rates": [rate_text(lr) for lr in rates], "rows": rows})
+    return shown
 
 
-def _overview_cell(cell: dict[Any, Any] | None, best: float | None) -> dict[str, Any] | None:
-    if cell is None:
-        return None
+def _overview_cell(run_list: RunList, cells: pd.DataFrame) -> Callable[[Row], dict[str, Any]]:
+    best = by_accuracy(cells)["final_mean"].max()  # NaN, which equals nothing, if there is none
+
+    def show(cell: Row) -> dict[str, Any]:
+        shown = accuracy_in_words(cell, run_list)
+        tone = "bad" if shown["trouble"] else "best" if cell["final_mean"] == best else ""
+        return {**shown, "tone": tone}
+
+    return show
+
+
+def accuracy_in_words(cell: Row, run_list: RunList) -> dict[str, Any]:
+    """The final accuracy of a cell as a table shows it, and where on the page its runs are."""
     all_learned = cell["failed"] == 0 and cell["diverged"] == 0
     return {
         "mean": f"{tables.percent(cell['final_mean'])} %" if cell["n"] > 0 else "no accuracy",
         "interval": tables.interval(cell, "final"),
         "n": cell["n"],
         "trouble": "" if all_learned else cell["outcomes"],
-        "tone": "best"
-        if all_learned and cell["final_mean"] == best
-        else ""
-        if all_learned
-        else "bad",
+        "behind": run_list.behind(cell),
     }
 
 
@@ -357,7 +364,7 @@ def _settings(runs: StudyRuns) -> list[tuple[str, str]]:
     return [(name, value) for name, value in values if not name.startswith("activation.")]
 
 
-def _provenance(runs: StudyRuns) -> list[tuple[str, str]]:
+def provenance(runs: StudyRuns) -> list[tuple[str, str]]:
     used = runs.used
     dirty = {"true": " with uncommitted changes", "false": ""}
     commits = {f"{c}{dirty.get(d, '')}" for c, d in zip(used["commit"], used["dirty"], strict=True)}

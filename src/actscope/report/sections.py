@@ -100,7 +100,7 @@ def contents(
     yield from _trajectories(store, runs, seed)
     yield from _units(runs, findings)
     activations = activations_of(runs)
-    yield _picture(
+    yield picture(
         "activation_functions",
         "The activation functions",
         "Each activation function (solid) and its derivative (dashed), for inputs from -4 to 4. "
@@ -123,7 +123,7 @@ def activations_of(runs: StudyRuns) -> dict[str, Any]:
 
 def _final_accuracy(runs: StudyRuns) -> Iterator[Picture]:
     for variant, used in runs.used.groupby("variant", sort=False):
-        yield _picture(
+        yield picture(
             f"final_accuracy{_number(runs, variant)}",
             "Final test accuracy",
             "Final test accuracy of every seed (coloured), with the mean over the seeds and its "
@@ -141,7 +141,7 @@ def _accuracy_by_epoch(runs: StudyRuns, findings: Findings) -> Iterator[Picture]
 
     averaged = runs.cells.loc[runs.cells["n"] > 0, "variant"]
     for variant in dict.fromkeys(averaged):
-        yield _picture(
+        yield picture(
             f"test_accuracy_by_epoch{_number(runs, variant)}",
             "Test accuracy by epoch",
             "Test accuracy at the end of each epoch: mean over the seeds, with its 95 % t-interval."
@@ -168,7 +168,7 @@ def _edge(runs: StudyRuns) -> Iterator[Picture | Prose]:
     found = edge.edges(outcomes)
     yield Prose(section, [edge.RULE], edge.tables_of(outcomes, found))
     for variant, own in outcomes.groupby("variant", sort=False):
-        yield _picture(
+        yield picture(
             f"outcome_map{_number(runs, variant)}",
             section,
             "Which share of the runs learned at each activation and rate: the darker, the more. "
@@ -177,7 +177,7 @@ def _edge(runs: StudyRuns) -> Iterator[Picture | Prose]:
             "table of outcomes.",
             partial(figures.draw_outcome_map, str(variant), own, _of(variant, found)),
         )
-        yield _picture(
+        yield picture(
             f"accuracy_by_rate{_number(runs, variant)}",
             section,
             "Final test accuracy over the learning rate: mean over the seeds, with its 95 % "
@@ -200,7 +200,7 @@ def _units(runs: StudyRuns, findings: Findings) -> Iterator[Picture | Prose]:
     is_fine = edge.is_fine(runs)
     for variant, own in layers.groupby("variant", sort=False):
         title, number = str(variant), _number(runs, variant)
-        yield _picture(
+        yield picture(
             f"unit_shares{number}",
             section,
             "Share of the units that end dead, saturated, silent or flat: mean over the runs, with "
@@ -216,7 +216,7 @@ def _units(runs: StudyRuns, findings: Findings) -> Iterator[Picture | Prose]:
             continue
         shown = units.shown_rates(gone)
         curves = units.gone_curves(gone[gone["lr"].isin(shown)])
-        yield _picture(
+        yield picture(
             f"units_gone{_number(runs, variant)}",
             section,
             "When it begins: share of layer 1's units that are dead or saturated at each look at "
@@ -237,7 +237,7 @@ def _trajectories(store: Store, runs: StudyRuns, seed: int) -> Iterator[Picture]
     for (variant, activation), own in used.groupby(["variant", "activation"], sort=False):
         rows = as_columns(own).to_dict("records")
         title = f"{activation}, seed {seed}" + (f", {variant}" if variant else "")
-        yield _picture(
+        yield picture(
             f"trajectories_{activation}{_number(runs, variant)}",
             "How units move and die",
             f"{title}: training accuracy, then mean incoming weight and bias of the output units "
@@ -269,7 +269,7 @@ def as_columns(runs: pd.DataFrame) -> pd.DataFrame:
     return runs.sort_values("lr", ascending=set(runs["lr"]) != ARTICLE_RATES, kind="stable")
 
 
-def _picture(
+def picture(
     name: str,
     section: str,
     caption: str,

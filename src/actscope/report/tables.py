@@ -39,19 +39,22 @@ def table_files(
     runs: StudyRuns, cells: pd.DataFrame, comparisons: pd.DataFrame
 ) -> dict[str, bytes]:
     """Files of the tables `summary`, `comparisons` and `runs`."""
-    all_runs = runs.runs[[*RUN_COLUMNS, "sweep", "commit"]]
     return {
         **_files("summary", cells, readable_summary(cells)),
         **_files("comparisons", comparisons, readable_comparisons(comparisons)),
-        **_files("runs", all_runs, _readable_runs(all_runs)),
+        **run_files(runs.runs),
     }
 
 
-def _readable_runs(all_runs: pd.DataFrame) -> pd.DataFrame:
-    readable = all_runs[RUN_COLUMNS].assign(
-        final=all_runs["final"].map(percent), best=all_runs["best"].map(percent)
+def run_files(all_runs: pd.DataFrame) -> dict[str, bytes]:
+    """`tables/runs`: StudyRuns.runs, with a column `study` where there are several."""
+    columns = [*(name for name in ["study"] if name in all_runs), *RUN_COLUMNS]
+    full = all_runs[[*columns, "sweep", "commit"]]
+    readable = full[columns].assign(
+        final=full["final"].map(percent), best=full["best"].map(percent)
     )
-    return readable.rename(columns={"final": "final, %", "best": "best, %"})
+    readable = readable.rename(columns={"final": "final, %", "best": "best, %"})
+    return _files("runs", full, readable)
 
 
 def readable_summary(cells: pd.DataFrame) -> pd.DataFrame:
@@ -74,15 +77,24 @@ def readable_summary(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
-    """The comparisons in points; what is not known is a dash, and `interval by` says why."""
+    """The comparisons of activations in points, as `readable_differences`."""
     columns: dict[str, Any] = {
         "variant": comparisons["variant"],
         "lr": [rate_text(lr) for lr in comparisons["lr"]],
         "first - second": comparisons["first"] + " - " + comparisons["second"],
         "n": comparisons["n"],
-        "difference, points": [_points(mean) for mean in comparisons["mean"]],
+        **readable_differences(comparisons),
+    }
+    table = pd.DataFrame(columns)
+    return table if comparisons["variant"].any() else table.drop(columns="variant")
+
+
+def readable_differences(comparisons: pd.DataFrame) -> dict[str, Any]:
+    """stats.Comparison in points; what is not known is a dash, and `interval by` says why."""
+    return {
+        "difference, points": [points(mean) for mean in comparisons["mean"]],
         "95 % interval": [
-            DASH if pd.isna(low) else f"{_points(low)} to {_points(high)}"
+            DASH if pd.isna(low) else f"{points(low)} to {points(high)}"
             for low, high in zip(comparisons["low"], comparisons["high"], strict=True)
         ],
         "interval by": comparisons["method"],
@@ -95,8 +107,6 @@ def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
             DASH if pd.isna(seeds) else str(int(seeds)) for seeds in comparisons["seeds_needed"]
         ],
     }
-    table = pd.DataFrame(columns)
-    return table if comparisons["variant"].any() else table.drop(columns="variant")
 
 
 def claim_files(verdicts: Sequence[Verdict]) -> dict[str, bytes]:
@@ -152,8 +162,11 @@ def manifest(
     return f"{json.dumps(content, indent=1, sort_keys=True, allow_nan=False)}\n".encode()
 
 
-def study_manifest(runs: StudyRuns, seed: int) -> dict[str, Any]:
-    """Every run with whether and why it is used, and every missing point."""
+def study_manifest(runs: StudyRuns, seed: int | None) -> dict[str, Any]:
+    """Every run with whether and why it is used, and every missing point.
+
+    `seed`: whose trajectories are drawn, if any are.
+    """
     return {
         "study": runs.study,
         "trajectories_of_seed": seed,
@@ -172,7 +185,8 @@ def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
     }
 
 
-def _points(difference: float) -> str:
+def points(difference: float) -> str:
+    """A difference of fractions in points of per cent."""
     return DASH if pd.isna(difference) else f"{round(100 * difference, 3) + 0.0:+.3f}"  # no -0.000
 
 

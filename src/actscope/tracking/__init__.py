@@ -26,7 +26,7 @@ from actscope.tracking.reading import (
     read_runs,
     read_trajectory,
 )
-from actscope.tracking.reports import attach_report
+from actscope.tracking.reports import attach_report, runs_in_ui
 from actscope.tracking.spool import (
     deliver_spooled,
     is_away,
@@ -137,6 +137,7 @@ __all__ = [
     "read_trajectory",
     "readdress",
     "reason_of",
+    "runs_in_ui",
     "sha256_of_file",
     "show_progress",
     "spool_folder",

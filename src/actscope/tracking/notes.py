@@ -41,11 +41,16 @@ def study_tags(study: str) -> dict[str, str]:
 
 def view_addresses(server: str, experiment_id: str) -> dict[str, str]:
     """Where MLflow's UI shows a study's runs with the columns that tell most, and their charts."""
-    runs = f"{server}/#/experiments/{experiment_id}/runs?viewStateShareKey="
+    view = f"{runs_address(server, experiment_id)}?viewStateShareKey="
     return {
-        "runs": f"{runs}actscope-runs",
-        "charts": f"{runs}actscope-charts&compareRunsMode=CHART",
+        "runs": f"{view}actscope-runs",
+        "charts": f"{view}actscope-charts&compareRunsMode=CHART",
     }
+
+
+def runs_address(server: str, experiment_id: str) -> str:
+    """Where MLflow's UI has a study's runs; a single one is at its id under it."""
+    return f"{server}/#/experiments/{experiment_id}/runs"
 
 
 def about_study(study: str) -> str:

@@ -1,13 +1,28 @@
-"""A study's report beside its newest sweep, where MLflow's UI shows it."""
+"""A study's report and MLflow's UI: where its runs are there, and its pages beside its sweep."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from actscope.tracking.notes import runs_address
 from actscope.tracking.reading import fetch_artifact
 from actscope.tracking.store import Store, check_writable, find_experiment, store_errors
 
 REPORT = "report"  # the folder among the artifacts of the sweep's run
+LOCAL_UI = "http://127.0.0.1:5000"  # of `make ui`
+
+
+def runs_in_ui(store: Store, study: str) -> str:
+    """Where MLflow's UI has the study's runs, as `runs_address`; '' where only a database is known.
+
+    Raises:
+        StoreError: the store is away, or has no such study.
+
+    """
+    server = str(store).rstrip("/") if store.database is None else LOCAL_UI
+    if not server.startswith("http"):
+        return ""
+    return runs_address(server, find_experiment(store, study).experiment_id)
 
 
 def attach_report(store: Store, study: str, pages: Mapping[str, bytes]) -> None:
