@@ -55,7 +55,7 @@ def test_each_study_s_number_leads_to_its_own_runs(page_path: Path, visit: Visit
 
 def test_a_run_leads_to_its_study_in_the_explorer(page_path: Path, visit: Visit) -> None:
     page = visit(page_path)
-    page.get_by_text("All 4 runs").nth(1).click()
+    page.locator("details").evaluate_all("(all) => all.forEach((one) => { one.open = true; })")
     page.get_by_role("link", name="relu lr=0.1 seed=0").click()
     expect(page.locator("main[aria-busy=false]")).to_be_visible()
     expect(page.get_by_label("Study or variant").first).to_have_value("averaged")

@@ -262,7 +262,7 @@ def test_the_same_runs_give_the_same_bytes_in_other_processes(
 ) -> None:
     ran = subprocess.run(
         [
-            *(sys.executable, "-m", "actscope.report", "report.processes=3"),
+            *(sys.executable, "-m", "actscope.report", "report.processes=2"),
             *words(lab, tmp_path, "grid", "averaged"),
         ],
         env={**os.environ, "PYTHONHASHSEED": "1"},

@@ -66,9 +66,11 @@ ARTICLE_TITLE = "The article, claim by claim"
 
 
 def _check_two(names: object) -> object:
-    are_listed = isinstance(names, list | tuple)
-    if names is None or (are_listed and len(names) == 2 and names[0] != names[1]):
-        return names
+    match names:
+        case None:
+            return names
+        case [first, second] if first != second:
+            return names
     raise ValueError(
         f"report.compare={reprlib.repr(names)}: give two different studies, as [quickstart,mine]"
     )

@@ -112,10 +112,14 @@ def _on_lone_cells(both: Pair) -> Iterator[str]:
 
 
 def in_lines(cells: pd.DataFrame) -> list[str]:
-    """Cells, a line an activation."""
+    """Cells, a line for those activations of a variant that have the same rates."""
+    lines: dict[tuple[str, str], list[str]] = {}
+    for (variant, activation), rows in cells.groupby(["variant", "activation"], sort=False):
+        rates = join([rate_text(lr) for lr in rows["lr"]])
+        lines.setdefault((str(variant), rates), []).append(str(activation))
     return [
-        f"{variant} {activation} at lr {join([rate_text(lr) for lr in rows['lr']])}".strip()
-        for (variant, activation), rows in cells.groupby(["variant", "activation"], sort=False)
+        f"{variant} {join(names)} at lr {rates}".strip()
+        for (variant, rates), names in lines.items()
     ]
 
 

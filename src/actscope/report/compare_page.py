@@ -30,6 +30,10 @@ from actscope.report.tables import DASH, Table
 from actscope.tracking import Store
 
 SHORT = 16  # letters of a digest that are shown
+RATES_SHOWN = (
+    "Shown are the rates that both studies have, or all if there are none; of many five, from the "
+    "smallest to the largest."
+)
 
 
 def build(
@@ -113,8 +117,10 @@ def _by_rate(end: str, variant: str, cells: pd.DataFrame, studies: tuple[str, st
 def _by_epoch(
     end: str, variant: str, curves: pd.DataFrame, cells: pd.DataFrame, studies: tuple[str, str]
 ) -> Picture:
-    shown = units.shown_rates(cells)
-    note = "" if len(shown) == cells["lr"].nunique() else f" {units.RATES_SHOWN}"
+    rates = [set(cells.loc[cells["study"] == study, "lr"]) for study in studies]
+    either = cells[cells["lr"].isin(rates[0] & rates[1] or rates[0] | rates[1])]
+    shown = units.shown_rates(either)
+    note = "" if len(shown) == cells["lr"].nunique() else f" {RATES_SHOWN}"
     drawn = cells[cells["lr"].isin(shown)]
     return sections.picture(
         f"test_accuracy_by_epoch{end}",

@@ -644,7 +644,7 @@ def _mark_edge(largest: "pd.Series[float]", rates: Sequence[float], place: int, 
 def draw_studies_by_rate(title: str, cells: pd.DataFrame, studies: Sequence[str]) -> Figure:
     """Final test accuracy over the rate of one variant: a panel an activation, a line a study."""
     rows = _panel_rows(cells, activation_order(cells["activation"]))
-    figure, axes = panel_grid(rows, PANELS_A_ROW, (2.7, 2.5))
+    figure, axes = panel_grid(rows, PANELS_A_ROW, (2.7, 2.5), shared_y=True)
     if title:
         figure.suptitle(title)
     styles = study_styles(studies)
@@ -656,7 +656,8 @@ def draw_studies_by_rate(title: str, cells: pd.DataFrame, studies: Sequence[str]
         ax.set_title(f"{name}{enlarged} ({seeds_text(own)})")
         _rate_axis(cells["lr"], ax)
         ax.set_ylim(*limits)
-        ax.set_ylabel("final test accuracy (%)")
+        if name == rows[0][0][0]:
+            ax.set_ylabel("final test accuracy (%)")
     _style_legend(figure, styles, "mean; band, or bar where a study has one rate: 95 % t-interval")
     return figure
 
