@@ -25,7 +25,7 @@ from actscope import tracking
 from actscope.command import run_command
 from actscope.config import CLOSED, Name, Point, Tracking, parse_point
 from actscope.data import load_data, tensor_sha256
-from actscope.device import choose_device
+from actscope.device import CPU, choose_device
 from actscope.errors import ConfigError, StoreError, first_line
 from actscope.screen import Progress
 from actscope.signature import signature_of
@@ -280,6 +280,8 @@ def changes_since(
     sweep = attempt.tags.get("sweep")
     hosts = {a.tags.get("host") for a in attempts if a.is_sweep and a.tags.get("sweep") == sweep}
     host = attempt.tags.get("host") or next(iter(hosts), None)
+    if not is_same and device != CPU:
+        changes.append("perhaps who shared its stack, which a GPU's last bits depend on")
     if not is_same and host not in (None, socket.gethostname()):
         changes.append(f"the machine ({host} then, {socket.gethostname()} now)")
     return changes

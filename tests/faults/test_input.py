@@ -22,6 +22,7 @@ MISTAKES = {
     "+sed=1": "sed: there is no such setting; choose one of study, activation, lr, seed, ",
     "model.hidden=[]": "model.hidden=[]: give at least 1 value",
     "model.hidden=[0]": "model.hidden[0]=0: give at least 1",
+    "device=tpu": "device='tpu': choose 'auto', 'cpu' or 'cuda'",
     "train.batch_size=0": "train.batch_size=0: give at least 1",
     "train.batch_size=100000": "train.batch_size=100000: digits has 1437 training examples; ",
     "train.epochs=0": "train.epochs=0: give at least 1",
