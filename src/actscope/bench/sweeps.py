@@ -14,7 +14,7 @@ from actscope.bench.timing import Spent, spent_by
 from actscope.config import Point, Tracking, parse_point
 from actscope.data import load_data
 from actscope.stacks import Resources, Stack, make_stacks
-from actscope.tracking import Cell
+from actscope.tracking import Cell, Store
 from actscope.train import RunResult, train_stack
 
 SEEDS_OF_FIVE = "seed=range(5)"
@@ -58,7 +58,8 @@ def costs_of(study: str, words: Sequence[str], workers: int, folder: Path) -> Co
     stack = make_stacks(points, Resources(workers, stack_size=20))[0]
     share = len(points) / len(stack)
     bare, whole, results = _train(stack)
-    logging = _cpu(lambda: _track(stack, results, folder / "tracked"))
+    store = tracking.open_store(_store(folder / "tracked"))  # made before: once, not once a run
+    logging = _cpu(lambda: _track(stack, results, store))
     parts = {
         "starting": planning.cpu,
         "training": share * bare,
@@ -115,8 +116,7 @@ def _train(stack: Stack) -> tuple[float, float, list[RunResult]]:
     return _cpu(lambda: train_stack(unrecorded, data)), whole, results
 
 
-def _track(stack: Stack, results: Sequence[RunResult], folder: Path) -> None:
-    store = tracking.open_store(_store(folder))
+def _track(stack: Stack, results: Sequence[RunResult], store: Store) -> None:
     sweep = tracking.begin_sweep(store, stack[0].study, "bench", [Cell.of(p) for p in stack])
     for result in results:
         run_id = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
