@@ -55,7 +55,7 @@ LOCKED = MlflowException("database is locked", TEMPORARILY_UNAVAILABLE)
 def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No store is known to be away, and the project's own spool is left alone."""
     monkeypatch.setattr(spool, "_next_try", {})
-    monkeypatch.setattr(spool, "SPOOL", tmp_path / "spool")
+    monkeypatch.setattr("actscope.tracking.store.MLRUNS", tmp_path)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
     # Pictures are what takes long.

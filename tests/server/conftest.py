@@ -155,7 +155,7 @@ def team() -> Iterator[TeamServer]:
 def _as_a_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No store is known to be away, and the project's own spool is left alone."""
     monkeypatch.setattr(spool, "_next_try", {})
-    monkeypatch.setattr(spool, "SPOOL", tmp_path / "spool")
+    monkeypatch.setattr("actscope.tracking.store.MLRUNS", tmp_path)
     # Pictures are what takes long.
     monkeypatch.setattr(artifacts, "save_trajectories", lambda _, path: path.write_bytes(b"png"))
 

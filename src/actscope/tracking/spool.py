@@ -16,7 +16,6 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 
 from actscope.errors import ActscopeError, BundleError, StoreError, first_line
-from actscope.project import ROOT
 from actscope.tracking.parcel import (
     ARTIFACTS,
     PARCEL_TAG,
@@ -39,7 +38,6 @@ from actscope.tracking.store import (
     http_status,
 )
 
-SPOOL = ROOT / "mlruns" / "spool"
 SECONDS_BETWEEN_TRIES = 30.0
 DELIVERED = ".delivered-"
 HTTP_TOO_MANY = 429
@@ -59,7 +57,7 @@ class Contents:
 
 def spool_folder(store: Store) -> Path:
     """Where parcels for a store wait: beside it, or in the project for one on a server."""
-    return SPOOL if store.folder is None else store.folder / "spool"
+    return store.home / "spool"
 
 
 def is_away(store: Store, error: BaseException) -> bool:

@@ -31,6 +31,7 @@ from actscope.tracking.address import check_address
 # mlflow lets SQLAlchemy's own errors through while it opens a database.
 STORE_ERRORS = (OSError, MlflowException, SQLAlchemyError, sqlite3.Error)
 
+MLRUNS = ROOT / "mlruns"
 SQLITE = "sqlite:///"
 SERVERS = ("http", "https", "postgresql", "mysql")
 LOCK = ".create.lock"
@@ -85,6 +86,11 @@ class Store:
         return None if self.database is None else self.database.parent
 
     @property
+    def home(self) -> Path:
+        """Where what goes with it is kept on this machine: beside it, or in the project."""
+        return MLRUNS if self.folder is None else self.folder
+
+    @property
     def database(self) -> Path | None:
         """The SQLite file of a store on this machine; None for a server."""
         return Path(self.uri.removeprefix(SQLITE)) if self.uri.startswith(SQLITE) else None
@@ -100,7 +106,7 @@ def locate_store(tracking: Tracking) -> Store:
         StoreError: the URI names a kind of store that MLflow no longer writes.
 
     """
-    uri = tracking.uri or f"{SQLITE}{ROOT / 'mlruns' / 'mlflow.db'}"
+    uri = tracking.uri or f"{SQLITE}{MLRUNS / 'mlflow.db'}"
     if uri.split(":", 1)[0] in SERVERS:
         return Store(uri)
     path = uri.removeprefix(SQLITE)
