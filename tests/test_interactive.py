@@ -65,9 +65,8 @@ def test_accuracy_is_of_the_training_in_per_cent(result: RunResult) -> None:
 def test_more_units_and_steps_than_an_eye_can_tell_apart_are_left_out(result: RunResult) -> None:
     steps = pd.DataFrame({"step": range(5000), "layer": 1, "unit": 0, "weight_mean": 0.0})
     many = result.trajectory.assign(unit=result.trajectory["unit"] + UNITS_SHOWN)
-    (line,) = interactive.lines_of(
-        replace(result, trajectory=pd.concat([steps, many[many["layer"] == 1]])), PANELS[3]
-    )
+    all_steps = pd.concat([steps, many[many["layer"] == 1]])
+    (line,) = lines_of(interactive.draw(replace(result, trajectory=all_steps)), 4)
     assert line.x.tolist() == list(range(0, 5000, 5))
 
 

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import pandas as pd
 import plotly.graph_objects as go  # type: ignore[import-untyped]
 from plotly.subplots import make_subplots  # type: ignore[import-untyped]
 
-from actscope.panels import PANELS, STEPS_SHOWN, UNIT_STYLES, UNITS_SHOWN, Panel
+from actscope.panels import ACCURACY_SHOWN, PANELS, Line, lines_of
 from actscope.train import RunResult
 
 DASHES = {"-": "solid", "--": "dash"}
@@ -29,13 +28,13 @@ def draw(result: RunResult) -> go.Figure:
     )
     figure.update_annotations(x=0, xanchor="left", font_size=13)
     for row, panel in enumerate(PANELS, 1):
-        lines = lines_of(result, panel)
-        figure.add_traces(lines, rows=row, cols=1)
+        lines = lines_of(result.history, result.trajectory, panel)
+        figure.add_traces([_drawn(line) for line in lines], rows=row, cols=1)
         if not lines:  # it diverged at once
             figure.add_annotation(
                 text="nothing recorded", x=0.5, y=0.5, showarrow=False, row=row, col=1
             )
-    figure.update_yaxes(range=[0, 102], row=1)  # a line at 100 % stays in sight
+    figure.update_yaxes(range=ACCURACY_SHOWN, row=1)
     figure.update_xaxes(title_text="minibatches", row=len(PANELS))
     figure.update_layout(
         title=f"{result.point}: {result.outcome}",
@@ -46,37 +45,14 @@ def draw(result: RunResult) -> go.Figure:
     return figure
 
 
-def lines_of(result: RunResult, panel: Panel) -> list[go.Scatter]:
-    """The lines of a panel; none where nothing was recorded."""
-    if panel.layer == 0:
-        train = result.history[result.history["split"] == "train"]
-        accuracy = 100 * train.set_index("step")["accuracy"]
-        return _line("accuracy", accuracy, "black")
-    trajectory = result.trajectory
-    layer = trajectory["layer"].max() if panel.layer == -1 else panel.layer
-    rows = trajectory[(trajectory["layer"] == layer) & (trajectory["unit"] < UNITS_SHOWN)]
-    return [
-        line
-        for (unit, own), (colour, style) in zip(rows.groupby("unit"), UNIT_STYLES, strict=False)
-        for line in _line(
-            f"unit {unit}", own.set_index("step")[panel.quantity], colour, DASHES[style]
-        )
-    ]
-
-
-def _line(
-    name: str, values: "pd.Series[float]", colour: str, dash: str = "solid"
-) -> list[go.Scatter]:
-    """A line of values by step; where there is but one, a dot; where there is none, nothing."""
-    shown = values.iloc[:: max(1, len(values) // STEPS_SHOWN)]
-    if shown.empty:
-        return []
-    line = go.Scatter(
-        x=shown.index.to_numpy(),
-        y=shown.to_numpy(),
-        name=name,
-        mode="markers" if len(shown) == 1 else "lines",
-        line={"color": colour, "dash": dash, "width": 1.3},
+def _drawn(line: Line) -> go.Scatter:
+    """A line of values by step; where there is but one, a dot."""
+    return go.Scatter(
+        # plotly makes int64 as small as it goes, and no other kind.
+        x=line.by_step.index.to_numpy("int64"),
+        y=line.by_step.to_numpy(),
+        name=line.name,
+        mode="markers" if len(line.by_step) == 1 else "lines",
+        line={"color": line.colour, "dash": DASHES[line.style], "width": 1.3},
         hovertemplate=HOVER,
     )
-    return [line]

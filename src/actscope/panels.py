@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 UNITS_SHOWN = 10  # of a hidden layer, as in the article
 STEPS_SHOWN = 1000  # more than a picture has dots in its width
+ACCURACY_SHOWN = (0, 102)  # per cent: a line at 100 stays in sight
 # Okabe and Ito's palette, then again dashed: ten lines that a colour-blind eye tells apart.
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00"]
 UNIT_STYLES = [(colour, line) for line in ("-", "--") for colour in COLOURS]
@@ -20,6 +21,16 @@ class Panel:
     title: str
     quantity: str
     layer: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a panel: its values, and how it looks in matplotlib's words."""
+
+    name: str
+    by_step: "pd.Series[float]"
+    colour: str
+    style: str
 
 
 PANELS = [
@@ -39,34 +50,39 @@ def draw_panels(history: pd.DataFrame, trajectory: pd.DataFrame, axes: Sequence[
 
 
 def draw_panel(history: pd.DataFrame, trajectory: pd.DataFrame, panel: Panel, ax: Axes) -> Axes:
-    """Draw one panel of one run, by minibatches done."""
-    drawn = draw_accuracy(history, ax) if panel.layer == 0 else draw_units(trajectory, panel, ax)
-    if not drawn.has_data():  # it diverged at once
+    """Draw one panel of one run, by minibatches done; where there is but one, as a dot."""
+    lines = lines_of(history, trajectory, panel)
+    for line in lines:
+        ax.plot(
+            line.by_step.index,
+            line.by_step,
+            color=line.colour,
+            linestyle=line.style,
+            linewidth=0.8,
+            marker="." if len(line.by_step) == 1 else "",
+        )
+    if panel.layer == 0:
+        ax.set_ylim(ACCURACY_SHOWN)
+    if not lines:  # it diverged at once
         ax.text(0.5, 0.5, "nothing recorded", transform=ax.transAxes, ha="center", color="grey")
-    return drawn
-
-
-def draw_accuracy(history: pd.DataFrame, ax: Axes) -> Axes:
-    """Accuracy on the training minibatches, in per cent."""
-    train = history[history["split"] == "train"].set_index("step")["accuracy"]
-    ax.set_ylim(0, 102)  # a line at 100 % stays in sight
-    return _draw_line(100 * train, ax, color="black")
-
-
-def draw_units(trajectory: pd.DataFrame, panel: Panel, ax: Axes) -> Axes:
-    """One line a unit of the panel's layer, at most ten."""
-    layer = trajectory["layer"].max() if panel.layer == -1 else panel.layer
-    rows = trajectory[(trajectory["layer"] == layer) & (trajectory["unit"] < UNITS_SHOWN)]
-    lines = rows.pivot(index="step", columns="unit", values=panel.quantity)  # noqa: PD010 - faster
-    for unit, (colour, style) in zip(lines.columns, UNIT_STYLES, strict=False):
-        _draw_line(lines[unit], ax, color=colour, style=style)
     return ax
 
 
-def _draw_line(values: "pd.Series[float]", ax: Axes, color: str, style: str = "-") -> Axes:
-    """Draw values by step; where there is but one, as a dot."""
-    shown = values.iloc[:: max(1, len(values) // STEPS_SHOWN)]
-    if len(shown) > 0:
-        marker = "." if len(shown) == 1 else ""
-        ax.plot(shown.index, shown, color=color, linestyle=style, linewidth=0.8, marker=marker)
-    return ax
+def lines_of(history: pd.DataFrame, trajectory: pd.DataFrame, panel: Panel) -> list[Line]:
+    """The lines of a panel, a unit each, at most ten; none where nothing was recorded."""
+    if panel.layer == 0:
+        train = history[history["split"] == "train"].set_index("step")["accuracy"]
+        lines = [Line("accuracy", _thinned(100 * train), "black", "-")]
+    else:
+        layer = trajectory["layer"].max() if panel.layer == -1 else panel.layer
+        rows = trajectory[(trajectory["layer"] == layer) & (trajectory["unit"] < UNITS_SHOWN)]
+        table = rows.pivot(index="step", columns="unit", values=panel.quantity)  # noqa: PD010 - faster
+        lines = [
+            Line(f"unit {unit}", _thinned(values), *look)
+            for (unit, values), look in zip(table.items(), UNIT_STYLES, strict=False)
+        ]
+    return [line for line in lines if len(line.by_step) > 0]
+
+
+def _thinned(values: "pd.Series[float]") -> "pd.Series[float]":
+    return values.iloc[:: max(1, len(values) // STEPS_SHOWN)]
