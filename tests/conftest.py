@@ -1,7 +1,9 @@
 """What tests of several modules need made for them."""
 
 import copy
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import hydra
 import pytest
@@ -9,12 +11,28 @@ import torch
 from hydra.core.singleton import Singleton
 from omegaconf import DictConfig
 
-from actscope.project import CONF
+from actscope.project import CONF, ROOT
+from tests.support.processes import Start, started
 
 # The tensors of the tests are small: several threads would only wait for each other.
 torch.set_num_threads(1)
 
 Compose = Callable[..., DictConfig]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project whose spool, checkpoints, reports and outputs are its own."""
+    for part in ("src", "conf"):
+        shutil.copytree(ROOT / part, tmp_path / "project" / part)
+    return tmp_path / "project"
+
+
+@pytest.fixture
+def begin() -> Iterator[Start]:
+    """`begin("actscope", "-m", "seed=0,1")`: a command in a process that ends with the test."""
+    with started() as start:
+        yield start
 
 
 @pytest.fixture(scope="session")

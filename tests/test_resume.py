@@ -2,7 +2,6 @@
 
 import math
 import threading
-import time
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -21,6 +20,7 @@ from actscope.stacks import Resources
 from actscope.sweep import DEFAULT_RULES, plan_sweep, run_alone, run_sweep
 from actscope.tracking import Cell
 from tests.support.making import ELU, PRELU, RELU, make_point
+from tests.support.waiting import wait_for
 
 STUDY = "tests"
 RAISING = Activation("raising", "tests.support.raising.RaisesInTraining")
@@ -166,7 +166,7 @@ def test_points_that_another_sweep_trains_are_waited_for(
     other = tracking.begin_sweep(store, STUDY, "other", [Cell.of(GRID[0])])
     thread = threading.Thread(target=session.run, args=[GRID, "s2"])
     thread.start()
-    wait_until(lambda: len(session.runs()) == len(GRID) - 1 and all_finished(session))
+    wait_for(lambda: len(session.runs()) == len(GRID) - 1 and all_finished(session))
     assert GRID[0].seed == 0
     assert str(GRID[0]) not in set(session.runs()["name"])
     tracking.end_sweep(store, other, "FAILED")  # without having trained it: now it is ours
@@ -240,10 +240,3 @@ def test_ten_thousand_runs_are_looked_up_by_few_statements(settings: Tracking) -
 
 def all_finished(session: Session) -> bool:
     return set(session.runs()["status"]) == {"FINISHED"}
-
-
-def wait_until(holds: object, seconds: float = 180) -> None:
-    end = time.monotonic() + seconds
-    while not holds():  # type: ignore[operator]
-        assert time.monotonic() < end, "it never came about"
-        time.sleep(0.1)

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from actscope import tracking
 from actscope.config import Extras
-from tests.e2e.test_ui import free_port, wait_until_up
+from tests.support.network import free_port, wait_until_up
 from tests.support.tracked import STUDY, log_study, new_store, trained
 
 pytestmark = pytest.mark.slow
@@ -35,7 +35,7 @@ def links(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
             stderr=subprocess.STDOUT,
         )
     try:
-        wait_until_up(f"http://127.0.0.1:{port}/health")
+        wait_until_up(f"http://127.0.0.1:{port}")
         views = dict(re.findall(rf"{STUDY}, (\w+): (\S+)", told.read_text()))
         runs = views["runs"].partition("?")[0]
         yield {**views, "run": f"{runs}/{run_id}", "sweep": f"{runs}/{parent}"}

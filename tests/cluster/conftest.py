@@ -1,10 +1,8 @@
 """Sweeps on Dask clusters, each command in a process of its own and in a project of its own."""
 
+import itertools
 import os
-import shutil
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -19,35 +17,23 @@ from actscope.results import Done
 from actscope.stacks import Resources
 from actscope.sweep import run_sweep
 from actscope.tracking import Store
-from tests.faults.test_interrupts import heed_interrupts
 from tests.support.making import RELU, make_point
+from tests.support.processes import Start
 
 STUDY = "clustered"
 EPOCHS = 150
-Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A project whose spool, checkpoints and outputs are its own."""
-    for part in ("src", "conf"):
-        shutil.copytree(ROOT / part, tmp_path / "project" / part)
-    return tmp_path / "project"
-
-
-@pytest.fixture
-def start(tmp_path: Path, project: Path) -> Iterator[Start]:
+def start(tmp_path: Path, project: Path, begin: Start) -> Start:
     """`start(store, "seed=0,1")`: begin a sweep with one point a seed, trained one by one."""
-    begun: list[subprocess.Popen[str]] = []
+    number = itertools.count()
 
     def started(store: Store, *words: str, epochs: int = EPOCHS) -> "subprocess.Popen[str]":
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "actscope", "-m", f"study={STUDY}", "activation=relu"),
-                *("lr=0.01", "trajectory.every=epoch", f"train.epochs={epochs}"),
-                *("hydra.launcher.stack_size=1", *words),
-                f"hydra.sweep.dir={tmp_path}/outputs/{len(begun)}",
-            ],
+        return begin(
+            *("actscope", "-m", f"study={STUDY}", "activation=relu", "lr=0.01"),
+            *("trajectory.every=epoch", f"train.epochs={epochs}", "hydra.launcher.stack_size=1"),
+            *(*words, f"hydra.sweep.dir={tmp_path}/outputs/{next(number)}"),
             cwd=project,
             env={
                 **os.environ,
@@ -55,20 +41,9 @@ def start(tmp_path: Path, project: Path) -> Iterator[Start]:
                 "MLFLOW_TRACKING_URI": store.uri,
                 "PYTHONPATH": f"{project / 'src'}:{ROOT}",
             },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            preexec_fn=heed_interrupts,
         )
-        begun.append(process)
-        return process
 
-    yield started
-    for process in begun:
-        process.kill()
-        if process.stdout is not None and not process.stdout.closed:
-            print(process.communicate()[0])  # noqa: T201 - shown where a test fails
+    return started
 
 
 def runs_of(store: Store) -> pd.DataFrame:

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from actscope.tracking import Store
-from tests.cluster.conftest import Start, assert_each_seed_finished_once, count, runs_of
-from tests.support.cluster import DaskCluster, dask_cluster, wait_for
+from tests.cluster.conftest import assert_each_seed_finished_once, count, runs_of
+from tests.support.cluster import DaskCluster, dask_cluster
 from tests.support.hosts import Hosts, hosts
+from tests.support.processes import Start
 from tests.support.serving import serving
 from tests.support.tracked import new_store
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 

@@ -22,15 +22,17 @@ from actscope.tracking import Store
 from hydra_plugins.actscope_launcher.launcher import Means
 from tests.cluster.conftest import (
     STUDY,
-    Start,
     assert_each_seed_finished_once,
     count,
     is_training,
     runs_of,
 )
-from tests.support.cluster import DaskCluster, dask_cluster, free_port, wait_for
+from tests.support.cluster import DaskCluster, dask_cluster
 from tests.support.making import ELU, RELU, make_point
+from tests.support.network import free_port
+from tests.support.processes import Start
 from tests.support.tracked import new_store
+from tests.support.waiting import wait_for
 
 GRID = [
     make_point(f, study=STUDY, lr=lr, seed=seed, hidden=(4,), every="epoch")

@@ -10,15 +10,11 @@ import psutil
 import pytest
 
 from actscope.tracking import Store
-from tests.cluster.conftest import (
-    Start,
-    assert_each_seed_finished_once,
-    count,
-    runs_of,
-)
-from tests.support.cluster import wait_for
+from tests.cluster.conftest import assert_each_seed_finished_once, count, runs_of
+from tests.support.processes import Start
 from tests.support.serving import serving
 from tests.support.slurm import Slurm, slurm
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 

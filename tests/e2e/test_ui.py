@@ -6,7 +6,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Run
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.support.network import fetch, free_port, wait_until_up
 
 
 @pytest.fixture
@@ -35,27 +29,11 @@ def served(actscope: Run, store_uri: str, tmp_path: Path) -> Iterator[str]:
             stderr=subprocess.STDOUT,
         )
         try:
-            wait_until_up(f"http://127.0.0.1:{port}/health")
-            yield f"http://127.0.0.1:{port}"
+            wait_until_up(address := f"http://127.0.0.1:{port}")
+            yield address
         finally:
             server.terminate()
             server.wait(timeout=20)
-
-
-def wait_until_up(address: str) -> None:
-    for _ in range(120):
-        try:
-            urllib.request.urlopen(address, timeout=2).close()  # noqa: S310 - our own server
-            return
-        except OSError:
-            time.sleep(0.5)
-    raise TimeoutError(address)
-
-
-def fetch(address: str) -> bytes:
-    with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310 - our own server
-        content: bytes = answer.read()
-    return content
 
 
 @pytest.mark.slow

@@ -1,11 +1,11 @@
 """Sweeps that are stopped: by Ctrl-C, by SIGTERM, by SIGKILL at any moment, or by one another."""
 
+import itertools
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,8 @@ from actscope.project import ROOT
 from actscope.stacks import Resources
 from actscope.sweep import run_sweep
 from tests.support.making import RELU, make_point
+from tests.support.processes import Start
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -37,8 +39,6 @@ ARTIFACTS = {
     "trajectories.png",
 }
 
-Start = Callable[..., "subprocess.Popen[str]"]
-
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Tracking:
@@ -46,45 +46,22 @@ def settings(tmp_path: Path) -> Tracking:
 
 
 @pytest.fixture
-def start(tmp_path: Path, settings: Tracking) -> Iterator[Start]:
-    """`start("seed=0,1")`: begin `python -m actscope -m study=... seed=0,1` in its own session."""
-    processes: list[subprocess.Popen[str]] = []
+def start(tmp_path: Path, settings: Tracking, begin: Start) -> Start:
+    """`start("seed=0,1")`: begin `python -m actscope -m study=... seed=0,1`."""
+    number = itertools.count()
 
     def started(*words: str) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "actscope", "-m", f"study={STUDY}", *words]
-        folder = f"hydra.sweep.dir={tmp_path}/outputs/{len(processes)}"
-        process = subprocess.Popen(
-            [*command, "activation=relu", "lr=0.01", "trajectory.every=epoch", folder],
+        return begin(
+            *("actscope", "-m", f"study={STUDY}", *words, "activation=relu", "lr=0.01"),
+            *("trajectory.every=epoch", f"hydra.sweep.dir={tmp_path}/outputs/{next(number)}"),
             env={**os.environ, "MLFLOW_TRACKING_URI": str(settings.uri), "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            preexec_fn=heed_interrupts,
         )
-        processes.append(process)
-        return process
 
-    yield started
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-def heed_interrupts() -> None:
-    """As in a terminal: what a shell starts in the background is deaf to Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return started
 
 
 def runs_of(settings: Tracking) -> pd.DataFrame:
     return tracking.read_runs(tracking.locate_store(settings), STUDY)
-
-
-def wait_for(holds: Callable[[], bool], seconds: float = 90) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it never came about"
-        time.sleep(0.1)
 
 
 def wait_for_end(processes: Sequence[psutil.Process], seconds: float) -> None:

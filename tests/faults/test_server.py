@@ -1,23 +1,19 @@
 """A tracking server that goes away in the middle of a sweep."""
 
 import os
-import shutil
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from actscope import tracking
 from actscope.errors import MissingStudyError
-from actscope.project import ROOT
+from tests.support.processes import Start
 from tests.support.serving import Server, serving
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.slow
-
-Start = Callable[..., "subprocess.Popen[str]"]
 
 STUDY = "server_goes_away"
 SEEDS = range(6)
@@ -30,34 +26,18 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def start(tmp_path: Path, server: Server) -> Iterator[Start]:
+def start(project: Path, server: Server, begin: Start) -> Start:
     """Begin a command of a project of its own, whose spool then is its own as well."""
-    processes: list[subprocess.Popen[str]] = []
-    project = tmp_path / "project"
-    for part in ("src", "conf"):
-        shutil.copytree(ROOT / part, project / part)
-
-    def started(*words: str) -> "subprocess.Popen[str]":
-        process = subprocess.Popen(
-            [sys.executable, "-m", *words],
-            cwd=project,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(project / "src"),
-                "MLFLOW_TRACKING_URI": server.store.uri,
-                "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        processes.append(process)
-        return process
-
-    yield started
-    for process in processes:
-        process.kill()
-        process.communicate()
+    return partial(
+        begin,
+        cwd=project,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(project / "src"),
+            "MLFLOW_TRACKING_URI": server.store.uri,
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+        },
+    )
 
 
 def statuses(server: Server) -> list[str]:
@@ -68,7 +48,7 @@ def statuses(server: Server) -> list[str]:
 
 
 def test_a_sweep_goes_on_without_its_server_and_its_runs_arrive_once(
-    start: Start, server: Server, tmp_path: Path
+    start: Start, server: Server, project: Path
 ) -> None:
     grid = ("actscope", "-m", f"study={STUDY}", f"seed={','.join(map(str, SEEDS))}")
     words = (
@@ -76,15 +56,12 @@ def test_a_sweep_goes_on_without_its_server_and_its_runs_arrive_once(
         *("hydra.launcher.stack_size=1", "hydra.launcher.workers=1"),
     )
     sweep = start(*grid, *words)
-    end = time.monotonic() + 120
-    while "FINISHED" not in statuses(server):
-        assert time.monotonic() < end, "no run ever finished"
-        time.sleep(0.2)
+    wait_for(lambda: "FINISHED" in statuses(server))
     server.kill()
     said, _ = sweep.communicate(timeout=240)
     assert sweep.returncode == 0, said
     assert "is away" in said
-    kept = len(list((tmp_path / "project/mlruns/spool").glob("[!.]*")))
+    kept = len(list((project / "mlruns/spool").glob("[!.]*")))
     assert 1 <= kept < len(SEEDS)
     assert f"kept:   {kept} results in" in said
 

@@ -25,8 +25,8 @@ from actscope import tracking
 from actscope.config import Tracking
 from actscope.errors import StoreError
 from actscope.tracking import store as store_module
-from tests.e2e.test_ui import fetch, free_port, wait_until_up
 from tests.faults.conftest import TINY, TWO, Command
+from tests.support.network import fetch, free_port, wait_until_up
 
 pytestmark = pytest.mark.slow
 
@@ -174,7 +174,7 @@ def test_the_ui_needs_no_more_than_to_read(command: Command, made: Path, home: P
             stderr=subprocess.STDOUT,
         )
         try:
-            wait_until_up(f"http://127.0.0.1:{port}/health")
+            wait_until_up(f"http://127.0.0.1:{port}")
             page = fetch(
                 f"http://127.0.0.1:{port}/ajax-api/2.0/mlflow/experiments/get?experiment_id=1"
             )

@@ -5,11 +5,9 @@ import operator
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import psutil
@@ -21,6 +19,7 @@ from actscope.report.crew import KEYS_AT_ONCE, hired
 from actscope.report.digests import read_digests
 from actscope.report.frames import read_study
 from actscope.tracking import Store
+from tests.support.processes import started
 
 from .conftest import Lab
 from .test_report import lost
@@ -127,20 +126,13 @@ def reporting(
 ) -> Iterator[tuple["subprocess.Popen[str]", list[psutil.Process]]]:
     """The command at work and all beneath it, in a session of their own, as in a terminal."""
     words = [f"study={study}", f"report.folder={folder}", "report.attach=false"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "actscope.report", *words, "report.processes=2"],
-        env={**os.environ, "MLFLOW_TRACKING_URI": lab.store.uri},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
-    try:
+    with started() as start:
+        process = start(
+            *("actscope.report", *words, "report.processes=2"),
+            env={**os.environ, "MLFLOW_TRACKING_URI": lab.store.uri},
+            stderr=subprocess.PIPE,
+        )
         yield process, family_at_work(process)
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def family_at_work(process: "subprocess.Popen[str]") -> list[psutil.Process]:

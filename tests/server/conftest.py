@@ -2,16 +2,12 @@
 
 import json
 import os
-import re
-import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,8 +18,9 @@ import pytest
 from actscope import artifacts, tracking
 from actscope.errors import MissingStudyError, StoreError
 from actscope.postgres import ACCOUNT, find_programs
-from actscope.project import ROOT
 from actscope.tracking import Store, spool
+from tests.support.processes import Start
+from tests.support.serving import Served
 from tests.support.tracked import STUDY
 
 SECONDS = 240
@@ -31,24 +28,13 @@ SECONDS = 240
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-class TeamServer:
-    """A server on a port and a folder that stay the same however often it is started."""
-
+class TeamServer(Served):
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.store = Store(f"http://127.0.0.1:{self.port}")
-        self.process: subprocess.Popen[bytes] | None = None
+        super().__init__(folder, folder.with_suffix(".log"))
 
     @property
     def password(self) -> str:
         return (self.folder / "admin_password").read_text().strip()
-
-    @property
-    def told(self) -> str:
-        return self.folder.with_suffix(".log").read_text()
 
     def environment(self) -> dict[str, str]:
         """What a client needs to know."""
@@ -59,26 +45,10 @@ class TeamServer:
         }
 
     def start(self) -> None:
-        words = (f"folder={self.folder}", f"port={self.port}", "workers=2")
-        with self.folder.with_suffix(".log").open("a") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "actscope.server", *words],
-                env={k: v for k, v in os.environ.items() if k != "DATABASE_URL"},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        end = time.monotonic() + SECONDS
-        while not self.is_up():
-            assert self.process.poll() is None, self.told
-            assert time.monotonic() < end, self.told
-            time.sleep(0.2)
-
-    def is_up(self) -> bool:
-        try:
-            urllib.request.urlopen(f"{self.store.uri}/health", timeout=2).close()  # noqa: S310 - our own server
-        except OSError:
-            return False
-        return True
+        self.serve(
+            *("actscope.server", f"folder={self.folder}", f"port={self.port}", "workers=2"),
+            environment={k: v for k, v in os.environ.items() if k != "DATABASE_URL"},
+        )
 
     def stop(self) -> int:
         """Ask it to end; its exit code."""
@@ -129,10 +99,6 @@ class TeamServer:
         connection.close()
         return status
 
-    def requests(self) -> list[str]:
-        """What it was asked: `POST /api/2.0/mlflow/runs/create`."""
-        return [" ".join(words) for words in re.findall(r'"([A-Z]+) ([^? "]+)', self.told)]
-
 
 @pytest.fixture(scope="module")
 def team() -> Iterator[TeamServer]:
@@ -174,14 +140,6 @@ def store(team: TeamServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A project whose spool, reports and outputs are its own."""
-    for part in ("src", "conf"):
-        shutil.copytree(ROOT / part, tmp_path / "project" / part)
-    return tmp_path / "project"
-
-
-@pytest.fixture
 def client(team: TeamServer, project: Path) -> Command:
     """`client("actscope.status", "study=mine")`: a command of that project, run to its end."""
 
@@ -200,29 +158,9 @@ def client(team: TeamServer, project: Path) -> Command:
 
 
 @pytest.fixture
-def begin_command(
-    team: TeamServer, project: Path
-) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
-    """Begin a command of that project, which goes with the test."""
-    begun: list[subprocess.Popen[str]] = []
-
-    def begin(*words: str) -> "subprocess.Popen[str]":
-        begun.append(
-            subprocess.Popen(
-                [sys.executable, "-m", *words],
-                cwd=project,
-                env=environment_of(team, project),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        )
-        return begun[-1]
-
-    yield begin
-    for process in begun:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+def start(team: TeamServer, project: Path, begin: Start) -> Start:
+    """Begin a command of that project."""
+    return partial(begin, cwd=project, env=environment_of(team, project))
 
 
 def environment_of(team: TeamServer, project: Path) -> dict[str, str]:

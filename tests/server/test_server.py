@@ -23,6 +23,7 @@ from actscope.errors import MissingStudyError
 from actscope.tracking import Store, Sweep
 from actscope.train import RunResult
 from tests.server.conftest import Command, TeamServer
+from tests.support.processes import Start
 from tests.support.tracked import (
     STUDY,
     assert_as_logged,
@@ -34,6 +35,7 @@ from tests.support.tracked import (
     runs_of,
     trained,
 )
+from tests.support.waiting import wait_for
 
 WRITERS = 16
 RUNS = int(os.environ.get("ACTSCOPE_SERVER_RUNS", "160"))
@@ -284,7 +286,7 @@ def write(store: Store, sweep: Sweep, results: Sequence[RunResult]) -> int:
 
 @pytest.mark.slow
 def test_database_and_server_restart_in_mid_sweep_and_each_run_is_there_once(
-    begin_command: Callable[..., "subprocess.Popen[str]"],
+    start: Start,
     client: Command,
     team: TeamServer,
     store: Store,
@@ -294,7 +296,7 @@ def test_database_and_server_restart_in_mid_sweep_and_each_run_is_there_once(
         *("trajectory.every=epoch", "train.epochs=150", "tracking=server"),
         *("hydra.launcher.stack_size=1", "hydra.launcher.workers=1"),
     )
-    sweep = begin_command(*grid, *words)
+    sweep = start(*grid, *words)
     wait_for_finished(store, 1)
     team.restart_database()
     wait_for_finished(store, 2)
@@ -317,10 +319,7 @@ def test_database_and_server_restart_in_mid_sweep_and_each_run_is_there_once(
 
 
 def wait_for_finished(store: Store, number: int) -> None:
-    end = time.monotonic() + 120
-    while statuses(store).count("FINISHED") < number:
-        assert time.monotonic() < end, statuses(store)
-        time.sleep(0.2)
+    wait_for(lambda: statuses(store).count("FINISHED") >= number)
 
 
 def statuses(store: Store) -> list[str]:

@@ -5,32 +5,18 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from distributed import Client
 
 from actscope.project import ROOT
+from tests.support.network import free_port
+from tests.support.waiting import wait_for
 
-SECONDS = 240
 # How soon it is noticed that a host is cut off: as soon as Dask allows.
 BRIEF = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "12s"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def wait_for(holds: Callable[[], bool], seconds: float = SECONDS) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it never came about"
-        time.sleep(0.1)
 
 
 class DaskCluster:

@@ -3,58 +3,73 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from actscope.tracking import Store
+from tests.support.network import free_port, is_up
 from tests.support.tracked import empty_database
+from tests.support.waiting import wait_for
 
 
-class Server:
+class Served:
     """A server on a port and a folder that stay the same however often it is started."""
 
-    def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
+    def __init__(self, folder: Path, log: Path, host: str = "127.0.0.1") -> None:
         self.folder = folder
+        self.log = log
         self.host = host
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.store = Store(f"http://{host}:{self.port}")
         self.process: subprocess.Popen[bytes] | None = None
-        (folder / "mlflow.db").write_bytes(empty_database())
 
-    def start(self) -> None:
-        with (self.folder / "log").open("a") as log_file:
+    @property
+    def told(self) -> str:
+        return self.log.read_text()
+
+    def serve(self, *words: str, environment: Mapping[str, str]) -> None:
+        """Begin `python -m` these words, and wait until it answers."""
+        with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "mlflow", "server", "--serve-artifacts"),
-                    *("--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db"),
-                    *("--artifacts-destination", str(self.folder / "artifacts")),
-                    *("--host", self.host, "--port", str(self.port), "--workers", "1"),
-                    *("--allowed-hosts", f"{self.host}:{self.port}"),
-                ],
-                env={
-                    **os.environ,
-                    "MLFLOW_DISABLE_TELEMETRY": "true",
-                    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-                },
-                stdout=log_file,
+                [sys.executable, "-m", *words],
+                env=environment,
+                stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"{self.store.uri}/health", timeout=2).close()  # noqa: S310 - our own server
-                return
-            except OSError:
-                time.sleep(0.1)
-        raise TimeoutError((self.folder / "log").read_text())
+        wait_for(self._is_up)
+
+    def _is_up(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.told
+        return is_up(self.store.uri)
+
+    def requests(self) -> list[str]:
+        """What it was asked: `POST /api/2.0/mlflow/runs/create`."""
+        return [" ".join(words) for words in re.findall(r'"([A-Z]+) ([^? "]+)', self.told)]
+
+
+class Server(Served):
+    def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
+        super().__init__(folder, folder / "log", host)
+        (folder / "mlflow.db").write_bytes(empty_database())
+
+    def start(self) -> None:
+        self.serve(
+            *("mlflow", "server", "--serve-artifacts"),
+            *("--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db"),
+            *("--artifacts-destination", str(self.folder / "artifacts")),
+            *("--host", self.host, "--port", str(self.port), "--workers", "1"),
+            *("--allowed-hosts", f"{self.host}:{self.port}"),
+            environment={
+                **os.environ,
+                "MLFLOW_DISABLE_TELEMETRY": "true",
+                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            },
+        )
 
     def kill(self) -> None:
         if self.process is not None:
@@ -63,10 +78,9 @@ class Server:
             self.process = None
 
     def requests(self) -> list[str]:
-        """What it was asked: `POST /api/2.0/mlflow/runs/create`, without names and ids."""
-        text = (self.folder / "log").read_text()
-        asked = re.findall(r'"([A-Z]+) ([^? "]+)', text)
-        return [f"{method} {path.rpartition('/mlflow')[2]}" for method, path in asked]
+        """Without what all have in common: `POST /runs/create`."""
+        asked = [line.partition(" ") for line in super().requests()]
+        return [f"{method} {path.rpartition('/mlflow')[2]}" for method, _, path in asked]
 
 
 @contextmanager
