@@ -1,6 +1,7 @@
 """A sweep on a Dask cluster that runs already, here on one machine."""
 
 import gc
+import math
 import shutil
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from actscope.errors import ClusterError, ConfigError
 from actscope.fitness import Terms
 from actscope.stacks import Resources
 from actscope.sweep import run_sweep
-from actscope.tracking import Store
+from actscope.tracking import Store, spool
 from hydra_plugins.actscope_launcher.launcher import Means
 from tests.cluster.conftest import (
     STUDY,
@@ -31,7 +32,8 @@ from tests.support.cluster import DaskCluster, dask_cluster
 from tests.support.making import ELU, RELU, make_point
 from tests.support.network import free_port
 from tests.support.processes import Start
-from tests.support.tracked import new_store
+from tests.support.serving import serving
+from tests.support.tracked import begin_sweep, finished_once, log, new_store, trained
 from tests.support.waiting import wait_for
 
 GRID = [
@@ -304,14 +306,20 @@ def read_on(process: "subprocess.Popen[str]") -> str:
     return process.stdout.readline()
 
 
+def other_version(project: Path, folder: Path) -> Path:
+    """A project with other training code."""
+    other = folder / "other"
+    shutil.copytree(project, other)
+    path = other / "src" / "actscope" / "optimiser.py"
+    path.write_text(path.read_text() + "\n# other\n")
+    return other
+
+
 @pytest.mark.slow
 def test_a_late_worker_that_cannot_train_costs_no_point(
     start: Start, store: Store, project: Path, tmp_path: Path
 ) -> None:
-    other = tmp_path / "other"
-    shutil.copytree(project, other)
-    path = other / "src" / "actscope" / "optimiser.py"
-    path.write_text(path.read_text() + "\n# other\n")
+    other = other_version(project, tmp_path)
     with dask_cluster(tmp_path / "dask", project=project) as running:
         running.start_worker("fit")
         running.wait_for_workers(1)
@@ -322,3 +330,49 @@ def test_a_late_worker_that_cannot_train_costs_no_point(
         assert process.returncode == 0, said
         assert "has other training code" in said
     assert_each_seed_finished_once(store, range(6), tmp_path)
+
+
+@pytest.mark.slow
+def test_stacks_for_a_worker_that_is_lost_go_to_a_later_one(
+    start: Start, store: Store, project: Path, tmp_path: Path
+) -> None:
+    """They were for that one only, because the other that was there could not train them."""
+    other = other_version(project, tmp_path)
+    with dask_cluster(tmp_path / "dask", project=project) as running:
+        running.start_worker("fit")
+        running.wait_for_workers(1)
+        process = start(store, "seed=range(6)", f"hydra.launcher.scheduler={running.address}")
+        wait_for(lambda: is_training(store))
+        running.freeze("fit")  # so that it has not trained them all by then
+        running.start_worker("unfit", project=other)
+        wait_for(lambda: "has other training code" in read_on(process))
+        running.start_worker("later")
+        running.wait_for_workers(3)
+        running.kill("fit")
+        said, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+    assert_each_seed_finished_once(store, range(6), tmp_path)
+
+
+@pytest.mark.slow
+def test_what_a_host_kept_while_the_server_was_away_is_delivered_in_the_end(
+    start: Start, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = tmp_path / "host"  # with a disk of its own
+    shutil.copytree(project, host)
+    result = trained()[0]
+    with (
+        serving(tmp_path / "server") as server,
+        dask_cluster(tmp_path / "dask", project=host) as running,
+    ):
+        sweep = begin_sweep(server.store, [result])
+        with monkeypatch.context() as patch:
+            patch.setattr("actscope.tracking.store.MLRUNS", host / "mlruns")
+            patch.setitem(spool._next_try, server.store.uri, math.inf)
+            log(server.store, sweep, result)
+        running.start_worker("of the host")
+        running.wait_for_workers(1)
+        where = f"hydra.launcher.scheduler={running.address}"
+        said, _ = start(server.store, "seed=0", where, epochs=1).communicate(timeout=120)
+        assert "1 results that were kept on other hosts are delivered" in said
+        finished_once(server.store, [result])

@@ -80,6 +80,10 @@ class DaskCluster:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(timeout=20)
 
+    def freeze(self, name: str) -> None:
+        """Have a process do nothing more, and its connections stay."""
+        os.killpg(self.processes[name].pid, signal.SIGSTOP)
+
     def stop(self) -> None:
         for name in list(self.processes):
             self.kill(name)
