@@ -1,11 +1,14 @@
 """Commands in processes of their own, as a terminal begins them."""
 
+import ctypes
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -24,7 +27,7 @@ def started() -> Iterator[Start]:
             **{"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **settings},
             text=True,
             start_new_session=True,
-            preexec_fn=heed_interrupts,
+            preexec_fn=_as_in_a_terminal,
         )
         begun.append(process)
         return process
@@ -38,6 +41,13 @@ def started() -> Iterator[Start]:
                 print(process.communicate()[0])  # noqa: T201
 
 
-def heed_interrupts() -> None:
-    """As in a terminal: what a shell starts in the background is deaf to Ctrl-C."""
+def _as_in_a_terminal() -> None:
+    """Heed Ctrl-C, to which what a shell starts in the background is deaf."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    end_with_pytest()
+
+
+def end_with_pytest() -> None:
+    """Have the system kill this process when pytest is gone, which may have been killed itself."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

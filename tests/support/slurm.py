@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.network import free_port
+from tests.support.processes import end_with_pytest
 from tests.support.waiting import wait_for
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scancel", "squeue", "sinfo")
@@ -104,6 +105,7 @@ class Slurm:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
+                    preexec_fn=end_with_pytest,
                 )
             )
 
