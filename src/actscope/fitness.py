@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import psutil
+import torch
 
 from actscope import tracking
 from actscope.config import DataSource, Tracking
 from actscope.data import load_data
+from actscope.device import CPU
 from actscope.errors import ActscopeError, ClusterError
 from actscope.signature import code_hash
 from actscope.tracking import Store
@@ -29,10 +31,11 @@ class Terms:
     sources: frozenset[DataSource]
     code: str
     addresses: frozenset[str]  # of that process's machine
+    device: torch.device
 
     @classmethod
-    def of_here(cls, store: Store, sources: Iterable[DataSource]) -> Self:
-        return cls(store, frozenset(sources), code_hash(), own_addresses())
+    def of_here(cls, store: Store, sources: Iterable[DataSource], device: torch.device) -> Self:
+        return cls(store, frozenset(sources), code_hash(), own_addresses(), device)
 
 
 class UnfitError(ActscopeError):
@@ -103,6 +106,8 @@ def find_fault(terms: Terms, worker: Any, *, asks_store: bool = False) -> str | 
         return f"{where} has {threads} threads: start workers with --nthreads 1, as many as cores"
     if code_hash() != terms.code:
         return f"{where} has other training code: install the same version of actscope there"
+    if terms.device != CPU and not torch.cuda.is_available():
+        return f"{where} sees no GPU: give device=cpu, or start workers where there are cards"
     is_far = urlsplit(worker.address).hostname not in terms.addresses
     if is_far and is_of_one_machine(terms.store):
         return f"{where} {_cannot_reach(terms.store)}"

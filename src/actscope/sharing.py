@@ -37,7 +37,8 @@ def run_on_cluster(
     tasks: Sequence[Task], resources: Resources, progress: Progress
 ) -> Iterator[Result]:
     """Train all stacks on the workers that the resources name."""
-    terms = Terms.of_here(tasks[0].store, (task.stack[0].data for task in tasks))
+    sources = (task.stack[0].data for task in tasks)
+    terms = Terms.of_here(tasks[0].store, sources, resources.device)
     with cluster.opened(resources, len(tasks)) as workplace:
         if resources.are_elsewhere:
             there = cluster.wait_for_workers(workplace, progress.console)

@@ -13,7 +13,6 @@ from actscope.config import Point
 from actscope.data import load_data
 from actscope.device import CPU
 from actscope.errors import first_line
-from actscope.project import ROOT
 from actscope.results import Done, Failed, Result, done_before
 from actscope.screen import Progress
 from actscope.signature import signature_of
@@ -56,7 +55,7 @@ class Task:
 
 def checkpoint_folder(store: Store, study: str) -> Path:
     """Where stacks in training are saved: beside the store, or in the project for a server's."""
-    return (store.folder or ROOT / "mlruns") / "checkpoints" / study
+    return store.home / "checkpoints" / study
 
 
 def run_tasks(tasks: Sequence[Task], resources: Resources, progress: Progress) -> Iterator[Result]:

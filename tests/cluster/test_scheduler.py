@@ -11,10 +11,12 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
 from actscope import cluster, fitness, tracking
 from actscope.config import Tracking
+from actscope.device import CPU
 from actscope.errors import ClusterError, ConfigError
 from actscope.fitness import Terms
 from actscope.stacks import Resources
@@ -152,7 +154,7 @@ class TestAWorkerOnAnotherHost:
     @pytest.fixture
     def terms(self, store: Store) -> Terms:
         """As if they came from a machine that has none of this one's addresses."""
-        own = Terms.of_here(store, {point.data for point in GRID})
+        own = Terms.of_here(store, {point.data for point in GRID}, CPU)
         return replace(own, addresses=frozenset())
 
     def check(self, pair: DaskCluster, terms: Terms) -> str:
@@ -177,9 +179,14 @@ class TestAWorkerOnAnotherHost:
         folder = tmp_path / "nothing"
         folder.write_text("no folder")
         point = make_point(data="mnist", root=str(folder))
-        said = self.check(pair, Terms.of_here(store, [point.data]))
+        said = self.check(pair, Terms.of_here(store, [point.data], CPU))
         assert "(host " in said
         assert "fails: data=mnist:" in said
+
+    @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+    def test_says_that_it_has_no_card(self, pair: DaskCluster, terms: Terms) -> None:
+        said = self.check(pair, replace(terms, device=torch.device("cuda")))
+        assert "sees no GPU: give device=cpu" in said
 
 
 @pytest.mark.parametrize(
