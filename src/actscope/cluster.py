@@ -99,7 +99,8 @@ class Started(Cluster):
 
 def _quieten() -> None:
     """Hydra makes the root logger talkative, and a cluster tells it of every connection."""
-    for name in ("distributed", "tornado.application"):
+    # Each of them is given a level of its own when distributed is imported.
+    for name in ("distributed", "distributed.client", "tornado.application"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 

@@ -119,7 +119,10 @@ class _Shift:
         self.progress.complete(number)
         if error is not None:
             return [Failed(point, first_line(error)) for point in self.tasks[number].stack]
-        results: list[Result] = future.result()
+        try:
+            results: list[Result] = future.result()
+        except OSError as lost:  # the connection: what the worker raised is seen to above
+            raise cluster.gone(self.workplace.name) from lost
         return results
 
     def _leave_out(self, error: UnfitError) -> None:
