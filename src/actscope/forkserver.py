@@ -7,6 +7,7 @@ for workers to come to that point: so both import at the same time.
 import multiprocessing
 import os
 import signal
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
@@ -24,6 +25,8 @@ ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
 }
 
+LONGEST_FOLDER = 70  # bytes: a Unix socket's address has 107 at most, and 32 more are added
+
 
 @contextmanager
 def running(modules: Sequence[str]) -> Iterator[None]:
@@ -33,13 +36,26 @@ def running(modules: Sequence[str]) -> Iterator[None]:
     # Ctrl-C reaches all processes of a terminal. The caller sees to it for its workers.
     heeded = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        forkserver.ensure_running()
+        with _short_temporary_folder():
+            forkserver.ensure_running()
     finally:
         signal.signal(signal.SIGINT, heeded)
     try:
         yield
     finally:
         _stop()
+
+
+@contextmanager
+def _short_temporary_folder() -> Iterator[None]:
+    """One in which multiprocessing may put its socket, as Python itself sees to from 3.14 on."""
+    chosen = tempfile.gettempdir()
+    if len(os.fsencode(chosen)) > LONGEST_FOLDER:
+        tempfile.tempdir = "/tmp"  # noqa: S108 - a folder of its own is made there
+    try:
+        yield
+    finally:
+        tempfile.tempdir = chosen
 
 
 def _stop() -> None:
