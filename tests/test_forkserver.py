@@ -3,11 +3,26 @@
 import multiprocessing
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from actscope import forkserver
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put back what the process sets for good."""
+    for name, value in forkserver.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+
+def exit_code(target: Callable[..., None], *arguments: object) -> int | None:
+    worker = multiprocessing.get_context("forkserver").Process(target=target, args=arguments)
+    worker.start()
+    worker.join(60)
+    return worker.exitcode
 
 
 @pytest.fixture
@@ -18,15 +33,23 @@ def far_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     # multiprocessing keeps what it was once given.
     monkeypatch.delitem(multiprocessing.current_process()._config, "tempdir", raising=False)
-    for name, value in forkserver.ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
     return folder
 
 
 def test_a_temporary_folder_may_have_a_long_name(far_away: Path) -> None:
     with forkserver.running([]):
-        worker = multiprocessing.get_context("forkserver").Process(target=os._exit, args=(3,))
-        worker.start()
-        worker.join(60)
-        assert worker.exitcode == 3
+        assert exit_code(os._exit, 3) == 3
     assert tempfile.gettempdir() == str(far_away)
+
+
+def exit_with_news() -> None:
+    os._exit(int(os.environ.get("NEWS", "0")))
+
+
+def test_workers_have_todays_environment_whoever_was_forked_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert exit_code(exit_with_news) == 0
+    monkeypatch.setenv("NEWS", "5")
+    with forkserver.running([]):
+        assert exit_code(exit_with_news) == 5

@@ -32,6 +32,7 @@ LONGEST_FOLDER = 70  # bytes: a Unix socket's address has 107 at most, and 32 mo
 def running(modules: Sequence[str]) -> Iterator[None]:
     """Have the process as long as the context lasts; it imports these modules meanwhile."""
     os.environ.update(ENVIRONMENT)
+    _stop()  # one that runs already would know neither these modules nor this environment
     multiprocessing.get_context("forkserver").set_forkserver_preload(list(modules))
     # Ctrl-C reaches all processes of a terminal. The caller sees to it for its workers.
     heeded = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -61,6 +62,8 @@ def _short_temporary_folder() -> Iterator[None]:
 def _stop() -> None:
     """End it, though it may still be importing; left alone it would outlive the command."""
     server: Any = forkserver._forkserver  # there is no public way
+    if server._forkserver_pid is None:
+        return
     with suppress(ProcessLookupError):
         os.kill(server._forkserver_pid, signal.SIGTERM)
     server._stop()
