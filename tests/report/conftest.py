@@ -1,7 +1,7 @@
 """A real store with real, tiny runs; each study shows one thing."""
 
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from actscope.config import Activation, DataSource, Model, Point, Tracking, Trai
 from actscope.data import load_data
 from actscope.outcome import Outcome
 from actscope.report import explore
+from actscope.report.app import main
 from actscope.report.crew import Crew
 from actscope.report.digests import read_digests
 from actscope.report.frames import StudyRuns
@@ -149,3 +150,24 @@ def diverged(lab: Lab) -> str:
             result = replace(result, outcome=Outcome.DIVERGED, diverged_at=20, history=history)
         lab.log(sweep, [result])
     return study
+
+
+Refusal = Callable[[list[str], int], str]
+
+
+@pytest.fixture
+def refused(
+    lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Refusal:
+    """`refused(words, code)`: the one line that the command says, ending with that exit code."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", lab.store.uri)
+
+    def said(words: list[str], code: int) -> str:
+        assert main(words) == code
+        output = capsys.readouterr()
+        assert output.out == ""
+        assert output.err.startswith("actscope: ")
+        assert output.err.count("\n") == 1
+        return output.err
+
+    return said

@@ -21,7 +21,7 @@ from actscope.report.frames import StudyRuns, choose_runs
 from actscope.report.stats import NO_PAIR, ONE_PAIR, T
 from actscope.tracking import fetch_artifact
 
-from .conftest import RELU, Lab, point
+from .conftest import RELU, Lab, Refusal, point
 from .test_frames import row
 from .test_report import attempts, contents, links, runs_at
 
@@ -340,19 +340,11 @@ def test_runs_that_all_diverged_stand_beside_variants(
     ],
 )
 def test_a_mistake_is_one_line_and_an_exit_code(
-    lab: Lab,
     grid: str,
     unfinished: str,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    refused: Refusal,
     arguments: list[str],
     code: int,
     message: str,
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", lab.store.uri)
-    assert main(arguments) == code
-    output = capsys.readouterr()
-    assert output.out == ""
-    assert output.err.startswith("actscope: ")
-    assert message in output.err
-    assert output.err.count("\n") == 1
+    assert message in refused(arguments, code)

@@ -21,7 +21,7 @@ from actscope.tracking import (
     read_attempts,
 )
 
-from .conftest import RELU, Lab, point
+from .conftest import RELU, Lab, Refusal, point
 
 FIGURES = (
     "activation_functions",
@@ -351,23 +351,15 @@ def test_a_diverged_run_is_counted_and_not_averaged(
     ],
 )
 def test_a_mistake_is_one_line_and_an_exit_code(
-    lab: Lab,
     grid: str,
     broken: tuple[str, str],
     unfinished: str,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    refused: Refusal,
     arguments: list[str],
     code: int,
     message: str,
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", lab.store.uri)
-    assert main(arguments) == code
-    output = capsys.readouterr()
-    assert output.out == ""
-    assert output.err.startswith("actscope: ")
-    assert message in output.err
-    assert output.err.count("\n") == 1
+    assert message in refused(arguments, code)
 
 
 def test_a_lost_file_of_a_run_is_one_line(

@@ -9,8 +9,8 @@ import pandas as pd
 from actscope import tracking
 from actscope.report import (
     compare,
+    compare_figures,
     explore,
-    figures,
     page,
     sections,
     stats,
@@ -110,7 +110,7 @@ def _by_rate(end: str, variant: str, cells: pd.DataFrame, studies: tuple[str, st
         "A cross on the axis: a run of that study diverged there, and is not in the mean.",
         "Mean final test accuracy over the learning rate, a panel an activation, a line a study; "
         "its numbers are in the table.",
-        partial(figures.draw_studies_by_rate, variant, cells, studies),
+        partial(compare_figures.draw_by_rate, variant, cells, studies),
     )
 
 
@@ -129,7 +129,7 @@ def _by_epoch(
         f"t-interval as a band. Runs that diverged are not part of it.{note}",
         "Mean test accuracy by epoch, a row of panels an activation, a column a learning rate, a "
         "line a study.",
-        partial(figures.draw_studies_by_epoch, variant, curves, drawn, studies),
+        partial(compare_figures.draw_by_epoch, variant, curves, drawn, studies),
     )
 
 
@@ -211,7 +211,7 @@ def _chapter(
 ) -> Chapter:
     body = templates.load("compare.html.j2").render(
         names=both.names,
-        colours=[style.colour for style in figures.study_styles(both.names).values()],
+        colours=[style.colour for style in compare_figures.study_styles(both.names).values()],
         sentences=answer(both),
         gaps=[page.gaps(study) for study in both.studies],
         tables=own,

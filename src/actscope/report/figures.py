@@ -202,12 +202,12 @@ def _literal(text: str) -> Any:
 
 def draw_accuracy(title: str, curves: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     """Test accuracy by epoch of one variant: a panel a rate, on the full scale and enlarged."""
-    rows = _panel_rows(cells, sorted(set(cells["lr"])))
+    rows = panel_rows(cells, sorted(set(cells["lr"])))
     figure, axes = panel_grid(rows, PANELS_A_ROW, (3.1, 2.6))
     if title:
         figure.suptitle(title)
     styles = line_styles(cells["activation"])
-    for ax, (lr, limits) in zip(axes, _flat(rows), strict=True):
+    for ax, (lr, limits) in zip(axes, flat(rows), strict=True):
         cell = cells[cells["lr"] == lr]
         plot_accuracy(curves[curves["lr"] == lr], styles, ax)
         is_enlarged = limits[0] > 0
@@ -277,13 +277,13 @@ def undrawn(cells: pd.DataFrame) -> str:
 
 def draw_final(title: str, used: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     """Final test accuracy of every seed of one variant: a panel a rate, full scale and enlarged."""
-    rows = _panel_rows(cells, sorted(set(cells["lr"])))
+    rows = panel_rows(cells, sorted(set(cells["lr"])))
     names = activation_order(cells["activation"])
     figure, axes = panel_grid(rows, PANELS_A_ROW, (3.1, 1.1 + 0.3 * len(names)), shared_y=True)
     if title:
         figure.suptitle(title)
     styles = line_styles(names)
-    for ax, (lr, limits) in zip(axes, _flat(rows), strict=True):
+    for ax, (lr, limits) in zip(axes, flat(rows), strict=True):
         cell = cells[cells["lr"] == lr]
         ax.set_xlim(*limits)
         plot_final(used[used["lr"] == lr], cell, names, styles, ax)
@@ -432,13 +432,13 @@ def draw_unit_shares(title: str, layers: pd.DataFrame, shown: Sequence[int]) -> 
     figure, axes = panel_grid(rows, PANELS_A_ROW, (3.6, 1 + 0.42 * len(names)), shared_y=True)
     if title:
         figure.suptitle(title)
-    for ax, (layer, lr) in zip(axes, _flat(rows), strict=True):
+    for ax, (layer, lr) in zip(axes, flat(rows), strict=True):
         cells = layers[(layers["layer"] == layer) & (layers["lr"] == lr)]
         plot_unit_shares(cells, names, ax)
         output = " (output)" if cells["is_output"].any() else ""
         ax.set_title(f"layer {layer}{output}, {panel_title(cells, enlarged=False)}")
         ax.set_xlabel("share of the layer's units (%)")
-    _style_legend(figure, VERDICT_STYLES, "mean; bar: 95 % t-interval")
+    style_legend(figure, VERDICT_STYLES, "mean; bar: 95 % t-interval")
     return figure
 
 
@@ -508,10 +508,10 @@ def draw_unit_shares_by_rate(title: str, layers: pd.DataFrame) -> Figure:
             own = rows.rename(columns={f"{verdict}_{x}": x for x in ("mean", "low", "high")})
             _plot_band(own["lr"], own, style, ax, opacity=0.12)
         ax.set_title(name)
-        _rate_axis(layers["lr"], ax)
+        rate_axis(layers["lr"], ax)
         ax.set_ylim(-3, 103)
     axes[0].set_ylabel("layer 1's units (%)")
-    _style_legend(figure, VERDICT_STYLES, "mean; band: 95 % t-interval")
+    style_legend(figure, VERDICT_STYLES, "mean; band: 95 % t-interval")
     return figure
 
 
@@ -554,7 +554,7 @@ def plot_edge_accuracy(
             ax.plot(rows["lr"], 100 * rows["final_mean"], color="#CDD2D8", linewidth=0.8)
     for name in shown:
         plot_by_rate(cells[cells["activation"] == name], styles[name], ax)
-    _rate_axis(cells["lr"], ax)
+    rate_axis(cells["lr"], ax)
     ax.set_ylim(0, 102)
     return ax
 
@@ -638,61 +638,6 @@ def _mark_edge(largest: "pd.Series[float]", rates: Sequence[float], place: int, 
         ax.plot([right, right], [place - 0.42, place + 0.42], color=RED, linewidth=3, clip_on=False)
 
 
-# --- two studies side by side -------------------------------------------------------------------
-
-
-def draw_studies_by_rate(title: str, cells: pd.DataFrame, studies: Sequence[str]) -> Figure:
-    """Final test accuracy over the rate of one variant: a panel an activation, a line a study."""
-    rows = _panel_rows(cells, activation_order(cells["activation"]))
-    figure, axes = panel_grid(rows, PANELS_A_ROW, (2.7, 2.5), shared_y=True)
-    if title:
-        figure.suptitle(title)
-    styles = study_styles(studies)
-    for ax, (name, limits) in zip(axes, _flat(rows), strict=True):
-        own = cells[cells["activation"] == name]
-        for study, style in styles.items():
-            plot_by_rate(own[own["study"] == study], style, ax)
-        enlarged = ", enlarged" if limits[0] > 0 else ""
-        ax.set_title(f"{name}{enlarged} ({seeds_text(own)})")
-        _rate_axis(cells["lr"], ax)
-        ax.set_ylim(*limits)
-        if name == rows[0][0][0]:
-            ax.set_ylabel("final test accuracy (%)")
-    _style_legend(figure, styles, "mean; band, or bar where a study has one rate: 95 % t-interval")
-    return figure
-
-
-def draw_studies_by_epoch(
-    title: str, curves: pd.DataFrame, cells: pd.DataFrame, studies: Sequence[str]
-) -> Figure:
-    """Test accuracy by epoch of one variant: a panel an activation and rate, a line a study."""
-    rates = sorted(set(cells["lr"]))
-    rows = [[(name, lr) for lr in rates] for name in activation_order(cells["activation"])]
-    figure, axes = panel_grid(rows, PANELS_A_ROW, (2.7, 2.1), shared_y=True)
-    if title:
-        figure.suptitle(title)
-    styles = study_styles(studies)
-    for ax, (name, lr) in zip(axes, _flat(rows), strict=True):
-        at = (cells["activation"] == name) & (cells["lr"] == lr)
-        ax.set_title(f"{name}, {panel_title(cells[at], enlarged=False)}" if at.any() else "no run")
-        own = curves[(curves["activation"] == name) & (curves["lr"] == lr)]
-        plot_accuracy(own, styles, ax, by="study")
-        ax.set_ylim(0, 102)
-        ax.set_xlim(0, curves["epoch"].max() + 1)
-        ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
-        if lr == rates[0]:
-            ax.set_ylabel("test accuracy (%)")
-        if (name, lr) in rows[-1]:
-            ax.set_xlabel("epoch")
-    _style_legend(figure, styles, "mean; band: 95 % t-interval")
-    return figure
-
-
-def study_styles(studies: Sequence[str]) -> dict[str, LineStyle]:
-    """Style of each of two studies: those of the first two activations."""
-    return dict(zip(studies, STYLES[:2], strict=True))
-
-
 # --- what the figures have in common ------------------------------------------------------------
 
 
@@ -756,14 +701,14 @@ Limits = tuple[float, float]
 Item = TypeVar("Item")
 
 
-def _panel_rows(cells: pd.DataFrame, items: Sequence[Item]) -> list[list[tuple[Item, Limits]]]:
+def panel_rows(cells: pd.DataFrame, items: Sequence[Item]) -> list[list[tuple[Item, Limits]]]:
     """Item and range of accuracy of each panel: a row on the full scale, perhaps one enlarged."""
     enlarged = enlarged_limits(cells)
     scales = [(0.0, 102.0), *([enlarged] if enlarged else [])]
     return [[(item, limits) for item in items] for limits in scales]
 
 
-def _flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
+def flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
     return [item for row in rows for item in row]
 
 
@@ -785,7 +730,7 @@ def _plot_band(
     ax.fill_between(x, low, high, color=style.colour, alpha=opacity, linewidth=0)
 
 
-def _rate_axis(rates: Collection[float], ax: Axes) -> None:
+def rate_axis(rates: Collection[float], ax: Axes) -> None:
     ax.set_xscale("log")
     ax.set_xlim(min(rates) / 1.1, max(rates) * 1.1)
     if len(few := sorted(set(rates))) <= RATES_LABELLED:
@@ -799,10 +744,10 @@ def _activation_legend(
     figure: Figure, styles: Mapping[str, LineStyle], names: Iterable[str], title: str
 ) -> None:
     names = activation_order(names)
-    _style_legend(figure, {name: styles[name] for name in names}, title)
+    style_legend(figure, {name: styles[name] for name in names}, title)
 
 
-def _style_legend(figure: Figure, styles: Mapping[str, LineStyle], title: str) -> None:
+def style_legend(figure: Figure, styles: Mapping[str, LineStyle], title: str) -> None:
     handles = [
         Line2D(
             [],
