@@ -141,9 +141,9 @@ def _train_surviving(
             for half in (runs[:middle], runs[middle:])
             for result in _train_surviving(half, task, on_step)
         ]
-    return [
-        _logged(task, run_id, result) for (_, run_id), result in zip(runs, results, strict=True)
-    ]
+    by_run = {run_id: result for (_, run_id), result in zip(runs, results, strict=True)}
+    packs = tracking.log_packs(task.store, task.sweep, by_run)
+    return [_logged(task, run_id, result, packs.get(run_id)) for run_id, result in by_run.items()]
 
 
 def _shown_live(store: Store, run_ids: Sequence[str]) -> Callable[[Histories], None]:
@@ -160,11 +160,11 @@ def _shown_live(store: Store, run_ids: Sequence[str]) -> Callable[[Histories], N
     return show
 
 
-def _logged(task: Task, run_id: str, result: RunResult) -> Result:
+def _logged(task: Task, run_id: str, result: RunResult, pack: str | None) -> Result:
     if task.may_be_taken and not tracking.is_open(task.store, run_id):
         raise Abandoned(f"run {run_id} was closed by another process")
     try:
-        tracking.finish_run(task.store, run_id, result)
+        tracking.finish_run(task.store, run_id, result, pack)
     except Exception as error:  # noqa: BLE001 - a run that cannot be logged is a failed run
         return _failed(task, result.point, run_id, error)
     return Done(result.point, run_id, result.outcome, result.test_accuracy)

@@ -19,7 +19,7 @@ from actscope.errors import ReportError
 from actscope.tracking import Store
 from actscope.tracking.reading import READERS
 
-KEYS_AT_ONCE = 8  # that a process is given: on fewer it would wait for the next too often
+KEYS_AT_ONCE = 8  # that a process is given: of small ones; else it would wait too often
 
 Key = TypeVar("Key")
 Content = TypeVar("Content")
@@ -36,15 +36,20 @@ class Crew:
     pool: Executor | None = None
 
     def read(
-        self, store: Store, read: Callable[[Key], Content], keys: Sequence[Key]
+        self,
+        store: Store,
+        read: Callable[[Key], Content],
+        keys: Sequence[Key],
+        at_once: int = KEYS_AT_ONCE,
     ) -> Iterator[Content]:
         """As tracking.read_in_order does; the readers of a server are shared among the processes.
 
-        With a pool `read`, the keys and what is read travel from process to process.
+        With a pool `read`, the keys, `at_once` of them to a process, and what is read travel from
+        process to process.
         """
         if self.pool is None:
             return tracking.read_in_order(store, read, keys)
-        some = [keys[at : at + KEYS_AT_ONCE] for at in range(0, len(keys), KEYS_AT_ONCE)]
+        some = [keys[at : at + at_once] for at in range(0, len(keys), at_once)]
         readers = max(1, READERS // self.processes)
         return chain.from_iterable(self.pool.map(partial(_read_some, store, read, readers), some))
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 import pandas as pd
@@ -87,10 +88,16 @@ def _read(
 ) -> Iterator[tuple[str, Digest]]:
     probed = set(units.probed(runs)["run_id"])
     asked = [_Asked(run_id, run_id in probed) for run_id in runs.used["run_id"]]
-    found = crew.read(store, partial(digest, store, runs.study), asked)
-    for (run_id, _), of_run in zip(asked, found, strict=True):
-        yield run_id, of_run
-        on_run()
+    piles = tracking.piles(runs.used["pack"], asked)
+    read = partial(tracking.read_pile, store, runs.study, tracking.TABLES, digest)
+    packed, single = (
+        [p for p in piles if (p.pack != "") == is_packed] for is_packed in (True, False)
+    )
+    found = chain(crew.read(store, read, packed, at_once=1), crew.read(store, read, single))
+    for pile in found:
+        for (run_id, _), of_run in pile:
+            yield run_id, of_run
+            on_run()
 
 
 class _Asked(NamedTuple):

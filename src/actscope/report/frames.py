@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import product
-from typing import Any
+from itertools import chain, product
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ SHIPPED = (
 # What read_runs gives beside parameters and metrics.
 ABOUT_RUN = [
     *("run_id", "name", "status", "started", "ended", "outcome", "reason", "sweep", "commit"),
-    *("dirty", "signature", "signature.config", "signature.data", "signature.code"),
+    *("dirty", "signature", "signature.config", "signature.data", "signature.code", "pack"),
 ]
 # Parameters that are no variant: they name the point, or cannot change a number.
 NOT_A_VARIANT = {"study", "activation", "lr", "seed", "data.root"}
@@ -34,6 +34,8 @@ UNSET = "unset"  # where a run knows nothing of a setting
 UNIT_SHARE = rf"^({'|'.join(VERDICTS)})/layer\d+$"  # a metric
 ARTICLE_SEED = 20170523
 
+Content = TypeVar("Content")
+
 
 @dataclass(frozen=True, eq=False)
 class StudyRuns:
@@ -41,10 +43,10 @@ class StudyRuns:
 
     `runs`: one row a run, sorted by point: `run_id`, `name`, POINT, `status`, `outcome`, `used`,
     `why` (it is used or left out), `final` and `best` (test accuracy; NaN where the run diverged or
-    it is not known), `sweep`, `commit`, `dirty`, `code`, `data`. `params`: the parameters as text,
-    by `run_id`, in the same order. `unit_shares`: the metrics `dead/layer1` and so on, by `run_id`;
-    NaN where a run has none. `missing`: POINT of the points of the grid that no finished run stands
-    for.
+    it is not known), `sweep`, `commit`, `dirty`, `code`, `data`, `pack` (of tracking.read_runs, or
+    ''). `params`: the parameters as text, by `run_id`, in the same order. `unit_shares`: the
+    metrics `dead/layer1` and so on, by `run_id`; NaN where a run has none. `missing`: POINT of the
+    points of the grid that no finished run stands for.
     """
 
     study: str
@@ -212,11 +214,28 @@ def read_histories(store: Store, study: str, runs: pd.DataFrame) -> Iterator[pd.
         ReportError: a file of a run cannot be read.
 
     """
-    read = partial(read_run_file, tracking.read_history, store, study)
-    histories = tracking.read_in_order(store, read, runs["run_id"])
-    for run, history in zip(runs.to_dict("records"), histories, strict=True):
+    read = partial(read_run_file, tracking.read_history)
+    histories = read_each(store, study, ["history"], read, runs)
+    for run in runs.to_dict("records"):
+        history = histories[run["run_id"]]
         of_run = {key: run[key] for key in ["run_id", *POINT]}
         yield history.assign(**of_run)[[*of_run, *history.columns]]
+
+
+def read_each(
+    store: Store,
+    study: str,
+    tables: Sequence[str],
+    read: Callable[[Store, str, str], Content],
+    runs: pd.DataFrame,
+) -> dict[str, Content]:
+    """What `read` gives for each of these rows of StudyRuns.runs, by run id.
+
+    `tables`: those of tracking.TABLES that it reads.
+    """
+    piles = tracking.piles(runs["pack"], runs["run_id"])
+    read_pile = partial(tracking.read_pile, store, study, tables, read)
+    return dict(chain.from_iterable(tracking.read_in_order(store, read_pile, piles)))
 
 
 def read_run_file(
@@ -296,6 +315,7 @@ def _typed(found: pd.DataFrame, variants: "pd.Series[str]") -> pd.DataFrame:
             "dirty": text("dirty"),
             "code": text("signature.code"),
             "data": text("signature.data"),
+            "pack": text("pack"),
             "ended": found["ended"].astype(float),
         }
     )

@@ -8,7 +8,7 @@ actscope.dying defines the verdicts. Here they are counted: a share is a mean ov
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ from actscope.report.frames import (
     averaged,
     one_under_another,
     rate_text,
+    read_each,
     read_run_file,
 )
 from actscope.report.stats import CELL, CONFIDENCE, Estimate, estimate
@@ -112,8 +113,9 @@ def read_units(store: Store, runs: StudyRuns) -> Units:
         ReportError: a file of a run cannot be read.
 
     """
-    read = partial(_read_judged, store, runs.study)
-    return gather_units(runs, list(tracking.read_in_order(store, read, probed(runs)["run_id"])))
+    found = probed(runs)
+    judged = read_each(store, runs.study, ["trajectory", "probe"], _read_judged, found)
+    return gather_units(runs, [judged[run_id] for run_id in found["run_id"]])
 
 
 def _read_judged(store: Store, study: str, run_id: str) -> Judged:

@@ -16,6 +16,7 @@ from actscope.tracking.heartbeat import beating, is_alive
 from actscope.tracking.lost import LOST, close_as_lost, is_open
 from actscope.tracking.machine import machine_watched
 from actscope.tracking.notes import view_addresses
+from actscope.tracking.packs import TABLES, log_packs, piles, read_pile
 from actscope.tracking.parcel import Parcel, logged_artifacts, sha256_of_file
 from actscope.tracking.reading import (
     fetch_artifact,
@@ -83,6 +84,7 @@ from actscope.tracking.writing import (
 __all__ = [
     "LOST",
     "STORE_ERRORS",
+    "TABLES",
     "Address",
     "Arrival",
     "Attempt",
@@ -121,17 +123,20 @@ __all__ = [
     "is_open",
     "living_sweeps",
     "locate_store",
+    "log_packs",
     "logged_artifacts",
     "look_into",
     "machine_watched",
     "mark_failed",
     "open_store",
     "pack",
+    "piles",
     "read_attempts",
     "read_grid",
     "read_hashes",
     "read_history",
     "read_in_order",
+    "read_pile",
     "read_probe",
     "read_runs",
     "read_trajectory",

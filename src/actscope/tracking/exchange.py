@@ -13,6 +13,7 @@ from mlflow.entities import Run
 
 from actscope.errors import BundleError, StoreError
 from actscope.tracking.heartbeat import signs_of_life
+from actscope.tracking.packs import PACK_TAG, PACKS
 from actscope.tracking.parcel import (
     ARTIFACTS_TAG,
     MetricRow,
@@ -37,6 +38,7 @@ from actscope.tracking.store import (
 ORIGIN_TAG = "actscope.origin_run"  # id of the run, in the store that trained it
 KIND_TAG = "actscope.kind"
 PARENT_TAG = "mlflow.parentRunId"
+MADE_ANEW = (REPORT, PACKS)  # folders among the artifacts of a sweep's run
 
 Unpack = Callable[[Parcel, Path], None]  # writes a parcel's artifacts into a folder
 
@@ -99,9 +101,9 @@ def pack(
         metrics = sorted(_metrics(store, run), key=_metric_order)
     artifacts = verify_artifacts(parcel.name, logged_artifacts(parcel.tags) or {}, folder)
     if parcel.tags.get(KIND_TAG) == "sweep":
-        # It is built anew wherever the runs are; they alone decide what an archive holds.
-        artifacts = {n: h for n, h in artifacts.items() if n.partition("/")[0] != REPORT}
-    here_only = {ARTIFACTS_TAG, *signs_of_life()}
+        # They are made anew wherever the runs are; these alone decide what an archive holds.
+        artifacts = {n: h for n, h in artifacts.items() if n.partition("/")[0] not in MADE_ANEW}
+    here_only = {ARTIFACTS_TAG, PACK_TAG, *signs_of_life()}
     if parcel.tags.get(PARENT_TAG) not in sweeps:
         here_only.add(PARENT_TAG)
     return replace(
@@ -188,7 +190,12 @@ def _artifact_folder(store: Store, parcel: Parcel, scratch: Path) -> Path:
     assert parcel.run_id is not None
     if store.folder is not None:
         return fetch_artifact(store, parcel.study, parcel.run_id, ".")
-    return Path(store.client.download_artifacts(parcel.run_id, "", str(scratch)))
+    if parcel.tags.get(KIND_TAG) != "sweep":
+        return Path(store.client.download_artifacts(parcel.run_id, "", str(scratch)))
+    for item in store.client.list_artifacts(parcel.run_id):
+        if item.path not in MADE_ANEW:
+            store.client.download_artifacts(parcel.run_id, item.path, str(scratch))
+    return scratch
 
 
 def _metrics(store: Store, run: Run) -> Iterator[MetricRow]:

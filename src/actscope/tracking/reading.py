@@ -20,6 +20,7 @@ from actscope.errors import MissingStudyError
 from actscope.tracking.store import Store, connected, find_experiment, store_errors
 
 RUNS_A_PAGE = 1000  # MLflow's limit
+RUN_ID = "run_id"  # a column of packs
 READERS = 8  # within the ten connections that a session of MLflow's keeps open
 
 Key = TypeVar("Key")
@@ -30,8 +31,9 @@ def read_runs(store: Store, study: str) -> pd.DataFrame:
     """All runs of a study's points, finished or not, oldest first.
 
     Columns: `run_id`, `name`, `status`, `started` and `ended` (ms since 1970), `outcome`, `reason`,
-    `signature`, `signature.config`, `.data`, `.code`, `sweep`, `commit`, `dirty`; the parameters
-    under their own names, as text; the metrics' last values under theirs, as numbers.
+    `signature`, `signature.config`, `.data`, `.code`, `sweep`, `commit`, `dirty`, `pack` (where
+    log_packs has put its tables as well); the parameters under their own names, as text; the
+    metrics' last values under theirs, as numbers.
 
     Raises:
         StoreError: there is no such study, or the store cannot be read.
@@ -80,12 +82,15 @@ def fetched(store: Store, study: str, run_id: str, name: str) -> Iterator[Path]:
         return
     with TemporaryDirectory(prefix="actscope-") as folder:
         path = Path(folder) / name
-        with store_errors(store):
-            # Not download_artifacts, which also asks for the run and whether this is a folder.
-            _artifacts_of(store, study)._download_file(  # type: ignore[no-untyped-call]
-                f"{run_id}/artifacts/{name}", str(path)
-            )
+        download(store, study, f"{run_id}/artifacts/{name}", path)
         yield path
+
+
+def download(store: Store, study: str, name: str, path: Path) -> None:
+    """Fetch a file of a server by its path among all artifacts of a study."""
+    with store_errors(store):
+        # Not download_artifacts, which also asks for the run and whether this is a folder.
+        _artifacts_of(store, study)._download_file(name, str(path))  # type: ignore[no-untyped-call]
 
 
 def _artifacts_of(store: Store, study: str) -> ArtifactRepository:
@@ -103,6 +108,11 @@ def _repository(location: str, store_uri: str) -> ArtifactRepository:
 
 
 def _read_table(store: Store, study: str, run_id: str, name: str) -> pd.DataFrame:
+    if store.packs is not None and (store.packs / name).exists():
+        of_run = parquet.read_table(store.packs / name, filters=[(RUN_ID, "==", run_id)])
+        if len(of_run):
+            packed: pd.DataFrame = of_run.drop_columns(RUN_ID).to_pandas()
+            return packed
     # By pandas it would take twice as long: such tables are small and many.
     with fetched(store, study, run_id, name) as path, parquet.ParquetFile(path) as file:
         table: pd.DataFrame = file.read(use_threads=False).to_pandas()
@@ -195,6 +205,7 @@ def _run_row(about: Sequence[Any], tags: Mapping[str, str]) -> dict[str, Any]:
                 "signature.config",
                 "signature.data",
                 "signature.code",
+                "pack",
             )
         },
         "commit": tags.get("mlflow.source.git.commit"),

@@ -39,6 +39,7 @@ from actscope.tracking.store import (
 )
 
 SECONDS_BETWEEN_TRIES = 30.0
+SPOOLED = "spool-"  # how the id of a run begins that no store knows yet
 DELIVERED = ".delivered-"
 HTTP_TOO_MANY = 429
 

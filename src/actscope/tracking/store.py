@@ -36,7 +36,7 @@ SQLITE = "sqlite:///"
 SERVERS = ("http", "https", "postgresql", "mysql")
 LOCK = ".create.lock"
 NEW = ".new-"  # how the folder begins in which a database is made
-HTTP_UNAUTHORIZED, HTTP_FORBIDDEN, HTTP_SERVER_ERROR = 401, 403, 500
+HTTP_UNAUTHORIZED, HTTP_FORBIDDEN, HTTP_NOT_FOUND, HTTP_SERVER_ERROR = 401, 403, 404, 500
 SECONDS_FOR_A_LOCK = 90.0
 SECONDS_FOR_A_QUERY = 20.0  # as long as MLflow waits
 # On the first call to a server. Later ones may take as long as the environment says.
@@ -68,17 +68,21 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Store:
-    """An MLflow tracking store, by its URI. Cheap to make and to send to another process."""
+    """An MLflow tracking store, by its URI. Cheap to make and to send to another process.
+
+    `packs`: where tables of its runs lie on this machine that were fetched many at once.
+    """
 
     uri: str
+    packs: Path | None = None
 
     @cached_property
     def client(self) -> MlflowClient:
         """MLflow's client; whatever goes wrong in it is a StoreError."""
         return cast(MlflowClient, _Client(self))
 
-    def __reduce__(self) -> tuple[type["Store"], tuple[str]]:
-        return Store, (self.uri,)  # without the client: each process connects for itself
+    def __reduce__(self) -> tuple[type["Store"], tuple[str, Path | None]]:
+        return Store, (self.uri, self.packs)  # without the client: each process connects for itself
 
     @property
     def folder(self) -> Path | None:

@@ -24,6 +24,7 @@ from actscope.history import by_epoch, final_and_best
 from actscope.signature import signature_of
 from actscope.tracking.heartbeat import signs_of_life
 from actscope.tracking.model import save_model
+from actscope.tracking.packs import PACK_TAG
 from actscope.tracking.parcel import (
     PARCEL_TAG,
     Input,
@@ -36,15 +37,13 @@ from actscope.tracking.parcel import (
     open_run,
     parcel_of,
 )
-from actscope.tracking.spool import is_away, is_known_away, keep, note_away
+from actscope.tracking.spool import SPOOLED, is_away, is_known_away, keep, note_away
 from actscope.tracking.store import STORE_ERRORS, Store
 from actscope.tracking.sweeps import NO_EXTRAS, Sweep, origin
 from actscope.train import RunResult
 from actscope.trajectory import thinned_series
 
 log = logging.getLogger(__name__)
-
-SPOOLED = "spool-"  # how the id of a run begins that no store knows yet
 
 _begun: dict[str, "Begun"] = {}  # by run id, of the runs that this process has open
 
@@ -100,10 +99,15 @@ def show_progress(store: Store, run_id: str, history: pd.DataFrame) -> None:
         _begun[run_id] = replace(begun, parcel=replace(begun.parcel, metrics=metrics))
 
 
-def finish_run(store: Store, run_id: str, result: RunResult) -> None:
-    """Log what came of a point and close its run as FINISHED, or spool it if the store is away."""
+def finish_run(store: Store, run_id: str, result: RunResult, pack: str | None = None) -> None:
+    """Log what came of a point and close its run as FINISHED, or spool it if the store is away.
+
+    `pack`: where log_packs has put its tables as well.
+    """
     begun = _find(store, run_id)
     tags = {"actscope.outcome": str(result.outcome), "mlflow.note.content": describe(result)}
+    if pack is not None:
+        tags[PACK_TAG] = pack
     if result.diverged_at is not None:
         tags["actscope.diverged_at"] = str(result.diverged_at)
     with tempfile.TemporaryDirectory(prefix="actscope-") as folder:
