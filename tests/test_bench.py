@@ -2,14 +2,17 @@
 
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pytest
 
 from actscope.bench import app, steps
-from actscope.bench.growth import growth
+from actscope.bench.growth import growth, growth_on_server
 from actscope.bench.sweeps import costs_of
 from actscope.bench.timing import BenchError, interleaved, spent_by, spread
+from actscope.errors import StoreError
+from actscope.postgres import find_programs
 
 MACHINE = {
     "date": "2026-01-02",
@@ -33,6 +36,8 @@ COSTS = {
     "rest": 8.0,
     "report": 7.0,
 }
+
+COMMANDS = ["compose", "train and track", "find all finished", "report"]
 
 
 def test_cases_take_turns_and_the_first_round_is_not_counted() -> None:
@@ -120,17 +125,24 @@ def test_costs_of_a_sweep_are_its_own(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_growth_is_measured_part_by_part(tmp_path: Path) -> None:
     measured = list(growth(3, workers=0, folder=tmp_path))
-    assert [row.part for row in measured] == [
-        "compose",
-        "train and track",
-        "find all finished",
-        "the look-up alone",
-        "report",
-    ]
+    assert [row.part for row in measured] == [*COMMANDS, "the look-up alone"]
+    assert all(row.points == 3 and row.wall > 0 for row in measured)
+
+
+@pytest.mark.slow
+def test_growth_on_a_server_is_measured_by_the_same_commands() -> None:
+    try:
+        find_programs()
+    except StoreError as error:
+        pytest.skip(str(error))
+    # Not pytest's own folder, which the user that PostgreSQL runs as may not enter.
+    with TemporaryDirectory(prefix="actscope-bench-") as folder:
+        measured = list(growth_on_server(3, workers=0, folder=Path(folder)))
+    assert [row.part for row in measured] == COMMANDS
     assert all(row.points == 3 and row.wall > 0 for row in measured)
 
 
 def test_a_part_that_is_none_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(["part=lunch"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == "actscope: part='lunch': choose 'steps', 'sweeps', 'growth' or 'gpu'"
+    assert line == "actscope: part='lunch': choose 'steps', 'sweeps', 'growth', 'server' or 'gpu'"

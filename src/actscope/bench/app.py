@@ -5,7 +5,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from actscope.bench import gpu
-from actscope.bench.growth import Growth, growth
+from actscope.bench.growth import Growth, growth, growth_on_server
 from actscope.bench.steps import cases
 from actscope.bench.sweeps import STUDIES, Costs, costs_of
 from actscope.bench.timing import interleaved, spread
@@ -40,12 +40,14 @@ How fast actscope is on this machine: what a run-step costs against its two prod
 against the usual loops, what whole sweeps cost and on what, and how costs grow with the study.
 Writes bench.md, bench.json and bench.svg.
 
-  part=steps|sweeps|growth|gpu   only that part (all; gpu only where there is one)
-  rounds=N                   of the run-steps, all cases in turn (5)
-  full=true, --full          growth up to 10,000 points, which takes most of an hour (1,000)
-  folder=PATH                where to write (outputs/bench)
+  part=NAME           only steps, sweeps, growth, server or gpu (the first three, and gpu where
+                      there is one); server: growth again, on a tracking server of its own
+  rounds=N            of the run-steps, all cases in turn (5)
+  full=true, --full   growth up to 10,000 points, which takes most of an hour (1,000)
+  folder=PATH         where to write (outputs/bench)
 """
 POINTS = (10, 100, 1000)
+ON_SERVER = (100, 1000)
 PART_COLOURS = dict(
     zip(
         ("starting", "training", "recording", "tracking", "rest", "report"),
@@ -61,7 +63,7 @@ Rows = list[dict[str, Any]]
 @dataclass(frozen=True, config=CLOSED)
 class Settings:
     tracking: Tracking  # of no use here; every command has it
-    part: Literal["steps", "sweeps", "growth", "gpu"] | None = None
+    part: Literal["steps", "sweeps", "growth", "server", "gpu"] | None = None
     rounds: Annotated[int, Field(ge=1, le=100)] = 5
     full: bool = False
     folder: Annotated[str, Field(min_length=1, max_length=1000)] = "outputs/bench"
@@ -78,8 +80,10 @@ def bench(settings: Settings) -> int:
     parts: dict[str, Callable[[], Any]] = {
         "steps": partial(measure_steps, settings.rounds),
         "sweeps": measure_sweeps,
-        "growth": partial(measure_growth, (*POINTS, 10_000) if settings.full else POINTS),
+        "growth": partial(measure_growth, growth, (*POINTS, 10_000) if settings.full else POINTS),
     }
+    if settings.part == "server":
+        parts["server"] = partial(measure_growth, growth_on_server, ON_SERVER)
     if settings.part == "gpu" or torch.cuda.is_available():
         parts["gpu"] = partial(measure_gpu, choose_device("cuda"))
     asked = [settings.part] if settings.part else list(parts)
@@ -131,13 +135,15 @@ def measure_sweeps() -> Rows:
     return _rows(pd.DataFrame(map(asdict, found)))
 
 
-def measure_growth(sizes: Sequence[int]) -> Rows:
+def measure_growth(
+    grow: Callable[[int, int, Path], Iterable[Growth]], sizes: Sequence[int]
+) -> Rows:
     """Seconds and memory of each part of a study, by the number of its points."""
     found: list[Growth] = []
     with LateProgress("points", sum(sizes)) as progress:
         for points in sizes:
             with TemporaryDirectory(prefix="actscope-bench-") as scratch:
-                found += growth(points, 2, Path(scratch))
+                found += grow(points, 2, Path(scratch))
             progress.advance(points)
     frame = pd.DataFrame(map(asdict, found))
     frame["a_point"] = frame["wall"] / frame["points"] * 1000
@@ -167,7 +173,7 @@ def in_words(found: dict[str, Any]) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - Markdown of our own numbers
     )
-    nothing: dict[str, Any] = {"steps": [], "sweeps": [], "growth": [], "gpu": {}}
+    nothing: dict[str, Any] = {"steps": [], "sweeps": [], "growth": [], "server": [], "gpu": {}}
     return environment.get_template("bench.md.j2").render({**nothing, **found})
 
 

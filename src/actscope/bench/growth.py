@@ -2,12 +2,13 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from actscope import tracking
-from actscope.bench.timing import Spent, spent_by
+from actscope.bench.team import team_server
+from actscope.bench.timing import spent_by
 from actscope.config import Tracking
 
 STUDY = "growth"
@@ -35,20 +36,36 @@ def growth(points: int, workers: int, folder: Path) -> Iterator[Growth]:
 
     """
     settings = Tracking(f"sqlite:///{folder}/mlruns/mlflow.db")
-    environment = {"MLFLOW_TRACKING_URI": f"{settings.uri}"}
-    words = [*TINY, f"seed=range({points})", f"hydra.launcher.workers={workers}"]
-    grid = [sys.executable, "-m", "actscope", "-m", *words, f"hydra.sweep.dir={folder}/outputs"]
-
-    def told(part: str, spent: Spent) -> Growth:
-        return Growth(part, points, spent.wall, spent.peak)
-
-    yield told("compose", spent_by([*grid, "sweep.dry_run=true"], environment))
-    yield told("train and track", spent_by(grid, environment))
-    yield told("find all finished", spent_by(grid, environment))
+    yield from _by_commands(points, workers, folder, {"MLFLOW_TRACKING_URI": f"{settings.uri}"})
     store = tracking.locate_store(settings)
     experiment_id = tracking.find_experiment(store, STUDY).experiment_id
     start = time.monotonic()
     assert len(tracking.read_attempts(store, experiment_id)) >= points  # and the sweeps
     yield Growth("the look-up alone", points, time.monotonic() - start, 0)
-    report = [f"study={STUDY}", f"report.folder={folder}/reports"]
-    yield told("report", spent_by([sys.executable, "-m", "actscope.report", *report], environment))
+
+
+def growth_on_server(points: int, workers: int, folder: Path) -> Iterator[Growth]:
+    """The same with a team's tracking server in the place of a store on this machine.
+
+    Raises:
+        BenchError: a command failed, or the server does not start.
+
+    """
+    with team_server(folder / "server") as environment:
+        yield from _by_commands(points, workers, folder, environment)
+
+
+def _by_commands(
+    points: int, workers: int, folder: Path, environment: Mapping[str, str]
+) -> Iterator[Growth]:
+    words = [*TINY, f"seed=range({points})", f"hydra.launcher.workers={workers}"]
+    grid = [sys.executable, "-m", "actscope", "-m", *words, f"hydra.sweep.dir={folder}/outputs"]
+    report = [sys.executable, "-m", "actscope.report", f"study={STUDY}"]
+    for part, command in (
+        ("compose", [*grid, "sweep.dry_run=true"]),
+        ("train and track", grid),
+        ("find all finished", grid),
+        ("report", [*report, f"report.folder={folder}/reports"]),
+    ):
+        spent = spent_by(command, environment)
+        yield Growth(part, points, spent.wall, spent.peak)
