@@ -417,6 +417,5 @@ def minibatches(
 
 def example_losses(logits: Tensor, y: Tensor) -> Tensor:
     """Cross-entropy of each example, [R, B], of logits [R, B, classes] and classes [R or 1, B]."""
-    classes = y.expand(logits.shape[:2])
-    losses = functional.cross_entropy(logits.flatten(0, 1), classes.flatten(), reduction="none")
-    return losses.view(classes.shape)
+    # By torch's way for images: with ten classes in the last dimension it takes five times as long.
+    return functional.cross_entropy(logits.mT, y.expand(logits.shape[:2]), reduction="none")
