@@ -118,13 +118,16 @@ def by_epoch(history: pd.DataFrame) -> dict[str, "pd.Series[float]"]:
     minibatches: the rows that end in it, each weighted by the minibatches it stands for.
     """
     series = {}
-    for split in ("train", "test"):
+    for split in SPLITS:
         rows = history[history["split"] == split]
-        epoch = np.ceil(rows["epoch"].astype(float).round(6)).astype(int)
-        weight = rows["step"].diff().fillna(rows["step"])
+        # By numpy: pandas would take ten times as long, for each run that is shown in training.
+        epoch = np.ceil(rows["epoch"].to_numpy(float).round(6)).astype(int)
+        weight = np.diff(rows["step"].to_numpy(float), prepend=0)
+        epochs = np.unique(epoch)
+        minibatches = np.bincount(epoch, weight)[epochs]
         for measure in MEASURES:
-            total = (rows[measure].astype(float) * weight).groupby(epoch).sum()
-            series[f"{split}/{measure}"] = total / weight.groupby(epoch).sum()
+            total = np.bincount(epoch, weight * rows[measure].to_numpy(float))[epochs]
+            series[f"{split}/{measure}"] = pd.Series(total / minibatches, epochs, name=measure)
     return series
 
 
