@@ -35,6 +35,7 @@ COSTS = {
     "tracking": 2.0,
     "rest": 8.0,
     "report": 7.0,
+    "shown": 0.034,
 }
 
 COMMANDS = ["compose", "train and track", "find all finished", "report"]
@@ -89,6 +90,7 @@ def test_every_case_of_the_steps_trains(monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setattr(steps, name, value)
     done = {name: work() for name, work in steps.cases().items()}
     assert done.pop("floor") == 20
+    assert done.pop("by hand, 20 of ReLU") == 40
     assert done.pop("plain loop") == done.pop("DataLoader loop") == 2
     assert {name: int(name.split()[2].rstrip(",")) * 2 for name in done} == done
 
@@ -99,10 +101,8 @@ def test_what_was_measured_is_told_in_tables() -> None:
     text = app.in_words({"machine": MACHINE, "steps": [step], "sweeps": [COSTS], "growth": [grown]})
     assert "Abacus, 2 cores, AVX2; torch 2, Python 3; 2026-01-02." in text
     assert "| floor | 0.250 | 0.200 to 0.300 | 1.00 |" in text
-    assert (
-        "| quickstart | 4 | 2 | 30.0 | 9.0 | 5.0 | 4.0 | 20.0 | 3.0 | 2.0 | 8.0 | 7.0 | 0.500 |"
-        in text
-    )
+    assert "| quickstart | 4 | 2 | 30.0 | 9.0 | 5.0 | 4.0 | 20.0 | 3.0 | 2.0 | 8.0 |" in text
+    assert "| 8.0 | 7.0 | 0.500 | 3.4 |" in text
     assert "| compose | 10 | 2.00 | 200.00 | 1 |" in text
 
 
@@ -118,7 +118,7 @@ def test_costs_of_a_sweep_are_its_own(tmp_path: Path) -> None:
     assert (costs.study, costs.runs) == ("small", 4)
     parts = costs.starting + costs.training + costs.recording + costs.tracking
     assert 0 < costs.to_first_run < costs.wall
-    assert min(costs.starting, costs.training, costs.tracking, costs.report) > 0
+    assert min(costs.starting, costs.training, costs.tracking, costs.report, costs.shown) > 0
     assert parts > 0
 
 

@@ -35,6 +35,7 @@ def cases() -> dict[str, Work]:
         "floor": floor,
         "plain loop": partial(plain_loop, bare),
         "DataLoader loop": partial(data_loader_loop, bare),
+        "by hand, 20 of ReLU": partial(by_hand, bare),
         **{f"stack of {n}": partial(train, points(n, every="epoch"), bare) for n in STACKS},
         "stack of 20, evaluated": partial(train, everyone, whole),
         "stack of 20, evaluated, every 10 steps recorded": partial(
@@ -83,6 +84,29 @@ def data_loader_loop(data: Data) -> int:
         loss(model(x.flatten(1)), y).backward()
         optimiser.step()
     return STEPS
+
+
+def by_hand(data: Data) -> int:
+    """Twenty runs of ReLU, the gradients written out and the update part of their product.
+
+    What the engine could come to if it knew one activation, recorded no update and forgot momentum.
+    """
+    torch.set_num_threads(1)
+    runs, rates = 20, torch.full((20, 1, 1), 1e-6)
+    first, first_bias = torch.randn(runs, FEATURES, HIDDEN) / 28, torch.zeros(runs, 1, HIDDEN)
+    last, last_bias = torch.randn(runs, HIDDEN, CLASSES) / 8, torch.zeros(runs, 1, CLASSES)
+    targets = torch.eye(CLASSES)[data.train_y].mT.contiguous()
+    for rows in torch.randperm(TRAIN).split(BATCH):
+        x = data.train_x.index_select(0, rows).expand(runs, -1, -1)
+        values = torch.baddbmm(first_bias, x, first).relu_()
+        logits = torch.baddbmm(last_bias, values, last)
+        errors = logits.mT.softmax(1).sub_(targets[:, rows]).mul_(rates).mT  # [R, B, classes]
+        deltas = torch.bmm(errors, last.mT).mul_(values > 0)
+        first.baddbmm_(x.mT, deltas, alpha=-1)
+        first_bias.sub_(deltas.sum(1, keepdim=True))
+        last.baddbmm_(values.mT, errors, alpha=-1)
+        last_bias.sub_(errors.sum(1, keepdim=True))
+    return runs * STEPS
 
 
 def made_data(test: int) -> Data:

@@ -14,8 +14,9 @@ from actscope.bench.timing import Spent, spent_by
 from actscope.config import Point, Tracking, parse_point
 from actscope.data import load_data
 from actscope.stacks import Resources, Stack, make_stacks
-from actscope.tracking import Cell, Store
+from actscope.tracking import Cell, Store, Sweep
 from actscope.train import RunResult, train_stack
+from actscope.workers import SECONDS_BETWEEN_METRICS
 
 SEEDS_OF_FIVE = "seed=range(5)"
 STUDIES = {
@@ -27,7 +28,10 @@ STUDIES = {
 
 @dataclass(frozen=True)
 class Costs:
-    """CPU seconds of a sweep and its report by what they went on; wall seconds of the whole."""
+    """CPU seconds of a sweep and its report by what they went on; wall seconds of the whole.
+
+    `shown`: how much dearer a training becomes whose runs are shown as they go, as a share of it.
+    """
 
     study: str
     runs: int
@@ -41,6 +45,7 @@ class Costs:
     rest: float  # above all the start of the worker processes
     report: float
     report_wall: float
+    shown: float
 
 
 def costs_of(study: str, words: Sequence[str], workers: int, folder: Path) -> Costs:
@@ -60,6 +65,7 @@ def costs_of(study: str, words: Sequence[str], workers: int, folder: Path) -> Co
     bare, whole, results = _train(stack)
     store = tracking.open_store(_store(folder / "tracked"))  # made before: once, not once a run
     logging = _cpu(lambda: _track(stack, results, store))
+    showing = _showing(stack, results, store)
     parts = {
         "starting": planning.cpu,
         "training": share * bare,
@@ -79,6 +85,7 @@ def costs_of(study: str, words: Sequence[str], workers: int, folder: Path) -> Co
         rest=max(sweep.cpu - sum(parts.values()), 0.0),
         report=reporting.cpu,
         report_wall=reporting.wall,
+        shown=showing / SECONDS_BETWEEN_METRICS,
         **parts,
     )
 
@@ -117,11 +124,35 @@ def _train(stack: Stack) -> tuple[float, float, list[RunResult]]:
 
 
 def _track(stack: Stack, results: Sequence[RunResult], store: Store) -> None:
-    sweep = tracking.begin_sweep(store, stack[0].study, "bench", [Cell.of(p) for p in stack])
+    sweep = _begin_sweep(stack, store)
     for result in results:
-        run_id = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
-        tracking.finish_run(store, run_id, result)
+        tracking.finish_run(store, _begin_run(sweep, result, store), result)
     tracking.end_sweep(store, sweep, "FINISHED")
+
+
+def _showing(stack: Stack, results: Sequence[RunResult], store: Store) -> float:
+    """CPU seconds of showing a stack's runs once more, when all epochs but the last were shown."""
+    sweep = _begin_sweep(stack, store)
+    histories = {_begin_run(sweep, result, store): result.history for result in results}
+    for run_id, history in histories.items():
+        before = history["epoch"] <= history["epoch"].max() - 1
+        tracking.show_progress(store, run_id, history[before])
+
+    def show() -> None:
+        for run_id, history in histories.items():
+            tracking.show_progress(store, run_id, history)
+
+    seconds = _cpu(show)
+    tracking.end_sweep(store, sweep, "KILLED")
+    return seconds
+
+
+def _begin_sweep(stack: Stack, store: Store) -> Sweep:
+    return tracking.begin_sweep(store, stack[0].study, "bench", [Cell.of(p) for p in stack])
+
+
+def _begin_run(sweep: Sweep, result: RunResult, store: Store) -> str:
+    return tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
 
 
 def _cpu(work: Callable[[], object]) -> float:
