@@ -67,6 +67,7 @@ class _Shift:
         self.unfit: set[str] = set()  # workers
         self.pending: dict[Future[Any], int] = {}
         self.only_for: dict[Future[Any], set[str] | None] = {}
+        self.unplaced: list[int] = []  # stacks that no worker which is there can train
         self.was_deserted = False
         self.last_look = time.monotonic()
 
@@ -75,7 +76,7 @@ class _Shift:
         try:
             for number in range(len(self.tasks)):
                 self._give_out(number)
-            while self.pending:
+            while self.pending or self.unplaced:
                 for future in self._ended():
                     yield from self._results_of(future)
                 if time.monotonic() - self.last_look >= cluster.SECONDS_BETWEEN_LOOKS:
@@ -88,6 +89,9 @@ class _Shift:
 
     def _give_out(self, number: int) -> None:
         fit = self._fit() if self.unfit else None
+        if fit is not None and not fit:
+            self.unplaced.append(number)
+            return
         order = Order(number, self.tasks[number], self.topic, self.terms)
         future = self.workplace.client.submit(
             _in_worker, order, pure=False, workers=None if fit is None else list(fit)
@@ -99,6 +103,9 @@ class _Shift:
         return set(self.workplace.workers()) - self.unfit
 
     def _ended(self) -> Collection[Future[Any]]:
+        if not self.pending:
+            time.sleep(cluster.SECONDS_BETWEEN_LOOKS)
+            return ()
         try:
             ended = wait(list(self.pending), cluster.SECONDS_BETWEEN_LOOKS, "FIRST_COMPLETED")
         except TimeoutError:
@@ -113,9 +120,8 @@ class _Shift:
         error = future.exception()
         if isinstance(error, UnfitError):
             self._leave_out(error)
-            if self._fit():
-                self._give_out(number)
-                return ()
+            self._give_out(number)
+            return ()
         self.progress.complete(number)
         if error is not None:
             return [Failed(point, first_line(error)) for point in self.tasks[number].stack]
@@ -135,7 +141,7 @@ class _Shift:
         self.last_look = time.monotonic()
         if self.terms is None:
             return
-        is_deserted = not self.workplace.workers()
+        is_deserted = not self._fit()
         if is_deserted and not self.was_deserted:
             self._tell("no worker is left: waiting for others")
         self.was_deserted = is_deserted
@@ -143,9 +149,12 @@ class _Shift:
         self._give_out_again()
 
     def _give_out_again(self) -> None:
-        """Stacks whose workers, chosen because others were unfit, are all gone."""
+        """Stacks that wait for a worker, or whose workers, the others being unfit, are all gone."""
         if not self.unfit or not (fit := self._fit()):
             return
+        waiting, self.unplaced = self.unplaced, []
+        for number in waiting:
+            self._give_out(number)
         for future, chosen in list(self.only_for.items()):
             if chosen is not None and not chosen & fit:
                 self.workplace.client.cancel([future], force=True)

@@ -362,6 +362,26 @@ def test_stacks_for_a_worker_that_is_lost_go_to_a_later_one(
 
 
 @pytest.mark.slow
+def test_stacks_that_no_worker_can_train_wait_for_one_that_can(
+    start: Start, store: Store, project: Path, tmp_path: Path
+) -> None:
+    """They were for any, when the only one that could train them was lost to one that cannot."""
+    other = other_version(project, tmp_path)
+    with dask_cluster(tmp_path / "dask", project=project) as running:
+        running.start_worker("fit")
+        running.wait_for_workers(1)
+        process = start(store, "seed=range(6)", f"hydra.launcher.scheduler={running.address}")
+        wait_for(lambda: is_training(store))
+        running.kill("fit")
+        running.start_worker("unfit", project=other)
+        wait_for(lambda: "has other training code" in read_on(process))
+        running.start_worker("later")
+        said, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+    assert_each_seed_finished_once(store, range(6), tmp_path)
+
+
+@pytest.mark.slow
 def test_what_a_host_kept_while_the_server_was_away_is_delivered_in_the_end(
     start: Start, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
