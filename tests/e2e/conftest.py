@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from actscope.project import ROOT
+from tests.support.processes import PYTHONPATH
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -25,7 +25,7 @@ def actscope(tmp_path: Path, store_uri: str) -> Run:
     environment = {
         "MLFLOW_TRACKING_URI": store_uri,
         "COLUMNS": "200",
-        "PYTHONPATH": str(ROOT),  # for the activation functions in tests/support
+        "PYTHONPATH": PYTHONPATH,
     }
 
     def run(*words: str, module: str = "actscope") -> "subprocess.CompletedProcess[str]":

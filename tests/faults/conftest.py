@@ -16,6 +16,7 @@ import pytest
 from actscope import tracking
 from actscope.config import Tracking
 from actscope.project import ROOT
+from tests.support.processes import PYTHONPATH
 
 MODULES = {
     "sweep": "actscope",
@@ -65,7 +66,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path / "elsewhere")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlruns/mlflow.db")
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
     before = set(ROOT.iterdir())
     yield tmp_path
     assert set(ROOT.iterdir()) == before

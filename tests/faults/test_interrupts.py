@@ -17,11 +17,10 @@ from rich.console import Console
 from actscope import tracking
 from actscope.config import Tracking
 from actscope.errors import MissingStudyError
-from actscope.project import ROOT
 from actscope.stacks import Resources
 from actscope.sweep import run_sweep
 from tests.support.making import RELU, make_point
-from tests.support.processes import Start
+from tests.support.processes import PYTHONPATH, Start
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.slow
@@ -54,7 +53,7 @@ def start(tmp_path: Path, settings: Tracking, begin: Start) -> Start:
         return begin(
             *("actscope", "-m", f"study={STUDY}", *words, "activation=relu", "lr=0.01"),
             *("trajectory.every=epoch", f"hydra.sweep.dir={tmp_path}/outputs/{next(number)}"),
-            env={**os.environ, "MLFLOW_TRACKING_URI": str(settings.uri), "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "MLFLOW_TRACKING_URI": str(settings.uri), "PYTHONPATH": PYTHONPATH},
         )
 
     return started

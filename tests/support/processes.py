@@ -1,6 +1,7 @@
 """Commands in processes of their own, as a terminal begins them."""
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys
@@ -8,6 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from actscope.project import ROOT
+
+# Where a command finds the actscope of these very files, and what tests/support has for it.
+PYTHONPATH = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
 PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 Start = Callable[..., "subprocess.Popen[str]"]
