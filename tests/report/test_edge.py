@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from actscope.report import edge, figures
+from actscope.report import edge, edge_figures
 from actscope.report.app import main
 
 from .conftest import RELU, Lab, point
@@ -87,7 +87,7 @@ def test_the_map_tells_failed_from_diverged_without_colour() -> None:
     found = cells(relu=[5, 4, 0, 0], elu=[5, 5, 5, 5]).drop(index=7)  # elu has no run at 1
     found.loc[2, ["failed", "diverged"]] = [3, 2]
     found.loc[3, ["failed", "diverged"]] = [0, 5]
-    ax = figures.plot_outcome_map(
+    ax = edge_figures.plot_outcome_map(
         edge.outcome_map(found), ["relu", "elu"], RATES, Figure().subplots()
     )
     signs = [(line.get_marker(), *line.get_xydata()[0].round(1)) for line in ax.lines]
@@ -102,7 +102,7 @@ def test_the_map_tells_failed_from_diverged_without_colour() -> None:
 def test_many_activations_have_a_panel_each(activations: int, panels: int) -> None:
     found = cells(**{f"a{number}": [5, 5, 5, 0] for number in range(activations)})
     found = found.assign(final_mean=0.5, final_low=0.4, final_high=0.6)
-    figure = figures.draw_edge_accuracy("", found)
+    figure = edge_figures.draw_edge_accuracy("", found)
     assert len(figure.axes) == panels
     assert {len(ax.lines) for ax in figure.axes} == {activations}
 

@@ -7,7 +7,9 @@ from actscope.config import Activation
 from actscope.panels import PANELS
 from actscope.report import figures
 from actscope.report.frames import SHIPPED
+from actscope.report.function_figures import activation_of, function_curve
 from actscope.report.sections import as_columns
+from actscope.report.trajectory_figures import Drawn, panel_label, share_limits
 
 
 def test_the_article_s_five_differ_in_colour_dashes_and_marker() -> None:
@@ -29,14 +31,14 @@ def test_a_shipped_activation_keeps_its_style_beside_unknown_ones() -> None:
 
 
 def test_selu_has_a_jump_of_its_slope_at_zero_and_elu_none() -> None:
-    selu = figures.function_curve(Activation("selu", "torch.nn.SELU"))
-    elu = figures.function_curve(Activation("elu", "torch.nn.ELU", (("alpha", 1.0),)))
+    selu = function_curve(Activation("selu", "torch.nn.SELU"))
+    elu = function_curve(Activation("elu", "torch.nn.ELU", (("alpha", 1.0),)))
     assert selu.loc[selu["slope"].isna(), "x"].abs().tolist() == [pytest.approx(0, abs=0.01)]
     assert elu["slope"].notna().all()
 
 
 def test_the_slope_is_the_function_s_derivative() -> None:
-    tanh = figures.function_curve(Activation("tanh", "torch.nn.Tanh"))
+    tanh = function_curve(Activation("tanh", "torch.nn.Tanh"))
     assert np.allclose(tanh["slope"], 1 - np.tanh(tanh["x"]) ** 2)
 
 
@@ -48,7 +50,7 @@ def test_an_activation_is_read_from_the_text_of_parameters() -> None:
         "activation.function.negative_slope": "0.01",
         "activation.function.alpha": float("nan"),
     }
-    assert figures.activation_of(params) == Activation(
+    assert activation_of(params) == Activation(
         "leaky_relu", "torch.nn.LeakyReLU", (("negative_slope", 0.01),), batch_norm=True
     )
 
@@ -59,24 +61,24 @@ def test_panels_of_a_row_share_a_scale_unless_that_presses_one_flat() -> None:
         ax.plot([0, 1], limits)
         ax.set_ylim(limits)
     empty.set_ylim(0, 1000)
-    assert figures.share_limits([first, second, empty])
+    assert share_limits([first, second, empty])
     assert first.get_ylim() == (-1, 1)
-    assert not figures.share_limits([first, third])
+    assert not share_limits([first, third])
     assert first.get_ylim() == (-1, 1)
 
 
 def test_the_article_s_panels_tell_how_many_units_they_show() -> None:
     units = pd.DataFrame({"layer": [1] * 64 + [2] * 10, "unit": [*range(64), *range(10)]})
-    runs = [figures.Drawn(0.01, "learned", pd.DataFrame(), units)]
-    assert [figures.panel_label(panel, runs).replace("\n", " ") for panel in PANELS] == [
+    runs = [Drawn(0.01, "learned", pd.DataFrame(), units)]
+    assert [panel_label(panel, runs).replace("\n", " ") for panel in PANELS] == [
         "(1) training accuracy (%) by minibatch",
         "(2) layer 2: mean weight, all 10 units",
         "(3) layer 2: bias, all 10 units",
         "(4) layer 1: mean weight, 10 of 64 units",
         "(5) layer 1: bias, 10 of 64 units",
     ]
-    diverged = [figures.Drawn(0.01, "diverged", pd.DataFrame(), units[:0])]
-    assert figures.panel_label(PANELS[1], diverged) == "(2) output layer:\nmean weight"
+    diverged = [Drawn(0.01, "diverged", pd.DataFrame(), units[:0])]
+    assert panel_label(PANELS[1], diverged) == "(2) output layer:\nmean weight"
 
 
 def test_the_article_s_two_rates_stand_as_it_has_them() -> None:
@@ -84,6 +86,12 @@ def test_the_article_s_two_rates_stand_as_it_has_them() -> None:
     assert as_columns(article)["lr"].tolist() == [0.01, 0.001]
     others = pd.DataFrame({"lr": [0.1, 0.001, 0.01]})
     assert as_columns(others)["lr"].tolist() == [0.001, 0.01, 0.1]
+
+
+def test_of_many_rates_five_are_drawn() -> None:
+    rows = pd.DataFrame({"lr": [float(number) for number in range(9)]})
+    assert figures.shown_rates(rows) == [0, 2, 4, 6, 8]
+    assert figures.shown_rates(rows[:2]) == [0, 1]
 
 
 def test_the_enlarged_scale_suits_the_cells_that_learned() -> None:

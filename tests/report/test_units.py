@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from actscope import tracking
 from actscope.dying import VERDICTS, shares
-from actscope.report import figures, units
+from actscope.report import units, units_figures, units_tables, units_words
 from actscope.report.frames import StudyRuns, choose_runs
 from actscope.report.units import Units
 
@@ -91,7 +91,7 @@ def test_a_share_is_a_mean_over_runs(fates: pd.DataFrame) -> None:
 
 
 def test_an_output_layer_has_no_dead_units_and_nothing_is_nan(fates: pd.DataFrame) -> None:
-    table = units.readable_by_layer(units.by_layer(of(fates[fates["seed"] == 1])))
+    table = units_tables.readable_by_layer(units.by_layer(of(fates[fates["seed"] == 1])))
     assert table["layer"].tolist() == ["1", "2, output"]
     assert table["dead, %"].tolist() == ["25.0", "–"]  # noqa: RUF001 - a dash in a cell is a dash
     assert table["silent since step"].tolist() == ["never", "never"]
@@ -113,7 +113,7 @@ def test_a_flat_line_is_held_against_the_dead_and_the_saturated(fates: pd.DataFr
 
 
 def test_a_proportion_of_nothing_is_undefined_and_says_why(fates: pd.DataFrame) -> None:
-    table = units.readable_confusion(units.confusion(fates))
+    table = units_tables.readable_confusion(units.confusion(fates))
     row = table[(table["layers"] == "output") & (table["lr"] == "all")].iloc[0]
     assert row["precision, %"] == "undefined: no unit is flat"
     assert row["recall, %"] == "undefined: no unit is silent"
@@ -142,7 +142,7 @@ def test_a_swing_is_negative_where_the_line_had_moved_down(fates: pd.DataFrame) 
 
 def test_what_is_seen_is_said_in_words(fates: pd.DataFrame) -> None:
     found = of(fates)
-    ((gone, eye, swing),) = units.in_words(found, units.by_layer(found))
+    ((gone, eye, swing),) = units_words.in_words(found, units.by_layer(found))
     assert gone.startswith(
         "Of layer 1's units there end dead or saturated: 37.5 % with relu at lr = 0.1"
     )
@@ -157,7 +157,7 @@ def test_what_is_seen_is_said_in_words(fates: pd.DataFrame) -> None:
 def test_where_nothing_happens_that_is_said() -> None:
     found = of(pd.DataFrame([unit(0, 0), unit(0, 1)]).assign(is_output=[False, False]))
     layers = units.by_layer(found).assign(is_output=False, saturated_mean=0.0)
-    text = " ".join(next(iter(units.in_words(found, layers))))
+    text = " ".join(next(iter(units_words.in_words(found, layers))))
     assert "No unit of layer 1 ends dead or saturated." in text
     assert "No unit of layer 1 went flat" in text
     assert "nan" not in text
@@ -171,7 +171,7 @@ def test_of_many_rates_it_is_said_where_it_begins(fates: pd.DataFrame) -> None:
         for name, last in (("a", 1.0), ("b", 1.0), ("c", 0.5))
         for lr, share in zip(rates, [0.0, 0.1, 0.5, 0.5, last, last], strict=True)
     )
-    ((text, *_),) = units.in_words(Units(swept, fates, pd.DataFrame(), 0), swept)
+    ((text, *_),) = units_words.in_words(Units(swept, fates, pd.DataFrame(), 0), swept)
     assert "dead or saturated: at 0.02 with a and b; at no rate with c." in text
 
 
@@ -197,22 +197,16 @@ def test_curves_are_averaged_step_by_step() -> None:
     assert curve["high"].tolist() == pytest.approx([0.25 + T_1 * 0.25, 0.5], abs=1e-3)
 
 
-def test_of_many_rates_five_are_drawn() -> None:
-    rows = pd.DataFrame({"lr": [float(number) for number in range(9)]})
-    assert units.shown_rates(rows) == [0, 2, 4, 6, 8]
-    assert units.shown_rates(rows[:2]) == [0, 1]
-
-
 def test_an_output_layer_is_drawn_only_where_it_is_struck(fates: pd.DataFrame) -> None:
     layers = units.by_layer(of(fates))
-    assert units.layers_shown(layers) == [1]
+    assert units_figures.layers_shown(layers) == [1]
     struck = layers.assign(flat_mean=0.1)
-    assert units.layers_shown(struck) == [1, 2]
+    assert units_figures.layers_shown(struck) == [1, 2]
 
 
 def test_verdicts_that_are_unknown_are_not_drawn(fates: pd.DataFrame) -> None:
     layers = units.by_layer(of(fates))
-    ax = figures.plot_unit_shares(layers[layers["is_output"]], ["relu"], Figure().subplots())
+    ax = units_figures.plot_unit_shares(layers[layers["is_output"]], ["relu"], Figure().subplots())
     assert len(ax.containers) == len(VERDICTS) - len(units.HIDDEN_ONLY)
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from actscope.report.accuracy_figures import plot_accuracy, plot_by_rate
 from actscope.report.figures import (
     PANELS_A_ROW,
     STYLES,
@@ -14,8 +15,6 @@ from actscope.report.figures import (
     panel_grid,
     panel_rows,
     panel_title,
-    plot_accuracy,
-    plot_by_rate,
     rate_axis,
     seeds_text,
     style_legend,

@@ -11,12 +11,12 @@ from actscope.report import (
     compare,
     compare_figures,
     explore,
+    figures,
     page,
     sections,
     stats,
     tables,
     templates,
-    units,
 )
 from actscope.report.compare import SIDES, Pair
 from actscope.report.compare_answer import answer, in_lines
@@ -119,7 +119,7 @@ def _by_epoch(
 ) -> Picture:
     rates = [set(cells.loc[cells["study"] == study, "lr"]) for study in studies]
     either = cells[cells["lr"].isin(rates[0] & rates[1] or rates[0] | rates[1])]
-    shown = units.shown_rates(either)
+    shown = figures.shown_rates(either)
     note = "" if len(shown) == cells["lr"].nunique() else f" {RATES_SHOWN}"
     drawn = cells[cells["lr"].isin(shown)]
     return sections.picture(

@@ -11,10 +11,23 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from actscope import tracking
-from actscope.report import edge, figures, frames, stats, units
+from actscope.report import (
+    edge,
+    figures,
+    frames,
+    stats,
+    units,
+    units_figures,
+    units_tables,
+    units_words,
+)
+from actscope.report.accuracy_figures import draw_accuracy, draw_final
 from actscope.report.digests import Findings
+from actscope.report.edge_figures import draw_edge_accuracy, draw_outcome_map
 from actscope.report.frames import StudyRuns, rate_text
+from actscope.report.function_figures import activation_of, draw_functions
 from actscope.report.tables import Table
+from actscope.report.trajectory_figures import Drawn, draw_trajectories
 from actscope.tracking import Store
 
 ARTICLE_RATES = {0.01, 0.001}
@@ -106,7 +119,7 @@ def contents(
         "Each activation function (solid) and its derivative (dashed), for inputs from -4 to 4. "
         "Where the dashed line is broken, the derivative jumps: the function has an edge.",
         f"Curves of {', '.join(activations)} and of their derivatives.",
-        partial(figures.draw_functions, activations),
+        partial(draw_functions, activations),
     )
 
 
@@ -114,7 +127,7 @@ def activations_of(runs: StudyRuns) -> dict[str, Any]:
     """Each different activation among the runs used, by a title that tells them apart."""
     found = {}
     for run_id in runs.used["run_id"]:
-        activation = figures.activation_of(runs.params.loc[run_id].to_dict())
+        activation = activation_of(runs.params.loc[run_id].to_dict())
         arguments = "".join(f"\n{key} = {value}" for key, value in activation.arguments)
         behind = "\nbehind batch norm" if activation.batch_norm else ""
         found[f"{activation.name}{behind}{arguments}"] = activation
@@ -130,7 +143,7 @@ def _final_accuracy(runs: StudyRuns) -> Iterator[Picture]:
             "95 % t-interval above them (black); below, the same on an enlarged scale.",
             f"Final test accuracy by activation, a panel a learning rate, {len(used)} runs; its "
             "numbers are in the table.",
-            partial(figures.draw_final, str(variant), used, _of(variant, runs.cells)),
+            partial(draw_final, str(variant), used, _of(variant, runs.cells)),
         )
 
 
@@ -147,7 +160,7 @@ def _accuracy_by_epoch(runs: StudyRuns, findings: Findings) -> Iterator[Picture]
             "Test accuracy at the end of each epoch: mean over the seeds, with its 95 % t-interval."
             " Runs that diverged are not part of it.",
             "Mean test accuracy by epoch, a line an activation, a panel a learning rate.",
-            figures.draw_accuracy,
+            draw_accuracy,
             partial(data, variant),
         )
 
@@ -175,7 +188,7 @@ def _edge(runs: StudyRuns) -> Iterator[Picture | Prose]:
             "A dash: some failed; a cross: some diverged. The bar: the largest rate that learns.",
             f"Outcome of {len(runs.used)} runs by activation and rate; its numbers are in the "
             "table of outcomes.",
-            partial(figures.draw_outcome_map, str(variant), own, _of(variant, found)),
+            partial(draw_outcome_map, str(variant), own, _of(variant, found)),
         )
         yield picture(
             f"accuracy_by_rate{_number(runs, variant)}",
@@ -184,7 +197,7 @@ def _edge(runs: StudyRuns) -> Iterator[Picture | Prose]:
             "t-interval; grey: the other activations. A cross on the axis: a run diverged there, "
             "and is not in the mean.",
             "Mean final test accuracy over the learning rate, by activation.",
-            partial(figures.draw_edge_accuracy, str(variant), _of(variant, runs.cells)),
+            partial(draw_edge_accuracy, str(variant), _of(variant, runs.cells)),
         )
 
 
@@ -192,11 +205,11 @@ def _units(runs: StudyRuns, findings: Findings) -> Iterator[Picture | Prose]:
     section = "Which units die"
     found = findings.units
     if found.shares.empty:
-        yield Prose(section, [units.NOT_RECORDED], [])
+        yield Prose(section, [units_words.NOT_RECORDED], [])
         return
     layers = units.by_layer(found)
-    said = [text for paragraphs in units.in_words(found, layers) for text in paragraphs]
-    yield Prose(section, [*said, *units.notes(found)], units.tables_of(found, layers))
+    said = [text for paragraphs in units_words.in_words(found, layers) for text in paragraphs]
+    yield Prose(section, [*said, *units_words.notes(found)], units_tables.tables_of(found, layers))
     is_fine = edge.is_fine(runs)
     for variant, own in layers.groupby("variant", sort=False):
         title, number = str(variant), _number(runs, variant)
@@ -204,26 +217,28 @@ def _units(runs: StudyRuns, findings: Findings) -> Iterator[Picture | Prose]:
             f"unit_shares{number}",
             section,
             "Share of the units that end dead, saturated, silent or flat: mean over the runs, with "
-            f"its 95 % t-interval. {'Layer 1 only.' if is_fine else units.LAYERS_SHOWN}",
+            f"its 95 % t-interval. {'Layer 1 only.' if is_fine else units_figures.LAYERS_SHOWN}",
             f"Share of units by verdict, activation and rate{f', {title}' if title else ''}; its "
             "numbers are in the table of units.",
-            partial(figures.draw_unit_shares_by_rate, title, own)
+            partial(units_figures.draw_unit_shares_by_rate, title, own)
             if is_fine
-            else partial(figures.draw_unit_shares, title, own, units.layers_shown(own)),
+            else partial(
+                units_figures.draw_unit_shares, title, own, units_figures.layers_shown(own)
+            ),
         )
     for variant, gone in found.gone.groupby("variant", sort=False):
         if gone["step"].min() == gone["step"].max():  # nothing to follow
             continue
-        shown = units.shown_rates(gone)
+        shown = figures.shown_rates(gone)
         curves = units.gone_curves(gone[gone["lr"].isin(shown)])
         yield picture(
             f"units_gone{_number(runs, variant)}",
             section,
             "When it begins: share of layer 1's units that are dead or saturated at each look at "
             "the probe set, mean over the runs with its 95 % t-interval. "
-            + ("" if len(shown) == gone["lr"].nunique() else units.RATES_SHOWN),
+            + ("" if len(shown) == gone["lr"].nunique() else units_figures.RATES_SHOWN),
             "Share of layer 1's units dead or saturated by minibatch, a line an activation.",
-            partial(figures.draw_gone, str(variant), curves, curves["activation"]),
+            partial(units_figures.draw_gone, str(variant), curves, curves["activation"]),
         )
 
 
@@ -252,11 +267,11 @@ def _trajectories(store: Store, runs: StudyRuns, seed: int) -> Iterator[Picture]
 def _draw_trajectories(
     store: Store, study: str, title: str, rows: Sequence[dict[Any, Any]]
 ) -> Figure:
-    return figures.draw_trajectories(title, [_drawn(store, study, row) for row in rows])
+    return draw_trajectories(title, [_drawn(store, study, row) for row in rows])
 
 
-def _drawn(store: Store, study: str, run: dict[Any, Any]) -> figures.Drawn:
-    return figures.Drawn(
+def _drawn(store: Store, study: str, run: dict[Any, Any]) -> Drawn:
+    return Drawn(
         run["lr"],
         run["outcome"],
         frames.read_run_file(tracking.read_history, store, study, run["run_id"]),
