@@ -240,11 +240,7 @@ class Learns:
     share: Share = 0.8
 
     def judge(self, case: Case) -> Finding:
-        return combine([self._judge_one(name, case) for name in self.activations])
-
-    def _judge_one(self, name: str, case: Case) -> Finding:
-        runs = case.cell(name, self.lr)
-        return _share_found(runs, runs["outcome"] == "learned", f"{name} learned", self.share)
+        return combine([_share_found(case, self, name, learned=True) for name in self.activations])
 
 
 @checked(frozen=True, config=CLOSED)
@@ -256,12 +252,7 @@ class Fails:
     share: Share = 0.8
 
     def judge(self, case: Case) -> Finding:
-        return combine([self._judge_one(name, case) for name in self.activations])
-
-    def _judge_one(self, name: str, case: Case) -> Finding:
-        runs = case.cell(name, self.lr)
-        whom = f"{name} did not learn"
-        return _share_found(runs, runs["outcome"] != "learned", whom, self.share)
+        return combine([_share_found(case, self, name, learned=False) for name in self.activations])
 
 
 @checked(frozen=True, config=CLOSED)
@@ -504,17 +495,20 @@ def _left_out(case: Case, names: Sequence[str], lr: float) -> str:
     return f", without runs that diverged ({', '.join(told)})" if told else ""
 
 
-def _share_found(runs: pd.DataFrame, is_so: "pd.Series[bool]", whom: str, share: float) -> Finding:
-    """Whether at least `share` of the runs are so, with the exact interval of that share.
+def _share_found(case: Case, check: Learns | Fails, name: str, *, learned: bool) -> Finding:
+    """Whether at least `check.share` of the runs learned, or did not; with its exact interval.
 
     The interval is that of Clopper and Pearson (1934), as a share of 1.
     """
-    n, count, ids = len(runs), int(is_so.sum()), tuple(runs["run_id"])
+    runs = case.cell(name, check.lr)
+    n, ids = len(runs), tuple(runs["run_id"])
+    count = int(((runs["outcome"] == "learned") == learned).sum())
     chances = scipy_stats.binomtest(count, n).proportion_ci(stats.CONFIDENCE, method="exact")
+    whom = f"{name} {'learned' if learned else 'did not learn'}"
     numbers = f"{whom}: {count} of {n} (95 % interval {chances.low:.2f} to {chances.high:.2f})"
     if n < FEWEST:
         return Finding(Ruling.INCONCLUSIVE, (numbers,), ids, FEWEST)
-    is_enough = count / n >= share
+    is_enough = count / n >= check.share
     return Finding(Ruling.REPRODUCED if is_enough else Ruling.NOT_REPRODUCED, (numbers,), ids)
 
 
