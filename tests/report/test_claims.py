@@ -54,6 +54,7 @@ def run_row(activation: str, seed: int, final: float, **changes: object) -> dict
         "signature.config": "",
         "signature.data": "",
         "signature.code": "",
+        "pack": None,
         "commit": "c",
         "dirty": "false",
         "activation": activation,

@@ -17,6 +17,8 @@ from actscope.report import compare
 from actscope.report.app import main
 from actscope.report.compare import Pair, differing_settings
 from actscope.report.compare_answer import answer, in_lines
+from actscope.report.compare_figures import draw_by_epoch
+from actscope.report.figures import STYLES
 from actscope.report.frames import StudyRuns, choose_runs
 from actscope.report.stats import NO_PAIR, ONE_PAIR, T
 from actscope.tracking import fetch_artifact
@@ -226,6 +228,26 @@ def test_studies_without_a_cell_in_common_are_told_apart_by_their_best() -> None
 
 
 # --- the report ---------------------------------------------------------------------------------
+
+
+def test_a_study_of_one_epoch_is_drawn_as_a_dot_beside_the_other_s_line() -> None:
+    cells = pd.DataFrame({"activation": ["relu"] * 2, "lr": [0.1, 0.01], "n": 3, "diverged": 0})
+    curves = pd.DataFrame(
+        {
+            "study": ["short", "short", "long"],
+            "activation": "relu",
+            "lr": [0.1, 0.01, 0.01],
+            "epoch": [1, 1, 2],
+            "low": [0.4, 0.5, 0.6],
+            "mean": [0.5, 0.6, 0.7],
+            "high": [0.6, 0.7, 0.8],
+        }
+    )
+    figure = draw_by_epoch("", curves, cells, ["short", "long"])
+    _, alone = figure.axes
+    (drawn,) = alone.containers
+    assert drawn.lines[0].get_ydata().tolist() == [50]
+    assert drawn.lines[0].get_color() == STYLES[0].colour
 
 
 def words(lab: Lab, folder: Path, *studies: str) -> list[str]:

@@ -28,6 +28,7 @@ def row(run_id: str, **changes: object) -> dict[str, object]:
         "signature.config": "",
         "signature.data": "",
         "signature.code": "",
+        "pack": None,
         "commit": "c",
         "dirty": "false",
         "activation": "relu",

@@ -56,11 +56,11 @@ def plot_accuracy(
 ) -> Axes:
     """Mean test accuracy by epoch, a line each of `by`, with its 95 % band where n > 1.
 
-    After a single epoch: a dot an activation, side by side, with its interval.
+    After a single epoch: a dot each, side by side, with its interval.
     """
     names = [name for name in styles if name in set(curves[by])]
     if len(names) > 0 and curves["epoch"].max() == 1:
-        return _plot_single_epoch(curves, styles, ax)
+        return _plot_single_epoch(curves.set_index(by).loc[names], styles, ax)
     opacity = 0.18 if len(names) <= 6 else 0.06  # bands of many lines hide the lines
     for place, name in enumerate(names):
         rows = curves[curves[by] == name]
@@ -81,12 +81,10 @@ def plot_accuracy(
     return ax
 
 
-def _plot_single_epoch(curves: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes) -> Axes:
-    rows = curves.set_index("activation")
-    names = activation_order(rows.index)
-    for name, x in zip(
-        names, 1 + 0.08 * (np.arange(len(names)) - (len(names) - 1) / 2), strict=True
-    ):
+def _plot_single_epoch(rows: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes) -> Axes:
+    """`rows`: one a line, by its name."""
+    places = 1 + 0.08 * (np.arange(len(rows)) - (len(rows) - 1) / 2)
+    for name, x in zip(rows.index, places, strict=True):
         style, mean = styles[name], 100 * rows["mean"][name]
         half = 100 * rows["high"][name] - mean
         ax.errorbar([x], [mean], [half], color=style.colour, marker=style.marker, capsize=2)

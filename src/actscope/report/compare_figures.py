@@ -65,7 +65,7 @@ def draw_by_epoch(
             ax.set_ylabel("test accuracy (%)")
         if (name, lr) in rows[-1]:
             ax.set_xlabel("epoch")
-    style_legend(figure, styles, "mean; band: 95 % t-interval")
+    style_legend(figure, styles, "mean; band, or bar after a single epoch: 95 % t-interval")
     return figure
 
 
