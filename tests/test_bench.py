@@ -124,9 +124,9 @@ def test_costs_of_a_sweep_are_its_own(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_growth_is_measured_part_by_part(tmp_path: Path) -> None:
-    measured = list(growth(3, workers=0, folder=tmp_path))
+    measured = list(growth(10, workers=0, folder=tmp_path))
     assert [row.part for row in measured] == [*COMMANDS, "the look-up alone"]
-    assert all(row.points == 3 and row.wall > 0 for row in measured)
+    assert all(row.points == 10 and row.wall > 0 for row in measured)
 
 
 @pytest.mark.slow
@@ -137,9 +137,9 @@ def test_growth_on_a_server_is_measured_by_the_same_commands() -> None:
         pytest.skip(str(error))
     # Not pytest's own folder, which the user that PostgreSQL runs as may not enter.
     with TemporaryDirectory(prefix="actscope-bench-") as folder:
-        measured = list(growth_on_server(3, workers=0, folder=Path(folder)))
+        measured = list(growth_on_server(10, workers=0, folder=Path(folder)))
     assert [row.part for row in measured] == COMMANDS
-    assert all(row.points == 3 and row.wall > 0 for row in measured)
+    assert all(row.points == 10 and row.wall > 0 for row in measured)
 
 
 def test_a_part_that_is_none_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

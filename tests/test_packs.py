@@ -146,6 +146,15 @@ def test_a_bundle_takes_none_along(server: Server, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("local/**/runs"))
 
 
+def test_a_server_is_asked_for_the_attempts_of_a_stack(server: Server) -> None:
+    experiment_id = tracking.find_experiment(server.store, STUDY).experiment_id
+    everyone = tracking.read_attempts(server.store, experiment_id)
+    points = [attempt for attempt in everyone if not attempt.is_sweep]
+    (stack,) = {attempt.tags["stack"] for attempt in points}
+    assert tracking.read_attempts(server.store, experiment_id, stack) == points
+    assert tracking.read_attempts(server.store, experiment_id, "another") == []
+
+
 def test_what_a_server_does_not_take_is_told_and_no_failure(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -170,6 +170,18 @@ def test_more_runs_than_a_page_are_all_read(
     assert set(tracking.read_runs(store, STUDY)["run_id"]) == ids
 
 
+def test_attempts_of_a_stack_are_those_among_all(settings: Tracking, result: RunResult) -> None:
+    store = tracking.open_store(settings)
+    other = make_point(RELU, lr=0.5)
+    sweep = tracking.begin_sweep(store, STUDY, "s1", [Cell.of(result.point), Cell.of(other)])
+    for point in (result.point, other):
+        tracking.begin_run(store, sweep, point, load_data(point.data), stack=str(point.lr))
+    everyone = tracking.read_attempts(store, sweep.experiment_id)
+    found = tracking.read_attempts(store, sweep.experiment_id, "0.5")
+    assert found == [attempt for attempt in everyone if attempt.name == str(other)]
+    assert len(found) == 1
+
+
 def _open_and_begin(uri: str, sweep_id: str) -> str:
     store = tracking.open_store(Tracking(uri))
     return tracking.begin_sweep(store, STUDY, sweep_id, [Cell.of(make_point())]).experiment_id

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -42,6 +43,11 @@ class Task:
     may_be_taken: bool = False
     device: torch.device = CPU
 
+    @property
+    def id(self) -> str:
+        """Same points, same id."""
+        return sha256("\n".join(self.signatures()).encode()).hexdigest()[:16]
+
     def signatures(self) -> list[str]:
         data = load_data(self.stack[0].data)
         return [signature_of(point, data).whole for point in self.stack]
@@ -78,7 +84,7 @@ def train_and_track(task: Task, on_step: OnStep) -> list[Result]:
     finished = _taken_over(task)
     data = load_data(task.stack[0].data)
     runs = [
-        (point, tracking.begin_run(task.store, task.sweep, point, data, task.device))
+        (point, tracking.begin_run(task.store, task.sweep, point, data, task.device, task.id))
         for point in task.stack
         if point not in finished
     ]
@@ -104,7 +110,7 @@ def _taken_over(task: Task) -> dict[Point, Result]:
     of_point = dict(zip(task.signatures(), task.stack, strict=True))
     finished: dict[Point, Result] = {}
     with tracking.unless_away(task.store):
-        for attempt in tracking.read_attempts(task.store, task.sweep.experiment_id):
+        for attempt in tracking.read_attempts(task.store, task.sweep.experiment_id, task.id):
             point = of_point.get(attempt.signature.whole)
             if point is None or attempt.tags.get("sweep") != task.sweep.id:
                 continue

@@ -37,8 +37,8 @@ def statuses(store: Store) -> list[str]:
 
 def test_what_a_lost_worker_had_open_is_closed_and_what_it_finished_is_kept(task: Task) -> None:
     first, second = trained()[:2]
-    log(task.store, task.sweep, first)
-    begin(task.store, task.sweep, second)
+    log(task.store, task.sweep, first, task.id)
+    begin(task.store, task.sweep, second, task.id)
     results = train_and_track(task, lambda _: None)
     assert [isinstance(result, Done) for result in results] == [True, True]
     assert statuses(task.store) == ["FINISHED", "FINISHED", "KILLED"]

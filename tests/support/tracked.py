@@ -50,12 +50,13 @@ def begin_sweep(
     return tracking.begin_sweep(store, STUDY, sweep_id, [Cell.of(r.point) for r in results], extras)
 
 
-def begin(store: Store, sweep: Sweep, result: RunResult) -> str:
-    return tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
+def begin(store: Store, sweep: Sweep, result: RunResult, stack: str | None = None) -> str:
+    data = load_data(result.point.data)
+    return tracking.begin_run(store, sweep, result.point, data, stack=stack)
 
 
-def log(store: Store, sweep: Sweep, result: RunResult) -> str:
-    run_id = begin(store, sweep, result)
+def log(store: Store, sweep: Sweep, result: RunResult, stack: str | None = None) -> str:
+    run_id = begin(store, sweep, result, stack)
     tracking.finish_run(store, run_id, result)
     return run_id
 

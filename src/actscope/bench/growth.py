@@ -12,9 +12,11 @@ from actscope.bench.timing import spent_by
 from actscope.config import Tracking
 
 STUDY = "growth"
+A_SEED = 10  # points, which are a stack
 TINY = (
-    *("activation=relu", "lr=0.001", "model.hidden=[2]", "train.epochs=1"),
-    *("trajectory.every=epoch", "trajectory.probe_every=epoch", f"study={STUDY}"),
+    *("activation=relu,elu", "lr=0.001,0.002,0.003,0.004,0.005", "model.hidden=[2]"),
+    *("train.epochs=1", "trajectory.every=epoch", "trajectory.probe_every=epoch"),
+    f"study={STUDY}",
 )
 
 
@@ -58,7 +60,7 @@ def growth_on_server(points: int, workers: int, folder: Path) -> Iterator[Growth
 def _by_commands(
     points: int, workers: int, folder: Path, environment: Mapping[str, str]
 ) -> Iterator[Growth]:
-    words = [*TINY, f"seed=range({points})", f"hydra.launcher.workers={workers}"]
+    words = [*TINY, f"seed=range({points // A_SEED})", f"hydra.launcher.workers={workers}"]
     grid = [sys.executable, "-m", "actscope", "-m", *words, f"hydra.sweep.dir={folder}/outputs"]
     report = [sys.executable, "-m", "actscope.report", f"study={STUDY}"]
     for part, command in (

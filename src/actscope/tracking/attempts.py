@@ -11,6 +11,7 @@ from actscope.tracking.reading import search
 from actscope.tracking.store import Store, connected, store_errors
 
 FINAL_ACCURACY = "test/accuracy_final"
+STACK = "actscope.stack"  # tag of a run: which others it was trained with, if it was in a sweep
 
 
 @dataclass(frozen=True)
@@ -45,19 +46,20 @@ class Attempt:
         return Signature(*(self.tags.get(f"signature.{part}", "") for part in parts))
 
 
-def read_attempts(store: Store, experiment_id: str) -> list[Attempt]:
-    """All runs of an experiment, points' and sweeps', oldest first.
+def read_attempts(store: Store, experiment_id: str, stack: str | None = None) -> list[Attempt]:
+    """All runs of an experiment, points' and sweeps', or only those of a stack; oldest first.
 
     A store on this machine is asked by one query over MLflow's own indexes, since its search brings
     all metrics and parameters of every run along: 10,000 runs take a fraction of a second so.
     """
     rows = _from_server if store.folder is None else _from_sqlite
     with store_errors(store):
-        return sorted(rows(store, experiment_id), key=lambda a: (a.started, a.run_id))
+        return sorted(rows(store, experiment_id, stack), key=lambda a: (a.started, a.run_id))
 
 
-def _from_server(store: Store, experiment_id: str) -> Iterator[Attempt]:
-    return map(_attempt, search(store, experiment_id, "tags.`actscope.kind` LIKE '%'"))
+def _from_server(store: Store, experiment_id: str, stack: str | None) -> Iterator[Attempt]:
+    wanted = "tags.`actscope.kind` LIKE '%'" if stack is None else f"tags.`{STACK}` = '{stack}'"
+    return map(_attempt, search(store, experiment_id, wanted))
 
 
 def _attempt(run: Run) -> Attempt:
@@ -75,11 +77,15 @@ def _attempt(run: Run) -> Attempt:
     )
 
 
-def _from_sqlite(store: Store, experiment_id: str) -> Iterator[Attempt]:
+def _from_sqlite(store: Store, experiment_id: str, stack: str | None) -> Iterator[Attempt]:
     wanted = (
         "SELECT run_uuid, name, status, start_time FROM runs "
         "WHERE experiment_id = ? AND lifecycle_stage = 'active'"
     )
+    given = [experiment_id]
+    if stack is not None:
+        wanted += " AND run_uuid IN (SELECT run_uuid FROM tags WHERE key = ? AND value = ?)"
+        given += [STACK, stack]
     tags = (
         f"SELECT run_uuid, substr(key, 10), value FROM tags JOIN ({wanted}) USING (run_uuid) "  # noqa: S608 - fixed words
         "WHERE key LIKE 'actscope.%' AND key != 'actscope.artifacts'"
@@ -90,9 +96,9 @@ def _from_sqlite(store: Store, experiment_id: str) -> Iterator[Attempt]:
     )
     with connected(store) as database:
         tags_of: dict[str, dict[str, str]] = {}
-        for run_id, key, value in database.execute(tags, [experiment_id]):
+        for run_id, key, value in database.execute(tags, given):
             tags_of.setdefault(run_id, {})[key] = value
-        accuracy_of = dict(database.execute(accuracies, [experiment_id, FINAL_ACCURACY]))
-        for run_id, name, status, started in database.execute(wanted, [experiment_id]):
+        accuracy_of = dict(database.execute(accuracies, [*given, FINAL_ACCURACY]))
+        for run_id, name, status, started in database.execute(wanted, given):
             accuracy = accuracy_of.get(run_id, math.nan)
             yield Attempt(run_id, name, status, started, tags_of.get(run_id, {}), accuracy)

@@ -22,6 +22,7 @@ from actscope.dying import shares, unit_fates
 from actscope.errors import StoreError, first_line
 from actscope.history import by_epoch, final_and_best
 from actscope.signature import signature_of
+from actscope.tracking.attempts import STACK
 from actscope.tracking.heartbeat import signs_of_life
 from actscope.tracking.model import save_model
 from actscope.tracking.packs import PACK_TAG
@@ -59,10 +60,21 @@ class Begun:
 
 
 def begin_run(
-    store: Store, sweep: Sweep, point: Point, data: Data, device: torch.device = CPU
+    store: Store,
+    sweep: Sweep,
+    point: Point,
+    data: Data,
+    device: torch.device = CPU,
+    stack: str | None = None,
 ) -> str:
-    """Open a run for one attempt at a point; returns its id, which tells if the store is away."""
+    """Open a run for one attempt at a point; returns its id, which tells if the store is away.
+
+    `stack`: id of the task that it is a part of.
+    """
     parcel_id = uuid.uuid4().hex
+    tags = _first_tags(sweep, point, data, device)
+    if stack is not None:
+        tags[STACK] = stack
     parcel = Parcel(
         id=parcel_id,
         study=point.study,
@@ -70,7 +82,7 @@ def begin_run(
         status="RUNNING",
         started=_now(),
         sweep=sweep.id,
-        tags={**_first_tags(sweep, point, data, device), PARCEL_TAG: parcel_id},
+        tags={**tags, PARCEL_TAG: parcel_id},
         params={key: str(value) for key, value in flat_settings(point).items()},
         inputs=(_input(data),),
     )
@@ -199,7 +211,7 @@ def describe(result: RunResult) -> str:
     return f"{result.point}: {verb}; final test accuracy {result.test_accuracy:.4f}."
 
 
-def _first_tags(sweep: Sweep, point: Point, data: Data, device: torch.device) -> Mapping[str, str]:
+def _first_tags(sweep: Sweep, point: Point, data: Data, device: torch.device) -> dict[str, str]:
     signature = signature_of(point, data)
     if sweep.parent_run_id is None:
         belonging = signs_of_life()
