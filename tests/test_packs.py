@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -149,13 +150,18 @@ def test_a_bundle_takes_none_along(server: Server, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("local/**/runs"))
 
 
-def test_a_server_is_asked_for_the_attempts_of_a_stack(server: Server) -> None:
+def test_a_server_is_asked_for_some_attempts_alone(server: Server) -> None:
     experiment_id = tracking.find_experiment(server.store, STUDY).experiment_id
     everyone = tracking.read_attempts(server.store, experiment_id)
     points = [attempt for attempt in everyone if not attempt.is_sweep]
     (stack,) = {attempt.tags["stack"] for attempt in points}
-    assert tracking.read_attempts(server.store, experiment_id, stack) == points
-    assert tracking.read_attempts(server.store, experiment_id, "another") == []
+
+    def asked(**words: Any) -> list[tracking.Attempt]:
+        return tracking.read_attempts(server.store, experiment_id, **words)
+
+    assert asked(tags={tracking.STACK: stack, "actscope.sweep": "s1"}) == points
+    assert asked(tags={tracking.STACK: "another"}) == []
+    assert asked(is_unfinished=True) == []
 
 
 def test_what_a_server_does_not_take_is_told_and_no_failure(

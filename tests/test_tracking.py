@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -170,16 +171,22 @@ def test_more_runs_than_a_page_are_all_read(
     assert set(tracking.read_runs(store, STUDY)["run_id"]) == ids
 
 
-def test_attempts_of_a_stack_are_those_among_all(settings: Tracking, result: RunResult) -> None:
+def test_some_attempts_are_those_among_all(settings: Tracking, result: RunResult) -> None:
     store = tracking.open_store(settings)
     other = make_point(RELU, lr=0.5)
     sweep = tracking.begin_sweep(store, STUDY, "s1", [Cell.of(result.point), Cell.of(other)])
     for point in (result.point, other):
-        tracking.begin_run(store, sweep, point, load_data(point.data), stack=str(point.lr))
-    everyone = tracking.read_attempts(store, sweep.experiment_id)
-    found = tracking.read_attempts(store, sweep.experiment_id, "0.5")
-    assert found == [attempt for attempt in everyone if attempt.name == str(other)]
-    assert len(found) == 1
+        run_id = tracking.begin_run(store, sweep, point, load_data(point.data), stack=str(point.lr))
+    tracking.finish_run(store, run_id, result)
+
+    def asked(**words: Any) -> list[tracking.Attempt]:
+        return tracking.read_attempts(store, sweep.experiment_id, **words)
+
+    first, second, third = asked()
+    assert asked(tags={tracking.STACK: "0.5", "actscope.sweep": "s1"}) == [third]
+    assert asked(tags={tracking.STACK: "0.5", "actscope.sweep": "another"}) == []
+    assert asked(tags={"actscope.kind": "sweep"}) == [first]
+    assert asked(is_unfinished=True) == [first, second]
 
 
 def _open_and_begin(uri: str, sweep_id: str) -> str:

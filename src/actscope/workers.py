@@ -18,7 +18,7 @@ from actscope.results import Done, Failed, Result, done_before
 from actscope.screen import Progress
 from actscope.signature import signature_of
 from actscope.stacks import Resources, Stack
-from actscope.tracking import Store, Sweep
+from actscope.tracking import STACK, Store, Sweep
 from actscope.train import Histories, RunResult, train_stack
 
 SECONDS_BETWEEN_METRICS = 8.0  # of a run in training: some more go by until its epoch is over
@@ -110,10 +110,9 @@ def _taken_over(task: Task) -> dict[Point, Result]:
     of_point = dict(zip(task.signatures(), task.stack, strict=True))
     finished: dict[Point, Result] = {}
     with tracking.unless_away(task.store):
-        for attempt in tracking.read_attempts(task.store, task.sweep.experiment_id, task.id):
-            point = of_point.get(attempt.signature.whole)
-            if point is None or attempt.tags.get("sweep") != task.sweep.id:
-                continue
+        tags = {"actscope.sweep": task.sweep.id, STACK: task.id}
+        for attempt in tracking.read_attempts(task.store, task.sweep.experiment_id, tags):
+            point = of_point[attempt.signature.whole]
             if attempt.is_finished:
                 finished[point] = done_before(point, attempt)
             elif attempt.is_open:

@@ -10,7 +10,7 @@ os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
 # Else it asks a server for every run that ends, to print its address.
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
-from actscope.tracking.attempts import Attempt, read_attempts
+from actscope.tracking.attempts import STACK, Attempt, read_attempts
 from actscope.tracking.exchange import Arrival, Shipment, find_shipment, pack, take_in
 from actscope.tracking.heartbeat import beating, is_alive
 from actscope.tracking.lost import LOST, close_as_lost, is_open
@@ -83,6 +83,7 @@ from actscope.tracking.writing import (
 
 __all__ = [
     "LOST",
+    "STACK",
     "STORE_ERRORS",
     "TABLES",
     "Address",

@@ -11,7 +11,9 @@ from actscope.tracking.reading import search
 from actscope.tracking.store import Store, connected, store_errors
 
 FINAL_ACCURACY = "test/accuracy_final"
-STACK = "actscope.stack"  # tag of a run: which others it was trained with, if it was in a sweep
+STACK = "actscope.stack"  # tag of a point's run: id of the task that it is a part of
+SWEEPS = {"actscope.kind": "sweep"}  # tags of the runs of sweeps
+EVERYONE: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -46,20 +48,33 @@ class Attempt:
         return Signature(*(self.tags.get(f"signature.{part}", "") for part in parts))
 
 
-def read_attempts(store: Store, experiment_id: str, stack: str | None = None) -> list[Attempt]:
-    """All runs of an experiment, points' and sweeps', or only those of a stack; oldest first.
+def read_attempts(
+    store: Store,
+    experiment_id: str,
+    tags: Mapping[str, str] = EVERYONE,
+    *,
+    is_unfinished: bool = False,
+) -> list[Attempt]:
+    """All runs of an experiment, points' and sweeps', or those that have these tags; oldest first.
 
+    `is_unfinished`: without those that are FINISHED.
     A store on this machine is asked by one query over MLflow's own indexes, since its search brings
     all metrics and parameters of every run along: 10,000 runs take a fraction of a second so.
     """
     rows = _from_server if store.folder is None else _from_sqlite
     with store_errors(store):
-        return sorted(rows(store, experiment_id, stack), key=lambda a: (a.started, a.run_id))
+        found = rows(store, experiment_id, tags, is_unfinished)
+        return sorted(found, key=lambda a: (a.started, a.run_id))
 
 
-def _from_server(store: Store, experiment_id: str, stack: str | None) -> Iterator[Attempt]:
-    wanted = "tags.`actscope.kind` LIKE '%'" if stack is None else f"tags.`{STACK}` = '{stack}'"
-    return map(_attempt, search(store, experiment_id, wanted))
+def _from_server(
+    store: Store, experiment_id: str, tags: Mapping[str, str], is_unfinished: bool
+) -> Iterator[Attempt]:
+    wanted = ["tags.`actscope.kind` LIKE '%'"]
+    wanted += [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
+    if is_unfinished:
+        wanted.append("attributes.status != 'FINISHED'")
+    return map(_attempt, search(store, experiment_id, " and ".join(wanted)))
 
 
 def _attempt(run: Run) -> Attempt:
@@ -77,16 +92,20 @@ def _attempt(run: Run) -> Attempt:
     )
 
 
-def _from_sqlite(store: Store, experiment_id: str, stack: str | None) -> Iterator[Attempt]:
+def _from_sqlite(
+    store: Store, experiment_id: str, tags: Mapping[str, str], is_unfinished: bool
+) -> Iterator[Attempt]:
     wanted = (
         "SELECT run_uuid, name, status, start_time FROM runs "
         "WHERE experiment_id = ? AND lifecycle_stage = 'active'"
     )
     given = [experiment_id]
-    if stack is not None:
+    for tag in tags.items():
         wanted += " AND run_uuid IN (SELECT run_uuid FROM tags WHERE key = ? AND value = ?)"
-        given += [STACK, stack]
-    tags = (
+        given += tag
+    if is_unfinished:
+        wanted += " AND status != 'FINISHED'"
+    all_tags = (
         f"SELECT run_uuid, substr(key, 10), value FROM tags JOIN ({wanted}) USING (run_uuid) "  # noqa: S608 - fixed words
         "WHERE key LIKE 'actscope.%' AND key != 'actscope.artifacts'"
     )
@@ -96,7 +115,7 @@ def _from_sqlite(store: Store, experiment_id: str, stack: str | None) -> Iterato
     )
     with connected(store) as database:
         tags_of: dict[str, dict[str, str]] = {}
-        for run_id, key, value in database.execute(tags, given):
+        for run_id, key, value in database.execute(all_tags, given):
             tags_of.setdefault(run_id, {})[key] = value
         accuracy_of = dict(database.execute(accuracies, [*given, FINAL_ACCURACY]))
         for run_id, name, status, started in database.execute(wanted, given):

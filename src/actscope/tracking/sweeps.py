@@ -17,7 +17,7 @@ from actscope.data import load_data
 from actscope.device import CPU, name_of
 from actscope.project import git_state
 from actscope.signature import Signature, signature_of
-from actscope.tracking.attempts import Attempt, read_attempts
+from actscope.tracking.attempts import SWEEPS, Attempt, read_attempts
 from actscope.tracking.heartbeat import is_alive, signs_of_life
 from actscope.tracking.lost import LOST, close, close_second_ones
 from actscope.tracking.notes import NOTE, about_sweep, study_tags
@@ -85,7 +85,7 @@ def begin_sweep(
     )
     run_id = run.info.run_id
     store.client.log_text(run_id, "\n".join(cell.to_json() for cell in grid), GRID)
-    taken = [_ticket(attempt) for attempt in read_attempts(store, experiment_id)]
+    taken = [_ticket(attempt) for attempt in read_attempts(store, experiment_id, SWEEPS)]
     store.client.set_tag(run_id, "actscope.ticket", str(1 + max(taken)))
     return Sweep(sweep_id, study, experiment_id, run_id, extras)
 
@@ -102,8 +102,8 @@ def end_sweep(store: Store, sweep: Sweep, status: str) -> None:
     """Close the parent run, and as KILLED what a lost worker or an interrupt left open under it."""
     own = [
         attempt
-        for attempt in read_attempts(store, sweep.experiment_id)
-        if attempt.tags.get("sweep") == sweep.id and attempt.run_id != sweep.parent_run_id
+        for attempt in read_attempts(store, sweep.experiment_id, {"actscope.sweep": sweep.id})
+        if attempt.run_id != sweep.parent_run_id
     ]
     for attempt in own:
         if attempt.is_open:
@@ -115,7 +115,7 @@ def end_sweep(store: Store, sweep: Sweep, status: str) -> None:
 
 def close_abandoned(store: Store, experiment_id: str) -> list[Attempt]:
     """Close as KILLED the runs whose process died without closing them, and tell which."""
-    abandoned = find_abandoned(read_attempts(store, experiment_id))
+    abandoned = find_abandoned(read_attempts(store, experiment_id, is_unfinished=True))
     for attempt in abandoned:
         close(store, attempt.run_id, "its process died without closing it")
     return abandoned
@@ -149,7 +149,7 @@ def claimed_elsewhere(store: Store, sweep: Sweep) -> dict[str, Attempt]:
     Waits for sweeps that are drawing their ticket.
     """
     while True:
-        attempts = read_attempts(store, sweep.experiment_id)
+        attempts = read_attempts(store, sweep.experiment_id, SWEEPS)
         others = [a for a in living_sweeps(attempts).values() if a.run_id != sweep.parent_run_id]
         if all("ticket" in other.tags for other in others):
             break
