@@ -70,8 +70,9 @@ server: $(STAMP)  ## serve runs to a team: MLflow over PostgreSQL, with users (d
 bench: $(STAMP)  ## measure run-steps, sweeps and growth on this machine: docs/performance.md
 	$(BIN)/python -m actscope.bench $(call quoted,$(ARGS))
 
+# By file: the tests of a file share what takes long to make.
 test: $(STAMP)  ## run the tests
-	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow' $(call quoted,$(ARGS))
+	$(BIN)/python -m pytest -n auto --dist loadfile -m 'not slow' $(call quoted,$(ARGS))
 
 test-faults: $(STAMP)  ## kill, starve and interrupt sweeps, slowly: docs/reliability.md
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow $(call quoted,$(ARGS))

@@ -3,6 +3,8 @@
 import os
 import socket
 import sys
+from collections.abc import Sequence
+from functools import partial
 
 from actscope import tracking
 from actscope.command import OneLineParser, exit_code
@@ -16,11 +18,16 @@ SERVER_SETTINGS = {
 }
 
 
-def serve() -> int:
+def main(words: Sequence[str] | None = None) -> int:
+    """Do what the command line asks; the exit code."""
+    return exit_code(partial(serve, words))
+
+
+def serve(words: Sequence[str] | None) -> int:
     """Print where to look, then become MLflow's server."""
     parser = OneLineParser(prog="python -m actscope.ui", description=__doc__)
     parser.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default 5000)")
-    port = parser.parse_args().port
+    port = parser.parse_args(words).port
     settings = parse(Tracking, {"uri": os.environ.get("MLFLOW_TRACKING_URI")}, "tracking")
     command = server_command(tracking.locate_store(settings), port)
     store = tracking.open_store(settings, to_write=False)
@@ -65,4 +72,4 @@ def check_port(host: str, port: int, advice: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code(serve))
+    sys.exit(main())

@@ -77,6 +77,7 @@ def refusal(running: DaskCluster, store: Store) -> str:
     return str(refused.value)
 
 
+@pytest.mark.slow
 def test_a_sweep_has_the_numbers_of_a_local_one(
     pair: DaskCluster, store: Store, tmp_path: Path
 ) -> None:

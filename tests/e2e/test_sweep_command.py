@@ -39,6 +39,7 @@ def test_a_grid_becomes_runs_a_table_and_a_folder(
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_one_point_alone(actscope: Run, store_uri: str) -> None:
     done = actscope("activation=elu", "seed=0", *SMALL)
     assert done.returncode == 0, done.stderr
@@ -73,6 +74,7 @@ def test_other_launchers_train_the_same_points_to_the_same_numbers(
             pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
 
 
+@pytest.mark.slow
 def test_points_written_twice_are_trained_once_and_named(actscope: Run, store_uri: str) -> None:
     done = actscope("-m", "activation=relu", "lr=0.1,1e-1", "seed=0", HERE, *SMALL)
     assert done.returncode == 0, done.stderr

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from actscope import ui
 from tests.e2e.conftest import Run
 from tests.support.network import fetch, free_port, wait_until_up
 
@@ -56,19 +57,20 @@ def test_the_store_is_served_with_runs_and_artifacts(served: str, tmp_path: Path
     assert b"<html" in fetch(served)
 
 
-def test_a_taken_port_is_one_line(actscope: Run) -> None:
+def test_a_taken_port_is_one_line(
+    store_uri: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        done = actscope("--port", str(taken.getsockname()[1]), module="actscope.ui")
-    assert done.returncode == 1
-    assert "cannot be used" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+        assert ui.main(["--port", str(taken.getsockname()[1])]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "cannot be used" in line
 
 
-def test_a_wrong_word_is_one_line(actscope: Run) -> None:
-    done = actscope("--port", "abc", module="actscope.ui")
-    assert done.returncode == 2
-    assert done.stderr == (
+def test_a_wrong_word_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ui.main(["--port", "abc"]) == 2
+    assert capsys.readouterr().err == (
         "actscope: argument --port: invalid int value: 'abc'; see python -m actscope.ui --help\n"
     )

@@ -279,6 +279,7 @@ def test_it_has_its_page_tables_figures_and_manifest(report: Path) -> None:
     assert [len(own["runs"]) for own in manifest["studies"]] == [8, 8]
 
 
+@pytest.mark.slow
 def test_the_same_runs_give_the_same_bytes_in_other_processes(
     lab: Lab, report: Path, tmp_path: Path
 ) -> None:
