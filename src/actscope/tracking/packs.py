@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Generic, NamedTuple, TypeVar
@@ -130,9 +131,11 @@ def _log_pack(store: Store, sweep_run_id: str, results: Mapping[str, RunResult])
 
 
 def _write(table: str, results: Mapping[str, RunResult], path: Path) -> None:
-    rows = [_with_id(run_id, getattr(result, table)) for run_id, result in results.items()]
-    with parquet.ParquetWriter(path, rows[0].schema, compression="zstd") as file:
-        for of_run in rows:
+    # One by one: the trajectories of a whole stack may not fit into memory a second time.
+    rows = (_with_id(run_id, getattr(result, table)) for run_id, result in results.items())
+    first = next(rows)
+    with parquet.ParquetWriter(path, first.schema, compression="zstd") as file:
+        for of_run in chain([first], rows):
             file.write_table(of_run, row_group_size=max(1, len(of_run)))
 
 
