@@ -91,6 +91,7 @@ def test_a_new_activation_is_one_file(actscope: Run, store_uri: str, tmp_path: P
     assert finished(store_uri)["name"].tolist() == ["softsign lr=0.01 seed=0"]
 
 
+@pytest.mark.slow
 def test_a_failed_point_is_named_and_the_exit_code_tells(actscope: Run, store_uri: str) -> None:
     raising = "activation.function._target_=tests.support.raising.RaisesInTraining"
     done = actscope("-m", "activation=relu", raising, "lr=0.001", "seed=0,1", HERE, *SMALL)
