@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -43,12 +44,13 @@ class Task:
     may_be_taken: bool = False
     device: torch.device = CPU
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Same points, same id."""
-        return sha256("\n".join(self.signatures()).encode()).hexdigest()[:16]
+        return sha256("\n".join(self.signatures).encode()).hexdigest()[:16]
 
-    def signatures(self) -> list[str]:
+    @cached_property
+    def signatures(self) -> Sequence[str]:
         data = load_data(self.stack[0].data)
         return [signature_of(point, data).whole for point in self.stack]
 
@@ -56,7 +58,7 @@ class Task:
         if self.checkpoint_minutes is None:
             return None
         folder = checkpoint_folder(self.store, self.sweep.study)
-        return Checkpoint(folder, self.signatures(), self.checkpoint_minutes * 60)
+        return Checkpoint(folder, self.signatures, self.checkpoint_minutes * 60)
 
 
 def checkpoint_folder(store: Store, study: str) -> Path:
@@ -107,7 +109,7 @@ def train_and_track(task: Task, on_step: OnStep) -> list[Result]:
 
 def _taken_over(task: Task) -> dict[Point, Result]:
     """What a worker that was lost has finished of this stack; what it had open is closed."""
-    of_point = dict(zip(task.signatures(), task.stack, strict=True))
+    of_point = dict(zip(task.signatures, task.stack, strict=True))
     finished: dict[Point, Result] = {}
     with tracking.unless_away(task.store):
         tags = {"actscope.sweep": task.sweep.id, STACK: task.id}

@@ -314,71 +314,71 @@ def read_on(process: "subprocess.Popen[str]") -> str:
     return process.stdout.readline()
 
 
-def other_version(project: Path, folder: Path) -> Path:
+@pytest.fixture
+def other(project: Path, tmp_path: Path) -> Path:
     """A project with other training code."""
-    other = folder / "other"
-    shutil.copytree(project, other)
-    path = other / "src" / "actscope" / "optimiser.py"
+    shutil.copytree(project, tmp_path / "other")
+    path = tmp_path / "other" / "src" / "actscope" / "optimiser.py"
     path.write_text(path.read_text() + "\n# other\n")
-    return other
+    return tmp_path / "other"
+
+
+Begun = tuple[DaskCluster, "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def on_a_fit_worker(start: Start, store: Store, project: Path, tmp_path: Path) -> Iterator[Begun]:
+    """A cluster with a worker, and a sweep that has begun on it."""
+    with dask_cluster(tmp_path / "dask", project=project) as running:
+        running.start_worker("fit")
+        running.wait_for_workers(1)
+        yield running, start(store, "seed=range(6)", f"hydra.launcher.scheduler={running.address}")
 
 
 @pytest.mark.slow
 def test_a_late_worker_that_cannot_train_costs_no_point(
-    start: Start, store: Store, project: Path, tmp_path: Path
+    other: Path, on_a_fit_worker: Begun, store: Store, tmp_path: Path
 ) -> None:
-    other = other_version(project, tmp_path)
-    with dask_cluster(tmp_path / "dask", project=project) as running:
-        running.start_worker("fit")
-        running.wait_for_workers(1)
-        process = start(store, "seed=range(6)", f"hydra.launcher.scheduler={running.address}")
-        wait_for(lambda: count(store, "FINISHED") >= 1)
-        running.start_worker("unfit", project=other)
-        said, _ = process.communicate(timeout=180)
-        assert process.returncode == 0, said
-        assert "has other training code" in said
+    running, process = on_a_fit_worker
+    wait_for(lambda: count(store, "FINISHED") >= 1)
+    running.start_worker("unfit", project=other)
+    said, _ = process.communicate(timeout=180)
+    assert process.returncode == 0, said
+    assert "has other training code" in said
     assert_each_seed_finished_once(store, range(6), tmp_path)
 
 
 @pytest.mark.slow
 def test_stacks_for_a_worker_that_is_lost_go_to_a_later_one(
-    start: Start, store: Store, project: Path, tmp_path: Path
+    other: Path, on_a_fit_worker: Begun, store: Store, tmp_path: Path
 ) -> None:
     """They were for that one only, because the other that was there could not train them."""
-    other = other_version(project, tmp_path)
-    with dask_cluster(tmp_path / "dask", project=project) as running:
-        running.start_worker("fit")
-        running.wait_for_workers(1)
-        process = start(store, "seed=range(6)", f"hydra.launcher.scheduler={running.address}")
-        wait_for(lambda: is_training(store))
-        running.freeze("fit")  # so that it has not trained them all by then
-        running.start_worker("unfit", project=other)
-        wait_for(lambda: "has other training code" in read_on(process))
-        running.start_worker("later")
-        running.wait_for_workers(3)
-        running.kill("fit")
-        said, _ = process.communicate(timeout=120)
-        assert process.returncode == 0, said
+    running, process = on_a_fit_worker
+    wait_for(lambda: is_training(store))
+    running.freeze("fit")  # so that it has not trained them all by then
+    running.start_worker("unfit", project=other)
+    wait_for(lambda: "has other training code" in read_on(process))
+    running.start_worker("later")
+    running.wait_for_workers(3)
+    running.kill("fit")
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, said
     assert_each_seed_finished_once(store, range(6), tmp_path)
 
 
 @pytest.mark.slow
 def test_stacks_that_no_worker_can_train_wait_for_one_that_can(
-    start: Start, store: Store, project: Path, tmp_path: Path
+    other: Path, on_a_fit_worker: Begun, store: Store, tmp_path: Path
 ) -> None:
     """They were for any, when the only one that could train them was lost to one that cannot."""
-    other = other_version(project, tmp_path)
-    with dask_cluster(tmp_path / "dask", project=project) as running:
-        running.start_worker("fit")
-        running.wait_for_workers(1)
-        process = start(store, "seed=range(6)", f"hydra.launcher.scheduler={running.address}")
-        wait_for(lambda: is_training(store))
-        running.kill("fit")
-        running.start_worker("unfit", project=other)
-        wait_for(lambda: "has other training code" in read_on(process))
-        running.start_worker("later")
-        said, _ = process.communicate(timeout=120)
-        assert process.returncode == 0, said
+    running, process = on_a_fit_worker
+    wait_for(lambda: is_training(store))
+    running.kill("fit")
+    running.start_worker("unfit", project=other)
+    wait_for(lambda: "has other training code" in read_on(process))
+    running.start_worker("later")
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, said
     assert_each_seed_finished_once(store, range(6), tmp_path)
 
 
