@@ -1,12 +1,15 @@
 """Stacks -> training -> tracked runs, in this process or on worker processes."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from actscope import tracking
@@ -131,14 +134,15 @@ def _train_surviving(
     """Train and log; where that raises, in halves: a run's numbers do not depend on its stack."""
     points = [point for point, _ in runs]
     try:
-        results = train_stack(
-            points,
-            load_data(points[0].data),
-            device=task.device,
-            on_step=lambda step: on_step(step * len(points)),
-            on_epoch=_shown_live(task.store, [run_id for _, run_id in runs]),
-            checkpoint=checkpoint,
-        )
+        with _shown_live(task.store, [run_id for _, run_id in runs]) as on_epoch:
+            results = train_stack(
+                points,
+                load_data(points[0].data),
+                device=task.device,
+                on_step=lambda step: on_step(step * len(points)),
+                on_epoch=on_epoch,
+                checkpoint=checkpoint,
+            )
     except Exception as error:  # noqa: BLE001 - what a point raises is its own, not its neighbours'
         if len(runs) == 1:
             return [_failed(task, *runs[0], error)]
@@ -153,18 +157,32 @@ def _train_surviving(
     return [_logged(task, run_id, result, packs.get(run_id)) for run_id, result in by_run.items()]
 
 
-def _shown_live(store: Store, run_ids: Sequence[str]) -> Callable[[Histories], None]:
-    """What tells the store from time to time how far a stack's runs are."""
+@contextmanager
+def _shown_live(store: Store, run_ids: Sequence[str]) -> Iterator[Callable[[Histories], None]]:
+    """What tells the store from time to time how far a stack's runs are.
+
+    A thread writes, so that the training does not wait for a server; what it is still writing when
+    the training ends is waited for.
+    """
     last = time.monotonic()
+    writing: Future[None] = Future()
+    writing.set_result(None)
 
     def show(histories: Histories) -> None:
-        nonlocal last
-        if time.monotonic() - last >= SECONDS_BETWEEN_METRICS:
-            for run_id, history in zip(run_ids, histories(), strict=True):
-                tracking.show_progress(store, run_id, history)
+        nonlocal last, writing
+        if time.monotonic() - last >= SECONDS_BETWEEN_METRICS and writing.done():
+            writing.result()
             last = time.monotonic()
+            writing = writer.submit(_show, store, dict(zip(run_ids, histories(), strict=True)))
 
-    return show
+    with ThreadPoolExecutor(1, "shown-live") as writer:
+        yield show
+        writing.result()
+
+
+def _show(store: Store, histories: Mapping[str, pd.DataFrame]) -> None:
+    for run_id, history in histories.items():
+        tracking.show_progress(store, run_id, history)
 
 
 def _logged(task: Task, run_id: str, result: RunResult, pack: str | None) -> Result:
