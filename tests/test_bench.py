@@ -138,8 +138,10 @@ def test_growth_on_a_server_is_measured_by_the_same_commands() -> None:
     # Not pytest's own folder, which the user that PostgreSQL runs as may not enter.
     with TemporaryDirectory(prefix="actscope-bench-") as folder:
         measured = list(growth_on_server(10, workers=0, folder=Path(folder)))
-    assert [row.part for row in measured] == COMMANDS
+    showing = ["show a stack in training", "show a stack in training, CPU"]
+    assert [row.part for row in measured] == [*COMMANDS, *showing]
     assert all(row.points == 10 and row.wall > 0 for row in measured)
+    assert measured[-1].wall <= measured[-2].wall
 
 
 def test_a_part_that_is_none_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actscope import tracking
+from actscope.bench.sweeps import points_in, showing_costs
 from actscope.bench.team import team_server
 from actscope.bench.timing import spent_by
 from actscope.config import Tracking
+from actscope.data import load_data
+from actscope.stacks import Resources, make_stacks
+from actscope.train import train_stack
 
 STUDY = "growth"
 A_SEED = 10  # points, which are a stack
@@ -26,7 +30,7 @@ class Growth:
 
     part: str
     points: int
-    wall: float  # s
+    wall: float  # s; CPU time of this process where the part says so
     peak: int  # bytes, of the largest process
 
 
@@ -49,12 +53,26 @@ def growth(points: int, workers: int, folder: Path) -> Iterator[Growth]:
 def growth_on_server(points: int, workers: int, folder: Path) -> Iterator[Growth]:
     """The same with a team's tracking server in the place of a store on this machine.
 
+    And what it takes to show the runs of a stack in training.
+
     Raises:
         BenchError: a command failed, or the server does not start.
 
     """
     with team_server(folder / "server") as environment:
         yield from _by_commands(points, workers, folder, environment)
+        stack = make_stacks(points_in(folder / "outputs"), Resources(workers, A_SEED))[0]
+        results = train_stack(stack, load_data(stack[0].data))
+        showing = showing_costs(stack, results, tracking.locate_store(_with_password(environment)))
+        yield Growth("show a stack in training", len(stack), showing.wall, 0)
+        yield Growth("show a stack in training, CPU", len(stack), showing.cpu, 0)
+
+
+def _with_password(environment: Mapping[str, str]) -> Tracking:
+    """A server's address by which this process is let in."""
+    user, password = (environment[f"MLFLOW_TRACKING_{name}"] for name in ("USERNAME", "PASSWORD"))
+    scheme, host = environment["MLFLOW_TRACKING_URI"].split("//")
+    return Tracking(f"{scheme}//{user}:{password}@{host}")
 
 
 def _by_commands(

@@ -2,15 +2,14 @@
 
 import json
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from omegaconf import OmegaConf
 
 from actscope import tracking
-from actscope.bench.timing import Spent, spent_by
+from actscope.bench.timing import Spent, Took, spent_by, timed
 from actscope.config import Point, Tracking, parse_point
 from actscope.data import load_data
 from actscope.stacks import Resources, Stack, make_stacks
@@ -59,13 +58,13 @@ def costs_of(study: str, words: Sequence[str], workers: int, folder: Path) -> Co
     grid = ["-m", "actscope", "-m", *words]
     planning = _spent(folder / "planned", *grid, "sweep.dry_run=true")
     sweep = _spent(folder / "swept", *grid)
-    points = _points(folder / "swept")
+    points = points_in(folder / "swept" / "outputs")
     stack = make_stacks(points, Resources(workers, stack_size=20))[0]
     share = len(points) / len(stack)
     bare, whole, results = _train(stack)
     store = tracking.open_store(_store(folder / "tracked"))  # made before: once, not once a run
-    logging = _cpu(lambda: _track(stack, results, store))
-    showing = _showing(stack, results, store)
+    logging = timed(lambda: _track(stack, results, store)).cpu
+    showing = showing_costs(stack, results, store)
     parts = {
         "starting": planning.cpu,
         "training": share * bare,
@@ -85,7 +84,7 @@ def costs_of(study: str, words: Sequence[str], workers: int, folder: Path) -> Co
         rest=max(sweep.cpu - sum(parts.values()), 0.0),
         report=reporting.cpu,
         report_wall=reporting.wall,
-        shown=showing / SECONDS_BETWEEN_METRICS,
+        shown=showing.cpu / SECONDS_BETWEEN_METRICS,
         **parts,
     )
 
@@ -101,8 +100,9 @@ def _store(folder: Path) -> Tracking:
     return Tracking(f"sqlite:///{folder}/mlruns/mlflow.db")
 
 
-def _points(folder: Path) -> list[Point]:
-    lines = (folder / "outputs" / "points.jsonl").read_text().splitlines()
+def points_in(folder: Path) -> list[Point]:
+    """Those that a sweep has listed in its folder."""
+    lines = (folder / "points.jsonl").read_text().splitlines()
     return [parse_point(OmegaConf.create(json.loads(line)["config"])) for line in lines]
 
 
@@ -116,11 +116,11 @@ def _train(stack: Stack) -> tuple[float, float, list[RunResult]]:
     """CPU seconds of a stack without recording steps and as it is, and what comes of it."""
     data = load_data(stack[0].data)
     results: list[RunResult] = []
-    whole = _cpu(lambda: results.extend(train_stack(stack, data)))
+    whole = timed(lambda: results.extend(train_stack(stack, data))).cpu
     if stack[0].trajectory.every == "epoch":
         return whole, whole, results
     unrecorded = [replace(p, trajectory=replace(p.trajectory, every="epoch")) for p in stack]
-    return _cpu(lambda: train_stack(unrecorded, data)), whole, results
+    return timed(lambda: train_stack(unrecorded, data)).cpu, whole, results
 
 
 def _track(stack: Stack, results: Sequence[RunResult], store: Store) -> None:
@@ -130,8 +130,8 @@ def _track(stack: Stack, results: Sequence[RunResult], store: Store) -> None:
     tracking.end_sweep(store, sweep, "FINISHED")
 
 
-def _showing(stack: Stack, results: Sequence[RunResult], store: Store) -> float:
-    """CPU seconds of showing a stack's runs once more, when all epochs but the last were shown."""
+def showing_costs(stack: Stack, results: Sequence[RunResult], store: Store) -> Took:
+    """What showing a stack's runs once more takes, when all epochs but the last were shown."""
     sweep = _begin_sweep(stack, store)
     histories = {_begin_run(sweep, result, store): result.history for result in results}
     for run_id, history in histories.items():
@@ -142,9 +142,9 @@ def _showing(stack: Stack, results: Sequence[RunResult], store: Store) -> float:
         for run_id, history in histories.items():
             tracking.show_progress(store, run_id, history)
 
-    seconds = _cpu(show)
+    took = timed(show)
     tracking.end_sweep(store, sweep, "KILLED")
-    return seconds
+    return took
 
 
 def _begin_sweep(stack: Stack, store: Store) -> Sweep:
@@ -153,9 +153,3 @@ def _begin_sweep(stack: Stack, store: Store) -> Sweep:
 
 def _begin_run(sweep: Sweep, result: RunResult, store: Store) -> str:
     return tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
-
-
-def _cpu(work: Callable[[], object]) -> float:
-    start = time.process_time()
-    work()
-    return time.process_time() - start

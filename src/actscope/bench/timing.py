@@ -43,6 +43,20 @@ def spread(rounds: pd.DataFrame) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
+class Took:
+    """What some work in this process took."""
+
+    wall: float  # s
+    cpu: float  # s
+
+
+def timed(work: Callable[[], object]) -> Took:
+    start, cpu = time.monotonic(), time.process_time()
+    work()
+    return Took(time.monotonic() - start, time.process_time() - cpu)
+
+
+@dataclass(frozen=True)
 class Spent:
     """What a command and all its processes took."""
 
