@@ -68,7 +68,7 @@ def engine_logits(result: RunResult) -> np.ndarray:
         value = result.state[name.partition("@")[0]]
         tensor.copy_((value.T if value.ndim == 2 else value).reshape(tensor.shape))
     with torch.no_grad():
-        logits, _ = network.forward(data.test_x, training=False)
+        logits = network.forward(data.test_x, training=False).logits
     return logits[0].numpy()
 
 

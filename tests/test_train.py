@@ -45,10 +45,16 @@ def reduction(request):
     return request.param
 
 
+@pytest.fixture(scope="module", params=[(0.0, 0.0), (0.9, 0.01)], ids=["plain", "momentum"])
+def momentum_and_decay(request):
+    return request.param
+
+
 @pytest.fixture(scope="module", params=[(16,), (12, 10, 8)], ids=["one_layer", "three_layers"])
-def trained(compose, request, reduction):
+def trained(compose, request, reduction, momentum_and_decay):
     """A stack of every shipped function, with batch normalisation and without."""
     functions = {name: parse_point(compose(f"activation={name}")).activation for name in SHIPPED}
+    momentum, decay = momentum_and_decay
     points = {
         (name, batch_norm): make_point(
             replace(function, batch_norm=batch_norm),
@@ -57,8 +63,8 @@ def trained(compose, request, reduction):
             hidden=request.param,
             epochs=10,
             reduction=reduction,
-            momentum=0.9,
-            weight_decay=0.01,
+            momentum=momentum,
+            weight_decay=decay,
         )
         for name, function in functions.items()
         for batch_norm in (False, True)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from actscope.train import RunResult, train_stack
-from actscope.trajectory import TRAJECTORY, active, thinned_series, unit_frame
+from actscope.trajectory import TRAJECTORY, active, product_lengths, thinned_series, unit_frame
 from tests.support.making import BN_RELU, RELU, SIGMOID, TANH, make_data, make_point
 from tests.support.reference import train_reference
 
@@ -30,10 +30,15 @@ def train_alone(**settings) -> RunResult:
     return train_stack([make_point(**settings)], DATA)[0]
 
 
+@pytest.fixture(scope="module", params=[(0.0, 0.0), (0.9, 0.01)], ids=["plain", "momentum"])
+def momentum_and_decay(request):
+    return dict(zip(("momentum", "weight_decay"), request.param, strict=True))
+
+
 @pytest.fixture(scope="module", params=[RELU, BN_RELU], ids=["relu", "bn_relu"])
-def recorded(request):
-    """A run and its reference, with momentum, in float64."""
-    point = make_point(request.param, lr=0.003, hidden=(6, 4), momentum=0.9, weight_decay=0.01)
+def recorded(request, momentum_and_decay):
+    """A run and its reference, in float64."""
+    point = make_point(request.param, lr=0.003, hidden=(6, 4), **momentum_and_decay)
     result = train_stack([point], DATA, dtype=torch.float64)[0]
     return result.trajectory, train_reference(point, nn.ReLU, DATA)
 
@@ -67,6 +72,25 @@ def test_update_norm_is_the_length_of_the_change_of_a_units_incoming_weights(rec
     np.testing.assert_allclose(
         of_layer(trajectory, layer, "update_norm"), torch.stack(lengths), rtol=1e-6, atol=1e-9
     )
+
+
+@pytest.mark.parametrize("sharing", [1, 3], ids=["shared", "own"])
+@pytest.mark.parametrize("inputs", [4, 30], ids=["fewer_inputs", "more_inputs"])
+def test_lengths_of_a_product_need_no_product(sharing, inputs):
+    rng = torch.Generator().manual_seed(0)
+    x = torch.rand(sharing, 20, inputs, generator=rng)
+    deltas = torch.randn(3, 20, 5, generator=rng)
+    deltas[1, :, 2] = 0
+    expected = (x.mT @ deltas).norm(dim=1)
+    torch.testing.assert_close(product_lengths(x, deltas), expected)
+    assert product_lengths(x, deltas)[1, 2] == 0
+    torch.testing.assert_close(product_lengths(x, 1e25 * deltas), 1e25 * expected)
+
+
+def test_a_length_whose_square_is_negative_by_rounding_is_zero():
+    x = torch.rand(1, 2, 40, generator=torch.Generator().manual_seed(0))
+    x[0, 1] = x[0, 0] * (1 + 1e-7)  # two examples that cancel but for last bits
+    assert product_lengths(x, torch.tensor([[[1.0], [-1.0]]])) == 0
 
 
 @pytest.mark.parametrize("layer", [1, 2])

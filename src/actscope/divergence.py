@@ -21,23 +21,22 @@ class Divergence:
         self.noted = torch.full((runs,), NOT_YET, dtype=torch.int64, device=device)  # at which step
         self.in_loss = torch.zeros(runs, dtype=torch.bool, device=device)  # of the minibatch
 
-    def note(self, step: Tensor, finite: Tensor) -> None:
-        """Those that are not `finite`, [R], after a step have diverged at it."""
-        news = self._news(finite)
+    def note(self, step: Tensor, finite: Tensor) -> Tensor:
+        """Those that are not `finite`, [R], after a step have diverged at it; which are new."""
+        news = ~finite & (self.noted == NOT_YET)
         self.noted.copy_(torch.where(news, step, self.noted))
+        return news
 
     def note_losses(self, step: Tensor, losses: Tensor) -> None:
-        """Those whose losses on a minibatch, [R, B], are not finite: at its step, or before it."""
-        news = self._news(torch.isfinite(losses.sum(1)))
-        self.in_loss |= news
-        self.noted.copy_(torch.where(news, step, self.noted))
+        """Those whose loss on a minibatch, [R], is not finite: at its step, or before it."""
+        finite = torch.isfinite(losses)
+        if losses.is_cuda or not bool(finite.all()):  # there, to look at it would be to wait for it
+            self.in_loss |= self.note(step, finite)
 
     def frozen(self) -> Tensor | None:
         """Whether each run has diverged, [R]; None where it is known that none has."""
-        if self.noted.is_cuda:
-            return self.noted != NOT_YET  # to look at it would be to wait for it
         frozen = self.noted != NOT_YET
-        return frozen if bool(frozen.any()) else None
+        return frozen if frozen.is_cuda or bool(frozen.any()) else None
 
     def is_everyones(self) -> bool:
         return bool((self.noted != NOT_YET).all())
@@ -57,6 +56,3 @@ class Divergence:
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         for name, own in self.state().items():
             own.copy_(state[name])
-
-    def _news(self, finite: Tensor) -> Tensor:
-        return ~finite & (self.noted == NOT_YET)

@@ -1,6 +1,6 @@
 """Loss and accuracy over the training: counted minibatch by minibatch, told epoch by epoch."""
 
-# R runs of the stack, B examples
+# R runs of the stack
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -22,11 +22,11 @@ class Tally:
         self.correct = torch.zeros(runs, dtype=torch.int64, device=device)
         self.examples = torch.zeros((), dtype=torch.int64, device=device)
 
-    def add(self, losses: Tensor, correct: Tensor) -> None:
-        """Count example losses [R, B] and the number of correct answers [R] among them."""
-        self.loss += losses.sum(1)
+    def add(self, losses: Tensor, correct: Tensor, examples: int) -> None:
+        """Count the summed losses, [R], of some examples, and the correct answers, [R], to them."""
+        self.loss += losses
         self.correct += correct
-        self.examples += losses.shape[1]
+        self.examples += examples
 
     def begin_anew(self) -> None:
         for count in self.state().values():

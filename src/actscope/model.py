@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby, pairwise
+from itertools import chain, groupby, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +34,6 @@ class Parameter:
     name: str
     value: Tensor
     runs: slice
-    is_weight_matrix: bool = False
 
     @property
     def key(self) -> str:
@@ -57,6 +56,23 @@ class Hidden:
         one = self.values[0].new_ones(())
         ones = [one.expand_as(values) for values in self.values]
         return torch.autograd.grad(self.values, self.given, ones, retain_graph=True)
+
+
+@dataclass
+class Pass:
+    """What a forward pass has met.
+
+    Of each layer inputs [R, B, I], or [1, B, I] where runs share them, and weighted sums [R, B, O].
+    """
+
+    inputs: list[Tensor]
+    sums: list[Tensor]
+    hidden: list[Hidden]
+
+    @property
+    def logits(self) -> Tensor:
+        """[R, B, classes]."""
+        return self.sums[-1]
 
 
 class StackedMLP:
@@ -86,47 +102,65 @@ class StackedMLP:
             ]
             for width in points[0].model.hidden
         ]
-        for parameter in self.parameters():
+        for parameter in self.of_functions():
             parameter.value.requires_grad_()
 
     def parameters(self) -> Iterator[Parameter]:
+        yield from chain.from_iterable(self.linear())
+        yield from self.of_functions()
+
+    def linear(self) -> Iterator[tuple[Parameter, Parameter]]:
+        """Weights and biases of each layer. In the graph are only the sums that they make."""
         everyone = slice(0, len(self.weights[0]))
         for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True), 1):
-            yield Parameter(f"layer{number}.weight", weight, everyone, is_weight_matrix=True)
-            yield Parameter(f"layer{number}.bias", bias, everyone)
+            name = f"layer{number}"
+            yield (
+                Parameter(f"{name}.weight", weight, everyone),
+                Parameter(f"{name}.bias", bias, everyone),
+            )
+
+    def of_functions(self) -> Iterator[Parameter]:
+        """What activation functions and batch normalisation have of their own."""
         for number, layer in enumerate(self.hidden, 1):
             for nonlinearity in layer:
                 for name, value in nonlinearity.trained.items():
                     yield Parameter(f"layer{number}.{name}", value, nonlinearity.runs)
 
-    def forward(
-        self, x: Tensor, *, training: bool, frozen: Tensor | None = None
-    ) -> tuple[Tensor, list[Hidden]]:
-        """Logits [R, B, classes] of x [R or 1, B, I], and the hidden layers on the way to them.
+    def forward(self, x: Tensor, *, training: bool, frozen: Tensor | None = None) -> Pass:
+        """What becomes of x [R or 1, B, I] on its way to the logits.
 
         In training, batch normalisation uses the minibatch's statistics and updates the running,
         but not those of the `frozen` runs, [R].
         """
-        layers = []
-        x = x.expand(len(self.weights[0]), -1, -1)
-        for weight, bias, parts in zip(self.weights, self.biases, self.hidden, strict=False):
-            sums = torch.baddbmm(bias, x, weight)  # [R, B, O]
+        passed = Pass([x], [], [])
+        for number, parts in enumerate(self.hidden):
+            sums = self._sums(number, passed)
             given = [
                 part.normalised(own, training=training, frozen=frozen)
                 for part, own in zip(parts, sums.split([p.size for p in parts]), strict=True)
             ]
             values = [part.function(own) for part, own in zip(parts, given, strict=True)]
-            layers.append(Hidden(given, values))
-            x = _joined(values)
-        return torch.baddbmm(self.biases[-1], x, self.weights[-1]), layers
+            passed.hidden.append(Hidden(given, values))
+            passed.inputs.append(_joined(values))
+        self._sums(-1, passed)
+        return passed
+
+    def _sums(self, layer: int, passed: Pass) -> Tensor:
+        bias, weight = self.biases[layer], self.weights[layer]
+        sums = torch.baddbmm(bias, passed.inputs[-1].expand(len(weight), -1, -1), weight)
+        passed.sums.append(sums.requires_grad_(torch.is_grad_enabled()))
+        return sums
 
     def state_of(self, run: int) -> dict[str, Tensor]:
         """A copy of one run's tensors, as `torch.nn.Linear` and `BatchNorm1d` lay them out."""
         state = {}
-        for parameter in self.parameters():
+        for weights, biases in self.linear():
+            state[weights.name] = weights.value[run].T
+            state[biases.name] = biases.value[run].flatten()
+        for parameter in self.of_functions():
             if parameter.runs.start <= run < parameter.runs.stop:
                 value = parameter.value[run - parameter.runs.start].detach()
-                state[parameter.name] = value.T if parameter.is_weight_matrix else value.flatten()
+                state[parameter.name] = value.flatten()
         for number, layer in enumerate(self.hidden, 1):
             for part in layer:
                 if part.runs.start <= run < part.runs.stop:
@@ -195,9 +229,7 @@ class Nonlinearity:
     def normalised(self, sums: Tensor, *, training: bool, frozen: Tensor | None = None) -> Tensor:
         """Batch normalisation of [G, B, O] in each run, with torch.nn.BatchNorm1d's constants."""
         if not self.batch_norm:
-            # A place of its own in the graph: at the split, which all runs share, the search for
-            # slopes would not stop before it had gone through batch normalisation too.
-            return sums.view_as(sums)
+            return sums
         # Copies: the backward pass insists that what it was given has not changed since.
         running = {name: value.clone() for name, value in self.running.items()}
         tensors = (

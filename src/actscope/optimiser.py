@@ -1,15 +1,16 @@
 """Stochastic gradient descent for a stack."""
 
-# R runs of the stack, O units of a layer
+# R runs of the stack, B examples, I inputs and O units of a layer
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from actscope.config import Point
-from actscope.model import StackedMLP
-from actscope.trajectory import lengths
+from actscope.model import Parameter, Pass, StackedMLP
+from actscope.trajectory import lengths, product_lengths
 
 
 class SGD:
@@ -18,51 +19,83 @@ class SGD:
     def __init__(self, stack: StackedMLP, points: Sequence[Point], dtype: torch.dtype) -> None:
         self.momentum = points[0].train.momentum
         self.weight_decay = points[0].train.weight_decay
-        self.parameters = list(stack.parameters())
+        self.linear = list(stack.linear())
+        self.of_functions = list(stack.of_functions())
         rates = [point.lr for point in points]
         self.rates = torch.tensor(rates, dtype=dtype, device=stack.device)  # [R]
-        self.directions = [torch.zeros_like(p.value) for p in self.parameters]  # of the last step
+        self.norms: list[Callable[[], Tensor]] = []  # of the last step, for who wants them
+        self.momenta = {
+            p.key: torch.zeros_like(p.value) for p in stack.parameters() if self.momentum > 0
+        }
 
-    def step(self, objective: Tensor, frozen: Tensor | None = None) -> None:
+    def step(self, objective: Tensor, passed: Pass, frozen: Tensor | None = None) -> None:
         """Take one step down the gradient of `objective`, but leave the `frozen` runs, [R], alone.
 
-        Their gradients may well not be finite.
+        `passed`: the forward pass that it comes from.
         """
-        gradients = torch.autograd.grad(objective, [p.value for p in self.parameters])
+        of_functions = [p.value for p in self.of_functions]
+        gradients = torch.autograd.grad(objective, [*passed.sums, *of_functions])
         with torch.no_grad():
-            rates = self.rates
-            if frozen is not None:
-                rates = rates.masked_fill(frozen, 0)  # they may be infinite in this dtype
-            for index, (parameter, direction) in enumerate(
-                zip(self.parameters, gradients, strict=True)
+            for parameter, gradient in zip(
+                self.of_functions, gradients[len(passed.sums) :], strict=True
             ):
-                value, runs = parameter.value, parameter.runs
-                if self.weight_decay > 0:
-                    direction = direction.add(value, alpha=self.weight_decay)
-                if self.momentum > 0:
-                    direction = self.directions[index].mul_(self.momentum).add_(direction)
-                if frozen is not None:
-                    direction.masked_fill_(_beside(frozen[runs], value), 0)
-                value.addcmul_(direction, _beside(rates[runs], value), value=-1)
-                self.directions[index] = direction
+                self._descend(parameter, gradient, frozen)
+            self.norms.clear()
+            for (weights, biases), inputs, deltas in zip(
+                self.linear, passed.inputs, gradients, strict=False
+            ):
+                self._descend_linear(weights, biases, inputs, deltas, frozen)
 
-    def state(self) -> dict[str, Tensor]:
-        """What the next step depends on, not copied."""
-        if self.momentum == 0:
-            return {}
-        return {p.key: d for p, d in zip(self.parameters, self.directions, strict=True)}
+    def _descend_linear(
+        self,
+        weights: Parameter,
+        biases: Parameter,
+        inputs: Tensor,
+        deltas: Tensor,
+        frozen: Tensor | None,
+    ) -> None:
+        """Change a layer by its inputs [R, B, I] and the gradient of its sums, [R, B, O]."""
+        if self.momentum > 0 or self.weight_decay > 0:
+            x = inputs.expand(len(deltas), -1, -1)
+            direction = self._descend(weights, torch.bmm(x.mT, deltas), frozen)
+            self._descend(biases, deltas.sum(1, keepdim=True), frozen)
+            self.norms.append(lambda: lengths(direction) * self.rates[:, None])
+            return
+        # A part of the product itself: a gradient of its own would be written and read for nothing.
+        steps = deltas * _beside(self.rates, deltas)
+        if frozen is not None:
+            steps.masked_fill_(_beside(frozen, steps), 0)
+            if inputs.requires_grad:  # else they are the data, all finite
+                inputs = inputs.masked_fill(_beside(frozen, inputs), 0)
+        weights.value.baddbmm_(inputs.expand(len(steps), -1, -1).mT, steps, alpha=-1)
+        biases.value.sub_(steps.sum(1, keepdim=True))
+        self.norms.append(partial(product_lengths, inputs, steps))
 
-    def load_state(self, state: Mapping[str, Tensor]) -> None:
-        for name, direction in self.state().items():
-            direction.copy_(state[name])
+    def _descend(self, parameter: Parameter, gradient: Tensor, frozen: Tensor | None) -> Tensor:
+        """Change a parameter; returns the direction of that."""
+        value, runs = parameter.value, parameter.runs
+        rates = self.rates[runs]
+        if self.weight_decay > 0:
+            gradient = gradient.add(value, alpha=self.weight_decay)
+        if self.momentum > 0:
+            gradient = self.momenta[parameter.key].mul_(self.momentum).add_(gradient)
+        if frozen is not None:  # whose gradients, and rates in this dtype, may be infinite
+            gradient.masked_fill_(_beside(frozen[runs], value), 0)
+            rates = rates.masked_fill(frozen[runs], 0)
+        value.addcmul_(gradient, _beside(rates, value), value=-1)
+        return gradient
 
     def update_norms(self) -> list[Tensor]:
         """L2 length of the last change of each unit's incoming weights, [R, O] a layer."""
-        return [
-            lengths(direction) * self.rates[:, None]
-            for direction, parameter in zip(self.directions, self.parameters, strict=True)
-            if parameter.is_weight_matrix
-        ]
+        return [norms() for norms in self.norms]
+
+    def state(self) -> dict[str, Tensor]:
+        """What the next step depends on, not copied."""
+        return self.momenta
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        for name, momentum in self.momenta.items():
+            momentum.copy_(state[name])
 
 
 def _beside(a_run: Tensor, value: Tensor) -> Tensor:

@@ -321,17 +321,17 @@ class Training:
         """
         self.clock.add_(1)
         x, y = self._examples(rows)
-        logits, hidden = self.stack.forward(x, training=True, frozen=self.divergence.frozen())
-        losses = example_losses(logits, y)  # [R, B]
+        passed = self.stack.forward(x, training=True, frozen=self.divergence.frozen())
+        losses = example_losses(passed.logits, y).sum(1)  # [R]
         self.divergence.note_losses(self.clock, losses.detach())
-        hidden_active = [active(layer.slopes()) for layer in hidden] if is_recorded else []
+        hidden_active = [active(layer.slopes()) for layer in passed.hidden] if is_recorded else []
         # Runs do not touch, so the gradient of the sum over runs is each run's own gradient.
-        objective = losses.sum() if self.settings.reduction == "sum" else losses.mean(1).sum()
-        self.optimiser.step(objective, self.divergence.frozen())
+        objective = losses.sum() / (1 if self.settings.reduction == "sum" else y.shape[1])
+        self.optimiser.step(objective, passed, self.divergence.frozen())
         with torch.no_grad():
-            correct = (logits.argmax(2) == y).sum(1)
-            self.history.train.add(losses, correct)
-            self.late.add(losses, correct)
+            correct = (passed.logits.argmax(2) == y).sum(1)
+            for tally in (self.history.train, self.late):
+                tally.add(losses, correct, y.shape[1])
             if not is_recorded:
                 return None
             record = trajectory_record(self.stack, self.optimiser.update_norms(), hidden_active)
@@ -344,7 +344,8 @@ class Training:
             rows = rows.index_select(0, self.seed_of_run)
         # index_select gathers several times faster than x[index].
         x = torch.index_select(self.data.train_x, 0, rows.flatten())
-        return x.unflatten(0, rows.shape), self.data.train_y[rows]
+        y = torch.index_select(self.data.train_y, 0, rows.flatten())
+        return x.unflatten(0, rows.shape), y.view(rows.shape)
 
     @torch.no_grad()
     def _evaluate(self, step: int) -> None:
@@ -354,13 +355,14 @@ class Training:
             self.data.test_y.split(EVALUATED_AT_ONCE),
             strict=True,
         ):
-            logits, _ = self.stack.forward(x[None], training=False)
-            tally.add(example_losses(logits, y[None]), (logits.argmax(2) == y).sum(1))
+            logits = self.stack.forward(x[None], training=False).logits
+            losses = example_losses(logits, y[None]).sum(1)
+            tally.add(losses, (logits.argmax(2) == y).sum(1), len(y))
         self.history.add(step, "test", tally)
         self.divergence.note(self.clock, torch.isfinite(tally.loss) & self.stack_is_finite())
 
     def _look_at_probe_set(self, step: int) -> None:
-        _, hidden = self.stack.forward(self.probe_x, training=False)
+        hidden = self.stack.forward(self.probe_x, training=False).hidden
         slopes = [torch.cat(layer.slopes()) for layer in hidden]
         self.probe.add(step, probe_record(self.stack, slopes))
 

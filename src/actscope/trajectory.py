@@ -77,8 +77,8 @@ def trajectory_record(
     `hidden_active`: `active` of each hidden layer, [R, O] a layer.
     """
     return _record(
-        *(weight.detach().mean(1) for weight in stack.weights),
-        *(bias.detach().squeeze(1) for bias in stack.biases),
+        *(weight.mean(1) for weight in stack.weights),
+        *(bias.squeeze(1) for bias in stack.biases),
         *update_norms,
         *hidden_active,
         torch.ones_like(update_norms[-1]),
@@ -93,7 +93,7 @@ def probe_record(stack: StackedMLP, hidden: Sequence[Tensor]) -> Tensor:
         outputs,
         *(share(slopes.abs() < NEGLIGIBLE_SLOPE) for slopes in hidden),
         outputs,
-        *(lengths(weight.detach()) for weight in stack.weights),
+        *(lengths(weight) for weight in stack.weights),
     )
 
 
@@ -133,6 +133,34 @@ def lengths(columns: Tensor) -> Tensor:
         exact = torch.linalg.vector_norm(columns.double(), dim=1).to(columns.dtype)
         norms = torch.where(torch.isinf(norms), exact, norms)
     return norms
+
+
+def product_lengths(x: Tensor, deltas: Tensor) -> Tensor:
+    """`lengths` of x.mT @ deltas, of x [R or 1, B, I] and deltas [R, B, O], without the product.
+
+    The square of each is deltas.T @ (x @ x.T) @ deltas, which is less work where there are fewer
+    examples than inputs, and less still where runs share x.
+    """
+    if x.shape[1] >= x.shape[2]:
+        return lengths(x.mT @ deltas)
+    norms = _product_lengths(x, deltas)
+    if not x.is_cuda and bool(torch.isfinite(norms.max())):  # a GPU is not waited for
+        return norms
+    # The squares of finite numbers may be infinite.
+    size_x, size = _largest(x), _largest(deltas)
+    exact = _product_lengths(x / size_x, deltas / size) * (size_x * size).squeeze(1)
+    return torch.where(torch.isfinite(norms), norms, exact)
+
+
+def _product_lengths(x: Tensor, deltas: Tensor) -> Tensor:
+    products = torch.bmm((x @ x.mT).expand(len(deltas), -1, -1), deltas)
+    squares = products.mul_(deltas).sum(1)
+    return squares.clamp_(min=0).sqrt_()  # rounding may have left less than 0
+
+
+def _largest(values: Tensor) -> Tensor:
+    """Magnitude of each run's largest value, [R, 1, 1], or next to nothing where that is zero."""
+    return values.abs().amax((1, 2), keepdim=True).clamp_(min=torch.finfo(values.dtype).tiny)
 
 
 def unit_frame(

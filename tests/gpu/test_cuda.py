@@ -37,7 +37,10 @@ def close(frame: pd.DataFrame, expected: pd.DataFrame, **tolerance: float) -> No
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
 @pytest.mark.parametrize("every", [1, 3, "epoch"])
-def test_in_float64_it_computes_what_the_cpu_does(reduction: str, every: int | str) -> None:
+@pytest.mark.parametrize(("momentum", "decay"), [(0.0, 0.0), (0.9, 0.01)])
+def test_in_float64_it_computes_what_the_cpu_does(
+    reduction: str, every: int | str, momentum: float, decay: float
+) -> None:
     points = [
         make_point(
             function,
@@ -46,8 +49,8 @@ def test_in_float64_it_computes_what_the_cpu_does(reduction: str, every: int | s
             hidden=(12, 8),
             epochs=10,
             reduction=reduction,
-            momentum=0.9,
-            weight_decay=0.01,
+            momentum=momentum,
+            weight_decay=decay,
             every=every,
         )
         for function in FUNCTIONS
