@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import struct
 from pathlib import Path
+from unittest.mock import Mock
 from urllib.error import URLError
 
 import numpy as np
@@ -79,6 +80,48 @@ def test_other_digits_than_the_recorded_are_refused(monkeypatch):
     assert line(caught.value).startswith(
         "data=digits: the installed scikit-learn does not hold the genuine data set (its SHA-256"
     )
+
+
+def without_copy(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setattr("actscope.data.ROOT", tmp_path)
+    return tmp_path / "data" / "digits.npz"
+
+
+def digits_anew():
+    return load_data.__wrapped__(DataSource("digits"))
+
+
+def test_digits_are_read_from_a_copy_once_there_is_one(tmp_path, monkeypatch, digits):
+    copy = without_copy(tmp_path, monkeypatch)
+    assert digits_anew().sha256 == digits.sha256
+    assert [path.name for path in copy.parent.iterdir()] == [copy.name]
+    monkeypatch.setattr("actscope.data._scikit_learns_digits", Mock(side_effect=AssertionError))
+    assert torch.equal(digits_anew().train_x, digits.train_x)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda copy: copy.write_bytes(copy.read_bytes()[:1000]),
+        lambda copy: copy.write_bytes(b""),
+        lambda copy: copy.write_text("digits"),
+        lambda copy: np.savez(copy, np.zeros((1437, 64), np.uint8)),
+    ],
+    ids=["cut_off", "empty", "text", "others"],
+)
+def test_a_copy_of_the_digits_that_is_none_is_made_anew(tmp_path, monkeypatch, digits, damaged):
+    copy = without_copy(tmp_path, monkeypatch)
+    digits_anew()
+    whole = copy.read_bytes()
+    damaged(copy)
+    assert torch.equal(digits_anew().train_x, digits.train_x)
+    assert len(copy.read_bytes()) == len(whole)
+
+
+def test_digits_need_no_copy_where_nothing_can_be_written(tmp_path, monkeypatch, digits):
+    copy = without_copy(tmp_path, monkeypatch)
+    copy.parent.write_text("a file where the folder should be")
+    assert torch.equal(digits_anew().train_x, digits.train_x)
 
 
 def test_a_data_set_is_read_once(digits):

@@ -35,7 +35,7 @@ from actscope.project import CONF, ROOT
 from hydra_plugins.actscope_launcher.launcher import Job, Means, trains_grids_with
 
 # `python -m actscope`, and so its workers, begin with this module.
-WORKERS_IMPORT = [__name__, "actscope.sharing", "distributed.nanny", "sklearn.datasets"]
+WORKERS_IMPORT = [__name__, "actscope.sharing", "distributed.nanny"]
 WANTS_TRACEBACK = "HYDRA_FULL_ERROR" in os.environ
 
 OmegaConf.register_new_resolver("project", lambda folder: str(ROOT / folder), replace=True)

@@ -3,11 +3,13 @@
 import gzip
 import hashlib
 import os
+import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import shorten
 from typing import Any, Self
 
@@ -106,6 +108,35 @@ def _pixels(images: np.ndarray[Any, Any], brightest: int) -> Tensor:
 
 
 def _digits() -> Arrays:
+    """scikit-learn's, from a copy if there is one: to import scikit-learn takes a second."""
+    copy = ROOT / "data" / "digits.npz"
+    arrays = _read_copy(copy)
+    if tensor_sha256(arrays) != KNOWN_SHA256["digits"]:
+        arrays = _scikit_learns_digits()
+        with suppress(OSError):  # where nothing may be written it takes the second each time
+            _keep_copy(arrays, copy)
+    return arrays
+
+
+def _read_copy(path: Path) -> Arrays:
+    """What is in a copy; nothing if there is none, or it is damaged."""
+    try:
+        with path.open("rb") as file, np.load(file) as arrays:
+            return tuple(arrays.values())
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return ()
+
+
+def _keep_copy(arrays: Arrays, path: Path) -> None:
+    """Write a copy; it is there as a whole or not at all."""
+    path.parent.mkdir(exist_ok=True)
+    with TemporaryDirectory(prefix=".digits-", dir=path.parent) as folder:
+        new = Path(folder) / path.name
+        np.savez_compressed(new, *arrays)
+        new.rename(path)
+
+
+def _scikit_learns_digits() -> Arrays:
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 

@@ -1,7 +1,7 @@
 """A process that has imported what workers need: forked from it, they begin at once.
 
-Importing torch, MLflow and scikit-learn takes seconds, as long as it takes the process that asks
-for workers to come to that point: so both import at the same time.
+Importing torch and MLflow takes seconds, as long as it takes the process that asks for workers to
+come to that point: so both import at the same time.
 """
 
 import multiprocessing

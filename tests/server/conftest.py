@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import psutil
 import pytest
 
-from actscope import artifacts, tracking
+from actscope import picture, tracking
 from actscope.errors import MissingStudyError, StoreError
 from actscope.postgres import ACCOUNT, find_programs
 from actscope.tracking import Store, spool
@@ -123,7 +123,7 @@ def _as_a_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(spool, "_next_try", {})
     monkeypatch.setattr("actscope.tracking.store.MLRUNS", tmp_path)
     # Pictures are what takes long.
-    monkeypatch.setattr(artifacts, "save_trajectories", lambda _, path: path.write_bytes(b"png"))
+    monkeypatch.setattr(picture, "save_trajectories", lambda _, path: path.write_bytes(b"png"))
 
 
 @pytest.fixture

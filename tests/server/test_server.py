@@ -16,7 +16,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from actscope import artifacts, postgres, server, tracking
+from actscope import picture, postgres, server, tracking
 from actscope.bundle import export_study, import_bundle
 from actscope.config import Tracking
 from actscope.errors import MissingStudyError
@@ -278,7 +278,7 @@ def test_sixteen_writers_at_once_lose_and_double_nothing(store: Store) -> None:
 
 def write(store: Store, sweep: Sweep, results: Sequence[RunResult]) -> int:
     """Log runs in a process of its own; how many."""
-    artifacts.save_trajectories = lambda _, path: path.write_bytes(b"png")  # type: ignore[assignment]
+    picture.save_trajectories = lambda _, path: path.write_bytes(b"png")  # type: ignore[assignment]
     for result in results:
         log(store, sweep, result)
     return len(results)

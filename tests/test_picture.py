@@ -1,8 +1,8 @@
-"""A run's files are its own: nothing of the runs that the process wrote before gets into them."""
+"""A run's picture is its own: nothing of those that the process drew before gets into it."""
 
 from pathlib import Path
 
-from actscope import artifacts
+from actscope import picture
 from actscope.data import load_data
 from actscope.train import RunResult, train_stack
 from tests.support.making import make_point
@@ -14,15 +14,15 @@ def test_a_picture_does_not_depend_on_those_drawn_before(tmp_path: Path) -> None
     assert diverged.diverged_at is not None
 
     def draw(result: RunResult) -> bytes:
-        artifacts.save_trajectories(result, tmp_path / "trajectories.png")
+        picture.save_trajectories(result, tmp_path / "trajectories.png")
         return (tmp_path / "trajectories.png").read_bytes()
 
     def draw_first(result: RunResult) -> bytes:
-        artifacts._panels.cache_clear()
+        picture._panels.cache_clear()
         return draw(result)
 
     alone = [draw_first(result) for result in (learned, diverged)]
     assert alone[0] != alone[1]
     assert [draw(result) for result in (learned, diverged, learned)] == [*alone, alone[0]]
-    _, axes = artifacts._panels()
+    _, axes = picture._panels()
     assert all(ax.get_xlim()[1] > learned.trajectory["step"].max() for ax in axes)
