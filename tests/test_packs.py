@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from actscope import artifacts, tracking
+from actscope import picture, tracking
 from actscope.bundle import export_study, import_bundle
 from actscope.config import Tracking
 from actscope.report import digests, frames
@@ -39,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         patch.setattr(packs, "RUNS_A_PACK", 3)
         patch.setattr(packs, "FEWEST", 2)
         # What takes long, and has no bearing here: pictures, and metrics by the dozen.
-        patch.setattr(artifacts, "save_trajectories", lambda _, path: path.write_bytes(b"png"))
+        patch.setattr(picture, "save_trajectories", lambda _, path: path.write_bytes(b"png"))
         patch.setattr("actscope.trajectory.SERIES_UNITS", 1)
         train_study(server.store)
         yield server

@@ -25,7 +25,7 @@ from rich.console import Console
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from actscope import artifacts, sync, tracking
+from actscope import picture, sync, tracking
 from actscope.bundle import export_study, import_bundle
 from actscope.config import Tracking
 from actscope.errors import StoreError
@@ -59,7 +59,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
     # Pictures are what takes long.
-    monkeypatch.setattr(artifacts, "save_trajectories", lambda _, path: path.write_bytes(b"png"))
+    monkeypatch.setattr(picture, "save_trajectories", lambda _, path: path.write_bytes(b"png"))
 
 
 @pytest.fixture

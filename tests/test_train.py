@@ -40,27 +40,27 @@ def train_alone(point: Point, data: Data = DATA) -> RunResult:
 # Against nn.Sequential and torch.optim.SGD, over 50 steps in float64
 
 
-@pytest.fixture(scope="module", params=["sum", "mean"])
-def reduction(request):
-    return request.param
-
-
-@pytest.fixture(scope="module", params=[(0.0, 0.0), (0.9, 0.01)], ids=["plain", "momentum"])
-def momentum_and_decay(request):
-    return request.param
-
-
-@pytest.fixture(scope="module", params=[(16,), (12, 10, 8)], ids=["one_layer", "three_layers"])
-def trained(compose, request, reduction, momentum_and_decay):
+# Every two of reduction, momentum with weight decay, and depth meet.
+@pytest.fixture(
+    scope="module",
+    params=[
+        ("sum", 0.0, 0.0, (16,)),
+        ("mean", 0.0, 0.0, (12, 10, 8)),
+        ("sum", 0.9, 0.01, (12, 10, 8)),
+        ("mean", 0.9, 0.01, (16,)),
+    ],
+    ids=lambda param: f"{param[0]}-momentum_{param[1]}-layers_{len(param[3])}",
+)
+def trained(compose, request):
     """A stack of every shipped function, with batch normalisation and without."""
     functions = {name: parse_point(compose(f"activation={name}")).activation for name in SHIPPED}
-    momentum, decay = momentum_and_decay
+    reduction, momentum, decay, hidden = request.param
     points = {
         (name, batch_norm): make_point(
             replace(function, batch_norm=batch_norm),
             lr={"sum": 0.002, "mean": 0.04}[reduction],
             seed=3,
-            hidden=request.param,
+            hidden=hidden,
             epochs=10,
             reduction=reduction,
             momentum=momentum,

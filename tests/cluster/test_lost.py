@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from actscope import artifacts, tracking
+from actscope import picture, tracking
 from actscope.results import Done
 from actscope.tracking import Store, spool
 from actscope.workers import Abandoned, Task, train_and_track
@@ -16,7 +16,7 @@ from tests.support.tracked import STUDY, begin, begin_sweep, log, new_store, tra
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool, "_next_try", {})
     # Pictures are what takes long.
-    monkeypatch.setattr(artifacts, "save_trajectories", lambda _, path: path.write_bytes(b"png"))
+    monkeypatch.setattr(picture, "save_trajectories", lambda _, path: path.write_bytes(b"png"))
 
 
 @pytest.fixture
