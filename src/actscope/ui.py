@@ -24,12 +24,12 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def serve(words: Sequence[str] | None) -> int:
-    """Print where to look, then become MLflow's server."""
+    """Print where to look, then be MLflow's server."""
     parser = OneLineParser(prog="python -m actscope.ui", description=__doc__)
     parser.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default 5000)")
     port = parser.parse_args(words).port
     settings = parse(Tracking, {"uri": os.environ.get("MLFLOW_TRACKING_URI")}, "tracking")
-    command = server_command(tracking.locate_store(settings), port)
+    check_can_serve(tracking.locate_store(settings), port)
     store = tracking.open_store(settings, to_write=False)
     studies = tracking.studies(store)
     address = f"http://{HOST}:{port}"
@@ -37,25 +37,16 @@ def serve(words: Sequence[str] | None) -> int:
     for study, experiment_id in studies.items():
         for view, link in tracking.view_addresses(address, experiment_id).items():
             print(f"  {study}, {view}: {link}", flush=True)  # noqa: T201
-    os.execvpe(command[0], command, {**os.environ, **SERVER_SETTINGS})  # noqa: S606 - fixed words
+    os.environ.update(SERVER_SETTINGS)
+    tracking.serve(store, HOST, port)
+    return 0
 
 
-def server_command(store: tracking.Store, port: int) -> list[str]:
-    """Command line of MLflow's server on a store of this machine.
-
-    Raises:
-        StoreError: the store is on a server, which has its own UI, or the port is taken.
-
-    """
+def check_can_serve(store: tracking.Store, port: int) -> None:
+    """Raise StoreError where the store is on a server, which has its own UI, or the port taken."""
     if store.folder is None:
         raise StoreError(f"the store is the server {store}: open that address in a browser")
     check_port(HOST, port, "PORT=5001")
-    return [
-        *(sys.executable, "-m", "mlflow", "server"),
-        *("--backend-store-uri", store.uri),
-        *("--default-artifact-root", (store.folder / "artifacts").as_uri()),
-        *("--host", HOST, "--port", str(port), "--workers", "1"),
-    ]
 
 
 def check_port(host: str, port: int, advice: str) -> None:

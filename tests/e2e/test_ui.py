@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +56,12 @@ def test_the_store_is_served_with_runs_and_artifacts(served: str, tmp_path: Path
     picture = fetch(f"{served}/get-artifact?path=trajectories.png&run_uuid={run['info']['run_id']}")
     assert picture.startswith(b"\x89PNG")
     assert b"<html" in fetch(served)
+    with pytest.raises(urllib.error.HTTPError, match="403"):  # a page elsewhere may not ask it
+        urllib.request.urlopen(  # noqa: S310
+            urllib.request.Request(served, headers={"Host": "elsewhere.example"}),  # noqa: S310
+            timeout=10,
+        )
+    assert "Warning" not in (tmp_path / "ui.log").read_text()
 
 
 def test_a_taken_port_is_one_line(

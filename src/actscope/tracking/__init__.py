@@ -28,6 +28,7 @@ from actscope.tracking.reading import (
     read_trajectory,
 )
 from actscope.tracking.reports import attach_report, runs_in_ui
+from actscope.tracking.serving import serve
 from actscope.tracking.spool import (
     deliver_spooled,
     is_away,
@@ -144,6 +145,7 @@ __all__ = [
     "readdress",
     "reason_of",
     "runs_in_ui",
+    "serve",
     "sha256_of_file",
     "show_progress",
     "spool_folder",
