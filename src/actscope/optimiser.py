@@ -33,18 +33,15 @@ class SGD:
 
         `passed`: the forward pass that it comes from.
         """
-        of_functions = [p.value for p in self.of_functions]
-        gradients = torch.autograd.grad(objective, [*passed.sums, *of_functions])
+        trained = [*passed.sums, *(parameter.value for parameter in self.of_functions)]
+        gradients = torch.autograd.grad(objective, trained)
+        deltas, of_functions = gradients[: len(self.linear)], gradients[len(self.linear) :]
         with torch.no_grad():
-            for parameter, gradient in zip(
-                self.of_functions, gradients[len(passed.sums) :], strict=True
-            ):
+            for parameter, gradient in zip(self.of_functions, of_functions, strict=True):
                 self._descend(parameter, gradient, frozen)
             self.norms.clear()
-            for (weights, biases), inputs, deltas in zip(
-                self.linear, passed.inputs, gradients, strict=False
-            ):
-                self._descend_linear(weights, biases, inputs, deltas, frozen)
+            for layer, inputs, delta in zip(self.linear, passed.inputs, deltas, strict=True):
+                self._descend_linear(*layer, inputs, delta, frozen)
 
     def _descend_linear(
         self,
