@@ -1,8 +1,11 @@
 """The benchmark measures what it says, on little ones."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import Mock
+from urllib.error import URLError
 
 import pandas as pd
 import pytest
@@ -142,6 +145,18 @@ def test_growth_on_a_server_is_measured_by_the_same_commands() -> None:
     assert [row.part for row in measured] == [*COMMANDS, *showing]
     assert all(row.points == 10 and row.wall > 0 for row in measured)
     assert measured[-1].wall <= measured[-2].wall
+
+
+def test_without_mnist_no_sweep_is_begun(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = replace(app.MNIST, root=str(tmp_path / "elsewhere"))
+    monkeypatch.setattr(app, "MNIST", elsewhere)
+    monkeypatch.setattr("urllib.request.urlopen", Mock(side_effect=URLError("no network")))
+    monkeypatch.setattr(app, "costs_of", Mock(side_effect=AssertionError))
+    assert app.main(["part=sweeps", f"folder={tmp_path}"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("actscope: data=mnist: ")
 
 
 def test_a_part_that_is_none_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,7 +29,8 @@ from actscope.bench.steps import cases
 from actscope.bench.sweeps import STUDIES, Costs, costs_of
 from actscope.bench.timing import interleaved, spread
 from actscope.command import run_command
-from actscope.config import CLOSED, Tracking
+from actscope.config import CLOSED, DataSource, Tracking
+from actscope.data import load_data
 from actscope.device import choose_device, name_of
 from actscope.panels import COLOURS
 from actscope.progress import LateProgress
@@ -46,6 +47,7 @@ Writes bench.md, bench.json and bench.svg.
   full=true, --full   growth up to 10,000 points, which takes most of an hour (1,000)
   folder=PATH         where to write (outputs/bench)
 """
+MNIST = DataSource("mnist", None)
 POINTS = (10, 100, 1000)
 ON_SERVER = (100, 1000)
 PART_COLOURS = dict(
@@ -123,7 +125,13 @@ def measure_steps(rounds: int) -> Rows:
 
 
 def measure_sweeps() -> Rows:
-    """Costs of whole studies, and of one of them on a single worker."""
+    """Costs of whole studies, and of one of them on a single worker.
+
+    Raises:
+        DataError: MNIST is not there, which is told before anything is measured.
+
+    """
+    load_data(MNIST)
     ways = [(name, words, 2) for name, words in STUDIES.items()]
     alone = "article_dying, 50 runs"
     found: list[Costs] = []
