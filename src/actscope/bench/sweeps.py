@@ -56,13 +56,15 @@ def costs_of(study: str, words: Sequence[str], workers: int, folder: Path) -> Co
     """
     words = [*words, f"hydra.launcher.workers={workers}"]
     grid = ["-m", "actscope", "-m", *words]
+    for place in ("swept", "tracked"):  # before: a store is made once, not once a sweep or a run
+        tracking.open_store(_store(folder / place))
     planning = _spent(folder / "planned", *grid, "sweep.dry_run=true")
     sweep = _spent(folder / "swept", *grid)
     points = points_in(folder / "swept" / "outputs")
     stack = make_stacks(points, Resources(workers, stack_size=20))[0]
     share = len(points) / len(stack)
     bare, whole, results = _train(stack)
-    store = tracking.open_store(_store(folder / "tracked"))  # made before: once, not once a run
+    store = tracking.locate_store(_store(folder / "tracked"))
     logging = timed(lambda: _track(stack, results, store)).cpu
     showing = showing_costs(stack, results, store)
     parts = {
