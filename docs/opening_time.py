@@ -22,21 +22,22 @@ from playwright.sync_api import Browser, sync_playwright
 TIMES = 5
 SECONDS_TILL_ASKED = 8.0
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
-PAGES = ("index.html", "explore.html")
-# Of the explorer, whose pictures are drawn by a script, its own mark; else the end of loading.
-DRAWN = """() => (performance.getEntriesByName("drawn")[0]?.startTime
-  ?? performance.getEntriesByType("navigation")[0].loadEventEnd) / 1000"""
+# When a page was drawn, ms; the explorer, whose pictures are drawn by a script, marks that itself.
+DRAWN = {
+    "index.html": "performance.getEntriesByType('navigation')[0].loadEventEnd",
+    "explore.html": "performance.getEntriesByName('drawn')[0].startTime",
+}
 
 
 def main(folder: Path) -> None:
-    for name in PAGES:
+    for name, drawn in DRAWN.items():
         page = folder.resolve() / name
         with chromium() as address, sync_playwright() as playwright:
             for _ in range(TIMES):
                 open_tab(address, page)
                 time.sleep(SECONDS_TILL_ASKED)
             browser = playwright.chromium.connect_over_cdp(address)
-            seconds = told(browser, page)
+            seconds = told(browser, page, drawn)
         print(  # noqa: T201 - it is what the script is for
             f"{name}: {statistics.median(seconds):.2f} s ({min(seconds):.2f} to "
             f"{max(seconds):.2f}), {page.stat().st_size / 1e6:.1f} MB"
@@ -62,9 +63,9 @@ def open_tab(address: str, page: Path) -> None:
         json.load(answer)
 
 
-def told(browser: Browser, page: Path) -> list[float]:
+def told(browser: Browser, page: Path, drawn: str) -> list[float]:
     tabs = [tab for tab in browser.contexts[0].pages if tab.url.startswith(page.as_uri())]
-    return [tab.evaluate(DRAWN) for tab in tabs]
+    return [tab.evaluate(drawn) / 1000 for tab in tabs]
 
 
 if __name__ == "__main__":

@@ -74,6 +74,7 @@ def test_it_opens_on_a_run_that_failed_beside_one_like_it_that_learned(
     expect(page.locator("#b-told")).to_contain_text("This run learned")
     names = [heading(page, side).inner_text() for side in ("a", "b")]
     assert names[0].split(",")[0][3:] == names[1].split(",")[0][3:]
+    assert page.evaluate("performance.getEntriesByName('drawn').length") > 0
 
 
 def test_choices_show_another_run_and_only_on_their_side(visit: Visit, explorer: Path) -> None:
