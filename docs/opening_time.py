@@ -50,11 +50,20 @@ def chromium() -> Iterator[str]:
     with TemporaryDirectory() as profile:
         command = [shutil.which("chromium") or "chromium", *FLAGS, f"--user-data-dir={profile}"]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:  # noqa: S603
-            port = Path(profile) / "DevToolsActivePort"
-            while not (port.exists() and port.read_text()):
-                time.sleep(0.1)
-            yield f"http://127.0.0.1:{port.read_text().split()[0]}"
-            process.terminate()
+            try:
+                yield f"http://127.0.0.1:{port_of(process, Path(profile))}"
+            finally:
+                process.terminate()
+
+
+def port_of(process: "subprocess.Popen[bytes]", profile: Path) -> str:
+    """Where a browser listens, which it writes down once it does."""
+    written = profile / "DevToolsActivePort"
+    while not (written.exists() and written.read_text()):
+        if process.poll() is not None:
+            raise RuntimeError("chromium does not start")
+        time.sleep(0.1)
+    return written.read_text().split()[0]
 
 
 def open_tab(address: str, page: Path) -> None:

@@ -15,7 +15,7 @@ def serve(store: Store, host: str, port: int) -> None:
     """
     assert store.folder is not None
     warnings.simplefilter("ignore")  # what MLflow's libraries tell its developers
-    # By uvicorn, loaded by now, MLflow sees that it serves, and answers this machine's pages only.
+    # Not before it is needed. By uvicorn, loaded by now, it sees that it serves and takes care.
     from mlflow.server.constants import (
         ARTIFACT_ROOT_ENV_VAR,
         BACKEND_STORE_URI_ENV_VAR,
