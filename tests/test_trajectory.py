@@ -88,9 +88,10 @@ def test_lengths_of_a_product_need_no_product(sharing, inputs):
 
 
 def test_a_length_whose_square_is_negative_by_rounding_is_zero():
-    x = torch.rand(1, 2, 40, generator=torch.Generator().manual_seed(0))
+    x = torch.rand(1, 3, 40, generator=torch.Generator().manual_seed(0))
     x[0, 1] = x[0, 0] * (1 + 1e-7)  # two examples that cancel but for last bits
-    assert product_lengths(x, torch.tensor([[[1.0], [-1.0]]])) == 0
+    x[0, 2] = 2  # the largest: to divide by it changes no bits
+    assert product_lengths(x, torch.tensor([[[1.0], [-1.0], [0.0]]])) == 0
 
 
 @pytest.mark.parametrize("layer", [1, 2])
