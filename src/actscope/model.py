@@ -62,17 +62,18 @@ class Hidden:
 class Pass:
     """What a forward pass has met.
 
-    Of each layer inputs [R, B, I], or [1, B, I] where runs share them, and weighted sums [R, B, O].
+    Of each layer inputs [R, B, I], or [1, B, I] where runs share them, and weighted sums
+    [G, B, O] an activation.
     """
 
     inputs: list[Tensor]
-    sums: list[Tensor]
+    sums: list[Sequence[Tensor]]
     hidden: list[Hidden]
 
     @property
     def logits(self) -> Tensor:
         """[R, B, classes]."""
-        return self.sums[-1]
+        return self.sums[-1][0]
 
 
 class StackedMLP:
@@ -134,22 +135,24 @@ class StackedMLP:
         """
         passed = Pass([x], [], [])
         for number, parts in enumerate(self.hidden):
-            sums = self._sums(number, passed)
+            sums = self._sums(number, passed.inputs[-1], [part.size for part in parts])
             given = [
                 part.normalised(own, training=training, frozen=frozen)
-                for part, own in zip(parts, sums.split([p.size for p in parts]), strict=True)
+                for part, own in zip(parts, sums, strict=True)
             ]
             values = [part.function(own) for part, own in zip(parts, given, strict=True)]
+            passed.sums.append(sums)
             passed.hidden.append(Hidden(given, values))
-            passed.inputs.append(_joined(values))
-        self._sums(-1, passed)
+            passed.inputs.append(cat(values))
+        passed.sums.append(self._sums(-1, passed.inputs[-1], [len(self.weights[-1])]))
         return passed
 
-    def _sums(self, layer: int, passed: Pass) -> Tensor:
+    def _sums(self, layer: int, inputs: Tensor, sizes: Sequence[int]) -> Sequence[Tensor]:
         bias, weight = self.biases[layer], self.weights[layer]
-        sums = torch.baddbmm(bias, passed.inputs[-1].expand(len(weight), -1, -1), weight)
-        passed.sums.append(sums.requires_grad_(torch.is_grad_enabled()))
-        return sums
+        sums = torch.baddbmm(bias, inputs.expand(len(weight), -1, -1), weight)
+        # A split, even into one, costs the backward pass a copy.
+        parts = [sums] if len(sizes) == 1 else sums.split(sizes)
+        return [part.requires_grad_(torch.is_grad_enabled()) for part in parts]
 
     def state_of(self, run: int) -> dict[str, Tensor]:
         """A copy of one run's tensors, as `torch.nn.Linear` and `BatchNorm1d` lay them out."""
@@ -239,7 +242,7 @@ class Nonlinearity:
             self.trained["norm.bias"],
         )
         runs = zip(*(_chunks(tensor, self.at_once) for tensor in tensors), strict=True)
-        normalised = _joined([_batch_norm(*part, training=training) for part in runs])
+        normalised = cat([_batch_norm(*part, training=training) for part in runs])
         for name, value in self.running.items() if training else ():
             new = running[name]
             if frozen is not None:
@@ -250,7 +253,7 @@ class Nonlinearity:
     def function(self, given: Tensor) -> Tensor:
         """The activation function of [G, B, O]."""
         if not self.own:
-            return _joined([self.module(part) for part in _chunks(given, self.at_once)])
+            return cat([self.module(part) for part in _chunks(given, self.at_once)])
         return torch.cat(
             [
                 functional_call(
@@ -388,5 +391,6 @@ def _chunks(tensor: Tensor, size: int) -> Sequence[Tensor]:
     return [tensor] if len(tensor) <= size else tensor.split(size)
 
 
-def _joined(parts: list[Tensor]) -> Tensor:
+def cat(parts: list[Tensor]) -> Tensor:
+    """torch.cat, but no copy of a single part."""
     return parts[0] if len(parts) == 1 else torch.cat(parts)

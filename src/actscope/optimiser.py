@@ -4,21 +4,27 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import chain, islice
 
 import torch
 from torch import Tensor
 
 from actscope.config import Point
-from actscope.model import Parameter, Pass, StackedMLP
+from actscope.model import Parameter, Pass, StackedMLP, cat
 from actscope.trajectory import lengths, product_lengths
 
 
 class SGD:
-    """torch.optim.SGD with a learning rate a run."""
+    """torch.optim.SGD with a learning rate a run, which stays the same for the whole training.
+
+    So each run's loss is multiplied by its rate at once, and all its gradients come as the steps
+    that they make: the update of a layer is a part of the product of its gradient.
+    """
 
     def __init__(self, stack: StackedMLP, points: Sequence[Point], dtype: torch.dtype) -> None:
         self.momentum = points[0].train.momentum
         self.weight_decay = points[0].train.weight_decay
+        self.is_mean = points[0].train.reduction == "mean"
         self.linear = list(stack.linear())
         self.of_functions = list(stack.of_functions())
         rates = [point.lr for point in points]
@@ -28,38 +34,43 @@ class SGD:
             p.key: torch.zeros_like(p.value) for p in stack.parameters() if self.momentum > 0
         }
 
-    def step(self, objective: Tensor, passed: Pass, frozen: Tensor | None = None) -> None:
-        """Take one step down the gradient of `objective`, but leave the `frozen` runs, [R], alone.
+    def step(self, losses: Tensor, passed: Pass, frozen: Tensor | None = None) -> None:
+        """Take one step down the gradient of losses [R, B], but not of the `frozen` runs, [R].
 
-        `passed`: the forward pass that it comes from.
+        `passed`: the forward pass that they come from.
         """
-        trained = [*passed.sums, *(parameter.value for parameter in self.of_functions)]
-        gradients = torch.autograd.grad(objective, trained)
-        deltas, of_functions = gradients[: len(self.linear)], gradients[len(self.linear) :]
+        sums = list(chain.from_iterable(passed.sums))
+        values = [parameter.value for parameter in self.of_functions]
+        weights = self.rates / losses.shape[1] if self.is_mean else self.rates
+        # Runs do not touch, so the gradient of the sum over runs is each run's own gradient.
+        weights = weights[:, None].expand_as(losses)
+        steps = iter(torch.autograd.grad(losses, [*sums, *values], weights))
+        of_sums = [list(islice(steps, len(parts))) for parts in passed.sums]
         with torch.no_grad():
-            for parameter, gradient in zip(self.of_functions, of_functions, strict=True):
-                self._descend(parameter, gradient, frozen)
+            for parameter, step in zip(self.of_functions, steps, strict=True):
+                self._descend(parameter, step, frozen)
             self.norms.clear()
-            for layer, inputs, delta in zip(self.linear, passed.inputs, deltas, strict=True):
-                self._descend_linear(*layer, inputs, delta, frozen)
+            for layer, inputs, parts in zip(self.linear, passed.inputs, of_sums, strict=True):
+                # Batch normalisation of several runs has another layout, with which cat is slow.
+                joined = cat([part.contiguous() for part in parts])
+                self._descend_linear(*layer, inputs, joined, frozen)
 
     def _descend_linear(
         self,
         weights: Parameter,
         biases: Parameter,
         inputs: Tensor,
-        deltas: Tensor,
+        steps: Tensor,
         frozen: Tensor | None,
     ) -> None:
-        """Change a layer by its inputs [R, B, I] and the gradient of its sums, [R, B, O]."""
+        """Change a layer by its inputs [R, B, I] and the steps of its sums, [R, B, O]."""
         if self.momentum > 0 or self.weight_decay > 0:
-            x = inputs.expand(len(deltas), -1, -1)
-            direction = self._descend(weights, torch.bmm(x.mT, deltas), frozen)
-            self._descend(biases, deltas.sum(1, keepdim=True), frozen)
-            self.norms.append(lambda: lengths(direction) * self.rates[:, None])
+            x = inputs.expand(len(steps), -1, -1)
+            change = self._descend(weights, torch.bmm(x.mT, steps), frozen)
+            self._descend(biases, steps.sum(1, keepdim=True), frozen)
+            self.norms.append(partial(lengths, change))
             return
         # A part of the product itself: a gradient of its own would be written and read for nothing.
-        steps = deltas * _beside(self.rates, deltas)
         if frozen is not None:
             steps.masked_fill_(_beside(frozen, steps), 0)
             if inputs.requires_grad:  # else they are the data, all finite
@@ -68,19 +79,18 @@ class SGD:
         biases.value.sub_(steps.sum(1, keepdim=True))
         self.norms.append(partial(product_lengths, inputs, steps))
 
-    def _descend(self, parameter: Parameter, gradient: Tensor, frozen: Tensor | None) -> Tensor:
-        """Change a parameter; returns the direction of that."""
-        value, runs = parameter.value, parameter.runs
-        rates = self.rates[runs]
+    def _descend(self, parameter: Parameter, step: Tensor, frozen: Tensor | None) -> Tensor:
+        """Change a parameter; returns by what."""
+        value = parameter.value
         if self.weight_decay > 0:
-            gradient = gradient.add(value, alpha=self.weight_decay)
+            rates = _beside(self.rates[parameter.runs], value)
+            step = step.addcmul(value, rates, value=self.weight_decay)
         if self.momentum > 0:
-            gradient = self.momenta[parameter.key].mul_(self.momentum).add_(gradient)
-        if frozen is not None:  # whose gradients, and rates in this dtype, may be infinite
-            gradient.masked_fill_(_beside(frozen[runs], value), 0)
-            rates = rates.masked_fill(frozen[runs], 0)
-        value.addcmul_(gradient, _beside(rates, value), value=-1)
-        return gradient
+            step = self.momenta[parameter.key].mul_(self.momentum).add_(step)
+        if frozen is not None:  # whose steps may be infinite
+            step.masked_fill_(_beside(frozen[parameter.runs], value), 0)
+        value.sub_(step)
+        return step
 
     def update_norms(self) -> list[Tensor]:
         """L2 length of the last change of each unit's incoming weights, [R, O] a layer."""

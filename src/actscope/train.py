@@ -322,12 +322,11 @@ class Training:
         self.clock.add_(1)
         x, y = self._examples(rows)
         passed = self.stack.forward(x, training=True, frozen=self.divergence.frozen())
-        losses = example_losses(passed.logits, y).sum(1)  # [R]
-        self.divergence.note_losses(self.clock, losses.detach())
+        of_examples = example_losses(passed.logits, y)
+        losses = of_examples.detach().sum(1)  # [R]
+        self.divergence.note_losses(self.clock, losses)
         hidden_active = [active(layer.slopes()) for layer in passed.hidden] if is_recorded else []
-        # Runs do not touch, so the gradient of the sum over runs is each run's own gradient.
-        objective = losses.sum() / (1 if self.settings.reduction == "sum" else y.shape[1])
-        self.optimiser.step(objective, passed, self.divergence.frozen())
+        self.optimiser.step(of_examples, passed, self.divergence.frozen())
         with torch.no_grad():
             correct = (passed.logits.argmax(2) == y).sum(1)
             for tally in (self.history.train, self.late):
