@@ -184,6 +184,26 @@ def mnist_copy(tmp_path, unpacked) -> Path:
     return raw
 
 
+@needs_mnist
+@pytest.mark.usefixtures("no_network")
+def test_mnist_is_read_from_a_copy_once_there_is_one(mnist_copy, monkeypatch):
+    source = DataSource("mnist", str(mnist_copy.parents[1]))
+    first = load_data.__wrapped__(source)
+    monkeypatch.setattr("actscope.vision.datasets", Mock(side_effect=AssertionError))
+    again = load_data.__wrapped__(source)
+    assert torch.equal(again.train_x, first.train_x)
+    assert torch.equal(again.test_y, first.test_y)
+
+
+@needs_mnist
+@pytest.mark.usefixtures("no_network")
+def test_no_copy_is_made_of_damaged_files(mnist_copy, unpacked):
+    (mnist_copy / TRAIN_IMAGES).unlink()
+    (mnist_copy / TRAIN_IMAGES).write_bytes(zeroed(unpacked / TRAIN_IMAGES))
+    assert_refused("mnist", mnist_copy, "does not hold the genuine data set")
+    assert not list(mnist_copy.parents[1].glob("*.npz"))
+
+
 def zeroed(genuine: Path) -> bytes:
     content = genuine.read_bytes()
     return content[:16] + bytes(len(content) - 16)

@@ -34,8 +34,14 @@ from actscope.errors import ActscopeError, ConfigError, StoreError, SweepError
 from actscope.project import CONF, ROOT
 from hydra_plugins.actscope_launcher.launcher import Job, Means, trains_grids_with
 
-# `python -m actscope`, and so its workers, begin with this module.
-WORKERS_IMPORT = [__name__, "actscope.sharing", "distributed.nanny"]
+WORKERS_IMPORT = [
+    __name__,  # `python -m actscope`, and so its workers, begin with this module
+    "actscope.sharing",
+    "distributed.nanny",
+    # What they would import one by one as they log their first runs.
+    "mlflow.store.tracking.sqlalchemy_store",
+    "actscope.picture",
+]
 WANTS_TRACEBACK = "HYDRA_FULL_ERROR" in os.environ
 
 OmegaConf.register_new_resolver("project", lambda folder: str(ROOT / folder), replace=True)

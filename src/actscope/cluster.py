@@ -34,8 +34,9 @@ IN_PROCESSES = {
     "distributed.worker.memory.terminate": False,
     # actscope.forkserver, which the command line has started while it was still importing.
     "distributed.worker.multiprocessing-method": "forkserver",
+    # Nobody looks at its samples of what each worker does, a hundred a second.
+    "distributed.worker.profile.enabled": False,
 }
-
 
 # Of a command like sbatch that fails, is not there, or answers what dask-jobqueue cannot read.
 CANNOT_START = (OSError, RuntimeError, ValueError)

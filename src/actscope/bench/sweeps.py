@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from omegaconf import OmegaConf
@@ -65,7 +66,9 @@ def costs_of(study: str, words: Sequence[str], workers: int, folder: Path) -> Co
     share = len(points) / len(stack)
     bare, whole, results = _train(stack)
     store = tracking.locate_store(_store(folder / "tracked"))
-    logging = timed(lambda: _track(stack, results, store)).cpu
+    track = partial(_track, stack, results, store)
+    track()  # what the first run has to import, workers have from the process they are forked from
+    logging = timed(track).cpu
     showing = showing_costs(stack, results, store)
     parts = {
         "starting": planning.cpu,
