@@ -9,6 +9,8 @@ from urllib.error import URLError
 
 import pandas as pd
 import pytest
+import torch
+from torch.nn import functional
 
 from actscope.bench import app, steps
 from actscope.bench.growth import growth, growth_on_server
@@ -86,6 +88,28 @@ def test_what_a_command_takes_is_counted_with_the_processes_below_it() -> None:
 def test_a_command_that_fails_is_told_with_its_last_line() -> None:
     with pytest.raises(BenchError, match=r"failed \(3\): alas$"):
         spent_by([sys.executable, "-c", "print('alas'); raise SystemExit(3)"], {})
+
+
+def test_a_step_by_hand_is_that_of_autograd() -> None:
+    rng = torch.Generator().manual_seed(0)
+    shapes = (3, 8, 5), (3, 1, 5), (3, 5, 4), (3, 1, 4)
+    network = [torch.randn(shape, generator=rng, dtype=torch.float64) for shape in shapes]
+    x = torch.randn(6, 8, generator=rng, dtype=torch.float64)
+    y = torch.tensor([0, 1, 2, 3, 1, 1])
+    rates = torch.tensor([0.01, 0.02, 0.03], dtype=torch.float64)
+
+    expected = []
+    for run, rate in enumerate(rates):
+        own = [tensor[run].clone().requires_grad_() for tensor in network]
+        hidden, hidden_bias, output, output_bias = own
+        logits = (x @ hidden + hidden_bias).relu() @ output + output_bias
+        functional.cross_entropy(logits, y, reduction="sum").backward()
+        expected.append([tensor.detach() - rate * tensor.grad for tensor in own])
+
+    targets = torch.eye(4, dtype=torch.float64)[y].mT
+    steps.step_by_hand(*network, x, targets, rates.view(3, 1, 1))
+    for tensor, runs in zip(network, zip(*expected, strict=True), strict=True):
+        torch.testing.assert_close(tensor, torch.stack(runs), rtol=1e-12, atol=1e-12)
 
 
 def test_every_case_of_the_steps_trains(monkeypatch: pytest.MonkeyPatch) -> None:

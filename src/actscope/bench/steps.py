@@ -93,20 +93,38 @@ def by_hand(data: Data) -> int:
     """
     torch.set_num_threads(1)
     runs, rates = 20, torch.full((20, 1, 1), 1e-6)
-    first, first_bias = torch.randn(runs, FEATURES, HIDDEN) / 28, torch.zeros(runs, 1, HIDDEN)
-    last, last_bias = torch.randn(runs, HIDDEN, CLASSES) / 8, torch.zeros(runs, 1, CLASSES)
+    hidden = torch.randn(runs, FEATURES, HIDDEN) / 28, torch.zeros(runs, 1, HIDDEN)
+    output = torch.randn(runs, HIDDEN, CLASSES) / 8, torch.zeros(runs, 1, CLASSES)
     targets = torch.eye(CLASSES)[data.train_y].mT.contiguous()
     for rows in torch.randperm(TRAIN).split(BATCH):
-        x = data.train_x.index_select(0, rows).expand(runs, -1, -1)
-        values = torch.baddbmm(first_bias, x, first).relu_()
-        logits = torch.baddbmm(last_bias, values, last)
-        errors = logits.mT.softmax(1).sub_(targets[:, rows]).mul_(rates).mT  # [R, B, classes]
-        deltas = torch.bmm(errors, last.mT).mul_(values > 0)
-        first.baddbmm_(x.mT, deltas, alpha=-1)
-        first_bias.sub_(deltas.sum(1, keepdim=True))
-        last.baddbmm_(values.mT, errors, alpha=-1)
-        last_bias.sub_(errors.sum(1, keepdim=True))
+        x = data.train_x.index_select(0, rows)
+        step_by_hand(*hidden, *output, x, targets[:, rows], rates)
     return runs * STEPS
+
+
+def step_by_hand(
+    hidden: Tensor,
+    hidden_bias: Tensor,
+    output: Tensor,
+    output_bias: Tensor,
+    x: Tensor,
+    targets: Tensor,
+    rates: Tensor,
+) -> None:
+    """Take a step of R runs of ReLU in place.
+
+    Weights [R, I, O] and biases [R, 1, O] of two layers, x [B, I], targets [classes, B] that are 1
+    for the class of each example, rates [R, 1, 1].
+    """
+    x = x.expand(len(rates), -1, -1)
+    values = torch.baddbmm(hidden_bias, x, hidden).relu_()
+    logits = torch.baddbmm(output_bias, values, output)
+    steps = logits.mT.softmax(1).sub_(targets).mul_(rates).mT  # [R, B, classes]
+    hidden_steps = torch.bmm(steps, output.mT).mul_(values > 0)
+    hidden.baddbmm_(x.mT, hidden_steps, alpha=-1)
+    hidden_bias.sub_(hidden_steps.sum(1, keepdim=True))
+    output.baddbmm_(values.mT, steps, alpha=-1)
+    output_bias.sub_(steps.sum(1, keepdim=True))
 
 
 def made_data(test: int) -> Data:
