@@ -115,7 +115,7 @@ def process(home: Path) -> Command:
 def forks() -> ForkServerContext:
     """Makes processes that have imported all they need: of a small command that takes most."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["actscope.sweep", "actscope.report.app", __name__])
+    context.set_forkserver_preload(["actscope.sweep", "actscope.report.commands", __name__])
     return context
 
 

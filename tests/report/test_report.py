@@ -362,6 +362,19 @@ def test_a_mistake_is_one_line_and_an_exit_code(
     assert message in refused(arguments, code)
 
 
+def test_a_wrong_word_is_told_before_anything_slow_is_imported() -> None:
+    told = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "actscope.report", "colour=blue"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 2
+    imported = {line.split("|")[-1].strip() for line in told.stderr.splitlines()}
+    assert "actscope.report.settings" in imported
+    assert imported.isdisjoint({"torch", "mlflow", "pandas", "matplotlib", "plotly"})
+
+
 def test_a_lost_file_of_a_run_is_one_line(
     lab: Lab, repeated: tuple[str, str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,31 +1,16 @@
-"""`python -m actscope.report`: the command, and a process from which others are forked to help."""
+"""`python -m actscope.report`, by as many processes as there are cores."""
 
 import sys
-from contextlib import nullcontext
-
-from dask.system import CPU_COUNT
-
-from actscope import forkserver
-
-HELPERS_IMPORT = [
-    "actscope.report.page",
-    # These are loaded late, by those who first read a table or save a figure.
-    "pyarrow.parquet",
-    "matplotlib.backends.backend_agg",
-    "matplotlib.backends.backend_svg",
-]
-HELPLESS = {"-h", "--help", "claims", "figure"}  # what builds no report
 
 
 def run() -> int:
-    is_alone = CPU_COUNT == 1 or not HELPLESS.isdisjoint(sys.argv)
     try:
-        with nullcontext() if is_alone else forkserver.running(HELPERS_IMPORT):
-            from actscope.report.app import main
+        from dask.system import CPU_COUNT
 
-            return main(processes=CPU_COUNT)
-    except KeyboardInterrupt:  # while it imports
+        from actscope.report.app import main
+    except KeyboardInterrupt:
         return 130
+    return main(processes=CPU_COUNT)
 
 
 if __name__ == "__main__":
