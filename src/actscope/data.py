@@ -107,7 +107,7 @@ Arrays = tuple[np.ndarray[Any, Any], ...]
 
 
 def _pixels(images: np.ndarray[Any, Any], brightest: int) -> Tensor:
-    return torch.from_numpy(images).flatten(1).float() / brightest
+    return torch.from_numpy(images).flatten(1).float().div_(brightest)
 
 
 def _check_digest(source: DataSource, digest: str) -> None:
