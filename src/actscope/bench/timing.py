@@ -44,25 +44,24 @@ def spread(rounds: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Took:
-    """What some work in this process took."""
+    """What some work took, of all processors together."""
 
     wall: float  # s
     cpu: float  # s
 
 
 def timed(work: Callable[[], object]) -> Took:
+    """Do some work in this process."""
     start, cpu = time.monotonic(), time.process_time()
     work()
     return Took(time.monotonic() - start, time.process_time() - cpu)
 
 
 @dataclass(frozen=True)
-class Spent:
+class Spent(Took):
     """What a command and all its processes took."""
 
     started: float  # seconds since 1970
-    wall: float  # s
-    cpu: float  # s
     peak: int  # bytes, of its largest process
 
 
@@ -90,4 +89,9 @@ def spent_by(command: Sequence[str], environment: Mapping[str, str]) -> Spent:
     if process.returncode != 0:
         last = said.strip().splitlines()[-1:] or [""]
         raise BenchError(f"{' '.join(command)} failed ({process.returncode}): {last[0]}")
-    return Spent(started, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    return Spent(
+        wall=wall,
+        cpu=usage.ru_utime + usage.ru_stime,
+        started=started,
+        peak=usage.ru_maxrss * 1024,
+    )
