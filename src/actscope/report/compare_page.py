@@ -183,7 +183,7 @@ def readable_cells(both: Pair) -> pd.DataFrame:
     columns["seeds in both"] = cells["n"]
     columns |= tables.readable_differences(cells)
     table = pd.DataFrame(columns)
-    return table if cells["variant"].any() else table.drop(columns="variant")
+    return tables.without_empty_variant(table)
 
 
 SHOWN: Mapping[str, Callable[[Row], str]] = {

@@ -9,7 +9,7 @@ import pandas as pd
 from actscope.report.answer import join
 from actscope.report.frames import StudyRuns, rate_text
 from actscope.report.stats import OUTCOMES
-from actscope.report.tables import DASH, Table
+from actscope.report.tables import DASH, Table, without_empty_variant
 
 FINE_FROM = 8  # rates: a panel for each of so many could not be read
 LEARNS_FROM = 0.8  # of the seeds, as 4 of 5
@@ -139,7 +139,7 @@ def tables_of(outcomes: pd.DataFrame, found: pd.DataFrame) -> list[Table]:
         lr=[rate_text(lr) for lr in outcomes["lr"]],
         **{name: [f"{100 * share:.0f}" for share in outcomes[name]] for name in OUTCOMES},
     ).rename(columns={name: f"{name}, %" for name in OUTCOMES})
-    shares = shares if shares["variant"].any() else shares.drop(columns="variant")
+    shares = without_empty_variant(shares)
     return [
         Table("edge", "Up to which rate each learns", found, readable(found), is_folded=False),
         Table("outcomes", "Share of each outcome by activation and rate", outcomes, shares),
@@ -160,7 +160,7 @@ def readable(found: pd.DataFrame) -> pd.DataFrame:
             "fewest runs at a rate": found["fewest_runs"],
         }
     )
-    return table if table["variant"].any() else table.drop(columns="variant")
+    return without_empty_variant(table)
 
 
 def _edge_text(row: dict[Any, Any], which: str) -> str:

@@ -73,7 +73,7 @@ def readable_summary(cells: pd.DataFrame) -> pd.DataFrame:
             interval(row, measure) for row in cells.to_dict("records")
         ]
     table = pd.DataFrame(columns)
-    return table if cells["variant"].any() else table.drop(columns="variant")
+    return without_empty_variant(table)
 
 
 def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
@@ -86,7 +86,12 @@ def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
         **readable_differences(comparisons),
     }
     table = pd.DataFrame(columns)
-    return table if comparisons["variant"].any() else table.drop(columns="variant")
+    return without_empty_variant(table)
+
+
+def without_empty_variant(table: pd.DataFrame) -> pd.DataFrame:
+    """Without the column of variants where the study has but one, which has no name."""
+    return table if table["variant"].any() else table.drop(columns="variant")
 
 
 def readable_differences(comparisons: pd.DataFrame) -> dict[str, Any]:

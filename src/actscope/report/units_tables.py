@@ -7,7 +7,7 @@ import pandas as pd
 
 from actscope.dying import VERDICTS
 from actscope.report.frames import rate_text
-from actscope.report.tables import DASH, Table
+from actscope.report.tables import DASH, Table, without_empty_variant
 from actscope.report.units import ALL_RATES, Units
 
 
@@ -52,7 +52,7 @@ def readable_by_layer(table: pd.DataFrame) -> pd.DataFrame:
     for verdict in VERDICTS:
         columns[f"{verdict} since step"] = [onset_text(row, verdict) for row in rows]
     columns["revivals"] = [DASH if row["is_output"] else f"{row['revivals']:.0f}" for row in rows]
-    return _without_empty_variant(pd.DataFrame(columns))
+    return without_empty_variant(pd.DataFrame(columns))
 
 
 def readable_confusion(table: pd.DataFrame) -> pd.DataFrame:
@@ -71,7 +71,7 @@ def readable_confusion(table: pd.DataFrame) -> pd.DataFrame:
     for measure, none in (("precision", "no unit is flat"), ("recall", "no unit is {truth}")):
         texts = [none.format(truth=row["truth"]) for row in rows]
         columns |= _proportion_texts(rows, measure, texts)
-    return _without_empty_variant(pd.DataFrame(columns))
+    return without_empty_variant(pd.DataFrame(columns))
 
 
 def readable_swings(table: pd.DataFrame) -> pd.DataFrame:
@@ -91,7 +91,7 @@ def readable_swings(table: pd.DataFrame) -> pd.DataFrame:
         name.replace("weight", "weight went down").replace("bias", "bias went down"): column
         for name, column in columns.items()
     }
-    return _without_empty_variant(pd.DataFrame(columns))
+    return without_empty_variant(pd.DataFrame(columns))
 
 
 def share_with_interval(row: dict[Any, Any], verdict: str) -> str:
@@ -136,7 +136,3 @@ def _named(table: pd.DataFrame) -> dict[str, Any]:
         "activation": table["activation"],
         "lr": [rate_text(lr) for lr in table["lr"]],
     }
-
-
-def _without_empty_variant(table: pd.DataFrame) -> pd.DataFrame:
-    return table if table["variant"].any() else table.drop(columns="variant")
