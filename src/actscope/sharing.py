@@ -4,15 +4,15 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 
-from distributed import Future, Worker, get_worker, wait
-from distributed.client import FuturesCancelledError
+from distributed import Future, Worker, get_worker
 from distributed.core import Status
 from rich.console import Console
 
@@ -66,6 +66,8 @@ class _Shift:
         self.topic = f"actscope-{uuid.uuid4().hex}"  # other sweeps may use the same scheduler
         self.unfit: set[str] = set()  # workers
         self.pending: dict[Future[Any], int] = {}
+        # Not by distributed.wait, which leaves a waiter at each future that has not ended.
+        self.ended: SimpleQueue[Future[Any]] = SimpleQueue()
         self.only_for: dict[Future[Any], set[str] | None] = {}
         self.unplaced: list[int] = []  # stacks that no worker which is there can train
         self.was_deserted = False
@@ -77,7 +79,8 @@ class _Shift:
             for number in range(len(self.tasks)):
                 self._give_out(number)
             while self.pending or self.unplaced:
-                for future in self._ended():
+                future = self._next_ended()
+                if future is not None:
                     yield from self._results_of(future)
                 if time.monotonic() - self.last_look >= cluster.SECONDS_BETWEEN_LOOKS:
                     self._look_round()
@@ -96,24 +99,24 @@ class _Shift:
         future = self.workplace.client.submit(
             _in_worker, order, pure=False, workers=None if fit is None else list(fit)
         )
+        future.add_done_callback(self.ended.put)
         self.pending[future] = number
         self.only_for[future] = fit
 
     def _fit(self) -> set[str]:
         return set(self.workplace.workers()) - self.unfit
 
-    def _ended(self) -> Collection[Future[Any]]:
-        if not self.pending:
-            time.sleep(cluster.SECONDS_BETWEEN_LOOKS)
-            return ()
+    def _next_ended(self) -> Future[Any] | None:
+        """The next stack that ends, unless it is time to look round before."""
         try:
-            ended = wait(list(self.pending), cluster.SECONDS_BETWEEN_LOOKS, "FIRST_COMPLETED")
-        except TimeoutError:
-            return ()
-        except FuturesCancelledError as error:
-            raise cluster.gone(self.workplace.name) from error
-        done: Collection[Future[Any]] = ended.done
-        return done
+            future = self.ended.get(timeout=cluster.SECONDS_BETWEEN_LOOKS)
+        except Empty:
+            return None
+        if future not in self.pending:  # taken from a worker that is gone
+            return None
+        if future.cancelled():
+            raise cluster.gone(self.workplace.name)
+        return future
 
     def _results_of(self, future: Future[Any]) -> Iterable[Result]:
         number = self._forget(future)

@@ -1,0 +1,45 @@
+"""What sharing out a study's stacks costs the process that does it."""
+
+import asyncio
+import time
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+from distributed import Client, LocalCluster
+
+from actscope import sharing
+from actscope.cluster import Cluster
+from actscope.sharing import Order
+from actscope.tracking import Sweep
+from actscope.workers import Task
+from tests.support.making import make_point
+from tests.support.tracked import new_store
+
+STACKS = 12
+
+
+def train_for_a_moment(order: Order) -> list[int]:
+    time.sleep(0.05)
+    return [order.number]
+
+
+def test_ended_stacks_leave_nothing_that_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "_in_worker", train_for_a_moment)
+    sweep = Sweep("s1", "tests", "1", None)
+    tasks = [Task([make_point()], new_store(tmp_path), sweep)] * STACKS
+    waiting, ended = [], []
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
+        ) as here,
+        Client(here) as client,
+    ):
+        shift = sharing._Shift(tasks, Mock(), Cluster(client, "here"), Mock(), is_elsewhere=False)
+        for number in shift.results():
+            ended.append(number)
+            waiting.append(len(asyncio.all_tasks(client.loop.asyncio_loop)))
+    assert sorted(ended) == list(range(STACKS))
+    assert max(waiting) < waiting[0] + STACKS
