@@ -1,13 +1,15 @@
 """Runs of a worker that was given up, and what it does with them when it comes back."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from actscope import picture, tracking
 from actscope.results import Done
-from actscope.tracking import Store, spool
+from actscope.tracking import Store, lost, spool
 from actscope.workers import Abandoned, Task, train_and_track
 from tests.support.tracked import STUDY, begin, begin_sweep, log, new_store, trained
 
@@ -55,6 +57,24 @@ def test_a_worker_whose_run_was_closed_does_not_finish_it(task: Task) -> None:
     with pytest.raises(Abandoned):
         train_and_track(one, give_to_another)
     assert statuses(task.store) == ["KILLED"]
+
+
+def test_a_run_may_be_closed_by_two_at_once(store: Store) -> None:
+    """By the sweep that was interrupted and by the worker that it gave up."""
+    run_ids = [begin(store, begin_sweep(store, []), trained()[0]) for _ in range(10)]
+    both_ready = Barrier(2)
+
+    def close_all() -> None:
+        for run_id in run_ids:
+            both_ready.wait(timeout=10)
+            lost.close(store, run_id, "closed by a test")
+
+    with ThreadPoolExecutor(2) as two:
+        for closing in [two.submit(close_all), two.submit(close_all)]:
+            closing.result()
+    runs = tracking.read_runs(store, STUDY)
+    assert set(runs["status"]) == {"KILLED"}
+    assert set(runs["reason"]) == {"closed by a test"}
 
 
 def test_a_worker_that_is_given_up_closes_its_runs(task: Task) -> None:

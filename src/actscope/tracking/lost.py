@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from actscope.errors import StoreError
 from actscope.tracking.attempts import Attempt
 from actscope.tracking.spool import unless_away
-from actscope.tracking.store import Store
+from actscope.tracking.store import Store, is_already_there
 
 LOST = "its worker was lost, or its sweep interrupted"
 SECOND = "another worker of its sweep, which had been given the point as well, finished it first"
@@ -40,5 +41,10 @@ def close_second_ones(store: Store, attempts: Sequence[Attempt]) -> None:
 
 
 def close(store: Store, run_id: str, reason: str) -> None:
-    store.client.set_tag(run_id, "actscope.reason", reason)
+    """Close a run as KILLED; two processes may do so at once, and one of them gives the reason."""
+    try:
+        store.client.set_tag(run_id, "actscope.reason", reason)
+    except StoreError as error:
+        if not is_already_there(error):
+            raise
     store.client.set_terminated(run_id, "KILLED")
