@@ -322,6 +322,22 @@ def test_a_run_whose_recorded_numbers_are_not_finite_has_diverged():
     assert (result.outcome, result.diverged_at) == (Outcome.DIVERGED, 1)
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_diverged_run_keeps_the_tensors_that_it_had(momentum):
+    calm = make_point(BN_RELU, lr=0.01, hidden=(32,), momentum=momentum)
+    wild = replace(calm, lr=1e3)  # as above: its weights are finite, and would go on changing
+
+    def after(epochs):
+        both = [replace(point, train=replace(point.train, epochs=epochs)) for point in (calm, wild)]
+        return train_stack(both, DATA)[1]
+
+    at_once, later = after(1), after(3)
+    assert at_once.diverged_at == later.diverged_at == 5
+    for name, tensor in at_once.state.items():
+        assert torch.isfinite(tensor).all(), name
+        assert torch.equal(later.state[name], tensor), name
+
+
 def test_divergence_leaves_the_neighbours_alone():
     calm = [
         make_point(function, lr=0.01, hidden=(32,), epochs=4) for function in (RELU, BN_RELU, PRELU)
