@@ -10,6 +10,8 @@ from hydra.utils import instantiate
 
 from actscope.config import Activation, DataSource, Point, Train, parse_point
 from actscope.data import Data, load_data
+from actscope.device import CPU
+from actscope.divergence import Divergence
 from actscope.errors import ConfigError
 from actscope.outcome import Outcome
 from actscope.project import CONF
@@ -320,6 +322,15 @@ def test_a_run_whose_recorded_numbers_are_not_finite_has_diverged():
     assert not torch.isfinite(weights.sum())
     result = train_alone(point, data)
     assert (result.outcome, result.diverged_at) == (Outcome.DIVERGED, 1)
+
+
+def test_finite_losses_whose_sum_is_not_are_no_divergence():
+    divergence = Divergence(2, CPU)
+    step = torch.tensor(1)
+    divergence.note_losses(step, torch.tensor([3e38, 3e38]))
+    assert divergence.frozen() is None
+    divergence.note_losses(step, torch.tensor([3e38, math.inf]))
+    assert divergence.frozen().tolist() == [False, True]
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])

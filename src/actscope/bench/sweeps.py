@@ -42,7 +42,7 @@ class Costs:
     training: float
     recording: float
     tracking: float
-    rest: float  # above all the start of the worker processes
+    rest: float  # worker processes start, and are slower beside each other than one alone
     report: float
     report_wall: float
     shown: float

@@ -28,7 +28,6 @@ from actscope.tracking import Store
 ARTICLE_STUDIES = ("article_width", "article_accuracy", "article_dying", "edge")
 ARTICLE_TITLE = "The article, claim by claim"
 
-
 Command = Callable[..., None]  # of the settings, and what else the command line gives it
 
 
