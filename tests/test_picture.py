@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from actscope import picture
 from actscope.data import load_data
 from actscope.train import RunResult, train_stack
@@ -26,3 +29,16 @@ def test_a_picture_does_not_depend_on_those_drawn_before(tmp_path: Path) -> None
     assert [draw(result) for result in (learned, diverged, learned)] == [*alone, alone[0]]
     _, axes = picture._panels()
     assert all(ax.get_xlim()[1] > learned.trajectory["step"].max() for ax in axes)
+
+
+def test_few_colours_show_what_all_would(tmp_path: Path) -> None:
+    point = make_point(hidden=(3,), epochs=3, every=3)
+    (result,) = train_stack([point], load_data(point.data))
+    picture.save_trajectories(result, tmp_path / "trajectories.png")
+
+    canvas, _ = picture._panels()
+    drawn = np.asarray(canvas.buffer_rgba())[:, :, :3].astype(int)
+    kept = np.asarray(Image.open(tmp_path / "trajectories.png").convert("RGB")).astype(int)
+    off = np.abs(kept - drawn)
+    assert off.mean() < 2
+    assert off.max() < 64

@@ -1,9 +1,12 @@
 """The files that a run leaves behind."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]
 from omegaconf import OmegaConf
+from pyarrow import parquet
 from safetensors.torch import save
 
 from actscope.config import nested_settings
@@ -32,4 +35,19 @@ def write(result: RunResult, folder: Path, *, plotly: bool = False) -> None:
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
-    frame.to_parquet(path, compression="zstd", index=False)
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    parquet.write_table(table, path, **parquet_layout(table.schema))
+
+
+def parquet_layout(schema: pa.Schema) -> dict[str, Any]:
+    """How a run's table is laid out in a Parquet file, in the words of pyarrow's writers.
+
+    By dictionary, which is their default, floats take twice the time and half again the space, as
+    hardly any of them stands there twice.
+    """
+    floats = [field.name for field in schema if pa.types.is_floating(field.type)]
+    return {
+        "compression": "zstd",
+        "use_dictionary": [name for name in schema.names if name not in floats],
+        "column_encoding": dict.fromkeys(floats, "BYTE_STREAM_SPLIT"),
+    }

@@ -45,7 +45,8 @@ PANELS = [
 def draw_panels(history: pd.DataFrame, trajectory: pd.DataFrame, axes: Sequence[Axes]) -> None:
     """Draw the five panels of one run, a line a unit; one that is flat no longer learns."""
     for panel, ax in zip(PANELS, axes, strict=True):
-        ax.set_title(panel.title, fontsize="small", loc="left", y=1.0)
+        # In the middle, as matplotlib writes a power of ten that ticks share on the left.
+        ax.set_title(panel.title, fontsize="small", y=1.0)
         draw_panel(history, trajectory, panel, ax)
 
 

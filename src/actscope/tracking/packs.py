@@ -19,6 +19,7 @@ import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]
 from pyarrow import parquet
 
+from actscope.artifacts import parquet_layout
 from actscope.errors import first_line
 from actscope.tracking.reading import RUN_ID, download, read_in_order
 from actscope.tracking.spool import SPOOLED, is_known_away
@@ -134,7 +135,7 @@ def _write(table: str, results: Mapping[str, RunResult], path: Path) -> None:
     # One by one: the trajectories of a whole stack may not fit into memory a second time.
     rows = (_with_id(run_id, getattr(result, table)) for run_id, result in results.items())
     first = next(rows)
-    with parquet.ParquetWriter(path, first.schema, compression="zstd") as file:
+    with parquet.ParquetWriter(path, first.schema, **parquet_layout(first.schema)) as file:
         for of_run in chain([first], rows):
             file.write_table(of_run, row_group_size=max(1, len(of_run)))
 
