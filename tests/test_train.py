@@ -102,6 +102,7 @@ def test_a_run_is_what_ordinary_modules_make_of_it(compose, trained, name, batch
 
 ARTICLE_DATA = make_data(train=237, test=100, features=784, classes=10)
 ARTICLE = {"hidden": (64,), "batch_size": 100}
+HEAVY = {"momentum": 0.9, "weight_decay": 0.01}
 
 
 def article_points(seeds: tuple[int, ...] = (0,)) -> list[Point]:
@@ -150,10 +151,9 @@ def test_a_run_has_the_same_numbers_in_a_stack_of_several_seeds(alone):
 
 def test_a_run_has_the_same_numbers_with_momentum_and_three_layers():
     points = [
-        make_point(
-            function, lr=0.002, hidden=(64, 32, 96), batch_size=37, momentum=0.9, weight_decay=0.01
-        )
+        make_point(function, lr=0.002, seed=seed, hidden=(64, 32, 96), batch_size=37, **HEAVY)
         for function in (RELU, BN_RELU, PRELU, GELU)
+        for seed in (0, 1)
     ]
     for result in train_stack(points, ARTICLE_DATA):
         assert_same_numbers(result, train_alone(result.point, ARTICLE_DATA))

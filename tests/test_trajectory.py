@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from actscope.inputs import Inputs, shared_by_neighbours
 from actscope.train import RunResult, train_stack
-from actscope.trajectory import TRAJECTORY, active, product_lengths, thinned_series, unit_frame
+from actscope.trajectory import TRAJECTORY, active, gradient_lengths, thinned_series, unit_frame
 from tests.support.making import BN_RELU, RELU, SIGMOID, TANH, make_data, make_point
 from tests.support.reference import train_reference
 
@@ -74,24 +75,26 @@ def test_update_norm_is_the_length_of_the_change_of_a_units_incoming_weights(rec
     )
 
 
-@pytest.mark.parametrize("sharing", [1, 3], ids=["shared", "own"])
+@pytest.mark.parametrize("owners", [[0, 0, 0], [0, 1, 2], [1, 1, 0]], ids=str)
 @pytest.mark.parametrize("inputs", [4, 30], ids=["fewer_inputs", "more_inputs"])
-def test_lengths_of_a_product_need_no_product(sharing, inputs):
+def test_lengths_of_a_gradient_need_no_gradient(owners, inputs):
     rng = torch.Generator().manual_seed(0)
-    x = torch.rand(sharing, 20, inputs, generator=rng)
+    x = torch.rand(max(owners) + 1, 20, inputs, generator=rng)
     deltas = torch.randn(3, 20, 5, generator=rng)
     deltas[1, :, 2] = 0
-    expected = (x.mT @ deltas).norm(dim=1)
-    torch.testing.assert_close(product_lengths(x, deltas), expected)
-    assert product_lengths(x, deltas)[1, 2] == 0
-    torch.testing.assert_close(product_lengths(x, 1e25 * deltas), 1e25 * expected)
+    expected = (x[owners].mT @ deltas).norm(dim=1)
+    given = Inputs(x, shared_by_neighbours(owners))
+    torch.testing.assert_close(gradient_lengths(given, deltas), expected)
+    assert gradient_lengths(given, deltas)[1, 2] == 0
+    torch.testing.assert_close(gradient_lengths(given, 1e25 * deltas), 1e25 * expected)
 
 
 def test_a_length_whose_square_is_negative_by_rounding_is_zero():
-    x = torch.rand(1, 3, 40, generator=torch.Generator().manual_seed(0))
-    x[0, 1] = x[0, 0] * (1 + 1e-7)  # two examples that cancel but for last bits
-    x[0, 2] = 2  # the largest: to divide by it changes no bits
-    assert product_lengths(x, torch.tensor([[[1.0], [-1.0], [0.0]]])) == 0
+    x = torch.rand(3, 40, generator=torch.Generator().manual_seed(0))
+    x[1] = x[0] * (1 + 1e-7)  # two examples that cancel but for last bits
+    x[2] = 2  # the largest: to divide by it changes no bits
+    deltas = torch.tensor([[[1.0], [-1.0], [0.0]]])
+    assert gradient_lengths(Inputs.of_all(x, 1), deltas) == 0
 
 
 @pytest.mark.parametrize("layer", [1, 2])

@@ -20,6 +20,7 @@ from torch.nn import functional
 from actscope.config import Activation, Model, Point
 from actscope.device import CPU
 from actscope.errors import ConfigError
+from actscope.inputs import Inputs, cat
 
 # A kernel takes the elements at a tensor's end that fill no pair of vector registers one by one,
 # with another exp() whose last bits differ, and it must not matter which run of a stack is there.
@@ -62,11 +63,10 @@ class Hidden:
 class Pass:
     """What a forward pass has met.
 
-    Of each layer inputs [R, B, I], or [1, B, I] where runs share them, and weighted sums
-    [G, B, O] an activation.
+    Of each layer its inputs, and its weighted sums [G, B, O] an activation.
     """
 
-    inputs: list[Tensor]
+    inputs: list[Inputs]
     sums: list[Sequence[Tensor]]
     hidden: list[Hidden]
 
@@ -127,8 +127,8 @@ class StackedMLP:
                 for name, value in nonlinearity.trained.items():
                     yield Parameter(f"layer{number}.{name}", value, nonlinearity.runs)
 
-    def forward(self, x: Tensor, *, training: bool, frozen: Tensor | None = None) -> Pass:
-        """What becomes of x [R or 1, B, I] on its way to the logits.
+    def forward(self, x: Inputs, *, training: bool, frozen: Tensor | None = None) -> Pass:
+        """What becomes of x on its way to the logits.
 
         In training, batch normalisation uses the minibatch's statistics and updates the running,
         but not those of the `frozen` runs, [R].
@@ -143,13 +143,12 @@ class StackedMLP:
             values = [part.function(own) for part, own in zip(parts, given, strict=True)]
             passed.sums.append(sums)
             passed.hidden.append(Hidden(given, values))
-            passed.inputs.append(cat(values))
+            passed.inputs.append(Inputs.of_each(cat(values)))
         passed.sums.append(self._sums(-1, passed.inputs[-1], [len(self.weights[-1])]))
         return passed
 
-    def _sums(self, layer: int, inputs: Tensor, sizes: Sequence[int]) -> Sequence[Tensor]:
-        bias, weight = self.biases[layer], self.weights[layer]
-        sums = torch.baddbmm(bias, inputs.expand(len(weight), -1, -1), weight)
+    def _sums(self, layer: int, inputs: Inputs, sizes: Sequence[int]) -> Sequence[Tensor]:
+        sums = inputs.sums(self.weights[layer], self.biases[layer])
         # A split, even into one, costs the backward pass a copy.
         parts = [sums] if len(sizes) == 1 else sums.split(sizes)
         return [part.requires_grad_(torch.is_grad_enabled()) for part in parts]
@@ -389,8 +388,3 @@ def _is_elementwise(module: nn.Module) -> bool:
 def _chunks(tensor: Tensor, size: int) -> Sequence[Tensor]:
     # A split, even into one, costs the backward pass a copy.
     return [tensor] if len(tensor) <= size else tensor.split(size)
-
-
-def cat(parts: list[Tensor]) -> Tensor:
-    """torch.cat, but no copy of a single part."""
-    return parts[0] if len(parts) == 1 else torch.cat(parts)

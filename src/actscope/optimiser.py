@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from actscope.config import Point
-from actscope.model import Parameter, Pass, StackedMLP, cat
-from actscope.trajectory import lengths, product_lengths
+from actscope.inputs import Inputs, cat
+from actscope.model import Parameter, Pass, StackedMLP
+from actscope.trajectory import gradient_lengths, lengths
 
 
 class SGD:
@@ -59,25 +60,24 @@ class SGD:
         self,
         weights: Parameter,
         biases: Parameter,
-        inputs: Tensor,
+        inputs: Inputs,
         steps: Tensor,
         frozen: Tensor | None,
     ) -> None:
-        """Change a layer by its inputs [R, B, I] and the steps of its sums, [R, B, O]."""
+        """Change a layer by its inputs and the steps of its sums, [R, B, O]."""
         if self.momentum > 0 or self.weight_decay > 0:
-            x = inputs.expand(len(steps), -1, -1)
-            change = self._descend(weights, torch.bmm(x.mT, steps), frozen)
+            change = self._descend(weights, inputs.gradient(steps), frozen)
             self._descend(biases, steps.sum(1, keepdim=True), frozen)
             self.norms.append(partial(lengths, change))
             return
         # A part of the product itself: a gradient of its own would be written and read for nothing.
         if frozen is not None:
             steps.masked_fill_(_beside(frozen, steps), 0)
-            if inputs.requires_grad:  # else they are the data, all finite
-                inputs = inputs.masked_fill(_beside(frozen, inputs), 0)
-        weights.value.baddbmm_(inputs.expand(len(steps), -1, -1).mT, steps, alpha=-1)
+            if inputs.x.requires_grad:  # else they are the data, all finite
+                inputs = Inputs.of_each(inputs.x.masked_fill(_beside(frozen, inputs.x), 0))
+        inputs.subtract_gradient(weights.value, steps)
         biases.value.sub_(steps.sum(1, keepdim=True))
-        self.norms.append(partial(product_lengths, inputs, steps))
+        self.norms.append(partial(gradient_lengths, inputs, steps))
 
     def _descend(self, parameter: Parameter, step: Tensor, frozen: Tensor | None) -> Tensor:
         """Change a parameter; returns by what."""

@@ -1,7 +1,9 @@
 """Points that are trained together, and what a sweep may use for it."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -97,25 +99,31 @@ def _check_address(scheduler: str) -> None:
 def make_stacks(points: Sequence[Point], resources: Resources) -> list[Stack]:
     """Group points that can be trained together, the largest stacks first.
 
-    On a CPU all points of a stack have one seed, as sharing minibatches is what makes stacking pay
-    there. The largest stacks are halved as long as they are larger than allowed, or do not share
-    out evenly among the workers: one that waits for the last stack costs more than a stack cut in
-    two.
+    There are as few stacks as their largest size allows, or so many more that they share out evenly
+    among the workers: one that waits for the last stack costs more than smaller stacks do.
     """
     groups: dict[Point, Stack] = {}
-    for point in points:
-        key = stack_key(point)
-        if resources.device == CPU:
-            key = replace(key, seed=point.seed)
-        groups.setdefault(key, []).append(point)
-    stacks = sorted(groups.values(), key=len, reverse=True)
-    while len(stacks[0]) > _most_of(stacks[0], resources) or (
-        len(stacks) % max(resources.workers, 1) and len(stacks[0]) > 1
-    ):
-        largest = stacks.pop(0)
-        middle = (len(largest) + 1) // 2
-        stacks = sorted([*stacks, largest[:middle], largest[middle:]], key=len, reverse=True)
-    return stacks
+    for point in sorted(points, key=lambda point: point.seed):  # few seeds read few minibatches
+        groups.setdefault(stack_key(point), []).append(point)
+    parts = {
+        key: math.ceil(len(group) / _most_of(group, resources)) for key, group in groups.items()
+    }
+
+    def points_a_stack(key: Point) -> float:
+        return len(groups[key]) / parts[key]
+
+    while sum(parts.values()) % max(resources.workers, 1):
+        coarsest = max(parts, key=points_a_stack)
+        if points_a_stack(coarsest) == 1:
+            break
+        parts[coarsest] += 1
+    stacks = [stack for key, group in groups.items() for stack in _cut(group, parts[key])]
+    return sorted(stacks, key=len, reverse=True)
+
+
+def _cut(group: Stack, parts: int) -> list[Stack]:
+    edges = [len(group) * part // parts for part in range(parts + 1)]
+    return [group[start:end] for start, end in pairwise(edges)]
 
 
 def _most_of(stack: Stack, resources: Resources) -> int:

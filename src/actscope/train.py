@@ -24,6 +24,7 @@ from actscope.device import CPU
 from actscope.divergence import Divergence
 from actscope.errors import ConfigError
 from actscope.history import History, Tally
+from actscope.inputs import Inputs, shared_by_neighbours
 from actscope.model import StackedMLP, make_function, stream_seed
 from actscope.optimiser import SGD
 from actscope.outcome import Outcome, judge
@@ -94,10 +95,11 @@ def train_stack(
     time to time; to discard it is left to the caller.
     """
     assert len({stack_key(point) for point in points}) == 1, "these points cannot share a stack"
-    by_activation = sorted(range(len(points)), key=lambda i: repr(points[i].activation))
-    place = [by_activation.index(i) for i in range(len(points))]
+    # Runs that share an activation, and among them those that share minibatches, in a row.
+    order = sorted(range(len(points)), key=lambda i: (repr(points[i].activation), points[i].seed))
+    place = [order.index(i) for i in range(len(points))]
     with steady_arithmetic():
-        training = Training([points[i] for i in by_activation], data, dtype, device)
+        training = Training([points[i] for i in order], data, dtype, device)
         if checkpoint is not None:
             assert (len(checkpoint.signatures), checkpoint.dtype) == (len(points), dtype)
             _go_on(training, checkpoint)
@@ -229,13 +231,16 @@ class Training:
         self.late_from = self.total - math.ceil(self.total / 10) + 1
         self.trajectory = Recorder(TRAJECTORY, device)
         self.probe = Recorder(PROBE, device)
-        self.probe_x = self.data.train_x[probe_set(len(data.train_x))][None]  # [1, B, I]
+        probe_x = self.data.train_x[probe_set(len(data.train_x))]
+        self.probe_x = Inputs.of_all(probe_x, len(points))
         self.history = History(len(points), self.steps_per_epoch, device)
         self.late = Tally(len(points), device)  # of the last tenth, once that has begun
         self.divergence = Divergence(len(points), device)
         seeds = [point.seed for point in points]
         self.seeds = list(dict.fromkeys(seeds))
-        self.seed_of_run = torch.tensor([self.seeds.index(seed) for seed in seeds], device=device)
+        of_run = [self.seeds.index(seed) for seed in seeds]
+        self.seed_of_run = torch.tensor(of_run, device=device)
+        self.shares = shared_by_neighbours(of_run)
 
     def steps(self) -> Iterator[int]:
         """Train on to the end, yielding after each minibatch how many are done."""
@@ -337,14 +342,17 @@ class Training:
             self.divergence.note(self.clock, is_finite(record))
             return record
 
-    def _examples(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs [R or 1, B, I] and classes [R or 1, B] of each run's seed's rows [S, B]."""
-        if len(rows) > 1:
-            rows = rows.index_select(0, self.seed_of_run)
+    def _examples(self, rows: Tensor) -> tuple[Inputs, Tensor]:
+        """Inputs and classes [R or 1, B] of each run, by its seed's rows [S, B]."""
+        of_run = rows.index_select(0, self.seed_of_run) if len(rows) > 1 else rows
+        y = torch.index_select(self.data.train_y, 0, of_run.flatten()).view(of_run.shape)
+        # A GPU would rather read more than take a product in parts.
+        is_gathered = self.device.type == "cuda" and len(rows) > 1
+        if is_gathered:
+            rows = of_run
         # index_select gathers several times faster than x[index].
-        x = torch.index_select(self.data.train_x, 0, rows.flatten())
-        y = torch.index_select(self.data.train_y, 0, rows.flatten())
-        return x.unflatten(0, rows.shape), y.view(rows.shape)
+        x = torch.index_select(self.data.train_x, 0, rows.flatten()).unflatten(0, rows.shape)
+        return Inputs.of_each(x) if is_gathered else Inputs(x, self.shares), y
 
     @torch.no_grad()
     def _evaluate(self, step: int) -> None:
@@ -354,7 +362,8 @@ class Training:
             self.data.test_y.split(EVALUATED_AT_ONCE),
             strict=True,
         ):
-            logits = self.stack.forward(x[None], training=False).logits
+            shared = Inputs.of_all(x, len(self.points))
+            logits = self.stack.forward(shared, training=False).logits
             losses = example_losses(logits, y[None]).sum(1)
             tally.add(losses, (logits.argmax(2) == y).sum(1), len(y))
         self.history.add(step, "test", tally)

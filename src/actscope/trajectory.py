@@ -3,7 +3,7 @@
 # R runs of the stack, I inputs and O units of a layer, U units of all layers, T recorded steps
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from actscope.inputs import Inputs
 from actscope.model import StackedMLP
 
 # A slope under this in magnitude passes practically no gradient on.
@@ -135,25 +136,27 @@ def lengths(columns: Tensor) -> Tensor:
     return norms
 
 
-def product_lengths(x: Tensor, deltas: Tensor) -> Tensor:
-    """`lengths` of x.mT @ deltas, of x [R or 1, B, I] and deltas [R, B, O], without the product.
+def gradient_lengths(inputs: Inputs, deltas: Tensor) -> Tensor:
+    """`lengths` of the gradient of a layer's weights, by that of its sums, without the gradient.
 
-    The square of each is deltas.T @ (x @ x.T) @ deltas, which is less work where there are fewer
-    examples than inputs, and less still where runs share x.
+    Of x.T @ deltas the square of each is deltas.T @ (x @ x.T) @ deltas, which is less work where
+    there are fewer examples than inputs, and less still where runs share x.
     """
+    x = inputs.x
     if x.shape[1] >= x.shape[2]:
-        return lengths(x.mT @ deltas)
-    norms = _product_lengths(x, deltas)
+        return lengths(inputs.gradient(deltas))
+    norms = _gradient_lengths(inputs, deltas)
     if not x.is_cuda and bool(torch.isfinite(norms.max())):  # a GPU is not waited for
         return norms
     # The squares of finite numbers may be infinite.
     size_x, size = _largest(x), _largest(deltas)
-    exact = _product_lengths(x / size_x, deltas / size) * (size_x * size).squeeze(1)
+    exact = _gradient_lengths(replace(inputs, x=x / size_x), deltas / size)
+    exact = exact * (inputs.of_runs(size_x) * size).squeeze(1)
     return torch.where(torch.isfinite(norms), norms, exact)
 
 
-def _product_lengths(x: Tensor, deltas: Tensor) -> Tensor:
-    products = torch.bmm((x @ x.mT).expand(len(deltas), -1, -1), deltas)
+def _gradient_lengths(inputs: Inputs, deltas: Tensor) -> Tensor:
+    products = torch.bmm(inputs.of_runs(inputs.x @ inputs.x.mT), deltas)
     squares = products.mul_(deltas).sum(1)
     return squares.clamp_(min=0).sqrt_()  # rounding may have left less than 0
 

@@ -16,7 +16,7 @@ from actscope.stacks import Resources, make_stacks
 from actscope.train import train_stack
 
 STUDY = "growth"
-A_SEED = 10  # points, which are a stack
+A_SEED = 10  # points
 TINY = (
     *("activation=relu,elu", "lr=0.001,0.002,0.003,0.004,0.005", "model.hidden=[2]"),
     *("train.epochs=1", "trajectory.every=epoch", "trajectory.probe_every=epoch"),
@@ -61,7 +61,7 @@ def growth_on_server(points: int, workers: int, folder: Path) -> Iterator[Growth
     """
     with team_server(folder / "server") as environment:
         yield from _by_commands(points, workers, folder, environment)
-        stack = make_stacks(points_in(folder / "outputs"), Resources(workers, A_SEED))[0]
+        stack = make_stacks(points_in(folder / "outputs"), Resources(workers))[0]
         results = train_stack(stack, load_data(stack[0].data))
         showing = showing_costs(stack, results, tracking.locate_store(_with_password(environment)))
         yield Growth("show a stack in training", len(stack), showing.wall, 0)
