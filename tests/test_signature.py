@@ -1,13 +1,17 @@
 """What makes two points the same."""
 
+import ast
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import actscope
 from actscope.config import Activation, Point, parse_point
-from actscope.signature import code_hash, config_hash, sha256_of, signature_of
+from actscope.signature import NUMERIC_MODULES, code_hash, config_hash, sha256_of, signature_of
 from tests.support.making import ELU, RELU, make_data, make_point
 
 DIFFERENT = {
@@ -92,3 +96,34 @@ def test_a_signature_changes_with_each_part():
     wholes = [signature(), signature(point), signature(seed_of_data=1), changed]
     assert len({each.whole for each in wholes}) == 4
     assert signature().whole == signature().whole
+
+
+# What the training imports besides, and why a change in it changes no number.
+MAKES_NO_NUMBERS = {
+    "checkpoint": "keeps a state and gives it back",
+    "config": "its values are in the hash of the configuration",
+    "device": "chooses where to train",
+    "errors": "words",
+    "project": "where the project lies",
+    "vision": "reads files whose bytes are checked",
+}
+
+
+def imported(module: str) -> Iterator[str]:
+    """Modules of actscope that one of them imports, those within functions too."""
+    source = Path(actscope.__file__).parent / f"{module}.py"
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "actscope":
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("actscope."):
+            yield str(node.module).split(".")[1]
+
+
+def test_the_hash_of_the_code_is_of_all_that_the_training_reaches() -> None:
+    reached, unread = set(), {"train"}
+    while unread:
+        module = unread.pop()
+        reached.add(module)
+        if module not in MAKES_NO_NUMBERS:
+            unread |= set(imported(module)) - reached
+    assert sorted(reached - MAKES_NO_NUMBERS.keys()) == sorted(NUMERIC_MODULES)
