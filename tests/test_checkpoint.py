@@ -24,8 +24,9 @@ from torch import Tensor, nn
 from actscope.artifacts import write_parquet
 from actscope.checkpoint import Checkpoint, waiting
 from actscope.config import Activation, Point
+from actscope.minibatches import shuffled_rows
 from actscope.outcome import Outcome
-from actscope.train import RunResult, Training, minibatches, train_stack
+from actscope.train import RunResult, Training, train_stack
 from tests.support.making import BN_RELU, ELU, PRELU, RELU, TANH, make_data, make_point
 
 DATA = make_data()  # 95 examples: at 20 a minibatch, an epoch is four of 20 and one of 15
@@ -163,9 +164,9 @@ def test_a_state_that_was_taken_up_again_is_the_state_itself(name, step):
 def test_minibatches_that_are_done_are_left_out():
     settings = make_point(epochs=EPOCHS).train
     for seeds in ([3], [1, 0]):
-        whole = list(minibatches(95, settings, seeds))
+        whole = list(shuffled_rows(95, settings, seeds))
         for count in range(STEPS + 1):
-            rest = list(minibatches(95, settings, seeds, count))
+            rest = list(shuffled_rows(95, settings, seeds, count))
             assert len(rest) == STEPS - count
             for rows, expected in zip(rest, whole[count:], strict=True):
                 assert torch.equal(rows, expected)

@@ -13,13 +13,15 @@ from actscope.data import Data, load_data
 from actscope.device import CPU
 from actscope.divergence import Divergence
 from actscope.errors import ConfigError
+from actscope.minibatches import shuffled_rows
 from actscope.outcome import Outcome
 from actscope.project import CONF
 from actscope.train import (
     RunResult,
+    Training,
     check_trainable,
-    minibatches,
     stack_key,
+    steady_arithmetic,
     total_steps,
     train_stack,
 )
@@ -149,6 +151,18 @@ def test_a_run_has_the_same_numbers_in_a_stack_of_several_seeds(alone):
     assert_same_as_alone(article_points(seeds=(1, 0)), alone)
 
 
+def test_a_run_has_the_same_numbers_with_a_copy_of_its_minibatches_as_on_a_gpu(alone):
+    points = sorted(article_points(seeds=(1, 0)), key=lambda point: repr(point.activation))
+    training = Training(points, ARTICLE_DATA, torch.float32)
+    assert not training.minibatches.copies_inputs
+    training.minibatches.copies_inputs = True
+    with steady_arithmetic():
+        for _ in training.steps():
+            pass
+        for result in training.results():
+            assert_same_numbers(result, alone[result.point])
+
+
 def test_a_run_has_the_same_numbers_with_momentum_and_three_layers():
     points = [
         make_point(function, lr=0.002, seed=seed, hidden=(64, 32, 96), batch_size=37, **HEAVY)
@@ -215,7 +229,7 @@ def test_points_share_a_stack_that_differ_in_activation_rate_and_seed_only():
 
 def orders(*seeds: int) -> list[torch.Tensor]:
     """Which of the 95 examples each seed sees, [S, B], minibatch by minibatch."""
-    return list(minibatches(95, Train(epochs=2, batch_size=20), seeds))
+    return list(shuffled_rows(95, Train(epochs=2, batch_size=20), seeds))
 
 
 def test_the_last_smaller_minibatch_is_used():

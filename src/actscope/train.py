@@ -18,13 +18,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from actscope.checkpoint import Checkpoint
-from actscope.config import Point, Train
+from actscope.config import Point
 from actscope.data import Data
 from actscope.device import CPU
 from actscope.divergence import Divergence
 from actscope.errors import ConfigError
 from actscope.history import History, Tally
-from actscope.inputs import Inputs, shared_by_neighbours
+from actscope.inputs import Inputs
+from actscope.minibatches import Minibatches
 from actscope.model import StackedMLP, make_function, stream_seed
 from actscope.optimiser import SGD
 from actscope.outcome import Outcome, judge
@@ -218,14 +219,14 @@ class Training:
         self.points = points
         self.device = device
         self.data = data.to(device, dtype)
-        self.settings = points[0].train
+        self.minibatches = Minibatches(points, self.data, device)
         self.stack = StackedMLP(points, data.features, data.classes, dtype, device)
         self.optimiser = SGD(self.stack, points, dtype)
         self.learn = Replayed(self._learn) if device.type == "cuda" else self._learn
         self.done = 0  # minibatches
         self.clock = torch.zeros((), dtype=torch.int64, device=device)  # begun, as the device knows
         self.total = total_steps(points[0], data)
-        self.steps_per_epoch = self.total // self.settings.epochs
+        self.steps_per_epoch = self.total // points[0].train.epochs
         self.record_every = _in_steps(points[0].trajectory.every, self.steps_per_epoch)
         self.probe_every = _in_steps(points[0].trajectory.probe_every, self.steps_per_epoch)
         self.late_from = self.total - math.ceil(self.total / 10) + 1
@@ -236,18 +237,10 @@ class Training:
         self.history = History(len(points), self.steps_per_epoch, device)
         self.late = Tally(len(points), device)  # of the last tenth, once that has begun
         self.divergence = Divergence(len(points), device)
-        seeds = [point.seed for point in points]
-        self.seeds = list(dict.fromkeys(seeds))
-        of_run = [self.seeds.index(seed) for seed in seeds]
-        self.seed_of_run = torch.tensor(of_run, device=device)
-        self.shares = shared_by_neighbours(of_run)
 
     def steps(self) -> Iterator[int]:
         """Train on to the end, yielding after each minibatch how many are done."""
-        batches = minibatches(
-            len(self.data.train_x), self.settings, self.seeds, self.done, self.device
-        )
-        for step, rows in enumerate(batches, self.done + 1):
+        for step, rows in enumerate(self.minibatches.rows(self.done), self.done + 1):
             if self.device.type == "cpu" and self.divergence.is_everyones():
                 return
             if step == self.late_from:
@@ -325,7 +318,7 @@ class Training:
         Everything that it changes stays where it is, and on a GPU nothing waits for that.
         """
         self.clock.add_(1)
-        x, y = self._examples(rows)
+        x, y = self.minibatches.examples(rows)
         passed = self.stack.forward(x, training=True, frozen=self.divergence.frozen())
         of_examples = example_losses(passed.logits, y)
         losses = of_examples.detach().sum(1)  # [R]
@@ -341,18 +334,6 @@ class Training:
             record = trajectory_record(self.stack, self.optimiser.update_norms(), hidden_active)
             self.divergence.note(self.clock, is_finite(record))
             return record
-
-    def _examples(self, rows: Tensor) -> tuple[Inputs, Tensor]:
-        """Inputs and classes [R or 1, B] of each run, by its seed's rows [S, B]."""
-        of_run = rows.index_select(0, self.seed_of_run) if len(rows) > 1 else rows
-        y = torch.index_select(self.data.train_y, 0, of_run.flatten()).view(of_run.shape)
-        # A GPU would rather read more than take a product in parts.
-        is_gathered = self.device.type == "cuda" and len(rows) > 1
-        if is_gathered:
-            rows = of_run
-        # index_select gathers several times faster than x[index].
-        x = torch.index_select(self.data.train_x, 0, rows.flatten()).unflatten(0, rows.shape)
-        return Inputs.of_each(x) if is_gathered else Inputs(x, self.shares), y
 
     @torch.no_grad()
     def _evaluate(self, step: int) -> None:
@@ -399,30 +380,6 @@ def probe_set(examples: int) -> Tensor:
     """Which training examples every run is probed on: the same ones, whatever its seed."""
     rng = torch.Generator().manual_seed(stream_seed(0, "probe"))
     return torch.randperm(examples, generator=rng)[:PROBE_SIZE]
-
-
-def minibatches(
-    examples: int,
-    settings: Train,
-    seeds: Sequence[int],
-    done: int = 0,
-    device: torch.device = CPU,
-) -> Iterator[Tensor]:
-    """Rows of the training split, [S, B], shuffled anew each epoch by each of S seeds.
-
-    A seed's are the same whichever seeds it stands beside. The first `done` minibatches are left
-    out.
-    """
-    streams = [torch.Generator().manual_seed(stream_seed(seed, "order")) for seed in seeds]
-    for _ in range(settings.epochs):
-        # Those of past epochs are drawn again, so that no state of a generator has to be kept.
-        orders = torch.stack([torch.randperm(examples, generator=rng) for rng in streams])
-        if device.type == "cuda":
-            orders = orders.pin_memory()  # else the next epoch's would wait for this one's end
-        batches = orders.to(device, non_blocking=True).split(settings.batch_size, dim=1)
-        skipped = min(done, len(batches))
-        done -= skipped
-        yield from batches[skipped:]
 
 
 def example_losses(logits: Tensor, y: Tensor) -> Tensor:

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from actscope.config import Point
 from actscope.data import Data
+from actscope.minibatches import shuffled_rows
 from actscope.model import initial_weights
-from actscope.train import minibatches
 
 
 @dataclass
@@ -59,7 +59,7 @@ def train_reference(
         weight_decay=settings.weight_decay,
     )
     objective = nn.CrossEntropyLoss(reduction=settings.reduction)
-    batches = minibatches(len(data.train_x), settings, [point.seed])
+    batches = shuffled_rows(len(data.train_x), settings, [point.seed])
     steps_per_epoch = -(-len(data.train_x) // settings.batch_size)
     for number, (rows,) in enumerate(batches, 1):
         x, y = data.train_x[rows], data.train_y[rows]
