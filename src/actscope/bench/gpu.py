@@ -15,7 +15,7 @@ from actscope.stacks import run_steps_of
 from actscope.train import train_stack
 
 STACKS = (1, 16, 64, 256, 1024, 4096)
-SEEDS_IN = 20  # runs of a stack that share a seed, as on a CPU
+SEEDS_IN = 20  # runs of a stack that share a seed
 EPOCHS = 2  # in the first the step is captured, the second is timed
 TEST = 100
 STUDIES = {
