@@ -44,12 +44,17 @@ class Session:
         self.said = ""
 
     def run(
-        self, points: Sequence[Point], sweep_id: str = "s1", rules: SweepRules = DEFAULT_RULES
+        self,
+        points: Sequence[Point],
+        sweep_id: str = "s1",
+        rules: SweepRules = DEFAULT_RULES,
+        stack_size: int = 20,
     ) -> dict[Point, Result]:
         screen = StringIO()
         console = Console(file=screen, width=200)
         try:
-            return run_sweep(points, self.settings, sweep_id, Resources(0, 20), console, rules)
+            resources = Resources(0, stack_size)
+            return run_sweep(points, self.settings, sweep_id, resources, console, rules)
         finally:
             self.said = screen.getvalue()
 
@@ -121,11 +126,18 @@ def test_failed_points_are_trained_again(session: Session) -> None:
 
 
 def test_an_error_stops_the_sweep_where_that_is_wanted(session: Session) -> None:
-    raising = make_point(RAISING, seed=0, hidden=(4,), epochs=1, every="epoch")
-    results = session.run([raising, *GRID], rules=SweepRules(on_error="stop"))
-    for point in GRID[1::2]:  # of seed 1, whose stack comes second
-        assert results[point] == Failed(point, sweep.STOPPED)
-    assert set(session.runs()["name"]).isdisjoint(map(str, GRID[1::2]))
+    raising, later = (
+        make_point(activation, seed=seed, hidden=(4,), epochs=1, every="epoch")
+        for activation, seed in ((RAISING, 0), (RELU, 2))
+    )
+    points = [raising, *GRID, later]
+    results = session.run(points, rules=SweepRules(on_error="stop"), stack_size=3)
+    first, second = sorted(points, key=lambda point: point.seed)[:3], [*GRID[1::2], later]
+    assert {point: results[point] for point in second} == {
+        point: Failed(point, sweep.STOPPED) for point in second
+    }
+    assert set(session.runs()["name"]) == set(map(str, first))
+    assert [type(results[point]) for point in first] == [Failed, Done, Done]
 
 
 def test_a_single_run_is_not_trained_again_either(session: Session, settings: Tracking) -> None:
@@ -211,14 +223,14 @@ def test_a_stack_goes_on_from_where_an_interrupt_left_it(
     monkeypatch.setattr(Progress, "advance", interrupt)
     saving = SweepRules(checkpoint_minutes=0)
     with pytest.raises(KeyboardInterrupt):
-        session.run(points, rules=saving)
+        session.run(points, rules=saving, stack_size=1)
     assert "interrupted: 0 of 2 points are finished" in session.said
     assert list((tmp_path / "mlruns" / "checkpoints" / STUDY).iterdir()) != []
 
     seen.clear()
     monkeypatch.setattr(Progress, "advance", lambda *told: seen.append(told[-1]))
-    results = session.run(points, "s2", saving)
-    assert seen[0] == 101  # the stack of the first seed was saved before that step
+    results = session.run(points, "s2", saving, stack_size=1)
+    assert seen[0] == 101  # the first stack was saved before that step
     assert list((tmp_path / "mlruns" / "checkpoints" / STUDY).iterdir()) == []
 
     calm = Session(Tracking(f"sqlite:///{tmp_path}/calm/mlflow.db"))

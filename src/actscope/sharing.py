@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 
 def run_on_cluster(
     tasks: Sequence[Task], resources: Resources, progress: Progress
-) -> Iterator[Result]:
-    """Train all stacks on the workers that the resources name."""
+) -> Iterator[list[Result]]:
+    """Train all stacks on the workers that the resources name, giving the results of each."""
     sources = (task.stack[0].data for task in tasks)
     terms = Terms.of_here(tasks[0].store, sources, resources.device)
     with cluster.opened(resources, len(tasks)) as workplace:
@@ -73,7 +73,7 @@ class _Shift:
         self.was_deserted = False
         self.last_look = time.monotonic()
 
-    def results(self) -> Iterator[Result]:
+    def results(self) -> Iterator[list[Result]]:
         self.workplace.client.subscribe_topic(self.topic, lambda event: self._hear(*event[1]))
         try:
             for number in range(len(self.tasks)):
@@ -81,7 +81,7 @@ class _Shift:
             while self.pending or self.unplaced:
                 future = self._next_ended()
                 if future is not None:
-                    yield from self._results_of(future)
+                    yield self._results_of(future)
                 if time.monotonic() - self.last_look >= cluster.SECONDS_BETWEEN_LOOKS:
                     self._look_round()
         except ClusterError:  # there is nobody to be stopped
@@ -118,13 +118,13 @@ class _Shift:
             raise cluster.gone(self.workplace.name)
         return future
 
-    def _results_of(self, future: Future[Any]) -> Iterable[Result]:
+    def _results_of(self, future: Future[Any]) -> list[Result]:
         number = self._forget(future)
         error = future.exception()
         if isinstance(error, UnfitError):
             self._leave_out(error)
             self._give_out(number)
-            return ()
+            return []
         self.progress.complete(number)
         if error is not None:
             return [Failed(point, first_line(error)) for point in self.tasks[number].stack]

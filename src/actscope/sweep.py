@@ -55,9 +55,9 @@ def run_sweep(
         training = _train_what_is_left(grid, store, sweeps, resources, console, rules)
         try:
             with closing(training):
-                for result in training:
-                    results[result.point] = result
-                    if rules.on_error == "stop" and isinstance(result, Failed):
+                for some in training:
+                    results.update((result.point, result) for result in some)
+                    if rules.on_error == "stop" and any(isinstance(r, Failed) for r in some):
                         break
         except KeyboardInterrupt:
             screen.print_interrupted(console, list(results.values()), len(grid))
@@ -201,12 +201,15 @@ def _train_what_is_left(
     resources: Resources,
     console: Console,
     rules: SweepRules,
-) -> Generator[Result]:
-    """Take over what is finished, train the rest, and wait for what another sweep trains."""
+) -> Generator[Sequence[Result]]:
+    """Take over what is finished, train the rest, and wait for what another sweep trains.
+
+    Gives the results as they come, those of a stack at once.
+    """
     pending, is_first_look = dict(grid), True
     while pending:
         finished, elsewhere = ({}, {}) if rules.force else _done_by_others(pending, store, sweeps)
-        yield from finished.values()
+        yield list(finished.values())
         own = [point for point in pending if point not in finished and point not in elsewhere]
         pending = {point: grid[point] for point in elsewhere}
         if is_first_look:

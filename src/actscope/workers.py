@@ -69,11 +69,13 @@ def checkpoint_folder(store: Store, study: str) -> Path:
     return store.home / "checkpoints" / study
 
 
-def run_tasks(tasks: Sequence[Task], resources: Resources, progress: Progress) -> Iterator[Result]:
-    """Train all stacks, on workers or in this process, giving the results as they come."""
+def run_tasks(
+    tasks: Sequence[Task], resources: Resources, progress: Progress
+) -> Iterator[list[Result]]:
+    """Train all stacks, on workers or in this process, giving the results of each as it ends."""
     if resources.workers == 0:
         for number, task in enumerate(tasks):
-            yield from train_and_track(task, progress.follow(number))
+            yield train_and_track(task, progress.follow(number))
     else:
         tasks = [replace(task, may_be_taken=resources.are_elsewhere) for task in tasks]
         from actscope.sharing import run_on_cluster  # Dask takes a while to import
