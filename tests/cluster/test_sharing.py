@@ -38,7 +38,7 @@ def test_ended_stacks_leave_nothing_that_waits(
         Client(here) as client,
     ):
         shift = sharing._Shift(tasks, Mock(), Cluster(client, "here"), Mock(), is_elsewhere=False)
-        for number in shift.results():
+        for (number,) in shift.results():
             ended.append(number)
             waiting.append(len(asyncio.all_tasks(client.loop.asyncio_loop)))
     assert sorted(ended) == list(range(STACKS))
