@@ -1,8 +1,10 @@
 """A run's picture is its own: nothing of those that the process drew before gets into it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from matplotlib.text import Text
 from PIL import Image
 
 from actscope import picture
@@ -42,3 +44,23 @@ def test_few_colours_show_what_all_would(tmp_path: Path) -> None:
     off = np.abs(kept - drawn)
     assert off.mean() < 2
     assert off.max() < 64
+
+
+def test_a_power_of_ten_is_not_written_over_a_title(tmp_path: Path) -> None:
+    point = make_point(hidden=(3,), epochs=3, every=3)
+    (result,) = train_stack([point], load_data(point.data))
+    small = result.trajectory.assign(bias=1e-9 * result.trajectory["bias"])
+    picture.save_trajectories(replace(result, trajectory=small), tmp_path / "trajectories.png")
+
+    _, axes = picture._panels()
+    powers = [ax.yaxis.get_offset_text() for ax in axes]
+    assert [power.get_text() != "" for power in powers] == [False, False, True, False, True]
+    for ax, power in zip(axes, powers, strict=True):
+        titles = [
+            text
+            for text in ax.get_children()
+            if isinstance(text, Text) and text.get_text().startswith("(")
+        ]
+        assert len(titles) == 1
+        if power.get_text():
+            assert not titles[0].get_window_extent().overlaps(power.get_window_extent())
