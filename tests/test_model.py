@@ -8,11 +8,11 @@ import torch
 
 from actscope.config import Activation, Model
 from actscope.errors import ConfigError
+from actscope.functions import make_function
 from actscope.model import (
     StackedMLP,
     initial_std,
     initial_weights,
-    make_function,
     runs_by_activation,
     stream_seed,
 )

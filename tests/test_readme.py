@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from actscope.config import parse_point
-from actscope.model import make_function
+from actscope.functions import make_function
 from actscope.project import ROOT
 from tests.conftest import Compose
 

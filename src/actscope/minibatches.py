@@ -12,6 +12,7 @@ from actscope.data import Data
 from actscope.device import CPU
 from actscope.inputs import Inputs, shared_by_neighbours
 from actscope.model import stream_seed
+from actscope.trajectory import PROBE_SIZE
 
 
 class Minibatches:
@@ -66,3 +67,9 @@ def shuffled_rows(
         skipped = min(done, len(batches))
         done -= skipped
         yield from batches[skipped:]
+
+
+def probe_set(examples: int) -> Tensor:
+    """Which training examples every run is probed on: the same ones, whatever its seed."""
+    rng = torch.Generator().manual_seed(stream_seed(0, "probe"))
+    return torch.randperm(examples, generator=rng)[:PROBE_SIZE]

@@ -12,8 +12,8 @@ from actscope.data import Data
 
 # A change in one of these can change a number of a run.
 NUMERIC_MODULES = [
-    *("data", "divergence", "history", "inputs", "minibatches", "model", "optimiser", "outcome"),
-    *("replay", "train", "trajectory"),
+    *("data", "divergence", "functions", "history", "inputs", "minibatches", "model", "optimiser"),
+    *("outcome", "replay", "train", "trajectory"),
 ]
 
 

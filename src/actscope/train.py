@@ -23,16 +23,16 @@ from actscope.data import Data
 from actscope.device import CPU
 from actscope.divergence import Divergence
 from actscope.errors import ConfigError
+from actscope.functions import make_function
 from actscope.history import History, Tally
 from actscope.inputs import Inputs
-from actscope.minibatches import Minibatches
-from actscope.model import StackedMLP, make_function, stream_seed
+from actscope.minibatches import Minibatches, probe_set
+from actscope.model import StackedMLP
 from actscope.optimiser import SGD
 from actscope.outcome import Outcome, judge
 from actscope.replay import Replayed
 from actscope.trajectory import (
     PROBE,
-    PROBE_SIZE,
     TRAJECTORY,
     Recorder,
     active,
@@ -374,12 +374,6 @@ def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The inverse of `_prefixed`."""
     start = f"{prefix}/"
     return {name[len(start) :]: state[name] for name in state if name.startswith(start)}
-
-
-def probe_set(examples: int) -> Tensor:
-    """Which training examples every run is probed on: the same ones, whatever its seed."""
-    rng = torch.Generator().manual_seed(stream_seed(0, "probe"))
-    return torch.randperm(examples, generator=rng)[:PROBE_SIZE]
 
 
 def example_losses(logits: Tensor, y: Tensor) -> Tensor:

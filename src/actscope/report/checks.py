@@ -19,7 +19,7 @@ from scipy import stats as scipy_stats
 
 from actscope.config import CLOSED, Activation, Count, Finite, Name, parse
 from actscope.errors import ConfigError
-from actscope.model import make_function
+from actscope.functions import make_function
 from actscope.project import CONF
 from actscope.report import stats
 from actscope.report.frames import describe_variants, rate_text

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from actscope.config import Activation
 from actscope.errors import ConfigError
-from actscope.model import make_function
+from actscope.functions import make_function
 from actscope.report.figures import DASHED, GREY, line_styles, panel_grid
 
 
