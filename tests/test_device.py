@@ -54,6 +54,17 @@ def test_there_is_a_worker_a_card(three_cards: list[int]) -> None:
     assert three_cards == [0, 1, 2, 0]
 
 
+def test_beside_a_card_the_cores_write(
+    three_cards: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "CPU_COUNT", 6)
+    assert Resources.checked(Means(), CUDA).writers == 6
+    assert Resources.checked(Means(writers=2), CUDA).writers == 2
+    assert Resources.checked(Means(), CPU).writers == 0
+    assert Resources.checked(Means(workers=0), CUDA).writers == 0
+    assert Resources.checked(Means(workers=4, cluster={"_target_": "a.B"}), CUDA).writers == 0
+
+
 def test_each_card_has_its_share() -> None:
     sizes = [len(stack) for stack in make_stacks(GRID, Resources(3, stack_size=20, device=CUDA))]
     assert sizes == [7, 7, 6]

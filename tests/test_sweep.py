@@ -40,10 +40,12 @@ def settings(tmp_path: Path) -> Tracking:
     return Tracking(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
 
 
-def run(points: list[Point], settings: Tracking, workers: int = 0) -> dict[Point, Result]:
-    console = Console(quiet=True)
+def run(
+    points: list[Point], settings: Tracking, workers: int = 0, writers: int = 0
+) -> dict[Point, Result]:
+    console, resources = Console(quiet=True), Resources(workers, 20, writers=writers)
     with forkserver.running(["actscope.workers"]) if workers else nullcontext():
-        return run_sweep(points, settings, "s1", Resources(workers, 20), console)
+        return run_sweep(points, settings, "s1", resources, console)
 
 
 def histories(settings: Tracking) -> dict[str, pd.DataFrame]:
@@ -106,11 +108,11 @@ def test_every_point_becomes_one_finished_run(settings: Tracking) -> None:
     assert all(isinstance(results[point], Done) for point in GRID)
 
 
-def test_numbers_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+def test_numbers_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> None:
     kept = []
-    for workers in (0, 2):
-        settings = Tracking(f"sqlite:///{tmp_path}/{workers}/mlflow.db")
-        run(GRID, settings, workers)
+    for workers, writers in ((0, 0), (2, 0), (1, 2)):
+        settings = Tracking(f"sqlite:///{tmp_path}/{workers}{writers}/mlflow.db")
+        run(GRID, settings, workers, writers)
         kept.append(histories(settings))
     for others in kept[1:]:
         assert others.keys() == kept[0].keys()
@@ -118,15 +120,24 @@ def test_numbers_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
             pd.testing.assert_frame_equal(others[name], history, check_exact=True)
 
 
-@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
-def test_a_point_that_raises_takes_no_neighbour_down(settings: Tracking, workers: int) -> None:
+@pytest.mark.parametrize(
+    ("workers", "writers"),
+    [
+        (0, 0),
+        pytest.param(2, 0, marks=pytest.mark.slow),
+        pytest.param(1, 1, marks=pytest.mark.slow),
+    ],
+)
+def test_a_point_that_raises_takes_no_neighbour_down(
+    settings: Tracking, workers: int, writers: int
+) -> None:
     raising = make_point(
         Activation("raising", "tests.support.raising.RaisesInTraining"), hidden=(4,), every="epoch"
     )
     greedy = make_point(
         Activation("greedy", "tests.support.raising.RunsOutOfMemory"), hidden=(5,), every="epoch"
     )
-    results = run([*GRID, raising, greedy], settings, workers)
+    results = run([*GRID, raising, greedy], settings, workers, writers)
     failed, starved = results[raising], results[greedy]
     assert isinstance(failed, Failed)
     assert isinstance(starved, Failed)
@@ -274,10 +285,19 @@ def test_nothing_is_made_where_a_setting_is_wrong(settings: Tracking, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("workers", "stack_size"), [(-1, 20), (2, 0)])
-def test_impossible_resources_are_refused(workers: int, stack_size: int) -> None:
-    with pytest.raises(ConfigError, match=r"hydra\.launcher"):
-        Resources.checked(Means(workers, stack_size))
+@pytest.mark.parametrize(
+    ("means", "named"),
+    [
+        (Means(workers=-1), r"workers=-1: give 0"),
+        (Means(workers=2, stack_size=0), r"stack_size=0: give 1"),
+        (Means(writers=-1), r"writers=-1: give 0"),
+        (Means(workers=0, writers=2), r"writers=2: help workers of this machine"),
+        (Means(scheduler="tcp://h:8786", writers=2), r"writers=2: help workers of this machine"),
+    ],
+)
+def test_impossible_resources_are_refused(means: Means, named: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^hydra\.launcher\.{named}"):
+        Resources.checked(means)
 
 
 def test_zero_workers_is_a_number_of_workers() -> None:

@@ -38,6 +38,9 @@ IN_PROCESSES = {
     "distributed.worker.profile.enabled": False,
 }
 
+# Dask's resources: which workers of this machine are given what.
+TRAINING, WRITING = {"train": 1.0}, {"write": 1.0}
+
 # Of a command like sbatch that fails, is not there, or answers what dask-jobqueue cannot read.
 CANNOT_START = (OSError, RuntimeError, ValueError)
 
@@ -47,9 +50,12 @@ log = logging.getLogger(__name__)
 class Cluster:
     """A cluster in use, that of somebody else: its workers come and go as they please."""
 
-    def __init__(self, client: "Client", name: str) -> None:
+    def __init__(
+        self, client: "Client", name: str, training: Mapping[str, float] | None = None
+    ) -> None:
         self.client = client
         self.name = name
+        self.training = training  # what Dask calls resources: what a worker needs to train a stack
 
     def workers(self) -> list[str]:
         """Addresses of those that are there.
@@ -74,8 +80,10 @@ class Cluster:
 class Processes(Cluster):
     """Workers that are processes of this machine, and this sweep's alone."""
 
-    def __init__(self, client: "Client", name: str, cluster: "LocalCluster") -> None:
-        super().__init__(client, name)
+    def __init__(
+        self, client: "Client", cluster: "LocalCluster", training: Mapping[str, float] | None
+    ) -> None:
+        super().__init__(client, "this machine", training)
         self.cluster = cluster
 
     def stop(self, futures: Iterable["Future[Any]"]) -> None:  # noqa: ARG002 - all of it is ours
@@ -146,7 +154,7 @@ def opened(resources: Resources, stacks: int) -> Iterator[Cluster]:
         with _started(resources.cluster, min(resources.workers, stacks)) as cluster:
             yield cluster
     else:
-        with _processes(min(resources.workers, stacks)) as cluster:
+        with _processes(min(resources.workers, stacks), resources.writers) as cluster:
             yield cluster
 
 
@@ -188,7 +196,7 @@ def _connected(scheduler: str) -> Iterator["Client"]:
 
 
 @contextmanager
-def _processes(workers: int) -> Iterator[Cluster]:
+def _processes(workers: int, writers: int) -> Iterator[Cluster]:
     from distributed import Client, LocalCluster
 
     with (
@@ -198,15 +206,27 @@ def _processes(workers: int) -> Iterator[Cluster]:
             threads_per_worker=1,
             dashboard_address="127.0.0.1:0",  # distributed serves a status page in any case
             silence_logs=logging.CRITICAL,
+            resources=TRAINING,
         ) as cluster,
         Client(cluster) as client,
     ):
-        yield Processes(client, "this machine", cluster)
+        if writers:
+            _add_writers(cluster, writers)
+        yield Processes(client, cluster, TRAINING if writers else None)
+
+
+def _add_writers(cluster: "LocalCluster", writers: int) -> None:
+    """Have them start, which nobody waits for."""
+    options = {**cluster.new_spec["options"], "resources": WRITING}
+    cluster.new_spec = {**cluster.new_spec, "options": options}
+    cluster.scale(len(cluster.worker_spec) + writers)
 
 
 async def _kill_workers(cluster: "LocalCluster") -> None:
     nannies = list(cluster.workers.values())
     for nanny in nannies:
+        if nanny.pid is None:  # it is about to start one
+            continue
         # Asked to close, a worker in training takes seconds to find the time.
         with suppress(psutil.NoSuchProcess):
             psutil.Process(nanny.pid).kill()

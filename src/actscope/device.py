@@ -7,6 +7,7 @@ from actscope.config import Device
 from actscope.errors import ConfigError
 
 CPU = torch.device("cpu")
+WRITERS_THAT_PAY = 16  # more of them wait for each other at the store
 USABLE = 0.8  # of a card's free memory: the rest is for what the allocator cannot use
 
 
@@ -34,6 +35,11 @@ def name_of(device: torch.device) -> str:
 def workers_for(device: torch.device) -> int:
     """As many as there are cores, or cards."""
     return CPU_COUNT if device == CPU else torch.cuda.device_count()
+
+
+def writers_for(device: torch.device) -> int:
+    """As many as there are cores beside a card; none where the cores train."""
+    return 0 if device == CPU else min(CPU_COUNT, WRITERS_THAT_PAY)
 
 
 def take_card(number: int) -> None:

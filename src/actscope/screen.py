@@ -111,11 +111,17 @@ def print_stacks(console: Console, stacks: Sequence[Sequence[Point]], resources:
     if resources.are_elsewhere:
         where = f"a cluster, cut for {workers} workers"
     else:
-        where = f"{workers} worker processes" if workers else "this process"
+        where = _processes(workers, "worker ") if workers else "this process"
     if resources.device != CPU:
-        where = f"{where}, each with a GPU" if workers else "this process, with a GPU"
+        where = f"{where}, {'each ' if workers > 1 else ''}with a GPU"
+    if resources.writers:
+        where = f"{where}, and tracked by {_processes(resources.writers, 'further ')}"
     largest = max(len(stack) for stack in stacks)
     console.print(f"stacks  {len(stacks)} of at most {largest} points, on {where}")
+
+
+def _processes(number: int, kind: str) -> str:
+    return f"{number} {kind}process{'' if number == 1 else 'es'}"
 
 
 MARKS = {  # of how a point stands, with the style that it is shown in

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,12 +12,12 @@ from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 
-from distributed import Future, Worker, get_worker
+from distributed import Future, Worker, get_worker, worker_client
 from distributed.core import Status
 from rich.console import Console
 
 from actscope import cluster, tracking
-from actscope.cluster import Cluster
+from actscope.cluster import WRITING, Cluster
 from actscope.device import CPU, take_card
 from actscope.errors import ClusterError, first_line
 from actscope.fitness import Terms, UnfitError, check_workers, find_fault
@@ -25,7 +25,7 @@ from actscope.results import Failed, Result
 from actscope.screen import Progress
 from actscope.stacks import Resources
 from actscope.tracking import Store
-from actscope.workers import Abandoned, Task, train_and_track
+from actscope.workers import Abandoned, Made, Task, Thing, in_turn, train_and_track
 
 SECONDS_BETWEEN_REPORTS = 0.5
 PROGRESS, WARNING = "progress", "warning"  # what workers tell of
@@ -43,7 +43,7 @@ def run_on_cluster(
         if resources.are_elsewhere:
             there = cluster.wait_for_workers(workplace, progress.console)
             check_workers(workplace.client, terms, there)
-        yield from _Shift(tasks, terms, workplace, progress, resources.are_elsewhere).results()
+        yield from _Shift(tasks, terms, workplace, progress, resources).results()
         if resources.are_elsewhere:
             _deliver_kept(workplace, terms.store, progress.console)
 
@@ -57,10 +57,11 @@ class _Shift:
         terms: Terms,
         workplace: Cluster,
         progress: Progress,
-        is_elsewhere: bool,
+        resources: Resources,
     ) -> None:
         self.tasks = tasks
-        self.terms = terms if is_elsewhere else None
+        self.terms = terms if resources.are_elsewhere else None
+        self.has_writers = resources.writers > 0
         self.workplace = workplace
         self.progress = progress
         self.topic = f"actscope-{uuid.uuid4().hex}"  # other sweeps may use the same scheduler
@@ -95,9 +96,13 @@ class _Shift:
         if fit is not None and not fit:
             self.unplaced.append(number)
             return
-        order = Order(number, self.tasks[number], self.topic, self.terms)
+        order = Order(number, self.tasks[number], self.topic, self.terms, self.has_writers)
         future = self.workplace.client.submit(
-            _in_worker, order, pure=False, workers=None if fit is None else list(fit)
+            _in_worker,
+            order,
+            pure=False,
+            workers=None if fit is None else list(fit),
+            resources=self.workplace.training,
         )
         future.add_done_callback(self.ended.put)
         self.pending[future] = number
@@ -203,6 +208,7 @@ class Order:
     task: Task
     topic: str
     terms: Terms | None  # None: a process of ours, as we are
+    has_writers: bool
 
 
 def _in_worker(order: Order) -> list[Result]:
@@ -224,8 +230,24 @@ def _in_worker(order: Order) -> list[Result]:
                 raise Abandoned("its sweep has ended, or given it to another worker")
             worker.log_event(order.topic, (PROGRESS, order.number, run_steps))
 
+    spread = partial(by_writers, order.topic) if order.has_writers else in_turn
     with _warnings_told(worker, order.topic):
-        return train_and_track(order.task, report)
+        return train_and_track(order.task, report, spread)
+
+
+def by_writers(topic: str, do: Callable[[Thing], Made], things: Sequence[Thing]) -> list[Made]:
+    """As `in_turn`, by the writers of this worker's cluster, while this thread waits."""
+    with worker_client() as client:
+        # They fetch them from here: through the scheduler they would all have to pass at once.
+        kept = client.scatter(list(things), hash=False)
+        done = client.map(partial(_in_writer, topic, do), kept, pure=False, resources=WRITING)
+        made: list[Made] = client.gather(done)
+    return made
+
+
+def _in_writer(topic: str, do: Callable[[Thing], Made], thing: Thing) -> Made:
+    with _warnings_told(get_worker(), topic):
+        return do(thing)
 
 
 def _is_wanted(worker: Worker, key: Any) -> bool:

@@ -11,7 +11,7 @@ import torch
 
 from actscope.config import Point
 from actscope.data import load_data
-from actscope.device import CPU, free_bytes, workers_for
+from actscope.device import CPU, free_bytes, workers_for, writers_for
 from actscope.errors import ConfigError
 from actscope.train import bytes_a_run, stack_key, total_steps
 from hydra_plugins.actscope_launcher.launcher import Means
@@ -28,6 +28,7 @@ class Resources:
 
     The workers are processes of this machine, or those of a Dask cluster: the one that answers at
     `scheduler`, or one that is started as `cluster` says, its class under `_target_`.
+    `writers`: further processes of this machine, which track what the workers train.
     """
 
     workers: int
@@ -35,23 +36,35 @@ class Resources:
     scheduler: str | None = None
     cluster: Mapping[str, Any] | None = None
     device: torch.device = CPU
+    writers: int = 0
 
     @classmethod
     def checked(cls, means: Means, device: torch.device = CPU) -> Self:
         """Resources as a user gives them; no `workers`: one a core or card. Raises ConfigError."""
-        workers = means.workers
+        workers, writers = means.workers, means.writers
         if workers is not None and workers < 0:
             raise ConfigError(f"hydra.launcher.workers={workers}: give 0 (this process) or more")
         if means.stack_size is not None and means.stack_size < 1:
             raise ConfigError(f"hydra.launcher.stack_size={means.stack_size}: give 1 or more")
-        if means.scheduler is not None or means.cluster is not None:
+        if writers is not None and writers < 0:
+            raise ConfigError(f"hydra.launcher.writers={writers}: give 0 or more")
+        is_elsewhere = means.scheduler is not None or means.cluster is not None
+        if is_elsewhere:
             workers = _workers_elsewhere(means)
+        if is_elsewhere or workers == 0:
+            if writers:
+                raise ConfigError(
+                    f"hydra.launcher.writers={writers}: help workers of this machine; leave it out "
+                    "with workers=0, scheduler or cluster"
+                )
+            writers = 0
         return cls(
             workers_for(device) if workers is None else workers,
             means.stack_size,
             means.scheduler,
             means.cluster,
             device,
+            writers_for(device) if writers is None else writers,
         )
 
     @property

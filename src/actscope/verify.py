@@ -25,7 +25,7 @@ from actscope import tracking
 from actscope.command import run_command
 from actscope.config import CLOSED, Name, Point, Tracking, parse_point
 from actscope.data import load_data, tensor_sha256
-from actscope.device import CPU, choose_device
+from actscope.device import CPU, choose_device, name_of
 from actscope.errors import ConfigError, StoreError, first_line
 from actscope.screen import Progress
 from actscope.signature import signature_of
@@ -272,7 +272,7 @@ def changes_since(
     if before:
         changes += [
             f"{part} ({before.get(part)} then, {version} now)"
-            for part, version in tracking.current_platform(device).items()
+            for part, version in tracking.current_platform(name_of(device)).items()
             if before.get(part) != version
         ]
     elif not is_same:

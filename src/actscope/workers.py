@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import pandas as pd
 import torch
@@ -16,17 +17,31 @@ from actscope import tracking
 from actscope.checkpoint import Checkpoint
 from actscope.config import Point
 from actscope.data import load_data
-from actscope.device import CPU
+from actscope.device import CPU, name_of
 from actscope.errors import first_line
 from actscope.results import Done, Failed, Result, done_before
 from actscope.screen import Progress
 from actscope.signature import signature_of
 from actscope.stacks import Resources, Stack
-from actscope.tracking import STACK, Store, Sweep
+from actscope.tracking import STACK, Begun, Store, Sweep
 from actscope.train import Histories, RunResult, train_stack
 
 SECONDS_BETWEEN_METRICS = 8.0  # of a run in training: some more go by until its epoch is over
 OnStep = Callable[[int], None]  # told how many run-steps of a stack are done
+
+Thing = TypeVar("Thing")
+Made = TypeVar("Made")
+
+
+class Spread(Protocol):
+    """Does something with each of many things, perhaps in other processes; what comes of each."""
+
+    def __call__(self, do: Callable[[Thing], Made], things: Sequence[Thing], /) -> list[Made]: ...
+
+
+def in_turn(do: Callable[[Thing], Made], things: Sequence[Thing]) -> list[Made]:
+    """Do it in this process."""
+    return [do(thing) for thing in things]
 
 
 class Abandoned(BaseException):
@@ -83,26 +98,33 @@ def run_tasks(
         yield from run_on_cluster(tasks, resources, progress)
 
 
-def train_and_track(task: Task, on_step: OnStep) -> list[Result]:
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A run that was begun, what came of it, and where its tables were packed."""
+
+    begun: Begun
+    result: RunResult
+    pack: str | None
+
+
+def train_and_track(task: Task, on_step: OnStep, spread: Spread = in_turn) -> list[Result]:
     """Train a stack and log a run a point; one that raises never takes its neighbours down.
 
-    Where a worker was lost while it logged this stack, what it had finished is not trained again.
+    `spread` shares out the logging, run by run. Where a worker was lost while it logged this stack,
+    what it had finished is not trained again.
     """
     finished = _taken_over(task)
-    data = load_data(task.stack[0].data)
-    runs = [
-        (point, tracking.begin_run(task.store, task.sweep, point, data, task.device, task.id))
-        for point in task.stack
-        if point not in finished
-    ]
-    if not runs:
+    left = [point for point in task.stack if point not in finished]
+    if not left:
         return list(finished.values())
+    begun = spread(partial(_begin, task, name_of(task.device)), left)
+    runs = list(zip(left, map(tracking.take_over, begun), strict=True))
     checkpoint = None if finished else task.checkpoint()
     # A single run has no sweep whose heartbeat it could live by.
     alone = runs[0][1] if task.sweep.parent_run_id is None else None
     try:
         with tracking.beating(task.store, alone):
-            results = _train_surviving(runs, task, on_step, checkpoint)
+            results = _train_surviving(runs, task, on_step, spread, checkpoint)
     except Abandoned:
         for _, run_id in runs:
             tracking.close_as_lost(task.store, run_id)
@@ -110,6 +132,12 @@ def train_and_track(task: Task, on_step: OnStep) -> list[Result]:
     if checkpoint is not None:
         checkpoint.discard()
     return [*finished.values(), *results]
+
+
+def _begin(task: Task, device: str, point: Point) -> Begun:
+    data = load_data(point.data)
+    run_id = tracking.begin_run(task.store, task.sweep, point, data, device, task.id)
+    return tracking.hand_over(run_id)
 
 
 def _taken_over(task: Task) -> dict[Point, Result]:
@@ -131,6 +159,7 @@ def _train_surviving(
     runs: Sequence[tuple[Point, str]],
     task: Task,
     on_step: OnStep,
+    spread: Spread,
     checkpoint: Checkpoint | None = None,
 ) -> list[Result]:
     """Train and log; where that raises, in halves: a run's numbers do not depend on its stack."""
@@ -152,11 +181,15 @@ def _train_surviving(
         return [
             result
             for half in (runs[:middle], runs[middle:])
-            for result in _train_surviving(half, task, on_step)
+            for result in _train_surviving(half, task, on_step, spread)
         ]
     by_run = {run_id: result for (_, run_id), result in zip(runs, results, strict=True)}
     packs = tracking.log_packs(task.store, task.sweep, by_run)
-    return [_logged(task, run_id, result, packs.get(run_id)) for run_id, result in by_run.items()]
+    trained = [
+        Trained(tracking.hand_over(run_id), result, packs.get(run_id))
+        for run_id, result in by_run.items()
+    ]
+    return spread(partial(_logged, task), trained)
 
 
 @contextmanager
@@ -187,11 +220,12 @@ def _show(store: Store, histories: Mapping[str, pd.DataFrame]) -> None:
         tracking.show_progress(store, run_id, history)
 
 
-def _logged(task: Task, run_id: str, result: RunResult, pack: str | None) -> Result:
+def _logged(task: Task, trained: Trained) -> Result:
+    run_id, result = tracking.take_over(trained.begun), trained.result
     if task.may_be_taken and not tracking.is_open(task.store, run_id):
         raise Abandoned(f"run {run_id} was closed by another process")
     try:
-        tracking.finish_run(task.store, run_id, result, pack)
+        tracking.finish_run(task.store, run_id, result, trained.pack)
     except Exception as error:  # noqa: BLE001 - a run that cannot be logged is a failed run
         return _failed(task, result.point, run_id, error)
     return Done(result.point, run_id, result.outcome, result.test_accuracy)

@@ -84,18 +84,31 @@ def is_training(settings: Tracking) -> bool:
         return False
 
 
+def helpers_of(pid: int) -> list[psutil.Process]:
+    """Its processes, but for Python's own, which ends with the one that it helps."""
+    family = psutil.Process(pid).children(recursive=True)
+    return [child for child in family if "resource_tracker" not in " ".join(child.cmdline())]
+
+
+@pytest.mark.parametrize(("workers", "writers"), [(2, 0), (1, 2)])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_workers_closes_runs_and_tells_how_to_go_on(
-    start: Start, settings: Tracking, number: signal.Signals, code: int
+    start: Start,
+    settings: Tracking,
+    number: signal.Signals,
+    code: int,
+    workers: int,
+    writers: int,
 ) -> None:
-    process = start("seed=0,1", "train.epochs=100000", "hydra.launcher.workers=2")
+    words = (f"hydra.launcher.workers={workers}", f"hydra.launcher.writers={writers}")
+    process = start("seed=0,1", "train.epochs=100000", *words)
     wait_for(lambda: is_training(settings))
+    # And what they are forked from.
+    wait_for(lambda: len(helpers_of(process.pid)) == workers + writers + 1)
+    helpers = helpers_of(process.pid)
     family = psutil.Process(process.pid).children(recursive=True)
-    # Python's own helper ends with the process that it helps.
-    workers = [child for child in family if "resource_tracker" not in " ".join(child.cmdline())]
-    assert len(workers) == 2 + 1  # and what they are forked from
     process.send_signal(number)
-    wait_for_end(workers, seconds=5)
+    wait_for_end(helpers, seconds=5)
     said, _ = process.communicate(timeout=60)
     wait_for_end(family, seconds=1)
     assert process.returncode == code

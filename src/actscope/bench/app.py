@@ -132,11 +132,15 @@ def measure_sweeps() -> Rows:
 
     """
     load_data(MNIST)
-    ways = [(name, words, 2) for name, words in STUDIES.items()]
     alone = "article_dying, 50 runs"
+    ways = [
+        *((name, words, 2) for name, words in STUDIES.items()),
+        (alone, STUDIES[alone], 1),
+        (f"{alone}, 2 writers", [*STUDIES[alone], "hydra.launcher.writers=2"], 1),
+    ]
     found: list[Costs] = []
-    with LateProgress("sweeps", len(ways) + 1) as progress:
-        for name, words, workers in [*ways, (alone, STUDIES[alone], 1)]:
+    with LateProgress("sweeps", len(ways)) as progress:
+        for name, words, workers in ways:
             with TemporaryDirectory(prefix="actscope-bench-") as scratch:
                 found.append(costs_of(name, words, workers, Path(scratch)))
             progress.advance()

@@ -75,11 +75,14 @@ from actscope.tracking.upkeep import (
     wrong_addresses,
 )
 from actscope.tracking.writing import (
+    Begun,
     begin_run,
     describe,
     fail_run,
     finish_run,
+    hand_over,
     show_progress,
+    take_over,
 )
 
 __all__ = [
@@ -90,6 +93,7 @@ __all__ = [
     "Address",
     "Arrival",
     "Attempt",
+    "Begun",
     "Cell",
     "Parcel",
     "Shipment",
@@ -120,6 +124,7 @@ __all__ = [
     "find_shipment",
     "find_strays",
     "finish_run",
+    "hand_over",
     "is_alive",
     "is_away",
     "is_open",
@@ -154,6 +159,7 @@ __all__ = [
     "studies_to_check",
     "summarise_sweep",
     "take_in",
+    "take_over",
     "unless_away",
     "view_addresses",
     "wrong_addresses",

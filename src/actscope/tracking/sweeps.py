@@ -14,7 +14,7 @@ import torch
 
 from actscope.config import Extras, Point, flat_settings
 from actscope.data import load_data
-from actscope.device import CPU, name_of
+from actscope.device import CPU
 from actscope.project import git_state
 from actscope.signature import Signature, signature_of
 from actscope.tracking.attempts import SWEEPS, Attempt, read_attempts
@@ -169,8 +169,8 @@ def read_grid(store: Store, study: str, run_id: str) -> list[Cell]:
         return [Cell.from_json(line) for line in path.read_text().splitlines()]
 
 
-def origin(device: torch.device = CPU) -> Mapping[str, str]:
-    """Tags that say which program and which state of it makes a run."""
+def origin(device: str = CPU.type) -> Mapping[str, str]:
+    """Tags that say which program and which state of it makes a run, on a device of that name."""
     git = git_state()
     return {
         "mlflow.source.name": "actscope",
@@ -182,14 +182,14 @@ def origin(device: torch.device = CPU) -> Mapping[str, str]:
 
 
 @cache
-def current_platform(device: torch.device = CPU) -> Mapping[str, str]:
+def current_platform(device: str = CPU.type) -> Mapping[str, str]:
     """What beside code and data has a bearing on the last bits of a run's numbers."""
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
-        "device": name_of(device),
+        "device": device,
     }
 
 

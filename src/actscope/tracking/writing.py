@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-import torch
 
 from actscope import artifacts
 from actscope.config import Extras, Point, flat_settings
@@ -64,12 +63,12 @@ def begin_run(
     sweep: Sweep,
     point: Point,
     data: Data,
-    device: torch.device = CPU,
+    device: str = CPU.type,
     stack: str | None = None,
 ) -> str:
     """Open a run for one attempt at a point; returns its id, which tells if the store is away.
 
-    `stack`: id of the task that it is a part of.
+    `device`: the name of what trains it. `stack`: id of the task that it is a part of.
     """
     parcel_id = uuid.uuid4().hex
     tags = _first_tags(sweep, point, data, device)
@@ -87,6 +86,17 @@ def begin_run(
         inputs=(_input(data),),
     )
     begun = replace(_open(store, sweep.experiment_id, parcel), extras=sweep.extras)
+    _begun[begun.run_id] = begun
+    return begun.run_id
+
+
+def hand_over(run_id: str) -> Begun:
+    """What another process needs to know of a run that was begun in this one."""
+    return _begun.pop(run_id)
+
+
+def take_over(begun: Begun) -> str:
+    """Go on with a run that another process has begun; returns its id."""
     _begun[begun.run_id] = begun
     return begun.run_id
 
@@ -211,7 +221,7 @@ def describe(result: RunResult) -> str:
     return f"{result.point}: {verb}; final test accuracy {result.test_accuracy:.4f}."
 
 
-def _first_tags(sweep: Sweep, point: Point, data: Data, device: torch.device) -> dict[str, str]:
+def _first_tags(sweep: Sweep, point: Point, data: Data, device: str) -> dict[str, str]:
     signature = signature_of(point, data)
     if sweep.parent_run_id is None:
         belonging = signs_of_life()

@@ -35,6 +35,7 @@ class Means:
     stack_size: int | None = None
     scheduler: str | None = None
     cluster: Mapping[str, Any] | None = None
+    writers: int | None = None
 
 
 # (jobs, the sweep's folder, means) -> of each job its return value or exception
@@ -58,6 +59,7 @@ class ActscopeLauncherConf:
     stack_size: int | None = None  # points trained together; null: 20, on a GPU as many as fit
     scheduler: str | None = None  # tcp://host:8786, of a Dask cluster that runs already
     cluster: Any = None  # of a Dask cluster to start: its class as `_target_`, and its arguments
+    writers: int | None = None  # more processes, that only track; null: 0, beside a GPU one a core
     _recursive_: bool = False  # what `cluster` names is started only when there is work
 
 
@@ -87,11 +89,16 @@ class ActscopeLauncher(BasicLauncher):
     """Trains marked task functions grid by grid; any other one as the basic launcher does."""
 
     def __init__(
-        self, workers: int | None, stack_size: int | None, scheduler: str | None, cluster: Any
+        self,
+        workers: int | None,
+        stack_size: int | None,
+        scheduler: str | None,
+        cluster: Any,
+        writers: int | None,
     ) -> None:
         super().__init__()
         named = OmegaConf.to_container(cluster, resolve=True) if cluster is not None else None
-        self.means = Means(workers, stack_size, scheduler, named)  # type: ignore[arg-type]
+        self.means = Means(workers, stack_size, scheduler, named, writers)  # type: ignore[arg-type]
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int

@@ -1,0 +1,82 @@
+"""Processes of this machine that track what a worker trains."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from unittest.mock import AsyncMock, Mock
+
+import psutil
+import pytest
+
+from actscope import cluster, forkserver
+from actscope.cluster import TRAINING, Cluster
+from actscope.results import Done
+from actscope.stacks import Resources
+from actscope.tracking import Sweep, ensure_experiment
+from actscope.workers import Task, Trained, train_and_track
+from tests.support import writing
+from tests.support.making import ELU, RELU, make_point
+from tests.support.tracked import STUDY, new_store
+from tests.support.waiting import wait_for
+
+POINTS = [make_point(activation, hidden=(4,), every="epoch") for activation in (RELU, ELU)]
+
+
+@pytest.fixture(scope="module")
+def workplace() -> Iterator[Cluster]:
+    """A worker that trains, and two that write."""
+    with (
+        forkserver.running(["actscope.sharing"]),
+        cluster.opened(Resources(1, writers=2), stacks=1) as workplace,
+    ):
+        yield workplace
+
+
+def in_worker(workplace: Cluster, do: Callable[..., Any], *words: Any) -> Any:
+    """What a function gives that is called where stacks are trained."""
+    assert workplace.training == TRAINING
+    future = workplace.client.submit(do, *words, pure=False, resources=workplace.training)
+    return future.result()
+
+
+def test_writers_do_it_and_whoever_trains_does_not(workplace: Cluster) -> None:
+    wait_for(lambda: len(workplace.workers()) == 3)
+    trainer, writers = in_worker(workplace, writing.who_does_what, 8)
+    assert len(writers) == 8
+    assert len(set(writers)) == 2
+    assert trainer not in writers
+
+
+def test_what_a_killed_writer_was_at_another_does(workplace: Cluster, tmp_path: Path) -> None:
+    done = in_worker(workplace, writing.have_it_done_though_one_dies, tmp_path / "died")
+    assert len(done) == 3
+
+
+def test_what_a_writer_warns_of_is_told(workplace: Cluster) -> None:
+    in_worker(workplace, writing.have_it_warned_of, ["it rains", "it pours"])
+    told = [event[-1] for _, event in workplace.client.get_events(writing.TOPIC)]
+    assert sorted(told) == ["it pours", "it rains"]
+
+
+def test_a_process_that_is_yet_to_start_is_not_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    killed: list[int] = []
+    monkeypatch.setattr(psutil, "Process", lambda pid: Mock(kill=lambda: killed.append(pid)))
+    nannies = {name: Mock(pid=pid, close=AsyncMock()) for name, pid in enumerate((None, 4711))}
+    asyncio.run(cluster._kill_workers(Mock(workers=nannies)))
+    assert killed == [4711]
+    assert all(nanny.close.await_count == 1 for nanny in nannies.values())
+
+
+def test_runs_are_begun_and_finished_by_whom_they_are_spread_to(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    task = Task(POINTS, store, Sweep("s1", STUDY, ensure_experiment(store, STUDY), None))
+    made: list[type] = []
+
+    def spread(do: Callable[[Any], Any], things: Sequence[Any]) -> list[Any]:
+        made.extend(map(type, things))
+        return [do(thing) for thing in things]
+
+    results = train_and_track(task, lambda _: None, spread)
+    assert made == [type(POINTS[0])] * 2 + [Trained] * 2
+    assert all(isinstance(result, Done) for result in results)
