@@ -1,7 +1,9 @@
 """`python -m actscope`: one point, a grid, and the ways to get them wrong."""
 
 import json
+import logging
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +16,17 @@ from tests.e2e.conftest import Run
 SMALL = ["train.epochs=2", "model.hidden=[32]", "trajectory.every=epoch"]
 HERE = "hydra.launcher.workers=0"  # no worker processes, where they are not what is tested
 GRID = ["-m", "activation=relu,selu", "lr=0.001,0.01", "seed=range(2)", *SMALL]
+
+
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    """Hydra has the root logger of this process write where this test's output goes."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.setLevel(level)
+    for handler in set(root.handlers) - set(handlers):
+        root.removeHandler(handler)
 
 
 def finished(store_uri: str, study: str = "quickstart") -> pd.DataFrame:
@@ -125,6 +138,7 @@ MISTAKES = [
 ]
 
 
+@pytest.mark.usefixtures("logging_as_before")
 @pytest.mark.parametrize(("mistake", "named"), MISTAKES, ids=[m[:30] for m, _ in MISTAKES])
 def test_a_mistake_ends_as_one_line_before_any_work(
     mistake: str,

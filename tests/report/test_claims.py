@@ -12,15 +12,7 @@ from actscope.errors import ConfigError
 from actscope.project import CONF
 from actscope.report import page
 from actscope.report.app import main
-from actscope.report.checks import (
-    CHECKS,
-    Finding,
-    Ruling,
-    combine,
-    parse_check,
-    shipped_activation,
-    slope_jump,
-)
+from actscope.report.checks import CHECKS, parse_check, shipped_activation, slope_jump
 from actscope.report.claims import (
     Claim,
     Evidence,
@@ -30,6 +22,7 @@ from actscope.report.claims import (
     studies_of,
     tally,
 )
+from actscope.report.findings import Finding, Ruling, combine
 from actscope.report.frames import StudyRuns, choose_runs
 
 from .conftest import ELU, RELU, Lab, point

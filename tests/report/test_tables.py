@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from actscope.report.checks import Ruling
 from actscope.report.claims import Claim, Verdict
+from actscope.report.findings import Ruling
 from actscope.report.tables import Table, claim_files
 
 

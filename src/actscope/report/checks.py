@@ -4,10 +4,8 @@ Accuracies are in per cent and their differences in points, as claims state them
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Annotated, Any, Protocol
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -22,117 +20,15 @@ from actscope.errors import ConfigError
 from actscope.functions import make_function
 from actscope.project import CONF
 from actscope.report import stats
-from actscope.report.frames import describe_variants, rate_text
-from actscope.report.stats import Floats
+from actscope.report.findings import Case, Check, Finding, Missing, Ruling, combine, examine
+from actscope.report.intervals import FEWEST, Seen
 
-FEWEST = 5  # seeds: fewer decide nothing, however clear they look
-DIGITS = 4  # of a per cent: what accuracies differ by beyond these is rounding
 STEP = 1e-6  # of the one-sided differences at 0
 
 Share = Annotated[Finite, Field(ge=0, le=1)]
 Margin = Annotated[Finite, Field(ge=0)]
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 Rate = Annotated[Finite, Field(gt=0)]
-
-
-class Ruling(StrEnum):
-    REPRODUCED = "reproduced"
-    NOT_REPRODUCED = "not reproduced"
-    INCONCLUSIVE = "inconclusive"
-    NOT_RUN = "not run"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check came to: its numbers, a line each, and the runs behind them.
-
-    `seeds_needed`: how many in all would do, where it is inconclusive and that can be told.
-    """
-
-    ruling: Ruling
-    numbers: tuple[str, ...]
-    run_ids: tuple[str, ...] = ()
-    seeds_needed: int | None = None
-
-
-class Missing(Exception):  # noqa: N818 - no error: what a check needs has not been run
-    """What a check needs is not there; the message says what."""
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """What the checks of a claim may look at.
-
-    `runs`: those of its study that are used and meet its conditions, as in StudyRuns; `params`:
-    their parameters, by `run_id`; `read_fates`: `dying.unit_fates` of a run, None where its units
-    were not recorded.
-    """
-
-    runs: pd.DataFrame
-    params: pd.DataFrame
-    read_fates: Callable[[str], pd.DataFrame | None]
-
-    def variants(self) -> list[str]:
-        """What differs between the runs beside activation, rate and seed; one '' if nothing."""
-        return sorted(set(describe_variants(self.params)))
-
-    def cell(self, activation: str, lr: float) -> pd.DataFrame:
-        """The runs of an activation at a rate, by seed, or raise Missing."""
-        is_own = (self.runs["activation"] == activation) & (self.runs["lr"] == lr)
-        runs = self.runs[is_own].sort_values("seed")
-        if runs.empty:
-            raise Missing(f"no finished run of {activation} at lr = {rate_text(lr)}")
-        return runs
-
-    def finals(self, activation: str, lr: float) -> "pd.Series[float]":
-        """Final test accuracy by seed, as a fraction of 1, without the runs that diverged."""
-        return self.cell(activation, lr).set_index("seed")["final"].dropna()
-
-    def ids(self, activations: Sequence[str], lr: float) -> tuple[str, ...]:
-        return tuple(i for name in activations for i in self.cell(name, lr)["run_id"])
-
-    def fates(self, run_id: str, layer: int) -> pd.DataFrame:
-        """What became of a layer's units in a run, or raise Missing."""
-        fates = self.read_fates(run_id)
-        if fates is None or fates.empty:
-            raise Missing(f"run {run_id} has no record of what became of its units")
-        own = fates[fates["layer"] == layer]
-        if own.empty:
-            raise Missing(f"run {run_id} has no layer {layer}")
-        return own
-
-
-class Check(Protocol):
-    """Raises Missing where what it needs is not there."""
-
-    def judge(self, case: Case) -> Finding: ...
-
-
-def examine(check: Check, case: Case) -> Finding:
-    """Judge a check, also where what it needs is missing."""
-    try:
-        return check.judge(case)
-    except Missing as missing:
-        return Finding(Ruling.NOT_RUN, (str(missing),))
-
-
-def combine(findings: Sequence[Finding]) -> Finding:
-    """The whole of several findings.
-
-    Reproduced if all are; else not reproduced, not run, inconclusive: the first that any is.
-    """
-    rulings = {finding.ruling for finding in findings}
-    order = (Ruling.NOT_REPRODUCED, Ruling.NOT_RUN, Ruling.INCONCLUSIVE, Ruling.REPRODUCED)
-    needed = [finding.seeds_needed for finding in findings if finding.seeds_needed is not None]
-    return Finding(
-        next(ruling for ruling in order if ruling in rulings),
-        tuple(line for finding in findings for line in finding.numbers),
-        tuple(dict.fromkeys(i for finding in findings for i in finding.run_ids)),
-        max(needed, default=None),
-    )
-
-
-# --- the table of checks ------------------------------------------------------------------------
 
 
 @checked(frozen=True, config=CLOSED)
@@ -150,12 +46,12 @@ class MeanNear:
     def judge(self, case: Case) -> Finding:
         table = pd.DataFrame({name: case.finals(name, self.lr) for name in self.activations})
         values = table.dropna().mean(axis=1)
-        seen = _seen(100 * values.to_numpy(dtype=float))
+        seen = Seen.of(100 * values.to_numpy(dtype=float))
         whom = " and ".join(self.activations)
-        numbers = f"{whom}: {_in_words(seen, '%')}{_left_out(case, self.activations, self.lr)}"
+        numbers = f"{whom}: {seen.in_words('%')}{_left_out(case, self.activations, self.lr)}"
         limits = (self.target - self.margin, self.target + self.margin)
         aim = f", claimed {self.target:g} ± {self.margin:g} %"
-        return _within(seen, limits, f"{numbers}{aim}", case.ids(self.activations, self.lr))
+        return seen.judge(limits, f"{numbers}{aim}", case.ids(self.activations, self.lr))
 
 
 @checked(frozen=True, config=CLOSED)
@@ -308,14 +204,14 @@ class UnitsGoFlat:
                 for run_id in lost.loc[lost["outcome"] == "failed", "run_id"]
             ]
         )
-        seen = _seen(values)
+        seen = Seen.of(values)
         numbers = (
             f"{name}: {diverged} of the {len(lost)} runs that did not learn diverged; units of "
-            f"layer {self.layer} flat, dead or saturated in the others: {_in_words(seen, '%')}"
+            f"layer {self.layer} flat, dead or saturated in the others: {seen.in_words('%')}"
         )
         if len(lost) >= FEWEST and diverged >= self.diverged * len(lost):
             return Finding(Ruling.NOT_REPRODUCED, (numbers,), ids)
-        return _within(seen, _above(self.share), numbers, ids, len(runs))
+        return seen.judge(_above(self.share), numbers, ids, len(runs))
 
 
 @checked(frozen=True, config=CLOSED)
@@ -346,14 +242,14 @@ class NegativeSwing:
             if fates["flat"].any():
                 swing = fates.loc[fates["flat"], ["swing_weight_mean", "swing_bias"]]
                 shares.append(100 * float((swing < 0).all(axis=1).mean()))
-        seen = _seen(np.array(shares))
+        seen = Seen.of(np.array(shares))
         numbers = (
             f"{name}: flat units of layer {self.layer} that had swung to the negative side, in "
             f"{len(shares)} of {len(failed)} failed runs that have flat ones: "
-            f"{_in_words(seen, '%')}"
+            f"{seen.in_words('%')}"
         )
         ids = tuple(failed["run_id"])
-        return _within(seen, _above(self.share), numbers, ids, len(runs))
+        return seen.judge(_above(self.share), numbers, ids, len(runs))
 
 
 CHECKS: dict[str, type[Check]] = {
@@ -401,28 +297,6 @@ def slope_jump(activation: Activation) -> float:
     return float(abs((right - middle) - (middle - left)) / STEP)
 
 
-# --- what they have in common -------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A mean over n seeds or pairs with its 95 % interval; NaN where there is none."""
-
-    n: int
-    mean: float
-    sd: float
-    low: float
-    high: float
-    method: str
-
-
-def _seen(values: Floats) -> Seen:
-    found = stats.estimate(values)
-    return Seen(
-        found.n, float(found.mean), float(found.sd), float(found.low), float(found.high), stats.T
-    )
-
-
 def _compared(
     case: Case, pair: DifferenceNear | Greater, limits: tuple[float, float], aim: str = ""
 ) -> Finding:
@@ -436,56 +310,13 @@ def _compared(
     )
     method = stats.BCA if found.method == stats.BCA else stats.T
     seen = Seen(found.n, mean, sd, low, high, method)
-    numbers = f"{pair.first} - {pair.second}: {_in_words(seen, 'points', '+.3f')}"
+    numbers = f"{pair.first} - {pair.second}: {seen.in_words('points', '+.3f')}"
     numbers += f"{_left_out(case, names, pair.lr)}{aim}"
-    return _within(seen, limits, numbers, case.ids(names, pair.lr))
-
-
-def _within(
-    seen: Seen,
-    limits: tuple[float, float],
-    numbers: str,
-    ids: tuple[str, ...],
-    tried: int | None = None,
-) -> Finding:
-    """Reproduced if the interval lies within the limits, against the claim if it lies without.
-
-    `tried`: the runs it took to have the n values, if these are others than n.
-    """
-    (start, end), low, high = limits, round(seen.low, DIGITS), round(seen.high, DIGITS)
-    if seen.n >= FEWEST and start < low and high < end:
-        return Finding(Ruling.REPRODUCED, (numbers,), ids)
-    if seen.n >= FEWEST and (high < start or low > end):
-        return Finding(Ruling.NOT_REPRODUCED, (numbers,), ids)
-    needed = _seeds_that_would_do(seen, limits, seen.n if tried is None else tried)
-    return Finding(Ruling.INCONCLUSIVE, (numbers,), ids, needed)
-
-
-def _seeds_that_would_do(seen: Seen, limits: tuple[float, float], tried: int) -> int | None:
-    """Seeds with which the mean seen would be told from the nearest limit."""
-    if seen.n < 2:
-        return FEWEST if tried < FEWEST else None
-    nearest = min(abs(seen.mean - limit) for limit in limits if math.isfinite(limit))
-    needed = stats.seeds_to_resolve(round(nearest, DIGITS), seen.sd)
-    if seen.n >= FEWEST:
-        # As many as there are did not do, whatever the formula's chances are.
-        needed = None if needed is None else max(needed, seen.n + 1)
-    else:
-        needed = max(FEWEST, needed or 0)
-    return None if needed is None else math.ceil(needed * tried / seen.n)
+    return seen.judge(limits, numbers, case.ids(names, pair.lr))
 
 
 def _above(share: float) -> tuple[float, float]:
     return 100 * share, math.inf
-
-
-def _in_words(seen: Seen, unit: str, form: str = ".2f") -> str:
-    if seen.n == 0:
-        return "no value"
-    mean = f"{seen.mean:{form}} {unit}"
-    if seen.n == 1:
-        return f"{mean} (n = 1, so no interval)"
-    return f"{mean} (95 % {seen.method} {seen.low:{form}} to {seen.high:{form}}, n = {seen.n})"
 
 
 def _left_out(case: Case, names: Sequence[str], lr: float) -> str:

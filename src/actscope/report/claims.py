@@ -19,7 +19,8 @@ from actscope.config import CLOSED, Argument, Name, parse
 from actscope.dying import unit_fates
 from actscope.errors import ConfigError
 from actscope.project import CONF
-from actscope.report.checks import Case, Check, Finding, Ruling, combine, examine, parse_check
+from actscope.report.checks import parse_check
+from actscope.report.findings import Case, Check, Finding, Ruling, combine, examine
 from actscope.report.frames import StudyRuns, read_run_file
 from actscope.tracking import Store
 

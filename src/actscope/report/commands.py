@@ -16,10 +16,10 @@ from actscope.errors import ConfigError, MissingStudyError, ReportError, StoreEr
 from actscope.progress import LateProgress
 from actscope.project import ROOT
 from actscope.report import claims, compare, compare_page, crew, frames, page, sections
-from actscope.report.checks import Ruling
 from actscope.report.claims import Claim, Evidence, ReadFates, Verdict
 from actscope.report.crew import Crew
 from actscope.report.digests import Stored
+from actscope.report.findings import Ruling
 from actscope.report.frames import StudyRuns
 from actscope.report.sections import Picture, Prose
 from actscope.report.settings import Settings
