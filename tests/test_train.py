@@ -2,12 +2,14 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hydra.utils import instantiate
 
+from actscope import train
 from actscope.config import Activation, DataSource, Point, Train, parse_point
 from actscope.data import Data, load_data
 from actscope.device import CPU
@@ -206,6 +208,21 @@ def test_training_takes_one_thread_and_gives_the_others_back():
 def test_results_come_in_the_order_of_the_points():
     points = [make_point(function, lr=lr) for lr in (0.1, 0.001) for function in (TANH, RELU)]
     assert [result.point for result in train_stack(points, DATA)] == points
+
+
+def test_runs_of_one_seed_are_put_in_a_row_to_share_a_product(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shared = []
+
+    class Noted(Training):
+        def __init__(self, *of: Any) -> None:
+            super().__init__(*of)
+            shared.extend(share.runs for share in self.minibatches.shares)
+
+    monkeypatch.setattr(train, "Training", Noted)
+    train_stack([make_point(RELU, lr=lr, seed=seed) for lr in (0.1, 0.01) for seed in (5, 3)], DATA)
+    assert shared == [slice(0, 2), slice(2, 4)]
 
 
 def test_points_share_a_stack_that_differ_in_activation_rate_and_seed_only():
