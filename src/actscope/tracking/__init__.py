@@ -12,6 +12,7 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 from actscope.tracking.attempts import STACK, Attempt, read_attempts
 from actscope.tracking.exchange import Arrival, Shipment, find_shipment, pack, take_in
+from actscope.tracking.faults import STORE_ERRORS, store_errors
 from actscope.tracking.heartbeat import beating, is_alive
 from actscope.tracking.lost import LOST, close_as_lost, is_open
 from actscope.tracking.machine import machine_watched
@@ -38,13 +39,11 @@ from actscope.tracking.spool import (
     unless_away,
 )
 from actscope.tracking.store import (
-    STORE_ERRORS,
     Store,
     ensure_experiment,
     find_experiment,
     locate_store,
     open_store,
-    store_errors,
     studies,
 )
 from actscope.tracking.sweeps import (

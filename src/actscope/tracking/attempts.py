@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from mlflow.entities import Run
 
 from actscope.signature import Signature
+from actscope.tracking.faults import store_errors
 from actscope.tracking.reading import search
-from actscope.tracking.store import Store, connected, store_errors
+from actscope.tracking.store import Store, connected
 
 FINAL_ACCURACY = "test/accuracy_final"
 STACK = "actscope.stack"  # tag of a point's run: id of the task that it is a part of

@@ -12,6 +12,7 @@ from filelock import FileLock
 from mlflow.entities import Run
 
 from actscope.errors import BundleError, StoreError
+from actscope.tracking.faults import STORE_ERRORS, store_errors
 from actscope.tracking.heartbeat import signs_of_life
 from actscope.tracking.packs import PACK_TAG, PACKS
 from actscope.tracking.parcel import (
@@ -26,14 +27,7 @@ from actscope.tracking.parcel import (
 from actscope.tracking.reading import fetch_artifact, read_in_order, search
 from actscope.tracking.reports import REPORT
 from actscope.tracking.spool import in_a_line, spool_folder
-from actscope.tracking.store import (
-    STORE_ERRORS,
-    Store,
-    connected,
-    ensure_experiment,
-    find_experiment,
-    store_errors,
-)
+from actscope.tracking.store import Store, connected, ensure_experiment, find_experiment
 
 ORIGIN_TAG = "actscope.origin_run"  # id of the run, in the store that trained it
 KIND_TAG = "actscope.kind"

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 import psutil
 
-from actscope.tracking.store import STORE_ERRORS, Store
+from actscope.tracking.faults import STORE_ERRORS
+from actscope.tracking.store import Store
 
 SECONDS_BETWEEN_BEATS = 30.0
 SECONDS_TILL_DEAD = 300.0  # without a beat; clocks of two machines may differ by a part of it

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from actscope.errors import StoreError
 from actscope.tracking.attempts import Attempt
+from actscope.tracking.faults import is_already_there
 from actscope.tracking.spool import unless_away
-from actscope.tracking.store import Store, is_already_there
+from actscope.tracking.store import Store
 
 LOST = "its worker was lost, or its sweep interrupted"
 SECOND = "another worker of its sweep, which had been given the point as well, finished it first"

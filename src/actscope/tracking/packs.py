@@ -21,9 +21,10 @@ from pyarrow import parquet
 
 from actscope.artifacts import parquet_layout
 from actscope.errors import first_line
+from actscope.tracking.faults import HTTP_NOT_FOUND, STORE_ERRORS, http_status
 from actscope.tracking.reading import RUN_ID, download, read_in_order
 from actscope.tracking.spool import SPOOLED, is_known_away
-from actscope.tracking.store import HTTP_NOT_FOUND, STORE_ERRORS, Store, http_status
+from actscope.tracking.store import Store
 from actscope.tracking.sweeps import Sweep
 from actscope.train import RunResult
 

@@ -17,8 +17,9 @@ from pydantic.dataclasses import dataclass
 
 from actscope.config import CLOSED, Name
 from actscope.errors import BundleError, StoreError
+from actscope.tracking.faults import is_already_there
 from actscope.tracking.heartbeat import signs_of_life
-from actscope.tracking.store import Store, is_already_there
+from actscope.tracking.store import Store
 
 FORMAT: Literal[1] = 1
 RUN_FILE = "run.json"

@@ -17,7 +17,8 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from pyarrow import parquet  # type: ignore[import-untyped]
 
 from actscope.errors import MissingStudyError
-from actscope.tracking.store import Store, connected, find_experiment, store_errors
+from actscope.tracking.faults import store_errors
+from actscope.tracking.store import Store, connected, find_experiment
 
 RUNS_A_PAGE = 1000  # MLflow's limit
 RUN_ID = "run_id"  # a column of packs

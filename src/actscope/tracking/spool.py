@@ -16,6 +16,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 
 from actscope.errors import ActscopeError, BundleError, StoreError, first_line
+from actscope.tracking.faults import HTTP_SERVER_ERROR, STORE_ERRORS, http_status
 from actscope.tracking.parcel import (
     ARTIFACTS,
     PARCEL_TAG,
@@ -29,14 +30,7 @@ from actscope.tracking.parcel import (
     write_parcel,
 )
 from actscope.tracking.reading import search
-from actscope.tracking.store import (
-    HTTP_SERVER_ERROR,
-    SQLITE,
-    STORE_ERRORS,
-    Store,
-    ensure_experiment,
-    http_status,
-)
+from actscope.tracking.store import SQLITE, Store, ensure_experiment
 
 SECONDS_BETWEEN_TRIES = 30.0
 SPOOLED = "spool-"  # how the id of a run begins that no store knows yet

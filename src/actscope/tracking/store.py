@@ -1,4 +1,4 @@
-"""Where runs are kept: find a store, open it, find a study in it, tell what is wrong with it."""
+"""Where runs are kept: find a store, open it, find a study in it."""
 
 import logging
 import os
@@ -12,50 +12,30 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from textwrap import shorten
 from typing import Any, cast
 
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
-from mlflow.exceptions import MlflowException
 from mlflow.store.db.base_sql_model import Base
 from mlflow.store.db.utils import _get_latest_schema_revision
-from sqlalchemy.exc import SQLAlchemyError
 
 from actscope.config import Tracking
-from actscope.errors import ActscopeError, MissingStudyError, StoreError, first_line
+from actscope.errors import MissingStudyError, StoreError
 from actscope.project import ROOT
 from actscope.tracking.address import check_address
-
-# mlflow lets SQLAlchemy's own errors through while it opens a database.
-STORE_ERRORS = (OSError, MlflowException, SQLAlchemyError, sqlite3.Error)
+from actscope.tracking.faults import ANEW, is_already_there, read_only, store_errors
 
 MLRUNS = ROOT / "mlruns"
 SQLITE = "sqlite:///"
 SERVERS = ("http", "https", "postgresql", "mysql")
 LOCK = ".create.lock"
 NEW = ".new-"  # how the folder begins in which a database is made
-HTTP_UNAUTHORIZED, HTTP_FORBIDDEN, HTTP_NOT_FOUND, HTTP_SERVER_ERROR = 401, 403, 404, 500
 SECONDS_FOR_A_LOCK = 90.0
 SECONDS_FOR_A_QUERY = 20.0  # as long as MLflow waits
 # On the first call to a server. Later ones may take as long as the environment says.
 BRIEFLY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "8"}
 SECRETS = re.compile(r"//[^/@]*@")
-
-# Words of the system, of SQLite and of filelock.
-FULL = ("No space left on device", "Disk quota exceeded", "database or disk is full")
-READ_ONLY = (
-    "Read-only file system",
-    "Permission denied",
-    "Operation not permitted",
-    "readonly database",
-)
-DAMAGED = ("not a database", "malformed")
-# Of SQLite, PostgreSQL, MySQL, and of MLflow itself.
-ALREADY_THERE = ("UNIQUE constraint", "duplicate key", "Duplicate entry", "already exists")
-LOCKED = ("database is locked", "could not be acquired")
-ANEW = "put a copy of it back, or move it away and run again, which makes a new one"
 
 # They tell of every table of a fresh store and of every attempt to reach a server.
 for talkative in ("alembic", "mlflow", "urllib3"):
@@ -178,26 +158,6 @@ def studies(store: Store) -> dict[str, str]:
     """Id of each study's experiment, by name."""
     experiments = store.client.search_experiments(order_by=["name ASC"])
     return {e.name: e.experiment_id for e in experiments if e.name != "Default"}
-
-
-@contextmanager
-def store_errors(store: Store) -> Iterator[None]:
-    """Raise what goes wrong in a store as a StoreError: what, where, and what would help."""
-    try:
-        yield
-    except ActscopeError:
-        raise
-    except (*STORE_ERRORS, ImportError) as error:  # ImportError: of the driver of a database
-        lasting = _lasting_fault(store, str(error))
-        if lasting is not None:
-            # Without its cause, which would have it taken for a store that is away for a while.
-            raise lasting from None
-        raise StoreError(f"the store {store} {_what_is_wrong(store, error)}") from error
-
-
-def is_already_there(error: StoreError) -> bool:
-    """Whether a store refused to make what another process made a moment before."""
-    return any(sign in str(error.__cause__) for sign in ALREADY_THERE)
 
 
 @contextmanager
@@ -324,7 +284,7 @@ def check_writable(store: Store, path: Path) -> None:
     """Raise StoreError unless this user may write to the database and where artifacts go."""
     for place in (path.parent, path, path.parent / "artifacts"):
         if place.exists() and not os.access(place, os.W_OK):
-            raise _read_only(store, place)
+            raise read_only(store, place)
 
 
 def _get_or_create(store: Store, study: str, artifact_location: str | None) -> str:
@@ -338,81 +298,3 @@ def _get_or_create(store: Store, study: str, artifact_location: str | None) -> s
         )
     check_address(study, found.artifact_location, store.folder)
     return str(found.experiment_id)
-
-
-def _lasting_fault(store: Store, text: str) -> StoreError | None:
-    """What is wrong with the disk or the file of a store, and what would help, if it is that."""
-
-    def tells_of(signs: tuple[str, ...]) -> bool:
-        return any(sign in text for sign in signs)
-
-    if store.folder is None:
-        return None
-    if tells_of(FULL):
-        return StoreError(
-            f"the store {store} cannot be written: the disk of {store.folder} is full; make room "
-            "and give the same command again, what is finished is kept"
-        )
-    if tells_of(READ_ONLY):
-        return _read_only(store, store.folder)
-    if tells_of(DAMAGED):
-        return StoreError(
-            f"the store {store} cannot be opened: it is damaged or not a database; {ANEW}"
-        )
-    return None
-
-
-def _read_only(store: Store, place: Path) -> StoreError:
-    return StoreError(
-        f"the store {store} cannot be written: {place} is read-only, at least for this user; make "
-        "it writable, or keep runs elsewhere with tracking.uri=sqlite:////folder/mlflow.db"
-    )
-
-
-def _what_is_wrong(store: Store, error: Exception) -> str:
-    """What may pass by itself, or is beyond us."""
-    if any(sign in str(error) for sign in LOCKED):
-        return (
-            "cannot be used: database is locked by another process; wait for it or end it "
-            f"(`fuser {store}` names it), and give the same command again"
-        )
-    if isinstance(error, ImportError):
-        return f"needs the Python module {error.name}: install it"
-    if store.folder is None and (refusal := _refusal(error)) is not None:
-        return refusal
-    found = re.search(r"\[Errno -?\d+\] [\w ]+|timed out", str(error))
-    reason = found.group(0) if found else shorten(first_line(error), 200, placeholder="...")
-    if store.folder is None and _is_no_answer(error):
-        return f"does not answer ({reason}): start it, or correct tracking.uri"
-    return f"cannot be used: {reason}"
-
-
-def _refusal(error: Exception) -> str | None:
-    """What a server says no to, and what would help, if it is that."""
-    status = http_status(error)
-    if status == HTTP_UNAUTHORIZED:
-        user = os.environ.get("MLFLOW_TRACKING_USERNAME")
-        whom = "whoever gives no name" if user is None else f"the user {user} with this password"
-        return (
-            f"does not let in {whom}: correct MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
-        )
-    if status == HTTP_FORBIDDEN:
-        said = re.search(r"Response (?:body|text): '?(.*?)'?$", str(error))
-        reason = shorten(said.group(1), 100, placeholder="...") if said else "403"
-        return (
-            f"forbids that ({reason}): ask who runs it for the permission, or to have the name by "
-            "which you call it among its allowed_hosts"
-        )
-    return None
-
-
-def http_status(error: BaseException) -> int:
-    """What a server answered, 0 where it is not known, 500 where it was nothing of its own."""
-    if isinstance(error, MlflowException):
-        return int(error.get_http_status_code())  # type: ignore[no-untyped-call]
-    # An artifact's transfer lets errors of the HTTP library through.
-    return int(getattr(getattr(error, "response", None), "status_code", 0))
-
-
-def _is_no_answer(error: Exception) -> bool:
-    return isinstance(error, MlflowException) and http_status(error) >= HTTP_SERVER_ERROR

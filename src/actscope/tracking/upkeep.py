@@ -11,16 +11,10 @@ from tempfile import TemporaryDirectory
 from actscope.config import Tracking
 from actscope.errors import BundleError, MissingStudyError, StoreError
 from actscope.tracking.address import is_address_of, path_of
+from actscope.tracking.faults import store_errors
 from actscope.tracking.parcel import ARTIFACTS_TAG, logged_artifacts, sha256_of_file
 from actscope.tracking.reading import fetch_artifact, search
-from actscope.tracking.store import (
-    Store,
-    connected,
-    find_experiment,
-    open_store,
-    store_errors,
-    studies,
-)
+from actscope.tracking.store import Store, connected, find_experiment, open_store, studies
 
 SET_ASIDE = "set-aside"
 ARTIFACT_NAMES = (  # that every finished run of a point has

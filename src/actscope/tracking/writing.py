@@ -22,6 +22,7 @@ from actscope.errors import StoreError, first_line
 from actscope.history import by_epoch, final_and_best
 from actscope.signature import signature_of
 from actscope.tracking.attempts import STACK
+from actscope.tracking.faults import STORE_ERRORS
 from actscope.tracking.heartbeat import signs_of_life
 from actscope.tracking.model import save_model
 from actscope.tracking.packs import PACK_TAG
@@ -38,7 +39,7 @@ from actscope.tracking.parcel import (
     parcel_of,
 )
 from actscope.tracking.spool import SPOOLED, is_away, is_known_away, keep, note_away
-from actscope.tracking.store import STORE_ERRORS, Store
+from actscope.tracking.store import Store
 from actscope.tracking.sweeps import NO_EXTRAS, Sweep, origin
 from actscope.train import RunResult
 from actscope.trajectory import thinned_series
