@@ -250,8 +250,13 @@ def test_runs_carry_more_on_request_of_a_sweep_and_of_a_point_alone(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("workers", "writers"), [(2, 0), (1, 1)])
 def test_a_killed_worker_costs_its_stack_one_retry(
-    settings: Tracking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Tracking,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    workers: int,
+    writers: int,
 ) -> None:
     flag = tmp_path / "already-killed"
     monkeypatch.setenv("KILLED_ONCE", str(flag))
@@ -260,7 +265,7 @@ def test_a_killed_worker_costs_its_stack_one_retry(
         hidden=(4,),
         every="epoch",
     )
-    results = run([*GRID, killing], settings, workers=2)
+    results = run([*GRID, killing], settings, workers, writers)
     assert flag.exists()
     assert [result for result in results.values() if isinstance(result, Failed)] == []
     runs = tracking.read_runs(tracking.locate_store(settings), STUDY)

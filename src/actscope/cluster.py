@@ -38,8 +38,9 @@ IN_PROCESSES = {
     "distributed.worker.profile.enabled": False,
 }
 
-# Dask's resources: which workers of this machine are given what.
+# Dask's resources: which workers of this machine are given what, where some only write.
 TRAINING, WRITING = {"train": 1.0}, {"write": 1.0}
+TWO_STACKS = {"train": 2.0}  # that a worker may have: one it trains, one that writers log
 
 # Of a command like sbatch that fails, is not there, or answers what dask-jobqueue cannot read.
 CANNOT_START = (OSError, RuntimeError, ValueError)
@@ -206,7 +207,7 @@ def _processes(workers: int, writers: int) -> Iterator[Cluster]:
             threads_per_worker=1,
             dashboard_address="127.0.0.1:0",  # distributed serves a status page in any case
             silence_logs=logging.CRITICAL,
-            resources=TRAINING,
+            resources=TWO_STACKS,
         ) as cluster,
         Client(cluster) as client,
     ):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 
-from distributed import Future, Worker, get_worker, worker_client
+from distributed import Future, Worker, get_client, get_worker, secede
 from distributed.core import Status
 from rich.console import Console
 
@@ -25,7 +26,7 @@ from actscope.results import Failed, Result
 from actscope.screen import Progress
 from actscope.stacks import Resources
 from actscope.tracking import Store
-from actscope.workers import Abandoned, Made, Task, Thing, in_turn, train_and_track
+from actscope.workers import Abandoned, Made, Task, Thing, train_and_track
 
 SECONDS_BETWEEN_REPORTS = 0.5
 PROGRESS, WARNING = "progress", "warning"  # what workers tell of
@@ -230,18 +231,25 @@ def _in_worker(order: Order) -> list[Result]:
                 raise Abandoned("its sweep has ended, or given it to another worker")
             worker.log_event(order.topic, (PROGRESS, order.number, run_steps))
 
-    spread = partial(by_writers, order.topic) if order.has_writers else in_turn
     with _warnings_told(worker, order.topic):
-        return train_and_track(order.task, report, spread)
+        if not order.has_writers:
+            return train_and_track(order.task, report)
+        # While its runs are logged the worker trains its next stack, which has to be begun first.
+        begin_all, log_all = (partial(by_writers, order.topic, priority) for priority in (1, 0))
+        return train_and_track(order.task, report, begin_all, log_all, on_trained=secede)
 
 
-def by_writers(topic: str, do: Callable[[Thing], Made], things: Sequence[Thing]) -> list[Made]:
-    """As `in_turn`, by the writers of this worker's cluster, while this thread waits."""
-    with worker_client() as client:
-        # They fetch them from here: through the scheduler they would all have to pass at once.
-        kept = client.scatter(list(things), hash=False)
-        done = client.map(partial(_in_writer, topic, do), kept, pure=False, resources=WRITING)
-        made: list[Made] = client.gather(done)
+def by_writers(
+    topic: str, priority: int, do: Callable[[Thing], Made], things: Sequence[Thing]
+) -> list[Made]:
+    """As `workers.in_turn`, by the writers of this worker's cluster, while this thread waits."""
+    client = get_client()
+    # They fetch them from here: through the scheduler they would all have to pass at once.
+    kept = client.scatter(list(things), hash=False)
+    done = client.map(
+        partial(_in_writer, topic, do), kept, pure=False, resources=WRITING, priority=priority
+    )
+    made: list[Made] = client.gather(done)
     return made
 
 
@@ -272,8 +280,10 @@ def _warnings_told(worker: Worker, topic: str) -> Iterator[None]:
 class _Teller(logging.Handler):
     def __init__(self, worker: Worker, topic: str) -> None:
         super().__init__(logging.WARNING)
-        self.worker, self.topic = worker, topic
+        self.worker, self.topic, self.thread = worker, topic, threading.get_ident()
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.thread != self.thread:  # of another stack, which has a teller of its own
+            return
         where = urlsplit(self.worker.address).netloc
         self.worker.log_event(self.topic, (WARNING, "worker %s: %s", where, record.getMessage()))

@@ -107,31 +107,45 @@ class Trained:
     pack: str | None
 
 
-def train_and_track(task: Task, on_step: OnStep, spread: Spread = in_turn) -> list[Result]:
+def train_and_track(
+    task: Task,
+    on_step: OnStep,
+    begin_all: Spread = in_turn,
+    log_all: Spread = in_turn,
+    on_trained: Callable[[], None] = lambda: None,
+) -> list[Result]:
     """Train a stack and log a run a point; one that raises never takes its neighbours down.
 
-    `spread` shares out the logging, run by run. Where a worker was lost while it logged this stack,
-    what it had finished is not trained again.
+    `begin_all` and `log_all` share out what is done for each run; `on_trained` is called when only
+    the logging is left.
+    Where a worker was lost while it logged this stack, what it had finished is not trained again.
     """
     finished = _taken_over(task)
     left = [point for point in task.stack if point not in finished]
     if not left:
         return list(finished.values())
-    begun = spread(partial(_begin, task, name_of(task.device)), left)
+    begun = begin_all(partial(_begin, task, name_of(task.device)), left)
     runs = list(zip(left, map(tracking.take_over, begun), strict=True))
     checkpoint = None if finished else task.checkpoint()
     # A single run has no sweep whose heartbeat it could live by.
     alone = runs[0][1] if task.sweep.parent_run_id is None else None
     try:
         with tracking.beating(task.store, alone):
-            results = _train_surviving(runs, task, on_step, spread, checkpoint)
+            results, failed = _train_surviving(runs, task, on_step, checkpoint)
+            packs = tracking.log_packs(task.store, task.sweep, results)
+            on_trained()
+            trained = [
+                Trained(tracking.hand_over(run_id), result, packs.get(run_id))
+                for run_id, result in results.items()
+            ]
+            done = log_all(partial(_logged, task), trained)
     except Abandoned:
         for _, run_id in runs:
             tracking.close_as_lost(task.store, run_id)
         raise
     if checkpoint is not None:
         checkpoint.discard()
-    return [*finished.values(), *results]
+    return [*finished.values(), *failed, *done]
 
 
 def _begin(task: Task, device: str, point: Point) -> Begun:
@@ -159,10 +173,12 @@ def _train_surviving(
     runs: Sequence[tuple[Point, str]],
     task: Task,
     on_step: OnStep,
-    spread: Spread,
     checkpoint: Checkpoint | None = None,
-) -> list[Result]:
-    """Train and log; where that raises, in halves: a run's numbers do not depend on its stack."""
+) -> tuple[dict[str, RunResult], list[Failed]]:
+    """Train; where that raises, in halves: a run's numbers do not depend on its stack.
+
+    Returns what came of the runs by their ids, and the points that raise when they are alone.
+    """
     points = [point for point, _ in runs]
     try:
         with _shown_live(task.store, [run_id for _, run_id in runs]) as on_epoch:
@@ -176,20 +192,12 @@ def _train_surviving(
             )
     except Exception as error:  # noqa: BLE001 - what a point raises is its own, not its neighbours'
         if len(runs) == 1:
-            return [_failed(task, *runs[0], error)]
+            return {}, [_failed(task, *runs[0], error)]
         middle = len(runs) // 2
-        return [
-            result
-            for half in (runs[:middle], runs[middle:])
-            for result in _train_surviving(half, task, on_step, spread)
-        ]
-    by_run = {run_id: result for (_, run_id), result in zip(runs, results, strict=True)}
-    packs = tracking.log_packs(task.store, task.sweep, by_run)
-    trained = [
-        Trained(tracking.hand_over(run_id), result, packs.get(run_id))
-        for run_id, result in by_run.items()
-    ]
-    return spread(partial(_logged, task), trained)
+        survived, failed = _train_surviving(runs[:middle], task, on_step)
+        more_survived, more_failed = _train_surviving(runs[middle:], task, on_step)
+        return survived | more_survived, failed + more_failed
+    return {run_id: result for (_, run_id), result in zip(runs, results, strict=True)}, []
 
 
 @contextmanager

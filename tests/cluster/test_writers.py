@@ -1,18 +1,24 @@
 """Processes of this machine that track what a worker trains."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock, Mock
 
 import psutil
 import pytest
+from rich.console import Console
 
-from actscope import cluster, forkserver
+from actscope import cluster, forkserver, tracking
 from actscope.cluster import TRAINING, Cluster
+from actscope.config import Tracking
 from actscope.results import Done
+from actscope.sharing import _warnings_told
 from actscope.stacks import Resources
+from actscope.sweep import run_sweep
 from actscope.tracking import Sweep, ensure_experiment
 from actscope.workers import Task, Trained, train_and_track
 from tests.support import writing
@@ -68,6 +74,31 @@ def test_a_process_that_is_yet_to_start_is_not_killed(monkeypatch: pytest.Monkey
     assert all(nanny.close.await_count == 1 for nanny in nannies.values())
 
 
+def test_a_warning_is_told_once_and_by_the_stack_that_it_is_of() -> None:
+    worker = Mock(address="tcp://here:1")
+
+    def warn() -> None:
+        with _warnings_told(worker, "second"):
+            logging.getLogger("actscope.tests").warning("it rains")
+
+    with _warnings_told(worker, "first"), ThreadPoolExecutor(1) as other:
+        other.submit(warn).result()
+    assert [call.args[0] for call in worker.log_event.call_args_list] == ["second"]
+
+
+def test_a_worker_trains_its_next_stack_while_its_runs_are_logged(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    points = [make_point(lr=0.1 / n, hidden=(4,), every="epoch") for n in range(1, 9)]
+    with forkserver.running(["actscope.sharing"]):
+        run_sweep(
+            points, Tracking(store.uri), "s1", Resources(1, 4, writers=1), Console(quiet=True)
+        )
+    runs = tracking.read_runs(store, STUDY).sort_values("started")
+    assert set(runs["status"]) == {"FINISHED"}
+    first, second = runs.iloc[:4], runs.iloc[4:]
+    assert first["started"].max() < second["started"].min() < first["ended"].max()
+
+
 def test_runs_are_begun_and_finished_by_whom_they_are_spread_to(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     task = Task(POINTS, store, Sweep("s1", STUDY, ensure_experiment(store, STUDY), None))
@@ -77,6 +108,6 @@ def test_runs_are_begun_and_finished_by_whom_they_are_spread_to(tmp_path: Path) 
         made.extend(map(type, things))
         return [do(thing) for thing in things]
 
-    results = train_and_track(task, lambda _: None, spread)
+    results = train_and_track(task, lambda _: None, spread, spread)
     assert made == [type(POINTS[0])] * 2 + [Trained] * 2
     assert all(isinstance(result, Done) for result in results)

@@ -12,15 +12,15 @@ TOPIC = "tests"
 
 def who_does_what(pieces: int) -> tuple[int, list[int]]:
     """Id of the process that this is given to, and for each piece that of the one that did it."""
-    return os.getpid(), by_writers(TOPIC, _own_id, range(pieces))
+    return os.getpid(), by_writers(TOPIC, 0, _own_id, range(pieces))
 
 
 def have_it_done_though_one_dies(flag: Path) -> list[int]:
-    return by_writers(TOPIC, _die_once, [flag] * 3)
+    return by_writers(TOPIC, 0, _die_once, [flag] * 3)
 
 
 def have_it_warned_of(words: list[str]) -> list[None]:
-    return by_writers(TOPIC, logging.getLogger("actscope.tests").warning, words)
+    return by_writers(TOPIC, 0, logging.getLogger("actscope.tests").warning, words)
 
 
 def _own_id(_: int) -> int:
