@@ -38,7 +38,7 @@ IN_PROCESSES = {
     "distributed.worker.profile.enabled": False,
 }
 
-# Dask's resources: which workers of this machine are given what, where some only write.
+# Dask's resources, by which stacks go to workers, and what is done for a run to writers.
 TRAINING, WRITING = {"train": 1.0}, {"write": 1.0}
 TWO_STACKS = {"train": 2.0}  # that a worker may have: one it trains, one that writers log
 
@@ -56,7 +56,7 @@ class Cluster:
     ) -> None:
         self.client = client
         self.name = name
-        self.training = training  # what Dask calls resources: what a worker needs to train a stack
+        self.training = training  # what of Dask's resources a stack takes, if some only write
 
     def workers(self) -> list[str]:
         """Addresses of those that are there.
@@ -217,16 +217,15 @@ def _processes(workers: int, writers: int) -> Iterator[Cluster]:
 
 
 def _add_writers(cluster: "LocalCluster", writers: int) -> None:
-    """Have them start, which nobody waits for."""
     options = {**cluster.new_spec["options"], "resources": WRITING}
     cluster.new_spec = {**cluster.new_spec, "options": options}
-    cluster.scale(len(cluster.worker_spec) + writers)
+    cluster.sync(_scale, cluster, len(cluster.worker_spec) + writers)
 
 
 async def _kill_workers(cluster: "LocalCluster") -> None:
     nannies = list(cluster.workers.values())
     for nanny in nannies:
-        if nanny.pid is None:  # it is about to start one
+        if nanny.pid is None:  # it has none at this moment, and None would be this very process
             continue
         # Asked to close, a worker in training takes seconds to find the time.
         with suppress(psutil.NoSuchProcess):

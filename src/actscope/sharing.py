@@ -44,7 +44,7 @@ def run_on_cluster(
         if resources.are_elsewhere:
             there = cluster.wait_for_workers(workplace, progress.console)
             check_workers(workplace.client, terms, there)
-        yield from _Shift(tasks, terms, workplace, progress, resources).results()
+        yield from _Shift(tasks, terms, workplace, progress, resources.are_elsewhere).results()
         if resources.are_elsewhere:
             _deliver_kept(workplace, terms.store, progress.console)
 
@@ -58,11 +58,10 @@ class _Shift:
         terms: Terms,
         workplace: Cluster,
         progress: Progress,
-        resources: Resources,
+        is_elsewhere: bool,
     ) -> None:
         self.tasks = tasks
-        self.terms = terms if resources.are_elsewhere else None
-        self.has_writers = resources.writers > 0
+        self.terms = terms if is_elsewhere else None
         self.workplace = workplace
         self.progress = progress
         self.topic = f"actscope-{uuid.uuid4().hex}"  # other sweeps may use the same scheduler
@@ -97,7 +96,8 @@ class _Shift:
         if fit is not None and not fit:
             self.unplaced.append(number)
             return
-        order = Order(number, self.tasks[number], self.topic, self.terms, self.has_writers)
+        has_writers = self.workplace.training is not None
+        order = Order(number, self.tasks[number], self.topic, self.terms, has_writers)
         future = self.workplace.client.submit(
             _in_worker,
             order,

@@ -11,7 +11,6 @@ from distributed import Client, LocalCluster
 from actscope import sharing
 from actscope.cluster import Cluster
 from actscope.sharing import Order
-from actscope.stacks import Resources
 from actscope.tracking import Sweep
 from actscope.workers import Task
 from tests.support.making import make_point
@@ -38,7 +37,7 @@ def test_ended_stacks_leave_nothing_that_waits(
         ) as here,
         Client(here) as client,
     ):
-        shift = sharing._Shift(tasks, Mock(), Cluster(client, "here"), Mock(), Resources(1))
+        shift = sharing._Shift(tasks, Mock(), Cluster(client, "here"), Mock(), is_elsewhere=False)
         for (number,) in shift.results():
             ended.append(number)
             waiting.append(len(asyncio.all_tasks(client.loop.asyncio_loop)))
