@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
-from actscope import forkserver
+from actscope import forkserver, interrupts
 from actscope.config import (
     Point,
     check_words,
@@ -113,8 +113,9 @@ def train_grid(jobs: Sequence[Job], folder: Path, means: Means) -> list[float | 
         else nullcontext()
     ):
         # Heavy imports wait until the settings are known to be right.
-        from actscope import stacks, sweep
-        from actscope.device import choose_device
+        with interrupts.held():
+            from actscope import stacks, sweep
+            from actscope.device import choose_device
 
         console = Console(highlight=False)
         resources = stacks.Resources.checked(means, choose_device(wanted))
@@ -145,8 +146,9 @@ def _train_alone(config: DictConfig) -> float:
     point = parse_point(config)
     settings, rules, wanted = parse_tracking(config), parse_sweep(config), parse_device(config)
 
-    from actscope import stacks, sweep
-    from actscope.device import choose_device
+    with interrupts.held():
+        from actscope import stacks, sweep
+        from actscope.device import choose_device
 
     sweep_id = _sweep_id(Path(HydraConfig.get().runtime.output_dir))
     console = Console(highlight=False)

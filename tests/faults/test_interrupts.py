@@ -117,6 +117,19 @@ def test_a_signal_ends_workers_closes_runs_and_tells_how_to_go_on(
     assert set(runs_of(settings)["status"]) == {"KILLED"}
 
 
+@pytest.mark.parametrize("seconds", np.linspace(1, 5, 9))
+def test_ctrl_c_is_heard_however_early_it_comes(
+    start: Start, settings: Tracking, seconds: float
+) -> None:
+    process = start("seed=0,1", "train.epochs=100000")
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    # Python ends itself by the signal where that came as a library executed a text.
+    assert process.returncode in (130, -signal.SIGINT), said
+    assert "Traceback" not in said
+
+
 # Every fourth with worker processes, whose start takes longer than all the rest.
 @pytest.mark.parametrize("workers", [0 if number % 4 else 2 for number in range(REPETITIONS)])
 def test_two_sweeps_at_once_on_a_fresh_store_train_each_point_once(
