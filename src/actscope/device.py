@@ -7,7 +7,7 @@ from actscope.config import Device
 from actscope.errors import ConfigError
 
 CPU = torch.device("cpu")
-WRITERS_THAT_PAY = 16  # more of them wait for each other at the store
+WRITERS_THAT_PAY = 12  # a tenth of what tracking a run takes it has the database for itself
 USABLE = 0.8  # of a card's free memory: the rest is for what the allocator cannot use
 
 

@@ -59,7 +59,7 @@ class ActscopeLauncherConf:
     stack_size: int | None = None  # points trained together; null: 20, on a GPU as many as fit
     scheduler: str | None = None  # tcp://host:8786, of a Dask cluster that runs already
     cluster: Any = None  # of a Dask cluster to start: its class as `_target_`, and its arguments
-    writers: int | None = None  # more processes, that only track; null: 0, beside a GPU one a core
+    writers: int | None = None  # more processes, to track; null: 0, or up to 12 beside a GPU
     _recursive_: bool = False  # what `cluster` names is started only when there is work
 
 
