@@ -2,8 +2,10 @@
 
 import multiprocessing
 import os
+import signal
 import tempfile
 from collections.abc import Callable
+from multiprocessing import forkserver as stdlib_forkserver
 from pathlib import Path
 
 import pytest
@@ -53,3 +55,28 @@ def test_workers_have_todays_environment_whoever_was_forked_before(
     monkeypatch.setenv("NEWS", "5")
     with forkserver.running([]):
         assert exit_code(exit_with_news) == 5
+
+
+def test_ctrl_c_while_it_starts_is_heard_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, started = stdlib_forkserver.ensure_running, []
+
+    def interrupted() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        start()
+        started.append(True)
+
+    monkeypatch.setattr(stdlib_forkserver, "ensure_running", interrupted)
+    with pytest.raises(KeyboardInterrupt), forkserver.running([]):
+        pass
+    assert started == [True]
+    assert stdlib_forkserver._forkserver._forkserver_pid is None  # it was stopped
+
+
+def interrupt_itself() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    os._exit(4)
+
+
+def test_workers_do_not_hear_ctrl_c() -> None:
+    with forkserver.running([]):
+        assert exit_code(interrupt_itself) == 4

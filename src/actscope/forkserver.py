@@ -10,8 +10,10 @@ import signal
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from typing import Any
+
+from actscope import interrupts
 
 # Read by libraries when they are loaded, so that a worker, which is forked later, cannot set them.
 ENVIRONMENT = {
@@ -34,17 +36,23 @@ def running(modules: Sequence[str]) -> Iterator[None]:
     os.environ.update(ENVIRONMENT)
     _stop()  # one that runs already would know neither these modules nor this environment
     multiprocessing.get_context("forkserver").set_forkserver_preload(list(modules))
-    # Ctrl-C reaches all processes of a terminal. The caller sees to it for its workers.
-    heeded = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with _short_temporary_folder():
+        with interrupts.held(), _short_temporary_folder(), _deaf_children():
             forkserver.ensure_running()
-    finally:
-        signal.signal(signal.SIGINT, heeded)
-    try:
         yield
     finally:
         _stop()
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Ctrl-C reaches all processes of a terminal; the caller sees to it for its workers."""
+    resource_tracker.ensure_running()  # which, as it starts, would lift the block
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 @contextmanager

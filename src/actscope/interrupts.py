@@ -9,8 +9,8 @@ from contextlib import contextmanager
 def held() -> Iterator[None]:
     """Have them wait for the end of the context, where whatever heeded them before does so.
 
-    For heavy imports: numpy, torch and MLflow catch what comes up in some of theirs and go on
-    without the module, to fail elsewhere.
+    For what must not be cut short: the start of another process, and heavy imports. Of theirs
+    numpy, torch and MLflow catch what comes up in some, to go on half loaded and fail elsewhere.
     """
     came: list[int] = []
     heeded = {
