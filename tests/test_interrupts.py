@@ -1,6 +1,7 @@
 """Signals that come while they had better not be heard."""
 
 import signal
+from contextlib import suppress
 
 import pytest
 
@@ -36,3 +37,29 @@ def test_what_is_raised_in_between_goes_first() -> None:
 
     with pytest.raises(ImportError):
         fail_after_ctrl_c()
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, interrupts.Terminated)],
+)
+def test_one_that_is_lost_in_a_callback_is_raised_again(
+    number: signal.Signals, kind: type[KeyboardInterrupt]
+) -> None:
+    with interrupts.remembered():
+        interrupts.check()
+        with suppress(KeyboardInterrupt):  # as the garbage collector does
+            signal.raise_signal(number)
+        with pytest.raises(kind):
+            interrupts.check()
+    interrupts.check()
+
+
+def test_who_is_deaf_to_ctrl_c_stays_so() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interrupts.remembered():
+            signal.raise_signal(signal.SIGINT)
+            interrupts.check()
+    finally:
+        signal.signal(signal.SIGINT, before)

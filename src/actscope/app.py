@@ -51,25 +51,18 @@ def run() -> None:
     """Entry point: a user's mistake ends as one line and a non-zero exit code."""
     # Hydra otherwise prints errors itself and leaves nothing for the lines below.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    signal.signal(signal.SIGTERM, _raise_terminated)
     try:
-        check_words(sys.argv[1:])
-        main()
+        with interrupts.remembered():
+            check_words(sys.argv[1:])
+            main()
     except KeyboardInterrupt as stop:
         # As a shell tells of a command that a signal ended.
-        sys.exit(128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT))
+        is_sigterm = isinstance(stop, interrupts.Terminated)
+        sys.exit(128 + (signal.SIGTERM if is_sigterm else signal.SIGINT))
     except (ActscopeError, HydraException, OmegaConfBaseException) as error:
         end_with(error)
     except OSError as error:  # of the folder for outputs: a place or a disk of the user's
         end_with(StoreError(f"{error.filename or 'outputs'}: {error.strerror or error}"))
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, which then cleans up as Ctrl-C does."""
-
-
-def _raise_terminated(*_: object) -> NoReturn:
-    raise Terminated
 
 
 def end_with(error: Exception) -> NoReturn:

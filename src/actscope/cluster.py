@@ -5,7 +5,7 @@ import logging
 import signal
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ import psutil
 from hydra.errors import InstantiationException
 from rich.console import Console
 
+from actscope import interrupts
 from actscope.config import Point
 from actscope.errors import ClusterError
 from actscope.fitness import Terms, check_reachable, check_workers
@@ -200,19 +201,21 @@ def _connected(scheduler: str) -> Iterator["Client"]:
 def _processes(workers: int, writers: int) -> Iterator[Cluster]:
     from distributed import Client, LocalCluster
 
-    with (
-        dask.config.set(IN_PROCESSES),
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            dashboard_address="127.0.0.1:0",  # distributed serves a status page in any case
-            silence_logs=logging.CRITICAL,
-            resources=TWO_STACKS,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        if writers:
-            _add_writers(cluster, writers)
+    with dask.config.set(IN_PROCESSES), ExitStack() as entered:
+        # Cut short, it tells of what it cannot close.
+        with interrupts.held():
+            cluster = entered.enter_context(
+                LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    dashboard_address="127.0.0.1:0",  # distributed has a status page in any case
+                    silence_logs=logging.CRITICAL,
+                    resources=TWO_STACKS,
+                )
+            )
+            client = entered.enter_context(Client(cluster))
+            if writers:
+                _add_writers(cluster, writers)
         yield Processes(client, cluster, TRAINING if writers else None)
 
 

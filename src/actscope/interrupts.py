@@ -1,8 +1,40 @@
 """When Ctrl-C and SIGTERM are heard."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
+
+_came: list[int] = []  # of those that are remembered
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which cleans up as Ctrl-C does."""
+
+
+@contextmanager
+def remembered() -> Iterator[None]:
+    """Raise them as KeyboardInterrupt, and remember them for `check`.
+
+    What is raised where they happen to come is lost if that is in a finalizer or another callback
+    of the garbage collector, of which SQLAlchemy has many.
+    """
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, _remember)}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else nobody is to hear it
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, _remember)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        _came.clear()
+
+
+def check() -> None:
+    """Raise what came and may have been lost; for loops that would go on without it."""
+    if _came:
+        raise _interrupt(_came[0])
 
 
 @contextmanager
@@ -12,6 +44,9 @@ def held() -> Iterator[None]:
     For what must not be cut short: the start of another process, and heavy imports. Of theirs
     numpy, torch and MLflow catch what comes up in some, to go on half loaded and fail elsewhere.
     """
+    if threading.current_thread() is not threading.main_thread():  # which alone hears them
+        yield
+        return
     came: list[int] = []
     heeded = {
         number: signal.signal(number, lambda number, _: came.append(number))
@@ -24,3 +59,12 @@ def held() -> Iterator[None]:
             signal.signal(number, handler)
     if came:
         signal.raise_signal(came[0])
+
+
+def _remember(number: int, _: FrameType | None) -> None:
+    _came.append(number)
+    raise _interrupt(number)
+
+
+def _interrupt(number: int) -> KeyboardInterrupt:
+    return Terminated() if number == signal.SIGTERM else KeyboardInterrupt()

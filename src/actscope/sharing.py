@@ -17,7 +17,7 @@ from distributed import Future, Worker, get_client, get_worker, secede
 from distributed.core import Status
 from rich.console import Console
 
-from actscope import cluster, tracking
+from actscope import cluster, interrupts, tracking
 from actscope.cluster import WRITING, Cluster
 from actscope.device import CPU, take_card
 from actscope.errors import ClusterError, first_line
@@ -80,6 +80,7 @@ class _Shift:
             for number in range(len(self.tasks)):
                 self._give_out(number)
             while self.pending or self.unplaced:
+                interrupts.check()
                 future = self._next_ended()
                 if future is not None:
                     yield self._results_of(future)
