@@ -1,16 +1,19 @@
 """What sharing out a study's stacks costs the process that does it."""
 
 import asyncio
+import signal
 import time
+from contextlib import suppress
 from pathlib import Path
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock
 
 import pytest
 from distributed import Client, LocalCluster
 
-from actscope import sharing
+from actscope import cluster, interrupts, sharing
 from actscope.cluster import Cluster
 from actscope.sharing import Order
+from actscope.stacks import Resources
 from actscope.tracking import Sweep
 from actscope.workers import Task
 from tests.support.making import make_point
@@ -43,3 +46,37 @@ def test_ended_stacks_leave_nothing_that_waits(
             waiting.append(len(asyncio.all_tasks(client.loop.asyncio_loop)))
     assert sorted(ended) == list(range(STACKS))
     assert max(waiting) < waiting[0] + STACKS
+
+
+def test_ctrl_c_that_was_swallowed_ends_the_work_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    workplace = Mock()
+    shift = sharing._Shift([Mock()], Mock(), workplace, Mock(), is_elsewhere=False)
+    monkeypatch.setattr(shift, "_next_ended", Mock(side_effect=AssertionError("it went on")))
+    with interrupts.remembered():
+        with suppress(KeyboardInterrupt):  # as the garbage collector does
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            next(shift.results())
+    workplace.stop.assert_called_once()
+
+
+def test_ctrl_c_waits_until_a_cluster_can_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    did = []
+
+    class Starting:
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def __enter__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+            did.append("started")
+
+        def __exit__(self, *_: object) -> None:
+            did.append("closed")
+
+    monkeypatch.setattr("distributed.LocalCluster", Starting)
+    monkeypatch.setattr("distributed.Client", MagicMock())
+    with pytest.raises(KeyboardInterrupt), cluster.opened(Resources(1), stacks=1):
+        pass
+    assert did == ["started", "closed"]
