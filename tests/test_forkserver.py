@@ -1,5 +1,6 @@
 """The process that workers are forked from."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -80,3 +81,13 @@ def interrupt_itself() -> None:
 def test_workers_do_not_hear_ctrl_c() -> None:
     with forkserver.running([]):
         assert exit_code(interrupt_itself) == 4
+
+
+def exit_with_the_collectors_state() -> None:
+    frozen = gc.get_freeze_count() > 0
+    os._exit(10 * frozen + gc.isenabled())
+
+
+def test_workers_collect_their_own_garbage_only() -> None:
+    with forkserver.running([]):
+        assert exit_code(exit_with_the_collectors_state) == 11

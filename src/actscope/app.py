@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
-from actscope import forkserver, interrupts
+from actscope import forkserver, imports, interrupts
 from actscope.config import (
     Point,
     check_words,
@@ -106,7 +106,7 @@ def train_grid(jobs: Sequence[Job], folder: Path, means: Means) -> list[float | 
         else nullcontext()
     ):
         # Heavy imports wait until the settings are known to be right.
-        with interrupts.held():
+        with imports.heavy():
             from actscope import stacks, sweep
             from actscope.device import choose_device
 
@@ -139,7 +139,7 @@ def _train_alone(config: DictConfig) -> float:
     point = parse_point(config)
     settings, rules, wanted = parse_tracking(config), parse_sweep(config), parse_device(config)
 
-    with interrupts.held():
+    with imports.heavy():
         from actscope import stacks, sweep
         from actscope.device import choose_device
 

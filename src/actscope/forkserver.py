@@ -27,6 +27,7 @@ ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
 }
 
+PRELOAD = "actscope.preload"
 LONGEST_FOLDER = 70  # bytes: a Unix socket's address has 107 at most, and 32 more are added
 
 
@@ -35,7 +36,7 @@ def running(modules: Sequence[str]) -> Iterator[None]:
     """Have the process as long as the context lasts; it imports these modules meanwhile."""
     os.environ.update(ENVIRONMENT)
     _stop()  # one that runs already would know neither these modules nor this environment
-    multiprocessing.get_context("forkserver").set_forkserver_preload(list(modules))
+    multiprocessing.get_context("forkserver").set_forkserver_preload([PRELOAD, *modules])
     try:
         with interrupts.held(), _short_temporary_folder(), _deaf_children():
             forkserver.ensure_running()

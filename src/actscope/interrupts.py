@@ -41,8 +41,7 @@ def check() -> None:
 def held() -> Iterator[None]:
     """Have them wait for the end of the context, where whatever heeded them before does so.
 
-    For what must not be cut short: the start of another process, and heavy imports. Of theirs
-    numpy, torch and MLflow catch what comes up in some, to go on half loaded and fail elsewhere.
+    For what must not be cut short, as the start of another process.
     """
     if threading.current_thread() is not threading.main_thread():  # which alone hears them
         yield

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
-from actscope import forkserver, interrupts
+from actscope import forkserver, imports
 from actscope.command import OneLineParser, exit_code
 from actscope.errors import ConfigError
 from actscope.report.settings import Settings, read_settings
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None, *, processes: int = 1) -> int:
             settings = replace(settings, report=replace(settings.report, processes=processes))
         with _helpers(command, settings):
             # Takes seconds to import, at the same time as the helpers do.
-            with interrupts.held():
+            with imports.heavy():
                 from actscope.report.commands import COMMANDS
 
             COMMANDS[command](settings, *given)

@@ -21,7 +21,7 @@ from mlflow.entities import Experiment
 from mlflow.store.db.base_sql_model import Base
 from mlflow.store.db.utils import _get_latest_schema_revision
 
-from actscope import interrupts
+from actscope import imports
 from actscope.config import Tracking
 from actscope.errors import MissingStudyError, StoreError
 from actscope.project import ROOT
@@ -114,7 +114,7 @@ def open_store(tracking: Tracking, *, to_write: bool = True) -> Store:
     store = locate_store(tracking)
     with store_errors(store):
         if store.database is not None:
-            with interrupts.held():  # else MLflow imports it where Ctrl-C may cut it short
+            with imports.heavy():  # else MLflow imports it where Ctrl-C may cut it short
                 import_module("mlflow.store.tracking.sqlalchemy_store")
             _create_if_missing(store.database)
             _check_database(store, store.database)
