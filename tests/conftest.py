@@ -3,13 +3,14 @@
 import copy
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import hydra
 import pytest
 import torch
 from hydra.core.singleton import Singleton
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from actscope.project import CONF, ROOT
 from tests.support.processes import Start, started
@@ -39,12 +40,14 @@ def begin() -> Iterator[Start]:
 def compose() -> Compose:
     """The project's own configuration, composed by Hydra under some overrides."""
 
+    @cache  # it takes a tenth of a second
     def composed(*overrides: str) -> DictConfig:
         # Hydra keeps the version that it is to be compatible with for the whole process.
         state = copy.deepcopy(Singleton.get_state())
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
             config = hydra.compose("config", list(overrides))
         Singleton.set_state(state)
+        OmegaConf.set_readonly(config, True)
         return config
 
     return composed

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 import yaml
+from omegaconf import OmegaConf
 
 from actscope.config import parse_point
 from actscope.functions import make_function
@@ -46,9 +47,7 @@ def test_its_grids_compose(compose: Compose, arguments: str) -> None:
 
 def test_its_new_activation_is_one(compose: Compose) -> None:
     (text,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
-    config = compose()
-    config.activation = yaml.safe_load(text)
-    point = parse_point(config)
+    point = parse_point(OmegaConf.merge(compose(), {"activation": yaml.safe_load(text)}))
     assert make_function(point.activation).__class__.__name__ == "Softsign"
 
 
