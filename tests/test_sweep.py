@@ -1,8 +1,9 @@
 """Points to stacks to workers to runs, on a real store and real worker processes."""
 
+import signal
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from actscope import forkserver, sweep, tracking
+from actscope import forkserver, interrupts, sweep, tracking
 from actscope import workers as workers_module
 from actscope.config import Activation, Point, Tracking
 from actscope.errors import ConfigError
@@ -118,6 +119,16 @@ def test_numbers_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> Non
         assert others.keys() == kept[0].keys()
         for name, history in kept[0].items():
             pd.testing.assert_frame_equal(others[name], history, check_exact=True)
+
+
+def test_ctrl_c_that_was_swallowed_ends_the_training_in_this_process(settings: Tracking) -> None:
+    with interrupts.remembered():
+        with suppress(KeyboardInterrupt):  # as the garbage collector does
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            run(GRID, settings)
+    runs = tracking.read_runs(tracking.locate_store(settings), STUDY)
+    assert set(runs["status"]) == {"KILLED"}
 
 
 @pytest.mark.parametrize(

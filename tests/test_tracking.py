@@ -2,6 +2,7 @@
 
 import multiprocessing
 import pickle
+import signal
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,21 @@ def log(store: Store, result: RunResult, sweep_id: str = "s1") -> tuple[str, Swe
     tracking.finish_run(store, run_id, result)
     tracking.end_sweep(store, sweep, "FINISHED")
     return run_id, sweep
+
+
+def test_ctrl_c_does_not_cut_short_what_mlflow_imports_for_a_store(
+    settings: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported = []
+
+    def interrupted(module: str) -> None:
+        signal.raise_signal(signal.SIGINT)
+        imported.append(module)
+
+    monkeypatch.setattr("actscope.tracking.store.import_module", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tracking.open_store(settings)
+    assert imported == ["mlflow.store.tracking.sqlalchemy_store"]
 
 
 def test_a_run_holds_what_the_contract_says(settings: Tracking, result: RunResult) -> None:

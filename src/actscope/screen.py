@@ -15,6 +15,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from actscope import interrupts
 from actscope.config import Point
 from actscope.device import CPU
 from actscope.progress import columns
@@ -63,8 +64,13 @@ class Progress:
             self._print_line()
 
     def follow(self, stack: int) -> Callable[[int], None]:
-        """`advance` for one stack."""
-        return lambda run_steps: self.advance(stack, run_steps)
+        """`advance` for a stack that this process trains; a Ctrl-C that was lost is heard here."""
+
+        def advance(run_steps: int) -> None:
+            interrupts.check()
+            self.advance(stack, run_steps)
+
+        return advance
 
     def complete(self, stack: int) -> None:
         self.advance(stack, self.run_steps[stack])
