@@ -194,7 +194,7 @@ def draw(sweeps: Rows) -> Figure:
     figure = Figure(figsize=(8, 0.8 + 0.7 * len(sweeps)), layout="constrained")
     FigureCanvasAgg(figure)
     ax = figure.subplots()
-    names = [f"{s['study']}, {s['workers']} workers" for s in sweeps]
+    names = [f"{s['study']}; workers: {s['workers']}" for s in sweeps]
     left = [0.0] * len(sweeps)
     for (part, colour), hatch in zip(PART_COLOURS.items(), HATCHES, strict=True):
         widths = [sweep[part] for sweep in sweeps]
