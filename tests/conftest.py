@@ -13,12 +13,22 @@ from hydra.core.singleton import Singleton
 from omegaconf import DictConfig, OmegaConf
 
 from actscope.project import CONF, ROOT
+from actscope.tracking import store
 from tests.support.processes import Start, started
+from tests.support.tracked import empty_database
 
 # The tensors of the tests are small: several threads would only wait for each other.
 torch.set_num_threads(1)
 
 Compose = Callable[..., DictConfig]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _migrated_once() -> Iterator[None]:
+    """New stores are copies of one: MLflow takes a second to bring a store through its history."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "_make_database", lambda path: path.write_bytes(empty_database()))
+        yield
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from actscope import tracking
 from actscope.config import Extras, Tracking
 from actscope.data import load_data
 from actscope.tracking import Cell, Store, Sweep
+from actscope.tracking.store import _make_database
 from actscope.train import RunResult, train_stack
 from tests.support.making import RELU, make_point
 
@@ -32,15 +33,14 @@ def trained(runs: int = 3) -> tuple[RunResult, ...]:
 
 @cache
 def empty_database() -> bytes:
-    """A store without runs; MLflow takes seconds to make one."""
+    """A store without runs, made by MLflow."""
     with TemporaryDirectory() as folder:
-        tracking.open_store(Tracking(f"sqlite:///{folder}/mlflow.db"))
-        return (Path(folder) / "mlflow.db").read_bytes()
+        path = Path(folder) / "mlflow.db"
+        _make_database(path)
+        return path.read_bytes()
 
 
 def new_store(folder: Path) -> Store:
-    (folder / "mlruns").mkdir(parents=True)
-    (folder / "mlruns" / "mlflow.db").write_bytes(empty_database())
     return tracking.open_store(Tracking(f"sqlite:///{folder}/mlruns/mlflow.db"))
 
 

@@ -233,8 +233,12 @@ def _create_if_missing(path: Path) -> None:
             shutil.rmtree(left)
         with TemporaryDirectory(prefix=NEW, dir=path.parent) as folder:
             new = Path(folder) / path.name
-            MlflowClient(tracking_uri=f"{SQLITE}{new}").search_experiments(max_results=1)
+            _make_database(new)
             new.rename(path)
+
+
+def _make_database(path: Path) -> None:
+    MlflowClient(tracking_uri=f"{SQLITE}{path}").search_experiments(max_results=1)
 
 
 def _check_database(store: Store, path: Path) -> None:
