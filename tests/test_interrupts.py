@@ -55,6 +55,23 @@ def test_one_that_is_lost_in_a_callback_is_raised_again(
     interrupts.check()
 
 
+def test_an_error_of_what_was_cut_short_is_an_interrupt() -> None:
+    def composed() -> None:
+        with interrupts.remembered():
+            try:
+                signal.raise_signal(signal.SIGINT)
+            finally:
+                raise AttributeError
+
+    with pytest.raises(KeyboardInterrupt):
+        composed()
+
+
+def test_an_error_of_its_own_stays_one() -> None:
+    with pytest.raises(AttributeError), interrupts.remembered():
+        raise AttributeError
+
+
 def test_who_is_deaf_to_ctrl_c_stays_so() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -1,6 +1,18 @@
 """`python -m actscope`."""
 
-from actscope.app import run
+import sys
+
+from actscope import imports
+
+
+def main() -> None:
+    try:
+        with imports.heavy():
+            from actscope.app import run
+    except KeyboardInterrupt:
+        sys.exit(130)
+    run()
+
 
 if __name__ == "__main__":
-    run()
+    main()

@@ -35,7 +35,6 @@ from actscope.project import CONF, ROOT
 from hydra_plugins.actscope_launcher.launcher import Job, Means, trains_grids_with
 
 WORKERS_IMPORT = [
-    __name__,  # `python -m actscope`, and so its workers, begin with this module
     "actscope.sharing",
     "distributed.nanny",
     # What they would import one by one as they log their first runs.

@@ -18,13 +18,17 @@ def remembered() -> Iterator[None]:
     """Raise them as KeyboardInterrupt, and remember them for `check`.
 
     What is raised where they happen to come is lost if that is in a finalizer or another callback
-    of the garbage collector, of which SQLAlchemy has many.
+    of the garbage collector, of which SQLAlchemy has many; and what is cut short may fail with an
+    error of its own, as OmegaConf does.
     """
     before = {signal.SIGTERM: signal.signal(signal.SIGTERM, _remember)}
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else nobody is to hear it
         before[signal.SIGINT] = signal.signal(signal.SIGINT, _remember)
     try:
         yield
+    except Exception:
+        check()
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
