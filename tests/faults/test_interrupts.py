@@ -117,7 +117,7 @@ def test_a_signal_ends_workers_closes_runs_and_tells_how_to_go_on(
     assert set(runs_of(settings)["status"]) == {"KILLED"}
 
 
-@pytest.mark.parametrize("seconds", np.arange(0.5, 5, 0.5))
+@pytest.mark.parametrize("seconds", np.arange(0.7, 5, 0.5))
 def test_ctrl_c_is_heard_however_early_it_comes(
     start: Start, settings: Tracking, seconds: float
 ) -> None:
