@@ -6,9 +6,12 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
+from actscope import __main__ as command
 from actscope import imports
 
 
@@ -62,3 +65,24 @@ def test_ctrl_c_waits_for_the_last_import(module: str) -> None:
         interrupted()
     assert module in sys.modules
     assert gc.isenabled()
+
+
+def test_ctrl_c_before_a_command_has_begun_ends_it_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    imported = []
+
+    class InTheImport(ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            if name != "run":
+                raise AttributeError(name)
+            signal.raise_signal(signal.SIGINT)
+            imported.append(name)
+            return lambda: pytest.fail("it began")
+
+    monkeypatch.setitem(sys.modules, "actscope.app", InTheImport("actscope.app"))
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == 130
+    assert imported == ["run"]
+    assert capfd.readouterr() == ("", "")

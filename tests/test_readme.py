@@ -1,12 +1,13 @@
 """What README says holds."""
 
+import copy
 import re
 import shlex
 import subprocess
 
 import pytest
 import yaml
-from omegaconf import OmegaConf
+from omegaconf import read_write
 
 from actscope.config import parse_point
 from actscope.functions import make_function
@@ -47,7 +48,10 @@ def test_its_grids_compose(compose: Compose, arguments: str) -> None:
 
 def test_its_new_activation_is_one(compose: Compose) -> None:
     (text,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
-    point = parse_point(OmegaConf.merge(compose(), {"activation": yaml.safe_load(text)}))
+    config = copy.deepcopy(compose())
+    with read_write(config):
+        config.activation = yaml.safe_load(text)
+    point = parse_point(config)
     assert make_function(point.activation).__class__.__name__ == "Softsign"
 
 

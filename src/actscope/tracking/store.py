@@ -238,6 +238,7 @@ def _create_if_missing(path: Path) -> None:
 
 
 def _make_database(path: Path) -> None:
+    """Have MLflow make it, as it does for whoever first asks for what is in it."""
     MlflowClient(tracking_uri=f"{SQLITE}{path}").search_experiments(max_results=1)
 
 
