@@ -15,7 +15,7 @@ BIN    := $(VENV)/bin
 quoted  = $(foreach word,$(1),'$(subst ','\'',$(word))')
 sweep   = $(BIN)/python -m actscope -m $(call quoted,$(1))
 
-.PHONY: help setup sweep plan status article report ui sync doctor verify bench server test test-faults check lint format type constraints clean
+.PHONY: help setup sweep plan status article report ui sync doctor verify bench server test test-faults docs check lint format type constraints clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,10 @@ test: $(STAMP)  ## run the tests
 test-faults: $(STAMP)  ## kill, starve and interrupt sweeps, slowly: docs/reliability.md
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow $(call quoted,$(ARGS))
 
+# Not --quiet: it hides the warnings that --strict counts.
+docs: $(STAMP)  ## build the documentation site, site/index.html; a broken link fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 check: lint type test  ## everything CI checks
 
 lint: $(STAMP)  ## ruff: lint and format, changing nothing
@@ -98,5 +102,5 @@ constraints: $(STAMP)  ## write what is installed now into constraints.txt
 	touch $(STAMP)
 
 clean:  ## remove the environment, caches, outputs and reports; never mlruns/ or data/
-	rm -rf $(VENV) build outputs reports .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build outputs reports site .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

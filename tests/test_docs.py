@@ -1,6 +1,7 @@
-"""The tests that docs promise are there."""
+"""What docs promise is there: tests, pages, an example that runs."""
 
 import ast
+import doctest
 import re
 from itertools import dropwhile, takewhile
 from pathlib import Path
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from actscope.project import ROOT
+from tests.support import tracked
 
+DOCS = ROOT / "docs"
 NAMED = re.compile(r"`((?:\w+/)*test_\w+\.py)((?:::\w+)*)`")  # a file, and of it a class or a test
 
 
@@ -18,7 +21,7 @@ def last_cell(line: str) -> str:
 
 @pytest.mark.parametrize(("page", "folder"), [("reliability.md", "."), ("cluster.md", "cluster")])
 def test_each_fault_has_tests_that_exist(page: str, folder: str) -> None:
-    lines = iter((ROOT / "docs" / page).read_text().splitlines())
+    lines = iter((DOCS / page).read_text().splitlines())
     table = dropwhile(lambda line: not last_cell(line).startswith("test"), lines)
     _, _, *rows = takewhile(lambda line: line.startswith("|"), table)
     assert rows
@@ -42,3 +45,24 @@ def has(path: Path, names: list[str]) -> bool:
         ]
         found = of_name[0] if of_name else None
     return found is not None
+
+
+def test_the_index_links_every_page() -> None:
+    links = set(re.findall(r"\]\(([\w-]+\.md)\)", (DOCS / "index.md").read_text()))
+    assert links == {path.name for path in DOCS.glob("*.md")} - {"index.md"}
+
+
+def test_the_results_of_the_bench_fit_a_page() -> None:
+    assert len((DOCS / "performance.md").read_text().splitlines()) <= 120
+
+
+def test_the_example_of_the_api_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracked, "STUDY", "quickstart")
+    store = tracked.new_store(tmp_path)
+    tracked.log_study(store, tracked.trained(1))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    results = doctest.testfile(
+        str(DOCS / "api.md"), module_relative=False, optionflags=doctest.ELLIPSIS
+    )
+    assert results.failed == 0
+    assert results.attempted > 0
