@@ -1,8 +1,8 @@
 """How long a report's pages take to open: `.venv/bin/python docs/opening_time.py reports/mine`.
 
-Wants Debian's chromium. Each page is opened several times, each time in a tab of its own, which
-tells from its own clock when it was drawn. It is asked only long after: a page that is looked at by
-a driver or by the developer tools while it opens takes nearly twice as long.
+Needs Debian's chromium. Opens each page several times, each time in a tab of its own, and reads the
+page's own clock long after it was drawn. A driver or the developer tools would nearly double the
+time.
 """
 
 import json
@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, sync_playwright
 TIMES = 5
 SECONDS_TILL_ASKED = 8.0
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
-# When a page was drawn, ms; the explorer, whose pictures are drawn by a script, marks that itself.
+# When a page was drawn, ms. A script draws the explorer, so the explorer marks that time itself.
 DRAWN = {
     "index.html": "performance.getEntriesByType('navigation')[0].loadEventEnd",
     "explore.html": "performance.getEntriesByName('drawn')[0].startTime",
@@ -37,7 +37,7 @@ def main(folder: Path) -> None:
                 open_tab(address, page)
                 time.sleep(SECONDS_TILL_ASKED)
             browser = playwright.chromium.connect_over_cdp(address)
-            seconds = told(browser, page, drawn)
+            seconds = seconds_to_draw(browser, page, drawn)
         print(  # noqa: T201 - it is what the script is for
             f"{name}: {statistics.median(seconds):.2f} s ({min(seconds):.2f} to "
             f"{max(seconds):.2f}), {page.stat().st_size / 1e6:.1f} MB"
@@ -46,7 +46,7 @@ def main(folder: Path) -> None:
 
 @contextmanager
 def chromium() -> Iterator[str]:
-    """Run a browser of its own, with the address by which it is told to open tabs."""
+    """Run a browser of its own; yields the address that opens tabs."""
     with TemporaryDirectory() as profile:
         command = [shutil.which("chromium") or "chromium", *FLAGS, f"--user-data-dir={profile}"]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:  # noqa: S603
@@ -72,7 +72,7 @@ def open_tab(address: str, page: Path) -> None:
         json.load(answer)
 
 
-def told(browser: Browser, page: Path, drawn: str) -> list[float]:
+def seconds_to_draw(browser: Browser, page: Path, drawn: str) -> list[float]:
     tabs = [tab for tab in browser.contexts[0].pages if tab.url.startswith(page.as_uri())]
     return [tab.evaluate(drawn) / 1000 for tab in tabs]
 

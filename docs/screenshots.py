@@ -1,6 +1,6 @@
-"""Take the pictures of mlflow-ui.md anew: `.venv/bin/python docs/screenshots.py`.
+"""Take the pictures of mlflow-ui.md: `.venv/bin/python docs/screenshots.py`.
 
-Wants the runs of `make sweep` in the project's store, and Debian's chromium.
+Needs the runs of `make sweep` in the project's store, and Debian's chromium.
 """
 
 import shutil
