@@ -1,4 +1,4 @@
-"""A study in Python, for a notebook or a script: the frames that its report is made from."""
+"""A study in Python, for a notebook or a script: the tables that its report is made from."""
 
 import os
 from collections.abc import Callable
@@ -26,10 +26,10 @@ TABLES_KEPT = 32  # trajectories and probes: recorded at every step, one may hav
 
 @plain_dataclass(frozen=True, eq=False, repr=False)
 class Study:
-    """The runs of a study as its report counts them, as tidy frames.
+    """The runs of a study that its report counts, as tidy pandas tables.
 
-    What is large is read when it is first asked for. Every frame is the caller's own: to change one
-    changes none that is given later. Accuracies are fractions of 1.
+    Large tables are read at first use. You may change a table: the next call returns it as it was
+    read. Accuracies are fractions of 1.
     """
 
     store: Store
@@ -37,31 +37,32 @@ class Study:
 
     @property
     def name(self) -> str:
+        """The name of the study."""
         return self.chosen.study
 
     @property
     def runs(self) -> pd.DataFrame:
-        """One row a finished run, the newest of its point, with the columns of StudyRuns.runs."""
+        """One row a finished run, the newest of its point."""
         return self.chosen.used.reset_index(drop=True)
 
     @property
     def left_out(self) -> pd.DataFrame:
-        """One row a run that does not count; the column `why` tells the reason."""
+        """One row a run that does not count; the column `why` gives the reason."""
         return self.chosen.left_out.reset_index(drop=True)
 
     @property
     def missing(self) -> pd.DataFrame:
-        """The points of the grid that no finished run stands for; means are over the others."""
+        """The points of the grid without a finished run. Means leave them out."""
         return self.chosen.missing.copy(deep=False)
 
     @property
     def summary(self) -> pd.DataFrame:
-        """One row a variant, activation and rate, with the columns of stats.summarise."""
+        """One row a variant, activation and rate: `n`, outcomes, means with 95 % t-intervals."""
         return self.chosen.cells.copy(deep=False)
 
     @property
     def history(self) -> pd.DataFrame:
-        """The histories of all of `runs`, one under the other.
+        """The histories of all `runs` in one table.
 
         Columns: `run_id`, `variant`, `activation`, `lr`, `seed`; `step` (minibatches done),
         `epoch`, `split` (`train` or `test`), `loss`, `accuracy`.
@@ -73,7 +74,7 @@ class Study:
         return self._history.copy(deep=False)
 
     def trajectory(self, run_id: str) -> pd.DataFrame:
-        """What each unit of a run did: one row a recorded step and unit.
+        """The units of a run during training: one row a recorded step and unit.
 
         Columns: `step`, `layer` (from 1), `unit` (from 0), `weight_mean`, `bias`, `update_norm`,
         `active`.
@@ -86,7 +87,7 @@ class Study:
         return self._table(tracking.read_trajectory, run_id)
 
     def probe(self, run_id: str) -> pd.DataFrame:
-        """How each unit of a run was seen on the probe set: one row a look and unit.
+        """The units of a run on the probe set: one row a probe and unit.
 
         Columns: `step`, `layer`, `unit`; the shares of the probe set on which its slope is `zero`
         and `negligible`; `weight_norm`, the L2 length of its incoming weights.
@@ -121,17 +122,20 @@ class Study:
 
 
 def load_study(name: str | Path, *, tracking_uri: str | None = None) -> Study:
-    """Read a study out of a store, or out of a bundle.
+    """Read a study from a store or from a bundle.
 
-    `name`: a study, or the path of a bundle: a Path, or a text that ends in `.zip`. `tracking_uri`:
-    the store of a study; without it MLFLOW_TRACKING_URI, or the project's own. A bundle is checked
-    whole and unpacked into a temporary folder, which goes when the Study does; `run_id` is another
-    each time that it is loaded.
+    A bundle is checked against its hashes and unpacked into a temporary folder. The folder is
+    deleted with the Study. The runs of a bundle get a new `run_id` at each load.
+
+    Args:
+        name: a study, or the path of a bundle: a Path, or a text that ends in `.zip`.
+        tracking_uri: the store of a study. The default is MLFLOW_TRACKING_URI, or the project's
+            own store.
 
     Raises:
-        ConfigError: the name or the URI is none, or both a bundle and a store are given.
-        StoreError: the store cannot be read; MissingStudyError, if it has no such study.
-        BundleError: something is wrong with the bundle.
+        ConfigError: the name or the URI is invalid, or a bundle is given together with a store.
+        StoreError: the store cannot be read; MissingStudyError if it has no such study.
+        BundleError: the bundle is damaged or not one of actscope.
         ReportError: no run of the study is finished.
 
     """
