@@ -6,7 +6,7 @@ import os
 import secrets
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import resolve_name
@@ -86,10 +86,20 @@ def _spec(name: str) -> ModuleSpec | None:
         if part in sys.modules:
             spec = getattr(sys.modules[part], "__spec__", None)
         else:
-            spec = PathFinder.find_spec(part, places)
+            spec = _found(part, places)
         if spec is None:
             return None
     return spec
+
+
+def _found(name: str, places: Sequence[str] | None) -> ModuleSpec | None:
+    try:
+        return PathFinder.find_spec(name, places)
+    except KeyError:  # of a folder without an __init__.py, whose package is not imported yet
+        folders = [Path(place) / name.rpartition(".")[2] for place in places or ()]
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = [str(path) for path in folders if path.is_dir()]
+        return spec
 
 
 def _source(name: str) -> str | None:
