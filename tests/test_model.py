@@ -1,6 +1,7 @@
 """Where a network starts from, and which functions may stand in it."""
 
 import math
+import signal
 
 import numpy as np
 import pytest
@@ -203,6 +204,77 @@ def test_wrong_arguments_are_refused(activation):
 @pytest.mark.parametrize("name", ["ReLU", "ELU", "SiLU", "Hardtanh"])
 def test_a_function_that_works_in_place_is_refused(name):
     assert "must not work in place" in refusal(function(name, inplace=True))
+
+
+OWN = "tests.support.own_functions"
+
+
+@pytest.mark.parametrize("name", ["Shift", "Swish", "Scaled", "Sign", "SquareRoot"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_class_of_a_user_s_own_passes(name, dtype):
+    made = make_function(Activation("mine", f"{OWN}.{name}"), dtype)(torch.ones(2, 2, dtype=dtype))
+    assert made.dtype is dtype
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("Step", "has no gradient. "),
+        ("Detached", "has no gradient. "),
+        ("Constant", "does not depend on its input by any gradient"),
+        ("InPlace", "must not work in place"),
+        ("BehindItsBack", "must not work in place"),
+        ("Overwritten", "cannot be differentiated: one of the variables needed for gradient"),
+        ("Spare", "does not use its parameter 'spare'"),
+        ("ByHand", "does not use its parameter 'beta'"),
+        ("Double", "returns float64 for an input of float32"),
+        ("Half", "returns float16 for an input of float32"),
+        ("Centred", "is not an elementwise function"),
+        ("Viewed", "is not an elementwise function of its input alone (view size is not comp"),
+        ("RandomStart", "starts from random numbers"),
+        ("SeldomRandom", "is not an elementwise function of its input alone, but draws random"),
+        ("Noisy", "is not an elementwise function of its input alone, but draws random"),
+        ("Counting", "changes its own tensors when it is called"),
+        ("Moody", "differs between training and evaluation"),
+        ("Misspelt", "fails when it is tried: NameError: name 'tourch' is not defined"),
+        ("Unfinished", "is not an elementwise function of its input alone (to be written)"),
+        ("Exits", "fails when it is tried: SystemExit: 0"),
+        ("ExitsAtOnce", "refuses its arguments: SystemExit: 0"),
+        ("Interrupts", "fails when it is tried: KeyboardInterrupt"),
+        ("ExitsBackward", "fails when it is tried: GeneratorExit"),
+    ],
+)
+def test_a_class_of_a_user_s_own_that_cannot_be_trained_is_refused_with_its_reason(name, reason):
+    assert refusal(Activation("mine", f"{OWN}.{name}")).startswith(
+        f"activation=mine: {OWN}.{name} {reason}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import nowhere_at_all", "ModuleNotFoundError: No module named 'nowhere_at_all'"),
+        ("from torch import nope", "ImportError: cannot import name 'nope' from 'torch'"),
+        ("import torch; torch.nope", "AttributeError: module 'torch' has no attribute 'nope'"),
+        ("1 +", "SyntaxError: invalid syntax"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("raise SystemExit(0)", "SystemExit: 0"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    ],
+)
+def test_an_error_of_a_user_s_own_module_is_named(tmp_path, monkeypatch, source, reason):
+    (tmp_path / "failing.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    said = refusal(Activation("mine", "failing.Mine"))
+    assert said.startswith(f"activation=mine: failing.Mine cannot be imported: {reason}")
+
+
+def test_ctrl_c_while_a_class_is_tried_is_heard_as_ctrl_c(tmp_path, monkeypatch):
+    (tmp_path / "waiting.py").write_text("import signal; signal.raise_signal(signal.SIGINT)")
+    monkeypatch.syspath_prepend(tmp_path)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with pytest.raises(KeyboardInterrupt):
+        make_function(Activation("mine", "waiting.Mine"))
 
 
 def refusal(activation: Activation) -> str:

@@ -104,6 +104,7 @@ MAKES_NO_NUMBERS = {
     "config": "its values are in the hash of the configuration",
     "device": "chooses where to train",
     "errors": "words",
+    "interrupts": "tells Ctrl-C from what a class raises",
     "project": "where the project lies",
     "vision": "reads files whose bytes are checked",
 }

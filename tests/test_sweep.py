@@ -148,8 +148,13 @@ def test_a_point_that_raises_takes_no_neighbour_down(
     greedy = make_point(
         Activation("greedy", "tests.support.raising.RunsOutOfMemory"), hidden=(5,), every="epoch"
     )
-    results = run([*GRID, raising, greedy], settings, workers, writers)
-    failed, starved = results[raising], results[greedy]
+    leaving = make_point(
+        Activation("leaving", "tests.support.raising.ExitsInTraining"), hidden=(6,), every="epoch"
+    )
+    results = run([*GRID, raising, greedy, leaving], settings, workers, writers)
+    failed, starved, left = results[raising], results[greedy], results[leaving]
+    assert isinstance(left, Failed)
+    assert left.reason == "TrainingError: an activation's own code raises SystemExit: 0"
     assert isinstance(failed, Failed)
     assert isinstance(starved, Failed)
     assert failed.reason == "RuntimeError: this function cannot be trained"

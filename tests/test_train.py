@@ -14,7 +14,8 @@ from actscope.config import Activation, DataSource, Point, Train, parse_point
 from actscope.data import Data, load_data
 from actscope.device import CPU
 from actscope.divergence import Divergence
-from actscope.errors import ConfigError
+from actscope.errors import ConfigError, TrainingError
+from actscope.functions import make_function
 from actscope.minibatches import shuffled_rows
 from actscope.outcome import Outcome
 from actscope.project import CONF
@@ -99,6 +100,39 @@ def test_a_run_is_what_ordinary_modules_make_of_it(compose, trained, name, batch
     np.testing.assert_allclose(
         history.loc["test", ["loss", "accuracy"]], reference.tests, rtol=2e-7
     )
+
+
+OWN = "tests.support.own_functions"
+OWN_CLASSES = {
+    "identity": "torch.nn.Identity",
+    **{name: f"{OWN}.{name}" for name in ("Shift", "Swish", "Scaled", "Sign")},
+}
+
+
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch_norm"])
+@pytest.mark.parametrize("name", OWN_CLASSES)
+def test_a_class_of_a_user_s_own_is_trained_as_ordinary_modules_are(name, batch_norm):
+    activation = Activation(name, OWN_CLASSES[name], batch_norm=batch_norm)
+    settings = {"lr": 0.002, "hidden": (12, 10), "momentum": 0.9, "weight_decay": 0.01}
+    # The parameters that a user keeps constant are left as they are, by torch's SGD as well.
+    points = [make_point(activation, seed=seed, epochs=5, **settings) for seed in (3, 4)]
+    results = train_stack(
+        [*points, make_point(ELU, epochs=5, **settings)], DATA, dtype=torch.float64
+    )
+    for point, result in zip(points, results, strict=False):
+        reference = train_reference(point, lambda: make_function(activation), DATA).state()
+        assert result.state.keys() <= reference.keys()
+        for key, value in result.state.items():
+            expected = reference[key].reshape(value.shape)
+            np.testing.assert_allclose(value, expected, rtol=1e-9, atol=1e-12, err_msg=key)
+        constants = reference.keys() - result.state.keys()
+        assert {key.rpartition(".")[2] for key in constants} <= {"slope", "offset"}
+
+
+def test_what_would_end_the_process_in_training_is_an_error():
+    point = make_point(Activation("mine", "tests.support.raising.ExitsInTraining"))
+    with pytest.raises(TrainingError, match="an activation's own code raises SystemExit: 0"):
+        train_alone(point)
 
 
 # Alone and beside others

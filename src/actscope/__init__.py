@@ -1,7 +1,11 @@
 """Which activation function learns at which learning rate, and how do the others die?"""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from actscope.import_path import forget_stores
+
+forget_stores()  # before anything else is imported
+
+from importlib import import_module  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
 
 if TYPE_CHECKING:
     from actscope.study import Study, load_study

@@ -100,6 +100,11 @@ def import_file(path: Path, settings: ImportSettings) -> int:
     sys.stdout.write(
         f"{arrival.new} runs of study {manifest.study} imported into the store {store}{there}\n"
     )
+    if models := sum(name.endswith("/MLmodel") for name in manifest.files):
+        sys.stdout.write(
+            f"{models} of them hold a model for MLflow, which is code: load it only if you trust "
+            "the people who made this bundle\n"
+        )
     return 0
 
 

@@ -135,7 +135,7 @@ def reached(
         check_reachable(store, f"{_name(resources.cluster)}: its workers")
     if resources.scheduler is None:
         return resources
-    terms = Terms.of_here(store, (point.data for point in points), resources.device)
+    terms = Terms.of_here(store, points, resources.device)
     with _connected(resources.scheduler) as client:
         cluster = Cluster(client, resources.scheduler)
         there = cluster.workers()

@@ -165,7 +165,17 @@ def parse_point(config: DictConfig) -> Point:
         ConfigError: a setting is missing, unknown or out of range.
 
     """
-    settings = plain(config)
+    return parse_settings(plain(config))
+
+
+def parse_settings(settings: Mapping[str, Any]) -> Point:
+    """Make plain settings a point: texts are taken as they stand, `${...}` as well.
+
+    Raises:
+        ConfigError: a setting is missing, unknown or out of range.
+
+    """
+    settings = dict(settings)
     for beside_the_point in ("tracking", "sweep", "experiment", "device"):
         settings.pop(beside_the_point, None)
     settings["activation"] = _parse_activation(settings.get("activation"))

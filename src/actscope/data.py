@@ -94,6 +94,16 @@ def load_data(source: DataSource) -> Data:
     )
 
 
+def as_found_here(source: DataSource) -> DataSource:
+    """The data set that a run names, of the folder that it names only if that holds it here.
+
+    Nothing is fetched into a folder at a run's word.
+    """
+    has_raw = source.name != "digits" and (_root(source) / TORCHVISION_CLASS[source.name]).is_dir()
+    has_copy = (_root(source) / f"{source.name}.npz").is_file()
+    return source if has_raw or has_copy else replace(source, root=None)
+
+
 def tensor_sha256(arrays: Iterable[np.ndarray[Any, Any]]) -> str:
     """SHA-256 of arrays of bytes, each preceded by its shape."""
     digest = hashlib.sha256()

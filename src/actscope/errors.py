@@ -35,6 +35,10 @@ class BundleError(ActscopeError, ValueError):
     """A bundle, or a parcel in the spool, is damaged, unsafe or of a kind that is not known."""
 
 
+class TrainingError(ActscopeError, RuntimeError):
+    """The code of a user's own activation has failed in a way that would end the process."""
+
+
 class SweepError(ActscopeError, RuntimeError):
     """Some points of a sweep did not finish."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Self
@@ -12,11 +12,11 @@ import psutil
 import torch
 
 from actscope import tracking
-from actscope.config import DataSource, Tracking
+from actscope.config import Activation, DataSource, Point, Tracking
 from actscope.data import load_data
 from actscope.device import CPU
 from actscope.errors import ActscopeError, ClusterError
-from actscope.signature import code_hash
+from actscope.signature import activation_hash, code_hash
 from actscope.tracking import Store
 
 if TYPE_CHECKING:
@@ -30,12 +30,22 @@ class Terms:
     store: Store
     sources: frozenset[DataSource]
     code: str
+    activations: Mapping[Activation, str]  # with the hash of the code that a user has written
     addresses: frozenset[str]  # of that process's machine
     device: torch.device
 
     @classmethod
-    def of_here(cls, store: Store, sources: Iterable[DataSource], device: torch.device) -> Self:
-        return cls(store, frozenset(sources), code_hash(), own_addresses(), device)
+    def of_here(cls, store: Store, points: Iterable[Point], device: torch.device) -> Self:
+        points = list(points)
+        activations = {point.activation for point in points}
+        return cls(
+            store,
+            frozenset(point.data for point in points),
+            code_hash(),
+            {activation: activation_hash(activation) for activation in activations},
+            own_addresses(),
+            device,
+        )
 
 
 class UnfitError(ActscopeError):
@@ -112,6 +122,9 @@ def find_fault(terms: Terms, worker: Any, *, asks_store: bool = False) -> str | 
     if is_far and is_of_one_machine(terms.store):
         return f"{where} {_cannot_reach(terms.store)}"
     try:
+        for activation, code in terms.activations.items():
+            if activation_hash(activation) != code:
+                return f"{where} has other code of {activation.function}: copy the same there"
         if is_far and asks_store:
             tracking.open_store(Tracking(terms.store.uri))
         for source in terms.sources:

@@ -14,6 +14,7 @@ from multiprocessing import forkserver, resource_tracker
 from typing import Any
 
 from actscope import interrupts
+from actscope.own_source import name_command
 
 # Read by libraries when they are loaded, so that a worker, which is forked later, cannot set them.
 ENVIRONMENT = {
@@ -35,6 +36,7 @@ LONGEST_FOLDER = 70  # bytes: a Unix socket's address has 107 at most, and 32 mo
 def running(modules: Sequence[str]) -> Iterator[None]:
     """Have the process as long as the context lasts; it imports these modules meanwhile."""
     os.environ.update(ENVIRONMENT)
+    name_command()  # before there are processes that are to know it
     _stop()  # one that runs already would know neither these modules nor this environment
     multiprocessing.get_context("forkserver").set_forkserver_preload([PRELOAD, *modules])
     try:

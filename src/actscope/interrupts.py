@@ -64,6 +64,29 @@ def held() -> Iterator[None]:
         signal.raise_signal(came[0])
 
 
+@contextmanager
+def noticed() -> Iterator[list[int]]:
+    """Tell a Ctrl-C that comes within the context from a KeyboardInterrupt that code raises.
+
+    It is heeded as before, and its number is in the list.
+    """
+    came: list[int] = []
+    heeded = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(heeded):
+        yield came
+        return
+
+    def notice(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        heeded(number, frame)
+
+    signal.signal(signal.SIGINT, notice)
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGINT, heeded)
+
+
 def _remember(number: int, _: FrameType | None) -> None:
     _came.append(number)
     raise _interrupt(number)

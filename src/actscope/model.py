@@ -53,7 +53,9 @@ class Hidden:
         """
         one = self.values[0].new_ones(())
         ones = [one.expand_as(values) for values in self.values]
-        return torch.autograd.grad(self.values, self.given, ones, retain_graph=True)
+        slopes = torch.autograd.grad(self.values, self.given, ones, retain_graph=True)
+        # A function like the identity hands on the ones, all of which are one place in memory.
+        return tuple(slope.clone() if 0 in slope.stride() else slope for slope in slopes)
 
 
 @dataclass
@@ -207,10 +209,11 @@ class Nonlinearity:
     ) -> None:
         self.runs = runs
         self.size = runs.stop - runs.start
-        self.module = make_function(activation).to(device, dtype)
+        self.module = make_function(activation, dtype).to(device)
         self.own = {  # parameters of the function itself, as PReLU's slope: one of each a run
             name: torch.stack([value.detach()] * self.size)
             for name, value in self.module.named_parameters()
+            if value.requires_grad
         }
         self.trained = {f"function.{name}": value for name, value in self.own.items()}
         shares_calls = device.type != "cpu" or width % WHOLE_VECTORS == 0

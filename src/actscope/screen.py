@@ -5,7 +5,7 @@ import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -99,6 +99,14 @@ def print_grid(console: Console, points: Sequence[Point], store: str) -> None:
     console.print("study  ", ", ".join(dict.fromkeys(point.study for point in points)))
     console.print(f"points  {len(points)} ({grid})")
     console.print(f"store   {store}", soft_wrap=True)
+
+
+def print_unreadable(console: Console, grid: Mapping[Point, Cell]) -> None:
+    """Name the classes whose source cannot be read: no later sweep can know their points again."""
+    classes = {p.activation.function for p, cell in grid.items() if not cell.signature.is_lasting}
+    for path in sorted(classes):
+        line = f"class   {path}: its source cannot be read, so each sweep trains its points again"
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def print_left(console: Console, finished: int, own: int, elsewhere: Collection[str]) -> None:

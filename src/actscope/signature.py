@@ -1,4 +1,7 @@
-"""What makes two points the same: configuration, data and the code that makes the numbers."""
+"""What makes two points the same: configuration, data and the code that makes the numbers.
+
+That code is actscope's own and, where an activation is a class of a user's own, the user's.
+"""
 
 import hashlib
 import json
@@ -7,8 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from actscope.config import Point, nested_settings
+from actscope.config import Activation, Point, nested_settings
 from actscope.data import Data
+from actscope.functions import find_class
+from actscope.own_source import name_command, sources_of
 
 # A change in one of these can change a number of a run.
 NUMERIC_MODULES = [
@@ -16,22 +21,52 @@ NUMERIC_MODULES = [
     *("outcome", "replay", "train", "trajectory"),
 ]
 
+UNREADABLE = "unreadable, command "
+
 
 @dataclass(frozen=True)
 class Signature:
-    """SHA-256 of each part, in hexadecimal."""
+    """SHA-256 of each part, in hexadecimal; of torch's activations there is no code."""
 
     config: str
     data: str
     code: str
+    activation_code: str = ""
 
     @property
     def whole(self) -> str:
-        return sha256_of([self.config, self.data, self.code])
+        parts = [self.config, self.data, self.code]
+        return sha256_of([*parts, self.activation_code] if self.activation_code else parts)
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether another command can see that a point is the same."""
+        return not self.activation_code.startswith(UNREADABLE)
 
 
 def signature_of(point: Point, data: Data) -> Signature:
-    return Signature(config_hash(point), data.sha256, code_hash())
+    """The signature of a point that is trained now.
+
+    Raises:
+        ConfigError: its activation cannot be imported.
+
+    """
+    return Signature(
+        config_hash(point), data.sha256, code_hash(), activation_hash(point.activation)
+    )
+
+
+def activation_hash(activation: Activation) -> str:
+    """Hash the source that a user has written for an activation; '' for torch's own.
+
+    Where it cannot be read, a word that no other command gives.
+    """
+    if activation.function.startswith("torch."):  # as almost all do: to import it takes longer
+        return ""
+    sources = sources_of(find_class(activation))  # type: ignore[arg-type]  # mypy: a class of torch has no hash
+    if sources is None:
+        return f"{UNREADABLE}{name_command()}"
+    return sha256_of(sources) if sources else ""
 
 
 def config_hash(point: Point) -> str:

@@ -1,18 +1,22 @@
 """How a study stands: `python -m actscope.status study=NAME`, `make status`."""
 
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cache
 
+import torch
 from pydantic.dataclasses import dataclass
 from rich.console import Console
 
 from actscope import screen, tracking
 from actscope.command import run_command
-from actscope.config import CLOSED, DataSource, Name, Tracking
-from actscope.data import load_data
-from actscope.errors import MissingStudyError
-from actscope.signature import Signature, code_hash
-from actscope.standing import standings
+from actscope.config import CLOSED, Activation, DataSource, Name, Tracking
+from actscope.data import as_found_here, load_data
+from actscope.errors import ConfigError, MissingStudyError
+from actscope.known_functions import check_known
+from actscope.signature import Signature, activation_hash, code_hash
+from actscope.standing import Standing, State, standings
 from actscope.tracking import Cell
 
 HELP = """\
@@ -42,18 +46,56 @@ def print_status(settings: Settings) -> int:
     if not sweeps:
         raise MissingStudyError(f"study={study}: has runs, but no sweep whose grid could be shown")
     grid = [_as_of_now(cell) for cell in tracking.read_grid(store, study, sweeps[-1].run_id)]
+    stands = standings(grid, attempts)
     console = Console(highlight=False)
     console.print(f"study   {study}, {sweeps[-1].name}: {sweeps[-1].status.lower()}")
     console.print(f"store   {store}", soft_wrap=True)
-    screen.print_standings(console, grid, standings(grid, attempts))
+    screen.print_standings(console, grid, stands)
+    for path in sorted({_path_of(cell) for cell in grid if _code_now(_path_of(cell)) is None}):
+        console.print(
+            f"class   {path}: not compared, as no file of conf/activation names it, or it is not "
+            "there to import",
+            markup=False,
+            soft_wrap=True,
+        )
+    for version, count in _other_torch(stands).items():
+        console.print(
+            f"torch   {version} trained {count} of them; this is {torch.__version__}", markup=False
+        )
     return 0
 
 
 def _as_of_now(cell: Cell) -> Cell:
     """The same point as it would be trained now, with today's code and data."""
-    data = load_data(DataSource(cell.settings["data"], cell.settings["data.root"]))
-    signature = Signature(cell.signature.config, data.sha256, code_hash())
+    data = load_data(as_found_here(DataSource(cell.settings["data"], cell.settings["data.root"])))
+    code = _code_now(_path_of(cell))
+    code = cell.signature.activation_code if code is None else code
+    signature = Signature(cell.signature.config, data.sha256, code_hash(), code)
     return Cell(cell.name, cell.settings, signature)
+
+
+@cache
+def _code_now(path: str) -> str | None:
+    """Hash of the code of an activation's class today; None where that cannot be told."""
+    activation = Activation("any", path)
+    try:
+        check_known(activation)
+        return activation_hash(activation)
+    except ConfigError:
+        return None
+
+
+def _path_of(cell: Cell) -> str:
+    """Import path of the activation's class."""
+    return str(cell.settings["activation.function._target_"])
+
+
+def _other_torch(stands: Iterable[Standing]) -> Counter[str]:
+    """How many of the finished runs another version of torch has trained, by that version."""
+    runs = (stand.attempt for stand in stands if stand.state is State.FINISHED)
+    versions = Counter(run.platform.get("torch", "an unknown version") for run in runs if run)
+    del versions[torch.__version__]
+    return versions
 
 
 if __name__ == "__main__":

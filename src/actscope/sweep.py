@@ -44,6 +44,7 @@ def run_sweep(
     grid = _checked(points)
     store = tracking.open_store(settings)
     screen.print_grid(console, points, str(store))
+    screen.print_unreadable(console, grid)
     resources = cluster.reached(resources, store, grid, console)
     _deliver(store, console)
     results: dict[Point, Result] = {}
@@ -113,6 +114,7 @@ def run_alone(
     """Train and track one point in this process, under no parent run, unless it is finished."""
     grid = _checked([point])
     store = tracking.open_store(settings)
+    screen.print_unreadable(console, grid)
     _deliver(store, console)
     experiment_id = tracking.ensure_experiment(store, point.study)
     sweep = Sweep(sweep_id, point.study, experiment_id, None, settings.extras)

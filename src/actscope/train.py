@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from typing import Protocol
 
@@ -18,12 +18,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from actscope.checkpoint import Checkpoint
-from actscope.config import Point
+from actscope.config import Activation, Point
 from actscope.data import Data
 from actscope.device import CPU
 from actscope.divergence import Divergence
 from actscope.errors import ConfigError
-from actscope.functions import make_function
+from actscope.functions import contained, make_function
 from actscope.history import History, Tally
 from actscope.inputs import Inputs
 from actscope.minibatches import Minibatches, probe_set
@@ -128,7 +128,7 @@ def _go_on(training: "Training", checkpoint: Checkpoint) -> None:
     try:
         training.load_state(state)
     except ValueError as error:
-        # A signature knows a function by its name: a user's own may have other parameters by now.
+        # A signature does not know the version of an installed package that a function is from.
         checkpoint.drop(str(error))
 
 
@@ -152,7 +152,12 @@ def check_trainable(point: Point, data: Data) -> None:
             f"train.batch_size={size}: leaves a minibatch of one of the {examples} examples, which "
             f"{point.activation.name} cannot normalise; choose another size"
         )
-    make_function(point.activation)
+    _check_function(point.activation)
+
+
+@cache
+def _check_function(activation: Activation) -> None:
+    make_function(activation)
 
 
 def total_steps(point: Point, data: Data) -> int:
@@ -243,19 +248,24 @@ class Training:
         for step, rows in enumerate(self.minibatches.rows(self.done), self.done + 1):
             if self.device.type == "cpu" and self.divergence.is_everyones():
                 return
-            if step == self.late_from:
-                self.late.begin_anew()
-            is_recorded = step % self.record_every == 0 or step == self.total
-            record = self.learn(rows, is_recorded)
-            if record is not None:
-                self.trajectory.add(step, record)
-                self.history.close_train(step)
-            if step % self.steps_per_epoch == 0:
-                self._evaluate(step)
-            if step % self.probe_every == 0 or step == self.total:
-                self._look_at_probe_set(step)
+            with contained():
+                self._take(step, rows)
             self.done = step
             yield step
+
+    def _take(self, step: int, rows: Tensor) -> None:
+        """Learn from a minibatch, and record what is due behind it."""
+        if step == self.late_from:
+            self.late.begin_anew()
+        is_recorded = step % self.record_every == 0 or step == self.total
+        record = self.learn(rows, is_recorded)
+        if record is not None:
+            self.trajectory.add(step, record)
+            self.history.close_train(step)
+        if step % self.steps_per_epoch == 0:
+            self._evaluate(step)
+        if step % self.probe_every == 0 or step == self.total:
+            self._look_at_probe_set(step)
 
     def histories(self) -> list[pd.DataFrame]:
         """The history of each run so far."""
@@ -359,7 +369,8 @@ class Training:
         """Whether all trained tensors of each run are finite, [R]."""
         finite = torch.ones(len(self.points), dtype=torch.bool, device=self.device)
         for parameter in self.stack.parameters():
-            finite[parameter.runs] &= torch.isfinite(parameter.value.detach().flatten(1)).all(1)
+            value = parameter.value.detach()
+            finite[parameter.runs] &= torch.isfinite(value.reshape(len(value), -1)).all(1)
         return finite
 
     def _diverged_at(self) -> list[int | None]:

@@ -1,11 +1,11 @@
 """Train a finished point again and compare every number: `python -m actscope.verify study=NAME`."""
 
-import json
 import random
 import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass as plain_dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,8 +13,6 @@ import numpy as np
 import pandas as pd
 import torch
 import yaml
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from rich.console import Console
@@ -23,10 +21,11 @@ from safetensors.torch import load_file
 
 from actscope import tracking
 from actscope.command import run_command
-from actscope.config import CLOSED, Name, Point, Tracking, parse_point
-from actscope.data import load_data, tensor_sha256
+from actscope.config import CLOSED, Name, Point, Tracking, parse_settings
+from actscope.data import as_found_here, load_data, tensor_sha256
 from actscope.device import CPU, choose_device, name_of
 from actscope.errors import ConfigError, StoreError, first_line
+from actscope.known_functions import check_known
 from actscope.screen import Progress
 from actscope.signature import signature_of
 from actscope.stacks import run_steps_of
@@ -41,6 +40,9 @@ it with what was recorded, to the last bit. The exit code is 0 where all is iden
   study=NAME           the study (quickstart)
   run=RUN_ID           the run to compare with, instead of a random one
   tracking.uri=URI     the store (mlruns/mlflow.db of the project, or MLFLOW_TRACKING_URI)
+
+Of the classes that runs name only those are imported that torch.nn has, or that a file of
+conf/activation names, in the project or in the folder that ACTSCOPE_CONFIG_DIR gives.
 """
 KEYS = ("step", "split", "layer", "unit")  # columns that say where in a table a number is
 
@@ -125,27 +127,23 @@ def read_point(attempt: Attempt, folder: Path) -> Point:
         settings = yaml.safe_load(path.read_text())
         if not isinstance(settings, dict):
             raise ValueError("it holds no settings")
-        config = OmegaConf.create(settings)
-    except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise StoreError(
             f"run {attempt.run_id}: its config.yaml cannot be read ({first_line(error)}); "
             "`make doctor` looks the store over"
         ) from error
     try:
-        point = parse_point(config)
+        point = parse_settings(settings)
+        point = replace(point, data=as_found_here(point.data))
+        check_known(point.activation)
         check_trainable(point, load_data(point.data))
     except ConfigError as error:
         raise ConfigError(f"config.yaml of run {attempt.run_id}: {error}") from error
     return point
 
 
-def _platform(attempt: Attempt) -> dict[str, str]:
-    told: dict[str, str] = json.loads(attempt.tags.get("platform", "{}"))
-    return told
-
-
 def _used_card(attempt: Attempt) -> bool:
-    return _platform(attempt).get("device", "cpu") != "cpu"
+    return attempt.platform.get("device", "cpu") != "cpu"
 
 
 def _train(point: Point, device: torch.device) -> RunResult:
@@ -268,7 +266,7 @@ def changes_since(
     """
     now = signature_of(point, load_data(point.data))
     changes = list(changed_parts(attempt.signature, now))
-    before = _platform(attempt)
+    before = attempt.platform
     if before:
         changes += [
             f"{part} ({before.get(part)} then, {version} now)"

@@ -155,7 +155,7 @@ class TestAWorkerOnAnotherHost:
     @pytest.fixture
     def terms(self, store: Store) -> Terms:
         """As if they came from a machine that has none of this one's addresses."""
-        own = Terms.of_here(store, {point.data for point in GRID}, CPU)
+        own = Terms.of_here(store, GRID, CPU)
         return replace(own, addresses=frozenset())
 
     def check(self, pair: DaskCluster, terms: Terms) -> str:

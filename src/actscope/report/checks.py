@@ -293,7 +293,7 @@ def shipped_activation(name: str) -> Activation:
 def slope_jump(activation: Activation) -> float:
     """Magnitude of the jump of a function's slope at 0, from its one-sided differences."""
     x = torch.tensor([-STEP, 0.0, STEP], dtype=torch.float64)
-    left, middle, right = make_function(activation).double()(x).tolist()
+    left, middle, right = make_function(activation, torch.float64)(x).tolist()
     return float(abs((right - middle) - (middle - left)) / STEP)
 
 

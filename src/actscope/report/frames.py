@@ -25,7 +25,8 @@ SHIPPED = (
 # What read_runs gives beside parameters and metrics.
 ABOUT_RUN = [
     *("run_id", "name", "status", "started", "ended", "outcome", "reason", "sweep", "commit"),
-    *("dirty", "signature", "signature.config", "signature.data", "signature.code", "pack"),
+    *("dirty", "signature", "signature.config", "signature.data", "signature.code"),
+    *("signature.activation_code", "pack"),
 ]
 # Parameters that are no variant: they name the point, or cannot change a number.
 NOT_A_VARIANT = {"study", "activation", "lr", "seed", "data.root"}

@@ -11,10 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from actscope.config import Activation
+from actscope.config import Activation, parse
 from actscope.errors import ConfigError
 from actscope.functions import make_function
+from actscope.known_functions import check_known
 from actscope.report.figures import DASHED, GREY, line_styles, panel_grid
+
+LONGEST_ARGUMENT = 100  # characters; that of a configuration has 64 at most
 
 
 def draw_functions(activations: Mapping[str, Activation]) -> Figure:
@@ -26,9 +29,10 @@ def draw_functions(activations: Mapping[str, Activation]) -> Figure:
         ax.set_title(title, fontsize="medium")
         ax.set_xlabel("input x")
         try:
+            check_known(activation)
             curve = function_curve(activation)
-        except ConfigError:
-            ax.text(0.5, 0.5, "its code is not here", transform=ax.transAxes, ha="center")
+        except ConfigError:  # as other people's classes, which are not imported
+            ax.text(0.5, 0.5, "not drawn:\nunknown class", transform=ax.transAxes, ha="center")
             continue
         plot_function(curve, colours[activation.name].colour, ax)
     axes[0].set_ylabel("f(x) and its slope")
@@ -44,11 +48,11 @@ def function_curve(activation: Activation) -> pd.DataFrame:
     """Columns `x` from -4 to 4, `value` and `slope`, the derivative by autograd, NaN at a jump.
 
     Raises:
-        ConfigError: the function's code is not there.
+        ConfigError: the function's code is not there, or cannot be used.
 
     """
     x = torch.linspace(-4, 4, 802, dtype=torch.float64, requires_grad=True)  # never at 0 itself
-    value = make_function(activation).double()(x)
+    (value,) = make_function(activation, torch.float64)(x[None])
     (slope,) = torch.autograd.grad(value.sum(), x)
     slopes = slope.numpy().copy()
     # Over a step of 0.01 a smooth slope changes by 0.02 at most; more is an edge of the function.
@@ -68,25 +72,33 @@ def plot_function(curve: pd.DataFrame, colour: str, ax: Axes) -> Axes:
 
 
 def activation_of(params: Mapping[str, object]) -> Activation:
-    """The activation that a run's parameters describe.
+    """The activation that a run's parameters describe; its name alone where they make no sense.
 
     Raises:
-        ConfigError: they describe none.
+        ConfigError: they do not even name one.
 
     """
     prefix = "activation.function."
     arguments = {
-        key.removeprefix(prefix): _literal(str(value))
+        key.removeprefix(prefix): _literal(value)
         for key, value in params.items()
         if key.startswith(prefix) and isinstance(value, str)
     }
-    function = str(arguments.pop("_target_", ""))
-    name, batch_norm = str(params["activation"]), params.get("activation.batch_norm") == "True"
-    return Activation(name, function, tuple(sorted(arguments.items())), batch_norm)
+    name = {"name": params.get("activation"), "function": ""}
+    described = {
+        **name,
+        "function": arguments.pop("_target_", ""),
+        "arguments": tuple(sorted(arguments.items())),
+        "batch_norm": params.get("activation.batch_norm") == "True",
+    }
+    try:
+        return parse(Activation, described, "activation")
+    except ConfigError:
+        return parse(Activation, name, "activation")
 
 
 def _literal(text: str) -> Any:
     try:
-        return ast.literal_eval(text)
+        return text if len(text) > LONGEST_ARGUMENT else ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text

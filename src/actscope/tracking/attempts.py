@@ -1,8 +1,9 @@
 """What has become of a study's points and sweeps: looked up in one go, without reading runs."""
 
+import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from mlflow.entities import Run
 
@@ -45,8 +46,18 @@ class Attempt:
 
     @property
     def signature(self) -> Signature:
-        parts = ("config", "data", "code")
-        return Signature(*(self.tags.get(f"signature.{part}", "") for part in parts))
+        return Signature(
+            *(self.tags.get(f"signature.{part.name}", "") for part in fields(Signature))
+        )
+
+    @property
+    def platform(self) -> Mapping[str, str]:
+        """What a run tells of the machine and libraries that made it; empty if it does not."""
+        try:
+            told = json.loads(self.tags.get("platform", "{}"))
+        except ValueError:
+            return {}
+        return {str(k): str(v) for k, v in told.items()} if isinstance(told, dict) else {}
 
 
 def read_attempts(

@@ -1,4 +1,8 @@
-"""The network of a run as MLflow loads it: this file travels with each model, without actscope."""
+"""The network of a run as MLflow loads it: this file travels with each model, without actscope.
+
+A model is code: load one only from people whom you trust. A class of the user's own is imported
+only if who loads the model names it: `load_model(uri, model_config={"function": "own.Mine"})`.
+"""
 
 import pkgutil
 from collections.abc import Iterator, Mapping
@@ -19,7 +23,8 @@ class Network(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         settings = yaml.safe_load(Path(context.artifacts["settings"]).read_text())
-        self.network = build(settings, load_file(context.artifacts["weights"]))
+        allowed = (context.model_config or {}).get("function")
+        self.network = build(settings, load_file(context.artifacts["weights"]), allowed)
 
     def predict(
         self,
@@ -32,26 +37,31 @@ class Network(PythonModel):
         return logits.numpy()
 
 
-def build(settings: Mapping[str, Any], state: Mapping[str, Tensor]) -> nn.Sequential:
-    """The network of a run's config.yaml, with the tensors of its model.safetensors."""
-    layers = dict(_layers(settings, state))
+def build(
+    settings: Mapping[str, Any], state: Mapping[str, Tensor], allowed: str | None = None
+) -> nn.Sequential:
+    """The network of a run's config.yaml, with the tensors of its model.safetensors.
+
+    `allowed`: the one class beside torch.nn's that may be imported.
+    """
+    layers = dict(_layers(settings, state, allowed))
     for name, module in layers.items():
         own = {
             key: state[f"{name}.{key}"].view_as(value)
             for key, value in module.state_dict().items()
-            if key != "num_batches_tracked"  # which counts for nothing but the training
+            if f"{name}.{key}" in state  # others are constants, or count for the training only
         }
         module.load_state_dict(own, strict=False)
     return nn.Sequential(*layers.values()).eval()
 
 
 def _layers(
-    settings: Mapping[str, Any], state: Mapping[str, Tensor]
+    settings: Mapping[str, Any], state: Mapping[str, Tensor], allowed: str | None
 ) -> Iterator[tuple[str, nn.Module]]:
     """The modules of a network, under the names that its tensors begin with."""
     activation = settings["activation"]
     arguments = dict(activation["function"])
-    function = pkgutil.resolve_name(arguments.pop("_target_"))
+    function = _find_class(arguments.pop("_target_"), allowed)
     last = 1 + len(settings["model"]["hidden"])
     for number in range(1, last + 1):
         name = f"layer{number}"
@@ -61,6 +71,19 @@ def _layers(
             if activation["batch_norm"]:
                 yield f"{name}.norm", nn.BatchNorm1d(fan_out)
             yield f"{name}.function", function(**arguments)
+
+
+def _find_class(path: str, allowed: str | None) -> type[nn.Module]:
+    package, _, name = path.rpartition(".")
+    kind = getattr(nn, name, None) if package == "torch.nn" else None
+    if kind is None and allowed and path == allowed:
+        kind = pkgutil.resolve_name(path)
+    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+        raise ValueError(
+            f"activation.function._target_={path!r}: not a class of torch.nn. If you trust its "
+            f"code, load the model with model_config={{'function': {path!r}}}"
+        )
+    return kind
 
 
 set_model(Network())

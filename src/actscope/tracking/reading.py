@@ -32,9 +32,9 @@ def read_runs(store: Store, study: str) -> pd.DataFrame:
     """All runs of a study's points, finished or not, oldest first.
 
     Columns: `run_id`, `name`, `status`, `started` and `ended` (ms since 1970), `outcome`, `reason`,
-    `signature`, `signature.config`, `.data`, `.code`, `sweep`, `commit`, `dirty`, `pack` (where
-    log_packs has put its tables as well); the parameters under their own names, as text; the
-    metrics' last values under theirs, as numbers.
+    `signature`, `signature.config`, `.data`, `.code`, `.activation_code`, `sweep`, `commit`,
+    `dirty`, `pack` (where log_packs has put its tables as well); the parameters under their own
+    names, as text; the metrics' last values under theirs, as numbers.
 
     Raises:
         StoreError: there is no such study, or the store cannot be read.
@@ -206,6 +206,7 @@ def _run_row(about: Sequence[Any], tags: Mapping[str, str]) -> dict[str, Any]:
                 "signature.config",
                 "signature.data",
                 "signature.code",
+                "signature.activation_code",
                 "pack",
             )
         },

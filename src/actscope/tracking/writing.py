@@ -7,7 +7,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -232,9 +232,7 @@ def _first_tags(sweep: Sweep, point: Point, data: Data, device: str) -> dict[str
         "actscope.kind": "point",
         "actscope.sweep": sweep.id,
         "actscope.signature": signature.whole,
-        "actscope.signature.config": signature.config,
-        "actscope.signature.data": signature.data,
-        "actscope.signature.code": signature.code,
+        **{f"actscope.signature.{name}": part for name, part in asdict(signature).items() if part},
         **origin(device),
         **belonging,
     }

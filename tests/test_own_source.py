@@ -1,0 +1,133 @@
+"""What a class of a user's own is made of, and when it counts as another."""
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from actscope import own_source
+from actscope.config import Activation
+from actscope.functions import find_class
+from actscope.own_source import sources_of
+from actscope.signature import activation_hash, signature_of
+from tests.support.making import make_data, make_point
+
+MODULES = {
+    "mine/__init__.py": "",
+    "mine/shapes.py": "import torch\nfrom torch import nn\nfrom . import parts\n"
+    "from .base import Base\nclass Mine(Base):\n    def forward(self, x):\n"
+    "        from deep.inner import late\n        return torch.relu(x)\n",
+    "mine/parts.py": "import json, helper\n",
+    "mine/base.py": "from torch import nn\nclass Base(nn.Module): pass\n",
+    "mine/other.py": "unused = 1\n",
+    "helper.py": "import numpy\ntry:\n    import nowhere_at_all\nexcept ImportError:\n    pass\n",
+    "deep/inner/late.py": "from ...beyond import anything\n",
+    "late.py": "not = imported\n",
+}
+MADE_OF = {
+    *("mine", "mine.shapes", "mine.parts", "mine.base"),
+    *("helper", "deep", "deep.inner", "deep.inner.late"),
+}
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of modules on the path, which are forgotten behind the test."""
+    for name, source in MODULES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("mine", "helper", "code", "bare"):
+        for module in [known for known in sys.modules if known.partition(".")[0] == name]:
+            monkeypatch.delitem(sys.modules, module)
+    importlib.invalidate_caches()
+    return tmp_path
+
+
+def hash_of(path: str) -> str:
+    """The hash as another process would find it."""
+    sources_of.cache_clear()
+    for module in [name for name in sys.modules if name.partition(".")[0] == path.split(".")[0]]:
+        del sys.modules[module]
+    importlib.invalidate_caches()
+    return activation_hash(Activation("mine", path))
+
+
+def test_a_class_is_made_of_its_module_and_of_all_of_the_user_s_own_that_it_imports(
+    own: Path,
+) -> None:
+    sources = sources_of(find_class(Activation("mine", "mine.shapes.Mine")))  # type: ignore[arg-type]
+    assert sources is not None
+    assert sources.keys() == MADE_OF
+    assert sources["mine.parts"] == MODULES["mine/parts.py"]
+
+
+@pytest.mark.parametrize(
+    "name", ["mine/shapes.py", "mine/base.py", "helper.py", "mine/__init__.py"]
+)
+def test_an_edit_of_any_of_them_is_another_activation(own: Path, name: str) -> None:
+    before = hash_of("mine.shapes.Mine")
+    assert hash_of("mine.shapes.Mine") == before
+    (own / name).write_text(f"# edited\n{MODULES[name]}")
+    assert hash_of("mine.shapes.Mine") != before
+    (own / name).write_text(MODULES[name])
+    assert hash_of("mine.shapes.Mine") == before
+
+
+def test_an_edit_of_another_module_is_not(own: Path) -> None:
+    before = hash_of("mine.shapes.Mine")
+    (own / "mine" / "other.py").write_text("unused = 2\n")
+    (own / "late.py").write_text("# of the same name as one within a package\n")
+    assert hash_of("mine.shapes.Mine") == before
+
+
+def test_a_module_that_hides_one_of_python_s_is_the_user_s_own(own: Path) -> None:
+    (own / "code.py").write_text("from torch import nn\nclass Mine(nn.Module): pass\n")
+    assert hash_of("code.Mine")
+    sys.modules.pop("code")
+
+
+@pytest.mark.parametrize("path", ["torch.nn.ReLU", "torch.nn.modules.activation.ReLU"])
+def test_torch_s_own_classes_add_nothing_to_a_signature(path: str) -> None:
+    assert activation_hash(Activation("relu", path)) == ""
+    assert sources_of(nn.ReLU) == {}  # type: ignore[arg-type]
+
+
+def test_it_is_a_part_of_a_point_s_signature(own: Path) -> None:
+    point = make_point(Activation("mine", "mine.shapes.Mine"))
+    signature = signature_of(point, make_data())
+    assert signature.activation_code == hash_of("mine.shapes.Mine")
+    assert signature.is_lasting
+
+
+BARE = """
+import sys
+from actscope.config import Activation
+from actscope.signature import activation_hash
+print(activation_hash(Activation("mine", sys.argv[1])))
+"""
+
+
+def test_a_class_without_source_is_another_one_in_each_command(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import py_compile
+
+    (own / "bare.py").write_text("from torch import nn\nclass Mine(nn.Module): pass\n")
+    py_compile.compile(str(own / "bare.py"), str(own / "bare.pyc"))
+    (own / "bare.py").unlink()
+    monkeypatch.setenv("PYTHONPATH", str(own))
+    monkeypatch.delenv(own_source.COMMAND, raising=False)
+
+    def asked() -> str:
+        words = [sys.executable, "-c", BARE, "bare.Mine"]
+        return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+    first, second = asked(), asked()
+    assert first.startswith("unreadable")
+    assert first != second
+    own_source.name_command()  # which the processes that a command starts have in common
+    assert asked() == asked()
