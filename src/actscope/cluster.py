@@ -17,6 +17,7 @@ from rich.console import Console
 
 from actscope import interrupts
 from actscope.config import Point
+from actscope.dask_connection import connected, kept_private, quieten, warn_if_open
 from actscope.errors import ClusterError
 from actscope.fitness import Terms, check_reachable, check_workers
 from actscope.stacks import Resources
@@ -25,7 +26,6 @@ from actscope.tracking import Store
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster
 
-SECONDS_TO_ANSWER = 5.0  # of a scheduler that is asked for the first time
 SECONDS_BETWEEN_LOOKS = 5.0  # at who is there
 KILLS_A_STACK_MAY_MEET = 1  # on this machine, where a worker is lost to what it trains
 
@@ -108,13 +108,6 @@ class Started(Cluster):
             log.warning("%s cannot start workers: %s", self.name, _reason(error))
 
 
-def _quieten() -> None:
-    """Hydra makes the root logger talkative, and a cluster tells it of every connection."""
-    # Each of them is given a level of its own when distributed is imported.
-    for name in ("distributed", "distributed.client", "tornado.application"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
 def gone(name: str) -> ClusterError:
     return ClusterError(
         f"the cluster {name} does not answer any more: what is finished is kept; start it and give "
@@ -136,7 +129,7 @@ def reached(
     if resources.scheduler is None:
         return resources
     terms = Terms.of_here(store, points, resources.device)
-    with _connected(resources.scheduler) as client:
+    with connected(resources.scheduler) as client:
         cluster = Cluster(client, resources.scheduler)
         there = cluster.workers()
         if there:
@@ -148,9 +141,9 @@ def reached(
 @contextmanager
 def opened(resources: Resources, stacks: int) -> Iterator[Cluster]:
     """The cluster for so many stacks, connected."""
-    _quieten()
+    quieten()
     if resources.scheduler is not None:
-        with _connected(resources.scheduler) as client:
+        with connected(resources.scheduler) as client:
             yield Cluster(client, resources.scheduler)
     elif resources.cluster is not None:
         with _started(resources.cluster, min(resources.workers, stacks)) as cluster:
@@ -169,6 +162,7 @@ def wait_for_workers(cluster: Cluster, console: Console) -> list[str]:
             time.sleep(0.5)
             there = cluster.workers()
     console.print(f"cluster {cluster.name}: {_in_words(there)}", soft_wrap=True)
+    warn_if_open(cluster.client, cluster.name, console)
     return there
 
 
@@ -182,33 +176,19 @@ def _counted(number: int, what: str) -> str:
 
 
 @contextmanager
-def _connected(scheduler: str) -> Iterator["Client"]:
-    from distributed import Client
-
-    _quieten()
-    try:
-        client = Client(scheduler, timeout=SECONDS_TO_ANSWER)
-    except (OSError, ValueError) as error:
-        raise ClusterError(
-            f"hydra.launcher.scheduler={scheduler} does not answer within {SECONDS_TO_ANSWER:g} s: "
-            "start it (dask scheduler), or correct the address"
-        ) from error
-    with client:
-        yield client
-
-
-@contextmanager
 def _processes(workers: int, writers: int) -> Iterator[Cluster]:
-    from distributed import Client, LocalCluster
+    from distributed import Client, LocalCluster, Security
 
-    with dask.config.set(IN_PROCESSES), ExitStack() as entered:
+    with kept_private(), dask.config.set(IN_PROCESSES), ExitStack() as entered:
         # Cut short, it tells of what it cannot close.
         with interrupts.held():
             cluster = entered.enter_context(
                 LocalCluster(
                     n_workers=workers,
                     threads_per_worker=1,
-                    dashboard_address="127.0.0.1:0",  # distributed has a status page in any case
+                    security=Security.temporary(),  # other users of this machine reach its ports
+                    scheduler_kwargs={"dashboard": False},
+                    dashboard_address="127.0.0.1:0",  # it has a web server in any case
                     silence_logs=logging.CRITICAL,
                     resources=TWO_STACKS,
                 )
@@ -241,7 +221,7 @@ def _started(node: Mapping[str, Any], workers: int) -> Iterator[Cluster]:
     from distributed import Client
 
     name = _name(node)
-    with _made(node) as cluster, Client(cluster) as client:
+    with kept_private(), _made(node) as cluster, Client(cluster) as client:
         try:
             cluster.sync(_scale, cluster, workers)
         except CANNOT_START as error:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from distributed import Client
+from distributed import Client, Security
 
 from actscope.project import ROOT
 from tests.support.network import free_port
@@ -28,8 +28,10 @@ class DaskCluster:
         address: str = "127.0.0.1",
         project: Path = ROOT,
         environment: Mapping[str, str] | None = None,
+        protocol: str = "tcp",
     ) -> None:
         self.folder = folder
+        self.protocol = protocol
         self.host = address
         self.port = free_port()
         self.project = project
@@ -38,11 +40,14 @@ class DaskCluster:
 
     @property
     def address(self) -> str:
-        return f"tcp://{self.host}:{self.port}"
+        return f"{self.protocol}://{self.host}:{self.port}"
 
     def start_scheduler(self) -> None:
-        words = ("--host", self.host, "--port", str(self.port), "--no-dashboard")
-        self._start("scheduler", [sys.executable, "-m", "distributed.cli.dask_scheduler", *words])
+        command = [
+            *(sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard"),
+            *("--host", self.host, "--port", str(self.port), "--protocol", f"{self.protocol}://"),
+        ]
+        self._start("scheduler", command)
         wait_for(self._answers)
 
     def start_worker(
@@ -116,16 +121,40 @@ class DaskCluster:
         return True
 
 
+def certificates(folder: Path) -> dict[str, str]:
+    """Dask's settings of certificates, which are files in a folder that it makes."""
+    new = Security.temporary()
+    folder.mkdir()
+    (certificate := folder / "certificate.pem").write_text(new.tls_client_cert)
+    (key := folder / "key.pem").write_text(new.tls_client_key)
+    own = {
+        f"{role}.{kind}": str(path)
+        for role in ("client", "scheduler", "worker")
+        for kind, path in (("cert", certificate), ("key", key))
+    }
+    named = {"ca-file": str(certificate), **own}
+    return {f"distributed.comm.tls.{name}": path for name, path in named.items()}
+
+
+def as_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Variables by which a process has settings of Dask."""
+    return {
+        f"DASK_{name.replace('.', '__').replace('-', '_').upper()}": value
+        for name, value in settings.items()
+    }
+
+
 @contextmanager
 def dask_cluster(
     folder: Path,
     address: str = "127.0.0.1",
     project: Path = ROOT,
     environment: Mapping[str, str] | None = None,
+    protocol: str = "tcp",
 ) -> Iterator[DaskCluster]:
     """A cluster whose scheduler is up, in a folder that it makes."""
     folder.mkdir()
-    cluster = DaskCluster(folder, address, project, environment)
+    cluster = DaskCluster(folder, address, project, environment, protocol)
     try:
         cluster.start_scheduler()
         yield cluster
