@@ -30,7 +30,9 @@ from actscope.config import (
     parse_tracking,
     plain,
 )
+from actscope.credentials import scrub, scrub_all
 from actscope.errors import ActscopeError, ConfigError, StoreError, SweepError
+from actscope.hydra_credentials import taken_out
 from actscope.project import CONF, ROOT
 from hydra_plugins.actscope_launcher.launcher import Job, Means, trains_grids_with
 
@@ -52,6 +54,7 @@ def run() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         with interrupts.remembered():
+            sys.argv[1:] = taken_out(sys.argv[1:])
             check_words(sys.argv[1:])
             main()
     except KeyboardInterrupt as stop:
@@ -67,7 +70,7 @@ def run() -> None:
 def end_with(error: Exception) -> NoReturn:
     """Tell an error in one line, or with its traceback where that is wanted, and exit."""
     if WANTS_TRACEBACK:
-        traceback.print_exception(error)
+        sys.stderr.write(scrub("".join(traceback.format_exception(error))))
     else:
         print(f"actscope: {one_line(error)}", file=sys.stderr)  # noqa: T201
     sys.exit(getattr(error, "exit_code", ConfigError.exit_code))
@@ -75,7 +78,7 @@ def end_with(error: Exception) -> NoReturn:
 
 def one_line(error: Exception) -> str:
     """Tell an error in one line: Hydra's own go on about search paths and how to add new keys."""
-    text = str(error)
+    text = scrub(str(error))
     for beside_the_point in (
         "Config search path:",
         "To append to your config",
@@ -179,8 +182,9 @@ def write_jobs(jobs: Sequence[Job], path: Path) -> None:
     """Write a line a job: its number, overrides and resolved configuration.
 
     One file where Hydra writes three a job: that takes it longer than a small point's training.
+    Credentials are no part of it.
     """
     with path.open("w") as file:
         for number, job in enumerate(jobs):
             line = {"job": number, "overrides": list(job.overrides), "config": plain(job.config)}
-            file.write(f"{json.dumps(line)}\n")
+            file.write(f"{json.dumps(scrub_all(line))}\n")

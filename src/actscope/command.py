@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from actscope.config import parse, plain
+from actscope.credentials import scrub
 from actscope.errors import ActscopeError, ConfigError
 
 Settings = TypeVar("Settings")
@@ -51,7 +52,7 @@ def exit_code(command: Callable[[], int]) -> int:
     try:
         return command()
     except ActscopeError as error:
-        sys.stderr.write(f"actscope: {' '.join(str(error).split())}\n")
+        sys.stderr.write(f"actscope: {scrub(' '.join(str(error).split()))}\n")
         return error.exit_code
     except KeyboardInterrupt:
         return 130

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_vali
 from pydantic.dataclasses import dataclass
 from pydantic_core import ErrorDetails
 
+from actscope.credentials import scrub
 from actscope.errors import ConfigError
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
@@ -122,7 +123,10 @@ class Extras:
 class Tracking:
     """Where runs are kept: an MLflow tracking URI, or the project's own store; and what of them."""
 
-    uri: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    uri: Annotated[str, Field(min_length=1, max_length=1000)] | None = Field(
+        default=None,
+        repr=False,  # it may hold a password
+    )
     system_metrics: Bool = False  # of the machine that a sweep is begun on
     model: Bool = False
     plotly: Bool = False
@@ -153,9 +157,11 @@ def check_words(words: Iterable[str]) -> None:
     """
     for word in words:
         if len(word.partition("=")[0]) > LONGEST_NAME:
-            raise ConfigError(f"{_shorten(ascii(word)[1:-1])}: there is no such setting")
+            raise ConfigError(f"{_shorten(scrub(ascii(word)[1:-1]))}: there is no such setting")
         if LONG_NUMBER.search(word):
-            raise ConfigError(f"{_shorten(ascii(word)[1:-1])}: give a number of fewer digits")
+            raise ConfigError(
+                f"{_shorten(scrub(ascii(word)[1:-1]))}: give a number of fewer digits"
+            )
 
 
 def parse_point(config: DictConfig) -> Point:
@@ -213,7 +219,7 @@ def plain(config: DictConfig) -> dict[str, Any]:
         )
     except OmegaConfBaseException as error:
         reason = str(error).splitlines()[0]
-        raise ConfigError(_shorten(f"{error.full_key}: {reason}", 180)) from error
+        raise ConfigError(_shorten(scrub(f"{error.full_key}: {reason}"), 180)) from error
 
 
 def nested_settings(point: Point) -> dict[str, Any]:
@@ -296,7 +302,7 @@ def _first_wrong(error: ValidationError, kind: Any, settings: Any, name: str) ->
     place = _place(first, settings, name)
     # Where a setting may be one thing or another, each has its own error.
     reasons = [_advice(each) for each in errors if _place(each, settings, name) == place]
-    given = "" if first["type"] == "missing" else f"={_shorten(ascii(first['input']))}"
+    given = "" if first["type"] == "missing" else f"={_shorten(scrub(ascii(first['input'])))}"
     return f"{place}{given}: {' or '.join(dict.fromkeys(reasons)).replace('or give', 'or')}"
 
 

@@ -1,5 +1,7 @@
 """What a user can get wrong or meet; anything else that is raised is our own bug."""
 
+from actscope.credentials import scrub
+
 
 class ActscopeError(Exception):
     """Base of all errors that end as one line on the screen."""
@@ -48,6 +50,6 @@ class ReportError(ActscopeError, RuntimeError):
 
 
 def first_line(error: BaseException) -> str:
-    """Kind and first line of an error, for a tag or a line on the screen."""
-    lines = str(error).strip().splitlines()
+    """Kind and first line of an error, for a tag or a line on the screen, without credentials."""
+    lines = scrub(str(error)).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -3,12 +3,14 @@
 import os
 import secrets
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from configparser import ConfigParser
 from contextlib import contextmanager
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,6 +23,7 @@ from sqlalchemy.pool import NullPool
 
 from actscope.command import run_command
 from actscope.config import CLOSED, Count, Int
+from actscope.credentials import hide, scrub
 from actscope.errors import ConfigError, StoreError, first_line
 from actscope.postgres import cluster_up
 from actscope.project import ROOT
@@ -53,6 +56,7 @@ How to run it for good: docs/server.md
 """
 ADMIN = "admin"
 SECONDS_TO_END = 20.0
+PRIVATE = 0o600  # mode of a file that holds a secret
 DRIVER = "postgresql+psycopg2"
 EXTRA = {"flask_wtf": "mlflow[auth]", "psycopg2": "psycopg2-binary"}
 
@@ -141,12 +145,11 @@ def _checked(uri: str) -> URL:
             raise ArgumentError
         create_engine(_for_mlflow(database), poolclass=NullPool).connect().close()
     except ArgumentError:
-        raise ConfigError(
-            "DATABASE_URL: is not like postgresql://user:secret@host/database"
-        ) from None
+        raise ConfigError("DATABASE_URL: is not like postgresql://host/database") from None
     except OperationalError as error:
         raise StoreError(
-            f"DATABASE_URL: the database {database!r} cannot be used: {first_line(error)}"
+            f"DATABASE_URL: the database {hide(uri)} cannot be used: "
+            f"{scrub(first_line(error), uri)}"
         ) from error
     return database
 
@@ -181,8 +184,10 @@ def _environment(settings: Settings, folder: Path, database: URL) -> Mapping[str
         "admin_username": ADMIN,
         "auth_cache_ttl_seconds": str(settings.password_cache_seconds),
     }
-    with _private_file(folder / "basic_auth.ini").open("w") as file:
-        rules.write(file)
+    text = StringIO()
+    rules.write(text)
+    _tighten(folder / "basic_auth.ini")
+    _write_private(folder / "basic_auth.ini", text.getvalue())
     return {
         **os.environ,
         **SERVER_SETTINGS,
@@ -204,16 +209,29 @@ def _password_file(folder: Path) -> Path:
 
 def _secret(path: Path) -> str:
     """A random text, drawn once, that only its owner can read."""
-    if not path.exists():
-        new = _private_file(path.with_name(f".{path.name}.new"))
-        new.write_text(f"{secrets.token_urlsafe(24)}\n")
-        new.rename(path)
+    if path.exists():
+        _tighten(path)
+    else:
+        _write_private(path, f"{secrets.token_urlsafe(24)}\n")
     return path.read_text().strip()
 
 
-def _private_file(path: Path) -> Path:
-    path.touch(mode=0o600)
-    return path
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read from its first byte on."""
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)  # a killed server's, with whatever rights
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "w") as file:  # noqa: PTH123 - Path.open takes no descriptor
+        file.write(text)
+    new.replace(path)
+
+
+def _tighten(path: Path) -> None:
+    """Have only its owner read a file, if it is there, and say so where others could until now."""
+    if path.exists() and (mode := stat.S_IMODE(path.stat().st_mode)) & ~PRIVATE:
+        path.chmod(PRIVATE)
+        sys.stderr.write(
+            f"{path}: others could read its secret (mode {mode:o}). Mode is 600 now.\n"
+        )
 
 
 def _print_how_to_use(settings: Settings, folder: Path, database: URL) -> None:
@@ -223,7 +241,7 @@ def _print_how_to_use(settings: Settings, folder: Path, database: URL) -> None:
         password, told = "...", "as MLFLOW_AUTH_ADMIN_PASSWORD has it at the first start"
     sys.stdout.write(
         f"tracking server  {settings.address}   (Ctrl-C ends it)\n"
-        f"  database       {database!r}\n"
+        f"  database       {hide(_for_mlflow(database))}\n"
         f"  artifacts      {folder / 'artifacts'}\n"
         f"  administrator  {ADMIN}; password {told}\n"
         "to use it:\n"

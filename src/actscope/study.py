@@ -15,6 +15,7 @@ from pydantic.dataclasses import dataclass
 from actscope import tracking
 from actscope.bundle import import_bundle
 from actscope.config import CLOSED, Name, Tracking, parse
+from actscope.credentials import hide
 from actscope.errors import ConfigError
 from actscope.report import frames
 from actscope.report.frames import StudyRuns
@@ -141,7 +142,9 @@ def load_study(name: str | Path, *, tracking_uri: str | None = None) -> Study:
     """
     if isinstance(name, Path) or name.endswith(BUNDLE):
         if tracking_uri is not None:
-            raise ConfigError(f"tracking_uri={tracking_uri}: a bundle, as {name}, needs no store")
+            raise ConfigError(
+                f"tracking_uri={hide(tracking_uri)}: a bundle, as {name}, needs no store"
+            )
         return _unpacked(Path(name))
     uri = os.environ.get("MLFLOW_TRACKING_URI") if tracking_uri is None else tracking_uri
     asked = parse(_Asked, {"study": name, "tracking": {"uri": uri}})

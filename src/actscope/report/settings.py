@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from actscope.config import CLOSED, Bool, Int, Name, Tracking, check_words, parse, plain
 from actscope.errors import ConfigError
+from actscope.hydra_credentials import taken_out
 from actscope.project import CONF
 
 
@@ -50,10 +51,11 @@ class Settings:
 
 def read_settings(overrides: Sequence[str]) -> Settings:
     """Compose conf/report.yaml with the overrides and check it, or raise ConfigError."""
+    overrides = taken_out(overrides)
     check_words(overrides)
     try:
         with initialize_config_dir(str(CONF), job_name="actscope-report", version_base="1.3"):
-            config = compose("report", overrides=list(overrides))
+            config = compose("report", overrides=overrides)
     except OverrideParseException as error:
         raise ConfigError(f"{error.override}: {_in_a_line(error)}") from error
     except (HydraException, OmegaConfBaseException) as error:

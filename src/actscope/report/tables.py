@@ -12,6 +12,7 @@ import pandas as pd
 
 from actscope.report.claims import Verdict
 from actscope.report.frames import POINT, StudyRuns, rate_text
+from actscope.spreadsheet import to_csv
 
 RUN_COLUMNS = ["run_id", "name", *POINT, "status", "outcome", "used", "why", "final", "best"]
 NO_INTERVAL = "none: one run"
@@ -204,14 +205,10 @@ def _p_text(p: float) -> str:
 def _files(name: str, full: pd.DataFrame, readable: pd.DataFrame) -> dict[str, bytes]:
     """A table as csv in full precision, and as md and tex for people."""
     return {
-        f"tables/{name}.csv": _csv(full),
+        f"tables/{name}.csv": to_csv(full).encode(),
         f"tables/{name}.md": _markdown(readable),
         f"tables/{name}.tex": _latex(readable),
     }
-
-
-def _csv(table: pd.DataFrame) -> bytes:
-    return table.to_csv(index=False, lineterminator="\n").encode()
 
 
 def _markdown(table: pd.DataFrame) -> bytes:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from actscope.credentials import scrub
 from actscope.errors import ActscopeError, StoreError, first_line
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ def _what_is_wrong(store: "Store", error: Exception) -> str:
     if store.folder is None and (refusal := _refusal(error)) is not None:
         return refusal
     found = re.search(r"\[Errno -?\d+\] [\w ]+|timed out", str(error))
-    reason = found.group(0) if found else shorten(first_line(error), 200, placeholder="...")
+    told = scrub(first_line(error), store.uri)
+    reason = found.group(0) if found else shorten(told, 200, placeholder="...")
     if store.folder is None and _is_no_answer(error):
         return f"does not answer ({reason}): start it, or correct tracking.uri"
     return f"cannot be used: {reason}"
@@ -115,7 +117,7 @@ def _refusal(error: Exception) -> str | None:
         )
     if status == HTTP_FORBIDDEN:
         said = re.search(r"Response (?:body|text): '?(.*?)'?$", str(error))
-        reason = shorten(said.group(1), 100, placeholder="...") if said else "403"
+        reason = shorten(scrub(said.group(1)), 100, placeholder="...") if said else "403"
         return (
             f"forbids that ({reason}): ask who runs it for the permission, or to have the name by "
             "which you call it among its allowed_hosts"

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from filelock import FileLock
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 
+from actscope.credentials import hide
 from actscope.errors import ActscopeError, BundleError, StoreError, first_line
 from actscope.tracking.faults import HTTP_SERVER_ERROR, STORE_ERRORS, http_status
 from actscope.tracking.parcel import (
@@ -222,8 +222,7 @@ def _address(store: Store) -> str:
     """How a parcel names its store: without secrets, and without the place of one beside it."""
     if store.database is not None:
         return f"{SQLITE}{store.database.name}"
-    address = urlsplit(store.uri)
-    return address._replace(netloc=address.netloc.rpartition("@")[2]).geturl().rstrip("/")
+    return hide(store.uri).rstrip("/")
 
 
 def _undelivered(

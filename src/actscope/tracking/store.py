@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import shutil
 import sqlite3
 import threading
@@ -21,7 +20,7 @@ from mlflow.entities import Experiment
 from mlflow.store.db.base_sql_model import Base
 from mlflow.store.db.utils import _get_latest_schema_revision
 
-from actscope import imports
+from actscope import credentials, imports
 from actscope.config import Tracking
 from actscope.errors import MissingStudyError, StoreError
 from actscope.project import ROOT
@@ -37,7 +36,6 @@ SECONDS_FOR_A_LOCK = 90.0
 SECONDS_FOR_A_QUERY = 20.0  # as long as MLflow waits
 # On the first call to a server. Later ones may take as long as the environment says.
 BRIEFLY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "8"}
-SECRETS = re.compile(r"//[^/@]*@")
 
 # They tell of every table of a fresh store and of every attempt to reach a server.
 for talkative in ("alembic", "mlflow", "urllib3"):
@@ -82,24 +80,29 @@ class Store:
         return Path(self.uri.removeprefix(SQLITE)) if self.uri.startswith(SQLITE) else None
 
     def __str__(self) -> str:
-        return SECRETS.sub("//", self.uri.removeprefix(SQLITE))
+        return credentials.hide(self.uri) if self.database is None else str(self.database)
+
+    def __repr__(self) -> str:
+        return f"Store({str(self)!r})"
 
 
 def locate_store(tracking: Tracking) -> Store:
     """Find the store that the settings name, or the project's own, without touching it.
 
     Raises:
-        StoreError: the URI names a kind of store that MLflow no longer writes.
+        StoreError: the URI names a kind of store that MLflow no longer writes, or is not clear.
 
     """
     uri = tracking.uri or f"{SQLITE}{MLRUNS / 'mlflow.db'}"
     if uri.split(":", 1)[0] in SERVERS:
+        if (flaw := credentials.find_flaw(uri)) is not None:
+            raise StoreError(f"tracking.uri={credentials.hide(uri)}: {flaw}")
         return Store(uri)
     path = uri.removeprefix(SQLITE)
     if path in ("", ":memory:", uri):
         raise StoreError(
-            f"tracking.uri={uri}: actscope keeps runs in SQLite (sqlite:////folder/mlflow.db) "
-            "or on a server (http://...)"
+            f"tracking.uri={credentials.hide(uri)}: actscope keeps runs in SQLite "
+            "(sqlite:////folder/mlflow.db) or on a server (http://...)"
         )
     return Store(f"{SQLITE}{ROOT / path}")
 

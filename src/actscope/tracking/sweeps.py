@@ -17,6 +17,7 @@ from actscope.data import load_data
 from actscope.device import CPU
 from actscope.project import git_state
 from actscope.signature import Signature, signature_of
+from actscope.spreadsheet import to_csv
 from actscope.tracking.attempts import SWEEPS, Attempt, read_attempts
 from actscope.tracking.heartbeat import is_alive, signs_of_life
 from actscope.tracking.lost import LOST, close, close_second_ones
@@ -94,7 +95,7 @@ def summarise_sweep(store: Store, sweep: Sweep, cells: pd.DataFrame) -> None:
     """Put what came of a sweep where MLflow's UI shows it: `cells` as results.cell_means gives."""
     assert sweep.parent_run_id is not None
     run_id = sweep.parent_run_id
-    store.client.log_text(run_id, cells.to_csv(index=False), "cells.csv")
+    store.client.log_text(run_id, to_csv(cells), "cells.csv")
     store.client.set_tag(run_id, NOTE, about_sweep(cells))
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from actscope import artifacts
 from actscope.config import Extras, Point, flat_settings
+from actscope.credentials import scrub
 from actscope.data import Data
 from actscope.device import CPU
 from actscope.dying import shares, unit_fates
@@ -144,7 +145,7 @@ def fail_run(store: Store, run_id: str, error: Exception) -> None:
     """Close a run as FAILED, or spool it, with the reason and the traceback as an artifact."""
     begun = _find(store, run_id)
     with tempfile.TemporaryDirectory(prefix="actscope-") as folder:
-        text = "".join(traceback.format_exception(error))
+        text = scrub("".join(traceback.format_exception(error)), store.uri)
         (Path(folder) / "traceback.txt").write_text(text)
         _end(store, begun, "FAILED", {"actscope.reason": first_line(error)[:500]}, Path(folder))
 
