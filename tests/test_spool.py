@@ -208,17 +208,20 @@ class TestTraining:
         assert "python -m actscope.sync" in caplog.messages[0]
         assert "(database is locked)" in caplog.messages[0]
 
-    def test_a_mistake_is_no_reason_to_spool(
+    def test_a_refusal_is_a_reason_to_spool_as_well(
         self, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         result = trained()[0]
         run_id = begin(store, begin_sweep(store, [result]), result)
-        monkeypatch.setattr(
-            LocalArtifactRepository, "log_artifacts", raising(OSError(28, "disk full"))
-        )
-        with pytest.raises(OSError, match="disk full"):
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                LocalArtifactRepository, "log_artifacts", raising(OSError(28, "disk full"))
+            )
             tracking.finish_run(store, run_id, result)
-        assert waiting(store) == []
+        assert len(waiting(store)) == 1
+        assert not spool.is_known_away(store)
+        deliver(store)
+        finished_once(store, [result])
 
 
 class TestDelivery:

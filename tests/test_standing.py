@@ -34,7 +34,8 @@ def attempt(
         "signature.data": signature.data,
         "signature.code": signature.code,
     }
-    return Attempt(run_id, name, status, 0, {"kind": kind, **parts, **tags})
+    ended = {"outcome": "learned"} if status == "FINISHED" else {}
+    return Attempt(run_id, name, status, 0, {"kind": kind, **parts, **ended, **tags})
 
 
 def stands(*attempts: Attempt) -> Standing:
@@ -93,3 +94,21 @@ def test_a_run_of_another_point_of_the_grid_makes_none_stale() -> None:
 def test_changed_parts_are_named_in_order() -> None:
     assert changed_parts(NOW, Signature("x", "data", "y")) == ("config", "code")
     assert changed_parts(NOW, NOW) == ()
+
+
+@pytest.mark.parametrize("outcome", ["great", ""])
+def test_a_finished_run_whose_outcome_was_edited_has_failed(outcome: str) -> None:
+    edited = attempt("FINISHED", outcome=outcome)
+    assert stands(edited) == Standing(State.FAILED, edited)
+    assert edited.reason == "its tag actscope.outcome was deleted or edited"
+
+
+@pytest.mark.parametrize("kind", ["", "sweep", "other"])
+def test_a_run_whose_kind_was_edited_is_no_points(kind: str) -> None:
+    assert stands(attempt("FINISHED", kind=kind)) == Standing(State.MISSING)
+
+
+@pytest.mark.parametrize("heartbeat", ["yesterday", "-1", "1e9", "9" * 400, "٣", ""])
+def test_a_heartbeat_that_was_edited_is_none(heartbeat: str) -> None:
+    elsewhere = {"host": "another", "heartbeat": heartbeat}
+    assert stands(attempt("RUNNING", **elsewhere)).state == State.FAILED

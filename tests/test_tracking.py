@@ -142,7 +142,8 @@ def test_the_parent_run_holds_the_grid(settings: Tracking, result: RunResult) ->
     store = tracking.open_store(settings)
     _, sweep = log(store, result)
     assert sweep.parent_run_id is not None
-    assert tracking.read_grid(store, STUDY, sweep.parent_run_id) == [Cell.of(result.point)]
+    (attempt,) = tracking.read_attempts(store, sweep.experiment_id, {"actscope.kind": "sweep"})
+    assert tracking.read_grid(store, STUDY, attempt) == [Cell.of(result.point)]
 
 
 def test_artifacts_are_found_after_the_project_moved(

@@ -40,11 +40,15 @@ class Settings:
 
 @plain_dataclass(frozen=True)
 class Patient:
-    """The store that is looked over, and of what study; `studies`: ids of their experiments."""
+    """The store that is looked over, and the study, if it is one only."""
 
     store: Store
     study: str | None
-    studies: Mapping[str, str]
+
+    @property
+    def studies(self) -> Mapping[str, str]:
+        """Ids of their experiments, by name; without those in MLflow's trash."""
+        return tracking.studies_to_check(self.store, self.study)
 
 
 @plain_dataclass(frozen=True)
@@ -68,8 +72,8 @@ def look_over(settings: Settings) -> int:
     with tracking.store_errors(store):
         tracking.check_database(store)
         console.print(f"store   {store}: opens, and is whole")
-        studies = tracking.studies_to_check(store, settings.study)
-        patient = Patient(store, settings.study, studies)
+        tracking.studies_to_check(store, settings.study)
+        patient = Patient(store, settings.study)
         found = left = 0
         for check in CHECKS:
             for complaint in check(patient):
@@ -109,6 +113,16 @@ def _is_wanted(remedy: str, console: Console) -> bool:
         return Confirm.ask(question, console=console, default=False)
     except EOFError:
         return False
+
+
+def check_trash(patient: Patient) -> Iterator[Complaint]:
+    """Studies that were deleted although they are wanted."""
+    deleted = tracking.wanted_from_trash(patient.store, patient.study)
+    yield Complaint(
+        [f"{study}: was deleted in MLflow, and is wanted" for study in deleted],
+        "restored from MLflow's trash, with its runs",
+        partial(tracking.restore_studies, patient.store, deleted.values()),
+    )
 
 
 def check_open_runs(patient: Patient) -> Iterator[Complaint]:
@@ -277,6 +291,7 @@ def _run(study: str, attempt: Attempt) -> str:
 
 # Each mends what would mislead those after it.
 CHECKS: Sequence[Callable[[Patient], Iterator[Complaint]]] = (
+    check_trash,
     check_open_runs,
     check_folders,
     check_addresses,

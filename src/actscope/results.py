@@ -41,9 +41,9 @@ Result = Done | Failed
 
 def done_before(point: Point, attempt: Attempt) -> Done:
     """What a finished run, found in the store, says of its point."""
-    outcome = Outcome(attempt.tags["outcome"])
-    accuracy = math.nan if outcome is Outcome.DIVERGED else attempt.final_accuracy
-    return Done(point, attempt.run_id, outcome, accuracy, is_earlier=True)
+    assert attempt.outcome is not None
+    accuracy = math.nan if attempt.outcome is Outcome.DIVERGED else attempt.final_accuracy
+    return Done(point, attempt.run_id, attempt.outcome, accuracy, is_earlier=True)
 
 
 def cell_means(results: Sequence[Result]) -> pd.DataFrame:

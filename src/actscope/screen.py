@@ -158,8 +158,8 @@ def print_standings(console: Console, grid: Sequence[Cell], standings: Sequence[
         console.print(f"{count} stale since what changed is: {', '.join(parts)}")
     for cell, standing in zip(grid, standings, strict=True):
         if standing.state is State.FAILED and standing.attempt is not None:
-            reason = standing.attempt.tags.get("reason", "for a reason that nothing tells")
-            console.print(f"failed: {cell.name}: {reason}", markup=False, soft_wrap=True)
+            line = f"failed: {cell.name}: {standing.attempt.reason}"
+            console.print(line, markup=False, soft_wrap=True)
 
 
 def standings_table(grid: Sequence[Cell], standings: Sequence[Standing]) -> Table:

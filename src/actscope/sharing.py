@@ -13,20 +13,20 @@ from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 
-from distributed import Future, Worker, get_client, get_worker, secede
+from distributed import Future, Worker, get_client, get_worker, secede, wait
 from distributed.core import Status
 from rich.console import Console
 
 from actscope import cluster, interrupts, tracking
 from actscope.cluster import WRITING, Cluster
 from actscope.device import CPU, take_card
-from actscope.errors import ClusterError, first_line
+from actscope.errors import ClusterError
 from actscope.fitness import Terms, UnfitError, check_workers, find_fault
-from actscope.results import Failed, Result
+from actscope.results import Result
 from actscope.screen import Progress
 from actscope.stacks import Resources
 from actscope.tracking import Store
-from actscope.workers import Abandoned, Made, Task, Thing, train_and_track
+from actscope.workers import Abandoned, Made, Task, Thing, failed_all, train_and_track
 
 SECONDS_BETWEEN_REPORTS = 0.5
 PROGRESS, WARNING = "progress", "warning"  # what workers tell of
@@ -134,7 +134,7 @@ class _Shift:
             return []
         self.progress.complete(number)
         if error is not None:
-            return [Failed(point, first_line(error)) for point in self.tasks[number].stack]
+            return failed_all(self.tasks[number].stack, error)
         try:
             results: list[Result] = future.result()
         except OSError as lost:  # the connection: what the worker raised is seen to above
@@ -243,15 +243,22 @@ def _in_worker(order: Order) -> list[Result]:
 def by_writers(
     topic: str, priority: int, do: Callable[[Thing], Made], things: Sequence[Thing]
 ) -> list[Made]:
-    """As `workers.in_turn`, by the writers of this worker's cluster, while this thread waits."""
+    """As `workers.in_turn`, by the writers of this worker's cluster, while this thread waits.
+
+    What a writer cannot do, as it was killed at it more than once, is done here.
+    """
     client = get_client()
     # They fetch them from here: through the scheduler they would all have to pass at once.
     kept = client.scatter(list(things), hash=False)
     done = client.map(
         partial(_in_writer, topic, do), kept, pure=False, resources=WRITING, priority=priority
     )
-    made: list[Made] = client.gather(done)
-    return made
+    wait(done)
+    made = iter(client.gather([future for future in done if future.status == "finished"]))
+    return [
+        next(made) if future.status == "finished" else do(thing)
+        for future, thing in zip(done, things, strict=True)
+    ]
 
 
 def _in_writer(topic: str, do: Callable[[Thing], Made], thing: Thing) -> Made:

@@ -44,8 +44,11 @@ def print_status(settings: Settings) -> int:
     attempts = tracking.read_attempts(store, tracking.find_experiment(store, study).experiment_id)
     sweeps = [attempt for attempt in attempts if attempt.is_sweep]
     if not sweeps:
-        raise MissingStudyError(f"study={study}: has runs, but no sweep whose grid could be shown")
-    grid = [_as_of_now(cell) for cell in tracking.read_grid(store, study, sweeps[-1].run_id)]
+        raise MissingStudyError(
+            f"study={study}: has no sweep whose grid could be shown. `make doctor` restores one "
+            "that was deleted in MLflow's UI."
+        )
+    grid = [_as_of_now(cell) for cell in tracking.read_grid(store, study, sweeps[-1])]
     stands = standings(grid, attempts)
     console = Console(highlight=False)
     console.print(f"study   {study}, {sweeps[-1].name}: {sweeps[-1].status.lower()}")

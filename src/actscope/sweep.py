@@ -11,7 +11,7 @@ from actscope import checkpoint, cluster, screen, tracking
 from actscope.config import Point, SweepRules, Tracking
 from actscope.data import load_data
 from actscope.device import CPU
-from actscope.errors import BundleError, MissingStudyError, StoreError, SweepError
+from actscope.errors import MissingStudyError, StoreError, SweepError
 from actscope.results import Done, Failed, Result, cell_means, done_before
 from actscope.screen import Progress
 from actscope.stacks import Resources, Stack, make_stacks, run_steps_of
@@ -65,8 +65,7 @@ def run_sweep(
             raise
         for point in grid:
             results.setdefault(point, Failed(point, STOPPED))
-        with tracking.unless_away(store):  # what was away for a moment may be back
-            _deliver(store, console)
+        _deliver(store, console)  # what was away for a moment may be back
     screen.print_summary(console, [results[point] for point in grid])
     folder = tracking.spool_folder(store)
     screen.print_kept(console, len(tracking.look_into(store, folder).waiting), folder)
@@ -148,13 +147,13 @@ def _checked(points: Sequence[Point]) -> Grid:
 
 
 def _deliver(store: Store, console: Console) -> None:
-    """Bring results that were kept while the store was away into it; say which are damaged."""
+    """Bring results that were kept here into the store; say which it does not take, and why."""
     try:
-        delivered = tracking.deliver_spooled(store, tracking.spool_folder(store))
+        with tracking.store_errors(store):
+            delivered = tracking.deliver_spooled(store, tracking.spool_folder(store))
     except StoreError as error:
-        if not isinstance(error.__cause__, BundleError):
-            raise
-        console.print(f"sync    {error}", soft_wrap=True)
+        if not tracking.is_away(store, error):
+            console.print(f"sync    {error}", markup=False, soft_wrap=True)
     else:
         if delivered:
             console.print(f"sync    {len(delivered)} results that were kept here are delivered")
@@ -189,11 +188,9 @@ def _announced(
             yield sweep
         is_done = all(isinstance(results[point], Done) for point in grid)
         status = "FINISHED" if is_done else "FAILED"
-        with tracking.unless_away(store):
-            tracking.summarise_sweep(store, sweep, cell_means([results[point] for point in grid]))
+        tracking.summarise_sweep(store, sweep, cell_means([results[point] for point in grid]))
     finally:
-        with tracking.unless_away(store):
-            tracking.end_sweep(store, sweep, status)
+        tracking.end_sweep(store, sweep, status)
 
 
 def _train_what_is_left(

@@ -1,5 +1,6 @@
 """Stacks -> training -> tracked runs, in this process or on worker processes."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,6 +29,8 @@ from actscope.train import Histories, RunResult, train_stack
 
 SECONDS_BETWEEN_METRICS = 8.0  # of a run in training: some more go by until its epoch is over
 OnStep = Callable[[int], None]  # told how many run-steps of a stack are done
+
+log = logging.getLogger(__name__)
 
 Thing = TypeVar("Thing")
 Made = TypeVar("Made")
@@ -90,12 +93,24 @@ def run_tasks(
     """Train all stacks, on workers or in this process, giving the results of each as it ends."""
     if resources.workers == 0:
         for number, task in enumerate(tasks):
-            yield train_and_track(task, progress.follow(number))
+            yield _trained_here(task, progress.follow(number))
     else:
         tasks = [replace(task, may_be_taken=resources.are_elsewhere) for task in tasks]
         from actscope.sharing import run_on_cluster  # Dask takes a while to import
 
         yield from run_on_cluster(tasks, resources, progress)
+
+
+def _trained_here(task: Task, on_step: OnStep) -> list[Result]:
+    try:
+        return train_and_track(task, on_step)
+    except Exception as error:  # noqa: BLE001 - as on a worker: it is this stack's, no other's
+        return failed_all(task.stack, error)
+
+
+def failed_all(points: Sequence[Point], error: BaseException) -> list[Result]:
+    """What comes of points whose whole stack raised."""
+    return [Failed(point, first_line(error)) for point in points]
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,8 +140,15 @@ def train_and_track(
     if not left:
         return list(finished.values())
     begun = begin_all(partial(_begin, task, name_of(task.device)), left)
-    runs = list(zip(left, map(tracking.take_over, begun), strict=True))
-    checkpoint = None if finished else task.checkpoint()
+    unopened = [result for result in begun if isinstance(result, Failed)]
+    runs = [
+        (point, tracking.take_over(opened))
+        for point, opened in zip(left, begun, strict=True)
+        if not isinstance(opened, Failed)
+    ]
+    if not runs:
+        return [*finished.values(), *unopened]
+    checkpoint = None if finished or unopened else task.checkpoint()
     # A single run has no sweep whose heartbeat it could live by.
     alone = runs[0][1] if task.sweep.parent_run_id is None else None
     try:
@@ -143,14 +165,18 @@ def train_and_track(
         for _, run_id in runs:
             tracking.close_as_lost(task.store, run_id)
         raise
-    if checkpoint is not None:
+    is_kept = all(isinstance(result, Done) for result in done)
+    if checkpoint is not None and is_kept:  # else the next sweep goes on from there
         checkpoint.discard()
-    return [*finished.values(), *failed, *done]
+    return [*finished.values(), *unopened, *failed, *done]
 
 
-def _begin(task: Task, device: str, point: Point) -> Begun:
-    data = load_data(point.data)
-    run_id = tracking.begin_run(task.store, task.sweep, point, data, device, task.id)
+def _begin(task: Task, device: str, point: Point) -> Begun | Failed:
+    try:
+        data = load_data(point.data)
+        run_id = tracking.begin_run(task.store, task.sweep, point, data, device, task.id)
+    except Exception as error:  # noqa: BLE001 - what is wrong with a point is not its neighbours'
+        return Failed(point, first_line(error))
     return tracking.hand_over(run_id)
 
 
@@ -158,11 +184,11 @@ def _taken_over(task: Task) -> dict[Point, Result]:
     """What a worker that was lost has finished of this stack; what it had open is closed."""
     of_point = dict(zip(task.signatures, task.stack, strict=True))
     finished: dict[Point, Result] = {}
-    with tracking.unless_away(task.store):
+    with tracking.best_effort(task.store, "what a lost worker has finished is trained again"):
         tags = {"actscope.sweep": task.sweep.id, STACK: task.id}
         for attempt in tracking.read_attempts(task.store, task.sweep.experiment_id, tags):
-            point = of_point[attempt.signature.whole]
-            if attempt.is_finished:
+            point = of_point.get(attempt.signature.whole)
+            if attempt.is_finished and point is not None:
                 finished[point] = done_before(point, attempt)
             elif attempt.is_open:
                 tracking.close_as_lost(task.store, attempt.run_id)
@@ -240,5 +266,9 @@ def _logged(task: Task, trained: Trained) -> Result:
 
 
 def _failed(task: Task, point: Point, run_id: str, error: Exception) -> Failed:
-    tracking.fail_run(task.store, run_id, error)
+    """Close the run of a point that raised; what goes wrong with that is not why it failed."""
+    try:
+        tracking.fail_run(task.store, run_id, error)
+    except Exception as second:  # noqa: BLE001 - the first error is the point's
+        log.warning("%s: its run is not closed as FAILED: %s", point, first_line(second))
     return Failed(point, first_line(error))

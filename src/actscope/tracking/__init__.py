@@ -31,12 +31,12 @@ from actscope.tracking.reading import (
 from actscope.tracking.reports import attach_report, runs_in_ui
 from actscope.tracking.serving import serve
 from actscope.tracking.spool import (
+    best_effort,
     deliver_spooled,
     is_away,
     look_into,
     reason_of,
     spool_folder,
-    unless_away,
 )
 from actscope.tracking.store import (
     Store,
@@ -70,7 +70,9 @@ from actscope.tracking.upkeep import (
     mark_failed,
     read_hashes,
     readdress,
+    restore_studies,
     studies_to_check,
+    wanted_from_trash,
     wrong_addresses,
 )
 from actscope.tracking.writing import (
@@ -104,6 +106,7 @@ __all__ = [
     "beating",
     "begin_run",
     "begin_sweep",
+    "best_effort",
     "bring_home",
     "check_database",
     "claimed_elsewhere",
@@ -148,6 +151,7 @@ __all__ = [
     "read_trajectory",
     "readdress",
     "reason_of",
+    "restore_studies",
     "runs_in_ui",
     "serve",
     "sha256_of_file",
@@ -159,7 +163,7 @@ __all__ = [
     "summarise_sweep",
     "take_in",
     "take_over",
-    "unless_away",
     "view_addresses",
+    "wanted_from_trash",
     "wrong_addresses",
 ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 
 from mlflow.entities import Run
 
+from actscope.outcome import Outcome
 from actscope.signature import Signature
 from actscope.tracking.faults import store_errors
 from actscope.tracking.reading import search
@@ -37,8 +38,22 @@ class Attempt:
         return self.tags.get("kind") == "sweep"
 
     @property
+    def outcome(self) -> Outcome | None:
+        """How its point ended; None where no tag says so, or one that somebody has edited."""
+        told = self.tags.get("outcome")
+        return next((outcome for outcome in Outcome if outcome == told), None)
+
+    @property
     def is_finished(self) -> bool:
-        return self.status == "FINISHED"
+        """Whether it is done, and of a point tells how that ended."""
+        return self.status == "FINISHED" and (self.is_sweep or self.outcome is not None)
+
+    @property
+    def reason(self) -> str:
+        """Why it is not finished."""
+        if self.status == "FINISHED":
+            return "its tag actscope.outcome was deleted or edited"
+        return self.tags.get("reason", "for a reason that nothing tells")
 
     @property
     def is_open(self) -> bool:

@@ -30,10 +30,13 @@ READ_ONLY = (
     "Operation not permitted",
     "readonly database",
 )
+# Of SQLite's: it refuses to write to a file that has lost its name.
+NOT_THERE = ("readonly database", "unable to open database file")
 DAMAGED = ("not a database", "malformed")
 # Of SQLite, PostgreSQL, MySQL, and of MLflow itself.
 ALREADY_THERE = ("UNIQUE constraint", "duplicate key", "Duplicate entry", "already exists")
 LOCKED = ("database is locked", "could not be acquired")
+MAKE_ROOM = "make room and give the same command again, what is finished is kept"
 ANEW = "put a copy of it back, or move it away and run again, which makes a new one"
 
 
@@ -57,6 +60,19 @@ def is_already_there(error: StoreError) -> bool:
     return any(sign in str(error.__cause__) for sign in ALREADY_THERE)
 
 
+def is_unknown(error: StoreError) -> bool:
+    """Whether a store has no run, or no experiment, of an id that it was asked for."""
+    cause = error.__cause__
+    return isinstance(cause, MlflowException) and cause.error_code == "RESOURCE_DOES_NOT_EXIST"
+
+
+def is_missing(error: BaseException) -> bool:
+    """Whether a server said that it has no such file, which it does by 404."""
+    if http_status(error) == HTTP_NOT_FOUND:
+        return True
+    return error.__cause__ is not None and is_missing(error.__cause__)
+
+
 def _lasting_fault(store: "Store", text: str) -> StoreError | None:
     """What is wrong with the disk or the file of a store, and what would help, if it is that."""
 
@@ -67,9 +83,10 @@ def _lasting_fault(store: "Store", text: str) -> StoreError | None:
         return None
     if tells_of(FULL):
         return StoreError(
-            f"the store {store} cannot be written: the disk of {store.folder} is full; make room "
-            "and give the same command again, what is finished is kept"
+            f"the store {store} cannot be written: the disk of {store.folder} is full; {MAKE_ROOM}"
         )
+    if tells_of(NOT_THERE) and store.database is not None and not store.database.exists():
+        return is_gone(store)
     if tells_of(READ_ONLY):
         return read_only(store, store.folder)
     if tells_of(DAMAGED):
@@ -77,6 +94,21 @@ def _lasting_fault(store: "Store", text: str) -> StoreError | None:
             f"the store {store} cannot be opened: it is damaged or not a database; {ANEW}"
         )
     return None
+
+
+def is_gone(store: "Store") -> StoreError:
+    """That the file of a store was moved or deleted since it was opened."""
+    return StoreError(
+        f"the store {store} is gone: its file was moved or deleted; put it back, or give the same "
+        "command again, which makes a new store"
+    )
+
+
+def disk_fault(folder: Path, error: OSError) -> StoreError:
+    """That a folder of ours, which is no store, cannot be written."""
+    if any(sign in str(error) for sign in FULL):
+        return StoreError(f"{folder} cannot be written: its disk is full; {MAKE_ROOM}")
+    return StoreError(f"{folder} cannot be written: {error.strerror or first_line(error)}")
 
 
 def read_only(store: "Store", place: Path) -> StoreError:

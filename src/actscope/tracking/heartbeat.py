@@ -1,5 +1,6 @@
 """Whether the process that opened a run still lives, seen from here or from another machine."""
 
+import re
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ from actscope.tracking.faults import STORE_ERRORS
 from actscope.tracking.store import Store
 
 SECONDS_BETWEEN_BEATS = 30.0
+WHOLE_NUMBER = re.compile(r"[0-9]{1,15}")
 SECONDS_TILL_DEAD = 300.0  # without a beat; clocks of two machines may differ by a part of it
 
 
@@ -36,7 +38,13 @@ def is_alive(tags: Mapping[str, str]) -> bool:
             return f"{psutil.Process(int(pid)).create_time():.2f}" == created
         except (psutil.NoSuchProcess, ValueError):
             return False
-    return time.time() - float(tags.get("heartbeat", 0)) < SECONDS_TILL_DEAD
+    # One from the future is no sign of life: somebody has edited it.
+    return abs(time.time() - number_in(tags.get("heartbeat", ""))) < SECONDS_TILL_DEAD
+
+
+def number_in(tag: str) -> int:
+    """The whole number that was written into a tag; 0 where somebody has edited it."""
+    return int(tag) if WHOLE_NUMBER.fullmatch(tag) else 0
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from actscope.errors import StoreError
 from actscope.tracking.attempts import Attempt
 from actscope.tracking.faults import is_already_there
-from actscope.tracking.spool import unless_away
+from actscope.tracking.spool import best_effort
 from actscope.tracking.store import Store
 
 LOST = "its worker was lost, or its sweep interrupted"
@@ -16,15 +16,15 @@ def is_open(store: Store, run_id: str) -> bool:
     """Whether a run is still this worker's to finish; so are those that no store can tell of."""
     status = "RUNNING"
     if not run_id.startswith("spool-"):
-        with unless_away(store):
+        with best_effort(store, f"run {run_id} is taken to be open"):
             status = store.client.get_run(run_id).info.status
     return status == "RUNNING"
 
 
 def close_as_lost(store: Store, run_id: str) -> None:
     """Close a run as KILLED, unless that was done or it was finished."""
-    with unless_away(store):
-        if not run_id.startswith("spool-") and is_open(store, run_id):
+    if not run_id.startswith("spool-") and is_open(store, run_id):
+        with best_effort(store, f"run {run_id} stays open until `make doctor` closes it"):
             close(store, run_id, LOST)
 
 

@@ -17,7 +17,7 @@ from pydantic.dataclasses import dataclass
 
 from actscope.config import CLOSED, Name
 from actscope.errors import BundleError, StoreError
-from actscope.tracking.faults import is_already_there
+from actscope.tracking.faults import is_already_there, store_errors
 from actscope.tracking.heartbeat import signs_of_life
 from actscope.tracking.store import Store
 
@@ -276,8 +276,9 @@ def _log_artifacts(store: Store, run_id: str, folder: Path, artifact_uri: str | 
     if artifact_uri is None:
         store.client.log_artifacts(run_id, str(folder))
     else:
-        repository = get_artifact_repository(artifact_uri, store.uri)
-        repository.log_artifacts(str(folder))  # type: ignore[no-untyped-call]
+        with store_errors(store):
+            repository = get_artifact_repository(artifact_uri, store.uri)
+            repository.log_artifacts(str(folder))  # type: ignore[no-untyped-call]
 
 
 def _last_tags(parcel: Parcel) -> list[RunTag]:

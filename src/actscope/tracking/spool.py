@@ -5,7 +5,7 @@ import re
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from actscope.credentials import hide
 from actscope.errors import ActscopeError, BundleError, StoreError, first_line
-from actscope.tracking.faults import HTTP_SERVER_ERROR, STORE_ERRORS, http_status
+from actscope.tracking.faults import HTTP_SERVER_ERROR, STORE_ERRORS, disk_fault, http_status
 from actscope.tracking.parcel import (
     ARTIFACTS,
     PARCEL_TAG,
@@ -30,7 +30,7 @@ from actscope.tracking.parcel import (
     write_parcel,
 )
 from actscope.tracking.reading import search
-from actscope.tracking.store import SQLITE, Store, ensure_experiment
+from actscope.tracking.store import SQLITE, Store, ensure_experiment, find_experiment_of
 
 SECONDS_BETWEEN_TRIES = 30.0
 SPOOLED = "spool-"  # how the id of a run begins that no store knows yet
@@ -40,14 +40,19 @@ HTTP_TOO_MANY = 429
 log = logging.getLogger(__name__)
 
 _next_try: dict[str, float] = {}  # by URI of a store that was away; time.monotonic
+_refusals: set[str] = set()  # what this process has said of runs that a store did not take
 
 
 @dataclass(frozen=True)
 class Contents:
-    """Folders of the parcels for a store, oldest first, and why others cannot be read."""
+    """Folders of the parcels for a store, oldest first, and why others cannot be read.
+
+    `studies`: names of those that they are for.
+    """
 
     waiting: list[Path]
     damaged: Sequence[Exception]
+    studies: Collection[str]
 
 
 def spool_folder(store: Store) -> Path:
@@ -74,13 +79,13 @@ def _says_away(is_server: bool, error: BaseException) -> bool:
 
 
 @contextmanager
-def unless_away(store: Store) -> Iterator[None]:
-    """Do something that a store can go without, and give it up where the store is away."""
+def best_effort(store: Store, otherwise: str) -> Iterator[None]:
+    """Do what a sweep can go without. Where a store refuses it, one line says what happens then."""
     try:
         yield
     except STORE_ERRORS as error:
         if not is_away(store, error):
-            raise
+            log.warning("%s: %s", otherwise, in_a_line(error))
 
 
 def is_known_away(store: Store) -> bool:
@@ -99,6 +104,23 @@ def note_away(store: Store, error: Exception) -> None:
     )
 
 
+def note_refused(store: Store, parcel: Parcel, error: Exception) -> None:
+    """Say that a store does not take a run, and where the run is kept; once for each reason."""
+    if is_away(store, error):
+        note_away(store, error)
+        return
+    reason = in_a_line(error)
+    if reason not in _refusals:
+        _refusals.add(reason)
+        log.warning(
+            "%s: its run is kept in %s until `python -m actscope.sync` delivers it, and so are "
+            "others that are refused for this reason: %s",
+            parcel.name,
+            spool_folder(store),
+            reason,
+        )
+
+
 def reason_of(error: BaseException) -> str:
     """What is wrong with a connection, without the library's own tale around it."""
     found = re.search(r"\[Errno -?\d+\] [\w ]+|database is locked|timed? ?out", str(error))
@@ -113,16 +135,25 @@ def in_a_line(error: BaseException) -> str:
 
 
 def keep(store: Store, parcel: Parcel, artifacts: Path) -> None:
-    """Put a parcel into the spool; it is there as a whole or not at all."""
+    """Put a parcel into the spool; it is there as a whole or not at all.
+
+    Raises:
+        StoreError: the spool cannot be written.
+
+    """
     folder = spool_folder(store)
     partial = folder / f".partial-{parcel.id}"
-    write_parcel(replace(parcel, store=_address(store)), artifacts, partial)
-    partial.rename(folder / parcel.id)
+    try:
+        write_parcel(replace(parcel, store=_address(store)), artifacts, partial)
+        partial.rename(folder / parcel.id)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)  # else a second attempt would find it
+        raise disk_fault(folder, error) from None
 
 
 def look_into(store: Store, folder: Path) -> Contents:
     """What of a store's waits in a spool."""
-    found, damaged = [], []
+    found, damaged, studies = [], [], set()
     for path in _parcel_folders(folder):
         try:
             parcel = from_json((path / RUN_FILE).read_bytes(), str(path / RUN_FILE))
@@ -131,7 +162,8 @@ def look_into(store: Store, folder: Path) -> Contents:
             continue
         if parcel.store == _address(store):
             found.append((parcel.started, path))
-    return Contents([path for _, path in sorted(found)], damaged)
+            studies.add(parcel.study)
+    return Contents([path for _, path in sorted(found)], damaged, studies)
 
 
 def deliver_spooled(
@@ -158,7 +190,7 @@ def deliver_spooled(
         for path in contents.waiting:
             try:
                 delivered.append(_deliver(store, path))
-            except (*STORE_ERRORS, BundleError) as error:
+            except Exception as error:  # noqa: BLE001 - what is wrong with one stops no other
                 problems.append(error)
                 if is_away(store, error):
                     break
@@ -171,7 +203,7 @@ def deliver_spooled(
 def _deliver(store: Store, path: Path) -> str:
     """Make one run of a parcel, unless that was done before, and remove it; returns its name."""
     parcel = read_parcel(path)
-    experiment_id = ensure_experiment(store, parcel.study)
+    experiment_id = _experiment_of(store, parcel)
     query = f"tags.`{PARCEL_TAG}` = '{parcel.id}'"
     attempts = {run.info.run_id: run.info.status for run in search(store, experiment_id, query)}
     if parcel.status not in attempts.values() and not _is_finished_by_another(
@@ -187,6 +219,14 @@ def _deliver(store: Store, path: Path) -> str:
             store.client.delete_run(run_id)
     _remove(path)
     return parcel.name
+
+
+def _experiment_of(store: Store, parcel: Parcel) -> str:
+    """Where the run of a parcel, or that of its sweep, is: its study may have another name now."""
+    for run_id in (parcel.run_id, parcel.tags.get("mlflow.parentRunId")):
+        if run_id is not None and (experiment_id := find_experiment_of(store, run_id)) is not None:
+            return experiment_id
+    return ensure_experiment(store, parcel.study)
 
 
 def _is_finished_by_another(store: Store, experiment_id: str, parcel: Parcel) -> bool:

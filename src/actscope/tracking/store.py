@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.entities import Experiment
+from mlflow.entities import Experiment, ViewType
 from mlflow.store.db.base_sql_model import Base
 from mlflow.store.db.utils import _get_latest_schema_revision
 
@@ -25,7 +25,14 @@ from actscope.config import Tracking
 from actscope.errors import MissingStudyError, StoreError
 from actscope.project import ROOT
 from actscope.tracking.address import check_address
-from actscope.tracking.faults import ANEW, is_already_there, read_only, store_errors
+from actscope.tracking.faults import (
+    ANEW,
+    is_already_there,
+    is_gone,
+    is_unknown,
+    read_only,
+    store_errors,
+)
 
 MLRUNS = ROOT / "mlruns"
 SQLITE = "sqlite:///"
@@ -36,6 +43,7 @@ SECONDS_FOR_A_LOCK = 90.0
 SECONDS_FOR_A_QUERY = 20.0  # as long as MLflow waits
 # On the first call to a server. Later ones may take as long as the environment says.
 BRIEFLY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "8"}
+ACTIVE = "active"  # MLflow's word for what is not in its trash
 
 # They tell of every table of a fresh store and of every attempt to reach a server.
 for talkative in ("alembic", "mlflow", "urllib3"):
@@ -146,7 +154,7 @@ def find_experiment(store: Store, study: str) -> Experiment:
 
     Raises:
         MissingStudyError: there is none, which tells those there are, or no store yet.
-        StoreError: the store cannot be read.
+        StoreError: the store cannot be read, or the study is in MLflow's trash.
 
     """
     if store.database is not None:
@@ -155,16 +163,40 @@ def find_experiment(store: Store, study: str) -> Experiment:
         _check_database(store, store.database)
     with _briefly():
         found = store.client.get_experiment_by_name(study)
+    if found is not None and found.lifecycle_stage != ACTIVE:
+        raise _in_trash(store, study)
     if found is not None:
         return found
     there = ", ".join(studies(store)) or "none"
     raise MissingStudyError(f"study={study}: the store {store} has no such study; it has {there}")
 
 
-def studies(store: Store) -> dict[str, str]:
-    """Id of each study's experiment, by name."""
-    experiments = store.client.search_experiments(order_by=["name ASC"])
+def find_experiment_of(store: Store, run_id: str) -> str | None:
+    """Id of the experiment that a run is in, deleted or not, if the store has both.
+
+    None as well where the experiment itself was deleted.
+    """
+    try:
+        run = store.client.get_run(run_id)
+        experiment = store.client.get_experiment(run.info.experiment_id)
+    except StoreError as error:
+        if not is_unknown(error):
+            raise
+        return None
+    return str(experiment.experiment_id) if experiment.lifecycle_stage == ACTIVE else None
+
+
+def studies(store: Store, stage: int = ViewType.ACTIVE_ONLY) -> dict[str, str]:
+    """Id of each study's experiment, by name; `stage`: DELETED_ONLY for those in MLflow's trash."""
+    experiments = store.client.search_experiments(stage, order_by=["name ASC"])
     return {e.name: e.experiment_id for e in experiments if e.name != "Default"}
+
+
+def _in_trash(store: Store, study: str) -> StoreError:
+    return StoreError(
+        f"study={study}: was deleted and is in the trash of the store {store}. Restore it with "
+        f"`make doctor ARGS=study={study}`, or choose another name."
+    )
 
 
 @contextmanager
@@ -186,6 +218,9 @@ class _Client:
 
     @cached_property
     def _mlflow(self) -> MlflowClient:
+        database = self._store.database
+        if database is not None and not database.exists():
+            raise is_gone(self._store)  # MLflow would make an empty one in its place
         return MlflowClient(tracking_uri=self._store.uri)
 
     def __getattr__(self, name: str) -> Any:
@@ -303,10 +338,7 @@ def _get_or_create(store: Store, study: str, artifact_location: str | None) -> s
     found: Experiment | None = store.client.get_experiment_by_name(study)
     if found is None:
         return str(store.client.create_experiment(study, artifact_location))
-    if found.lifecycle_stage != "active":
-        raise StoreError(
-            f"study {study} was deleted from the store {store}: restore it "
-            f"(mlflow experiments restore -x {found.experiment_id}) or name another with study=..."
-        )
+    if found.lifecycle_stage != ACTIVE:
+        raise _in_trash(store, study)
     check_address(study, found.artifact_location, store.folder)
     return str(found.experiment_id)

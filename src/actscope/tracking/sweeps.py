@@ -11,18 +11,22 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import torch
+from pydantic import TypeAdapter
 
 from actscope.config import Extras, Point, flat_settings
 from actscope.data import load_data
 from actscope.device import CPU
+from actscope.errors import StoreError
 from actscope.project import git_state
 from actscope.signature import Signature, signature_of
 from actscope.spreadsheet import to_csv
 from actscope.tracking.attempts import SWEEPS, Attempt, read_attempts
-from actscope.tracking.heartbeat import is_alive, signs_of_life
-from actscope.tracking.lost import LOST, close, close_second_ones
+from actscope.tracking.faults import is_missing
+from actscope.tracking.heartbeat import is_alive, number_in, signs_of_life
+from actscope.tracking.lost import close, close_as_lost, close_second_ones
 from actscope.tracking.notes import NOTE, about_sweep, study_tags
 from actscope.tracking.reading import fetched
+from actscope.tracking.spool import best_effort
 from actscope.tracking.store import Store, ensure_experiment
 
 GRID = "grid.jsonl"
@@ -39,6 +43,7 @@ class Sweep:
     experiment_id: str
     parent_run_id: str | None
     extras: Extras = NO_EXTRAS
+    ticket: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,9 @@ class Cell:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        fields = json.loads(text)
-        return cls(fields["name"], fields["settings"], Signature(**fields["signature"]))
+        """Raises ValueError for anything but a cell."""
+        cell: Self = TypeAdapter(cls).validate_json(text)
+        return cell
 
 
 def begin_sweep(
@@ -87,31 +93,37 @@ def begin_sweep(
     run_id = run.info.run_id
     store.client.log_text(run_id, "\n".join(cell.to_json() for cell in grid), GRID)
     taken = [_ticket(attempt) for attempt in read_attempts(store, experiment_id, SWEEPS)]
-    store.client.set_tag(run_id, "actscope.ticket", str(1 + max(taken)))
-    return Sweep(sweep_id, study, experiment_id, run_id, extras)
+    ticket = 1 + max(taken, default=0)
+    store.client.set_tag(run_id, "actscope.ticket", str(ticket))
+    return Sweep(sweep_id, study, experiment_id, run_id, extras, ticket)
 
 
 def summarise_sweep(store: Store, sweep: Sweep, cells: pd.DataFrame) -> None:
     """Put what came of a sweep where MLflow's UI shows it: `cells` as results.cell_means gives."""
     assert sweep.parent_run_id is not None
     run_id = sweep.parent_run_id
-    store.client.log_text(run_id, to_csv(cells), "cells.csv")
-    store.client.set_tag(run_id, NOTE, about_sweep(cells))
+    with best_effort(store, f"sweep {sweep.id} has no summary in MLflow"):
+        store.client.log_text(run_id, to_csv(cells), "cells.csv")
+        store.client.set_tag(run_id, NOTE, about_sweep(cells))
 
 
 def end_sweep(store: Store, sweep: Sweep, status: str) -> None:
-    """Close the parent run, and as KILLED what a lost worker or an interrupt left open under it."""
-    own = [
-        attempt
-        for attempt in read_attempts(store, sweep.experiment_id, {"actscope.sweep": sweep.id})
-        if attempt.run_id != sweep.parent_run_id
-    ]
+    """Close the parent run, and as KILLED what a lost worker or an interrupt left open under it.
+
+    What a store refuses of that is told in a line: it is no reason to lose what else is known.
+    """
+    own: list[Attempt] = []
+    with best_effort(store, f"runs of sweep {sweep.id} may stay open until `make doctor`"):
+        of_sweep = read_attempts(store, sweep.experiment_id, {"actscope.sweep": sweep.id})
+        own = [attempt for attempt in of_sweep if attempt.run_id != sweep.parent_run_id]
     for attempt in own:
         if attempt.is_open:
-            close(store, attempt.run_id, LOST)
-    close_second_ones(store, own)
+            close_as_lost(store, attempt.run_id)
+    with best_effort(store, f"points of sweep {sweep.id} may have two finished runs"):
+        close_second_ones(store, own)
     if sweep.parent_run_id is not None:
-        store.client.set_terminated(sweep.parent_run_id, status)
+        with best_effort(store, f"the run of sweep {sweep.id} stays open until `make doctor`"):
+            store.client.set_terminated(sweep.parent_run_id, status)
 
 
 def close_abandoned(store: Store, experiment_id: str) -> list[Attempt]:
@@ -147,7 +159,7 @@ def living_sweeps(attempts: Sequence[Attempt]) -> dict[str, Attempt]:
 def claimed_elsewhere(store: Store, sweep: Sweep) -> dict[str, Attempt]:
     """Signatures of the points that other living sweeps train, with who trains each.
 
-    Waits for sweeps that are drawing their ticket.
+    Waits for sweeps that are drawing their ticket. One whose grid is lost claims nothing.
     """
     while True:
         attempts = read_attempts(store, sweep.experiment_id, SWEEPS)
@@ -155,19 +167,32 @@ def claimed_elsewhere(store: Store, sweep: Sweep) -> dict[str, Attempt]:
         if all("ticket" in other.tags for other in others):
             break
         time.sleep(SECONDS_BETWEEN_LOOKS)
-    own = next(attempt for attempt in attempts if attempt.run_id == sweep.parent_run_id)
-    return {
-        cell.signature.whole: other
-        for other in others
-        if (_ticket(other), other.run_id) < (_ticket(own), own.run_id)
-        for cell in read_grid(store, sweep.study, other.run_id)
-    }
+    claimed: dict[str, Attempt] = {}
+    for other in others:
+        if (_ticket(other), other.run_id) < (sweep.ticket, sweep.parent_run_id):
+            with best_effort(store, f"what {other.name} trains may be trained twice"):
+                grid = read_grid(store, sweep.study, other)
+                claimed |= {cell.signature.whole: other for cell in grid}
+    return claimed
 
 
-def read_grid(store: Store, study: str, run_id: str) -> list[Cell]:
-    """The grid that a sweep announced, by the id of its parent run."""
-    with fetched(store, study, run_id, GRID) as path:
-        return [Cell.from_json(line) for line in path.read_text().splitlines()]
+def read_grid(store: Store, study: str, sweep: Attempt) -> list[Cell]:
+    """The grid that a sweep announced.
+
+    Raises:
+        StoreError: it is lost, or no grid.
+
+    """
+    try:
+        with fetched(store, study, sweep.run_id, GRID) as path:
+            return [Cell.from_json(line) for line in path.read_text().splitlines()]
+    except (OSError, ValueError) as error:
+        if isinstance(error, StoreError) and not is_missing(error):
+            raise
+        raise StoreError(
+            f"study={study}: the grid of {sweep.name} is lost or damaged ({GRID} among the "
+            f"artifacts of run {sweep.run_id}). `make doctor` makes it again from the sweep's runs."
+        ) from error
 
 
 def origin(device: str = CPU.type) -> Mapping[str, str]:
@@ -195,4 +220,4 @@ def current_platform(device: str = CPU.type) -> Mapping[str, str]:
 
 
 def _ticket(attempt: Attempt) -> int:
-    return int(attempt.tags.get("ticket", 0))
+    return number_in(attempt.tags.get("ticket", ""))

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from mlflow.entities import ViewType
+
 from actscope.config import Tracking
 from actscope.errors import BundleError, MissingStudyError, StoreError
 from actscope.tracking.address import is_address_of, path_of
 from actscope.tracking.faults import store_errors
 from actscope.tracking.parcel import ARTIFACTS_TAG, logged_artifacts, sha256_of_file
 from actscope.tracking.reading import fetch_artifact, search
+from actscope.tracking.spool import look_into, spool_folder
 from actscope.tracking.store import Store, connected, find_experiment, open_store, studies
 
 SET_ASIDE = "set-aside"
@@ -46,10 +49,33 @@ def check_database(store: Store) -> None:
 
 
 def studies_to_check(store: Store, study: str | None) -> dict[str, str]:
-    """Id of the experiment of the study that is named, or else of each, by name."""
+    """Id of the experiment of the study that is named, or else of each, by name.
+
+    Raises:
+        MissingStudyError: there is none of that name, not even in MLflow's trash.
+
+    """
     if study is None:
         return studies(store)
+    if study in studies(store, ViewType.DELETED_ONLY):
+        return {}
     return {study: find_experiment(store, study).experiment_id}
+
+
+def wanted_from_trash(store: Store, study: str | None) -> dict[str, str]:
+    """Studies that were deleted and are wanted: the one that is named, and those runs wait for."""
+    wanted = {study, *look_into(store, spool_folder(store)).studies}
+    return {
+        name: experiment_id
+        for name, experiment_id in studies(store, ViewType.DELETED_ONLY).items()
+        if name in wanted and study in (None, name)
+    }
+
+
+def restore_studies(store: Store, ids: Iterable[str]) -> None:
+    """Bring experiments back from MLflow's trash, with all of their runs."""
+    for experiment_id in ids:
+        store.client.restore_experiment(experiment_id)
 
 
 @dataclass(frozen=True)

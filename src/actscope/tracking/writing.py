@@ -39,7 +39,7 @@ from actscope.tracking.parcel import (
     open_run,
     parcel_of,
 )
-from actscope.tracking.spool import SPOOLED, is_away, is_known_away, keep, note_away
+from actscope.tracking.spool import SPOOLED, is_known_away, keep, note_refused
 from actscope.tracking.store import Store
 from actscope.tracking.sweeps import NO_EXTRAS, Sweep, origin
 from actscope.train import RunResult
@@ -124,9 +124,13 @@ def show_progress(store: Store, run_id: str, history: pd.DataFrame) -> None:
 
 
 def finish_run(store: Store, run_id: str, result: RunResult, pack: str | None = None) -> None:
-    """Log what came of a point and close its run as FINISHED, or spool it if the store is away.
+    """Log what came of a point and close its run as FINISHED, or spool it if the store refuses it.
 
     `pack`: where log_packs has put its tables as well.
+
+    Raises:
+        StoreError: neither the store nor the spool takes it.
+
     """
     begun = _find(store, run_id)
     tags = {"actscope.outcome": str(result.outcome), "mlflow.note.content": describe(result)}
@@ -157,10 +161,8 @@ def _open(store: Store, experiment_id: str, parcel: Parcel) -> Begun:
             # From here on the parcel goes into this run, now or when the store is back.
             parcel = replace(parcel, run_id=run.info.run_id)
             log_start(store, run.info.run_id, parcel)
-        except STORE_ERRORS as error:
-            if not is_away(store, error):
-                raise
-            note_away(store, error)
+        except Exception as error:  # noqa: BLE001 - a run that no store takes is trained and kept
+            note_refused(store, parcel, error)
         else:
             return Begun(run.info.run_id, parcel, run.info.artifact_uri)
     return Begun(f"{SPOOLED}{parcel.id}", parcel)
@@ -184,23 +186,25 @@ def _end(
         metrics=news,
         artifacts=hash_artifacts(folder),
     )
-    if not _filled(store, begun, parcel, folder):
-        keep(store, replace(parcel, metrics=(*shown, *news)), folder)
+    whole = replace(parcel, metrics=(*shown, *news))
+    if begun.run_id.startswith(SPOOLED) or is_known_away(store):
+        keep(store, whole, folder)
+    else:
+        try:
+            fill_run(store, begun.run_id, parcel, folder, begun.artifact_uri)
+        except Exception as error:  # noqa: BLE001 - whatever refuses it, what was trained is kept
+            _keep_refused(store, whole, folder, error)
     _begun.pop(begun.run_id, None)
 
 
-def _filled(store: Store, begun: Begun, parcel: Parcel, folder: Path) -> bool:
-    """Log a parcel into its run and close it; False where the store is away."""
-    if begun.run_id.startswith(SPOOLED) or is_known_away(store):
-        return False
+def _keep_refused(store: Store, parcel: Parcel, folder: Path, error: Exception) -> None:
+    """Keep a parcel that its store has refused; where that fails as well, raise the refusal."""
     try:
-        fill_run(store, begun.run_id, parcel, folder, begun.artifact_uri)
-    except STORE_ERRORS as error:
-        if not is_away(store, error):
-            raise
-        note_away(store, error)
-        return False
-    return True
+        keep(store, parcel, folder)
+    except StoreError as second:
+        log.warning("%s: its run cannot be kept either: %s", parcel.name, second)
+        raise error from None
+    note_refused(store, parcel, error)
 
 
 def _find(store: Store, run_id: str) -> Begun:
