@@ -21,7 +21,7 @@ from pyarrow import parquet
 
 from actscope.artifacts import parquet_layout
 from actscope.errors import first_line
-from actscope.tracking.faults import HTTP_NOT_FOUND, STORE_ERRORS, http_status
+from actscope.tracking.faults import STORE_ERRORS, is_missing
 from actscope.tracking.reading import RUN_ID, download, read_in_order
 from actscope.tracking.spool import SPOOLED, is_known_away
 from actscope.tracking.store import Store
@@ -112,14 +112,10 @@ def _fetch(store: Store, study: str, pack: str, folder: Path, table: str) -> Non
     try:
         download(store, study, f"{sweep}/artifacts/{PACKS}/{table}/{name}.parquet", path)
     except STORE_ERRORS as error:
-        if _status(error) != HTTP_NOT_FOUND:
+        if not is_missing(error):
             raise
         # Somebody has removed the sweep's files: its runs have their own.
         path.unlink(missing_ok=True)
-
-
-def _status(error: BaseException) -> int:
-    return http_status(error) or (0 if error.__cause__ is None else _status(error.__cause__))
 
 
 def _log_pack(store: Store, sweep_run_id: str, results: Mapping[str, RunResult]) -> None:
