@@ -99,7 +99,7 @@ def test_a_report_reads_the_same_with_packs_and_without(server: Server, runs: pd
 
     def read(chosen: frames.StudyRuns) -> tuple[dict[str, digests.Digest], int]:
         before = len(server.requests())
-        found = digests.read_digests(server.store, chosen, Crew())
+        _, found = digests.read_digests(server.store, chosen, Crew())
         return found, len(server.requests()) - before
 
     (packed, few), (single, many) = read(study), read(without)

@@ -193,7 +193,7 @@ class TestFinishing:
         tracking.finish_run(store, run_id, result)
         assert_as_logged(store, run_id)
         row = tracking.read_runs(store, STUDY).iloc[0]
-        assert (row["status"], row["lr"], row["sweep"]) == ("FINISHED", "0.01", "s1")
+        assert (row["status"], row["params.lr"], row["sweep"]) == ("FINISHED", "0.01", "s1")
 
     def test_a_run_of_another_process_that_no_store_knows_is_told(self, store: Store) -> None:
         with pytest.raises(StoreError, match="begun by another process"):

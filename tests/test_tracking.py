@@ -135,7 +135,7 @@ def test_what_is_read_back_is_what_was_written(settings: Tracking, result: RunRe
     assert weights.keys() == result.state.keys()
     assert all(torch.equal(weights[name], result.state[name]) for name in weights)
     row = tracking.read_runs(store, STUDY).iloc[0]
-    assert (row["run_id"], row["status"], row["lr"]) == (run_id, "FINISHED", "0.01")
+    assert (row["run_id"], row["status"], row["params.lr"]) == (run_id, "FINISHED", "0.01")
 
 
 def test_the_parent_run_holds_the_grid(settings: Tracking, result: RunResult) -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic.dataclasses import dataclass
 
 from actscope import tracking
+from actscope.analysis.run_tables import read_run_table
 from actscope.bundle import import_bundle
 from actscope.config import CLOSED, Name, Tracking, parse
 from actscope.credentials import hide
@@ -85,7 +86,7 @@ class Study:
             ReportError: the run has no such file, or it cannot be read.
 
         """
-        return self._table(tracking.read_trajectory, run_id)
+        return self._table("trajectory", run_id)
 
     def probe(self, run_id: str) -> pd.DataFrame:
         """The units of a run on the probe set: one row a probe and unit.
@@ -98,7 +99,7 @@ class Study:
             ReportError: the run has no such file, or it cannot be read.
 
         """
-        return self._table(tracking.read_probe, run_id)
+        return self._table("probe", run_id)
 
     def __repr__(self) -> str:
         chosen = self.chosen
@@ -112,14 +113,14 @@ class Study:
         histories = frames.read_histories(self.store, self.name, self.chosen.used)
         return pd.concat(histories, ignore_index=True)
 
-    def _table(self, read: Callable[[Store, str, str], pd.DataFrame], run_id: str) -> pd.DataFrame:
+    def _table(self, name: str, run_id: str) -> pd.DataFrame:
         if run_id not in set(self.chosen.runs["run_id"]):
             raise ConfigError(f"run_id={run_id}: study {self.name} has no such run")
-        return self._read(read, self.store, self.name, run_id).copy(deep=False)
+        return self._read(name, self.store, self.name, run_id).copy(deep=False)
 
     @cached_property
     def _read(self) -> Callable[..., pd.DataFrame]:
-        return lru_cache(TABLES_KEPT)(frames.read_run_file)
+        return lru_cache(TABLES_KEPT)(read_run_table)
 
 
 def load_study(name: str | Path, *, tracking_uri: str | None = None) -> Study:

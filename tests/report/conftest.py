@@ -69,7 +69,7 @@ class Lab:
 
 def explorer_of(store: Store, title: str, studies: Mapping[str, StudyRuns]) -> bytes:
     """The explorer's page on runs in a store, by the studies' names on it."""
-    digests = [read_digests(store, study, Crew()) for study in studies.values()]
+    digests = [read_digests(store, study, Crew())[1] for study in studies.values()]
     return explore.build(title, studies, dict(ChainMap(*digests)))
 
 

@@ -24,6 +24,7 @@ from actscope.report.claims import (
 )
 from actscope.report.findings import Finding, Ruling, combine
 from actscope.report.frames import StudyRuns, choose_runs
+from tests.support.stored import as_read
 
 from .conftest import ELU, RELU, Lab, point
 
@@ -34,7 +35,7 @@ LAGS = (0.979, 0.979, 0.980, 0.979, 0.979)  # mean 97.92 %, sd 0.045
 
 def run_row(activation: str, seed: int, final: float, **changes: object) -> dict[str, object]:
     """A finished run as tracking.read_runs gives it."""
-    return {
+    run = {
         "run_id": f"{activation}-{seed}",
         "name": "",
         "status": "FINISHED",
@@ -58,6 +59,7 @@ def run_row(activation: str, seed: int, final: float, **changes: object) -> dict
         "test/accuracy_best": final,
         **changes,
     }
+    return as_read(run)
 
 
 def rows_of(**finals: Sequence[float]) -> list[dict[str, object]]:
@@ -188,7 +190,7 @@ def test_runs_that_diverged_are_told_of_and_enter_no_mean() -> None:
 
 def test_runs_that_differ_in_another_setting_are_never_mixed() -> None:
     wide = [
-        {**row, "run_id": f"wide-{row['run_id']}", "model.hidden": "[128]"}
+        {**row, "run_id": f"wide-{row['run_id']}", "params.model.hidden": "[128]"}
         for row in rows_of(leaky_relu=LAGS, relu=LEADS)
     ]
     rows = [*rows_of(leaky_relu=LEADS, relu=LAGS), *wide]

@@ -11,11 +11,12 @@ from actscope.report.frames import (
     natural,
     rate_text,
 )
+from tests.support.stored import as_read
 
 
 def row(run_id: str, **changes: object) -> dict[str, object]:
     """A run as tracking.read_runs gives it, finished unless told otherwise."""
-    return {
+    run = {
         "run_id": run_id,
         "name": "relu lr=0.1 seed=0",
         "status": "FINISHED",
@@ -40,6 +41,7 @@ def row(run_id: str, **changes: object) -> dict[str, object]:
         "test/accuracy_best": 0.95,
         **changes,
     }
+    return as_read(run)
 
 
 def chosen(*rows: dict[str, object]) -> StudyRuns:

@@ -373,12 +373,3 @@ def test_a_wrong_word_is_told_before_anything_slow_is_imported() -> None:
     imported = {line.split("|")[-1].strip() for line in told.stderr.splitlines()}
     assert "actscope.report.settings" in imported
     assert imported.isdisjoint({"torch", "mlflow", "pandas", "matplotlib", "plotly"})
-
-
-def test_a_lost_file_of_a_run_is_one_line(
-    lab: Lab, repeated: tuple[str, str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    study, _, newer = repeated
-    with lost(lab, study, newer, "history.parquet"):
-        assert main(settings(lab, study, tmp_path)) == 1
-    assert f"a file of run {newer} cannot be read" in capsys.readouterr().err

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,14 +15,19 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as checked
 from yaml import YAMLError
 
-from actscope import tracking
+from actscope.analysis.run_tables import (
+    MissingTableError,
+    UnreadableRunError,
+    read_probe_of,
+    read_run_table,
+)
 from actscope.config import CLOSED, Argument, Name, parse
 from actscope.dying import unit_fates
 from actscope.errors import ConfigError
 from actscope.project import CONF
 from actscope.report.checks import parse_check
 from actscope.report.findings import Case, Check, Finding, Ruling, combine, examine
-from actscope.report.frames import StudyRuns, read_run_file
+from actscope.report.frames import NoRunsError, StudyRuns
 from actscope.tracking import Store
 
 # A verdict is never told by its colour alone.
@@ -91,8 +97,20 @@ class Verdict:
 
 
 def judge(claims: Sequence[Claim], evidence: Evidence) -> list[Verdict]:
-    """A verdict on each claim, in their order."""
-    return [_verdict(claim, _finding(claim, evidence)) for claim in claims]
+    """A verdict on each claim, in their order; runs that cannot be read are no evidence."""
+    while True:
+        try:
+            return [_verdict(claim, _finding(claim, evidence)) for claim in claims]
+        except UnreadableRunError as error:
+            evidence = _without(evidence, error)
+
+
+def _without(evidence: Evidence, odd: UnreadableRunError) -> Evidence:
+    studies = dict(evidence.studies)
+    study = studies.pop(odd.study)
+    with suppress(NoRunsError):
+        studies[odd.study] = study.without({odd.run_id: odd.reason})
+    return replace(evidence, studies=studies)
 
 
 def tally(verdicts: Sequence[Verdict]) -> str:
@@ -124,7 +142,8 @@ def stored_fates(store: Store, known: Mapping[str, pd.DataFrame] | None = None) 
     `known`: that of some runs, by their ids, which is not read.
 
     Raises:
-        ReportError: a file of a run cannot be read.
+        UnreadableRunError: a file of a run cannot be read.
+        StoreError: the store does not answer.
 
     """
     at_hand = known or {}
@@ -133,11 +152,12 @@ def stored_fates(store: Store, known: Mapping[str, pd.DataFrame] | None = None) 
     def read(study: str, run_id: str) -> pd.DataFrame | None:
         if run_id in at_hand:
             return at_hand[run_id]
+        trajectory = read_run_table("trajectory", store, study, run_id)
         try:
-            probe = tracking.read_probe(store, study, run_id)
-        except OSError:
+            probe = read_probe_of(trajectory, store, study, run_id)
+        except MissingTableError:
             return None  # a run from before there were probes
-        return unit_fates(read_run_file(tracking.read_trajectory, store, study, run_id), probe)
+        return unit_fates(trajectory, probe)
 
     return read
 

@@ -12,10 +12,20 @@ from rich.table import Table
 from rich.text import Text
 
 from actscope import tracking
-from actscope.errors import ConfigError, MissingStudyError, ReportError, StoreError
+from actscope.analysis.run_tables import UnreadableRunError
+from actscope.errors import ConfigError, MissingStudyError, ReportError, StoreError, first_line
 from actscope.progress import LateProgress
 from actscope.project import ROOT
-from actscope.report import claims, compare, compare_page, crew, frames, page, sections
+from actscope.report import (
+    claims,
+    compare,
+    compare_page,
+    crew,
+    frames,
+    output_folder,
+    page,
+    sections,
+)
 from actscope.report.claims import Claim, Evidence, ReadFates, Verdict
 from actscope.report.crew import Crew
 from actscope.report.digests import Stored
@@ -42,8 +52,8 @@ def build(settings: Settings) -> None:
     store, study = tracking.locate_store(settings.tracking), settings.study
     runs = frames.read_study(store, study)
     own = [claim for claim in claims.read_claims() if claim.study == study]
-    parts = [page.Part(runs, frames.choose_seed(runs, settings.report.seed))]
-    judge = partial(_judged, own, {study: runs})
+    parts = [page.Part(runs, settings.report.seed)]
+    judge = partial(_judged, own, {})
     build_files = partial(page.build, store, study, parts, judge=judge)
     files = _write(settings, store, study, page.steps(parts), build_files)
     if settings.report.attach:
@@ -71,14 +81,23 @@ def write_figure(settings: Settings, name: str = "") -> None:
 
     """
     store, study = tracking.locate_store(settings.tracking), settings.study
-    runs = frames.read_study(store, study)
-    seed = frames.choose_seed(runs, settings.report.seed)
-    contents = sections.contents(store, runs, seed, Stored(store, runs))
-    picture = choose_picture(name, study, contents)
-    files = sections.Illustration(picture, sections.render(picture.task())).files
+    files = _draw(store, frames.read_study(store, study), settings.report.seed, name)
     with _writing(settings, study) as folder:
-        paths = page.write(files, folder)
+        paths = output_folder.add_files(files, folder)
     sys.stdout.writelines(f"{path}\n" for path in paths)
+
+
+def _draw(store: Store, runs: StudyRuns, seed: int | None, name: str) -> dict[str, bytes]:
+    """The files of one figure; of a run that it shows and that cannot be read a line is told."""
+    while True:
+        findings = Stored(store, runs)
+        contents = sections.contents(store, runs, frames.choose_seed(runs, seed), findings)
+        try:
+            picture = choose_picture(name, runs.study, contents)
+            return sections.Illustration(picture, sections.render(picture.task())).files
+        except UnreadableRunError as error:
+            sys.stderr.write(f"actscope: left out: {error}\n")
+            runs = runs.without({error.run_id: error.reason})
 
 
 def choose_picture(name: str, study: str, contents: Iterable[Picture | Prose]) -> Picture:
@@ -98,9 +117,7 @@ def build_article(settings: Settings) -> None:
     stated = claims.read_claims()
     studies = read_studies(store, [*ARTICLE_STUDIES, *claims.studies_of(stated)])
     parts = [
-        page.Part(
-            studies[name], frames.choose_seed(studies[name], settings.report.seed), f"{name}/"
-        )
+        page.Part(studies[name], settings.report.seed, f"{name}/")
         for name in ARTICLE_STUDIES
         if name in studies
     ]
@@ -153,21 +170,27 @@ def _write(
 ) -> Mapping[str, bytes]:
     """Write a report and print where its page is; its files by their names."""
     assert settings.report.processes is not None
+    with _writing(settings, name) as folder:
+        output_folder.recover(folder)
     with (
         LateProgress("reading and drawing", steps) as progress,
         crew.hired(settings.report.processes, store) as hands,
     ):
         files = build_files(crew=hands, on_step=progress.advance)
     with _writing(settings, name) as folder:
-        page.replace(files, folder)
+        output_folder.replace_report(files, folder)
     sys.stdout.write(f"{folder / 'index.html'}\n")
     return files
 
 
 def _judged(
-    stated: Sequence[Claim], studies: Mapping[str, StudyRuns], read_fates: ReadFates
+    stated: Sequence[Claim],
+    others: Mapping[str, StudyRuns],
+    studies: Mapping[str, StudyRuns],
+    read_fates: ReadFates,
 ) -> Sequence[Verdict]:
-    return claims.judge(stated, Evidence(studies, read_fates))
+    """Verdicts by the studies of a report, and by `others` that claims are about."""
+    return claims.judge(stated, Evidence({**others, **studies}, read_fates))
 
 
 def _attach(store: Store, study: str, files: Mapping[str, bytes]) -> None:
@@ -187,7 +210,8 @@ def _writing(settings: Settings, name: str) -> Iterator[Path]:
     try:
         yield folder
     except OSError as error:
-        raise ReportError(f"report.folder: {folder} cannot be written: {error.strerror}") from error
+        reason = error.strerror or first_line(error)
+        raise ReportError(f"report.folder: {folder} cannot be written: {reason}") from error
 
 
 COMMANDS: dict[str, Command] = {

@@ -44,12 +44,12 @@ def build(
     `on_step` is called after each run that is read and each figure that is drawn.
 
     Raises:
-        ReportError: a file of a run cannot be read.
+        NoRunsError: no run of one of them can be read.
 
     """
-    digests: dict[str, Digest] = {}
-    for study in both.studies:
-        digests |= read_digests(store, study, crew, on_step)
+    first, of_first = read_digests(store, both.first, crew, on_step)
+    second, of_second = read_digests(store, both.second, crew, on_step)
+    both, digests = compare.pair(first, second), of_first | of_second
     begun = page.begin(contents(both, digests), crew)
     lists = [
         RunList(study, f"{side}-", study.study, tracking.runs_in_ui(store, study.study))

@@ -1,6 +1,6 @@
 """What a report needs of each run's files, which are read once, run by run, in any process."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import chain
@@ -9,9 +9,14 @@ from typing import NamedTuple, Protocol
 import pandas as pd
 
 from actscope import tracking
+from actscope.analysis.run_tables import (
+    UnreadableRunError,
+    accuracy_fault,
+    read_run_table,
+)
 from actscope.report import frames, series, units
 from actscope.report.crew import Crew
-from actscope.report.frames import StudyRuns, read_run_file
+from actscope.report.frames import StudyRuns
 from actscope.report.units import Judged, Units
 from actscope.tracking import Store
 
@@ -73,44 +78,71 @@ class Stored:
 
 def read_digests(
     store: Store, runs: StudyRuns, crew: Crew, on_run: Callable[[], None] = lambda: None
-) -> dict[str, Digest]:
+) -> tuple[StudyRuns, dict[str, Digest]]:
     """A digest of each run that is used, by its id; `on_run` is called after each.
 
+    Also gives the study as it is without the runs that cannot be read: of their points other runs
+    may count instead.
+
     Raises:
-        ReportError: a file of a run cannot be read.
+        NoRunsError: no run is left.
+        StoreError: the store does not answer.
 
     """
-    return dict(_read(store, runs, crew, on_run))
+    digests: dict[str, Digest] = {}
+    while True:
+        unreadable = {}
+        for run_id, found in _read(store, runs, digests.keys(), crew, on_run):
+            if isinstance(found, UnreadableRunError):
+                unreadable[run_id] = found.reason
+            else:
+                digests[run_id] = found
+        if not unreadable:
+            return runs, digests
+        runs = runs.without(unreadable)
 
 
 def _read(
-    store: Store, runs: StudyRuns, crew: Crew, on_run: Callable[[], None]
-) -> Iterator[tuple[str, Digest]]:
+    store: Store, runs: StudyRuns, known: Set[str], crew: Crew, on_run: Callable[[], None]
+) -> Iterator[tuple[str, Digest | UnreadableRunError]]:
     probed = set(units.probed(runs)["run_id"])
-    asked = [_Asked(run_id, run_id in probed) for run_id in runs.used["run_id"]]
-    piles = tracking.piles(runs.used["pack"], asked)
+    epochs = frames.epochs_of(runs)
+    left = runs.used[~runs.used["run_id"].isin(known)]
+    asked = [_Asked(run_id, epochs.get(run_id), run_id in probed) for run_id in left["run_id"]]
+    piles = tracking.piles(left["pack"], asked)
     read = partial(tracking.read_pile, store, runs.study, tracking.TABLES, digest)
     packed, single = (
         [p for p in piles if (p.pack != "") == is_packed] for is_packed in (True, False)
     )
     found = chain(crew.read(store, read, packed, at_once=1), crew.read(store, read, single))
     for pile in found:
-        for (run_id, _), of_run in pile:
-            yield run_id, of_run
+        for of_whom, of_run in pile:
+            yield of_whom.run_id, of_run
             on_run()
 
 
 class _Asked(NamedTuple):
+    """`epochs`: how many it was trained for; None: it diverged before their end."""
+
     run_id: str
+    epochs: int | None
     is_probed: bool
 
 
-def digest(store: Store, study: str, asked: _Asked) -> Digest:
-    def read(table: Callable[[Store, str, str], pd.DataFrame]) -> pd.DataFrame:
-        return read_run_file(table, store, study, asked.run_id)
+def digest(store: Store, study: str, asked: _Asked) -> Digest | UnreadableRunError:
+    """The digest of a run; the error, if a file of it cannot be read, which stops no other."""
+    try:
+        return _digest(store, study, asked)
+    except UnreadableRunError as error:
+        return error
 
-    history, trajectory = read(tracking.read_history), read(tracking.read_trajectory)
-    judged = units.judge(trajectory, read(tracking.read_probe)) if asked.is_probed else None
+
+def _digest(store: Store, study: str, asked: _Asked) -> Digest:
+    where = (store, study, asked.run_id)
+    history, trajectory = read_run_table("history", *where), read_run_table("trajectory", *where)
+    if asked.epochs is not None and (fault := accuracy_fault(history, asked.epochs)):
+        raise UnreadableRunError(study, asked.run_id, fault)
+    judged = units.judge_units(trajectory, *where) if asked.is_probed else None
     fates = judged.fates if judged else pd.DataFrame()
     packed = series.pack(series.run_series(history, trajectory, fates))
     return Digest(frames.accuracy_by_epoch(history), judged, packed)

@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 
 from actscope import tracking
+from actscope.analysis.logged_settings import OWN, is_setting, read_setting
+from actscope.analysis.run_tables import UnreadableRunError, accuracy_fault, read_run_table
 from actscope.dying import VERDICTS
 from actscope.errors import ReportError
-from actscope.report.stats import CELL, summarise
-from actscope.tracking import Store
+from actscope.report.stats import CELL, OUTCOMES, summarise
+from actscope.tracking import METRICS, PARAMS, Store
 
 POINT = [*CELL, "seed"]
 # Shipped activations in the order of every table and figure: the article's first.
@@ -22,20 +24,22 @@ SHIPPED = (
     *("relu", "leaky_relu", "elu", "selu", "bn_relu"),
     *("gelu", "silu", "mish", "celu", "softplus", "tanh", "sigmoid", "hardswish", "prelu"),
 )
-# What read_runs gives beside parameters and metrics.
-ABOUT_RUN = [
-    *("run_id", "name", "status", "started", "ended", "outcome", "reason", "sweep", "commit"),
-    *("dirty", "signature", "signature.config", "signature.data", "signature.code"),
-    *("signature.activation_code", "pack"),
-]
-# Parameters that are no variant: they name the point, or cannot change a number.
+# Settings that are no variant: they name the point, or cannot change a number.
 NOT_A_VARIANT = {"study", "activation", "lr", "seed", "data.root"}
-OWN = "activation."  # how an activation's own settings begin
 UNSET = "unset"  # where a run knows nothing of a setting
 UNIT_SHARE = rf"^({'|'.join(VERDICTS)})/layer\d+$"  # a metric
+FINAL, BEST = f"{METRICS}test/accuracy_final", f"{METRICS}test/accuracy_best"
+NAMED_BY = ["activation", "lr", "seed"]  # the settings that every point has its place by
+EPOCHS = "train.epochs"
+NO_PARAMETERS = "without its parameters"
+PACK = r"[0-9a-f]{32}/[0-9a-f]{32}"  # a tag of anything else is nobody's pack
 ARTICLE_SEED = 20170523
 
 Content = TypeVar("Content")
+
+
+class NoRunsError(ReportError):
+    """No run of a study can be used."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +49,11 @@ class StudyRuns:
     `runs`: one row a run, sorted by point: `run_id`, `name`, POINT, `status`, `outcome`, `used`,
     `why` (it is used or left out), `final` and `best` (test accuracy; NaN where the run diverged or
     it is not known), `sweep`, `commit`, `dirty`, `code`, `data`, `pack` (of tracking.read_runs, or
-    ''). `params`: the parameters as text, by `run_id`, in the same order. `unit_shares`: the
-    metrics `dead/layer1` and so on, by `run_id`; NaN where a run has none. `missing`: POINT of the
-    points of the grid that no finished run stands for.
+    ''). Runs whose settings cannot be read stand last, and have a part in nothing else.
+    `params`: the settings as text, by `run_id`, in the same order. `unit_shares`: the metrics
+    `dead/layer1` and so on, by `run_id`; NaN where a run has none. `missing`: POINT of the points
+    of the grid that no finished run stands for. `found`: what it was all made from. `unreadable`:
+    why files of runs cannot be read, by the runs' ids.
     """
 
     study: str
@@ -56,6 +62,17 @@ class StudyRuns:
     unit_shares: pd.DataFrame
     missing: pd.DataFrame
     grid_size: int
+    found: pd.DataFrame
+    unreadable: Mapping[str, str]
+
+    def without(self, unreadable: Mapping[str, str]) -> "StudyRuns":
+        """The same study, as it is where files of these runs cannot be read, for these reasons.
+
+        Raises:
+            NoRunsError: no run is left.
+
+        """
+        return choose_runs(self.study, self.found, {**self.unreadable, **unreadable})
 
     @cached_property
     def used(self) -> pd.DataFrame:
@@ -82,41 +99,46 @@ def read_study(store: Store, study: str) -> StudyRuns:
 
     Raises:
         StoreError: there is no such study, or the store cannot be read.
-        ReportError: no run is finished.
+        NoRunsError: no run is finished and can be read.
 
     """
     return choose_runs(study, tracking.read_runs(store, study))
 
 
-def choose_runs(study: str, found: pd.DataFrame) -> StudyRuns:
+def choose_runs(study: str, found: pd.DataFrame, unreadable: Mapping[str, str] = {}) -> StudyRuns:
     """Judge which runs of `tracking.read_runs` count.
 
     Of a point's finished runs the newest does. The grid is, for each variant, the product of the
-    activations, rates and seeds that occur among its runs, finished or not.
+    activations, rates and seeds that occur among its runs, finished or not. A run whose settings
+    are none that a point can have has a place in none of this: all else is as it is without it.
+    `unreadable`: why files of runs cannot be read, by the runs' ids.
 
     Raises:
-        ReportError: no run is finished.
+        NoRunsError: no run is finished and can be read.
 
     """
     if found.empty:
-        raise ReportError(f"study={study}: it has no runs yet; `make sweep` makes some")
-    params = found.set_index("run_id")[_parameters(found)]
-    runs = _typed(found, describe_variants(params))
-    runs = _judged(runs, found.set_index("run_id")["reason"])
+        raise NoRunsError(f"study={study}: it has no runs yet; `make sweep` makes some")
+    by_run = found.set_index("run_id")
+    settings = _settings_of(by_run)
+    faults = _setting_faults(settings)
+    is_odd = settings.index.isin(list(faults))
+    params = settings[~is_odd]
+    params = params[[name for name in params if name in NAMED_BY or params[name].notna().any()]]
+    variants = describe_variants(params).reindex(settings.index, fill_value="")
+    runs = _typed(found, settings, variants)
+    faults = {run_id: f"cannot be read: {why}" for run_id, why in unreadable.items()} | faults
+    runs = _judged(runs, by_run["reason"], faults).assign(is_odd=is_odd)
     runs = runs.sort_values(
-        [*POINT, "ended", "run_id"], key=sort_key, ignore_index=True, na_position="last"
+        ["is_odd", *POINT, "ended", "run_id"], key=sort_key, ignore_index=True, na_position="last"
     )
     if not runs["used"].any():
-        states = ", ".join(f"{n} {s}" for s, n in sorted(runs["status"].value_counts().items()))
-        raise ReportError(
-            f"study={study}: none of its runs is finished ({states}); `make sweep` trains them anew"
-        )
-    missing, grid_size = _missing(runs)
-    params = params.loc[runs["run_id"]]
-    unit_shares = found.set_index("run_id").filter(regex=UNIT_SHARE)
-    unit_shares = unit_shares.loc[runs["run_id"]].astype(float)
-    runs = runs.drop(columns="ended")
-    return StudyRuns(study, runs, params, unit_shares, missing, grid_size)
+        raise NoRunsError(f"study={study}: {_why_none(runs)}")
+    missing, grid_size = _missing(runs[~runs["is_odd"]])
+    params = params.reindex(runs["run_id"])
+    unit_shares = _named(by_run, METRICS).filter(regex=UNIT_SHARE).loc[runs["run_id"]].astype(float)
+    runs = runs.drop(columns=["ended", "is_odd"])
+    return StudyRuns(study, runs, params, unit_shares, missing, grid_size, found, unreadable)
 
 
 def describe_variants(params: pd.DataFrame) -> "pd.Series[str]":
@@ -166,11 +188,22 @@ def read_accuracy(store: Store, runs: StudyRuns) -> pd.DataFrame:
     """`gather_accuracy`, from the histories alone.
 
     Raises:
-        ReportError: a file of a run cannot be read.
+        UnreadableRunError: a file of a run cannot be read.
 
     """
-    histories = read_histories(store, runs.study, averaged(runs))
-    return gather_accuracy(runs, [accuracy_by_epoch(history) for history in histories])
+    epochs = epochs_of(runs)
+    found = []
+    for run_id, history in _histories(store, runs.study, averaged(runs)):
+        if run_id in epochs and (fault := accuracy_fault(history, epochs[run_id])):
+            raise UnreadableRunError(runs.study, run_id, fault)
+        found.append(accuracy_by_epoch(history))
+    return gather_accuracy(runs, found)
+
+
+def epochs_of(runs: StudyRuns) -> dict[str, int]:
+    """For how many epochs those of `averaged(runs)` were trained of which it is known, by id."""
+    texts = runs.params.reindex(columns=[EPOCHS]).loc[averaged(runs)["run_id"], EPOCHS].dropna()
+    return {str(run_id): int(text) for run_id, text in texts.items()}
 
 
 def averaged(runs: StudyRuns) -> pd.DataFrame:
@@ -212,15 +245,19 @@ def read_histories(store: Store, study: str, runs: pd.DataFrame) -> Iterator[pd.
     """The history of each of these rows of StudyRuns.runs; `run_id` and POINT are added in front.
 
     Raises:
-        ReportError: a file of a run cannot be read.
+        UnreadableRunError: a file of a run cannot be read.
 
     """
-    read = partial(read_run_file, tracking.read_history)
-    histories = read_each(store, study, ["history"], read, runs)
-    for run in runs.to_dict("records"):
-        history = histories[run["run_id"]]
-        of_run = {key: run[key] for key in ["run_id", *POINT]}
+    about = {run["run_id"]: run for run in runs.to_dict("records")}
+    for run_id, history in _histories(store, study, runs):
+        of_run = {key: about[run_id][key] for key in ["run_id", *POINT]}
         yield history.assign(**of_run)[[*of_run, *history.columns]]
+
+
+def _histories(store: Store, study: str, runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    read = partial(read_run_table, "history")
+    histories = read_each(store, study, ["history"], read, runs)
+    return ((run_id, histories[run_id]) for run_id in runs["run_id"])
 
 
 def read_each(
@@ -237,19 +274,6 @@ def read_each(
     piles = tracking.piles(runs["pack"], runs["run_id"])
     read_pile = partial(tracking.read_pile, store, study, tables, read)
     return dict(chain.from_iterable(tracking.read_in_order(store, read_pile, piles)))
-
-
-def read_run_file(
-    read: Callable[[Store, str, str], pd.DataFrame], store: Store, study: str, run_id: str
-) -> pd.DataFrame:
-    """Read a table of a run with one of tracking's functions, or raise ReportError."""
-    try:
-        return read(store, study, run_id)
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ReportError(
-            f"study={study}: a file of run {run_id} cannot be read: {reason}"
-        ) from error
 
 
 def choose_seed(runs: StudyRuns, wanted: int | None) -> int:
@@ -284,12 +308,31 @@ def activation_order(names: Iterable[str]) -> list[str]:
     return sorted(set(names), key=_activation_rank)
 
 
-def _parameters(found: pd.DataFrame) -> list[str]:
-    # A metric's name holds a slash, a parameter's never does.
-    return [name for name in found.columns if name not in ABOUT_RUN and "/" not in name]
+def _settings_of(by_run: pd.DataFrame) -> pd.DataFrame:
+    """Those parameters that are settings of points, by run id; each has all of NAMED_BY."""
+    params = _named(by_run, PARAMS)
+    settings = params[sorted(str(name) for name in params if is_setting(str(name)))]
+    return settings.assign(**{name: None for name in NAMED_BY if name not in settings})
 
 
-def _typed(found: pd.DataFrame, variants: "pd.Series[str]") -> pd.DataFrame:
+def _named(by_run: pd.DataFrame, beginning: str) -> pd.DataFrame:
+    """The columns whose names begin so, by the rest of their names."""
+    own = by_run.loc[:, by_run.columns.str.startswith(beginning)]
+    return own.rename(columns=lambda name: name.removeprefix(beginning))
+
+
+def _setting_faults(settings: pd.DataFrame) -> dict[str, str]:
+    """What is wrong with the settings of a run, by the ids of the runs that no point can have."""
+    lacking = settings[NAMED_BY].isna().any(axis="columns")
+    faults = dict.fromkeys(settings.index[lacking], NO_PARAMETERS)
+    for name, texts in settings.items():
+        for run_id, text in texts.dropna().items():
+            if fault := read_setting(str(name), text).fault:
+                faults.setdefault(run_id, f"cannot be read: {fault}")
+    return faults
+
+
+def _typed(found: pd.DataFrame, settings: pd.DataFrame, variants: "pd.Series[str]") -> pd.DataFrame:
     def text(name: str) -> "pd.Series[str]":
         return found[name].fillna("").astype("str")
 
@@ -298,38 +341,47 @@ def _typed(found: pd.DataFrame, variants: "pd.Series[str]") -> pd.DataFrame:
             return pd.Series(float("nan"), index=found.index)
         return found[name].astype(float).where(found["outcome"] != "diverged")
 
+    def values(name: str) -> list[Any]:
+        return [_value(name, given) for given in settings[name]]
+
     return pd.DataFrame(
         {
             "run_id": found["run_id"],
             "name": text("name"),
             "variant": variants.to_numpy(),
-            "activation": text("activation"),
-            "lr": found["lr"].astype(float),
+            "activation": pd.Series(values("activation"), found.index).fillna("").astype("str"),
+            "lr": pd.Series(values("lr"), found.index, dtype=float),
             # Not by way of a float: a seed may have 63 bits.
-            "seed": pd.array([_whole(seed) for seed in found["seed"]], dtype="Int64"),
+            "seed": pd.array(values("seed"), dtype="Int64"),
             "status": text("status"),
             "outcome": text("outcome"),
-            "final": number("test/accuracy_final"),
-            "best": number("test/accuracy_best"),
+            "final": number(FINAL),
+            "best": number(BEST),
             "sweep": text("sweep"),
             "commit": text("commit"),
             "dirty": text("dirty"),
             "code": text("signature.code"),
             "data": text("signature.data"),
-            "pack": text("pack"),
+            "pack": text("pack").where(text("pack").str.fullmatch(PACK), ""),
             "ended": found["ended"].astype(float),
         }
     )
 
 
-def _whole(seed: object) -> int | None:
-    return int(seed) if isinstance(seed, str) else None
+def _value(setting: str, text: object) -> Any:
+    """The value of a setting; None where a run has none, or one that no point can have."""
+    return read_setting(setting, text).value if isinstance(text, str) else None
 
 
-def _judged(runs: pd.DataFrame, reasons: "pd.Series[str]") -> pd.DataFrame:
-    """Add `used` and `why`."""
+def _judged(
+    runs: pd.DataFrame, reasons: "pd.Series[str]", faults: Mapping[str, str]
+) -> pd.DataFrame:
+    """Add `used` and `why`; `faults`: what is wrong with runs, as `_setting_faults` has it."""
     why = pd.Series(
-        [_why_unusable(run, reasons[run["run_id"]]) for run in runs.to_dict("records")],
+        [
+            _why_unusable(run, reasons[run["run_id"]], faults.get(run["run_id"], ""))
+            for run in runs.to_dict("records")
+        ],
         runs.index,
         dtype="str",
     )
@@ -345,7 +397,7 @@ def _judged(runs: pd.DataFrame, reasons: "pd.Series[str]") -> pd.DataFrame:
     return runs.assign(used=is_used, why=why)
 
 
-def _why_unusable(run: Mapping[Any, Any], reason: object) -> str:
+def _why_unusable(run: Mapping[Any, Any], reason: object, fault: str) -> str:
     status = str(run["status"])
     if status == "RUNNING":
         return "still RUNNING"
@@ -353,13 +405,32 @@ def _why_unusable(run: Mapping[Any, Any], reason: object) -> str:
         return f"status FAILED: {reason}" if isinstance(reason, str) else "status FAILED"
     if status != "FINISHED":
         return status
-    if run["activation"] == "" or pd.isna(run["lr"]) or pd.isna(run["seed"]):
-        return "FINISHED, but without its parameters"
+    if fault:
+        return f"FINISHED, but {fault}"
     if run["outcome"] == "":
         return "FINISHED, but without an outcome"
-    if run["outcome"] != "diverged" and pd.isna(run["final"]):
-        return "FINISHED, but without a final test accuracy"
+    if run["outcome"] not in OUTCOMES:
+        return f"FINISHED, but its outcome is none of {', '.join(OUTCOMES)}"
+    if run["outcome"] != "diverged":
+        for measure in ("final", "best"):
+            if pd.isna(run[measure]):
+                return f"FINISHED, but without a {measure} test accuracy"
+            if not 0 <= run[measure] <= 1:
+                return f"FINISHED, but its {measure} test accuracy is no fraction of 1"
     return ""
+
+
+def _why_none(runs: pd.DataFrame) -> str:
+    """Why no run is used, where there are some."""
+    finished = runs[runs["status"] == "FINISHED"]
+    if len(finished):
+        first = finished.iloc[0]
+        return (
+            f"none of its {len(finished)} finished runs can be used, as run {first['run_id']}: "
+            f"{first['why']}. `make doctor` checks the store"
+        )
+    states = ", ".join(f"{n} {s}" for s, n in sorted(runs["status"].value_counts().items()))
+    return f"none of its runs is finished ({states}); `make sweep` trains them"
 
 
 def _missing(runs: pd.DataFrame) -> tuple[pd.DataFrame, int]:

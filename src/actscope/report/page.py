@@ -1,9 +1,8 @@
 """A report as files: the page, its figures and tables, and the manifest."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
@@ -14,19 +13,13 @@ from actscope.report.answer import answer, by_accuracy, join
 from actscope.report.claims import ReadFates, Verdict, stored_fates, tally
 from actscope.report.crew import Crew
 from actscope.report.digests import Digest, Gathered, read_digests
-from actscope.report.frames import StudyRuns, rate_text
+from actscope.report.frames import NoRunsError, StudyRuns, rate_text
 from actscope.report.run_list import Row, RunList
 from actscope.report.sections import Illustration, Picture, Prose, contents, render
 from actscope.report.tables import Table
 from actscope.tracking import Store
 
 REBUILD = "build the study's report again"
-OWN_FILES = [
-    f"{folder}/*.{kind}"
-    for name, kinds in (("figures", ("png", "svg")), ("tables", ("csv", "md", "tex")))
-    for folder in (name, f"{name}/*")
-    for kind in kinds
-]
 
 
 @dataclass(eq=False)
@@ -43,13 +36,18 @@ class Section:
 class Part:
     """A study as a part of a report.
 
-    `seed`: whose trajectories are drawn. `place`: the sub-folder of its figures and tables, as
-    `article_dying/`, or '' where it is the only one.
+    `wanted_seed`: whose trajectories are to be drawn, or None. `place`: the sub-folder of its
+    figures and tables, as `article_dying/`, or '' where it is the only one.
     """
 
     runs: StudyRuns
-    seed: int
+    wanted_seed: int | None
     place: str = ""
+
+    @cached_property
+    def seed(self) -> int:
+        """Whose trajectories are drawn."""
+        return frames.choose_seed(self.runs, self.wanted_seed)
 
     @cached_property
     def comparisons(self) -> pd.DataFrame:
@@ -76,7 +74,7 @@ class Chapter:
     sections: list[tuple[str, str]]
 
 
-Judge = Callable[[ReadFates], Sequence[Verdict]]
+Judge = Callable[[Mapping[str, StudyRuns], ReadFates], Sequence[Verdict]]
 
 
 def build(
@@ -89,21 +87,21 @@ def build(
 ) -> dict[str, bytes]:
     """All files of a report by their names; they do not depend on the crew.
 
-    `judge` gives the verdicts that the page begins with. `on_step` is called after each run that is
-    read and each figure that is drawn.
+    `judge` gives the verdicts that the page begins with, from the studies of the parts as they are
+    without runs that cannot be read. `on_step` is called after each run that is read and each
+    figure that is drawn.
 
     Raises:
-        ReportError: a file of a run cannot be read.
+        NoRunsError: no run of any part can be read.
 
     """
-    digests: dict[str, Digest] = {}
-    for part in parts:
-        digests |= read_digests(store, part.runs, crew, on_step)
+    parts, digests = _read_parts(store, parts, crew, on_step)
     begun = [
         begin(contents(store, part.runs, part.seed, Gathered(part.runs, digests)), crew)
         for part in parts
     ]
-    verdicts = judge(stored_fates(store, _known_fates(digests)))
+    studies = {part.runs.study: part.runs for part in parts}
+    verdicts = judge(studies, stored_fates(store, _known_fates(digests)))
     files: dict[str, bytes] = tables.claim_files(verdicts) if verdicts else {}
     chapters = []
     for part, items in zip(parts, begun, strict=True):
@@ -116,9 +114,31 @@ def build(
         chapters.append(render_study(part, sections, ui, level=3 if part.place else 2))
     files["index.html"] = render_page(title, chapters, verdicts)
     files[explore.NAME] = explore.build(title, {part.label: part.runs for part in parts}, digests)
-    studies = [tables.study_manifest(part.runs, part.seed) for part in parts]
-    files["manifest.json"] = tables.manifest(studies, verdicts, files)
+    manifests = [tables.study_manifest(part.runs, part.seed) for part in parts]
+    files["manifest.json"] = tables.manifest(manifests, verdicts, files)
     return files
+
+
+def _read_parts(
+    store: Store, parts: Sequence[Part], crew: Crew, on_step: Callable[[], None]
+) -> tuple[list[Part], dict[str, Digest]]:
+    """The parts of which a run can be read, without those that cannot; the digests of all."""
+    kept: list[Part] = []
+    digests: dict[str, Digest] = {}
+    for part in parts:
+        try:
+            runs, found = read_digests(store, part.runs, crew, on_step)
+        except NoRunsError:
+            if len(parts) == 1:
+                raise
+            continue
+        kept.append(replace(part, runs=runs))
+        digests |= found
+    if not kept:
+        raise NoRunsError(
+            "no run of any of these studies can be read. `make doctor` checks the store"
+        )
+    return kept, digests
 
 
 def steps(parts: Sequence[Part]) -> int:
@@ -173,24 +193,6 @@ def _placed(name: str, place: str) -> str:
     """`tables/runs.csv` in the sub-folder `place` of its kind: `tables/article_dying/runs.csv`."""
     kind, slash, rest = name.partition("/")
     return f"{kind}{slash}{place}{rest}"
-
-
-def replace(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write a report in place of an earlier one, whose figures and tables go."""
-    if (folder / "manifest.json").exists():
-        for pattern in OWN_FILES:
-            for stale in folder.glob(pattern):
-                stale.unlink()
-    write(files, folder)
-
-
-def write(files: Mapping[str, bytes], folder: Path) -> list[Path]:
-    """Write files of a report, beside those that are there; their paths."""
-    paths = [folder / name for name in files]
-    for path, data in zip(paths, files.values(), strict=True):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    return paths
 
 
 def render_study(part: Part, sections: Mapping[str, Section], ui: str, *, level: int) -> Chapter:
@@ -280,9 +282,8 @@ def _notes(runs: StudyRuns) -> Iterator[str]:
     used = runs.used
     if (versions := used["code"].nunique()) > 1:
         yield f"The runs come from {versions} versions of the training code and may differ by it."
-    for data, rows in used.assign(name=runs.params.loc[used["run_id"], "data"].to_numpy()).groupby(
-        "name"
-    ):
+    names = runs.params.reindex(columns=["data"]).loc[used["run_id"], "data"]
+    for data, rows in used.assign(name=names.to_numpy()).groupby("name"):
         if (digests := rows["data"].nunique()) > 1:
             yield f"The runs on {data} come from {digests} different versions of these data."
     if (n := len(runs.left_out)) > 0:

@@ -60,7 +60,9 @@ class RunList:
 
     @cached_property
     def _places(self) -> dict[tuple[str, ...], str]:
-        return {_key(rows[0]): place for place, rows in self.cells}
+        # No number is about runs that are left out, whatever they call their activation.
+        used = [(rows, place) for place, rows in self.cells if any(row["used"] for row in rows)]
+        return {_key(rows[0]): place for rows, place in used}
 
 
 def _key(row: Row) -> tuple[str, ...]:

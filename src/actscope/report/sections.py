@@ -10,11 +10,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from actscope import tracking
+from actscope.analysis.run_tables import read_run_table
 from actscope.report import (
     edge,
     figures,
-    frames,
     stats,
     units,
     units_figures,
@@ -274,8 +273,8 @@ def _drawn(store: Store, study: str, run: dict[Any, Any]) -> Drawn:
     return Drawn(
         run["lr"],
         run["outcome"],
-        frames.read_run_file(tracking.read_history, store, study, run["run_id"]),
-        frames.read_run_file(tracking.read_trajectory, store, study, run["run_id"]),
+        read_run_table("history", store, study, run["run_id"]),
+        read_run_table("trajectory", store, study, run["run_id"]),
     )
 
 

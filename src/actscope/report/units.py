@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats as scipy_stats
 
-from actscope import tracking
+from actscope.analysis.run_tables import UnreadableRunError, read_probe_of, read_run_table
 from actscope.dying import NEVER, SATURATED_SHARE, VERDICTS, Records, shares, unit_fates
 from actscope.report.frames import (
     POINT,
@@ -24,7 +24,6 @@ from actscope.report.frames import (
     one_under_another,
     rate_text,
     read_each,
-    read_run_file,
 )
 from actscope.report.stats import CELL, CONFIDENCE, Estimate, estimate
 from actscope.tracking import Store
@@ -87,7 +86,7 @@ def read_units(store: Store, runs: StudyRuns) -> Units:
     """Look at the units of `probed(runs)`.
 
     Raises:
-        ReportError: a file of a run cannot be read.
+        UnreadableRunError: a file of a run cannot be read.
 
     """
     found = probed(runs)
@@ -96,8 +95,22 @@ def read_units(store: Store, runs: StudyRuns) -> Units:
 
 
 def _read_judged(store: Store, study: str, run_id: str) -> Judged:
-    trajectory = read_run_file(tracking.read_trajectory, store, study, run_id)
-    return judge(trajectory, read_run_file(tracking.read_probe, store, study, run_id))
+    trajectory = read_run_table("trajectory", store, study, run_id)
+    return judge_units(trajectory, store, study, run_id)
+
+
+def judge_units(trajectory: pd.DataFrame, store: Store, study: str, run_id: str) -> Judged:
+    """What has become of the units of one of `probed(runs)`, whose probe is read.
+
+    Raises:
+        UnreadableRunError: its probe cannot be read, or nothing is recorded in it.
+
+    """
+    probe = read_probe_of(trajectory, store, study, run_id)
+    if trajectory.empty or probe.empty:
+        reason = "trajectory.parquet or probe.parquet has no rows"
+        raise UnreadableRunError(study, run_id, reason)
+    return judge(trajectory, probe)
 
 
 def gather_units(runs: StudyRuns, judged: Sequence[Judged]) -> Units:

@@ -12,7 +12,7 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 from actscope.tracking.attempts import STACK, Attempt, read_attempts
 from actscope.tracking.exchange import Arrival, Shipment, find_shipment, pack, take_in
-from actscope.tracking.faults import STORE_ERRORS, store_errors
+from actscope.tracking.faults import STORE_ERRORS, is_missing, store_errors
 from actscope.tracking.heartbeat import beating, is_alive
 from actscope.tracking.lost import LOST, close_as_lost, is_open
 from actscope.tracking.machine import machine_watched
@@ -20,6 +20,8 @@ from actscope.tracking.notes import view_addresses
 from actscope.tracking.packs import TABLES, log_packs, piles, read_pile
 from actscope.tracking.parcel import Parcel, logged_artifacts, sha256_of_file
 from actscope.tracking.reading import (
+    METRICS,
+    PARAMS,
     fetch_artifact,
     fetched,
     read_history,
@@ -88,6 +90,8 @@ from actscope.tracking.writing import (
 
 __all__ = [
     "LOST",
+    "METRICS",
+    "PARAMS",
     "STACK",
     "STORE_ERRORS",
     "TABLES",
@@ -129,6 +133,7 @@ __all__ = [
     "hand_over",
     "is_alive",
     "is_away",
+    "is_missing",
     "is_open",
     "living_sweeps",
     "locate_store",

@@ -1,11 +1,11 @@
 """Runs on their way out of the store, as tables."""
 
-import math
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
+from math import nan
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from actscope.tracking.store import Store, connected, find_experiment
 
 RUNS_A_PAGE = 1000  # MLflow's limit
 RUN_ID = "run_id"  # a column of packs
+PARAMS, METRICS = "params.", "metrics."  # how their columns begin
 READERS = 8  # within the ten connections that a session of MLflow's keeps open
 
 Key = TypeVar("Key")
@@ -32,9 +33,10 @@ def read_runs(store: Store, study: str) -> pd.DataFrame:
     """All runs of a study's points, finished or not, oldest first.
 
     Columns: `run_id`, `name`, `status`, `started` and `ended` (ms since 1970), `outcome`, `reason`,
-    `signature`, `signature.config`, `.data`, `.code`, `.activation_code`, `sweep`, `commit`,
-    `dirty`, `pack` (where log_packs has put its tables as well); the parameters under their own
-    names, as text; the metrics' last values under theirs, as numbers.
+    `signature`, `signature.config`, `.data`, `.code`, `.activation_code`, `sweep`, `commit`, `dirty`,
+    `pack` (where log_packs has put its tables as well); the parameters, as text, as `params.lr`; the metrics'
+    last values, as numbers, as `metrics.test/accuracy_final`: the names that MLflow's own tables
+    have, under which nothing that a user logs takes another thing's place.
 
     Raises:
         StoreError: there is no such study, or the store cannot be read.
@@ -164,7 +166,7 @@ def _from_server(store: Store, experiment_id: str) -> Iterator[dict[str, Any]]:
     for run in search(store, experiment_id, "tags.`actscope.kind` = 'point'"):
         info, data = run.info, run.data
         about = (info.run_id, info.run_name, info.status, info.start_time, info.end_time)
-        yield _run_row(about, data.tags) | data.params | data.metrics
+        yield _run_row(about, data.tags, data.params, data.metrics)
 
 
 def _from_sqlite(store: Store, experiment_id: str) -> Iterator[dict[str, Any]]:
@@ -180,19 +182,30 @@ def _from_sqlite(store: Store, experiment_id: str) -> Iterator[dict[str, Any]]:
             )
             return database.execute(query, [experiment_id])
 
-        tags: dict[str, dict[str, str]] = defaultdict(dict)
-        for run_id, key, value in select("run_uuid, key, value", "tags"):
-            tags[run_id][key] = value
-        logged: dict[str, dict[str, Any]] = defaultdict(dict)
-        for run_id, key, value in select("run_uuid, key, value", "params"):
-            logged[run_id][key] = value
-        for run_id, key, value, is_nan in select("run_uuid, key, value, is_nan", "latest_metrics"):
-            logged[run_id][key] = math.nan if is_nan else value
+        tags = _by_run(select("run_uuid, key, value", "tags"))
+        params = _by_run(select("run_uuid, key, value", "params"))
+        values = select("run_uuid, key, value, is_nan", "latest_metrics")
+        metrics = _by_run(
+            (run, key, nan if is_nan else value) for run, key, value, is_nan in values
+        )
         for about in select("run_uuid, name, status, start_time, end_time", "runs"):
-            yield _run_row(about, tags[about[0]]) | logged[about[0]]
+            run_id = about[0]
+            yield _run_row(about, tags[run_id], params[run_id], metrics[run_id])
 
 
-def _run_row(about: Sequence[Any], tags: Mapping[str, str]) -> dict[str, Any]:
+def _by_run(rows: Iterable[tuple[str, str, Any]]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = defaultdict(dict)
+    for run_id, key, value in rows:
+        found[run_id][key] = value
+    return found
+
+
+def _run_row(
+    about: Sequence[Any],
+    tags: Mapping[str, str],
+    params: Mapping[str, str],
+    metrics: Mapping[str, Any],
+) -> dict[str, Any]:
     """`about`: id, name, status, start and end of a run."""
     return {
         **dict(zip(("run_id", "name", "status", "started", "ended"), about, strict=True)),
@@ -212,4 +225,6 @@ def _run_row(about: Sequence[Any], tags: Mapping[str, str]) -> dict[str, Any]:
         },
         "commit": tags.get("mlflow.source.git.commit"),
         "dirty": tags.get("actscope.git_dirty"),
+        **{f"{PARAMS}{key}": value for key, value in params.items()},
+        **{f"{METRICS}{key}": value for key, value in metrics.items()},
     }

@@ -1,0 +1,1 @@
+"""What the runs of a study say, apart from how a page shows it."""

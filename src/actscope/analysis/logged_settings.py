@@ -1,0 +1,84 @@
+"""A point's settings as the parameters of its run hold them: their names, and what texts are right.
+
+A run may have other parameters too, which a user has logged. They are no settings.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import is_dataclass
+from functools import cache, lru_cache
+from typing import Any, NamedTuple, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from actscope.config import Argument, Point, parse
+from actscope.errors import ConfigError
+
+OWN = "activation."  # how the names of an activation's own settings begin
+ARGUMENT = "activation.function."
+# They change no number, so whatever they hold is right.
+FREE = {"study", "data.root"}
+
+
+def is_setting(name: str) -> bool:
+    """Whether a parameter of this name is a setting of a point."""
+    return name in KINDS or name.startswith(ARGUMENT)
+
+
+class Setting(NamedTuple):
+    """The value that a text stands for; or what is wrong with it, and no value."""
+
+    value: Any
+    fault: str = ""
+
+
+@lru_cache(maxsize=100_000)  # in a study of as many runs most texts occur in many of them
+def read_setting(name: str, text: str) -> Setting:
+    """What a parameter of a run says of the setting of that name."""
+    literal = _literal(text)
+    for value in (text, literal):
+        with suppress(ValidationError):
+            return Setting(_adapter(name).validate_python(value))
+    try:
+        return Setting(parse(_kind(name), literal, name))
+    except ConfigError as error:  # the same error in our words
+        return Setting(None, str(error))
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(_kind(name))
+
+
+def _kind(name: str) -> Any:
+    return Any if name in FREE else KINDS.get(name, Argument)
+
+
+def _literal(text: str) -> object:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):  # the last two: too deep
+        return text
+
+
+def _kinds(kind: type, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, of_field in get_type_hints(kind, include_extras=True).items():
+        if is_dataclass(of_field):
+            assert isinstance(of_field, type)
+            yield from _kinds(of_field, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", of_field
+
+
+def _point_kinds() -> Mapping[str, Any]:
+    """The type of each setting, by the name that `config.flat_settings` gives it."""
+    kinds = dict(_kinds(Point))
+    del kinds["activation.arguments"]
+    kinds["activation"] = kinds.pop("activation.name")
+    kinds["activation.function._target_"] = kinds.pop("activation.function")
+    kinds["data"] = kinds.pop("data.name")
+    return kinds
+
+
+KINDS = _point_kinds()

@@ -1,0 +1,143 @@
+"""The tables of a run, read from its files and checked: they hold what a trained run leaves."""
+
+# T recorded steps, U units of all layers
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pyarrow import ArrowException  # type: ignore[import-untyped]
+
+from actscope import tracking
+from actscope.errors import ReportError, StoreError
+from actscope.history import SPLITS
+from actscope.tracking import Store
+from actscope.trajectory import PROBE, TRAJECTORY
+
+READERS: Mapping[str, Callable[[Store, str, str], pd.DataFrame]] = {
+    "history": tracking.read_history,
+    "trajectory": tracking.read_trajectory,
+    "probe": tracking.read_probe,
+}
+UNIT = ["layer", "unit"]
+NUMBERS = {
+    "history": ["step", "epoch", "loss", "accuracy"],
+    "trajectory": ["step", *UNIT, *TRAJECTORY],
+    "probe": ["step", *UNIT, *PROBE],
+}
+MAY_BE_INFINITE = {"loss"}
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class UnreadableRunError(ReportError):
+    """A file of a run is missing, or it does not hold what a trained run leaves."""
+
+    def __init__(self, study: str, run_id: str, reason: str) -> None:
+        super().__init__(study, run_id, reason)
+        self.study, self.run_id, self.reason = study, run_id, reason
+
+    def __str__(self) -> str:
+        return f"study={self.study}: a file of run {self.run_id} cannot be read: {self.reason}"
+
+
+class MissingTableError(UnreadableRunError):
+    """A run has no such file."""
+
+
+def read_run_table(name: str, store: Store, study: str, run_id: str) -> pd.DataFrame:
+    """The table of this name in READERS.
+
+    Raises:
+        MissingTableError: the run has no such table.
+        UnreadableRunError: it is one that no training leaves.
+        StoreError: the store does not answer, which is no fault of the run.
+
+    """
+    # No reason has the words of an error: they name a place on this machine.
+    try:
+        table = READERS[name](store, study, run_id)
+    except StoreError as error:
+        if not tracking.is_missing(error):
+            raise
+        raise MissingTableError(study, run_id, f"{name}.parquet is missing") from error
+    except FileNotFoundError as error:
+        raise MissingTableError(study, run_id, f"{name}.parquet is missing") from error
+    except (OSError, ValueError, TypeError, LookupError, ArrowException) as error:
+        reason = f"{name}.parquet is damaged ({type(error).__name__})"
+        raise UnreadableRunError(study, run_id, reason) from error
+    if fault := table_fault(name, table):
+        raise UnreadableRunError(study, run_id, f"{name}.parquet {fault}")
+    return table
+
+
+def read_probe_of(trajectory: pd.DataFrame, store: Store, study: str, run_id: str) -> pd.DataFrame:
+    """The probe of a run's units, which are those of its trajectory.
+
+    Raises:
+        MissingTableError, StoreError: as `read_run_table`.
+        UnreadableRunError: it is one of other units, or one that no training leaves.
+
+    """
+    probe = read_run_table("probe", store, study, run_id)
+    recorded, probed = _units_of(trajectory), _units_of(probe)
+    if len(recorded) and len(probed) and not np.array_equal(recorded, probed):
+        reason = "probe.parquet and trajectory.parquet are not of the same units"
+        raise UnreadableRunError(study, run_id, reason)
+    return probe
+
+
+def table_fault(name: str, table: pd.DataFrame) -> str:
+    """What of a table is not as a training leaves it, or nothing."""
+    for column in NUMBERS[name]:
+        if list(table.columns).count(column) != 1 or table[column].dtype.kind not in "iuf":
+            return f"has no numbers {column}"
+        if column not in MAY_BE_INFINITE and not np.isfinite(table[column].to_numpy()).all():
+            return f"has numbers {column} that are not finite"
+    return _history_fault(table) if name == "history" else _units_fault(table)
+
+
+def accuracy_fault(history: pd.DataFrame, epochs: int) -> str:
+    """Whether a run that did not diverge lacks test accuracies of its epochs."""
+    of_test = history["split"] == "test"
+    found = history.loc[of_test, "epoch"].round().tolist()
+    if found != list(range(1, epochs + 1)):
+        return f"history.parquet has not one test accuracy for each of the {epochs} epochs"
+    return ""
+
+
+def _history_fault(history: pd.DataFrame) -> str:
+    if "split" not in history or not history["split"].isin(SPLITS).all():
+        return f"has splits other than {' and '.join(SPLITS)}"
+    if not history["accuracy"].between(0, 1).all():
+        return "has accuracies that are no fractions of 1"
+    for _, own in history.groupby("split"):
+        if not own["step"].is_monotonic_increasing or not own["step"].is_unique:
+            return "has steps that do not rise"
+    return ""
+
+
+def _units_fault(table: pd.DataFrame) -> str:
+    """Whether there is other than one row for each step and unit, in their order."""
+    if table.empty:
+        return ""
+    steps, first = table["step"].to_numpy(), _units_of(table)
+    layers = np.unique(first[:, 0])
+    is_whole = len(table) % len(first) == 0 and len(np.unique(first, axis=0)) == len(first)
+    if is_whole:
+        by_step = steps.reshape(-1, len(first))  # [T, U]
+        is_whole = bool(
+            (by_step == by_step[:, :1]).all()
+            and (np.diff(by_step[:, 0]) > 0).all()
+            and (table[UNIT].to_numpy().reshape(-1, *first.shape) == first).all()
+            and np.array_equal(layers, np.arange(1, len(layers) + 1))
+        )
+    return "" if is_whole else "has not one row for each step and unit"
+
+
+def _units_of(table: pd.DataFrame) -> Array:
+    """Layer and unit of each row of the first step, [U, 2]."""
+    steps = table["step"].to_numpy()
+    later = np.flatnonzero(steps != steps[:1])
+    return table[UNIT].to_numpy()[: later[0] if len(later) else len(steps)]

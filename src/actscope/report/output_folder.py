@@ -1,0 +1,119 @@
+"""The folder of a report: an earlier one is there whole until the new one is, whatever happens.
+
+A report is written into a new folder beside its place, `.NAME.new`. Then the earlier one becomes
+`.NAME.old`, the new one takes its name, and the earlier one is removed. A process that is killed
+between the two renames leaves no folder of that name; the next command puts the earlier one back.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+MANIFEST = "manifest.json"
+PAGES = ["index.html", "explore.html", MANIFEST]
+DRAWN = {"figures": (".png", ".svg"), "tables": (".csv", ".md", ".tex")}  # and in their sub-folders
+PART = ".part"  # how a file is called until it is whole
+SECONDS_FOR_A_LOCK = 90.0
+
+
+def replace_report(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write a report in place of an earlier one; what else lies in its folder stays there.
+
+    Raises:
+        OSError: it cannot be written; the earlier one is as it was.
+
+    """
+    folder = folder.resolve()  # a link to another place stays one
+    new, old = _beside(folder, "new"), _beside(folder, "old")
+    with _alone(folder):
+        _recover(folder)
+        try:
+            _keep_others(folder, new)
+            for name, data in files.items():
+                (new / name).parent.mkdir(parents=True, exist_ok=True)
+                (new / name).write_bytes(data)
+            if folder.exists():
+                folder.rename(old)
+            new.rename(folder)
+        except BaseException:
+            _recover(folder)
+            raise
+        shutil.rmtree(old, ignore_errors=True)  # what is left of it, the next report removes
+
+
+def add_files(files: Mapping[str, bytes], folder: Path) -> list[Path]:
+    """Write files beside those of a report that is there, or in place of them; their paths.
+
+    Raises:
+        OSError: they cannot be written.
+
+    """
+    paths = [folder / name for name in files]
+    with _alone(folder.resolve()):
+        for path, data in zip(paths, files.values(), strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f".{path.name}{PART}")
+            part.write_bytes(data)
+            part.replace(path)
+    return paths
+
+
+def recover(folder: Path) -> None:
+    """Put back an earlier report, and remove what is half-written, where a process was killed.
+
+    Raises:
+        OSError: its place cannot be written.
+
+    """
+    folder = folder.resolve()
+    if any(_beside(folder, stage).exists() for stage in ("new", "old")):
+        with _alone(folder):
+            _recover(folder)
+
+
+def _recover(folder: Path) -> None:
+    """`recover`, for the process that has the lock: no other is still at what is half-written."""
+    new, old = _beside(folder, "new"), _beside(folder, "old")
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+    for left in (new, old):
+        if left.exists():
+            shutil.rmtree(left)
+
+
+def _keep_others(folder: Path, new: Path) -> None:
+    """Make the new folder, with what in an old one is no report's; all of it, if that is none."""
+    is_report = (folder / MANIFEST).exists()
+
+    def own(place: str, names: list[str]) -> set[str]:
+        inside = Path(place).relative_to(folder)
+        return {name for name in names if is_report and _is_own(folder, inside / name)}
+
+    if folder.exists():
+        shutil.copytree(folder, new, symlinks=True, ignore=own)
+    else:
+        new.mkdir()
+
+
+def _is_own(folder: Path, name: Path) -> bool:
+    """Whether a report writes a file of that name, or could."""
+    if (folder / name).is_dir():
+        return False
+    if len(name.parts) == 1:
+        return str(name) in PAGES
+    return len(name.parts) <= 3 and name.suffix in (*DRAWN.get(name.parts[0], ()), PART)
+
+
+def _beside(folder: Path, stage: str) -> Path:
+    return folder.with_name(f".{folder.name}.{stage}")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep two reports from changing a folder at once: the second one waits, and stays."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(_beside(folder, "lock"), timeout=SECONDS_FOR_A_LOCK):
+        yield
