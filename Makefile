@@ -37,7 +37,7 @@ sweep: $(STAMP)  ## train a study's grid, a tracked run each (default: quickstar
 	$(call sweep,$(ARGS))
 
 plan: $(STAMP)  ## say what `make sweep` with the same ARGS would train, and train nothing
-	$(call sweep,sweep.dry_run=true $(ARGS))
+	$(call sweep,$(ARGS) sweep.dry_run=true)
 
 status: $(STAMP)  ## draw a study's grid: finished, running, failed, stale, missing
 	$(BIN)/python -m actscope.status $(call quoted,study=$(STUDY) $(ARGS))

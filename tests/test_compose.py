@@ -52,7 +52,8 @@ GRIDS = {
 @pytest.mark.parametrize("name", GRIDS)
 def test_equals_hydras_own_composition(hydra: GlobalHydra, name: str) -> None:
     loader = hydra.config_loader()
-    master = master_config(hydra, [])
+    # What has one value is Hydra's to compose before there are jobs.
+    master = master_config(hydra, [axis[0] for axis in GRIDS[name] if len(axis) == 1])
     jobs = [list(job) for job in itertools.product(*GRIDS[name])]
     for job, fast in zip(jobs, compose_all(loader, master, jobs), strict=True):
         slow = loader.load_sweep_config(master, job)
@@ -74,3 +75,10 @@ def test_a_wrong_value_in_the_last_job_is_refused(hydra: GlobalHydra) -> None:
     first, last = compose_all(hydra.config_loader(), master, jobs)
     assert first.train.epochs == 1
     assert last.train.epochs == []  # what is well-formed is for parse_point to refuse
+
+
+def test_a_choice_that_comes_too_late_for_its_grid_is_refused(hydra: GlobalHydra) -> None:
+    master = master_config(hydra, [])
+    jobs = [["experiment=edge", "seed=0"], ["experiment=article_dying", "seed=0"]]
+    with pytest.raises(HydraException, match=r"experiment=edge: sets hydra\.sweeper, which"):
+        compose_all(hydra.config_loader(), master, jobs)

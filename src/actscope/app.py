@@ -1,7 +1,6 @@
 """The command line, through Hydra: train one point, or with `-m` a whole grid."""
 
 import json
-import math
 import os
 import secrets
 import signal
@@ -13,14 +12,14 @@ from pathlib import Path
 from typing import NoReturn
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
-from actscope import forkserver, imports, interrupts
+from actscope import forkserver, hydra_errors, imports, interrupts
+from actscope.command import OneLineParser
 from actscope.config import (
     Point,
     check_words,
@@ -44,6 +43,7 @@ WORKERS_IMPORT = [
     "actscope.picture",
 ]
 WANTS_TRACEBACK = "HYDRA_FULL_ERROR" in os.environ
+COMPLETIONS = {"install", "uninstall", "query"}  # what --shell-completion is given
 
 OmegaConf.register_new_resolver("project", lambda folder: str(ROOT / folder), replace=True)
 
@@ -54,42 +54,77 @@ def run() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         with interrupts.remembered():
-            sys.argv[1:] = taken_out(sys.argv[1:])
-            check_words(sys.argv[1:])
+            sys.argv[1:] = arranged(taken_out(sys.argv[1:]))
             main()
     except KeyboardInterrupt as stop:
         # As a shell tells of a command that a signal ended.
         is_sigterm = isinstance(stop, interrupts.Terminated)
         sys.exit(128 + (signal.SIGTERM if is_sigterm else signal.SIGINT))
-    except (ActscopeError, HydraException, OmegaConfBaseException) as error:
-        end_with(error)
+    except (ActscopeError, *hydra_errors.SETTINGS_ERRORS) as error:
+        end_with(hydra_errors.explain(error, sys.argv[1:]))
     except OSError as error:  # of the folder for outputs: a place or a disk of the user's
+        if hydra_errors.file_of(error):
+            end_with(hydra_errors.explain(error, sys.argv[1:]))
         end_with(StoreError(f"{error.filename or 'outputs'}: {error.strerror or error}"))
+    except Exception as error:
+        if is_of_task(error):
+            raise
+        # Hydra and its plugins let words and files that they do not check fail where they may.
+        end_with(hydra_errors.explain(error, sys.argv[1:]))
 
 
-def end_with(error: Exception) -> NoReturn:
+def arranged(words: Sequence[str]) -> list[str]:
+    """Words of the command line with the options before the settings, as Hydra wants them.
+
+    Raises:
+        ConfigError: they are none that Hydra can do anything with.
+
+    """
+    parser = OneLineParser(prog="python -m actscope", parents=[get_args_parser()], add_help=False)
+    given = parser.parse_intermixed_args(words)
+    modes = {
+        "--run": given.run,
+        "--multirun": given.multirun,
+        "--cfg": given.cfg,
+        "--info": given.info,
+        "--shell-completion": given.shell_completion,
+    }
+    chosen = [mode for mode, is_given in modes.items() if is_given]
+    if len(chosen) > 1:
+        raise ConfigError(f"{' '.join(chosen)}: each is a command of its own. Give one of them")
+    if given.resolve and not (given.cfg or given.help):
+        raise ConfigError("--resolve: belongs to --cfg. Give both")
+    if given.shell_completion and not COMPLETIONS & {w.partition("=")[0] for w in given.overrides}:
+        raise ConfigError(
+            "--shell-completion: does not say what to do. Give install=bash, uninstall=bash, or "
+            "the same of fish or zsh"
+        )
+    check_words(given.overrides)
+    options = list(words)
+    for setting in given.overrides:
+        options.remove(setting)
+    return [*options, *given.overrides]
+
+
+def is_of_task(error: Exception) -> bool:
+    """Whether an error was raised by what Hydra starts, and not before, for words or files."""
+    own = (train_grid.__code__, _train_alone.__code__)
+    return any(frame.f_code in own for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def end_with(error: ActscopeError) -> NoReturn:
     """Tell an error in one line, or with its traceback where that is wanted, and exit."""
     if WANTS_TRACEBACK:
         sys.stderr.write(scrub("".join(traceback.format_exception(error))))
     else:
-        print(f"actscope: {one_line(error)}", file=sys.stderr)  # noqa: T201
-    sys.exit(getattr(error, "exit_code", ConfigError.exit_code))
+        print(f"actscope: {' '.join(scrub(str(error)).split())}", file=sys.stderr)  # noqa: T201
+    sys.exit(error.exit_code)
 
 
-def one_line(error: Exception) -> str:
-    """Tell an error in one line: Hydra's own go on about search paths and how to add new keys."""
-    text = scrub(str(error))
-    for beside_the_point in (
-        "Config search path:",
-        "To append to your config",
-        "See https://hydra",
-    ):
-        text = text.split(beside_the_point)[0]
-    return " ".join(text.split())
+def train_grid(jobs: Sequence[Job], folder: Path, means: Means) -> list[float | Exception | None]:
+    """Train the points of a multirun together: of each its accuracy, or what went wrong.
 
-
-def train_grid(jobs: Sequence[Job], folder: Path, means: Means) -> list[float | Exception]:
-    """Train the points of a multirun together: of each its final test accuracy, or what went wrong.
+    An accuracy is the final one of the test, None where the point diverged.
 
     Raises:
         ActscopeError: a setting, the data or the store is wrong; nothing was trained then.
@@ -117,17 +152,18 @@ def train_grid(jobs: Sequence[Job], folder: Path, means: Means) -> list[float | 
         unique = drop_repeated(points, console)
         if rules.dry_run:
             sweep.plan_sweep(unique, settings, resources, console, rules)
-            return [math.nan] * len(points)
+            return [None] * len(points)
         write_jobs(jobs, folder / "points.jsonl")
         results = sweep.run_sweep(unique, settings, _sweep_id(folder), resources, console, rules)
     return [sweep.accuracy_or_error(results[point]) for point in points]
 
 
 @trains_grids_with(train_grid)
-def train_point(config: DictConfig) -> float:
+def train_point(config: DictConfig) -> float | None:
     """Train and track one point: a single run, or a job of any launcher but actscope's own.
 
-    Returns its final test accuracy, NaN where it diverged, for sweepers that optimise.
+    Returns its final test accuracy, for sweepers that optimise; None, to them a failed trial, where
+    it diverged.
     """
     try:
         return _train_alone(config)
@@ -137,7 +173,7 @@ def train_point(config: DictConfig) -> float:
         raise
 
 
-def _train_alone(config: DictConfig) -> float:
+def _train_alone(config: DictConfig) -> float | None:
     point = parse_point(config)
     settings, rules, wanted = parse_tracking(config), parse_sweep(config), parse_device(config)
 
@@ -150,7 +186,7 @@ def _train_alone(config: DictConfig) -> float:
     if rules.dry_run:
         alone = stacks.Resources(workers=0, stack_size=1)
         sweep.plan_sweep([point], settings, alone, console, rules)
-        return math.nan
+        return None
     device = choose_device(wanted)
     result = sweep.run_alone(point, settings, sweep_id, console, rules, device)
     accuracy = sweep.accuracy_or_error(result)
@@ -181,10 +217,15 @@ def drop_repeated(points: Sequence[Point], console: Console) -> list[Point]:
 def write_jobs(jobs: Sequence[Job], path: Path) -> None:
     """Write a line a job: its number, overrides and resolved configuration.
 
-    One file where Hydra writes three a job: that takes it longer than a small point's training.
-    Credentials are no part of it.
+    A sweeper that gives its jobs in batches has them all in the same file. One file where Hydra
+    writes three a job: that takes it longer than a small point's training. Credentials are no part
+    of it.
     """
-    with path.open("w") as file:
-        for number, job in enumerate(jobs):
-            line = {"job": number, "overrides": list(job.overrides), "config": plain(job.config)}
+    with path.open("a" if jobs[0].number else "w") as file:
+        for job in jobs:
+            line = {
+                "job": job.number,
+                "overrides": list(job.overrides),
+                "config": plain(job.config),
+            }
             file.write(f"{json.dumps(scrub_all(line))}\n")

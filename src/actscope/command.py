@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any, NoReturn, TypeVar
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from actscope.config import parse, plain
 from actscope.credentials import scrub
 from actscope.errors import ActscopeError, ConfigError
+from actscope.yaml_errors import explain_word
 
 Settings = TypeVar("Settings")
 
@@ -70,16 +72,17 @@ def read_settings(kind: type[Settings], words: Sequence[str]) -> Settings:
 
     `tracking.uri` is MLFLOW_TRACKING_URI unless it is given.
     """
-    for word in words:
-        if "=" not in word:
-            raise ConfigError(f"{word}: give settings as name=value")
-    settings: dict[str, Any] = {}
+    settings: list[Any] = [parsed(word) for word in words]
     if any(field.name == "tracking" for field in fields(kind)):  # type: ignore[arg-type]
-        settings["tracking"] = {"uri": os.environ.get("MLFLOW_TRACKING_URI")}
+        settings.insert(0, {"tracking": {"uri": os.environ.get("MLFLOW_TRACKING_URI")}})
+    return parse(kind, plain(OmegaConf.merge(*settings)))  # type: ignore[arg-type]
+
+
+def parsed(word: str) -> DictConfig:
+    """What one `setting=value` sets, or raise ConfigError."""
+    if not word.partition("=")[0] or "=" not in word:
+        raise ConfigError(f"{word}: give settings as name=value")
     try:
-        given = OmegaConf.from_dotlist(list(words))
-        return parse(kind, plain(OmegaConf.merge(settings, given)))  # type: ignore[arg-type]
-    except (OmegaConfBaseException, ValueError) as error:
-        if isinstance(error, ConfigError):
-            raise
-        raise ConfigError(" ".join(str(error).split())) from error
+        return OmegaConf.from_dotlist([word])
+    except (YAMLError, OmegaConfBaseException, ValueError) as error:
+        raise ConfigError(explain_word(word, error)) from error

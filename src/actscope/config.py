@@ -152,10 +152,12 @@ def check_words(words: Iterable[str]) -> None:
     It looks for files by the names of settings, and has Python read numbers of any length.
 
     Raises:
-        ConfigError: a name, or a number, is longer than that allows.
+        ConfigError: a name is missing; it, or a number, is longer than that allows.
 
     """
     for word in words:
+        if word.startswith(("=", "@")):
+            raise ConfigError(f"{_shorten(word)}: has no name. Give settings as name=value")
         if len(word.partition("=")[0]) > LONGEST_NAME:
             raise ConfigError(f"{_shorten(scrub(ascii(word)[1:-1]))}: there is no such setting")
         if LONG_NUMBER.search(word):
@@ -182,7 +184,11 @@ def parse_settings(settings: Mapping[str, Any]) -> Point:
 
     """
     settings = dict(settings)
-    for beside_the_point in ("tracking", "sweep", "experiment", "device"):
+    if "experiment" in settings:
+        raise ConfigError(
+            "experiment: its file sets nothing. Make `# @package _global_` the file's first line"
+        )
+    for beside_the_point in ("tracking", "sweep", "device"):
         settings.pop(beside_the_point, None)
     settings["activation"] = _parse_activation(settings.get("activation"))
     return parse(Point, settings)

@@ -12,6 +12,7 @@ from actscope.config import Point, SweepRules, Tracking
 from actscope.data import load_data
 from actscope.device import CPU
 from actscope.errors import MissingStudyError, StoreError, SweepError
+from actscope.outcome import Outcome
 from actscope.results import Done, Failed, Result, cell_means, done_before
 from actscope.screen import Progress
 from actscope.stacks import Resources, Stack, make_stacks, run_steps_of
@@ -133,11 +134,12 @@ def run_alone(
     return result
 
 
-def accuracy_or_error(result: Result) -> float | SweepError:
+def accuracy_or_error(result: Result) -> float | SweepError | None:
     """What a job returns to Hydra."""
     if isinstance(result, Failed):
         return SweepError(f"{result.point} failed: {result.reason}")
-    return result.test_accuracy
+    # A sweeper that optimises takes no NaN.
+    return None if result.outcome is Outcome.DIVERGED else result.test_accuracy
 
 
 def _checked(points: Sequence[Point]) -> Grid:

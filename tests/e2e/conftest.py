@@ -1,16 +1,19 @@
 """Commands as a user types them, each in a process of its own and on a store of its own."""
 
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from actscope import app
 from tests.support.processes import PYTHONPATH
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Refused = Callable[..., str]
 
 
 @pytest.fixture
@@ -48,3 +51,39 @@ def actscope(tmp_path: Path, store_uri: str) -> Run:
         )
 
     return run
+
+
+@pytest.fixture
+def refused(
+    store_uri: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Refused]:
+    """`refused("-m", "lr=nan")`: the one line with which `python -m actscope -m lr=nan` ends.
+
+    In this process, which has all imported: to import it takes seconds.
+    """
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "")  # so that what `run` sets is undone
+    monkeypatch.delenv("HYDRA_FULL_ERROR")
+    # Hydra has the root logger of this process write where this test's output goes.
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+
+    def run(*words: str) -> str:
+        folders = [f"hydra.{kind}.dir={tmp_path}/outputs" for kind in ("run", "sweep")]
+        monkeypatch.setattr(sys, "argv", ["actscope", *words, *folders])
+        with pytest.raises(SystemExit) as end:
+            app.run()
+        assert end.value.code in (1, 2)
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("actscope: ")
+        assert len(line) < 400
+        return line.removeprefix("actscope: ")
+
+    yield run
+    root.setLevel(level)
+    for handler in set(root.handlers) - set(handlers):
+        root.removeHandler(handler)

@@ -1,32 +1,23 @@
 """`python -m actscope`: one point, a grid, and the ways to get them wrong."""
 
 import json
-import logging
-import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
-from actscope import app, tracking
+from actscope import tracking
 from actscope.config import Tracking
-from tests.e2e.conftest import Run
+from tests.e2e.conftest import Refused, Run
 
 SMALL = ["train.epochs=2", "model.hidden=[32]", "trajectory.every=epoch"]
 HERE = "hydra.launcher.workers=0"  # no worker processes, where they are not what is tested
 GRID = ["-m", "activation=relu,selu", "lr=0.001,0.01", "seed=range(2)", *SMALL]
 
 
-@pytest.fixture
-def logging_as_before() -> Iterator[None]:
-    """Hydra has the root logger of this process write where this test's output goes."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.setLevel(level)
-    for handler in set(root.handlers) - set(handlers):
-        root.removeHandler(handler)
+def read_jobs(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "points.jsonl").read_text().splitlines()]
 
 
 def finished(store_uri: str, study: str = "quickstart") -> pd.DataFrame:
@@ -45,11 +36,24 @@ def test_a_grid_becomes_runs_a_table_and_a_folder(
     assert len(finished(store_uri)) == 8
     folder = tmp_path / "outputs" / "sweep"
     assert (folder / "multirun.yaml").exists()
-    jobs = [json.loads(line) for line in (folder / "points.jsonl").read_text().splitlines()]
+    jobs = read_jobs(folder)
     assert [job["job"] for job in jobs] == list(range(8))
     assert jobs[0]["overrides"][:3] == ["activation=relu", "lr=0.001", "seed=0"]
     assert jobs[0]["config"]["train"]["epochs"] == 2
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_batches_of_a_sweeper_are_numbered_through(actscope: Run, tmp_path: Path) -> None:
+    grid = ["activation=relu,elu", "lr=0.01", "seed=0,1", "hydra.sweeper.max_batch_size=3"]
+    done = actscope("-m", *grid, HERE, *SMALL)
+    assert done.returncode == 0, done.stderr
+    jobs = read_jobs(tmp_path / "outputs" / "sweep")
+    assert [(job["job"], *job["overrides"][:3:2]) for job in jobs] == [
+        (0, "activation=relu", "seed=0"),
+        (1, "activation=relu", "seed=1"),
+        (2, "activation=elu", "seed=0"),
+        (3, "activation=elu", "seed=1"),
+    ]
 
 
 @pytest.mark.slow
@@ -122,7 +126,7 @@ MISTAKES = [
     ("lr=-1", "lr=-1"),
     ("seed=1.5", "seed=1.5"),
     ("activation=foo", "activation/foo"),
-    ("sed=1", "sed"),
+    ("sed=1", "sed: there is no such setting; did you mean seed?"),
     ("model.hidden=[]", "model.hidden"),
     ("train.batch_size=0", "train.batch_size=0"),
     ("train.batch_size=99999", "1437"),
@@ -138,29 +142,11 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.usefixtures("logging_as_before")
 @pytest.mark.parametrize(("mistake", "named"), MISTAKES, ids=[m[:30] for m, _ in MISTAKES])
 def test_a_mistake_ends_as_one_line_before_any_work(
-    mistake: str,
-    named: str,
-    store_uri: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    mistake: str, named: str, refused: Refused, tmp_path: Path
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri)
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "")  # so that what `run` sets is undone
-    monkeypatch.delenv("HYDRA_FULL_ERROR")
-    folder = f"hydra.sweep.dir={tmp_path}/outputs"
-    monkeypatch.setattr(sys, "argv", ["actscope", "-m", mistake, folder])
-    with pytest.raises(SystemExit) as end:
-        app.run()
-    assert end.value.code in (1, 2)
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("actscope: ")
-    assert named in line
-    assert len(line) < 400
+    assert named in refused("-m", mistake)
     assert not (tmp_path / "mlruns").exists()
 
 

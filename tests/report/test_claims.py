@@ -433,7 +433,7 @@ def test_adding_a_claim_is_adding_an_entry(tmp_path: Path) -> None:
         ("rule: a rule", "rule: a rule\n  verdict: yes", "verdict: there is no such setting"),
         ("  rule: a rule\n", "", "rule: is missing"),
         ("- id", "id", "give a list of claims"),
-        ("checks: [", "checks: ", "cannot be read"),
+        ("checks: [", "checks: ", "own.yaml, line 6, column 56: expected <block end>"),
     ],
 )
 def test_a_mistake_in_a_claim_says_what_would_be_right(

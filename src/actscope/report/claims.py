@@ -29,6 +29,7 @@ from actscope.report.checks import parse_check
 from actscope.report.findings import Case, Check, Finding, Ruling, combine, examine
 from actscope.report.frames import NoRunsError, StudyRuns
 from actscope.tracking import Store
+from actscope.yaml_errors import explain_file
 
 # A verdict is never told by its colour alone.
 SYMBOLS = {
@@ -165,8 +166,8 @@ def stored_fates(store: Store, known: Mapping[str, pd.DataFrame] | None = None) 
 def _read_file(path: Path) -> list[Claim]:
     try:
         entries = OmegaConf.to_container(OmegaConf.load(path))
-    except (OSError, YAMLError, OmegaConfBaseException) as error:
-        raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+    except (OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException) as error:
+        raise ConfigError(explain_file(path, error)) from error
     if not isinstance(entries, list):
         raise ConfigError(f"{path}: give a list of claims")
     return [_make_claim(entry, f"{path.name}[{place}]") for place, entry in enumerate(entries)]

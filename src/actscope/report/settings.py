@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException, OverrideParseException
-from omegaconf.errors import OmegaConfBaseException
 from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
+from actscope import hydra_errors
 from actscope.config import CLOSED, Bool, Int, Name, Tracking, check_words, parse, plain
-from actscope.errors import ConfigError
 from actscope.hydra_credentials import taken_out
 from actscope.project import CONF
 
@@ -55,24 +53,7 @@ def read_settings(overrides: Sequence[str]) -> Settings:
     check_words(overrides)
     try:
         with initialize_config_dir(str(CONF), job_name="actscope-report", version_base="1.3"):
-            config = compose("report", overrides=overrides)
-    except OverrideParseException as error:
-        raise ConfigError(f"{error.override}: {_in_a_line(error)}") from error
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(_in_a_line(error)) from error
+            config = compose("report", overrides=list(overrides))
+    except Exception as error:  # Hydra lets words and files that it does not check fail somewhere
+        raise hydra_errors.explain(error, overrides, "report") from error
     return parse(Settings, plain(config))
-
-
-def _in_a_line(error: Exception) -> str:
-    """What Hydra says, without its advice to add settings that are then refused as unknown."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    noise = (
-        "To append to your config",
-        "full_key:",
-        "object_type=",
-        "See https:",
-        "Set the environment variable",
-    )
-    text = " ".join(line for line in lines if line and not line.startswith(noise))
-    is_unknown = text.startswith("Could not override")
-    return f"{text} There is no such setting in conf/report.yaml" if is_unknown else text

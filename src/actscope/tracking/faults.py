@@ -165,13 +165,5 @@ def http_status(error: BaseException) -> int:
     return int(getattr(getattr(error, "response", None), "status_code", 0))
 
 
-def is_missing(error: BaseException) -> bool:
-    """Whether a server has answered that there is no such file, as one of its causes tells."""
-    status = http_status(error)
-    if status == 0 and error.__cause__ is not None:
-        return is_missing(error.__cause__)
-    return status == HTTP_NOT_FOUND
-
-
 def _is_no_answer(error: Exception) -> bool:
     return isinstance(error, MlflowException) and http_status(error) >= HTTP_SERVER_ERROR

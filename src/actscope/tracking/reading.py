@@ -33,10 +33,10 @@ def read_runs(store: Store, study: str) -> pd.DataFrame:
     """All runs of a study's points, finished or not, oldest first.
 
     Columns: `run_id`, `name`, `status`, `started` and `ended` (ms since 1970), `outcome`, `reason`,
-    `signature`, `signature.config`, `.data`, `.code`, `.activation_code`, `sweep`, `commit`, `dirty`,
-    `pack` (where log_packs has put its tables as well); the parameters, as text, as `params.lr`; the metrics'
-    last values, as numbers, as `metrics.test/accuracy_final`: the names that MLflow's own tables
-    have, under which nothing that a user logs takes another thing's place.
+    `signature`, `signature.config`, `.data`, `.code`, `.activation_code`, `sweep`, `commit`,
+    `dirty`, `pack` (the name of its packed tables). The parameters, as text, are `params.lr` and so
+    on; the metrics' last values, as numbers, are `metrics.test/accuracy_final` and so on. These are
+    the names of MLflow's own tables, so nothing that a user logs takes another thing's place.
 
     Raises:
         StoreError: there is no such study, or the store cannot be read.

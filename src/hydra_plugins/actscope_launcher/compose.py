@@ -21,7 +21,8 @@ def compose_all(
     it; Hydra applies such values last too, so the outcome is the same.
 
     Raises:
-        ConfigCompositionException: an override names what is not there, or has the wrong type.
+        ConfigCompositionException: an override names what is not there, or has the wrong type, or
+            a choice that differs between jobs sets what was settled before there were any.
 
     """
     parser = OverridesParser.create(config_loader=loader)
@@ -62,9 +63,23 @@ def compose_all(
 
 def _compose(loader: ConfigLoader, master: DictConfig, words: Sequence[str]) -> DictConfig:
     config = loader.load_sweep_config(master, list(words))
+    for part in ("launcher", "sweeper"):
+        if config.hydra[part] != master.hydra[part]:
+            raise ConfigCompositionException(_too_late(loader, master, words, part))
     with open_dict(config):
         del config["hydra"]
     return config
+
+
+def _too_late(loader: ConfigLoader, master: DictConfig, words: Sequence[str], part: str) -> str:
+    """Tell which choice sets a part of Hydra's own configuration that all jobs share."""
+    for word in words:
+        if loader.load_sweep_config(master, [word]).hydra[part] != master.hydra[part]:
+            break
+    return (
+        f"{word}: sets hydra.{part}, which is settled before the values of a sweep are. Start a "
+        f"sweep for each value, with {word}"
+    )
 
 
 def _set(config: DictConfig, override: Override) -> None:

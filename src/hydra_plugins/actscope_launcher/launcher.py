@@ -3,6 +3,7 @@
 Hydra imports this at every start, so it stays light.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +13,21 @@ from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.actscope_launcher.compose import compose_all
+
+log = logging.getLogger(__name__)
 
 Task = TypeVar("Task", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
 class Job:
-    """One cell of a multirun: what was asked for and the configuration that it makes."""
+    """One cell of a multirun: its number, what was asked for, the configuration that it makes."""
 
+    number: int
     overrides: Sequence[str]
     config: DictConfig
 
@@ -81,6 +86,13 @@ ConfigStore.instance().store(
 class ActscopeSweeper(BasicSweeper):
     """The basic sweeper, without composing every point once more than the launcher does."""
 
+    def sweep(self, arguments: list[str]) -> Any:
+        if self.max_batch_size is not None and self.max_batch_size < 1:
+            raise HydraException(
+                f"hydra.sweeper.max_batch_size={self.max_batch_size}: give 1 or more, or null"
+            )
+        return super().sweep(arguments)
+
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Leave that to the launcher, which composes all points before the first is trained."""
 
@@ -106,14 +118,21 @@ class ActscopeLauncher(BasicLauncher):
         assert self.config is not None
         assert self.hydra_context is not None
         train_grid: TrainGrid | None = getattr(self.task_function, "train_grid", None)
-        if train_grid is None:
-            return super().launch(job_overrides, initial_job_idx)
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
+        if train_grid is None:
+            log.warning(
+                "hydra/launcher=actscope: trains actscope's points side by side; the jobs of this "
+                "task function run one after another"
+            )
+            return super().launch(job_overrides, initial_job_idx)
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
         configs = compose_all(self.hydra_context.config_loader, self.config, job_overrides)
-        jobs = [Job(*job) for job in zip(job_overrides, configs, strict=True)]
+        jobs = [
+            Job(number, *job)
+            for number, job in enumerate(zip(job_overrides, configs, strict=True), initial_job_idx)
+        ]
         values = train_grid(jobs, folder, self.means)
         name = self.config.hydra.job.name
         return [
