@@ -4,7 +4,6 @@ import json
 import math
 import os
 import secrets
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
-from actscope import forkserver, imports, interrupts
+from actscope import forkserver, imports, interrupts, output
 from actscope.config import (
     Point,
     check_words,
@@ -30,7 +29,7 @@ from actscope.config import (
     parse_tracking,
     plain,
 )
-from actscope.errors import ActscopeError, ConfigError, StoreError, SweepError
+from actscope.errors import ActscopeError, ConfigError, StoreError, SweepError, of_system
 from actscope.project import CONF, ROOT
 from hydra_plugins.actscope_launcher.launcher import Job, Means, trains_grids_with
 
@@ -51,17 +50,16 @@ def run() -> None:
     # Hydra otherwise prints errors itself and leaves nothing for the lines below.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        with interrupts.remembered():
+        with interrupts.remembered(), output.guarded():
             check_words(sys.argv[1:])
             main()
-    except KeyboardInterrupt as stop:
-        # As a shell tells of a command that a signal ended.
-        is_sigterm = isinstance(stop, interrupts.Terminated)
-        sys.exit(128 + (signal.SIGTERM if is_sigterm else signal.SIGINT))
+    except KeyboardInterrupt as reason:
+        interrupts.ignore()
+        sys.exit(output.tell_end(reason))
     except (ActscopeError, HydraException, OmegaConfBaseException) as error:
         end_with(error)
-    except OSError as error:  # of the folder for outputs: a place or a disk of the user's
-        end_with(StoreError(f"{error.filename or 'outputs'}: {error.strerror or error}"))
+    except OSError as error:
+        end_with(of_system(error))
 
 
 def end_with(error: Exception) -> NoReturn:
@@ -69,7 +67,7 @@ def end_with(error: Exception) -> NoReturn:
     if WANTS_TRACEBACK:
         traceback.print_exception(error)
     else:
-        print(f"actscope: {one_line(error)}", file=sys.stderr)  # noqa: T201
+        output.tell(one_line(error))
     sys.exit(getattr(error, "exit_code", ConfigError.exit_code))
 
 
@@ -180,7 +178,11 @@ def write_jobs(jobs: Sequence[Job], path: Path) -> None:
 
     One file where Hydra writes three a job: that takes it longer than a small point's training.
     """
-    with path.open("w") as file:
-        for number, job in enumerate(jobs):
-            line = {"job": number, "overrides": list(job.overrides), "config": plain(job.config)}
-            file.write(f"{json.dumps(line)}\n")
+    lines = [
+        json.dumps({"job": number, "overrides": list(job.overrides), "config": plain(job.config)})
+        for number, job in enumerate(jobs)
+    ]
+    try:
+        path.write_text("".join(f"{line}\n" for line in lines))
+    except OSError as error:  # which names no file where the disk is full
+        raise StoreError(f"{path}: {error.strerror}") from error

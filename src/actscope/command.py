@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any, NoReturn, TypeVar
@@ -10,8 +9,9 @@ from typing import Any, NoReturn, TypeVar
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from actscope import interrupts, output
 from actscope.config import parse, plain
-from actscope.errors import ActscopeError, ConfigError
+from actscope.errors import ActscopeError, ConfigError, of_system
 
 Settings = TypeVar("Settings")
 
@@ -49,12 +49,19 @@ def run_command(
 def exit_code(command: Callable[[], int]) -> int:
     """Exit code of a command; a user's mistake ends as one line."""
     try:
-        return command()
+        with interrupts.remembered(), output.guarded():
+            return command()
+    except KeyboardInterrupt as reason:
+        return output.tell_end(reason)
     except ActscopeError as error:
-        sys.stderr.write(f"actscope: {' '.join(str(error).split())}\n")
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
+        return _told(error)
+    except OSError as error:
+        return _told(of_system(error))
+
+
+def _told(error: ActscopeError) -> int:
+    output.tell(" ".join(str(error).split()))
+    return error.exit_code
 
 
 class OneLineParser(argparse.ArgumentParser):
