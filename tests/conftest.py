@@ -2,6 +2,7 @@
 
 import copy
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from hydra.core.singleton import Singleton
 from omegaconf import DictConfig, OmegaConf
 
+from actscope import interrupts
 from actscope.project import CONF, ROOT
 from actscope.tracking import store
 from tests.support.processes import Start, started
@@ -21,6 +23,20 @@ from tests.support.tracked import empty_database
 torch.set_num_threads(1)
 
 Compose = Callable[..., DictConfig]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals_heard() -> Iterator[None]:
+    """Hear Ctrl-C and its like, to which what a script begins in the background is deaf."""
+    heard = dict.fromkeys(interrupts.SIGNALS, signal.SIG_DFL) | {
+        signal.SIGINT: signal.default_int_handler
+    }
+    before = {number: signal.signal(number, handler) for number, handler in heard.items()}
+    blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, heard)
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

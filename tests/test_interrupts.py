@@ -1,14 +1,17 @@
 """Signals that come while they had better not be heard."""
 
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from actscope import interrupts
 
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+
+@pytest.mark.parametrize("number", CODES)
 def test_a_signal_waits_for_the_end_and_is_heeded_then(number: signal.Signals) -> None:
     heard: list[int] = []
     before = signal.signal(number, lambda number, _: heard.append(number))
@@ -39,20 +42,58 @@ def test_what_is_raised_in_between_goes_first() -> None:
         fail_after_ctrl_c()
 
 
-@pytest.mark.parametrize(
-    ("number", "kind"),
-    [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, interrupts.Terminated)],
-)
-def test_one_that_is_lost_in_a_callback_is_raised_again(
-    number: signal.Signals, kind: type[KeyboardInterrupt]
-) -> None:
+@pytest.mark.parametrize("number", CODES)
+def test_one_that_is_lost_in_a_callback_is_raised_again(number: signal.Signals) -> None:
     with interrupts.remembered():
         interrupts.check()
-        with suppress(KeyboardInterrupt):  # as the garbage collector does
-            signal.raise_signal(number)
-        with pytest.raises(kind):
+        lose(number)
+        with pytest.raises(KeyboardInterrupt) as raised:
             interrupts.check()
     interrupts.check()
+    assert interrupts.exit_code(raised.value) == CODES[number]
+
+
+def lose(number: int) -> None:
+    with suppress(KeyboardInterrupt):  # as the garbage collector does
+        signal.raise_signal(number)
+
+
+@pytest.mark.parametrize("second", CODES)
+def test_a_second_one_does_not_cut_the_clean_up_short(second: signal.Signals) -> None:
+    cleaned = []
+
+    @contextmanager
+    def opened() -> Iterator[None]:
+        try:
+            yield
+        finally:
+            signal.raise_signal(second)
+            cleaned.append("in a context")
+
+    def work() -> None:
+        try:
+            with opened():
+                signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            with suppress(OSError):
+                try:
+                    raise OSError
+                finally:
+                    signal.raise_signal(second)
+            cleaned.append("in a handler")
+            raise
+
+    with pytest.raises(KeyboardInterrupt) as raised, interrupts.remembered():
+        work()
+    assert cleaned == ["in a context", "in a handler"]
+    assert interrupts.exit_code(raised.value) == 130
+
+
+def test_a_second_one_is_raised_where_the_first_was_lost() -> None:
+    with interrupts.remembered():
+        lose(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_an_error_of_what_was_cut_short_is_an_interrupt() -> None:
@@ -72,11 +113,13 @@ def test_an_error_of_its_own_stays_one() -> None:
         raise AttributeError
 
 
-def test_who_is_deaf_to_ctrl_c_stays_so() -> None:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+@pytest.mark.parametrize("number", CODES)
+def test_who_is_deaf_to_a_signal_stays_so(number: signal.Signals) -> None:
+    before = signal.signal(number, signal.SIG_IGN)
     try:
-        with interrupts.remembered():
-            signal.raise_signal(signal.SIGINT)
-            interrupts.check()
+        with interrupts.remembered(), interrupts.held():
+            interrupts.end_properly()
+            signal.raise_signal(number)
+        interrupts.check()
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)

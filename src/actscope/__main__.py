@@ -2,15 +2,15 @@
 
 import sys
 
-from actscope import imports
+from actscope import imports, interrupts
 
 
 def main() -> None:
     try:
         with imports.heavy():
             from actscope.app import run
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except KeyboardInterrupt as reason:
+        sys.exit(interrupts.exit_code(reason))
     run()
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 import secrets
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from actscope import forkserver, hydra_errors, imports, interrupts
+from actscope import forkserver, hydra_errors, imports, interrupts, output
 from actscope.command import OneLineParser
 from actscope.config import (
     Point,
@@ -30,7 +29,7 @@ from actscope.config import (
     plain,
 )
 from actscope.credentials import scrub, scrub_all
-from actscope.errors import ActscopeError, ConfigError, StoreError, SweepError
+from actscope.errors import ActscopeError, ConfigError, StoreError, SweepError, of_system
 from actscope.hydra_credentials import taken_out
 from actscope.project import CONF, ROOT
 from hydra_plugins.actscope_launcher.launcher import Job, Means, trains_grids_with
@@ -53,19 +52,18 @@ def run() -> None:
     # Hydra otherwise prints errors itself and leaves nothing for the lines below.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        with interrupts.remembered():
+        with interrupts.remembered(), output.guarded():
             sys.argv[1:] = arranged(taken_out(sys.argv[1:]))
             main()
-    except KeyboardInterrupt as stop:
-        # As a shell tells of a command that a signal ended.
-        is_sigterm = isinstance(stop, interrupts.Terminated)
-        sys.exit(128 + (signal.SIGTERM if is_sigterm else signal.SIGINT))
+    except KeyboardInterrupt as reason:
+        interrupts.ignore()
+        sys.exit(output.tell_end(reason))
     except (ActscopeError, *hydra_errors.SETTINGS_ERRORS) as error:
         end_with(hydra_errors.explain(error, sys.argv[1:]))
-    except OSError as error:  # of the folder for outputs: a place or a disk of the user's
+    except OSError as error:
         if hydra_errors.file_of(error):
             end_with(hydra_errors.explain(error, sys.argv[1:]))
-        end_with(StoreError(f"{error.filename or 'outputs'}: {error.strerror or error}"))
+        end_with(of_system(error))
     except Exception as error:
         if is_of_task(error):
             raise
@@ -117,7 +115,7 @@ def end_with(error: ActscopeError) -> NoReturn:
     if WANTS_TRACEBACK:
         sys.stderr.write(scrub("".join(traceback.format_exception(error))))
     else:
-        print(f"actscope: {' '.join(scrub(str(error)).split())}", file=sys.stderr)  # noqa: T201
+        output.tell(str(error))
     sys.exit(error.exit_code)
 
 
@@ -221,11 +219,12 @@ def write_jobs(jobs: Sequence[Job], path: Path) -> None:
     writes three a job: that takes it longer than a small point's training. Credentials are no part
     of it.
     """
-    with path.open("a" if jobs[0].number else "w") as file:
-        for job in jobs:
-            line = {
-                "job": job.number,
-                "overrides": list(job.overrides),
-                "config": plain(job.config),
-            }
-            file.write(f"{json.dumps(scrub_all(line))}\n")
+    lines = [
+        {"job": job.number, "overrides": list(job.overrides), "config": plain(job.config)}
+        for job in jobs
+    ]
+    try:
+        with path.open("a" if jobs[0].number else "w") as file:
+            file.writelines(f"{json.dumps(scrub_all(line))}\n" for line in lines)
+    except OSError as error:  # which names no file where the disk is full
+        raise StoreError(f"{path}: {error.strerror}") from error

@@ -15,7 +15,7 @@ import psutil
 from hydra.errors import InstantiationException
 from rich.console import Console
 
-from actscope import interrupts
+from actscope import forkserver, interrupts
 from actscope.config import Point
 from actscope.dask_connection import connected, kept_private, quieten, warn_if_open
 from actscope.errors import ClusterError
@@ -179,6 +179,7 @@ def _counted(number: int, what: str) -> str:
 def _processes(workers: int, writers: int) -> Iterator[Cluster]:
     from distributed import Client, LocalCluster, Security
 
+    forkserver.wait_until_ready()
     with kept_private(), dask.config.set(IN_PROCESSES), ExitStack() as entered:
         # Cut short, it tells of what it cannot close.
         with interrupts.held():

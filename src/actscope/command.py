@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any, NoReturn, TypeVar
@@ -11,9 +10,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from actscope import interrupts, output
 from actscope.config import parse, plain
-from actscope.credentials import scrub
-from actscope.errors import ActscopeError, ConfigError
+from actscope.errors import ActscopeError, ConfigError, of_system
 from actscope.yaml_errors import explain_word
 
 Settings = TypeVar("Settings")
@@ -52,12 +51,19 @@ def run_command(
 def exit_code(command: Callable[[], int]) -> int:
     """Exit code of a command; a user's mistake ends as one line."""
     try:
-        return command()
+        with interrupts.remembered(), output.guarded():
+            return command()
+    except KeyboardInterrupt as reason:
+        return output.tell_end(reason)
     except ActscopeError as error:
-        sys.stderr.write(f"actscope: {scrub(' '.join(str(error).split()))}\n")
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
+        return _told(error)
+    except OSError as error:
+        return _told(of_system(error))
+
+
+def _told(error: ActscopeError) -> int:
+    output.tell(str(error))
+    return error.exit_code
 
 
 class OneLineParser(argparse.ArgumentParser):

@@ -49,6 +49,12 @@ class ReportError(ActscopeError, RuntimeError):
     """A report cannot be built from what the store holds."""
 
 
+def of_system(error: OSError) -> StoreError:
+    """What the system refused, and where, in a line."""
+    reason = error.strerror or first_line(error)
+    return StoreError(f"{error.filename}: {reason}" if error.filename else reason)
+
+
 def first_line(error: BaseException) -> str:
     """Kind and first line of an error, for a tag or a line on the screen, without credentials."""
     lines = scrub(str(error)).strip().splitlines()

@@ -8,12 +8,16 @@ import multiprocessing
 import os
 import signal
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import forkserver, resource_tracker
 from typing import Any
 
+import psutil
+
 from actscope import interrupts
+from actscope.errors import ClusterError
 from actscope.own_source import name_command
 
 # Read by libraries when they are loaded, so that a worker, which is forked later, cannot set them.
@@ -29,6 +33,8 @@ ENVIRONMENT = {
 }
 
 PRELOAD = "actscope.preload"
+OF_A_TERMINAL = set(interrupts.SIGNALS) - {signal.SIGTERM}
+SECONDS_BETWEEN_CHECKS = 0.5
 LONGEST_FOLDER = 70  # bytes: a Unix socket's address has 107 at most, and 32 more are added
 
 
@@ -47,11 +53,47 @@ def running(modules: Sequence[str]) -> Iterator[None]:
         _stop()
 
 
+def wait_until_ready() -> None:
+    """Wait until it forks, which it does when it has imported all; another one if it was killed.
+
+    Raises:
+        ClusterError: it is stopped, and would be waited for without end.
+
+    """
+    fork = threading.Thread(target=_fork_once, daemon=True)
+    with _deaf_children():  # one that is started in its place has them deaf as well
+        fork.start()
+    while fork.is_alive():
+        fork.join(SECONDS_BETWEEN_CHECKS)
+        server: Any = forkserver._forkserver
+        if server._forkserver_pid is not None and _is_stopped(server._forkserver_pid):
+            raise ClusterError(
+                f"process {server._forkserver_pid}, from which workers are forked, is stopped. "
+                "Give the same command again"
+            )
+
+
+def _fork_once() -> None:
+    child = multiprocessing.get_context("forkserver").Process(target=_do_nothing, daemon=True)
+    with suppress(OSError, EOFError):  # it was killed; who asks for workers starts another
+        child.start()
+
+
+def _do_nothing() -> None: ...
+
+
+def _is_stopped(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    except psutil.NoSuchProcess:
+        return False
+
+
 @contextmanager
 def _deaf_children() -> Iterator[None]:
-    """Ctrl-C reaches all processes of a terminal; the caller sees to it for its workers."""
+    """Ctrl-C, or its end, reaches all processes of a terminal; the caller sees to its workers."""
     resource_tracker.ensure_running()  # which, as it starts, would lift the block
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, OF_A_TERMINAL)
     try:
         yield
     finally:
@@ -76,5 +118,5 @@ def _stop() -> None:
     if server._forkserver_pid is None:
         return
     with suppress(ProcessLookupError):
-        os.kill(server._forkserver_pid, signal.SIGTERM)
+        os.kill(server._forkserver_pid, signal.SIGKILL)  # which one that is stopped heeds too
     server._stop()

@@ -91,7 +91,7 @@ def _blamed(activation: Activation, what: str) -> Iterator[None]:
         except ConfigError:
             raise
         except BaseException as error:
-            if came or isinstance(error, interrupts.Terminated):
+            if came or isinstance(error, interrupts.Signalled):
                 raise
             reason = _short(error) if isinstance(error, MISUSED) else first_line(error)[:80]
             raise ConfigError(

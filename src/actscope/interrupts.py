@@ -1,16 +1,26 @@
-"""When Ctrl-C and SIGTERM are heard."""
+"""When Ctrl-C, SIGTERM and SIGHUP are heard, and how a command ends by them."""
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_came: list[int] = []  # of those that are remembered
+# SIGHUP is that of a terminal that is closed; Windows has none.
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+
+_came: list[KeyboardInterrupt] = []  # of those that are remembered
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, which cleans up as Ctrl-C does."""
+class Signalled(KeyboardInterrupt):
+    """A signal, each of which cleans up as Ctrl-C does."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.exit_code = 128 + number  # as a shell tells of a command that a signal ended
 
 
 @contextmanager
@@ -21,9 +31,12 @@ def remembered() -> Iterator[None]:
     of the garbage collector, of which SQLAlchemy has many; and what is cut short may fail with an
     error of its own, as OmegaConf does.
     """
-    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, _remember)}
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else nobody is to hear it
-        before[signal.SIGINT] = signal.signal(signal.SIGINT, _remember)
+    if threading.current_thread() is not threading.main_thread():  # which alone hears them
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS if is_heard(number)}
+    for number in before:
+        signal.signal(number, _remember)
     try:
         yield
     except Exception:
@@ -35,10 +48,44 @@ def remembered() -> Iterator[None]:
         _came.clear()
 
 
+def is_heard(number: int) -> bool:
+    """Whether a signal ends this process: one begun by nohup, say, is to be deaf to SIGHUP."""
+    handlers = (signal.SIG_DFL, signal.default_int_handler, _remember)
+    return signal.getsignal(number) in handlers
+
+
 def check() -> None:
     """Raise what came and may have been lost; for loops that would go on without it."""
     if _came:
-        raise _interrupt(_came[0])
+        raise _came[0]
+
+
+def stop(reason: KeyboardInterrupt) -> None:
+    """Have the command end: here and now, or at the next `check` where this is another thread.
+
+    Not while it ends already: a second Ctrl-C would leave half of the clean-up undone.
+    """
+    _came.append(reason)
+    if threading.current_thread() is threading.main_thread() and not _is_ending():
+        raise reason
+
+
+def exit_code(reason: KeyboardInterrupt) -> int:
+    """Exit code of a command that was ended so."""
+    code: int = getattr(reason, "exit_code", 128 + signal.SIGINT)
+    return code
+
+
+def end_properly() -> None:
+    """Have them raise KeyboardInterrupt and no more: they are how a server is meant to end."""
+    for number in filter(is_heard, SIGNALS):
+        signal.signal(number, signal.default_int_handler)
+
+
+def ignore() -> None:
+    """Be deaf to them from now on: the process has cleaned up and is about to end."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
@@ -52,8 +99,7 @@ def held() -> Iterator[None]:
         return
     came: list[int] = []
     heeded = {
-        number: signal.signal(number, lambda number, _: came.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, lambda number, _: came.append(number)) for number in SIGNALS
     }
     try:
         yield
@@ -88,9 +134,12 @@ def noticed() -> Iterator[list[int]]:
 
 
 def _remember(number: int, _: FrameType | None) -> None:
-    _came.append(number)
-    raise _interrupt(number)
+    stop(Signalled(number))
 
 
-def _interrupt(number: int) -> KeyboardInterrupt:
-    return Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
+def _is_ending() -> bool:
+    """Whether the code that runs now cleans up after one that came before."""
+    error = sys.exception()
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None

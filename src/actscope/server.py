@@ -21,6 +21,7 @@ from sqlalchemy import URL, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import NullPool
 
+from actscope import interrupts
 from actscope.command import run_command
 from actscope.config import CLOSED, Count, Int
 from actscope.credentials import hide, scrub
@@ -88,8 +89,7 @@ def serve(settings: Settings) -> int:
         StoreError: something is not installed, taken, or cannot be started or reached.
 
     """
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.default_int_handler)
+    interrupts.end_properly()
     _check_installed()
     check_port(settings.host, settings.port, f"port={settings.port + 1}")
     folder = ROOT / settings.folder

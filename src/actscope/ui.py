@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from actscope import tracking
+from actscope import interrupts, tracking
 from actscope.command import OneLineParser, exit_code
 from actscope.config import Tracking, parse
 from actscope.errors import StoreError
@@ -38,6 +38,7 @@ def serve(words: Sequence[str] | None) -> int:
         for view, link in tracking.view_addresses(address, experiment_id).items():
             print(f"  {study}, {view}: {link}", flush=True)  # noqa: T201
     os.environ.update(SERVER_SETTINGS)
+    interrupts.end_properly()
     tracking.serve(store, HOST, port)
     return 0
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from actscope import interrupts
 from actscope.project import ROOT
 
 # Where a command finds the actscope of these very files, and what tests/support has for it.
@@ -47,8 +48,9 @@ def started() -> Iterator[Start]:
 
 
 def _as_in_a_terminal() -> None:
-    """Heed Ctrl-C, to which what a shell starts in the background is deaf."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """Heed Ctrl-C, and the end of the terminal, to which what nohup starts is deaf."""
+    for number in interrupts.SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
     end_with_pytest()
 
 

@@ -2,14 +2,16 @@
 
 import sys
 
+from actscope import interrupts
+
 
 def run() -> int:
     try:
         from dask.system import CPU_COUNT
 
         from actscope.report.app import main
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as reason:
+        return interrupts.exit_code(reason)
     return main(processes=CPU_COUNT)
 
 

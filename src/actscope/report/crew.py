@@ -14,7 +14,7 @@ from itertools import chain
 from multiprocessing.process import BaseProcess
 from typing import Self, TypeVar
 
-from actscope import tracking
+from actscope import interrupts, tracking
 from actscope.errors import ReportError
 from actscope.tracking import Store
 from actscope.tracking.reading import READERS
@@ -106,7 +106,7 @@ class _Interrupt:
 
     def __enter__(self) -> Self:
         self.before = signal.getsignal(signal.SIGINT)
-        if self.before is signal.default_int_handler:  # else whoever began this is deaf to Ctrl-C
+        if interrupts.is_heard(signal.SIGINT):  # else whoever began this is deaf to Ctrl-C
             signal.signal(signal.SIGINT, self._heed)
         return self
 

@@ -1,0 +1,112 @@
+"""Standard output that nobody can read any more."""
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+import pytest
+from rich.console import Console
+
+from actscope import interrupts, output
+from actscope.command import exit_code
+from tests.support.processes import PYTHONPATH
+
+pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+
+
+def say_by_print() -> None:
+    print("x" * 100_000)  # noqa: T201 - more than a buffer holds
+
+
+def say_by_lines() -> None:
+    sys.stdout.writelines(["x"])
+
+
+def say_by_rich() -> None:
+    Console().print("x")
+
+
+def say_by_log() -> None:
+    logging.getLogger("tests.output").warning("x")
+
+
+def full() -> TextIO:
+    return Path("/dev/full").open("w")
+
+
+def without_reader() -> TextIO:
+    reading, writing = os.pipe()
+    os.close(reading)
+    return os.fdopen(writing, "w")
+
+
+REASONS = {full: "No space left on device", without_reader: "Broken pipe"}
+
+
+@pytest.mark.parametrize("say", [say_by_print, say_by_lines, say_by_rich, say_by_log])
+@pytest.mark.parametrize("opened", REASONS)
+def test_a_command_ends_in_a_line(
+    opened: Callable[[], TextIO],
+    say: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cleaned = []
+
+    def command() -> int:
+        handler = logging.StreamHandler(sys.stdout)  # as Hydra has one
+        logging.getLogger("tests.output").addHandler(handler)
+        try:
+            say()
+            return 0
+        finally:
+            say()  # what a clean-up says is for nobody, and no further fault
+            logging.getLogger("tests.output").removeHandler(handler)
+            cleaned.append(True)
+
+    with opened() as stream, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", stream)
+        assert exit_code(command) == 1
+    assert cleaned == [True]
+    assert capsys.readouterr().err == (
+        f"actscope: standard output cannot be written: {REASONS[opened]}. "
+        "Redirect it to another place.\n"
+    )
+
+
+def test_another_thread_leaves_the_end_to_the_main_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    with full() as stream, monkeypatch.context() as patch, interrupts.remembered():
+        patch.setattr(sys, "stdout", stream)
+        with output.guarded():
+            thread = threading.Thread(target=say_by_print)
+            thread.start()
+            thread.join()
+            with pytest.raises(output.OutputLost):
+                interrupts.check()
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-", ">&- 2>&-", "| true"])
+def test_a_process_ends_without_a_traceback(redirection: str, tmp_path: Path) -> None:
+    """`make sync` with nothing to deliver is the command that takes least time."""
+    command = f"set -o pipefail; {sys.executable} -m actscope.sync {redirection}"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        env={
+            **os.environ,
+            "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
+            "PYTHONPATH": PYTHONPATH,
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1, done
+    if "2>" not in redirection:
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("actscope: standard output cannot be written: ")
