@@ -2,9 +2,13 @@
 
 import hashlib
 import json
+import math
 import random
 import shutil
+import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +24,7 @@ from actscope.bundle import export_study, import_bundle
 from actscope.config import Tracking
 from actscope.errors import BundleError, StoreError
 from actscope.report import frames
-from actscope.tracking import Store
+from actscope.tracking import Store, heartbeat
 from tests.support.tracked import (
     STUDY,
     assert_as_logged,
@@ -35,6 +39,30 @@ from tests.support.tracked import (
 )
 
 Files = dict[str, bytes]
+
+STEPS = ["create_run", "log_inputs", "log_batch", "set_terminated", "set_tag"]
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from mlflow import MlflowClient
+from actscope.bundle import import_bundle
+from actscope.config import Tracking
+
+step, file, uri = sys.argv[1:]
+call = getattr(MlflowClient, step)
+made = 0
+
+def killed(*arguments, **settings):
+    global made
+    made += 1
+    if made == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return call(*arguments, **settings)
+
+setattr(MlflowClient, step, killed)
+import_bundle(Path(file), Tracking(uri))
+"""
 
 
 def settings_of(store: Store) -> Tracking:
@@ -187,9 +215,16 @@ class TestRoundTrip:
         with ZipFile(tmp_path / "alone.zip") as packed:
             assert b"actscope.host" not in packed.read(f"parcels/{manifest.runs[0]}/run.json")
 
-    @pytest.mark.parametrize("step", ["create_run", "log_inputs", "log_batch", "set_terminated"])
-    def test_an_import_that_was_cut_short_goes_on(
-        self, step: str, file: Path, store: Store, other: Store, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("number", [1, 3])
+    @pytest.mark.parametrize("step", STEPS)
+    def test_an_import_that_was_cut_short_leaves_nothing(
+        self,
+        step: str,
+        number: int,
+        file: Path,
+        store: Store,
+        other: Store,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         original: Callable[..., Any] = getattr(MlflowClient, step)
         made = 0
@@ -197,19 +232,104 @@ class TestRoundTrip:
         def failing(*arguments: Any, **settings: Any) -> Any:
             nonlocal made
             made += 1
-            if made == 3:
+            if made == number:
                 raise OSError("the power is gone")
             return original(*arguments, **settings)
 
         with monkeypatch.context() as patch:
             patch.setattr(MlflowClient, step, failing)
-            with pytest.raises(StoreError, match=r"runs were imported; importing again goes on"):
+            with pytest.raises(StoreError, match=r"give the same command again"):
                 import_bundle(file, settings_of(other))
+        assert everything(other) == []
+        assert list((folder_of(other) / "artifacts").rglob("*.parquet")) == []
         import_bundle(file, settings_of(other))
         assert {run.info.status for run in all_runs(other, "point")} == {"FINISHED"}
         assert len(all_runs(other, "sweep")) == 2
         pd.testing.assert_frame_equal(finished(other), finished(store), check_exact=True)
         finished_once(other, trained())
+
+    @pytest.mark.parametrize("step", STEPS)
+    def test_an_import_that_was_killed_counts_for_nothing_and_is_done_again(
+        self, step: str, file: Path, store: Store, other: Store
+    ) -> None:
+        killed = subprocess.run(
+            [sys.executable, "-c", KILLED, step, str(file), other.uri], check=False, timeout=120
+        )
+        assert killed.returncode == -signal.SIGKILL
+        assert everything(other)
+        study = tracking.find_experiment(other, STUDY).experiment_id
+        assert tracking.read_attempts(other, study, {"actscope.kind": "point"}) == []
+        assert tracking.find_abandoned(tracking.read_attempts(other, study)) == []
+        assert tracking.find_strays(other, None) == []
+        _, arrival = import_bundle(file, settings_of(other))
+        assert (arrival.new, arrival.present) == (3, 0)
+        assert len(everything(other)) == 5
+        pd.testing.assert_frame_equal(finished(other), finished(store), check_exact=True)
+
+    def test_one_that_is_at_work_is_left_alone(
+        self, file: Path, other: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        study = tracking.ensure_experiment(other, STUDY)
+        alive = {**heartbeat.signs_of_life(), "actscope.host": "elsewhere"}
+        tags = {**alive, "actscope.origin_run": "a1", "actscope.process": "1 0.00"}
+        run_id = other.client.create_run(study, tags=tags).info.run_id
+        with pytest.raises(StoreError, match="another import into it is at work on elsewhere"):
+            import_bundle(file, settings_of(other))
+        assert [run.info.run_id for run in everything(other)] == [run_id]
+        monkeypatch.setattr(heartbeat, "SECONDS_TILL_DEAD", -1)
+        import_bundle(file, settings_of(other))
+        assert len(everything(other)) == 5
+
+    def test_a_run_that_was_taken_back_here_comes_again(self, file: Path, other: Store) -> None:
+        import_bundle(file, settings_of(other))
+        run_id = finished_once(other, trained())[0]
+        tracking.mark_failed(other, run_id, "an artifact is lost")
+        for new, present in ((1, 2), (0, 3)):
+            _, arrival = import_bundle(file, settings_of(other))
+            assert (arrival.new, arrival.present) == (new, present)
+        finished_once(other, trained())
+
+    @pytest.mark.parametrize(
+        ("change", "told"),
+        [
+            ({"history.parquet": "0" * 64}, "its history.parquet is another than that of run"),
+            (None, "here it is a sweep"),
+        ],
+    )
+    def test_another_run_under_the_id_of_one_that_is_here_is_refused(
+        self, change: dict[str, str] | None, told: str, file: Path, other: Store
+    ) -> None:
+        import_bundle(file, settings_of(other))
+        gone, _, run_id = finished_once(other, trained())
+        tags = tags_of(other, run_id)
+        if change is None:
+            other.client.set_tag(run_id, "actscope.kind", "sweep")
+        else:
+            logged = json.loads(tags["actscope.artifacts"])
+            other.client.set_tag(run_id, "actscope.artifacts", json.dumps({**logged, **change}))
+        other.client.delete_run(gone)
+        before = {run.info.run_id for run in everything(other)}
+        with pytest.raises(BundleError, match=told):
+            import_bundle(file, settings_of(other))
+        assert {run.info.run_id for run in everything(other)} == before
+
+    def test_many_parameters_and_tags_and_odd_numbers_travel(
+        self, tmp_path: Path, other: Store
+    ) -> None:
+        store = new_store(tmp_path / "a")
+        (run_id,) = log_study(store, trained()[:1])
+        for number in range(150):
+            store.client.log_param(run_id, f"mine{number}", "x" * 6000)
+            store.client.set_tag(run_id, f"mine{number}", "y" * 8000)
+        for value, step in ((math.nan, 2**63 - 1), (math.inf, -(2**63)), (-math.inf, 0), (0.0, 1)):
+            store.client.log_metric(run_id, "mine", value, 2**43 - 1, step)
+        export_study(store, STUDY, tmp_path / "x.zip")
+        import_bundle(tmp_path / "x.zip", settings_of(other))
+        (new,) = finished_once(other, trained()[:1])
+        there, here = told_of(store, run_id), told_of(other, new)
+        assert here[:-1] == there[:-1]
+        assert repr(here[-1]) == repr(there[-1])  # NaN is not itself
+        assert len(here[1]) > 150
 
 
 class TestArchive:
@@ -300,11 +420,32 @@ def run_file(files: Files, kind: str = "point") -> str:
     )
 
 
-def with_run(files: Files, /, **changes: Any) -> Files:
+def with_run(files: Files, kind: str = "point", /, **changes: Any) -> Files:
     """The files with changes in the point's run.json, under a manifest that knows of them."""
-    name = run_file(files)
+    name = run_file(files, kind)
     content = json.dumps({**json.loads(files[name]), **changes}).encode()
     return manifest_of({**files, name: content})
+
+
+def with_study(files: Files, study: str) -> Files:
+    for kind in ("point", "sweep"):
+        files = with_run(files, kind, study=study)
+    return manifest_of(files, study=study)
+
+
+def with_key(
+    files: Files, kind: str, key: str, value: str = "1", of: str = "point"
+) -> dict[str, Any]:
+    """Changes that add a tag, a parameter or a metric to those of a run."""
+    there = json.loads(files[run_file(files, of)])[kind]
+    return {kind: [*there, [key, 1.0, 0, 0]] if kind == "metrics" else {**there, key: value}}
+
+
+def sweep_id(files: Files) -> str:
+    return str(json.loads(files["manifest.json"])["sweeps"][0])
+
+
+INPUT = {"name": "digits", "digest": "0", "source_type": "x", "source": "{}"}
 
 
 def with_file(files: Files, name: str, content: bytes = b"abc") -> Files:
@@ -411,6 +552,111 @@ BAD: dict[str, tuple[Callable[[Files], Files], str]] = {
         "a run is listed twice",
     ),
     "a study that is no name": (lambda files: manifest_of(files, study="../x"), "study: "),
+    "a study that Windows cannot hold": (
+        lambda files: with_study(files, "con"),
+        "study=con: not every system can hold that name",
+    ),
+    "a study that ends in a dot": (
+        lambda files: with_study(files, "a."),
+        "study=a.: not every system can hold that name",
+    ),
+    "a file that Windows cannot hold": (
+        lambda files: with_file(files, "parcels/NUL.txt"),
+        "no safe relative path",
+    ),
+    "names that differ in how a letter is written": (
+        lambda files: with_file(with_file(files, "parcels/\u212b"), "parcels/\u00c5"),
+        "is there 2 times",
+    ),
+    "a step that no database holds": (
+        lambda files: with_run(files, metrics=[["loss", 0.5, 0, 2**70]]),
+        "metrics.0.3: ",
+    ),
+    "a step just over the limit": (
+        lambda files: with_run(files, metrics=[["loss", 0.5, 0, 2**63]]),
+        "metrics.0.3: ",
+    ),
+    "a time that no calendar has": (
+        lambda files: with_run(files, metrics=[["loss", 0.5, 2**63 - 1, 0]]),
+        "no time is so many milliseconds after 1970",
+    ),
+    "a start that no calendar has": (
+        lambda files: with_run(files, started=2**62),
+        "no time is so many milliseconds after 1970",
+    ),
+    **{
+        f"{what} of {kind}": (
+            lambda files, kind=kind, key=key: with_run(files, **with_key(files, kind, key)),
+            told,
+        )
+        for kind in ("tags", "params", "metrics")
+        for what, key, told in (
+            ("an empty name", "", "Names may"),
+            ("a name that climbs", "../x", "Names may"),
+            ("an absolute name", "/x", "Names may"),
+            ("a name with odd signs", "a'; DROP TABLE runs", "Names may only contain"),
+            ("a name that is too long", "x" * 251, "exceeds the maximum length of 250"),
+            ("a name with a line end", "lr\n", "a name has no control characters"),
+            ("a name with a NUL", "a\0", "a name has no control characters"),
+        )
+    },
+    "a tag that is too long": (
+        lambda files: with_run(files, **with_key(files, "tags", "mine", "x" * 8001)),
+        "tags.mine: has more than 8000 characters",
+    ),
+    "a parameter that is too long": (
+        lambda files: with_run(files, **with_key(files, "params", "mine", "x" * 6001)),
+        "params.mine: has more than 6000 characters",
+    ),
+    "a text with a NUL": (
+        lambda files: with_run(files, **with_key(files, "params", "mine", "a\0")),
+        "NUL",
+    ),
+    "a name of a run that is too long": (
+        lambda files: with_run(files, name="x" * 251),
+        "name: has more than 250 characters",
+    ),
+    "a name of a run that clears the screen": (
+        lambda files: with_run(files, name="\x1b[2J"),
+        "a name has no control characters",
+    ),
+    "a data set whose digest is too long": (
+        lambda files: with_run(files, inputs=[{**INPUT, "digest": "0" * 37}]),
+        "'digest' exceeds the maximum length of 36",
+    ),
+    "a data set whose tag is too long": (
+        lambda files: with_run(files, inputs=[{**INPUT, "tags": {"a": "x" * 501}}]),
+        "exceeds the maximum length of 500",
+    ),
+    "a data set of a kind with a long name": (
+        lambda files: with_run(files, inputs=[{**INPUT, "source_type": "x" * 37}]),
+        "source_type: has more than 36 characters",
+    ),
+    **{
+        f"a tag {key} of another store": (
+            lambda files, key=key: with_run(files, **with_key(files, "tags", key)),
+            "has tags that only a store gives",
+        )
+        for key in ("actscope.artifacts", "actscope.heartbeat", "actscope.pack", "mlflow.runName")
+    },
+    "an origin that is no id": (
+        lambda files: with_run(files, **with_key(files, "tags", "actscope.origin_run", "a' OR 1")),
+        "has an origin that is no run's id",
+    ),
+    "a point with the origin of its sweep": (
+        lambda files: with_run(
+            files, **with_key(files, "tags", "actscope.origin_run", sweep_id(files))
+        ),
+        "is there twice",
+    ),
+    "a sweep under itself": (
+        lambda files: with_run(
+            files,
+            "sweep",
+            **with_key(files, "tags", "mlflow.parentRunId", sweep_id(files), of="sweep"),
+        ),
+        "stands under a run that is not there",
+    ),
     "a hash that is none": (
         lambda files: manifest_of(files, files={"a": {"sha256": "0", "size": 1}}),
         "files.a.sha256: ",
@@ -577,6 +823,17 @@ class TestCommand:
 def all_runs(store: Store, kind: str = "%") -> list[Any]:
     experiment = tracking.find_experiment(store, STUDY).experiment_id
     return list(tracking.reading.search(store, experiment, f"tags.`actscope.kind` LIKE '{kind}'"))
+
+
+def everything(store: Store) -> list[Any]:
+    """All runs of the study that were not deleted, also those that no command counts."""
+    experiment = tracking.find_experiment(store, STUDY).experiment_id
+    return list(tracking.reading.search(store, experiment, ""))
+
+
+def folder_of(store: Store) -> Path:
+    assert store.folder is not None
+    return store.folder
 
 
 def tags_of(store: Store, run_id: str) -> dict[str, str]:

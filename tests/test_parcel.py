@@ -126,7 +126,9 @@ class TestFiles:
             from_json(text, "run.json")
 
 
-@pytest.mark.parametrize("path", ["a", "a/b.txt", ".hidden", "layer1/unit 3 (b).png", "ü"])
+@pytest.mark.parametrize(
+    "path", ["a", "a/b.txt", ".hidden", "layer1/unit 3 (b).png", "ü", "console", "com10", "50%"]
+)
 def test_a_path_that_stays_inside_is_safe(path: str) -> None:
     assert safe_path(path) == path
 
@@ -135,7 +137,9 @@ def test_a_path_that_stays_inside_is_safe(path: str) -> None:
     "path",
     [
         *("", "/a", "a/", "a//b", "..", "a/../b", ".", "a/./b", "...", "C:/a", "C:a", "a\\b"),
-        *("a\nb", "a\0", "a" * 101, "a/" * 125 + "a"),
+        *("a\nb", "a\0", "a" * 101, "a/" * 125 + "a", "\U0001d552" * 64),
+        *("a.", "a ", "a/b. /c", "CON", "con.txt", "a/NUL.tar.gz", "Aux .x", "com1", "LPT\u00b9"),
+        *("a%2e", "%2E%2e/x", "e\u0301"),
     ],
 )
 def test_a_path_that_may_not_is_refused(path: str) -> None:

@@ -1,5 +1,6 @@
 """Stores that are away while runs begin and end: nothing is lost, nothing is there twice."""
 
+import json
 import re
 import signal
 import sqlite3
@@ -304,6 +305,20 @@ class TestDelivery:
         with pytest.raises(StoreError, match="is not a JSON object"):
             deliver(store)
         assert first.exists()
+
+    def test_a_parcel_that_no_store_can_hold_makes_no_run(self, store: Store) -> None:
+        spool_two(store)
+        _, second = waiting(store)
+        parcel = json.loads((second / "run.json").read_text())
+        for change, told in (
+            ({"metrics": [["loss", 0.5, 0, 2**70]]}, r"metrics\.0\.3: "),
+            ({"tags": {**parcel["tags"], "": "x"}}, "Names may"),
+        ):
+            (second / "run.json").write_text(json.dumps({**parcel, **change}))
+            with pytest.raises(StoreError, match=told):
+                deliver(store)
+            assert statuses(store) == ["FINISHED"]
+            assert second.exists()
 
     def test_a_damaged_parcel_stops_no_sweep(self, store: Store) -> None:
         spool_two(store)

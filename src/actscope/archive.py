@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
+from unicodedata import normalize
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
@@ -186,8 +187,9 @@ def open_archive(path: Path) -> Iterator[Reader]:
 def _checked_size(path: Path, entry: ZipInfo) -> int:
     """Size of an entry's content, unless it is anything but a plain file under a safe name."""
     try:
-        # As it is written: zipfile has cut filename at a NUL byte.
+        # As it is written, too: zipfile has cut filename at a NUL byte.
         safe_path(entry.orig_filename)
+        safe_path(entry.filename)
     except ValueError as error:
         raise BundleError(f"{path}: {error}") from None
     kind = stat.S_IFMT(entry.external_attr >> 16)
@@ -200,7 +202,7 @@ def _checked_size(path: Path, entry: ZipInfo) -> int:
 
 def _check_names(path: Path, names: Sequence[str]) -> None:
     """Raise BundleError where two names are in each other's way, if only where case is ignored."""
-    times = Counter(name.casefold() for name in names)
+    times = Counter(normalize("NFKC", name).casefold() for name in names)
     for name in times:
         if times[name] > 1:
             raise BundleError(f"{path}: {name}: is there {times[name]} times")

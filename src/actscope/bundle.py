@@ -21,8 +21,18 @@ from actscope.errors import BundleError, ConfigError, StoreError, first_line
 from actscope.progress import LateProgress
 from actscope.project import git_state
 from actscope.tracking import Arrival, Parcel, Shipment, Store
-from actscope.tracking.exchange import PARENT_TAG
-from actscope.tracking.parcel import ARTIFACTS, RUN_FILE, artifacts_tag, from_json, to_json
+from actscope.tracking.exchange import OF_A_STORE, ORIGIN_TAG, PARENT_TAG
+from actscope.tracking.heartbeat import signs_of_life
+from actscope.tracking.limits import check_limits
+from actscope.tracking.parcel import (
+    ARTIFACTS,
+    RUN_FILE,
+    RUN_ID,
+    artifacts_tag,
+    from_json,
+    safe_path,
+    to_json,
+)
 
 HELP = """\
 Carry a study from store to store in one file.
@@ -46,6 +56,7 @@ actscope.origin_run holds the one that each had where it was trained.
 """
 PARCELS = "parcels"
 KINDS = ("point", "sweep")
+FOREIGN = {*OF_A_STORE, *signs_of_life()}
 ENDED = {"FINISHED", "FAILED", "KILLED"}
 
 
@@ -116,6 +127,7 @@ def export_study(store: Store, study: str, path: Path) -> Manifest:
         BundleError: no run is finished, an artifact is damaged, or the archive cannot be written.
 
     """
+    _check_study(study, str(path))
     shipment = tracking.find_shipment(store, study)
     unfinished = path.with_name(f".{path.name}.partial")
     try:
@@ -137,7 +149,7 @@ def import_bundle(path: Path, settings: Tracking) -> tuple[Manifest, Arrival]:
 
     Raises:
         BundleError: something is wrong with it; nothing was written.
-        StoreError: the store cannot be written; importing again goes on.
+        StoreError: the store cannot be written; no run of the archive counts then.
 
     """
     with open_archive(path) as archive:
@@ -151,7 +163,7 @@ def import_bundle(path: Path, settings: Tracking) -> tuple[Manifest, Arrival]:
             arrival = tracking.take_in(
                 store,
                 manifest.study,
-                (_parcel(archive, run_id) for run_id in ids),
+                lambda: (_parcel(archive, run_id) for run_id in ids),
                 lambda parcel, folder: _unpack(archive, parcel, folder),
                 bar.advance,
             )
@@ -190,12 +202,17 @@ def _fill(writer: Writer, store: Store, study: str, shipment: Shipment) -> Manif
 
 def _check_parcels(archive: Reader, ids: Sequence[str]) -> None:
     """Raise BundleError unless the archive holds the parcels of these runs and nothing else."""
+    _check_study(archive.manifest.study, str(archive.path))
     if len(set(ids)) < len(ids):
         raise BundleError(f"{archive.path}: a run is listed twice")
-    belonging = set()
+    belonging, origins = set(), set(ids)
     for run_id in ids:
         parcel = _parcel(archive, run_id)
         _check_parcel(archive, run_id, parcel)
+        origin = parcel.tags.get(ORIGIN_TAG, run_id)
+        if origin != run_id and origin in origins:
+            raise BundleError(f"{archive.path}: run {origin} is there twice")
+        origins.add(origin)
         belonging |= {f"{_folder(run_id)}/{RUN_FILE}"}
         belonging |= {_artifact(parcel, name) for name in parcel.artifacts}
     if foreign := archive.manifest.files.keys() - belonging:
@@ -212,7 +229,9 @@ def _check_parcel(archive: Reader, run_id: str, parcel: Parcel) -> None:
         "is of another kind of run": parcel.tags.get("actscope.kind") == KINDS[is_sweep],
         "is of a run that has not ended": parcel.status in (ENDED if is_sweep else {"FINISHED"}),
         "stands under a run that is not there": parcel.tags.get(PARENT_TAG)
-        in (None, *manifest.sweeps),
+        in (None, *([] if is_sweep else manifest.sweeps)),
+        "has tags that only a store gives": parcel.tags.keys().isdisjoint(FOREIGN),
+        "has an origin that is no run's id": RUN_ID.fullmatch(parcel.tags.get(ORIGIN_TAG, run_id)),
         "has artifacts that are not there": all(
             name in manifest.files and manifest.files[name].sha256 == sha256
             for name, sha256 in hashes.items()
@@ -222,6 +241,15 @@ def _check_parcel(archive: Reader, run_id: str, parcel: Parcel) -> None:
         if not is_right:
             raise BundleError(f"{archive.where(_folder(run_id))}/{RUN_FILE}: {wrong}")
     artifacts_tag(parcel.artifacts)
+    check_limits(parcel, f"{archive.where(_folder(run_id))}/{RUN_FILE}")
+
+
+def _check_study(study: str, where: str) -> None:
+    """Raise BundleError for a name that some system could not give to the study's folder."""
+    try:
+        safe_path(study)
+    except ValueError:
+        raise BundleError(f"{where}: study={study}: not every system can hold that name") from None
 
 
 def _parcel(archive: Reader, run_id: str) -> Parcel:

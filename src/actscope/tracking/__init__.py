@@ -11,9 +11,10 @@ os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 from actscope.tracking.attempts import STACK, Attempt, read_attempts
-from actscope.tracking.exchange import Arrival, Shipment, find_shipment, pack, take_in
+from actscope.tracking.exchange import Shipment, find_shipment, pack
 from actscope.tracking.faults import STORE_ERRORS, is_missing, store_errors
 from actscope.tracking.heartbeat import beating, is_alive
+from actscope.tracking.intake import Arrival, take_in
 from actscope.tracking.lost import LOST, close_as_lost, is_open
 from actscope.tracking.machine import machine_watched
 from actscope.tracking.notes import view_addresses

@@ -28,8 +28,15 @@ ARTIFACTS_TAG = "actscope.artifacts"  # canonical JSON {path: SHA-256}
 PARCEL_TAG = "actscope.parcel"
 ENTITIES_A_BATCH = 1000  # MLflow's limit on metrics, parameters and tags together
 TAG_LENGTH = 8000  # MLflow's limit, beyond which it cuts
-PATH_PART = re.compile(r"(?!\.+$)[\w.+=@,%~ ()-]{1,100}")
+PARAMS_A_BATCH = 100  # and on parameters, and on tags
+# Of a path that any system can hold: Windows has devices by names, and cuts a last dot or space. A
+# server decodes what is encoded by %.
+DEVICE = r"(con|prn|aux|nul|(com|lpt)[0-9\u00b9\u00b2\u00b3]) *(\.|$)"
+PATH_PART = re.compile(
+    rf"(?!{DEVICE})(?!.*%[0-9a-f]{{2}})[\w.+=@,%~ ()-]{{1,100}}(?<![. ])", re.IGNORECASE
+)
 PATH_LENGTH = 250
+PART_BYTES = 255
 
 
 def safe_path(path: str) -> str:
@@ -39,17 +46,21 @@ def safe_path(path: str) -> str:
         ValueError: it is absolute, climbs with `..`, names a drive or is otherwise no such path.
 
     """
-    if len(path) > PATH_LENGTH or not all(map(PATH_PART.fullmatch, path.split("/"))):
+    parts = path.split("/")
+    is_short = len(path) <= PATH_LENGTH and all(len(p.encode()) <= PART_BYTES for p in parts)
+    if not is_short or not all(map(PATH_PART.fullmatch, parts)):
         raise ValueError(f"{path[:PATH_LENGTH]!r} is no safe relative path")
     return path
 
 
-Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+Id = Annotated[str, Field(pattern=f"^{RUN_ID.pattern}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Time = Annotated[int, Field(ge=0, lt=2**63)]  # ms since 1970
 Artifacts = dict[Annotated[str, AfterValidator(safe_path)], Sha256]
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
-MetricRow = tuple[str, float, Time, int]  # key, value, timestamp, step
+Step = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+MetricRow = tuple[str, float, Time, Step]  # key, value, timestamp, step
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -227,7 +238,7 @@ def log_inputs(store: Store, run_id: str, parcel: Parcel) -> None:
     """Tell a run its data sets; the first to name one to a study makes its row for all others."""
     if not parcel.inputs:
         return
-    datasets = [_dataset_input(i) for i in parcel.inputs]
+    datasets = [dataset_input(i) for i in parcel.inputs]
     try:
         store.client.log_inputs(run_id, datasets=datasets)
     except StoreError as error:
@@ -245,13 +256,24 @@ def fill_run(
     What of it the run holds already does no harm. `folder`: of the artifacts. `artifact_uri`: where
     the store wants them, if that is known: asking costs a request.
     """
+    log_content(store, run_id, parcel, folder, artifact_uri)
+    store.client.set_terminated(run_id, parcel.status, parcel.ended)
+
+
+def log_content(
+    store: Store, run_id: str, parcel: Parcel, folder: Path, artifact_uri: str | None = None
+) -> None:
+    """Log all of that but the status."""
     _log_artifacts(store, run_id, folder, artifact_uri)
     params, tags = _params(parcel), _last_tags(parcel)
-    room = max(ENTITIES_A_BATCH - len(params) - len(tags), 1)
+    for start in range(PARAMS_A_BATCH, max(len(params), len(tags)), PARAMS_A_BATCH):
+        more = slice(start, start + PARAMS_A_BATCH)
+        store.client.log_batch(run_id, params=params[more], tags=tags[more])
+    params, tags = params[:PARAMS_A_BATCH], tags[:PARAMS_A_BATCH]
+    room = ENTITIES_A_BATCH - len(params) - len(tags)
     log_metrics(store, run_id, parcel.metrics[:-room])
     last = [Metric(*row) for row in parcel.metrics[-room:]]
     store.client.log_batch(run_id, metrics=last, params=params, tags=tags)
-    store.client.set_terminated(run_id, parcel.status, parcel.ended)
 
 
 def log_metrics(store: Store, run_id: str, rows: Sequence[MetricRow]) -> None:
@@ -316,7 +338,7 @@ def _params(parcel: Parcel) -> list[Param]:
     return [Param(key, value) for key, value in parcel.params.items()]
 
 
-def _dataset_input(given: Input) -> DatasetInput:
+def dataset_input(given: Input) -> DatasetInput:
     dataset = Dataset(
         given.name, given.digest, given.source_type, given.source, given.schema, given.profile
     )

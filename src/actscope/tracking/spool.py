@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from actscope.credentials import hide
 from actscope.errors import ActscopeError, BundleError, StoreError, first_line
 from actscope.tracking.faults import HTTP_SERVER_ERROR, STORE_ERRORS, disk_fault, http_status
+from actscope.tracking.limits import check_limits
 from actscope.tracking.parcel import (
     ARTIFACTS,
     PARCEL_TAG,
@@ -203,6 +204,7 @@ def deliver_spooled(
 def _deliver(store: Store, path: Path) -> str:
     """Make one run of a parcel, unless that was done before, and remove it; returns its name."""
     parcel = read_parcel(path)
+    check_limits(parcel, str(path))
     experiment_id = _experiment_of(store, parcel)
     query = f"tags.`{PARCEL_TAG}` = '{parcel.id}'"
     attempts = {run.info.run_id: run.info.status for run in search(store, experiment_id, query)}
