@@ -1,20 +1,17 @@
 """What a sweep brings back of each point."""
 
 import math
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from actscope.config import Point
+from actscope.config import Point, flat_settings
 from actscope.outcome import Outcome
+from actscope.report.frames import describe_variants, sort_key, varying_settings
+from actscope.report.stats import NOT_TRAINED, summarise
 from actscope.tracking import Attempt
-
-NOT_TRAINED = "not trained"
 
 
 @dataclass(frozen=True)
@@ -47,28 +44,39 @@ def done_before(point: Point, attempt: Attempt) -> Done:
 
 
 def cell_means(results: Sequence[Result]) -> pd.DataFrame:
-    """Final test accuracy of each rate and activation, in that order, and how its points ended.
+    """Final test accuracy of each cell, and how its points ended, as a report on them has it.
 
-    Columns: lr, activation, mean, sd, n (points with a final accuracy), outcomes (in words).
+    Columns: those of stats.summarise but for the best accuracy. By variant, rate and activation.
     """
-
-    def cell(result: Result) -> tuple[float, str]:
-        return result.point.lr, result.point.activation.name
-
-    return pd.DataFrame(
-        [_cell_row(*key, list(own)) for key, own in groupby(sorted(results, key=cell), key=cell)]
+    runs = pd.DataFrame(
+        {
+            "variant": variants_of([flat_settings(result.point) for result in results]),
+            "activation": [result.point.activation.name for result in results],
+            "lr": [result.point.lr for result in results],
+            "outcome": [_outcome(result) for result in results],
+            "final": [r.test_accuracy if isinstance(r, Done) else math.nan for r in results],
+        }
     )
+    by_cell = runs.sort_values(["variant", "lr", "activation"], key=sort_key, kind="stable")
+    return summarise(by_cell, ["final"])
 
 
-def _cell_row(lr: float, activation: str, members: Sequence[Result]) -> dict[str, Any]:
-    finals = np.array([r.test_accuracy for r in members if isinstance(r, Done)], dtype=float)
-    finals = finals[np.isfinite(finals)]
-    ended = Counter(str(r.outcome) if isinstance(r, Done) else NOT_TRAINED for r in members)
-    return {
-        "lr": lr,
-        "activation": activation,
-        "mean": finals.mean() if len(finals) else math.nan,
-        "sd": finals.std(ddof=1) if len(finals) > 1 else math.nan,
-        "n": len(finals),
-        "outcomes": ", ".join(f"{count} {outcome}" for outcome, count in sorted(ended.items())),
-    }
+def variants_of(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What of points differs beside activation, rate and seed, from the flat settings of each."""
+    return describe_variants(_as_logged(settings)).tolist()
+
+
+def varying_values(settings: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How many values each setting has that makes variants, by its name."""
+    logged = _as_logged(settings)
+    names = sorted({name for _, name in varying_settings(logged)})
+    return {name: logged[name].nunique() for name in names}
+
+
+def _as_logged(settings: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Settings as the parameters of runs hold them."""
+    return pd.DataFrame([{name: str(value) for name, value in own.items()} for own in settings])
+
+
+def _outcome(result: Result) -> str:
+    return str(result.outcome) if isinstance(result, Done) else NOT_TRAINED

@@ -16,10 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from actscope import interrupts
-from actscope.config import Point
+from actscope.config import Point, flat_settings
 from actscope.device import CPU
 from actscope.progress import columns
-from actscope.results import Done, Failed, Result, cell_means
+from actscope.results import Done, Failed, Result, cell_means, variants_of, varying_values
 from actscope.stacks import Resources
 from actscope.standing import Standing, State
 from actscope.tracking import Cell
@@ -95,7 +95,9 @@ def print_grid(console: Console, points: Sequence[Point], store: str) -> None:
         "rates": {point.lr for point in points},
         "seeds": {point.seed for point in points},
     }
-    grid = " x ".join(f"{len(values)} {name}" for name, values in axes.items())
+    counts = {name: len(values) for name, values in axes.items()}
+    counts |= varying_values([flat_settings(point) for point in points])
+    grid = " x ".join(f"{count} {name}" for name, count in counts.items())
     console.print("study  ", ", ".join(dict.fromkeys(point.study for point in points)))
     console.print(f"points  {len(points)} ({grid})")
     console.print(f"store   {store}", soft_wrap=True)
@@ -163,17 +165,20 @@ def print_standings(console: Console, grid: Sequence[Cell], standings: Sequence[
 
 
 def standings_table(grid: Sequence[Cell], standings: Sequence[Standing]) -> Table:
-    """Rows: activations; columns: rates; in each cell a mark a seed (and a value of other axes)."""
-    marks: dict[str, dict[float, Text]] = {}
-    for cell, standing in zip(grid, standings, strict=True):
-        row = marks.setdefault(cell.settings["activation"], {})
+    """Rows: variants and activations; columns: rates; in each cell a mark a seed."""
+    marks: dict[tuple[str, str], dict[float, Text]] = {}
+    variants = variants_of([cell.settings for cell in grid])
+    for variant, cell, standing in zip(variants, grid, standings, strict=True):
+        row = marks.setdefault((variant, cell.settings["activation"]), {})
         row.setdefault(cell.settings["lr"], Text()).append(*MARKS[standing.state])
     rates = sorted({cell.settings["lr"] for cell in grid})
     table = Table(title="A mark a point, by activation and learning rate")
-    for heading in ("activation", *(f"{rate:g}" for rate in rates)):
-        table.add_column(heading)
-    for activation, row in marks.items():
-        table.add_row(activation, *(row.get(rate, Text()) for rate in rates))
+    about = slice(None if any(variants) else 1, None)  # without the column of variants, or with it
+    for heading in (*("variant", "activation")[about], *(f"{rate:g}" for rate in rates)):
+        table.add_column(Text(heading))
+    for names, row in marks.items():
+        cells = [row.get(rate, Text()) for rate in rates]
+        table.add_row(*map(Text, names[about]), *cells)
     return table
 
 
@@ -187,11 +192,14 @@ def print_interrupted(console: Console, results: Sequence[Result], points: int) 
 
 def print_summary(console: Console, results: Sequence[Result]) -> None:
     """Tell how a sweep ended, name what failed, and say how to go on."""
-    console.print(summary_table(results))
+    studies = list(dict.fromkeys(result.point.study for result in results))
+    for study in studies:
+        of_study = [result for result in results if result.point.study == study]
+        console.print(summary_table(of_study, study if len(studies) > 1 else ""))
     failed = [result for result in results if isinstance(result, Failed)]
     for result in failed:
         console.print(f"failed: {result.point}: {result.reason}", markup=False, soft_wrap=True)
-    for study in dict.fromkeys(result.point.study for result in results):
+    for study in studies:
         console.print(f"next:   make report STUDY={study}   or   make ui")
 
 
@@ -213,24 +221,31 @@ def print_result(console: Console, result: Result) -> None:
     console.print(f"{result.point}: {end}", markup=False, soft_wrap=True)
 
 
-def summary_table(results: Sequence[Result]) -> Table:
-    """Final test accuracy by rate and activation, and how the runs ended."""
-    table = Table(title="Final test accuracy: mean and standard deviation over n seeds")
+def summary_table(results: Sequence[Result], study: str = "") -> Table:
+    """Final test accuracy by rate and activation, and by variant if there are several.
+
+    `study`: its name, where it is one of several.
+    """
+    whose = f"{study}: final" if study else "Final"
+    table = Table(title=f"{whose} test accuracy: mean and standard deviation over n seeds")
+    cells = cell_means(results)
+    has_variants = bool(cells["variant"].any())
     for heading in ("lr", "activation", "mean", "sd", "n", "outcomes"):
         is_text = heading in ("activation", "outcomes")
         table.add_column(heading, justify="left" if is_text else "right")
-    previous = None
-    for cell in cell_means(results).to_dict("records"):
-        if previous not in (None, cell["lr"]):
-            table.add_section()
-        previous = cell["lr"]
-        table.add_row(
-            f"{cell['lr']:g}",
-            cell["activation"],
-            *(_accuracy(cell[number]) for number in ("mean", "sd")),
-            str(cell["n"]),
-            cell["outcomes"],
-        )
+    if has_variants:
+        table.add_column("variant")
+    for _, section in cells.groupby(["variant", "lr"], sort=False):
+        table.add_section()
+        for cell in section.to_dict("records"):
+            table.add_row(
+                f"{cell['lr']:g}",
+                cell["activation"],
+                *(_accuracy(cell[f"final_{number}"]) for number in ("mean", "sd")),
+                str(cell["n"]),
+                cell["outcomes"],
+                *([Text(cell["variant"])] if has_variants else []),
+            )
     return table
 
 

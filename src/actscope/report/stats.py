@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 CONFIDENCE = 0.95
 CELL = ["variant", "activation", "lr"]  # what is never averaged over
 OUTCOMES = ["learned", "failed", "diverged"]
+NOT_TRAINED = "not trained"  # a point of a sweep; no run of a report ends so
+MEASURES = ["final", "best"]
 
 BOOTSTRAP_FROM = 10  # pairs; of fewer too few different resamples can be drawn
 RESAMPLES = 9999
@@ -58,7 +60,7 @@ def estimate(values: Floats) -> Estimate:
     if n == 1:
         return Estimate(n, mean, unknown, unknown, unknown)
     sd = np.where(constant, 0.0, values.std(axis=0, ddof=1))
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * sd / np.sqrt(n)
+    half = special.stdtrit(n - 1, (1 + CONFIDENCE) / 2) * sd / np.sqrt(n)
     return Estimate(n, mean, sd, mean - half, mean + half)
 
 
@@ -138,6 +140,8 @@ def compare_pair(first: "pd.Series[float]", second: "pd.Series[float]") -> Compa
     if is_constant(differences):
         return Comparison(n, NO_SPREAD, mean, 0.0, mean, mean, None, improvement, needed)
     low, high, method = _interval(differences, found)
+    from scipy import stats  # a second to import, and a sweep needs but means
+
     p = float(stats.ttest_rel(first.loc[seeds], second.loc[seeds]).pvalue)
     return Comparison(n, method, mean, sd, low, high, p, improvement, needed)
 
@@ -164,7 +168,7 @@ def seeds_to_resolve(gap: float, sd: float) -> int | None:
     """
     if abs(gap) < ROUNDING:
         return None
-    quantiles = stats.norm.ppf((1 + CONFIDENCE) / 2) + stats.norm.ppf(POWER)
+    quantiles = special.ndtri((1 + CONFIDENCE) / 2) + special.ndtri(POWER)
     return max(2, math.ceil((quantiles * sd / abs(gap)) ** 2))
 
 
@@ -184,6 +188,8 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
 
 def _interval(differences: Floats, found: Estimate) -> tuple[float, float, str]:
     if len(differences) >= BOOTSTRAP_FROM:
+        from scipy import stats
+
         low, high = stats.bootstrap(
             (differences,),
             np.mean,
@@ -197,21 +203,25 @@ def _interval(differences: Floats, found: Estimate) -> tuple[float, float, str]:
     return float(found.low), float(found.high), T
 
 
-def summarise(used: pd.DataFrame) -> pd.DataFrame:
-    """One row a cell, in the order of `used`: n, outcomes, final and best test accuracy.
+def summarise(runs_of_all: pd.DataFrame, measures: Sequence[str] = MEASURES) -> pd.DataFrame:
+    """One row a cell, in the order of the runs: n, outcomes, final and best test accuracy.
 
     Columns: those of CELL; `n`, the runs that enter the means, which diverged ones do not;
-    `learned`, `failed`, `diverged`, their numbers, and `outcomes`, the same in words;
-    `final_mean`, `_sd`, `_low`, `_high`, and the same of `best`, as fractions of 1.
+    `learned`, `failed`, `diverged`, their numbers, and `outcomes`, the same in words, with those of
+    a sweep's points that were not trained; of each measure, as fractions of 1, `final_mean`, `_sd`,
+    `_low` and `_high`.
     """
     rows: list[dict[str, Any]] = []
-    for key, runs in used.groupby(CELL, sort=False):
+    for key, runs in runs_of_all.groupby(CELL, sort=False):
         assert isinstance(key, tuple)
-        counts = {outcome: int((runs["outcome"] == outcome).sum()) for outcome in OUTCOMES}
-        counted = runs[runs["outcome"] != "diverged"]
+        all_counts = {
+            outcome: int((runs["outcome"] == outcome).sum()) for outcome in [*OUTCOMES, NOT_TRAINED]
+        }
+        counts = {outcome: all_counts[outcome] for outcome in OUTCOMES}
+        counted = runs[~runs["outcome"].isin(["diverged", NOT_TRAINED])]
         row: dict[str, Any] = {**dict(zip(CELL, key, strict=True)), "n": len(counted), **counts}
-        row["outcomes"] = in_words(counts)
-        for measure in ("final", "best"):
+        row["outcomes"] = in_words(all_counts)
+        for measure in measures:
             row.update(_columns(measure, estimate(counted[measure].to_numpy(dtype=float))))
         rows.append(row)
     return pd.DataFrame(rows)

@@ -1,7 +1,7 @@
 """What MLflow's UI tells of a study and of a sweep, and the views that it opens a study with."""
 
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -30,7 +30,7 @@ VIEWS: Mapping[str, Mapping[str, Any]] = {
         "selectedColumns": COLUMNS,
     },
 }
-ROWS_SHOWN = 60  # MLflow cuts a note at 8,000 characters; cells.csv has all rows
+LONGEST_NOTE = 8000  # MLflow cuts a longer one; cells.csv has all rows
 
 
 def study_tags(study: str) -> dict[str, str]:
@@ -72,23 +72,33 @@ Statistics and figures: `make report STUDY={study}`.
 
 def about_sweep(cells: pd.DataFrame) -> str:
     """The best cell and the others; `cells` as results.cell_means gives."""
-    heading = ["| lr | activation | mean | sd | n | outcomes |", "|---|---|---|---|---|---|"]
-    rows = [_row(cell) for cell in cells.head(ROWS_SHOWN).to_dict("records")]
-    return "\n".join([*_best(cells.dropna(subset="mean")), *heading, *rows])
+    columns = ["lr", "activation", "mean", "sd", "n", "outcomes"]
+    if cells["variant"].any():
+        columns.append("variant")
+    heading = [_line(columns), _line(["---"] * len(columns))]
+    rows = [_line(_shown(cell)[name] for name in columns) for cell in cells.to_dict("records")]
+    note = "\n".join([*_best(cells.dropna(subset="final_mean")), *heading, *rows])
+    return note if len(note) <= LONGEST_NOTE else note[:LONGEST_NOTE].rpartition("\n")[0]
 
 
 def _best(cells: pd.DataFrame) -> list[str]:
     if cells.empty:
         return []
-    best = cells.sort_values("mean", ascending=False, kind="stable").iloc[0]
+    best = cells.sort_values("final_mean", ascending=False, kind="stable").iloc[0]
+    cell = f"**{best['activation']}** at learning rate {best['lr']:g}"
+    variant = f" with {best['variant']}" if best["variant"] else ""
     return [
-        f"Best: **{best['activation']}** at learning rate {best['lr']:g}, final test accuracy",
-        f"{best['mean']:.4f} (mean, n={best['n']}).",
+        f"Best: {cell}{variant}, final test accuracy",
+        f"{best['final_mean']:.4f} (mean, n={best['n']}).",
         "",
     ]
 
 
-def _row(cell: Mapping[Hashable, Any]) -> str:
-    numbers = [f"{cell[name]:.4f}" for name in ("mean", "sd")]
-    row = [f"{cell['lr']:g}", cell["activation"], *numbers, str(cell["n"]), cell["outcomes"]]
-    return f"| {' | '.join(row)} |"
+def _shown(cell: Mapping[Hashable, Any]) -> dict[str, str]:
+    numbers = {name: f"{cell[f'final_{name}']:.4f}" for name in ("mean", "sd")}
+    texts = {name: str(cell[name]) for name in ("activation", "n", "outcomes", "variant")}
+    return {"lr": f"{cell['lr']:g}", **numbers, **texts}
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
