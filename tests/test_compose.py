@@ -80,5 +80,5 @@ def test_a_wrong_value_in_the_last_job_is_refused(hydra: GlobalHydra) -> None:
 def test_a_choice_that_comes_too_late_for_its_grid_is_refused(hydra: GlobalHydra) -> None:
     master = master_config(hydra, [])
     jobs = [["experiment=edge", "seed=0"], ["experiment=article_dying", "seed=0"]]
-    with pytest.raises(HydraException, match=r"experiment=edge: sets hydra\.sweeper, which"):
+    with pytest.raises(HydraException, match="experiment=edge: sets hydra"):
         compose_all(hydra.config_loader(), master, jobs)

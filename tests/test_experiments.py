@@ -3,6 +3,8 @@
 import math
 
 import pytest
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
@@ -29,6 +31,16 @@ def grid_of(experiment: str) -> dict[str, list[str]]:
         else [axis.get_value_element_as_str()]
         for key, axis in axes.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("words", "axes"),
+    [([], {"activation", "lr", "seed"}), (["hydra/sweeper=basic"], set())],
+)
+def test_the_default_grid_is_no_other_sweepers(words: list[str], axes: set[str]) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        hydra = hydra_compose("config", words, return_hydra_config=True).hydra
+    assert set(hydra.sweeper.params or ()) == axes
 
 
 def test_every_study_is_counted_here() -> None:

@@ -1,5 +1,9 @@
 """The launcher inside Hydra: with other people's task functions it is the basic one."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
@@ -31,6 +35,25 @@ def hydra_as_its_own_suite_expects() -> None:
 def test_hydra_finds_the_launcher() -> None:
     names = [plugin.__name__ for plugin in Plugins.instance().discover(Launcher)]
     assert ActscopeLauncher.__name__ in names
+
+
+def test_jobs_of_another_program_run_one_after_another_and_it_says_so(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "import hydra\n"
+        "@hydra.main(version_base='1.3', config_path=None)\n"
+        "def main(config):\n"
+        "    print('job', config.x)\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "app.py", "-m", "hydra/launcher=actscope", "+x=1,2"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "the jobs of this task function run one after another" in done.stdout
+    assert [line for line in done.stdout.splitlines() if "job " in line] == ["job 1", "job 2"]
 
 
 @pytest.mark.parametrize(("launcher_name", "overrides"), [("actscope", [])])

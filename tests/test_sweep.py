@@ -1,5 +1,6 @@
 """Points to stacks to workers to runs, on a real store and real worker processes."""
 
+import math
 import signal
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -324,3 +325,17 @@ def test_impossible_resources_are_refused(means: Means, named: str) -> None:
 def test_zero_workers_is_a_number_of_workers() -> None:
     assert Resources.checked(Means(0, 20)).workers == 0
     assert Resources.checked(Means(None, 20)).workers >= 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "accuracy", "value"),
+    [(Outcome.LEARNED, 0.75, 0.75), (Outcome.DIVERGED, math.nan, "diverged")],
+)
+def test_a_point_that_diverged_has_no_number_for_a_sweeper(
+    outcome: Outcome, accuracy: float, value: object
+) -> None:
+    given = sweep.value_of(Done(GRID[0], "0" * 32, outcome, accuracy))
+    assert given == value
+    if outcome is Outcome.DIVERGED:
+        with pytest.raises(ValueError, match="diverged"):  # what optuna takes for a failed trial
+            float(given)

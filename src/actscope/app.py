@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import hydra
 from hydra._internal.utils import get_args_parser
@@ -42,6 +42,7 @@ WORKERS_IMPORT = [
     "actscope.picture",
 ]
 WANTS_TRACEBACK = "HYDRA_FULL_ERROR" in os.environ
+NOT_TRAINED = "not trained"  # of a point that is only planned
 COMPLETIONS = {"install", "uninstall", "query"}  # what --shell-completion is given
 
 OmegaConf.register_new_resolver("project", lambda folder: str(ROOT / folder), replace=True)
@@ -119,10 +120,8 @@ def end_with(error: ActscopeError) -> NoReturn:
     sys.exit(error.exit_code)
 
 
-def train_grid(jobs: Sequence[Job], folder: Path, means: Means) -> list[float | Exception | None]:
-    """Train the points of a multirun together: of each its accuracy, or what went wrong.
-
-    An accuracy is the final one of the test, None where the point diverged.
+def train_grid(jobs: Sequence[Job], folder: Path, means: Means) -> list[Any]:
+    """Train the points of a multirun together: of each its final test accuracy, or why it has none.
 
     Raises:
         ActscopeError: a setting, the data or the store is wrong; nothing was trained then.
@@ -150,18 +149,17 @@ def train_grid(jobs: Sequence[Job], folder: Path, means: Means) -> list[float | 
         unique = drop_repeated(points, console)
         if rules.dry_run:
             sweep.plan_sweep(unique, settings, resources, console, rules)
-            return [None] * len(points)
+            return [NOT_TRAINED] * len(points)
         write_jobs(jobs, folder / "points.jsonl")
         results = sweep.run_sweep(unique, settings, _sweep_id(folder), resources, console, rules)
-    return [sweep.accuracy_or_error(results[point]) for point in points]
+    return [sweep.value_of(results[point]) for point in points]
 
 
 @trains_grids_with(train_grid)
-def train_point(config: DictConfig) -> float | None:
+def train_point(config: DictConfig) -> float | str:
     """Train and track one point: a single run, or a job of any launcher but actscope's own.
 
-    Returns its final test accuracy, for sweepers that optimise; None, to them a failed trial, where
-    it diverged.
+    Returns its final test accuracy, for sweepers that optimise, or a word where it has none.
     """
     try:
         return _train_alone(config)
@@ -171,7 +169,7 @@ def train_point(config: DictConfig) -> float | None:
         raise
 
 
-def _train_alone(config: DictConfig) -> float | None:
+def _train_alone(config: DictConfig) -> float | str:
     point = parse_point(config)
     settings, rules, wanted = parse_tracking(config), parse_sweep(config), parse_device(config)
 
@@ -184,13 +182,13 @@ def _train_alone(config: DictConfig) -> float | None:
     if rules.dry_run:
         alone = stacks.Resources(workers=0, stack_size=1)
         sweep.plan_sweep([point], settings, alone, console, rules)
-        return None
+        return NOT_TRAINED
     device = choose_device(wanted)
     result = sweep.run_alone(point, settings, sweep_id, console, rules, device)
-    accuracy = sweep.accuracy_or_error(result)
-    if isinstance(accuracy, SweepError):
-        raise accuracy
-    return accuracy
+    value = sweep.value_of(result)
+    if isinstance(value, SweepError):
+        raise value
+    return value
 
 
 def _sweep_id(folder: Path) -> str:

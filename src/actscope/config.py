@@ -184,9 +184,11 @@ def parse_settings(settings: Mapping[str, Any]) -> Point:
 
     """
     settings = dict(settings)
-    if "experiment" in settings:
+    if misplaced := dict(_flattened({"experiment": settings.pop("experiment", {})})):
+        name, value = next(iter(misplaced.items()))
         raise ConfigError(
-            "experiment: its file sets nothing. Make `# @package _global_` the file's first line"
+            f"{name}={_shorten(ascii(value))}: sets nothing. Make `# @package _global_` the first "
+            "line of the experiment's file"
         )
     for beside_the_point in ("tracking", "sweep", "device"):
         settings.pop(beside_the_point, None)

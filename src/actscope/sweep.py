@@ -134,12 +134,14 @@ def run_alone(
     return result
 
 
-def accuracy_or_error(result: Result) -> float | SweepError | None:
-    """What a job returns to Hydra."""
+def value_of(result: Result) -> float | Outcome | SweepError:
+    """What a job returns to Hydra: its accuracy, or why there is none.
+
+    Sweepers that optimise take what is no number for a failed trial, and stumble over NaN.
+    """
     if isinstance(result, Failed):
         return SweepError(f"{result.point} failed: {result.reason}")
-    # A sweeper that optimises takes no NaN.
-    return None if result.outcome is Outcome.DIVERGED else result.test_accuracy
+    return result.outcome if result.outcome is Outcome.DIVERGED else result.test_accuracy
 
 
 def _checked(points: Sequence[Point]) -> Grid:

@@ -51,7 +51,9 @@ def test_a_mistake_in_a_file_is_told_with_its_place(
 
 
 EXPERIMENTS = {
-    "study: mine\nlr: 0.5\n": "experiment: its file sets nothing. Make `# @package _global_` the",
+    "study: mine\nlr: 0.5\n": (
+        "experiment.study='mine': sets nothing. Make `# @package _global_` the first line of the ex"
+    ),
     "# @package _global_\nhydra: {sweeper: {params: {lr: [0.1, 0.2]}}}\n": (
         "experiment/mine.yaml: hydra.sweeper.params.lr: Cannot convert 'ListConfig' to string: "
         "'[0.1, 0.2]'. Give the values as one text, like 0.001,0.01"
