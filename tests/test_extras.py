@@ -86,6 +86,20 @@ def test_a_model_gives_the_logits_of_the_engine(store: Store, activation: Activa
     assert accuracy == pytest.approx(recorded, abs=1e-6)
 
 
+@pytest.mark.parametrize("name", ["Swish", "Scaled"])
+def test_a_model_imports_a_class_only_if_who_loads_it_names_it(store: Store, name: str) -> None:
+    path = f"tests.support.own_functions.{name}"
+    result = train(Activation("mine", path))
+    address = f"runs:/{logged(store, result)}/model"
+    with pytest.raises(ValueError, match=f"'{path}': not a class of torch.nn"):
+        mlflow.pyfunc.load_model(address)
+    with pytest.raises(ValueError, match=f"'{path}': not a class of torch.nn"):
+        mlflow.pyfunc.load_model(address, model_config={"function": "tests.support.Other"})
+    model = mlflow.pyfunc.load_model(address, model_config={"function": path})
+    logits = model.predict(load_data(result.point.data).test_x.numpy())
+    np.testing.assert_allclose(logits, engine_logits(result), rtol=1e-4, atol=1e-5)
+
+
 def test_a_model_tells_what_it_takes_and_gives(store: Store) -> None:
     run_id = logged(store, train(RELU))
     told = mlflow.models.get_model_info(f"runs:/{run_id}/model")
