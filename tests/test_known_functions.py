@@ -111,19 +111,27 @@ def test_verify_imports_nothing_that_a_run_names(
 
 
 def test_verify_imports_nothing_from_among_the_artifacts(
-    store: Store, run_id: str, mark: Path, tmp_path: Path
+    store: Store, run_id: str, mark: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tracking.fetch_artifact(store, STUDY, run_id, "config.yaml").parent
     (folder / "evil.py").write_text(EVIL)
+    monkeypatch.syspath_prepend(tmp_path)  # from where `mlruns` is a package
     path = ".".join([*folder.relative_to(tmp_path).parts, "evil", "Evil"])
-    for target, place in ((path, tmp_path), ("evil.Evil", folder)):
-        edit(store, run_id, activation=activation(target))
-        for command in (["actscope.verify"], ["actscope.report", f"report.folder={tmp_path}/r"]):
-            words = [sys.executable, "-m", *command, f"study={STUDY}"]
-            done = subprocess.run(words, cwd=place, capture_output=True, text=True, check=False)
-            if command == ["actscope.verify"]:
-                assert done.returncode == 2, done.stderr
-            assert not mark.exists()
+    edit(store, run_id, activation=activation(path))
+    assert verify.main([f"study={STUDY}"]) == 2
+    assert not mark.exists()
+
+
+def test_a_command_in_a_folder_of_artifacts_imports_nothing_that_lies_there(
+    store: Store, run_id: str, mark: Path
+) -> None:
+    folder = tracking.fetch_artifact(store, STUDY, run_id, "config.yaml").parent
+    for name in ("typing", "yaml", "pydantic", "evil"):
+        (folder / f"{name}.py").write_text(EVIL)
+    words = [sys.executable, "-c", "import actscope.config, yaml; import evil"]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.stderr.endswith("ModuleNotFoundError: No module named 'evil'\n")
+    assert not mark.exists()
 
 
 def test_a_report_names_an_unknown_class_and_draws_the_others(

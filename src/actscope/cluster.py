@@ -128,7 +128,9 @@ def reached(
         check_reachable(store, f"{_name(resources.cluster)}: its workers")
     if resources.scheduler is None:
         return resources
-    terms = Terms.of_here(store, points, resources.device)
+    needed = {(point.data, point.activation) for point in points}
+    sources, activations = zip(*needed, strict=True)
+    terms = Terms.of_here(store, sources, resources.device, activations)
     with connected(resources.scheduler) as client:
         cluster = Cluster(client, resources.scheduler)
         there = cluster.workers()

@@ -12,7 +12,7 @@ import psutil
 import torch
 
 from actscope import tracking
-from actscope.config import Activation, DataSource, Point, Tracking
+from actscope.config import Activation, DataSource, Tracking
 from actscope.data import load_data
 from actscope.device import CPU
 from actscope.errors import ActscopeError, ClusterError
@@ -30,22 +30,20 @@ class Terms:
     store: Store
     sources: frozenset[DataSource]
     code: str
-    activations: Mapping[Activation, str]  # with the hash of the code that a user has written
     addresses: frozenset[str]  # of that process's machine
     device: torch.device
+    activations: Mapping[Activation, str]  # with the hash of what a user has written of each
 
     @classmethod
-    def of_here(cls, store: Store, points: Iterable[Point], device: torch.device) -> Self:
-        points = list(points)
-        activations = {point.activation for point in points}
-        return cls(
-            store,
-            frozenset(point.data for point in points),
-            code_hash(),
-            {activation: activation_hash(activation) for activation in activations},
-            own_addresses(),
-            device,
-        )
+    def of_here(
+        cls,
+        store: Store,
+        sources: Iterable[DataSource],
+        device: torch.device,
+        activations: Iterable[Activation] = (),
+    ) -> Self:
+        codes = {activation: activation_hash(activation) for activation in set(activations)}
+        return cls(store, frozenset(sources), code_hash(), own_addresses(), device, codes)
 
 
 class UnfitError(ActscopeError):

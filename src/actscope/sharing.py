@@ -38,8 +38,9 @@ def run_on_cluster(
     tasks: Sequence[Task], resources: Resources, progress: Progress
 ) -> Iterator[list[Result]]:
     """Train all stacks on the workers that the resources name, giving the results of each."""
-    points = (point for task in tasks for point in task.stack)
-    terms = Terms.of_here(tasks[0].store, points, resources.device)
+    sources = (task.stack[0].data for task in tasks)
+    activations = (point.activation for task in tasks for point in task.stack)
+    terms = Terms.of_here(tasks[0].store, sources, resources.device, activations)
     with cluster.opened(resources, len(tasks)) as workplace:
         if resources.are_elsewhere:
             there = cluster.wait_for_workers(workplace, progress.console)

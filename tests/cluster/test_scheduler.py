@@ -15,7 +15,7 @@ import torch
 from rich.console import Console
 
 from actscope import cluster, fitness, tracking
-from actscope.config import Tracking
+from actscope.config import Activation, Tracking
 from actscope.device import CPU
 from actscope.errors import ClusterError, ConfigError
 from actscope.fitness import Terms
@@ -155,7 +155,7 @@ class TestAWorkerOnAnotherHost:
     @pytest.fixture
     def terms(self, store: Store) -> Terms:
         """As if they came from a machine that has none of this one's addresses."""
-        own = Terms.of_here(store, GRID, CPU)
+        own = Terms.of_here(store, {point.data for point in GRID}, CPU)
         return replace(own, addresses=frozenset())
 
     def check(self, pair: DaskCluster, terms: Terms) -> str:
@@ -183,6 +183,18 @@ class TestAWorkerOnAnotherHost:
         said = self.check(pair, Terms.of_here(store, [point.data], CPU))
         assert "(host " in said
         assert "fails: data=mnist:" in said
+
+    def test_says_that_it_has_other_code_of_an_activation(
+        self, pair: DaskCluster, store: Store
+    ) -> None:
+        own = Activation("mine", "tests.support.own_functions.Swish")
+        terms = Terms.of_here(store, [GRID[0].data], CPU, [own])
+        with pair.client() as client:
+            fitness.check_workers(client, terms, client.nthreads())
+        edited = replace(terms, activations={own: "0" * 64})
+        assert f"has other code of {own.function}: copy the same" in self.check(pair, edited)
+        absent = replace(terms, activations={replace(own, function="nowhere.Mine"): "0" * 64})
+        assert "there is no 'nowhere.Mine' to import" in self.check(pair, absent)
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
     def test_says_that_it_has_no_card(self, pair: DaskCluster, terms: Terms) -> None:
