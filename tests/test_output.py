@@ -98,7 +98,9 @@ sys.exit(exit_code(lambda: print("x") or 0))
 """
 
 
-@pytest.mark.parametrize("redirection", [">/dev/full", ">&-", ">&- 2>&-", "| true"])
+@pytest.mark.parametrize(
+    "redirection", [">/dev/full", ">&-", ">&- 2>&-", ">/dev/full 2>&1", "| true"]
+)
 def test_a_process_ends_without_a_traceback(redirection: str) -> None:
     """Python itself tells of what it cannot write as it ends, and has an exit code for it."""
     command = f"set -o pipefail; {sys.executable} -c '{SMALL}' {redirection}"

@@ -35,9 +35,13 @@ def guarded() -> Iterator[None]:
 
 def tell(line: str) -> None:
     """Say it on standard error, if there is somebody to hear it."""
-    with suppress(OSError, AttributeError):  # AttributeError: it is closed, and None
+    if sys.stderr is None:  # it is closed
+        return
+    try:
         sys.stderr.write(f"actscope: {line}\n")
         sys.stderr.flush()
+    except OSError:
+        _silence(sys.stderr)
 
 
 def tell_end(reason: KeyboardInterrupt) -> int:
@@ -70,10 +74,14 @@ class _Output:
         try:
             do()
         except OSError as error:
-            # What is still in its buffer would fail again as Python ends.
-            with suppress(OSError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            _silence(self._stream)
             interrupts.stop(OutputLost(error.strerror or type(error).__name__))
+
+
+def _silence(stream: TextIO) -> None:
+    """Have a stream lead nowhere: what is in its buffer would else fail again as Python ends."""
+    with suppress(OSError):  # it has no number: a test's own
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _fill_closed() -> None:
