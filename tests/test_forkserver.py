@@ -9,9 +9,11 @@ from collections.abc import Callable
 from multiprocessing import forkserver as stdlib_forkserver
 from pathlib import Path
 
+import psutil
 import pytest
 
 from actscope import forkserver
+from actscope.errors import ClusterError
 
 
 @pytest.fixture(autouse=True)
@@ -73,8 +75,33 @@ def test_ctrl_c_while_it_starts_is_heard_afterwards(monkeypatch: pytest.MonkeyPa
     assert stdlib_forkserver._forkserver._forkserver_pid is None  # it was stopped
 
 
+def server() -> psutil.Process:
+    return psutil.Process(stdlib_forkserver._forkserver._forkserver_pid)
+
+
+def test_one_that_is_stopped_is_told_and_ended() -> None:
+    with forkserver.running([]):
+        stopped = server()
+        stopped.suspend()
+        with pytest.raises(ClusterError, match=f"process {stopped.pid}, from which .* is stopped"):
+            forkserver.wait_until_ready()
+    assert not stopped.is_running()
+
+
+def test_another_takes_the_place_of_one_that_is_killed() -> None:
+    with forkserver.running([]):
+        killed = server()
+        killed.kill()
+        forkserver.wait_until_ready()
+        assert server().pid != killed.pid
+        assert exit_code(interrupt_itself) == 4
+        second = server()
+    assert not second.is_running()
+
+
 def interrupt_itself() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
+    for number in forkserver.OF_A_TERMINAL:
+        os.kill(os.getpid(), number)
     os._exit(4)
 
 

@@ -105,7 +105,7 @@ def _see_to(complaint: Complaint, console: Console, settings: Settings) -> bool:
 
 
 def _is_wanted(remedy: str, console: Console) -> bool:
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         console.print(f"        --yes would mend it: {remedy}")
         return False
     try:

@@ -36,10 +36,14 @@ def guarded() -> Iterator[None]:
 
 def tell(text: str) -> None:
     """Write it as one line to standard error, if that is open, and without credentials."""
+    if sys.stderr is None:  # it is closed
+        return
     line = " ".join(scrub(text).split())
-    with suppress(OSError, AttributeError):  # AttributeError: it is closed, and None
+    try:
         sys.stderr.write(f"actscope: {line}\n")
         sys.stderr.flush()
+    except OSError:
+        _silence(sys.stderr)
 
 
 def tell_end(reason: KeyboardInterrupt) -> int:
@@ -72,10 +76,14 @@ class _Output:
         try:
             do()
         except OSError as error:
-            # What is still in its buffer would fail again as Python ends.
-            with suppress(OSError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            _silence(self._stream)
             interrupts.stop(OutputLost(error.strerror or type(error).__name__))
+
+
+def _silence(stream: TextIO) -> None:
+    """Have a stream lead nowhere: what is in its buffer would else fail again as Python ends."""
+    with suppress(OSError):  # it has no number: a test's own
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _fill_closed() -> None:

@@ -71,6 +71,7 @@ def test_a_job_that_is_cancelled_costs_no_point(
     queue.command("scancel", queue.jobs()[0])
     said, _ = process.communicate(timeout=240)
     assert process.returncode == 0, said
+    assert "has no TLS" not in said
     wait_for(lambda: not queue.jobs(None), 20)
     assert_each_seed_finished_once(store, SEEDS, tmp_path)
 

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +91,9 @@ def helpers_of(pid: int) -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize(("workers", "writers"), [(2, 0), (1, 2)])
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_ends_workers_closes_runs_and_tells_how_to_go_on(
     start: Start,
     settings: Tracking,
@@ -115,6 +117,62 @@ def test_a_signal_ends_workers_closes_runs_and_tells_how_to_go_on(
     assert "interrupted: 0 of 2 points are finished; to go on: python -m actscope -m" in said
     assert "Traceback" not in said
     assert set(runs_of(settings)["status"]) == {"KILLED"}
+
+
+@pytest.mark.parametrize("seconds", [0, 0.1, 0.5, 1.5])  # after the first
+def test_a_second_ctrl_c_leaves_no_run_open(
+    start: Start, settings: Tracking, seconds: float
+) -> None:
+    process = start("seed=0,1", "train.epochs=100000", "hydra.launcher.workers=1")
+    wait_for(lambda: is_training(settings))
+    process.send_signal(signal.SIGINT)
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert set(runs_of(settings)["status"]) == {"KILLED"}
+    store = tracking.locate_store(settings)
+    experiment = tracking.find_experiment(store, STUDY)
+    assert not any(a.is_open for a in tracking.read_attempts(store, experiment.experiment_id))
+
+
+def server_of(pid: int) -> psutil.Process:
+    """The process that workers are forked from."""
+    (found,) = [
+        child for child in psutil.Process(pid).children() if "forkserver" in str(child.cmdline())
+    ]
+    return found
+
+
+def has_server(pid: int) -> bool:
+    return any("forkserver" in str(child.cmdline()) for child in psutil.Process(pid).children())
+
+
+def test_a_sweep_whose_workers_cannot_be_forked_is_told(start: Start, settings: Tracking) -> None:
+    process = start("seed=0,1", "hydra.launcher.workers=2")
+    wait_for(lambda: has_server(process.pid))
+    server_of(process.pid).suspend()
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, said
+    assert said.splitlines()[-1].startswith("actscope: process ")
+    assert "is stopped. Give the same command again" in said
+    assert "Traceback" not in said
+    assert not is_training(settings)
+
+
+@pytest.mark.parametrize("end", [psutil.Process.suspend, psutil.Process.kill])
+def test_a_sweep_outlives_what_its_workers_were_forked_from(
+    start: Start, settings: Tracking, end: Callable[[psutil.Process], None]
+) -> None:
+    process = start("seed=0,1", "train.epochs=300", "hydra.launcher.workers=2")
+    wait_for(lambda: is_training(settings))
+    server = server_of(process.pid)
+    end(server)
+    said, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, said
+    assert set(runs_of(settings)["status"]) == {"FINISHED"}
+    wait_for_end([server], seconds=1)
 
 
 @pytest.mark.parametrize("seconds", np.arange(0.7, 5, 0.5))
