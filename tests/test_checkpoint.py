@@ -375,8 +375,13 @@ def test_what_is_no_checkpoint_does_not_wait(tmp_path, caplog):
     (tmp_path / "empty.safetensors").touch()
     save_file({}, tmp_path / "list.safetensors", {"format": "1", "signatures": '["a'})
     save_file({}, tmp_path / "none.safetensors", {"format": "1"})
+    save_file({}, tmp_path / "number.safetensors", {"format": "1", "signatures": "[1]"})
+    (tmp_path / "renamed.safetensors").write_bytes(whole)
+    (tmp_path / "folder.safetensors").mkdir()
     assert waiting(tmp_path) == [signatures_of(points)]
-    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 4
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 6
+    assert all("`make doctor` deletes it" in message for message in caplog.messages)
+    assert not any("\n" in message for message in caplog.messages)
 
 
 # Damage
@@ -402,6 +407,11 @@ def broadcast(state: dict[str, Tensor]) -> None:
     state["stack/layer1.bias@0"] = state["stack/layer1.bias@0"][:1].clone()
 
 
+def header(text: bytes) -> bytes:
+    """A file of safetensors with such a header and no tensors."""
+    return len(text).to_bytes(8, "little") + text
+
+
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "empty": lambda path: path.write_bytes(b""),
     "not_safetensors": lambda path: path.write_bytes(b"not a checkpoint at all" * 100),
@@ -413,6 +423,12 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "a_shape_does_not_fit": lambda path: rewrite(path, broadcast),
     "another_format": lambda path: rewrite(path, dict, format="0"),
     "no_metadata": lambda path: save_file(load_file(path), path),
+    "a_header_without_end": lambda path: path.write_bytes(b"\xff" * 8 + b"{" * 100),
+    "a_header_that_is_a_list": lambda path: path.write_bytes(header(b"[]")),
+    "metadata_that_is_no_text": lambda path: path.write_bytes(header(b'{"__metadata__":{"a":1}}')),
+    "a_kind_of_number_without_hash": lambda path: save_file(
+        {"a": torch.zeros(2, dtype=torch.bfloat16)}, path, {"format": "1", "sha256": ""}
+    ),
 }
 
 

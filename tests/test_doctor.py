@@ -8,22 +8,25 @@ import subprocess
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import torch
 from mlflow import MlflowClient
 from rich.console import Console
+from safetensors.torch import save_file
 
-from actscope import doctor, tracking
+from actscope import doctor, status, tracking
 from actscope.checkpoint import Checkpoint, waiting
 from actscope.config import Tracking
 from actscope.data import load_data
 from actscope.errors import StoreError
+from actscope.results import Done
 from actscope.signature import signature_of
 from actscope.stacks import Resources
 from actscope.sweep import run_sweep
-from actscope.tracking import Store
+from actscope.tracking import Attempt, Cell, Store
 from actscope.tracking.parcel import hash_artifacts, parcel_of
 from actscope.tracking.spool import keep
 from actscope.workers import checkpoint_folder
@@ -70,6 +73,37 @@ class Practice:
             if path.is_file() and path.suffix != ".lock"
         }
 
+    @property
+    def experiment_id(self) -> str:
+        return tracking.find_experiment(self.store, STUDY).experiment_id
+
+    def attempts(self) -> list[Attempt]:
+        return tracking.read_attempts(self.store, self.experiment_id)
+
+    @property
+    def sweep_id(self) -> str:
+        return next(attempt.run_id for attempt in self.attempts() if "ticket" in attempt.tags)
+
+    def grid(self) -> list[Cell]:
+        (sweep,) = (a for a in self.attempts() if a.run_id == self.sweep_id)
+        return tracking.read_grid(self.store, STUDY, sweep)
+
+    def tag(self, run_id: str, key: str, value: str | None) -> None:
+        if value is None:
+            self.store.client.delete_tag(run_id, key)
+        else:
+            self.store.client.set_tag(run_id, key, value)
+
+    def sweep(self, sweep_id: str) -> list[Any]:
+        """Train what is left of the study, as another sweep does; what came of each point."""
+        points, settings = [result.point for result in RESULTS], Tracking(self.store.uri)
+        quiet = Console(quiet=True)
+        results = run_sweep(points, settings, sweep_id, Resources(0, 20), quiet)
+        return [results[point] for point in points]
+
+    def said_now(self) -> str:
+        return self._said()
+
     def assert_only_told(self, findings: int) -> None:
         """A doctor who cannot ask finds so much and changes nothing."""
         before = self.files()
@@ -82,7 +116,7 @@ class Practice:
         """With --yes all is mended, and another look finds nothing."""
         assert self.examine("--yes") == 0
         assert "all is mended" in self.said
-        assert self.examine() == 0
+        assert self.examine() == 0, self.said
         assert self.found() == []
 
 
@@ -163,12 +197,31 @@ class TestFolders:
         aside = practice.folder / "set-aside" / STUDY / stray.name / "artifacts"
         assert hash_artifacts(aside) == hash_artifacts(practice.artifacts(0))
 
-    def test_of_a_deleted_run_are_set_aside(self, practice: Practice) -> None:
-        practice.store.client.delete_run(practice.ids[0])
-        practice.assert_only_told(1)
+    @pytest.mark.parametrize("what", ["run", "study"])
+    def test_of_what_mlflow_can_restore_are_left_alone(self, practice: Practice, what: str) -> None:
+        client = practice.store.client
+        if what == "run":
+            client.delete_run(practice.ids[0])
+        else:
+            client.delete_experiment(practice.experiment_id)
+        before = practice.files()
+        assert practice.examine("--yes") == 0
+        assert practice.files() == before
+        if what == "run":
+            client.restore_run(practice.ids[0])
+        else:
+            client.restore_experiment("1")
+        tracked.finished_once(practice.store, RESULTS)
+        assert practice.examine() == 0
+
+    def test_that_were_set_aside_come_back_with_their_run(self, practice: Practice) -> None:
+        aside = practice.folder / "set-aside" / STUDY / practice.ids[0]
+        aside.parent.mkdir(parents=True)
+        shutil.move(practice.artifacts(0).parent, aside)
+        assert practice.examine() == 1
+        assert f"{aside}: was set aside, but the store has its run" in practice.said
         practice.assert_mended()
-        assert (practice.folder / "set-aside" / STUDY / practice.ids[0]).exists()
-        assert practice.statuses() == {practice.ids[1]: "FINISHED"}
+        tracked.finished_once(practice.store, RESULTS)
 
     def test_that_were_set_aside_before_are_kept(self, practice: Practice) -> None:
         stray = practice.folder / "artifacts" / "gone" / uuid.uuid4().hex
@@ -179,17 +232,162 @@ class TestFolders:
         kept = sorted((practice.folder / "set-aside" / "gone").rglob("file"))
         assert [path.read_text() for path in kept] == ["first", "second"]
 
-    def test_of_a_renamed_study_follow_it(self, practice: Practice) -> None:
-        client = MlflowClient(practice.store.uri)
-        experiment = client.get_experiment_by_name(STUDY)
-        assert experiment is not None
-        client.rename_experiment(experiment.experiment_id, "renamed")
+    def test_of_a_renamed_study_stay_and_are_found(self, practice: Practice) -> None:
+        practice.store.client.rename_experiment(practice.experiment_id, "renamed")
+        before = practice.files()
         assert practice.examine("--yes") == 0
-        assert set(practice.statuses("renamed").values()) == {"FINISHED"}
-        assert (practice.folder / "artifacts" / "renamed" / practice.ids[0]).exists()
-        assert len(client.list_artifacts(practice.ids[0])) == 6
+        assert practice.files() == before
+        for run_id in practice.ids:
+            assert len(tracking.read_history(practice.store, "renamed", run_id)) > 0
+        assert status.main([f"tracking.uri={practice.store.uri}", "study=renamed"]) == 0
+        swept = begin_sweep(practice.store, RESULTS, "s2", study="renamed")
+        tracked.log(practice.store, swept, RESULTS[0])
+        tracking.end_sweep(practice.store, swept, "FINISHED")
         assert practice.examine() == 0
-        assert practice.found() == []
+
+    def test_of_a_study_made_in_the_ui_are_found(self, practice: Practice) -> None:
+        """It names the folder by the experiment's id."""
+        location = (practice.folder / "artifacts" / "2").as_uri()
+        practice.store.client.create_experiment("button", location)
+        swept = begin_sweep(practice.store, RESULTS, "s2", study="button")
+        run_id = tracked.log(practice.store, swept, RESULTS[0])
+        tracking.end_sweep(practice.store, swept, "FINISHED")
+        assert (practice.folder / "artifacts" / "2" / run_id).exists()
+        assert len(tracking.read_history(practice.store, "button", run_id)) > 0
+        assert practice.examine() == 0
+
+
+class TestWhatIsEditedInTheUI:
+    @pytest.mark.parametrize("outcome", ["great", "", None])
+    def test_a_run_without_an_outcome_is_trained_again(
+        self, practice: Practice, outcome: str | None
+    ) -> None:
+        practice.tag(practice.ids[0], "actscope.outcome", outcome)
+        (result, _) = practice.sweep("s2")
+        assert isinstance(result, Done)
+        assert not result.is_earlier
+        practice.assert_only_told(1)
+        practice.assert_mended()
+        assert practice.statuses()[practice.ids[0]] == "FAILED"
+        tracked.finished_once(practice.store, RESULTS)
+
+    @pytest.mark.parametrize("kind", ["sweep", "mine", None])
+    def test_a_runs_kind_is_known_by_its_other_tags(
+        self, practice: Practice, kind: str | None
+    ) -> None:
+        for run_id in (practice.ids[0], practice.sweep_id):
+            practice.tag(run_id, "actscope.kind", kind)
+        assert practice.examine() == 1
+        assert f"run {practice.ids[0]} is no point by its tag" in practice.said
+        practice.assert_mended()
+        tracked.finished_once(practice.store, RESULTS)
+        assert all(result.is_earlier for result in practice.sweep("s2"))
+
+    @pytest.mark.parametrize("part", ["sweep", "signature", "signature.config", "signature.code"])
+    @pytest.mark.parametrize("value", ["mine", None])
+    def test_other_tags_cost_a_training_at_most(
+        self, practice: Practice, part: str, value: str | None
+    ) -> None:
+        practice.tag(practice.ids[0], f"actscope.{part}", value)
+        results = practice.sweep("s2")
+        assert all(isinstance(result, Done) for result in results)
+        assert results[1].is_earlier
+        assert practice.examine() == 0
+
+    @pytest.mark.parametrize(
+        ("tag", "value"), [("ticket", "mine"), ("ticket", None), ("heartbeat", "mine")]
+    )
+    def test_a_sweep_whose_tags_were_edited_stops_no_other(
+        self, practice: Practice, tag: str, value: str | None
+    ) -> None:
+        sweep_id = practice.sweep_id
+        practice.tag(sweep_id, f"actscope.{tag}", value)
+        practice.tag(sweep_id, "actscope.host", "another")
+        assert all(result.is_earlier for result in practice.sweep("s2"))
+
+    def test_a_grid_that_is_lost_is_made_again_from_the_runs(self, practice: Practice) -> None:
+        grid = tracking.fetch_artifact(practice.store, STUDY, practice.sweep_id, "grid.jsonl")
+        before = practice.grid()
+        for harm in (grid.unlink, lambda: grid.write_text("{}"), lambda: grid.write_bytes(b"\xff")):
+            harm()
+            assert status.main([f"tracking.uri={practice.store.uri}", f"study={STUDY}"]) == 1
+            assert practice.said_now().count("\n") == 1
+            practice.assert_only_told(1)
+            practice.assert_mended()
+            assert practice.grid() == before
+            assert status.main([f"tracking.uri={practice.store.uri}", f"study={STUDY}"]) == 0
+            assert "2 finished" in practice.said_now()
+
+    def test_the_grid_of_a_sweep_without_runs_is_made_of_its_studys(
+        self, practice: Practice
+    ) -> None:
+        before = practice.grid()
+        practice.sweep("s2")
+        newest = practice.attempts()[-1]
+        tracking.fetch_artifact(practice.store, STUDY, newest.run_id, "grid.jsonl").unlink()
+        practice.assert_mended()
+        assert tracking.read_grid(practice.store, STUDY, newest) == before
+
+    def test_a_live_sweeps_lost_grid_stops_no_other(
+        self, practice: Practice, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        living = begin_sweep(practice.store, RESULTS, "s2")
+        grid = tracking.fetch_artifact(
+            practice.store, STUDY, str(living.parent_run_id), "grid.jsonl"
+        )
+        grid.unlink()
+        assert all(result.is_earlier for result in practice.sweep("s3"))
+        assert "what sweep s2 trains may be trained twice" in caplog.text
+        assert practice.examine() == 0
+
+    def test_a_sweep_that_was_deleted_without_its_points_comes_back(
+        self, practice: Practice
+    ) -> None:
+        practice.store.client.delete_run(practice.sweep_id)
+        assert status.main([f"tracking.uri={practice.store.uri}", f"study={STUDY}"]) == 1
+        assert "`make doctor` restores" in practice.said_now()
+        practice.assert_only_told(1)
+        practice.assert_mended()
+        assert status.main([f"tracking.uri={practice.store.uri}", f"study={STUDY}"]) == 0
+
+    def test_a_deleted_study_is_restored_where_it_is_asked_for(self, practice: Practice) -> None:
+        practice.store.client.delete_experiment(practice.experiment_id)
+        assert practice.examine("--yes") == 0
+        assert "nothing is wrong" in practice.said
+        for use in (
+            lambda: tracking.ensure_experiment(practice.store, STUDY),
+            lambda: tracking.find_experiment(practice.store, STUDY),
+        ):
+            with pytest.raises(StoreError, match=f"`make doctor ARGS=study={STUDY}`, or choose"):
+                use()
+        assert practice.examine(f"study={STUDY}") == 1
+        assert practice.examine("--yes", f"study={STUDY}") == 0
+        tracked.finished_once(practice.store, RESULTS)
+
+    def test_a_deleted_study_is_restored_where_runs_wait_for_it(self, practice: Practice) -> None:
+        run_id = begin(practice.store, begin_sweep(practice.store, RESULTS, "s2"), RESULTS[0])
+        practice.store.client.delete_experiment(practice.experiment_id)
+        tracking.finish_run(practice.store, run_id, RESULTS[0])
+        assert practice.examine("--yes") == 1
+        assert "mended  1: restored from MLflow's trash" in practice.said
+        assert len(tracking.deliver_spooled(practice.store, practice.folder / "spool")) == 1
+        practice.examine("--yes")
+        assert practice.statuses()[run_id] == "FINISHED"
+
+    def test_a_study_whose_artifacts_only_a_server_can_keep_gets_a_folder(
+        self, practice: Practice
+    ) -> None:
+        practice.store.client.create_experiment("button", "mlflow-artifacts:/2")
+        practice.store.client.create_experiment("cloud", "s3://bucket/3")
+        assert practice.examine() == 0
+        with pytest.raises(StoreError, match="`make doctor ARGS=study=button` sets the address"):
+            tracking.ensure_experiment(practice.store, "button")
+        with pytest.raises(StoreError, match=r"at s3://bucket/3, .* Choose another name"):
+            tracking.ensure_experiment(practice.store, "cloud")
+        assert practice.examine("--yes", "study=button") == 0
+        swept = begin_sweep(practice.store, RESULTS, "s2", study="button")
+        run_id = tracked.log(practice.store, swept, RESULTS[0])
+        assert len(tracking.read_history(practice.store, "button", run_id)) > 0
 
 
 class TestArtifacts:
@@ -281,6 +479,18 @@ class TestCheckpoints:
 
     def finished(self) -> list[str]:
         return [signature_of(r.point, load_data(r.point.data)).whole for r in RESULTS]
+
+    @pytest.mark.parametrize("signatures", ["{", "1", "{}", "[]", "[1]", "[[]]", '["a", "a"]'])
+    def test_that_cannot_be_read_are_deleted(self, practice: Practice, signatures: str) -> None:
+        folder = checkpoint_folder(practice.store, STUDY)
+        folder.mkdir(parents=True)
+        path = folder / "damaged.safetensors"
+        save_file({}, path, {"format": "1", "signatures": signatures})
+        assert all(result.is_earlier for result in practice.sweep("s2"))
+        practice.assert_only_told(1)
+        assert f"checkpoint {path} cannot be read" in practice.said
+        practice.assert_mended()
+        assert not path.exists()
 
     def test_of_finished_points_are_deleted(self, practice: Practice) -> None:
         self.save(practice, self.finished())

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from pydantic import TypeAdapter
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from actscope.data import tensor_sha256
+from actscope.errors import first_line
 from actscope.signature import sha256_of
 
 FORMAT = "1"  # of the file: a change of what is in a state shows in the points' signatures
@@ -49,12 +51,13 @@ class Checkpoint:
                 metadata = file.metadata() or {}
                 # Copied: a tensor of the file's own would not outlive it everywhere.
                 state = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - it is no dict
+            is_whole = (metadata.get("format"), metadata.get("sha256")) == (FORMAT, _sha256(state))
         except FileNotFoundError:
             return None
-        except SafetensorError as error:  # not such a file, or not all of it
-            self.drop(str(error))
+        except Exception as error:  # noqa: BLE001 - a file that was changed may fail in any way
+            self.drop(first_line(error))
             return None
-        if (metadata.get("format"), metadata.get("sha256")) != (FORMAT, _sha256(state)):
+        if not is_whole:
             self.drop("its tensors are not those that were saved")
             return None
         return state
@@ -74,29 +77,62 @@ class Checkpoint:
 
     def drop(self, reason: str) -> None:
         """Discard a checkpoint that is of no use, and say so."""
-        log.warning("Training starts anew, without checkpoint %s: %s", self.path, reason)
+        log.warning("Training starts from the beginning, without %s: %s", self.path, reason)
         self.discard()
 
     def discard(self) -> None:
         """Remove the checkpoint, and what killed processes may have left of it."""
-        for path in self.folder.glob(f"{self.key}.*"):
-            path.unlink(missing_ok=True)
+        try:
+            for path in self.folder.glob(f"{self.key}.*"):
+                path.unlink(missing_ok=True)
+        except OSError as error:  # what was trained is not harmed by a file that stays
+            log.warning("Checkpoint %s cannot be removed: %s", self.path, error)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What lies in a folder of checkpoints, by its path.
+
+    `stacks`: the signatures of each stack. `damaged`: why others cannot be read.
+    """
+
+    stacks: Mapping[Path, list[str]]
+    damaged: Mapping[Path, str]
 
 
 def waiting(folder: Path) -> list[list[str]]:
-    """The signatures of each stack that has a checkpoint in the folder, as its header tells."""
-    stacks = []
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
+    """The signatures of each stack that has a checkpoint in the folder; says which are damaged."""
+    saved = look_into(folder)
+    for path, reason in saved.damaged.items():
+        log.warning("Checkpoint %s cannot be read (`make doctor` deletes it): %s", path, reason)
+    return list(saved.stacks.values())
+
+
+def look_into(folder: Path) -> Saved:
+    """What checkpoints there are, as their headers tell."""
+    stacks: dict[Path, list[str]] = {}
+    damaged: dict[Path, str] = {}
+    for path in filter(Path.is_file, sorted(folder.glob(f"*{SUFFIX}"))):
         try:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}
             if metadata.get("format") == FORMAT:
-                stacks.append(json.loads(metadata["signatures"]))
+                stacks[path] = _signatures_in(path, metadata)
         except FileNotFoundError:  # discarded since it was listed
             continue
-        except (SafetensorError, KeyError, ValueError) as error:  # each a way to be damaged
-            log.warning("Checkpoint %s cannot be read: %s", path, error)
-    return stacks
+        except Exception as error:  # noqa: BLE001 - a file that was changed may fail in any way
+            damaged[path] = first_line(error)
+    return Saved(stacks, damaged)
+
+
+def _signatures_in(path: Path, metadata: Mapping[str, str]) -> list[str]:
+    """The signatures that a header names, if they are those by which the file has its name."""
+    signatures = TypeAdapter(list[str]).validate_json(metadata["signatures"])
+    if not signatures or len(set(signatures)) < len(signatures):
+        raise ValueError("its signatures are not those of a stack")
+    if Checkpoint(path.parent, signatures, seconds=0).path != path:
+        raise ValueError("it is not the checkpoint of the points that it names")
+    return signatures
 
 
 def _write(path: Path, content: bytes) -> None:

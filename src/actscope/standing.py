@@ -29,7 +29,7 @@ class Standing:
 
 def standings(grid: Sequence[Cell], attempts: Sequence[Attempt]) -> list[Standing]:
     """How each point of a grid stands after these attempts, oldest first."""
-    of_points = [attempt for attempt in attempts if attempt.tags.get("kind") == "point"]
+    of_points = [attempt for attempt in attempts if attempt.is_point]
     by_signature = _grouped((a.signature.whole, a) for a in of_points)
     living = living_sweeps(attempts)
     in_grid = {cell.signature.whole for cell in grid}

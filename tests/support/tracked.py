@@ -45,9 +45,13 @@ def new_store(folder: Path) -> Store:
 
 
 def begin_sweep(
-    store: Store, results: Sequence[RunResult], sweep_id: str = "s1", extras: Extras = NO_EXTRAS
+    store: Store,
+    results: Sequence[RunResult],
+    sweep_id: str = "s1",
+    extras: Extras = NO_EXTRAS,
+    study: str = STUDY,
 ) -> Sweep:
-    return tracking.begin_sweep(store, STUDY, sweep_id, [Cell.of(r.point) for r in results], extras)
+    return tracking.begin_sweep(store, study, sweep_id, [Cell.of(r.point) for r in results], extras)
 
 
 def begin(store: Store, sweep: Sweep, result: RunResult, stack: str | None = None) -> str:

@@ -11,6 +11,17 @@ os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 from actscope.tracking.attempts import STACK, Attempt, read_attempts
+from actscope.tracking.edits import (
+    deleted_sweeps,
+    lost_grids,
+    make_grid_again,
+    restore_runs,
+    restore_studies,
+    set_kinds,
+    wanted_from_trash,
+    without_outcome,
+    wrong_kinds,
+)
 from actscope.tracking.exchange import Shipment, find_shipment, pack
 from actscope.tracking.faults import STORE_ERRORS, is_missing, store_errors
 from actscope.tracking.heartbeat import beating, is_alive
@@ -69,13 +80,12 @@ from actscope.tracking.upkeep import (
     bring_home,
     check_database,
     find_damage,
+    find_exiles,
     find_strays,
     mark_failed,
     read_hashes,
     readdress,
-    restore_studies,
     studies_to_check,
-    wanted_from_trash,
     wrong_addresses,
 )
 from actscope.tracking.writing import (
@@ -118,6 +128,7 @@ __all__ = [
     "close_abandoned",
     "close_as_lost",
     "current_platform",
+    "deleted_sweeps",
     "deliver_spooled",
     "describe",
     "end_sweep",
@@ -127,6 +138,7 @@ __all__ = [
     "fetched",
     "find_abandoned",
     "find_damage",
+    "find_exiles",
     "find_experiment",
     "find_shipment",
     "find_strays",
@@ -141,7 +153,9 @@ __all__ = [
     "log_packs",
     "logged_artifacts",
     "look_into",
+    "lost_grids",
     "machine_watched",
+    "make_grid_again",
     "mark_failed",
     "open_store",
     "pack",
@@ -157,9 +171,11 @@ __all__ = [
     "read_trajectory",
     "readdress",
     "reason_of",
+    "restore_runs",
     "restore_studies",
     "runs_in_ui",
     "serve",
+    "set_kinds",
     "sha256_of_file",
     "show_progress",
     "spool_folder",
@@ -171,5 +187,7 @@ __all__ = [
     "take_over",
     "view_addresses",
     "wanted_from_trash",
+    "without_outcome",
     "wrong_addresses",
+    "wrong_kinds",
 ]

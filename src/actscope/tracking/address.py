@@ -27,13 +27,34 @@ def check_address(study: str, recorded: str, folder: Path | None) -> None:
     """Hold a study's artifact location against the folder that its store is in, if it is in one.
 
     Raises:
-        StoreError: it is on this machine, but not under that folder: the project was moved.
+        StoreError: it is not under that folder: the project was moved, or another program made it.
 
     """
-    path = path_of(recorded)
-    if folder is None or path is None or path.resolve().is_relative_to(folder.resolve()):
+    if folder is None or lies_in(recorded, folder):
         return
+    if is_servers(recorded):
+        raise StoreError(
+            f"study={study}: keeps its artifacts at {recorded}, where only a server can put them. "
+            f"`make doctor ARGS=study={study}` sets the address beside the store."
+        )
+    if path_of(recorded) is None:
+        raise StoreError(
+            f"study={study}: keeps its artifacts at {recorded}, but its store is on this machine. "
+            "Choose another name."
+        )
     raise StoreError(
-        f"study {study} keeps its artifacts in {path}, but its store is in {folder} now: "
-        "`make doctor` mends that where the project was moved; else name another with study=..."
+        f"study {study} keeps its artifacts in {path_of(recorded)}, but its store is in {folder} "
+        "now: `make doctor` mends that where the project was moved; else name another with "
+        "study=..."
     )
+
+
+def lies_in(address: str, folder: Path) -> bool:
+    """Whether an address is of something under a folder of this machine."""
+    path = path_of(address)
+    return path is not None and path.resolve().is_relative_to(folder.resolve())
+
+
+def is_servers(address: str) -> bool:
+    """Whether an address tells a tracking server to keep artifacts where it pleases."""
+    return urlsplit(address).scheme == "mlflow-artifacts"

@@ -34,6 +34,10 @@ class Attempt:
     final_accuracy: float = math.nan
 
     @property
+    def is_point(self) -> bool:
+        return self.tags.get("kind") == "point"
+
+    @property
     def is_sweep(self) -> bool:
         return self.tags.get("kind") == "sweep"
 
@@ -101,10 +105,10 @@ def _from_server(
     wanted += [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
     if is_unfinished:
         wanted.append("attributes.status != 'FINISHED'")
-    return map(_attempt, search(store, experiment_id, " and ".join(wanted)))
+    return map(attempt_of, search(store, experiment_id, " and ".join(wanted)))
 
 
-def _attempt(run: Run) -> Attempt:
+def attempt_of(run: Run) -> Attempt:
     return Attempt(
         run.info.run_id,
         run.info.run_name,

@@ -68,8 +68,19 @@ def fetch_artifact(store: Store, study: str, run_id: str, name: str) -> Path:
     It is read where the store lies now: the absolute addresses in its database are those of the day
     it was written, and a project may have moved since.
     """
+    return run_folder(store, study, run_id) / "artifacts" / name
+
+
+def run_folder(store: Store, study: str, run_id: str) -> Path:
+    """Where a run's files lie, of a store on this machine.
+
+    By its id, which no other run has, they are found in any study's folder: that of one which was
+    renamed keeps its name, and MLflow's UI names the folder of one that it makes by a number.
+    """
     assert store.folder is not None
-    return store.folder / "artifacts" / study / run_id / "artifacts" / name
+    artifacts = store.folder / "artifacts"
+    usual = artifacts / study / run_id
+    return usual if usual.exists() else next(artifacts.glob(f"*/{run_id}"), usual)
 
 
 @contextmanager
@@ -145,14 +156,19 @@ def read_in_order(
             yield future.result()
 
 
-def search(store: Store, experiment_id: str, query: str) -> Iterator[Run]:
-    """All runs of an experiment that a query of MLflow's finds, page by page."""
+def search(
+    store: Store, experiment_id: str, query: str, stage: int = ViewType.ACTIVE_ONLY
+) -> Iterator[Run]:
+    """All runs of an experiment that a query of MLflow's finds, page by page.
+
+    `stage`: DELETED_ONLY for those in MLflow's trash.
+    """
     token = None
     while True:
         page = store.client.search_runs(
             [experiment_id],
             query,
-            run_view_type=ViewType.ACTIVE_ONLY,
+            run_view_type=stage,
             max_results=RUNS_A_PAGE,
             page_token=token,
         )

@@ -34,6 +34,10 @@ SECONDS_BETWEEN_LOOKS = 0.2
 NO_EXTRAS = Extras()
 
 
+class LostGridError(StoreError):
+    """The grid that a sweep has announced is lost or damaged."""
+
+
 @dataclass(frozen=True)
 class Sweep:
     """One `-m` call on one study: the runs it makes stand under a parent run."""
@@ -180,7 +184,8 @@ def read_grid(store: Store, study: str, sweep: Attempt) -> list[Cell]:
     """The grid that a sweep announced.
 
     Raises:
-        StoreError: it is lost, or no grid.
+        LostGridError: there is no such file, or it is no grid.
+        StoreError: a server does not give it.
 
     """
     try:
@@ -189,7 +194,7 @@ def read_grid(store: Store, study: str, sweep: Attempt) -> list[Cell]:
     except (OSError, ValueError) as error:
         if isinstance(error, StoreError) and not is_missing(error):
             raise
-        raise StoreError(
+        raise LostGridError(
             f"study={study}: the grid of {sweep.name} is lost or damaged ({GRID} among the "
             f"artifacts of run {sweep.run_id}). `make doctor` makes it again from the sweep's runs."
         ) from error

@@ -12,14 +12,13 @@ from mlflow.entities import ViewType
 
 from actscope.config import Tracking
 from actscope.errors import BundleError, MissingStudyError, StoreError
-from actscope.tracking.address import is_address_of, path_of
+from actscope.tracking.address import is_address_of, is_servers, lies_in, path_of
 from actscope.tracking.faults import store_errors
 from actscope.tracking.parcel import ARTIFACTS_TAG, logged_artifacts, sha256_of_file
-from actscope.tracking.reading import fetch_artifact, search
-from actscope.tracking.spool import look_into, spool_folder
+from actscope.tracking.reading import fetch_artifact, run_folder, search
 from actscope.tracking.store import Store, connected, find_experiment, open_store, studies
 
-SET_ASIDE = "set-aside"
+ARTIFACTS, SET_ASIDE = "artifacts", "set-aside"
 ARTIFACT_NAMES = (  # that every finished run of a point has
     "config.yaml",
     "history.parquet",
@@ -62,53 +61,41 @@ def studies_to_check(store: Store, study: str | None) -> dict[str, str]:
     return {study: find_experiment(store, study).experiment_id}
 
 
-def wanted_from_trash(store: Store, study: str | None) -> dict[str, str]:
-    """Studies that were deleted and are wanted: the one that is named, and those runs wait for."""
-    wanted = {study, *look_into(store, spool_folder(store)).studies}
-    return {
-        name: experiment_id
-        for name, experiment_id in studies(store, ViewType.DELETED_ONLY).items()
-        if name in wanted and study in (None, name)
-    }
-
-
-def restore_studies(store: Store, ids: Iterable[str]) -> None:
-    """Bring experiments back from MLflow's trash, with all of their runs."""
-    for experiment_id in ids:
-        store.client.restore_experiment(experiment_id)
-
-
 @dataclass(frozen=True)
 class Stray:
-    """A folder of artifacts that lies where no run has its own; `home`: where it is to go."""
+    """A folder of a run's files that lies in the wrong place; `home`: where it is to go."""
 
     folder: Path
     home: Path
-    owner: str | None  # study of its run, if it has one and only lies in the wrong place
 
 
 def find_strays(store: Store, study: str | None) -> list[Stray]:
-    """Folders of artifacts without a run, and those under another study's name than their run's.
+    """Folders of artifacts of runs that the store does not have, not even in MLflow's trash.
 
-    `study`: only those that lie under its name or belong there.
+    `study`: only those that lie under its name.
     """
     assert store.folder is not None
-    artifacts = store.folder / "artifacts"
     # Listed before the database is asked: a run is there before its folder is.
-    folders = [folder for own in _folders(artifacts) for folder in _folders(own)]
+    folders = _run_folders(store.folder / ARTIFACTS)
     owners = _owners(store)
-    strays = []
-    for folder in folders:
-        name = folder.parent.name
-        owner, is_actscopes = owners.get(folder.name, (None, True))
-        if not is_actscopes or owner == name or study not in (None, owner, name):
-            continue
-        home = None if owner is None else artifacts / owner / folder.name
-        if home is None or home.exists():
-            strays.append(Stray(folder, store.folder / SET_ASIDE / name / folder.name, None))
-        else:
-            strays.append(Stray(folder, home, owner))
-    return strays
+    return [
+        Stray(folder, store.folder / SET_ASIDE / folder.parent.name / folder.name)
+        for folder in folders
+        if folder.name not in owners and study in (None, folder.parent.name)
+    ]
+
+
+def find_exiles(store: Store, study: str | None) -> list[Stray]:
+    """Folders that were set aside although the store has their runs, as it has restored ones."""
+    assert store.folder is not None
+    owners = _owners(store)
+    return [
+        Stray(folder, store.folder / ARTIFACTS / folder.parent.name / folder.name)
+        for folder in _run_folders(store.folder / SET_ASIDE)
+        if folder.name in owners
+        and study in (None, owners[folder.name])
+        and not run_folder(store, folder.parent.name, folder.name).exists()
+    ]
 
 
 def bring_home(stray: Stray) -> None:
@@ -121,22 +108,21 @@ def bring_home(stray: Stray) -> None:
     shutil.move(stray.folder, home)
 
 
+def _run_folders(folder: Path) -> list[Path]:
+    return [run for study in _folders(folder) for run in _folders(study)]
+
+
 def _folders(folder: Path) -> list[Path]:
     if not folder.exists():
         return []
     return sorted(p for p in folder.iterdir() if p.is_dir() and not NO_RUN.fullmatch(p.name))
 
 
-def _owners(store: Store) -> dict[str, tuple[str, bool]]:
-    """Study of each run that was not deleted, and whether actscope made it, by id."""
-    query = (
-        "SELECT run_uuid, e.name, EXISTS(SELECT 1 FROM tags WHERE run_uuid = r.run_uuid "
-        "AND key = 'actscope.kind') FROM runs r JOIN experiments e USING (experiment_id) "
-        "WHERE r.lifecycle_stage = 'active'"
-    )
+def _owners(store: Store) -> dict[str, str]:
+    """Study of each run, those in MLflow's trash among them, by id."""
+    query = "SELECT run_uuid, e.name FROM runs JOIN experiments e USING (experiment_id)"
     with connected(store) as database:
-        rows = database.execute(query).fetchall()
-    return {run_id: (study, bool(is_actscopes)) for run_id, study, is_actscopes in rows}
+        return dict(database.execute(query))
 
 
 @dataclass(frozen=True)
@@ -160,6 +146,8 @@ def wrong_addresses(store: Store, study: str | None) -> list[Address]:
     """Addresses in the database that are not of the folders in which artifacts are looked for.
 
     Those of experiments that hold other programs' runs only are left out, and these runs' own.
+    So are those that name no folder; a server's, at which no run of actscope's can be, is wrong
+    where a study is asked for by name.
     """
     assert store.folder is not None
     of_actscope = "EXISTS(SELECT 1 FROM tags WHERE run_uuid = r.run_uuid AND key = 'actscope.kind')"
@@ -175,13 +163,31 @@ def wrong_addresses(store: Store, study: str | None) -> list[Address]:
         rows = database.execute(query).fetchall()
     found = []
     for name, experiment_id, run_id, recorded in rows:
-        own = store.folder / "artifacts" / name
-        here = own if run_id is None else own / run_id / "artifacts"
-        if study not in (None, name) or not recorded or path_of(recorded) is None:
+        if study not in (None, name) or not recorded:
             continue
+        if path_of(recorded) is None and not (is_servers(recorded) and study == name):
+            continue
+        here = _rightful(store, name, run_id, recorded)
         if not is_address_of(recorded, here):
             found.append(Address(name, experiment_id, run_id, recorded, here))
     return found
+
+
+def _rightful(store: Store, study: str, run_id: str | None, recorded: str) -> Path:
+    """Where the artifacts of a run, or of a study, are to be by the database.
+
+    Any address among the store's own folders is right, of a run unless its files lie elsewhere.
+    """
+    assert store.folder is not None
+    artifacts, path = store.folder / ARTIFACTS, path_of(recorded)
+    if run_id is None:
+        is_right = path is not None and path.parent.resolve() == artifacts.resolve()
+        usual = artifacts / study
+    else:
+        folder = run_folder(store, study, run_id)
+        is_right = not folder.exists() and lies_in(recorded, artifacts)
+        usual = folder / "artifacts"
+    return path if is_right and path is not None else usual
 
 
 def readdress(store: Store, wrong: Iterable[Address]) -> None:
