@@ -41,6 +41,7 @@ def test_a_mark_a_point_and_what_has_changed(
     [
         (["study=none"], 1, "there is no store"),
         (["study=../x"], 2, "study='../x'"),
+        (["study=Default"], 2, "study=Default: MLflow keeps this name for itself"),
         (["what=1"], 2, "what: there is no such setting"),
         (["quickstart"], 2, "give settings as name=value"),
     ],

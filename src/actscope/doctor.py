@@ -14,7 +14,7 @@ from rich.text import Text
 from actscope import checkpoint, tracking
 from actscope.checkpoint import Checkpoint
 from actscope.command import run_command
-from actscope.config import CLOSED, Bool, Name, Tracking
+from actscope.config import CLOSED, Bool, StudyName, Tracking
 from actscope.progress import LateProgress
 from actscope.tracking import Address, Attempt, Store, Stray
 from actscope.workers import checkpoint_folder
@@ -34,7 +34,7 @@ checkpoints of no use. The exit code is 0 when all is well or was mended.
 @dataclass(frozen=True, config=CLOSED)
 class Settings:
     tracking: Tracking
-    study: Name | None = None
+    study: StudyName | None = None
     yes: Bool = False
 
 

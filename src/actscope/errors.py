@@ -35,6 +35,10 @@ class BundleError(ActscopeError, ValueError):
     """A bundle, or a parcel in the spool, is damaged, unsafe or of a kind that is not known."""
 
 
+class LibraryError(ActscopeError, ImportError):
+    """A library that is installed cannot be imported."""
+
+
 class SweepError(ActscopeError, RuntimeError):
     """Some points of a sweep did not finish."""
 

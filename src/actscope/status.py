@@ -8,7 +8,7 @@ from rich.console import Console
 
 from actscope import screen, tracking
 from actscope.command import run_command
-from actscope.config import CLOSED, DataSource, Name, Tracking
+from actscope.config import CLOSED, DataSource, StudyName, Tracking
 from actscope.data import load_data
 from actscope.errors import MissingStudyError
 from actscope.signature import Signature, code_hash
@@ -26,7 +26,7 @@ How each point of a study's newest sweep stands: finished, running, failed, stal
 @dataclass(frozen=True, config=CLOSED)
 class Settings:
     tracking: Tracking
-    study: Name = "quickstart"
+    study: StudyName = "quickstart"
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -22,7 +22,7 @@ from mlflow.store.db.base_sql_model import Base
 from mlflow.store.db.utils import _get_latest_schema_revision
 
 from actscope import imports
-from actscope.config import Tracking
+from actscope.config import MLFLOWS_OWN, Tracking
 from actscope.errors import MissingStudyError, StoreError
 from actscope.project import ROOT
 from actscope.tracking.address import check_address
@@ -161,7 +161,7 @@ def find_experiment(store: Store, study: str) -> Experiment:
 def studies(store: Store) -> dict[str, str]:
     """Id of each study's experiment, by name."""
     experiments = store.client.search_experiments(order_by=["name ASC"])
-    return {e.name: e.experiment_id for e in experiments if e.name != "Default"}
+    return {e.name: e.experiment_id for e in experiments if e.name != MLFLOWS_OWN}
 
 
 @contextmanager
