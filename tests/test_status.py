@@ -107,6 +107,7 @@ def test_a_version_of_torch_that_is_another_is_told(
     [
         (["study=none"], 1, "there is no store"),
         (["study=../x"], 2, "study='../x'"),
+        (["study=Default"], 2, "study=Default: MLflow keeps this name for itself"),
         (["what=1"], 2, "what: there is no such setting"),
         (["quickstart"], 2, "give settings as name=value"),
     ],

@@ -18,7 +18,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from actscope.config import CLOSED, Name
+from actscope.config import CLOSED, StudyName
 from actscope.errors import BundleError, first_line
 from actscope.tracking.parcel import (
     FORMAT,
@@ -54,7 +54,7 @@ class File:
 class Manifest:
     """What an archive holds. `runs`, `sweeps`: their ids. `left_out`: other runs, by status."""
 
-    study: Name
+    study: StudyName
     version: str
     commit: str
     dirty: str

@@ -1,5 +1,8 @@
 """The files that a run leaves behind."""
 
+import logging
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +13,16 @@ from pyarrow import parquet
 from safetensors.torch import save
 
 from actscope.config import nested_settings
+from actscope.errors import first_line
 from actscope.train import RunResult
+
+log = logging.getLogger(__name__)
 
 
 def write(result: RunResult, folder: Path, *, plotly: bool = False) -> None:
     """Write all artifacts of a run: config.yaml, history.parquet, trajectory.parquet, ...
 
+    A picture that cannot be drawn is not among them, and a line says so.
     `plotly`: whether trajectories.html is among them.
     """
     OmegaConf.save(OmegaConf.create(nested_settings(result.point)), folder / "config.yaml")
@@ -24,14 +31,42 @@ def write(result: RunResult, folder: Path, *, plotly: bool = False) -> None:
     write_parquet(result.probe, folder / "probe.parquet")
     # Not save_file: it makes a file that only its owner may read.
     (folder / "model.safetensors").write_bytes(save(result.state))
-    # Not before they are needed: to import matplotlib or plotly takes a second.
+    _draw(_save_picture, result, folder / "trajectories.png")
+    if plotly:
+        _draw(_save_page, result, folder / "trajectories.html")
+
+
+Draw = Callable[[RunResult, Path], None]
+
+
+def _draw(save: Draw, result: RunResult, path: Path) -> None:
+    """Save a picture; a run whose picture cannot be drawn is worth no less, and goes without."""
+    try:
+        save(result, path)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it says nothing of the run
+        path.unlink(missing_ok=True)
+        _warn(f"runs are logged without {path.name}, which cannot be drawn: {first_line(error)}")
+
+
+@cache
+def _warn(text: str) -> None:
+    """Once a process: the next run's picture fails for the same reason."""
+    log.warning("%s", text)
+
+
+# To import matplotlib or plotly takes a second.
+
+
+def _save_picture(result: RunResult, path: Path) -> None:
     from actscope import picture
 
-    picture.save_trajectories(result, folder / "trajectories.png")
-    if plotly:
-        from actscope import interactive
+    picture.save_trajectories(result, path)
 
-        interactive.save_trajectories(result, folder / "trajectories.html")
+
+def _save_page(result: RunResult, path: Path) -> None:
+    from actscope import interactive
+
+    interactive.save_trajectories(result, path)
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:

@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass
 from actscope import tracking
 from actscope.archive import Manifest, Reader, Writer, open_archive
 from actscope.command import run_command
-from actscope.config import CLOSED, Name, Tracking
+from actscope.config import CLOSED, StudyName, Tracking
 from actscope.errors import BundleError, ConfigError, StoreError, first_line
 from actscope.progress import LateProgress
 from actscope.project import git_state
@@ -63,7 +63,7 @@ ENDED = {"FINISHED", "FAILED", "KILLED"}
 @dataclass(frozen=True, config=CLOSED)
 class ExportSettings:
     tracking: Tracking
-    study: Name | None = None
+    study: StudyName | None = None
     file: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
 
 

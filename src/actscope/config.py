@@ -7,7 +7,14 @@ from typing import Annotated, Any, Literal, Self, TypeVar, cast, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 from pydantic_core import ErrorDetails
 
@@ -15,6 +22,17 @@ from actscope.credentials import scrub
 from actscope.errors import ConfigError
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+
+MLFLOWS_OWN = "Default"  # an experiment of every store, with no place for a study's artifacts
+
+
+def _check_study(name: str) -> str:
+    if name == MLFLOWS_OWN:
+        raise ValueError(f"study={name}: MLflow keeps this name for itself. Choose another.")
+    return name
+
+
+StudyName = Annotated[Name, AfterValidator(_check_study)]
 # Strict: seed=1.5 and lr=true are errors, not 1 and 1.0.
 Bool = Annotated[bool, Field(strict=True)]
 Int = Annotated[int, Field(strict=True)]
@@ -96,7 +114,7 @@ class OutcomeRule:
 class Point:
     """One cell of the grid."""
 
-    study: Name
+    study: StudyName
     activation: Activation
     lr: Annotated[Finite, Field(gt=0)]
     seed: Annotated[Int, Field(ge=0, lt=2**63)]

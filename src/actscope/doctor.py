@@ -10,7 +10,7 @@ from rich.text import Text
 
 from actscope import tracking
 from actscope.command import run_command
-from actscope.config import CLOSED, Bool, Name, Tracking
+from actscope.config import CLOSED, Bool, StudyName, Tracking
 from actscope.doctor_checks import CHECKS, Complaint, Patient
 
 HELP = """\
@@ -28,7 +28,7 @@ checkpoints of no use. The exit code is 0 when all is well or was mended.
 @dataclass(frozen=True, config=CLOSED)
 class Settings:
     tracking: Tracking
-    study: Name | None = None
+    study: StudyName | None = None
     yes: Bool = False
 
 

@@ -41,6 +41,10 @@ class TrainingError(ActscopeError, RuntimeError):
     """The code of a user's own activation has failed in a way that would end the process."""
 
 
+class LibraryError(ActscopeError, ImportError):
+    """A library that is installed cannot be imported."""
+
+
 class SweepError(ActscopeError, RuntimeError):
     """Some points of a sweep did not finish."""
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
-from matplotlib.axes import Axes
+
+from actscope.drawing import Axes
 
 UNITS_SHOWN = 10  # of a hidden layer, as in the article
 STEPS_SHOWN = 1000  # more than a picture has dots in its width

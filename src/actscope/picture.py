@@ -4,22 +4,21 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from PIL import Image
 
+from actscope.drawing import Axes, Figure, FigureCanvasAgg, own_style
 from actscope.panels import PANELS, draw_panels
 from actscope.train import RunResult
 
 
 def save_trajectories(result: RunResult, path: Path) -> None:
     """Draw the panels of one run, one under the other."""
-    canvas, axes = _empty_panels()
-    canvas.figure.suptitle(f"{result.point}: {result.outcome}")
-    draw_panels(result.history, result.trajectory, axes)
-    axes[-1].set_xlabel("minibatches")
-    canvas.draw()
+    with own_style():
+        canvas, axes = _empty_panels()
+        canvas.figure.suptitle(f"{result.point}: {result.outcome}")
+        draw_panels(result.history, result.trajectory, axes)
+        axes[-1].set_xlabel("minibatches")
+        canvas.draw()
     drawn = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba())
     # 256 colours, which nobody tells from all of them: a third of the file, half of the time.
     few = drawn.convert("RGB").quantize(256, Image.Quantize.FASTOCTREE)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from actscope import screen, tracking
 from actscope.command import run_command
-from actscope.config import CLOSED, Activation, DataSource, Name, Tracking
+from actscope.config import CLOSED, Activation, DataSource, StudyName, Tracking
 from actscope.data import as_found_here, load_data
 from actscope.errors import ConfigError, MissingStudyError
 from actscope.known_functions import check_known
@@ -30,7 +30,7 @@ How each point of a study's newest sweep stands: finished, running, failed, stal
 @dataclass(frozen=True, config=CLOSED)
 class Settings:
     tracking: Tracking
-    study: Name = "quickstart"
+    study: StudyName = "quickstart"
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 from actscope import tracking
 from actscope.analysis.run_tables import read_run_table
 from actscope.bundle import import_bundle
-from actscope.config import CLOSED, Name, Tracking, parse
+from actscope.config import CLOSED, StudyName, Tracking, parse
 from actscope.credentials import hide
 from actscope.errors import ConfigError
 from actscope.report import frames
@@ -154,7 +154,7 @@ def load_study(name: str | Path, *, tracking_uri: str | None = None) -> Study:
 
 @dataclass(frozen=True, config=CLOSED)
 class _Asked:
-    study: Name
+    study: StudyName
     tracking: Tracking
 
 

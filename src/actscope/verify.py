@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 
 from actscope import tracking
 from actscope.command import run_command
-from actscope.config import CLOSED, Name, Point, Tracking, parse_settings
+from actscope.config import CLOSED, Point, StudyName, Tracking, parse_settings
 from actscope.data import as_found_here, load_data, tensor_sha256
 from actscope.device import CPU, choose_device, name_of
 from actscope.errors import ConfigError, StoreError, first_line
@@ -52,7 +52,7 @@ Array = np.ndarray[Any, Any]
 @dataclass(frozen=True, config=CLOSED)
 class Settings:
     tracking: Tracking
-    study: Name = "quickstart"
+    study: StudyName = "quickstart"
     run: Annotated[str, Field(min_length=1, max_length=64)] | None = None
 
 

@@ -241,7 +241,11 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
     "a column less": rewritten(lambda table: table.iloc[:, :-1]),
     "text": rewritten(lambda table: table.astype({table.columns[-1]: "str"})),
     "booleans": rewritten(lambda table: table.assign(step=True)),
-    "not finite": rewritten(lambda table: table.assign(**{table.columns[-1]: np.nan})),
+    "not finite": rewritten(
+        lambda table: table.assign(
+            **{name: np.nan for name in ("accuracy", "weight_mean", "zero") if name in table}
+        )
+    ),
     "no rows": rewritten(lambda table: table.iloc[:0]),
     "a row less": rewritten(lambda table: table.iloc[:-1]),
     "half of it": rewritten(lambda table: table.iloc[: len(table) // 3]),

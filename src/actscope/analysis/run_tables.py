@@ -26,7 +26,7 @@ NUMBERS = {
     "trajectory": ["step", *UNIT, *TRAJECTORY],
     "probe": ["step", *UNIT, *PROBE],
 }
-MAY_BE_INFINITE = {"loss"}
+MAY_BE_INFINITE = {"loss", "update_norm", "weight_norm"}
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -39,6 +39,7 @@ The same runs give the same files, byte for byte.
 """
 COMMAND_WORDS = ("article", "build", "claims", "figure")
 HELPERS_IMPORT = [
+    "actscope.drawing",  # before what imports matplotlib
     "actscope.report.page",
     # These are loaded late, by those who first read a table or save a figure.
     "pyarrow.parquet",
@@ -63,6 +64,7 @@ def main(arguments: Sequence[str] | None = None, *, processes: int = 1) -> int:
         with _helpers(command, settings):
             # Takes seconds to import, at the same time as the helpers do.
             with imports.heavy():
+                import actscope.drawing  # noqa: F401 - before what imports matplotlib
                 from actscope.report.commands import COMMANDS
 
             COMMANDS[command](settings, *given)

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import matplotlib
-import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -21,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from actscope.drawing import own_style
 from actscope.report.frames import SHIPPED, activation_order, rate_text
 
 STYLE: dict[str, Any] = {
@@ -94,11 +93,8 @@ def line_styles(names: Iterable[str]) -> dict[str, LineStyle]:
 
 @contextmanager
 def drawing_style() -> Iterator[None]:
-    """Context to draw and render in: a user's own matplotlib settings do not reach the figures."""
-    with matplotlib.rc_context():
-        matplotlib.style.use(["default", STYLE])
-        # Not a part of styles; unset, the ids in an SVG are random.
-        matplotlib.rcParams["svg.hashsalt"] = "actscope"
+    """Context to draw and render in, in the style of all of a report's figures."""
+    with own_style(STYLE):
         yield
 
 

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
 from actscope import hydra_errors
-from actscope.config import CLOSED, Bool, Int, Name, Tracking, check_words, parse, plain
+from actscope.config import CLOSED, Bool, Int, StudyName, Tracking, check_words, parse, plain
 from actscope.hydra_credentials import taken_out
 from actscope.project import CONF
 
@@ -37,12 +37,12 @@ class Report:
     folder: Annotated[str, Field(min_length=1, max_length=1000)] = "reports"
     attach: Bool = True
     processes: Annotated[Int, Field(ge=1)] | None = None
-    compare: Annotated[tuple[Name, ...] | None, BeforeValidator(_check_two)] = None
+    compare: Annotated[tuple[StudyName, ...] | None, BeforeValidator(_check_two)] = None
 
 
 @dataclass(frozen=True, config=CLOSED)
 class Settings:
-    study: Name
+    study: StudyName
     report: Report
     tracking: Tracking
 

@@ -21,7 +21,7 @@ from mlflow.store.db.base_sql_model import Base
 from mlflow.store.db.utils import _get_latest_schema_revision
 
 from actscope import credentials, imports
-from actscope.config import Tracking
+from actscope.config import MLFLOWS_OWN, Tracking
 from actscope.errors import MissingStudyError, StoreError
 from actscope.project import ROOT
 from actscope.tracking.address import check_address
@@ -189,7 +189,7 @@ def find_experiment_of(store: Store, run_id: str) -> str | None:
 def studies(store: Store, stage: int = ViewType.ACTIVE_ONLY) -> dict[str, str]:
     """Id of each study's experiment, by name; `stage`: DELETED_ONLY for those in MLflow's trash."""
     experiments = store.client.search_experiments(stage, order_by=["name ASC"])
-    return {e.name: e.experiment_id for e in experiments if e.name != "Default"}
+    return {e.name: e.experiment_id for e in experiments if e.name != MLFLOWS_OWN}
 
 
 def _in_trash(store: Store, study: str) -> StoreError:
