@@ -15,7 +15,7 @@ import psutil
 from hydra.errors import InstantiationException
 from rich.console import Console
 
-from actscope import interrupts
+from actscope import interrupts, suggestions
 from actscope.config import Point
 from actscope.errors import ClusterError
 from actscope.fitness import Terms, check_reachable, check_workers
@@ -261,7 +261,7 @@ def _made(node: Mapping[str, Any]) -> Any:
         if isinstance(cause, ImportError):
             raise ClusterError(
                 f"{_name(node)} is not installed ({_reason(cause)}): "
-                "pip install 'actscope[cluster]' has dask_jobqueue"
+                f"`{suggestions.install('cluster')}` has dask_jobqueue"
             ) from error
         raise ClusterError(f"{_name(node)} cannot be started: {_reason(cause)}") from error
 

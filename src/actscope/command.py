@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -11,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from actscope import suggestions
 from actscope.config import parse, plain
 from actscope.errors import ActscopeError, ConfigError
 from actscope.yaml_errors import explain_word
@@ -63,7 +65,8 @@ class OneLineParser(argparse.ArgumentParser):
     """Tells a wrong word as every other mistake is told, without the usage above it."""
 
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}; see {self.prog} --help")
+        module = shlex.split(self.prog)[1:]
+        raise ConfigError(f"{message}; see `{suggestions.python(*module, '--help')}`")
 
 
 def read_settings(kind: type[Settings], words: Sequence[str]) -> Settings:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.prompt import Confirm
 from rich.text import Text
 
-from actscope import checkpoint, tracking
+from actscope import checkpoint, suggestions, tracking
 from actscope.checkpoint import Checkpoint
 from actscope.command import run_command
 from actscope.config import CLOSED, Bool, Name, Tracking
@@ -267,7 +267,8 @@ def check_spool(patient: Patient) -> Iterator[Complaint]:
     folder = tracking.spool_folder(patient.store)
     contents = tracking.look_into(patient.store, folder)
     if contents.waiting:
-        yield Complaint([f"{len(contents.waiting)} runs wait in {folder}: `make sync` delivers"])
+        sync = suggestions.command("sync", store=patient.store)
+        yield Complaint([f"{len(contents.waiting)} runs wait in {folder}: `{sync}` delivers"])
     yield Complaint([f"{error}" for error in contents.damaged])
 
 

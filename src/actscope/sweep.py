@@ -61,15 +61,15 @@ def run_sweep(
                     if rules.on_error == "stop" and any(isinstance(r, Failed) for r in some):
                         break
         except KeyboardInterrupt:
-            screen.print_interrupted(console, list(results.values()), len(grid))
+            screen.print_interrupted(console, list(results.values()), len(grid), store)
             raise
         for point in grid:
             results.setdefault(point, Failed(point, STOPPED))
         with tracking.unless_away(store):  # what was away for a moment may be back
             _deliver(store, console)
-    screen.print_summary(console, [results[point] for point in grid])
+    screen.print_summary(console, [results[point] for point in grid], store)
     folder = tracking.spool_folder(store)
-    screen.print_kept(console, len(tracking.look_into(store, folder).waiting), folder)
+    screen.print_kept(console, len(tracking.look_into(store, folder).waiting), folder, store)
     return results
 
 

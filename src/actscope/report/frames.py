@@ -14,6 +14,7 @@ from actscope import tracking
 from actscope.dying import VERDICTS
 from actscope.errors import ReportError
 from actscope.report.stats import CELL, summarise
+from actscope.suggestions import training
 from actscope.tracking import Store
 
 POINT = [*CELL, "seed"]
@@ -84,10 +85,10 @@ def read_study(store: Store, study: str) -> StudyRuns:
         ReportError: no run is finished.
 
     """
-    return choose_runs(study, tracking.read_runs(store, study))
+    return choose_runs(study, tracking.read_runs(store, study), store)
 
 
-def choose_runs(study: str, found: pd.DataFrame) -> StudyRuns:
+def choose_runs(study: str, found: pd.DataFrame, store: Store | None = None) -> StudyRuns:
     """Judge which runs of `tracking.read_runs` count.
 
     Of a point's finished runs the newest does. The grid is, for each variant, the product of the
@@ -98,7 +99,7 @@ def choose_runs(study: str, found: pd.DataFrame) -> StudyRuns:
 
     """
     if found.empty:
-        raise ReportError(f"study={study}: it has no runs yet; `make sweep` makes some")
+        raise ReportError(f"study={study}: has no runs yet; `{training(study, store)}` makes some")
     params = found.set_index("run_id")[_parameters(found)]
     runs = _typed(found, describe_variants(params))
     runs = _judged(runs, found.set_index("run_id")["reason"])
@@ -108,7 +109,8 @@ def choose_runs(study: str, found: pd.DataFrame) -> StudyRuns:
     if not runs["used"].any():
         states = ", ".join(f"{n} {s}" for s, n in sorted(runs["status"].value_counts().items()))
         raise ReportError(
-            f"study={study}: none of its runs is finished ({states}); `make sweep` trains them anew"
+            f"study={study}: none of its runs is finished ({states}); "
+            f"`{training(study, store)}` trains"
         )
     missing, grid_size = _missing(runs)
     params = params.loc[runs["run_id"]]

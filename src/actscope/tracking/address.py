@@ -23,8 +23,10 @@ def is_address_of(address: str, folder: Path) -> bool:
     return path is not None and path.resolve() == folder.resolve()
 
 
-def check_address(study: str, recorded: str, folder: Path | None) -> None:
+def check_address(study: str, recorded: str, folder: Path | None, doctor: str) -> None:
     """Hold a study's artifact location against the folder that its store is in, if it is in one.
+
+    `doctor`: the command that sets addresses right.
 
     Raises:
         StoreError: it is on this machine, but not under that folder: the project was moved.
@@ -35,5 +37,5 @@ def check_address(study: str, recorded: str, folder: Path | None) -> None:
         return
     raise StoreError(
         f"study {study} keeps its artifacts in {path}, but its store is in {folder} now: "
-        "`make doctor` mends that where the project was moved; else name another with study=..."
+        f"`{doctor}` fixes that where the project was moved; else name another with study=..."
     )

@@ -15,6 +15,7 @@ from filelock import FileLock
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 
+from actscope import suggestions
 from actscope.errors import ActscopeError, BundleError, StoreError, first_line
 from actscope.tracking.faults import HTTP_SERVER_ERROR, STORE_ERRORS, http_status
 from actscope.tracking.parcel import (
@@ -92,10 +93,11 @@ def note_away(store: Store, error: Exception) -> None:
     """Leave a store alone for a while."""
     _next_try[store.uri] = time.monotonic() + SECONDS_BETWEEN_TRIES
     log.warning(
-        "the store %s is away (%s): runs are kept in %s until `python -m actscope.sync` delivers",
+        "the store %s is away (%s): runs are kept in %s until `%s` delivers",
         store,
         reason_of(error),
         spool_folder(store),
+        suggestions.command("sync", store=store),
     )
 
 

@@ -21,7 +21,7 @@ from mlflow.entities import Experiment
 from mlflow.store.db.base_sql_model import Base
 from mlflow.store.db.utils import _get_latest_schema_revision
 
-from actscope import imports
+from actscope import imports, suggestions
 from actscope.config import Tracking
 from actscope.errors import MissingStudyError, StoreError
 from actscope.project import ROOT
@@ -148,7 +148,7 @@ def find_experiment(store: Store, study: str) -> Experiment:
     """
     if store.database is not None:
         if not store.database.exists():
-            raise MissingStudyError(f"there is no store at {store} yet: `make sweep` makes one")
+            raise missing_store(store)
         _check_database(store, store.database)
     with _briefly():
         found = store.client.get_experiment_by_name(study)
@@ -156,6 +156,11 @@ def find_experiment(store: Store, study: str) -> Experiment:
         return found
     there = ", ".join(studies(store)) or "none"
     raise MissingStudyError(f"study={study}: the store {store} has no such study; it has {there}")
+
+
+def missing_store(store: Store) -> MissingStudyError:
+    sweep = suggestions.command("sweep", store=store)
+    return MissingStudyError(f"there is no store at {store} yet: `{sweep}` makes one")
 
 
 def studies(store: Store) -> dict[str, str]:
@@ -265,7 +270,7 @@ def _check_database(store: Store, path: Path) -> None:
         raise StoreError(
             f"the store {store} cannot be opened: another version of MLflow made it (schema "
             f"{version}, here {newest}); keep a copy and bring it up to date with "
-            f"`mlflow db upgrade {store.uri}`, or {ANEW}"
+            f"`{suggestions.python('-m', 'mlflow', 'db', 'upgrade', store.uri)}`, or {ANEW}"
         )
 
 
@@ -301,9 +306,11 @@ def _get_or_create(store: Store, study: str, artifact_location: str | None) -> s
     if found is None:
         return str(store.client.create_experiment(study, artifact_location))
     if found.lifecycle_stage != "active":
+        words = ("experiments", "restore", "--experiment-id", str(found.experiment_id))
         raise StoreError(
             f"study {study} was deleted from the store {store}: restore it "
-            f"(mlflow experiments restore -x {found.experiment_id}) or name another with study=..."
+            f"(`{suggestions.mlflow(*words, store=store)}`) or name another with study=..."
         )
-    check_address(study, found.artifact_location, store.folder)
+    doctor = suggestions.command("doctor", store=store)
+    check_address(study, found.artifact_location, store.folder, doctor)
     return str(found.experiment_id)
