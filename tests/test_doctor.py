@@ -440,7 +440,7 @@ class TestArtifacts:
 class TestAddresses:
     def test_follow_a_project_that_was_moved(self, practice: Practice) -> None:
         moved = move(practice, practice.folder.with_name("elsewhere"))
-        with pytest.raises(StoreError, match="make doctor"):
+        with pytest.raises(StoreError, match="doctor` fixes that"):
             tracking.ensure_experiment(moved, STUDY)
         practice.assert_only_told(1)
         practice.assert_mended()
@@ -512,7 +512,7 @@ def test_runs_that_wait_to_be_delivered_are_told(practice: Practice) -> None:
     keep(practice.store, parcel, folder)
     assert practice.examine("--yes") == 1
     assert "1 runs wait in" in practice.said
-    assert "`make sync`" in practice.said
+    assert "sync` delivers" in practice.said
 
 
 class Terminal(io.StringIO):
@@ -544,7 +544,7 @@ class TestDatabase:
 
     def test_that_is_not_there(self, practice: Practice) -> None:
         practice.store = Store(f"sqlite:///{practice.folder}/none/mlflow.db")
-        assert "`make sweep` makes one" in self.examine(practice)
+        assert "` makes one" in self.examine(practice)
         assert not practice.folder.exists()
 
     def test_that_is_damaged(self, practice: Practice) -> None:

@@ -206,7 +206,7 @@ class TestTraining:
         begin(store, sweep, result)
         assert create_run.call_count == 2
         assert len(caplog.messages) == 2
-        assert "python -m actscope.sync" in caplog.messages[0]
+        assert "sync` delivers" in caplog.messages[0]
         assert "(database is locked)" in caplog.messages[0]
 
     def test_a_refusal_is_a_reason_to_spool_as_well(

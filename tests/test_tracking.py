@@ -259,7 +259,7 @@ def test_an_unknown_study_is_named_with_those_there_are(
 
 
 def test_reading_makes_no_store(settings: Tracking, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="make sweep"):
+    with pytest.raises(StoreError, match="` makes one"):
         tracking.read_runs(tracking.locate_store(settings), STUDY)
     assert list(tmp_path.iterdir()) == []
 

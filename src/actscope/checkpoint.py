@@ -100,11 +100,14 @@ class Saved:
     damaged: Mapping[Path, str]
 
 
-def waiting(folder: Path) -> list[list[str]]:
-    """The signatures of each stack that has a checkpoint in the folder; says which are damaged."""
+def waiting(folder: Path, doctor: str = "make doctor") -> list[list[str]]:
+    """The signatures of each stack with a checkpoint in the folder; warns of damaged ones.
+
+    `doctor`: the command that deletes these.
+    """
     saved = look_into(folder)
     for path, reason in saved.damaged.items():
-        log.warning("Checkpoint %s cannot be read (`make doctor` deletes it): %s", path, reason)
+        log.warning("Checkpoint %s cannot be read (`%s` deletes it): %s", path, doctor, reason)
     return list(saved.stacks.values())
 
 

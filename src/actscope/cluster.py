@@ -15,7 +15,7 @@ import psutil
 from hydra.errors import InstantiationException
 from rich.console import Console
 
-from actscope import forkserver, interrupts
+from actscope import forkserver, interrupts, suggestions
 from actscope.config import Point
 from actscope.dask_connection import connected, kept_private, quieten, warn_if_open
 from actscope.errors import ClusterError
@@ -244,7 +244,7 @@ def _made(node: Mapping[str, Any]) -> Any:
         if isinstance(cause, ImportError):
             raise ClusterError(
                 f"{_name(node)} is not installed ({_reason(cause)}): "
-                "pip install 'actscope[cluster]' has dask_jobqueue"
+                f"`{suggestions.install('cluster')}` has dask_jobqueue"
             ) from error
         raise ClusterError(f"{_name(node)} cannot be started: {_reason(cause)}") from error
 

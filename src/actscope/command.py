@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any, NoReturn, TypeVar
@@ -10,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from actscope import interrupts, output
+from actscope import interrupts, output, suggestions
 from actscope.config import parse, plain
 from actscope.errors import ActscopeError, ConfigError, of_system
 from actscope.yaml_errors import explain_word
@@ -70,7 +71,8 @@ class OneLineParser(argparse.ArgumentParser):
     """Tells a wrong word as every other mistake is told, without the usage above it."""
 
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}; see {self.prog} --help")
+        module = shlex.split(self.prog)[1:]
+        raise ConfigError(f"{message}; see `{suggestions.python(*module, '--help')}`")
 
 
 def read_settings(kind: type[Settings], words: Sequence[str]) -> Settings:

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from actscope import checkpoint, tracking
+from actscope import checkpoint, suggestions, tracking
 from actscope.progress import LateProgress
 from actscope.tracking import Address, Attempt, Store, Stray
 from actscope.workers import checkpoint_folder
@@ -268,7 +268,8 @@ def check_spool(patient: Patient) -> Iterator[Complaint]:
     folder = tracking.spool_folder(patient.store)
     contents = tracking.look_into(patient.store, folder)
     if contents.waiting:
-        yield Complaint([f"{len(contents.waiting)} runs wait in {folder}: `make sync` delivers"])
+        sync = suggestions.command("sync", store=patient.store)
+        yield Complaint([f"{len(contents.waiting)} runs wait in {folder}: `{sync}` delivers them"])
     yield Complaint([f"{error}" for error in contents.damaged])
 
 

@@ -1,7 +1,6 @@
 """What a person sees of a sweep: the plan, the progress, the table at the end."""
 
 import math
-import shlex
 import sys
 import time
 from collections import Counter
@@ -15,14 +14,14 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from actscope import interrupts
+from actscope import interrupts, suggestions
 from actscope.config import Point, flat_settings
 from actscope.device import CPU
 from actscope.progress import columns
 from actscope.results import Done, Failed, Result, cell_means, variants_of, varying_values
 from actscope.stacks import Resources
 from actscope.standing import Standing, State
-from actscope.tracking import Cell
+from actscope.tracking import Cell, Store
 
 SECONDS_BETWEEN_LINES = 10.0  # of progress, where the output is not a terminal
 
@@ -182,15 +181,17 @@ def standings_table(grid: Sequence[Cell], standings: Sequence[Standing]) -> Tabl
     return table
 
 
-def print_interrupted(console: Console, results: Sequence[Result], points: int) -> None:
+def print_interrupted(
+    console: Console, results: Sequence[Result], points: int, store: Store
+) -> None:
     """Tell how far a sweep came, and how to go on with it."""
     done = sum(isinstance(result, Done) for result in results)
-    command = shlex.join(["python", "-m", "actscope", *sys.argv[1:]])
+    command = suggestions.again(sys.argv[1:], store)
     line = f"interrupted: {done} of {points} points are finished; to go on: {command}"
     console.print(line, markup=False, soft_wrap=True)
 
 
-def print_summary(console: Console, results: Sequence[Result]) -> None:
+def print_summary(console: Console, results: Sequence[Result], store: Store) -> None:
     """Tell how a sweep ended, name what failed, and say how to go on."""
     studies = list(dict.fromkeys(result.point.study for result in results))
     for study in studies:
@@ -200,13 +201,16 @@ def print_summary(console: Console, results: Sequence[Result]) -> None:
     for result in failed:
         console.print(f"failed: {result.point}: {result.reason}", markup=False, soft_wrap=True)
     for study in studies:
-        console.print(f"next:   make report STUDY={study}   or   make ui")
+        report = suggestions.command("report", f"study={study}", store=store)
+        in_ui = str(store) if store.folder is None else suggestions.command("ui", store=store)
+        console.print(f"next:   {report}   or   {in_ui}", markup=False, soft_wrap=True)
 
 
-def print_kept(console: Console, results: int, folder: Path) -> None:
+def print_kept(console: Console, results: int, folder: Path, store: Store) -> None:
     """Tell of results that could not be brought into the store."""
     if results:
-        line = f"kept:   {results} results in {folder}: `make sync` delivers them to the store"
+        sync = suggestions.command("sync", store=store)
+        line = f"kept:   {results} results in {folder}: `{sync}` delivers them to the store"
         console.print(line, markup=False, soft_wrap=True)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shlex
 import signal
 import stat
 import subprocess
@@ -21,7 +22,7 @@ from sqlalchemy import URL, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import NullPool
 
-from actscope import interrupts
+from actscope import interrupts, suggestions
 from actscope.command import run_command
 from actscope.config import CLOSED, Count, Int
 from actscope.credentials import hide, scrub
@@ -104,7 +105,9 @@ def serve(settings: Settings) -> int:
 
 def _check_installed() -> None:
     if missing := [package for module, package in EXTRA.items() if find_spec(module) is None]:
-        raise StoreError(f"the server needs {', '.join(missing)}: `pip install -e '.[server]'`")
+        raise StoreError(
+            f"the server needs {', '.join(missing)}: `{suggestions.install('server')}`"
+        )
 
 
 @contextmanager
@@ -236,7 +239,10 @@ def _tighten(path: Path) -> None:
 
 def _print_how_to_use(settings: Settings, folder: Path, database: URL) -> None:
     if _given_password() is None:
-        password, told = f'"$(cat {_password_file(folder)})"', f"in {_password_file(folder)}"
+        password, told = (
+            f'"$(cat {shlex.quote(str(_password_file(folder)))})"',
+            f"in {_password_file(folder)}",
+        )
     else:
         password, told = "...", "as MLFLOW_AUTH_ADMIN_PASSWORD has it at the first start"
     sys.stdout.write(
@@ -247,7 +253,7 @@ def _print_how_to_use(settings: Settings, folder: Path, database: URL) -> None:
         "to use it:\n"
         f"  export MLFLOW_TRACKING_URI={settings.address} MLFLOW_TRACKING_USERNAME={ADMIN}\n"
         f"  export MLFLOW_TRACKING_PASSWORD={password}\n"
-        '  make sweep ARGS="tracking=server"\n'
+        f"  {suggestions.command('sweep', 'tracking=server')}\n"
     )
     sys.stdout.flush()
 

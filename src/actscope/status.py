@@ -9,7 +9,7 @@ import torch
 from pydantic.dataclasses import dataclass
 from rich.console import Console
 
-from actscope import screen, tracking
+from actscope import screen, suggestions, tracking
 from actscope.command import run_command
 from actscope.config import CLOSED, Activation, DataSource, StudyName, Tracking
 from actscope.data import as_found_here, load_data
@@ -45,8 +45,9 @@ def print_status(settings: Settings) -> int:
     sweeps = [attempt for attempt in attempts if attempt.is_sweep]
     if not sweeps:
         raise MissingStudyError(
-            f"study={study}: has no sweep whose grid could be shown. `make doctor` restores one "
-            "that was deleted in MLflow's UI."
+            f"study={study}: has no sweep whose grid could be shown. Run "
+            f"`{suggestions.command('doctor', store=store)}` to restore one that was deleted in "
+            "MLflow's UI."
         )
     grid = [_as_of_now(cell) for cell in tracking.read_grid(store, study, sweeps[-1])]
     stands = standings(grid, attempts)

@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing, contextmanager
 import torch
 from rich.console import Console
 
-from actscope import checkpoint, cluster, screen, tracking
+from actscope import checkpoint, cluster, screen, suggestions, tracking
 from actscope.config import Point, SweepRules, Tracking
 from actscope.data import load_data
 from actscope.device import CPU
@@ -62,14 +62,14 @@ def run_sweep(
                     if rules.on_error == "stop" and any(isinstance(r, Failed) for r in some):
                         break
         except KeyboardInterrupt:
-            screen.print_interrupted(console, list(results.values()), len(grid))
+            screen.print_interrupted(console, list(results.values()), len(grid), store)
             raise
         for point in grid:
             results.setdefault(point, Failed(point, STOPPED))
         _deliver(store, console)  # what was away for a moment may be back
-    screen.print_summary(console, [results[point] for point in grid])
+    screen.print_summary(console, [results[point] for point in grid], store)
     folder = tracking.spool_folder(store)
-    screen.print_kept(console, len(tracking.look_into(store, folder).waiting), folder)
+    screen.print_kept(console, len(tracking.look_into(store, folder).waiting), folder, store)
     return results
 
 
@@ -244,7 +244,8 @@ def _stacks(grid: Grid, store: Store, resources: Resources) -> list[Stack]:
 
 def _halfway(grid: Grid, store: Store, study: str) -> Iterator[Stack]:
     left = {cell.signature.whole: point for point, cell in grid.items()}
-    for signatures in checkpoint.waiting(checkpoint_folder(store, study)):
+    doctor = suggestions.command("doctor", store=store)
+    for signatures in checkpoint.waiting(checkpoint_folder(store, study), doctor):
         if left.keys() >= set(signatures):
             yield [left.pop(signature) for signature in signatures]
 

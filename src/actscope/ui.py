@@ -47,7 +47,7 @@ def check_can_serve(store: tracking.Store, port: int) -> None:
     """Raise StoreError where the store is on a server, which has its own UI, or the port taken."""
     if store.folder is None:
         raise StoreError(f"the store is the server {store}: open that address in a browser")
-    check_port(HOST, port, "PORT=5001")
+    check_port(HOST, port, "as --port 5001, or `make ui PORT=5001`")
 
 
 def check_port(host: str, port: int, advice: str) -> None:

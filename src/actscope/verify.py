@@ -19,7 +19,7 @@ from rich.console import Console
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from actscope import tracking
+from actscope import suggestions, tracking
 from actscope.command import run_command
 from actscope.config import CLOSED, Point, StudyName, Tracking, parse_settings
 from actscope.data import as_found_here, load_data, tensor_sha256
@@ -68,7 +68,7 @@ def verify(settings: Settings) -> int:
         attempts = _attempts(store, settings.study)
         attempt = choose(store, settings, attempts)
     with tracking.artifact_folder(store, settings.study, attempt.run_id) as folder:
-        point = read_point(attempt, folder)
+        point = read_point(attempt, folder, store)
         device = choose_device("auto" if _used_card(attempt) else "cpu")
         result = _train(point, device)
         found = differences(folder, result)
@@ -114,7 +114,7 @@ def choose(store: Store, settings: Settings, attempts: Sequence[Attempt]) -> Att
     raise StoreError(f"run={settings.run}: the store {store} has no such run")
 
 
-def read_point(attempt: Attempt, folder: Path) -> Point:
+def read_point(attempt: Attempt, folder: Path, store: Store) -> Point:
     """Rebuild the point that a run trained.
 
     Raises:
@@ -130,7 +130,7 @@ def read_point(attempt: Attempt, folder: Path) -> Point:
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise StoreError(
             f"run {attempt.run_id}: its config.yaml cannot be read ({first_line(error)}); "
-            "`make doctor` looks the store over"
+            f"`{suggestions.command('doctor', store=store)}` checks the store"
         ) from error
     try:
         point = parse_settings(settings)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from actscope import ui
+from actscope import suggestions, ui
 from tests.e2e.conftest import Run
 from tests.support.network import fetch, free_port, wait_until_up
 
@@ -79,5 +79,6 @@ def test_a_taken_port_is_one_line(
 def test_a_wrong_word_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert ui.main(["--port", "abc"]) == 2
     assert capsys.readouterr().err == (
-        "actscope: argument --port: invalid int value: 'abc'; see python -m actscope.ui --help\n"
+        "actscope: argument --port: invalid int value: 'abc'; see "
+        f"`{suggestions.python('-m', 'actscope.ui', '--help')}`\n"
     )

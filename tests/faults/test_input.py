@@ -18,7 +18,7 @@ MISTAKES = {
     "seed=1.5": "seed=1.5: give a whole number",
     "seed=-1": "seed=-1: give at least 0",
     "activation=foo": "activation/foo",
-    "sed=1": "Could not override 'sed'",
+    "sed=1": "sed: there is no such setting; did you mean seed?",
     "+sed=1": "sed: there is no such setting; choose one of study, activation, lr, seed, ",
     "model.hidden=[]": "model.hidden=[]: give at least 1 value",
     "model.hidden=[0]": "model.hidden[0]=0: give at least 1",
@@ -79,7 +79,7 @@ REPORT_MISTAKES = {
     "study='<script>'": (2, f"study='<script>': {NAME}"),
     "study=": (2, f"study='': {NAME}"),
     f"study={'x' * LONG}": (2, "give at most 64 characters"),
-    "sed=1": (2, "There is no such setting in conf/report.yaml"),
+    "sed=1": (2, "sed: there is no such setting"),
     "+sed=1": (2, "sed: there is no such setting; choose one of "),
     f"{'x' * LONG}=1": (2, f"{'x' * 57}...: there is no such setting"),
     f"report.seed={'9' * LONG}": (2, f"report.seed={'9' * 45}...: give a number of fewer digits"),
@@ -87,7 +87,7 @@ REPORT_MISTAKES = {
     "report.folder=": (2, "report.folder='': give at least 1 character"),
     "study=[": (2, "study="),
     "claim": (2, "claim: neither setting=value nor one of the commands "),
-    "--sed": (2, "unrecognized arguments: --sed; see python -m actscope.report --help"),
+    "--sed": (2, "unrecognized arguments: --sed; see `"),
 }
 
 

@@ -277,7 +277,7 @@ def become_a_database_of_something_else(path: Path) -> None:
     query(path, "CREATE TABLE recipes (name TEXT)")
 
 
-UPGRADE = "keep a copy and bring it up to date with `mlflow db upgrade sqlite:///"
+UPGRADE = "-m mlflow db upgrade sqlite:///"
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "garbage": (lambda path: path.write_bytes(b"\x07garbage" * 999), "damaged or not a database"),
     "empty": (lambda path: path.write_bytes(b""), "the file is empty"),

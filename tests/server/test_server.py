@@ -16,7 +16,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from actscope import picture, postgres, server, tracking
+from actscope import picture, postgres, server, suggestions, tracking
 from actscope.bundle import export_study, import_bundle
 from actscope.config import Tracking
 from actscope.errors import MissingStudyError
@@ -86,7 +86,7 @@ class TestWithoutAServer:
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(server, "find_spec", lambda _: None)
-        assert "`pip install -e '.[server]'`" in self.said(capsys)
+        assert f"`{suggestions.install('server')}`" in self.said(capsys)
 
     @pytest.mark.parametrize(
         ("uri", "reason"),

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from actscope import tracking
+from actscope import suggestions, tracking
 from actscope.analysis.run_tables import UnreadableRunError
 from actscope.errors import ConfigError, MissingStudyError, ReportError, StoreError, first_line
 from actscope.progress import LateProgress
@@ -122,7 +122,10 @@ def build_article(settings: Settings) -> None:
         if name in studies
     ]
     if not parts:
-        raise ReportError("none of the article's studies has a finished run: `make article` trains")
+        train = suggestions.training(ARTICLE_STUDIES[0], store)
+        raise ReportError(
+            f"none of the article's studies has a finished run: `{train}` trains the first"
+        )
     judge = partial(_judged, stated, studies)
     build_files = partial(page.build, store, ARTICLE_TITLE, parts, judge=judge)
     _write(settings, store, "article", page.steps(parts), build_files)
@@ -146,8 +149,9 @@ def print_claims(settings: Settings) -> None:
     console = Console()
     console.print(table)
     console.print(claims.tally(verdicts))
-    not_run = [verdict.advice for verdict in verdicts if verdict.ruling is Ruling.NOT_RUN]
-    for command in dict.fromkeys(not_run):
+    not_run = [v.claim.study for v in verdicts if v.ruling is Ruling.NOT_RUN and v.claim.study]
+    for study in dict.fromkeys(not_run):
+        command = suggestions.training(study, store)
         console.print(f"to run: {command}", soft_wrap=True, markup=False, highlight=False)
 
 

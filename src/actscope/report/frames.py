@@ -16,6 +16,7 @@ from actscope.analysis.run_tables import UnreadableRunError, accuracy_fault, rea
 from actscope.dying import VERDICTS
 from actscope.errors import ReportError
 from actscope.report.stats import CELL, OUTCOMES, summarise
+from actscope.suggestions import command, training
 from actscope.tracking import METRICS, PARAMS, Store
 
 POINT = [*CELL, "seed"]
@@ -102,10 +103,15 @@ def read_study(store: Store, study: str) -> StudyRuns:
         NoRunsError: no run is finished and can be read.
 
     """
-    return choose_runs(study, tracking.read_runs(store, study))
+    return choose_runs(study, tracking.read_runs(store, study), store=store)
 
 
-def choose_runs(study: str, found: pd.DataFrame, unreadable: Mapping[str, str] = {}) -> StudyRuns:
+def choose_runs(
+    study: str,
+    found: pd.DataFrame,
+    unreadable: Mapping[str, str] = {},
+    store: Store | None = None,
+) -> StudyRuns:
     """Judge which runs of `tracking.read_runs` count.
 
     Of a point's finished runs the newest does. The grid is, for each variant, the product of the
@@ -118,7 +124,9 @@ def choose_runs(study: str, found: pd.DataFrame, unreadable: Mapping[str, str] =
 
     """
     if found.empty:
-        raise NoRunsError(f"study={study}: it has no runs yet; `make sweep` makes some")
+        raise NoRunsError(
+            f"study={study}: has no runs yet. Train them with `{training(study, store)}`."
+        )
     by_run = found.set_index("run_id")
     settings = _settings_of(by_run)
     faults = _setting_faults(settings)
@@ -133,7 +141,7 @@ def choose_runs(study: str, found: pd.DataFrame, unreadable: Mapping[str, str] =
         ["is_odd", *POINT, "ended", "run_id"], key=sort_key, ignore_index=True, na_position="last"
     )
     if not runs["used"].any():
-        raise NoRunsError(f"study={study}: {_why_none(runs)}")
+        raise NoRunsError(f"study={study}: {_why_none(runs, study, store)}")
     missing, grid_size = _missing(runs[~runs["is_odd"]])
     params = params.reindex(runs["run_id"])
     unit_shares = _named(by_run, METRICS).filter(regex=UNIT_SHARE).loc[runs["run_id"]].astype(float)
@@ -420,17 +428,17 @@ def _why_unusable(run: Mapping[Any, Any], reason: object, fault: str) -> str:
     return ""
 
 
-def _why_none(runs: pd.DataFrame) -> str:
+def _why_none(runs: pd.DataFrame, study: str, store: Store | None) -> str:
     """Why no run is used, where there are some."""
     finished = runs[runs["status"] == "FINISHED"]
     if len(finished):
         first = finished.iloc[0]
         return (
             f"none of its {len(finished)} finished runs can be used, as run {first['run_id']}: "
-            f"{first['why']}. `make doctor` checks the store"
+            f"{first['why']}. Check the store with `{command('doctor', store=store)}`."
         )
     states = ", ".join(f"{n} {s}" for s, n in sorted(runs["status"].value_counts().items()))
-    return f"none of its runs is finished ({states}); `make sweep` trains them"
+    return f"has no finished runs ({states}). Train them with `{training(study, store)}`."
 
 
 def _missing(runs: pd.DataFrame) -> tuple[pd.DataFrame, int]:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from actscope import tracking
+from actscope import suggestions, tracking
 from actscope.report import edge, explore, frames, stats, tables, templates
 from actscope.report.answer import answer, by_accuracy, join
 from actscope.report.claims import ReadFates, Verdict, stored_fates, tally
@@ -136,7 +136,8 @@ def _read_parts(
         digests |= found
     if not kept:
         raise NoRunsError(
-            "no run of any of these studies can be read. `make doctor` checks the store"
+            "No run of any of these studies can be read. Check the store with "
+            f"`{suggestions.command('doctor', store=store)}`."
         )
     return kept, digests
 

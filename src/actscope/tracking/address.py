@@ -23,8 +23,10 @@ def is_address_of(address: str, folder: Path) -> bool:
     return path is not None and path.resolve() == folder.resolve()
 
 
-def check_address(study: str, recorded: str, folder: Path | None) -> None:
+def check_address(study: str, recorded: str, folder: Path | None, doctor: str) -> None:
     """Hold a study's artifact location against the folder that its store is in, if it is in one.
+
+    `doctor`: the command that sets addresses right.
 
     Raises:
         StoreError: it is not under that folder: the project was moved, or another program made it.
@@ -35,7 +37,7 @@ def check_address(study: str, recorded: str, folder: Path | None) -> None:
     if is_servers(recorded):
         raise StoreError(
             f"study={study}: keeps its artifacts at {recorded}, where only a server can put them. "
-            f"`make doctor ARGS=study={study}` sets the address beside the store."
+            f"Run `{doctor}`, which sets the address beside the store."
         )
     if path_of(recorded) is None:
         raise StoreError(
@@ -43,9 +45,8 @@ def check_address(study: str, recorded: str, folder: Path | None) -> None:
             "Choose another name."
         )
     raise StoreError(
-        f"study {study} keeps its artifacts in {path_of(recorded)}, but its store is in {folder} "
-        "now: `make doctor` mends that where the project was moved; else name another with "
-        "study=..."
+        f"study={study}: keeps its artifacts in {path_of(recorded)}, but its store is in {folder}. "
+        f"If the project was moved, run `{doctor}`. Otherwise choose another name."
     )
 
 

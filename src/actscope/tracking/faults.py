@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -124,7 +125,7 @@ def _what_is_wrong(store: "Store", error: Exception) -> str:
     if any(sign in str(error) for sign in LOCKED):
         return (
             "cannot be used: database is locked by another process; wait for it or end it "
-            f"(`fuser {store}` names it), and give the same command again"
+            f"(`{shlex.join(['fuser', str(store)])}` names it), and give the same command again"
         )
     if isinstance(error, ImportError):
         return f"needs the Python module {error.name}: install it"

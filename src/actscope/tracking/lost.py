@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from actscope import suggestions
 from actscope.errors import StoreError
 from actscope.tracking.attempts import Attempt
 from actscope.tracking.faults import is_already_there
@@ -24,7 +25,8 @@ def is_open(store: Store, run_id: str) -> bool:
 def close_as_lost(store: Store, run_id: str) -> None:
     """Close a run as KILLED, unless that was done or it was finished."""
     if not run_id.startswith("spool-") and is_open(store, run_id):
-        with best_effort(store, f"run {run_id} stays open until `make doctor` closes it"):
+        doctor = suggestions.command("doctor", store=store)
+        with best_effort(store, f"run {run_id} stays open until `{doctor}` closes it"):
             close(store, run_id, LOST)
 
 

@@ -14,6 +14,7 @@ from filelock import FileLock
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 
+from actscope import suggestions
 from actscope.credentials import hide
 from actscope.errors import ActscopeError, BundleError, StoreError, first_line
 from actscope.tracking.faults import HTTP_SERVER_ERROR, STORE_ERRORS, disk_fault, http_status
@@ -98,10 +99,11 @@ def note_away(store: Store, error: Exception) -> None:
     """Leave a store alone for a while."""
     _next_try[store.uri] = time.monotonic() + SECONDS_BETWEEN_TRIES
     log.warning(
-        "the store %s is away (%s): runs are kept in %s until `python -m actscope.sync` delivers",
+        "the store %s is away (%s): runs are kept in %s until `%s` delivers",
         store,
         reason_of(error),
         spool_folder(store),
+        suggestions.command("sync", store=store),
     )
 
 
@@ -114,10 +116,11 @@ def note_refused(store: Store, parcel: Parcel, error: Exception) -> None:
     if reason not in _refusals:
         _refusals.add(reason)
         log.warning(
-            "%s: its run is kept in %s until `python -m actscope.sync` delivers it, and so are "
-            "others that are refused for this reason: %s",
+            "%s: its run is kept in %s until `%s` delivers it, and so are others that are refused "
+            "for this reason: %s",
             parcel.name,
             spool_folder(store),
+            suggestions.command("sync", store=store),
             reason,
         )
 

@@ -20,7 +20,7 @@ from mlflow.entities import Experiment, ViewType
 from mlflow.store.db.base_sql_model import Base
 from mlflow.store.db.utils import _get_latest_schema_revision
 
-from actscope import credentials, imports
+from actscope import credentials, imports, suggestions
 from actscope.config import MLFLOWS_OWN, Tracking
 from actscope.errors import MissingStudyError, StoreError
 from actscope.project import ROOT
@@ -159,7 +159,7 @@ def find_experiment(store: Store, study: str) -> Experiment:
     """
     if store.database is not None:
         if not store.database.exists():
-            raise MissingStudyError(f"there is no store at {store} yet: `make sweep` makes one")
+            raise missing_store(store)
         _check_database(store, store.database)
     with _briefly():
         found = store.client.get_experiment_by_name(study)
@@ -195,8 +195,13 @@ def studies(store: Store, stage: int = ViewType.ACTIVE_ONLY) -> dict[str, str]:
 def _in_trash(store: Store, study: str) -> StoreError:
     return StoreError(
         f"study={study}: was deleted and is in the trash of the store {store}. Restore it with "
-        f"`make doctor ARGS=study={study}`, or choose another name."
+        f"`{suggestions.command('doctor', f'study={study}', store=store)}`, or choose another name."
     )
+
+
+def missing_store(store: Store) -> MissingStudyError:
+    sweep = suggestions.command("sweep", store=store)
+    return MissingStudyError(f"there is no store at {store} yet: `{sweep}` makes one")
 
 
 @contextmanager
@@ -303,7 +308,7 @@ def _check_database(store: Store, path: Path) -> None:
         raise StoreError(
             f"the store {store} cannot be opened: another version of MLflow made it (schema "
             f"{version}, here {newest}); keep a copy and bring it up to date with "
-            f"`mlflow db upgrade {store.uri}`, or {ANEW}"
+            f"`{suggestions.python('-m', 'mlflow', 'db', 'upgrade', store.uri)}`, or {ANEW}"
         )
 
 
@@ -340,5 +345,6 @@ def _get_or_create(store: Store, study: str, artifact_location: str | None) -> s
         return str(store.client.create_experiment(study, artifact_location))
     if found.lifecycle_stage != ACTIVE:
         raise _in_trash(store, study)
-    check_address(study, found.artifact_location, store.folder)
+    doctor = suggestions.command("doctor", f"study={study}", store=store)
+    check_address(study, found.artifact_location, store.folder, doctor)
     return str(found.experiment_id)

@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from pydantic import TypeAdapter
 
+from actscope import suggestions
 from actscope.config import Extras, Point, flat_settings
 from actscope.data import load_data
 from actscope.device import CPU
@@ -117,7 +118,8 @@ def end_sweep(store: Store, sweep: Sweep, status: str) -> None:
     What a store refuses of that is told in a line: it is no reason to lose what else is known.
     """
     own: list[Attempt] = []
-    with best_effort(store, f"runs of sweep {sweep.id} may stay open until `make doctor`"):
+    doctor = suggestions.command("doctor", store=store)
+    with best_effort(store, f"runs of sweep {sweep.id} may stay open until `{doctor}`"):
         of_sweep = read_attempts(store, sweep.experiment_id, {"actscope.sweep": sweep.id})
         own = [attempt for attempt in of_sweep if attempt.run_id != sweep.parent_run_id]
     for attempt in own:
@@ -126,7 +128,7 @@ def end_sweep(store: Store, sweep: Sweep, status: str) -> None:
     with best_effort(store, f"points of sweep {sweep.id} may have two finished runs"):
         close_second_ones(store, own)
     if sweep.parent_run_id is not None:
-        with best_effort(store, f"the run of sweep {sweep.id} stays open until `make doctor`"):
+        with best_effort(store, f"the run of sweep {sweep.id} stays open until `{doctor}`"):
             store.client.set_terminated(sweep.parent_run_id, status)
 
 
@@ -196,7 +198,8 @@ def read_grid(store: Store, study: str, sweep: Attempt) -> list[Cell]:
             raise
         raise LostGridError(
             f"study={study}: the grid of {sweep.name} is lost or damaged ({GRID} among the "
-            f"artifacts of run {sweep.run_id}). `make doctor` makes it again from the sweep's runs."
+            f"artifacts of run {sweep.run_id}). Make it again from the sweep's runs with "
+            f"`{suggestions.command('doctor', f'study={study}', store=store)}`."
         ) from error
 
 

@@ -1,6 +1,7 @@
 """What may be wrong with a store, found and mended: the parts of it that know MLflow's database."""
 
 import re
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,12 +12,19 @@ from tempfile import TemporaryDirectory
 from mlflow.entities import ViewType
 
 from actscope.config import Tracking
-from actscope.errors import BundleError, MissingStudyError, StoreError
+from actscope.errors import BundleError, StoreError
 from actscope.tracking.address import is_address_of, is_servers, lies_in, path_of
 from actscope.tracking.faults import store_errors
 from actscope.tracking.parcel import ARTIFACTS_TAG, logged_artifacts, sha256_of_file
 from actscope.tracking.reading import fetch_artifact, run_folder, search
-from actscope.tracking.store import Store, connected, find_experiment, open_store, studies
+from actscope.tracking.store import (
+    Store,
+    connected,
+    find_experiment,
+    missing_store,
+    open_store,
+    studies,
+)
 
 ARTIFACTS, SET_ASIDE = "artifacts", "set-aside"
 ARTIFACT_NAMES = (  # that every finished run of a point has
@@ -34,7 +42,7 @@ NO_RUN = re.compile(r"models|traces|\..*")
 def check_database(store: Store) -> None:
     """Raise StoreError unless the store is there, whole and of the schema that MLflow wants."""
     if store.database is not None and not store.database.exists():
-        raise MissingStudyError(f"there is no store at {store} yet: `make sweep` makes one")
+        raise missing_store(store)
     open_store(Tracking(store.uri), to_write=False)
     if store.database is None:
         return
@@ -43,7 +51,7 @@ def check_database(store: Store) -> None:
     if found != "ok":
         raise StoreError(
             f"the store {store} is damaged ({' '.join(found.split())}): put a copy of it back, or "
-            f"what `sqlite3 {store} .recover` saves of it"
+            f"what `{shlex.join(['sqlite3', str(store), '.recover'])}` saves of it"
         )
 
 

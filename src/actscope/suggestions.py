@@ -1,0 +1,93 @@
+"""Commands that messages suggest: each runs as it is pasted, in the folder where the message came.
+
+It names the store, unless the environment does, and its Python: `python` may be another one.
+"""
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from actscope.project import CONF, ROOT
+
+if TYPE_CHECKING:
+    from actscope.tracking.store import Store
+
+VARIABLE = "MLFLOW_TRACKING_URI"
+SQLITE = "sqlite:///"
+MODULES = {"sweep": ("actscope", "-m")}  # where it is not actscope.<name>
+OF_A_STUDY = ("report", "status", "verify")  # which `make` calls by STUDY=
+SURVIVES_MAKE = re.compile(r"[\w.,=\[\]/:+-]+")  # a word that neither make nor its shell reads
+
+
+def command(name: str, *settings: str, store: "Store | None" = None) -> str:
+    """`make report STUDY=mine`, or the same by Python where `make` does not serve."""
+    prefix = "" if store is None or _is_found(store) else _assignment(store)
+    if _make_serves(settings):
+        return f"{prefix}{_by_make(name, settings)}"
+    return f"{prefix}{python('-m', *MODULES.get(name, (f'actscope.{name}',)), *settings)}"
+
+
+def python(*words: str) -> str:
+    """A command of the Python that runs this."""
+    program = Path(sys.executable)
+    here = Path.cwd()
+    shown = program.relative_to(here) if program.is_relative_to(here) else program
+    return shlex.join([str(shown), *words])
+
+
+def mlflow(*words: str, store: "Store") -> str:
+    """A command of MLflow's own, which finds a store by the environment and nowhere else."""
+    prefix = "" if os.environ.get(VARIABLE) == _uri(store) else _assignment(store)
+    return f"{prefix}{python('-m', 'mlflow', *words)}"
+
+
+def again(words: Sequence[str], store: "Store") -> str:
+    """The command line of this process, without credentials."""
+    setting = "tracking.uri="
+    shown = [f"{setting}{_uri(store)}" if w.startswith(setting) else w for w in words]
+    return python("-m", "actscope", *shown)
+
+
+def training(study: str, store: "Store | None" = None) -> str:
+    """What trains a study: its experiment, where there is one of its name."""
+    is_experiment = (CONF / "experiment" / f"{study}.yaml").exists()
+    return command("sweep", f"{'experiment' if is_experiment else 'study'}={study}", store=store)
+
+
+def install(extra: str) -> str:
+    """What installs an extra of the project."""
+    project = "." if Path.cwd() == ROOT else str(ROOT)
+    return python("-m", "pip", "install", "-e", f"{project}[{extra}]")
+
+
+def _make_serves(settings: Sequence[str]) -> bool:
+    is_its_python = Path(sys.prefix) == ROOT / ".venv"
+    return (
+        is_its_python and Path.cwd() == ROOT and all(SURVIVES_MAKE.fullmatch(s) for s in settings)
+    )
+
+
+def _by_make(name: str, settings: Sequence[str]) -> str:
+    study = [s for s in settings if name in OF_A_STUDY and s.startswith("study=")]
+    rest = " ".join(setting for setting in settings if setting not in study)
+    words = ["make", name, *(s.replace("study=", "STUDY=", 1) for s in study)]
+    return f"{' '.join(words)}{f' ARGS={shlex.quote(rest)}' if rest else ''}"
+
+
+def _is_found(store: "Store") -> bool:
+    """Whether commands find the store without being given it."""
+    given = os.environ.get(VARIABLE) or f"{SQLITE}{ROOT}/mlruns/mlflow.db"
+    return store.uri in (given, f"{SQLITE}{ROOT / given.removeprefix(SQLITE)}")
+
+
+def _assignment(store: "Store") -> str:
+    return f"{VARIABLE}={shlex.quote(_uri(store))} "
+
+
+def _uri(store: "Store") -> str:
+    """Without credentials, which MLFLOW_TRACKING_USERNAME and _PASSWORD give."""
+    return store.uri if store.database is not None else str(store)
