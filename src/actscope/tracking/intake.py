@@ -65,7 +65,7 @@ def take_in(
             return _import(Importing(store, study, experiment_id, here), parcels, unpack, on_run)
     except STORE_ERRORS as error:
         raise StoreError(
-            f"{in_a_line(error)} (give the same command again: nothing is made twice)"
+            f"{in_a_line(error)} (an import can be repeated: nothing is made twice)"
         ) from error
 
 
@@ -135,9 +135,9 @@ def _take_back(store: Store, study: str, run_ids: Iterable[str]) -> None:
     for run_id in run_ids:
         # Where the store is gone they stay, and the next import finds them.
         with suppress(*STORE_ERRORS):
-            store.client.delete_run(run_id)
-            if store.folder is not None:
+            if store.folder is not None:  # first, since the database of a full disk needs the room
                 shutil.rmtree(fetch_artifact(store, study, run_id, "."), ignore_errors=True)
+            store.client.delete_run(run_id)
 
 
 def _look_up(store: Store, study: str) -> tuple[dict[str, Present], list[str]]:
