@@ -22,7 +22,7 @@ from mlflow import MlflowClient
 
 from actscope import archive, bundle, tracking
 from actscope.bundle import export_study, import_bundle
-from actscope.config import Tracking
+from actscope.config import Extras, Tracking
 from actscope.errors import BundleError, StoreError
 from actscope.report import frames
 from actscope.tracking import Store, heartbeat
@@ -802,6 +802,17 @@ class TestCommand:
             assert bundle.main(["import", "tests.actscope.zip", f"tracking.uri={other.uri}"]) == 0
             assert capsys.readouterr() == (line, "")
         finished_once(other, trained())
+
+    def test_a_model_in_a_bundle_is_said_to_be_code(
+        self, tmp_path: Path, other: Store, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        store = new_store(tmp_path / "modelled")
+        log_study(store, trained()[:1], extras=Extras(model=True))
+        bundle.main(["export", f"study={STUDY}", f"tracking.uri={store.uri}"])
+        capsys.readouterr()
+        assert bundle.main(["import", "tests.actscope.zip", f"tracking.uri={other.uri}"]) == 0
+        said = capsys.readouterr().out
+        assert "1 of them hold a model for MLflow, which is code: load it only if you trust" in said
 
     @pytest.mark.parametrize(
         ("words", "code", "told"),

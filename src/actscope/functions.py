@@ -152,6 +152,7 @@ def _find_fault_of_values(module: nn.Module, values: Tensor) -> str:
     return ""
 
 
+@torch.enable_grad()
 def _find_fault_of_gradients(module: nn.Module, values: Tensor) -> str:
     """See by trying whether the input and all parameters have gradients, taken as in training."""
     own = {
