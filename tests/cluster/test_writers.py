@@ -59,6 +59,13 @@ def test_what_a_killed_writer_was_at_another_does(workplace: Cluster, tmp_path: 
     assert len(done) == 3
 
 
+@pytest.mark.slow
+def test_what_kills_each_writer_is_done_by_whoever_trained_it(workplace: Cluster) -> None:
+    trainer, done = in_worker(workplace, writing.have_it_done_though_writers_die)
+    assert len(done) == 4
+    assert done[1] == trainer
+
+
 def test_what_a_writer_warns_of_is_told(workplace: Cluster) -> None:
     in_worker(workplace, writing.have_it_warned_of, ["it rains", "it pours"])
     told = [event[-1] for _, event in workplace.client.get_events(writing.TOPIC)]

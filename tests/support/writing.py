@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 from actscope.sharing import by_writers
@@ -19,11 +20,23 @@ def have_it_done_though_one_dies(flag: Path) -> list[int]:
     return by_writers(TOPIC, 0, _die_once, [flag] * 3)
 
 
+def have_it_done_though_writers_die() -> tuple[int, list[int]]:
+    """Id of the process that this is given to, and of those that did each of four pieces."""
+    own = os.getpid()
+    return own, by_writers(TOPIC, 0, partial(_die_elsewhere, own), [1, 2, 3, 4])
+
+
 def have_it_warned_of(words: list[str]) -> list[None]:
     return by_writers(TOPIC, 0, logging.getLogger("actscope.tests").warning, words)
 
 
 def _own_id(_: int) -> int:
+    return os.getpid()
+
+
+def _die_elsewhere(own: int, piece: int) -> int:
+    if piece == 2 and os.getpid() != own:
+        os.kill(os.getpid(), signal.SIGKILL)
     return os.getpid()
 
 

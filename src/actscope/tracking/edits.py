@@ -92,7 +92,8 @@ def make_grid_again(store: Store, study: str, experiment_id: str, sweep: Attempt
     """Write a sweep's grid as its runs tell it; where it has none, as those of its study do."""
     of_sweep = f"{POINTS} and tags.`actscope.sweep` = '{sweep.tags.get('sweep')}'"
     runs = list(search(store, experiment_id, of_sweep)) or search(store, experiment_id, POINTS)
-    cells = {cell.signature.whole: cell for cell in map(_cell, runs)}
+    oldest_first = sorted(runs, key=lambda run: (run.info.start_time, run.info.run_name))
+    cells = {cell.signature.whole: cell for cell in map(_cell, oldest_first)}
     text = "\n".join(cell.to_json() for cell in cells.values())
     if store.folder is None:
         store.client.log_text(sweep.run_id, text, GRID)
