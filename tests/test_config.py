@@ -206,6 +206,13 @@ def test_a_name_of_10000_characters_is_refused_in_a_short_line(good, setting):
     assert message.endswith("aaa...: give at most 64 characters")
 
 
+def test_a_study_may_not_have_the_name_that_mlflow_keeps(good):
+    assert refusal(with_setting(good, "study", "Default")) == (
+        "study=Default: MLflow keeps this name for itself. Choose another."
+    )
+    assert parse_point(with_setting(good, "study", "default")).study == "default"
+
+
 @pytest.mark.parametrize(
     ("name", "shown", "reason"),
     [

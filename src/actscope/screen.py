@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import pandas as pd
 from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.table import Table
@@ -174,7 +175,7 @@ def standings_table(grid: Sequence[Cell], standings: Sequence[Standing]) -> Tabl
     table = Table(title="A mark a point, by activation and learning rate")
     about = slice(None if any(variants) else 1, None)  # without the column of variants, or with it
     for heading in (*("variant", "activation")[about], *(f"{rate:g}" for rate in rates)):
-        table.add_column(Text(heading))
+        table.add_column(Text(heading), overflow="fold")  # two variants never look alike
     for names, row in marks.items():
         cells = [row.get(rate, Text()) for rate in rates]
         table.add_row(*map(Text, names[about]), *cells)
@@ -195,8 +196,12 @@ def print_summary(console: Console, results: Sequence[Result], store: Store) -> 
     """Tell how a sweep ended, name what failed, and say how to go on."""
     studies = list(dict.fromkeys(result.point.study for result in results))
     for study in studies:
-        of_study = [result for result in results if result.point.study == study]
-        console.print(summary_table(of_study, study if len(studies) > 1 else ""))
+        cells = cell_means([result for result in results if result.point.study == study])
+        for variant, own in cells.groupby("variant", sort=False):
+            heading = f"{study if len(studies) > 1 else ''} {variant}".strip()
+            if heading:
+                console.print(heading, markup=False, soft_wrap=True)
+            console.print(summary_table(own))
     failed = [result for result in results if isinstance(result, Failed)]
     for result in failed:
         console.print(f"failed: {result.point}: {result.reason}", markup=False, soft_wrap=True)
@@ -225,30 +230,21 @@ def print_result(console: Console, result: Result) -> None:
     console.print(f"{result.point}: {end}", markup=False, soft_wrap=True)
 
 
-def summary_table(results: Sequence[Result], study: str = "") -> Table:
-    """Final test accuracy by rate and activation, and by variant if there are several.
-
-    `study`: its name, where it is one of several.
-    """
-    whose = f"{study}: final" if study else "Final"
-    table = Table(title=f"{whose} test accuracy: mean and standard deviation over n seeds")
-    cells = cell_means(results)
-    has_variants = bool(cells["variant"].any())
+def summary_table(cells: pd.DataFrame) -> Table:
+    """Final test accuracy by rate and activation, and how the runs ended; `cells`: a variant's."""
+    table = Table(title="Final test accuracy: mean and standard deviation over n seeds")
     for heading in ("lr", "activation", "mean", "sd", "n", "outcomes"):
         is_text = heading in ("activation", "outcomes")
         table.add_column(heading, justify="left" if is_text else "right")
-    if has_variants:
-        table.add_column("variant")
-    for _, section in cells.groupby(["variant", "lr"], sort=False):
+    for _, of_rate in cells.groupby("lr", sort=False):
         table.add_section()
-        for cell in section.to_dict("records"):
+        for cell in of_rate.to_dict("records"):
             table.add_row(
                 f"{cell['lr']:g}",
                 cell["activation"],
-                *(_accuracy(cell[f"final_{number}"]) for number in ("mean", "sd")),
+                *(_accuracy(cell[number]) for number in ("final_mean", "final_sd")),
                 str(cell["n"]),
                 cell["outcomes"],
-                *([Text(cell["variant"])] if has_variants else []),
             )
     return table
 

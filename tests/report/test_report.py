@@ -188,13 +188,18 @@ def test_one_figure_has_the_bytes_that_it_has_in_the_report(
 
 
 def test_one_figure_needs_only_the_files_that_it_shows(
-    lab: Lab, repeated: tuple[str, str, str], tmp_path: Path
+    lab: Lab, repeated: tuple[str, str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    study, _, newer = repeated
+    study, older, newer = repeated
+    figure = ["trajectories_relu", *settings(lab, study, tmp_path)]
     with lost(lab, study, newer, "trajectory.parquet"):
         for name in ("final_accuracy", "test_accuracy_by_epoch"):
             assert main(["figure", name, *settings(lab, study, tmp_path)]) == 0
-        assert main(["figure", "trajectories_relu", *settings(lab, study, tmp_path)]) == 1
+        assert capsys.readouterr().err == ""
+        assert main(["figure", *figure]) == 0
+        assert f"left out: study={study}: a file of run {newer}" in capsys.readouterr().err
+        with lost(lab, study, older, "trajectory.parquet"):
+            assert main(["figure", *figure]) == 1
 
 
 def test_one_figure_leaves_the_rest_of_a_report(
