@@ -46,6 +46,7 @@ from actscope.tracking.store import (
     open_store,
     studies,
 )
+from actscope.tracking.surroundings import keep_files, surroundings_kept
 from actscope.tracking.sweeps import (
     Cell,
     Sweep,
@@ -127,6 +128,7 @@ __all__ = [
     "is_alive",
     "is_away",
     "is_open",
+    "keep_files",
     "living_sweeps",
     "locate_store",
     "log_packs",
@@ -157,6 +159,7 @@ __all__ = [
     "studies",
     "studies_to_check",
     "summarise_sweep",
+    "surroundings_kept",
     "take_in",
     "take_over",
     "unless_away",
