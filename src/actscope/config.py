@@ -148,6 +148,7 @@ class Tracking:
     system_metrics: Bool = False  # of the machine that a sweep is begun on
     model: Bool = False
     plotly: Bool = False
+    patch: Bool = True  # the uncommitted changes of the project's files, on the sweep's run
 
     @property
     def extras(self) -> Extras:

@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing, contextmanager
 import torch
 from rich.console import Console
 
-from actscope import checkpoint, cluster, screen, suggestions, tracking
+from actscope import checkpoint, cluster, screen, suggestions, surroundings, tracking
 from actscope.config import Point, SweepRules, Tracking
 from actscope.data import load_data
 from actscope.device import CPU
@@ -129,7 +129,10 @@ def run_alone(
             time.sleep(SECONDS_BETWEEN_LOOKS)
         else:
             task = Task([point], store, sweep, rules.checkpoint_minutes, device=device)
+            files = surroundings.gather(patch=settings.patch)
             result = _train_alone(task, console)
+            if isinstance(result, Done):
+                tracking.keep_files(store, result.run_id, files)
     screen.print_result(console, result)
     return result
 
@@ -181,6 +184,7 @@ def _announced(
 ) -> Iterator[Sweep]:
     """A study's sweep, open as long as the context lasts; `results` tell how it ended."""
     sweep = tracking.begin_sweep(store, study, sweep_id, list(grid.values()), settings.extras)
+    assert sweep.parent_run_id is not None
     status = "KILLED"
     try:
         tracking.close_abandoned(store, sweep.experiment_id)
@@ -188,6 +192,7 @@ def _announced(
         with (
             tracking.beating(store, sweep.parent_run_id),
             tracking.machine_watched(store, watched),
+            tracking.surroundings_kept(store, sweep.parent_run_id, patch=settings.patch),
         ):
             yield sweep
         is_done = all(isinstance(results[point], Done) for point in grid)

@@ -60,6 +60,7 @@ from actscope.tracking.store import (
     open_store,
     studies,
 )
+from actscope.tracking.surroundings import keep_files, surroundings_kept
 from actscope.tracking.sweeps import (
     Cell,
     Sweep,
@@ -148,6 +149,7 @@ __all__ = [
     "is_away",
     "is_missing",
     "is_open",
+    "keep_files",
     "living_sweeps",
     "locate_store",
     "log_packs",
@@ -183,6 +185,7 @@ __all__ = [
     "studies",
     "studies_to_check",
     "summarise_sweep",
+    "surroundings_kept",
     "take_in",
     "take_over",
     "view_addresses",
