@@ -134,6 +134,7 @@ class _Shift:
             return []
         self.progress.complete(number)
         if error is not None:
+            self.workplace.check()
             return [Failed(point, first_line(error)) for point in self.tasks[number].stack]
         try:
             results: list[Result] = future.result()
@@ -149,6 +150,7 @@ class _Shift:
 
     def _look_round(self) -> None:
         self.last_look = time.monotonic()
+        self.workplace.check()
         if self.terms is None:
             return
         is_deserted = not self._fit()
