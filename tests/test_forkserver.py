@@ -14,6 +14,7 @@ import pytest
 
 from actscope import forkserver
 from actscope.errors import ClusterError
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -79,12 +80,20 @@ def server() -> psutil.Process:
     return psutil.Process(stdlib_forkserver._forkserver._forkserver_pid)
 
 
-def test_one_that_is_stopped_is_told_and_ended() -> None:
+def suspend(process: psutil.Process) -> None:
+    process.suspend()
+    wait_for(lambda: bool(process.status() == psutil.STATUS_STOPPED))
+
+
+def test_one_that_is_stopped_is_continued_and_ends_in_any_case() -> None:
     with forkserver.running([]):
         stopped = server()
-        stopped.suspend()
-        with pytest.raises(ClusterError, match=f"process {stopped.pid}, from which .* is stopped"):
-            forkserver.wait_until_ready()
+        suspend(stopped)
+        assert forkserver.wait_until_ready() == stopped.pid
+        suspend(stopped)
+        forkserver.check(stopped.pid)
+        assert exit_code(os._exit, 3) == 3
+        suspend(stopped)
     assert not stopped.is_running()
 
 
@@ -92,8 +101,9 @@ def test_another_takes_the_place_of_one_that_is_killed() -> None:
     with forkserver.running([]):
         killed = server()
         killed.kill()
-        forkserver.wait_until_ready()
-        assert server().pid != killed.pid
+        assert forkserver.wait_until_ready() == server().pid != killed.pid
+        with pytest.raises(ClusterError, match=f"process {killed.pid}, from which .* was killed"):
+            forkserver.check(killed.pid)
         assert exit_code(interrupt_itself) == 4
         second = server()
     assert not second.is_running()

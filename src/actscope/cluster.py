@@ -74,6 +74,9 @@ class Cluster:
     def renew(self) -> None:
         """Ask for workers in the place of those that are lost."""
 
+    def check(self) -> None:
+        """Raise ClusterError where it can have no more workers."""
+
     def stop(self, futures: Iterable["Future[Any]"]) -> None:
         """Have the work end within seconds; workers look whether they are still wanted."""
         self.client.cancel(list(futures), force=True)
@@ -83,10 +86,22 @@ class Processes(Cluster):
     """Workers that are processes of this machine, and this sweep's alone."""
 
     def __init__(
-        self, client: "Client", cluster: "LocalCluster", training: Mapping[str, float] | None
+        self,
+        client: "Client",
+        cluster: "LocalCluster",
+        training: Mapping[str, float] | None,
+        forks_from: int,
     ) -> None:
         super().__init__(client, "this machine", training)
         self.cluster = cluster
+        self.forks_from = forks_from  # a process id
+
+    def check(self) -> None:
+        try:
+            forkserver.check(self.forks_from)
+        except ClusterError:
+            self.stop([])
+            raise
 
     def stop(self, futures: Iterable["Future[Any]"]) -> None:  # noqa: ARG002 - all of it is ours
         self.cluster.sync(_kill_workers, self.cluster)
@@ -181,7 +196,7 @@ def _counted(number: int, what: str) -> str:
 def _processes(workers: int, writers: int) -> Iterator[Cluster]:
     from distributed import Client, LocalCluster, Security
 
-    forkserver.wait_until_ready()
+    forks_from = forkserver.wait_until_ready()
     with kept_private(), dask.config.set(IN_PROCESSES), ExitStack() as entered:
         # Cut short, it tells of what it cannot close.
         with interrupts.held():
@@ -199,7 +214,7 @@ def _processes(workers: int, writers: int) -> Iterator[Cluster]:
             client = entered.enter_context(Client(cluster))
             if writers:
                 _add_writers(cluster, writers)
-        yield Processes(client, cluster, TRAINING if writers else None)
+        yield Processes(client, cluster, TRAINING if writers else None, forks_from)
 
 
 def _add_writers(cluster: "LocalCluster", writers: int) -> None:

@@ -9,6 +9,7 @@ import os
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import forkserver, resource_tracker
@@ -34,7 +35,8 @@ ENVIRONMENT = {
 
 PRELOAD = "actscope.preload"
 OF_A_TERMINAL = set(interrupts.SIGNALS) - {signal.SIGTERM}
-SECONDS_BETWEEN_CHECKS = 0.5
+SECONDS_BETWEEN_CHECKS = 0.2
+FORKS_TO_TRY = 3
 LONGEST_FOLDER = 70  # bytes: a Unix socket's address has 107 at most, and 32 more are added
 
 
@@ -53,40 +55,59 @@ def running(modules: Sequence[str]) -> Iterator[None]:
         _stop()
 
 
-def wait_until_ready() -> None:
-    """Wait until it forks, which it does when it has imported all; another one if it was killed.
+def wait_until_ready() -> int:
+    """Wait until it forks, as it does once it has imported all; its process id.
 
-    Raises:
-        ClusterError: it is stopped, and would be waited for without end.
-
+    One that is stopped is continued, and another takes the place of one that was killed.
     """
+    server: Any = forkserver._forkserver
     fork = threading.Thread(target=_fork_once, daemon=True)
-    with _deaf_children():  # one that is started in its place has them deaf as well
+    with _deaf_children():  # of another one too
         fork.start()
     while fork.is_alive():
         fork.join(SECONDS_BETWEEN_CHECKS)
-        server: Any = forkserver._forkserver
-        if server._forkserver_pid is not None and _is_stopped(server._forkserver_pid):
-            raise ClusterError(
-                f"process {server._forkserver_pid}, from which workers are forked, is stopped. "
-                "Give the same command again"
-            )
+        if server._forkserver_pid is not None:
+            _continue(server._forkserver_pid)
+    pid: int = server._forkserver_pid
+    return pid
+
+
+def check(pid: int) -> None:
+    """Continue it where it was stopped: it is waited for as a worker is restarted, or ends.
+
+    Raises:
+        ClusterError: it was killed, and each of its workers with it, as far as Dask knows.
+
+    """
+    if not _continue(pid):
+        raise ClusterError(
+            f"process {pid}, from which workers are forked, was killed. What is finished is kept: "
+            "give the same command again"
+        )
+
+
+def _continue(pid: int) -> bool:
+    """Continue a process that was stopped; whether it lives."""
+    try:
+        process = psutil.Process(pid)
+        status = process.status()
+        if status == psutil.STATUS_STOPPED:
+            process.resume()
+    except psutil.NoSuchProcess:
+        return False
+    return bool(status != psutil.STATUS_ZOMBIE)
 
 
 def _fork_once() -> None:
-    child = multiprocessing.get_context("forkserver").Process(target=_do_nothing, daemon=True)
-    with suppress(OSError, EOFError):  # it was killed; who asks for workers starts another
-        child.start()
+    context = multiprocessing.get_context("forkserver")
+    for _ in range(FORKS_TO_TRY):
+        with suppress(OSError, EOFError):  # it was killed: another is started once it is gone
+            context.Process(target=_do_nothing, daemon=True).start()
+            return
+        time.sleep(SECONDS_BETWEEN_CHECKS)
 
 
 def _do_nothing() -> None: ...
-
-
-def _is_stopped(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
-    except psutil.NoSuchProcess:
-        return False
 
 
 @contextmanager

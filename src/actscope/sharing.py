@@ -135,6 +135,7 @@ class _Shift:
             return []
         self.progress.complete(number)
         if error is not None:
+            self.workplace.check()
             return failed_all(self.tasks[number].stack, error)
         try:
             results: list[Result] = future.result()
@@ -150,6 +151,7 @@ class _Shift:
 
     def _look_round(self) -> None:
         self.last_look = time.monotonic()
+        self.workplace.check()
         if self.terms is None:
             return
         is_deserted = not self._fit()

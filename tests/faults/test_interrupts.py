@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -149,30 +149,31 @@ def has_server(pid: int) -> bool:
     return any("forkserver" in str(child.cmdline()) for child in psutil.Process(pid).children())
 
 
-def test_a_sweep_whose_workers_cannot_be_forked_is_told(start: Start, settings: Tracking) -> None:
-    process = start("seed=0,1", "hydra.launcher.workers=2")
-    wait_for(lambda: has_server(process.pid))
-    server_of(process.pid).suspend()
-    said, _ = process.communicate(timeout=120)
-    assert process.returncode == 1, said
-    assert said.splitlines()[-1].startswith("actscope: process ")
-    assert "is stopped. Give the same command again" in said
-    assert "Traceback" not in said
-    assert not is_training(settings)
-
-
-@pytest.mark.parametrize("end", [psutil.Process.suspend, psutil.Process.kill])
-def test_a_sweep_outlives_what_its_workers_were_forked_from(
-    start: Start, settings: Tracking, end: Callable[[psutil.Process], None]
+@pytest.mark.parametrize("is_early", [True, False])
+def test_a_sweep_goes_on_where_what_its_workers_are_forked_from_is_stopped(
+    start: Start, settings: Tracking, is_early: bool
 ) -> None:
     process = start("seed=0,1", "train.epochs=300", "hydra.launcher.workers=2")
-    wait_for(lambda: is_training(settings))
-    server = server_of(process.pid)
-    end(server)
+    wait_for(lambda: has_server(process.pid) if is_early else is_training(settings))
+    server_of(process.pid).suspend()
     said, _ = process.communicate(timeout=240)
     assert process.returncode == 0, said
     assert set(runs_of(settings)["status"]) == {"FINISHED"}
-    wait_for_end([server], seconds=1)
+
+
+def test_a_sweep_ends_in_a_line_where_what_its_workers_are_forked_from_is_killed(
+    start: Start, settings: Tracking
+) -> None:
+    process = start("seed=0,1", "train.epochs=100000", "hydra.launcher.workers=2")
+    wait_for(lambda: is_training(settings))
+    family = psutil.Process(process.pid).children(recursive=True)
+    server_of(process.pid).kill()
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, said
+    assert "from which workers are forked, was killed. What is finished is kept" in said
+    assert "Traceback" not in said
+    assert set(runs_of(settings)["status"]) == {"KILLED"}
+    wait_for_end(family, seconds=10)
 
 
 @pytest.mark.parametrize("seconds", np.arange(0.7, 5, 0.5))
