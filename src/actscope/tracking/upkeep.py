@@ -17,13 +17,12 @@ from actscope.tracking.reading import fetch_artifact, search
 from actscope.tracking.store import Store, connected, find_experiment, open_store, studies
 
 SET_ASIDE = "set-aside"
-ARTIFACT_NAMES = (  # that every finished run of a point has
+ARTIFACT_NAMES = (  # that every finished run of a point has; one may be without its picture
     "config.yaml",
     "history.parquet",
     "trajectory.parquet",
     "probe.parquet",
     "model.safetensors",
-    "trajectories.png",
 )
 # MLflow's own beside the runs, of an experiment that somebody logs models or traces into.
 NO_RUN = re.compile(r"models|traces|\..*")
