@@ -10,7 +10,7 @@ import pytest
 
 from actscope import artifacts, picture
 from actscope.config import Extras
-from actscope.tracking import logged_artifacts, read_runs
+from actscope.tracking import fetch_artifact, find_damage, logged_artifacts, read_runs
 from tests.support.tracked import STUDY, log_study, new_store, trained
 
 SETTINGS = """\
@@ -122,6 +122,7 @@ def test_a_run_is_finished_without_a_picture_that_cannot_be_drawn(
     logged = logged_artifacts(store.client.get_run(first).data.tags)
     assert logged is not None
     assert len(logged) == 5
+    assert find_damage(fetch_artifact(store, STUDY, first, "."), logged) == ""
     told = [record.message for record in caplog.records]
     assert [line.partition(",")[0] for line in told] == [
         f"runs are logged without {name}" for name in (PICTURE, "trajectories.html")

@@ -27,13 +27,12 @@ from actscope.tracking.store import (
 )
 
 ARTIFACTS, SET_ASIDE = "artifacts", "set-aside"
-ARTIFACT_NAMES = (  # that every finished run of a point has
+ARTIFACT_NAMES = (  # that every finished run of a point has; one may be without its picture
     "config.yaml",
     "history.parquet",
     "trajectory.parquet",
     "probe.parquet",
     "model.safetensors",
-    "trajectories.png",
 )
 # MLflow's own beside the runs, of an experiment that somebody logs models or traces into.
 NO_RUN = re.compile(r"models|traces|\..*")
