@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from rich.console import Console
 
-from actscope import picture, sync, tracking
+from actscope import forkserver, picture, sync, tracking
 from actscope import workers as workers_module
 from actscope.checkpoint import waiting as saved_stacks
 from actscope.config import Activation, Tracking
@@ -26,6 +27,7 @@ from actscope.workers import Task, train_and_track
 from tests.support.making import RELU, make_point
 from tests.support.serving import Server, serving
 from tests.support.tracked import STUDY, begin, begin_sweep, finished_once, new_store, trained
+from tests.support.waiting import wait_for
 
 RESULTS = trained(2)
 POINTS = [result.point for result in RESULTS]
@@ -493,3 +495,33 @@ def test_what_is_refused_is_told_on_one_line(
         assert line.startswith(f"{point}: ")
         assert "\n" not in line
         assert "Current state is deleted" in line
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("workers", "writers"), [(1, 0), (1, 1)])
+def test_a_run_that_is_deleted_while_other_processes_train_it_is_finished(
+    store: Store, workers: int, writers: int
+) -> None:
+    points = [make_point(RELU, hidden=(4,), epochs=300, every="epoch", seed=s) for s in range(4)]
+    with ThreadPoolExecutor(1) as outsider, forkserver.running(["actscope.sharing"]):
+        deleted = outsider.submit(delete_a_point_that_is_open, store)
+        resources = Resources(workers, 20, writers=writers)
+        results = run_sweep(points, Tracking(store.uri), "s1", resources, Console(quiet=True))
+        assert deleted.result() not in tracking.read_runs(store, STUDY)["run_id"].tolist()
+    assert all(isinstance(result, Done) for result in results.values())
+    assert finished(store) == [str(point) for point in points]
+    assert waiting(store) == []
+
+
+def delete_a_point_that_is_open(store: Store) -> str:
+    opened: list[str] = []
+
+    def is_open() -> bool:
+        if STUDY in tracking.studies(store):
+            attempts = tracking.read_attempts(store, tracking.studies(store)[STUDY])
+            opened.extend(a.run_id for a in attempts if a.is_point and a.is_open)
+        return bool(opened)
+
+    wait_for(is_open)
+    delete_run(store, opened[0])
+    return opened[0]

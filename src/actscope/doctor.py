@@ -14,13 +14,15 @@ from actscope.config import CLOSED, Bool, StudyName, Tracking
 from actscope.doctor_checks import CHECKS, Complaint, Patient
 
 HELP = """\
-Looks a store over: its database, runs that nobody works on any more, artifacts that are damaged,
-missing, without a run or at another address than the database has, and what waits beside it.
-Tells each finding in a line and, after asking, mends what can be mended; nothing is deleted but
-checkpoints of no use. The exit code is 0 when all is well or was mended.
+Looks a store over: its database, runs that nobody works on any more, what was deleted or edited in
+MLflow's UI, artifacts that are damaged, missing, without a run or at another address than the
+database has, and what waits beside it. Tells each finding in a line and, after asking, mends what
+can be mended; nothing is deleted but checkpoints of no use, and nothing is moved that MLflow can
+restore. The exit code is 0 when all is well or was mended.
 
   --yes                mend without asking; where nobody can be asked, nothing is mended otherwise
-  study=NAME           look at this study only (all), and at what waits to be delivered
+  study=NAME           look at this study only (all), and at what waits to be delivered; a study
+                       that was deleted is restored
   tracking.uri=URI     the store (mlruns/mlflow.db of the project, or MLFLOW_TRACKING_URI)
 """
 

@@ -14,8 +14,10 @@ from actscope.progress import LateProgress
 HELP = """\
 Bring runs that wait for their store into it.
 
-Where a store is away while a run begins or ends, the run is kept as files in mlruns/spool/ of the
-project, or beside the store's own database. This brings such runs into the store, each once.
+Where a store cannot be reached, or refuses a run, the run is kept as files in mlruns/spool/ of the
+project, or beside the store's own database. This brings such runs into the store, each once. What
+a store still refuses stays there, and the reason is told: a study that was deleted is restored by
+`make doctor`.
 
 examples:
   python -m actscope.sync

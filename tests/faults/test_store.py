@@ -103,11 +103,14 @@ def test_a_full_disk_costs_nothing_that_was_finished(
         for kilobytes in (0, 60, 120):  # before the sweep, while it begins, while it logs a run
             filler = fill(folder, but=kilobytes)
             ended = command("sweep", *TWO)
-            assert ended.code == 1
-            assert f"cannot be written: the disk of {folder} is full; make room" in ended.err
+            if ended.code == 0:  # there was room to keep what the store has refused
+                assert "kept:   1 results in" in ended.out
+            else:
+                assert f"cannot be written: the disk of {folder} is full; make room" in ended.err
             assert "Traceback" not in ended.out + ended.err
             assert finished_seeds(database) == ["0"]
             if kilobytes == 0:
+                assert ended.code == 1
                 assert command("report").code == 0
             filler.unlink()
         assert command("sweep", *TWO).code == 0
