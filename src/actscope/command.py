@@ -83,7 +83,7 @@ def read_settings(kind: type[Settings], words: Sequence[str]) -> Settings:
     settings: list[Any] = [parsed(word) for word in words]
     if any(field.name == "tracking" for field in fields(kind)):  # type: ignore[arg-type]
         settings.insert(0, {"tracking": {"uri": os.environ.get("MLFLOW_TRACKING_URI")}})
-    return parse(kind, plain(OmegaConf.merge(*settings)))  # type: ignore[arg-type]
+    return parse(kind, plain(OmegaConf.merge({}, *settings)))  # type: ignore[arg-type]
 
 
 def parsed(word: str) -> DictConfig:
