@@ -198,7 +198,9 @@ class TestWords:
 class TestWritten:
     def test_the_points_of_a_sweep(self, tmp_path: Path) -> None:
         uri = f"http://me:{SECRET}@host/a?b"
-        job = Job([f"tracking.uri={uri}"], OmegaConf.create({"tracking": {"uri": uri}, "seed": 1}))
+        job = Job(
+            0, [f"tracking.uri={uri}"], OmegaConf.create({"tracking": {"uri": uri}, "seed": 1})
+        )
         app.write_jobs([job], tmp_path / "points.jsonl")
         assert json.loads((tmp_path / "points.jsonl").read_text()) == {
             "job": 0,

@@ -17,8 +17,10 @@ from actscope.screen import print_grid, print_standings, print_summary
 from actscope.stacks import Resources
 from actscope.standing import Standing, State
 from actscope.sweep import run_sweep
-from actscope.tracking import Cell
+from actscope.tracking import Cell, Store
 from tests.support.making import ELU, RELU, make_point
+
+STORE = Store("sqlite:////nowhere/mlflow.db")
 
 
 def shown(print_it: object, *what: object) -> str:
@@ -63,7 +65,7 @@ def test_a_setting_that_is_swept_makes_lines_of_their_own(
     assert f"points  4 (1 activations x 1 rates x 2 seeds x 2 {name})" in shown(
         print_grid, points, "store"
     )
-    said = shown(print_summary, results)
+    said = shown(print_summary, results, STORE)
     assert [line.count("relu") for line in said.splitlines()].count(1) == 2
     assert variant in said
 
@@ -81,7 +83,7 @@ def test_studies_of_one_sweep_are_told_apart() -> None:
         done(make_point(study="a"), 0.25),
         Failed(make_point(study="b"), "it raised"),
     ]
-    said = shown(print_summary, results)
+    said = shown(print_summary, results, STORE)
     assert said.startswith("a\n")
     of_a, of_b = said.split("\nb\n")
     assert "0.2500" in of_a
@@ -89,7 +91,7 @@ def test_studies_of_one_sweep_are_told_apart() -> None:
 
 
 def test_a_sweep_of_one_variant_begins_with_its_table() -> None:
-    said = shown(print_summary, [done(make_point(), math.nan)])
+    said = shown(print_summary, [done(make_point(), math.nan)], STORE)
     assert said.splitlines()[0].strip().startswith("Final test accuracy")
 
 
