@@ -3,7 +3,8 @@
 import ast
 import doctest
 import re
-from itertools import dropwhile, takewhile
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,15 +22,23 @@ def last_cell(line: str) -> str:
 
 @pytest.mark.parametrize(("page", "folder"), [("reliability.md", "."), ("cluster.md", "cluster")])
 def test_each_fault_has_tests_that_exist(page: str, folder: str) -> None:
-    lines = iter((DOCS / page).read_text().splitlines())
-    table = dropwhile(lambda line: not last_cell(line).startswith("test"), lines)
-    _, _, *rows = takewhile(lambda line: line.startswith("|"), table)
+    rows = list(rows_with_tests((DOCS / page).read_text().splitlines()))
     assert rows
     for row in rows:
         tests = NAMED.findall(last_cell(row))
         assert tests, row
         for path, names in tests:
             assert has(ROOT / "tests" / folder / path, names.split("::")[1:]), f"{path}{names}"
+
+
+def rows_with_tests(lines: Sequence[str]) -> Iterator[str]:
+    """The rows of each table whose last column is headed `test`."""
+    of_tests = False
+    for before, line in pairwise(["", *lines]):
+        if line.startswith("|") and not before.startswith("|"):
+            of_tests = last_cell(line).startswith("test")
+        elif line.startswith("|") and of_tests and not line.startswith("|---"):
+            yield line
 
 
 def has(path: Path, names: list[str]) -> bool:
