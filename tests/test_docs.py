@@ -66,9 +66,8 @@ def test_the_results_of_the_bench_fit_a_page() -> None:
 
 
 def test_the_example_of_the_api_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracked, "STUDY", "quickstart")
-    store = tracked.new_store(tmp_path)
-    tracked.log_study(store, tracked.trained(1))
+    store, results = tracked.new_store(tmp_path), tracked.trained(1)
+    tracked.log(store, tracked.begin_sweep(store, results, study="quickstart"), results[0])
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
     results = doctest.testfile(
         str(DOCS / "api.md"), module_relative=False, optionflags=doctest.ELLIPSIS

@@ -390,5 +390,5 @@ def test_where_no_run_can_be_read_one_line_says_so(
             bench.artifact(run_id, "history.parquet").unlink()
     said = refused([f"study={STUDY}", f"report.folder={bench.folder / 'r'}"], 1)
     assert f"study={STUDY}: none of its 2 finished runs can be used" in said
-    assert "`make doctor` checks the store" in said
+    assert "Check the store with `make doctor`" in said
     assert not (bench.folder / "r" / STUDY).exists()
