@@ -345,7 +345,7 @@ class TestWhatIsEditedInTheUI:
     ) -> None:
         practice.store.client.delete_run(practice.sweep_id)
         assert status.main([f"tracking.uri={practice.store.uri}", f"study={STUDY}"]) == 1
-        assert "`make doctor` restores" in practice.said_now()
+        assert "make doctor` to restore" in practice.said_now()
         practice.assert_only_told(1)
         practice.assert_mended()
         assert status.main([f"tracking.uri={practice.store.uri}", f"study={STUDY}"]) == 0
@@ -380,7 +380,7 @@ class TestWhatIsEditedInTheUI:
         practice.store.client.create_experiment("button", "mlflow-artifacts:/2")
         practice.store.client.create_experiment("cloud", "s3://bucket/3")
         assert practice.examine() == 0
-        with pytest.raises(StoreError, match="`make doctor ARGS=study=button` sets the address"):
+        with pytest.raises(StoreError, match="make doctor ARGS=study=button`, which sets the address"):
             tracking.ensure_experiment(practice.store, "button")
         with pytest.raises(StoreError, match=r"at s3://bucket/3, .* Choose another name"):
             tracking.ensure_experiment(practice.store, "cloud")
@@ -440,7 +440,7 @@ class TestArtifacts:
 class TestAddresses:
     def test_follow_a_project_that_was_moved(self, practice: Practice) -> None:
         moved = move(practice, practice.folder.with_name("elsewhere"))
-        with pytest.raises(StoreError, match="doctor` fixes that"):
+        with pytest.raises(StoreError, match="run `.*make doctor ARGS=study=tests`"):
             tracking.ensure_experiment(moved, STUDY)
         practice.assert_only_told(1)
         practice.assert_mended()
