@@ -359,7 +359,7 @@ def test_runs_that_all_diverged_stand_beside_variants(
         (["article", "report.compare=[a,b]"], 2, "report.compare: it makes a report of its own"),
         (["figure", "x", "report.compare=[a,b]"], 2, "give it without a command before it"),
         (["report.compare=[grid,nothing]"], 1, "study=nothing: the store"),
-        (["report.compare=[grid,unfinished]"], 1, "study=unfinished: none of its runs is finished"),
+        (["report.compare=[grid,unfinished]"], 1, "study=unfinished: has no finished runs"),
     ],
 )
 def test_a_mistake_is_one_line_and_an_exit_code(

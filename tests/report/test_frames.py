@@ -114,7 +114,7 @@ def test_the_grid_of_each_variant_is_its_own() -> None:
 
 
 def test_no_finished_run_is_an_error_that_counts_what_there_is() -> None:
-    with pytest.raises(ReportError, match=r"none of its runs is finished \(1 FAILED, 1 RUNNING\)"):
+    with pytest.raises(ReportError, match=r"has no finished runs \(1 FAILED, 1 RUNNING\)"):
         chosen(row("a", status="RUNNING"), row("b", status="FAILED"))
 
 
