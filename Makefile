@@ -53,22 +53,22 @@ report: $(STAMP)  ## build reports/$(STUDY)/index.html from the finished runs
 	$(BIN)/python -m actscope.report $(call quoted,study=$(STUDY) $(ARGS))
 
 ui: $(STAMP)  ## browse the runs in MLflow's UI on 127.0.0.1
-	$(BIN)/python -m actscope.ui --port $(PORT)
+	$(BIN)/python -m actscope.commands.ui --port $(PORT)
 
 sync: $(STAMP)  ## deliver results that were kept here while a tracking server was away
-	$(BIN)/python -m actscope.sync $(call quoted,$(ARGS))
+	$(BIN)/python -m actscope.commands.sync $(call quoted,$(ARGS))
 
 doctor: $(STAMP)  ## look the store over and, after asking, mend what can be mended
-	$(BIN)/python -m actscope.doctor $(call quoted,$(ARGS))
+	$(BIN)/python -m actscope.commands.doctor $(call quoted,$(ARGS))
 
 verify: $(STAMP)  ## train a random finished point of a study again and compare every number
-	$(BIN)/python -m actscope.verify $(call quoted,study=$(STUDY) $(ARGS))
+	$(BIN)/python -m actscope.commands.verify $(call quoted,study=$(STUDY) $(ARGS))
 
 server: $(STAMP)  ## serve runs to a team: MLflow over PostgreSQL, with users (docs/server.md)
 	$(BIN)/python -m actscope.server $(call quoted,$(ARGS))
 
 bench: $(STAMP)  ## measure run-steps, sweeps and growth on this machine: docs/performance.md
-	$(BIN)/python -m actscope.bench $(call quoted,$(ARGS))
+	$(BIN)/python -m benchmarks $(call quoted,$(ARGS))
 
 # By file: the tests of a file share what takes long to make.
 test: $(STAMP)  ## run the tests

@@ -13,8 +13,8 @@ import torch
 from hydra.core.singleton import Singleton
 from omegaconf import DictConfig, OmegaConf
 
-from actscope import interrupts
 from actscope.project import CONF, ROOT
+from actscope.runtime import signals
 from actscope.tracking import store
 from tests.support.processes import Start, started
 from tests.support.tracked import empty_database
@@ -22,13 +22,15 @@ from tests.support.tracked import empty_database
 # The tensors of the tests are small: several threads would only wait for each other.
 torch.set_num_threads(1)
 
+pytest_plugins = ["tests.support.studies"]
+
 Compose = Callable[..., DictConfig]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _signals_heard() -> Iterator[None]:
     """Hear Ctrl-C and its like, to which what a script begins in the background is deaf."""
-    heard = dict.fromkeys(interrupts.SIGNALS, signal.SIG_DFL) | {
+    heard = dict.fromkeys(signals.SIGNALS, signal.SIG_DFL) | {
         signal.SIGINT: signal.default_int_handler
     }
     before = {number: signal.signal(number, handler) for number, handler in heard.items()}

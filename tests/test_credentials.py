@@ -10,14 +10,15 @@ import pytest
 from omegaconf import OmegaConf
 from sqlalchemy.exc import ArgumentError
 
-from actscope import app, server, tracking
+from actscope import tracking
+from actscope.analysis.study import load_study
+from actscope.command_line.hydra_credentials import HideCredentials, taken_out
+from actscope.commands import server, train
 from actscope.config import Tracking, check_words, parse
 from actscope.credentials import find, find_flaw, hide, scrub
 from actscope.errors import ConfigError, StoreError, first_line
-from actscope.hydra_credentials import HideCredentials, taken_out
 from actscope.report.settings import read_settings
-from actscope.study import load_study
-from actscope.tracking import Store, spool, store_errors
+from actscope.tracking import Store, offline_queue, store_errors
 from hydra_plugins.actscope_launcher.launcher import Job
 from tests.e2e.conftest import Run, actscope, store_uri
 
@@ -60,7 +61,7 @@ class TestShown:
     def test_a_uri_is_shown_without_its_secrets(self, uri: str) -> None:
         assert hide(uri) == URIS[uri]
         assert SECRET not in f"{Store(uri)} {Store(uri)!r} {[Store(uri)]} {Tracking(uri)}"
-        assert SECRET not in spool._address(Store(uri))
+        assert SECRET not in offline_queue._address(Store(uri))
 
     @pytest.mark.parametrize("uri", PLAIN)
     def test_one_without_is_shown_as_it_is(self, uri: str) -> None:
@@ -201,7 +202,7 @@ class TestWritten:
         job = Job(
             0, [f"tracking.uri={uri}"], OmegaConf.create({"tracking": {"uri": uri}, "seed": 1})
         )
-        app.write_jobs([job], tmp_path / "points.jsonl")
+        train.write_jobs([job], tmp_path / "points.jsonl")
         assert json.loads((tmp_path / "points.jsonl").read_text()) == {
             "job": 0,
             "overrides": ["tracking.uri=http://host/a?b"],
@@ -211,11 +212,11 @@ class TestWritten:
     def test_a_traceback(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(app, "WANTS_TRACEBACK", True)
+        monkeypatch.setattr(train, "WANTS_TRACEBACK", True)
         error = StoreError("no answer")
         error.__cause__ = OSError(f"http://me:{SECRET}@host/api")
         with pytest.raises(SystemExit):
-            app.end_with(error)
+            train.end_with(error)
         said = capsys.readouterr().err
         assert "OSError: http://host/api" in said
         assert SECRET not in said

@@ -10,9 +10,9 @@ from torch import nn
 
 from actscope import own_source
 from actscope.config import Activation
-from actscope.functions import find_class
+from actscope.engine.activations import find_class
 from actscope.own_source import sources_of
-from actscope.signature import activation_hash, signature_of
+from actscope.tracking.signature import activation_hash, signature_of
 from tests.support.making import make_data, make_point
 
 MODULES = {

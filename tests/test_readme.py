@@ -10,7 +10,7 @@ import yaml
 from omegaconf import read_write
 
 from actscope.config import parse_point
-from actscope.functions import make_function
+from actscope.engine.activations import make_function
 from actscope.project import ROOT
 from tests.conftest import Compose
 

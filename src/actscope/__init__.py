@@ -1,6 +1,6 @@
 """Which activation function learns at which learning rate, and how do the others die?"""
 
-from actscope.import_path import forget_stores
+from actscope.runtime.import_path import forget_stores
 
 forget_stores()  # before anything else is imported
 
@@ -8,7 +8,7 @@ from importlib import import_module  # noqa: E402
 from typing import TYPE_CHECKING, Any  # noqa: E402
 
 if TYPE_CHECKING:
-    from actscope.study import Study, load_study
+    from actscope.analysis.study import Study, load_study
 
 __all__ = ["Study", "load_study"]
 
@@ -16,7 +16,7 @@ __all__ = ["Study", "load_study"]
 def __getattr__(name: str) -> Any:
     # Only when asked for: MLflow and torch, which a study is read with, take seconds to import.
     if name in __all__:
-        return getattr(import_module("actscope.study"), name)
+        return getattr(import_module("actscope.analysis.study"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -2,15 +2,15 @@
 
 import sys
 
-from actscope import imports, interrupts
+from actscope.runtime import signals, startup
 
 
 def main() -> None:
     try:
-        with imports.heavy():
-            from actscope.app import run
+        with startup.heavy():
+            from actscope.commands.train import run
     except KeyboardInterrupt as reason:
-        sys.exit(interrupts.exit_code(reason))
+        sys.exit(signals.exit_code(reason))
     run()
 
 

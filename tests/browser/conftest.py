@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
+from actscope.analysis import frames
+from actscope.analysis.frames import StudyRuns
 from actscope.config import Activation, Point
-from actscope.outcome import Outcome
-from actscope.report import explore, frames
-from actscope.report.app import main
-from actscope.report.frames import StudyRuns
+from actscope.engine.result import Outcome, RunResult
+from actscope.report.cli import main
+from actscope.report.explorer import explore
 from actscope.tracking import Store
-from actscope.train import RunResult
-from tests.report.conftest import Lab, explorer_of
 from tests.support.making import RELU, make_point
+from tests.support.studies import Lab, explorer_of
 
 SELU = Activation("selu", "torch.nn.SELU")
 STUDY = "looked_at"

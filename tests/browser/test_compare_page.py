@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from actscope.report.app import main
-from tests.report.conftest import Lab
+from actscope.report.cli import main
+from tests.browser.conftest import NARROW, WIDE, Visit
 from tests.support.making import RELU, make_point
-
-from .conftest import NARROW, WIDE, Visit
+from tests.support.studies import Lab
 
 
 @pytest.fixture(scope="module")

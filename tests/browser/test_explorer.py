@@ -10,12 +10,11 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from actscope import tracking
-from actscope.dying import unit_fates
-from actscope.report.frames import StudyRuns
+from actscope.analysis.frames import StudyRuns
+from actscope.artifacts.unit_fates import unit_fates
 from actscope.tracking import Store
-from tests.report.conftest import MARKUP, explorer_of
-
-from .conftest import NARROW, STUDY, WIDE, Visit
+from tests.browser.conftest import NARROW, STUDY, WIDE, Visit
+from tests.support.studies import MARKUP, explorer_of
 
 PAIR = "#a=selu/0.1/0&b=selu/0.001/0"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from .conftest import NARROW, WIDE, Visit
+from tests.browser.conftest import NARROW, WIDE, Visit
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -13,9 +13,9 @@ from actscope import tracking
 from actscope.config import Tracking
 from actscope.errors import MissingStudyError
 from actscope.project import ROOT
-from actscope.results import Done
-from actscope.stacks import Resources
-from actscope.sweep import run_sweep
+from actscope.sweep.resources import Resources
+from actscope.sweep.results import Done
+from actscope.sweep.runner import run_sweep
 from actscope.tracking import Store
 from tests.support.making import RELU, make_point
 from tests.support.processes import Start

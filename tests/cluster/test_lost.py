@@ -7,18 +7,21 @@ from threading import Barrier
 
 import pytest
 
-from actscope import picture, tracking
-from actscope.results import Done
-from actscope.tracking import Store, lost, spool
-from actscope.workers import Abandoned, Task, train_and_track
+from actscope import tracking
+from actscope.artifacts import trajectories_png
+from actscope.sweep.results import Done
+from actscope.sweep.worker import Abandoned, Task, train_and_track
+from actscope.tracking import Store, lost, offline_queue
 from tests.support.tracked import STUDY, begin, begin_sweep, log, new_store, trained
 
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool, "_next_try", {})
+    monkeypatch.setattr(offline_queue, "_next_try", {})
     # Pictures are what takes long.
-    monkeypatch.setattr(picture, "save_trajectories", lambda _, path: path.write_bytes(b"png"))
+    monkeypatch.setattr(
+        trajectories_png, "save_trajectories", lambda _, path: path.write_bytes(b"png")
+    )
 
 
 @pytest.fixture
@@ -116,6 +119,6 @@ def test_what_a_worker_kept_is_delivered_where_nobody_else_has_finished(task: Ta
 
 
 def keep_as_if_away(store: Store, run_id: str) -> None:
-    spool._next_try[store.uri] = float("inf")
+    offline_queue._next_try[store.uri] = float("inf")
     tracking.finish_run(store, run_id, trained()[0])
-    spool._next_try.clear()
+    offline_queue._next_try.clear()

@@ -14,14 +14,16 @@ import pytest
 import torch
 from rich.console import Console
 
-from actscope import cluster, fitness, tracking
+from actscope import tracking
 from actscope.config import Activation, Tracking
-from actscope.device import CPU
+from actscope.engine.device import CPU
 from actscope.errors import ClusterError, ConfigError
-from actscope.fitness import Terms
-from actscope.stacks import Resources
-from actscope.sweep import run_sweep
-from actscope.tracking import Store, spool
+from actscope.sweep import dask_cluster as cluster
+from actscope.sweep import worker_checks
+from actscope.sweep.resources import Resources
+from actscope.sweep.runner import run_sweep
+from actscope.sweep.worker_checks import Terms
+from actscope.tracking import Store, offline_queue
 from hydra_plugins.actscope_launcher.launcher import Means
 from tests.cluster.conftest import (
     STUDY,
@@ -160,7 +162,7 @@ class TestAWorkerOnAnotherHost:
 
     def check(self, pair: DaskCluster, terms: Terms) -> str:
         with pair.client() as client, pytest.raises(ClusterError) as refused:
-            fitness.check_workers(client, terms, client.nthreads())
+            worker_checks.check_workers(client, terms, client.nthreads())
         return str(refused.value)
 
     def test_does_not_reach_a_store_of_this_machine(self, pair: DaskCluster, terms: Terms) -> None:
@@ -190,7 +192,7 @@ class TestAWorkerOnAnotherHost:
         own = Activation("mine", "tests.support.own_functions.Swish")
         terms = Terms.of_here(store, [GRID[0].data], CPU, [own])
         with pair.client() as client:
-            fitness.check_workers(client, terms, client.nthreads())
+            worker_checks.check_workers(client, terms, client.nthreads())
         edited = replace(terms, activations={own: "0" * 64})
         assert f"has other code of {own.function}: copy the same" in self.check(pair, edited)
         absent = replace(terms, activations={replace(own, function="nowhere.Mine"): "0" * 64})
@@ -215,7 +217,7 @@ class TestAWorkerOnAnotherHost:
     ],
 )
 def test_a_store_of_one_machine_is_known_by_its_address(uri: str, is_local: bool) -> None:
-    assert fitness.is_of_one_machine(Store(uri)) is is_local
+    assert worker_checks.is_of_one_machine(Store(uri)) is is_local
 
 
 SLURM = {"_target_": "dask_jobqueue.SLURMCluster"}
@@ -408,7 +410,7 @@ def test_what_a_host_kept_while_the_server_was_away_is_delivered_in_the_end(
         sweep = begin_sweep(server.store, [result])
         with monkeypatch.context() as patch:
             patch.setattr("actscope.tracking.store.MLRUNS", host / "mlruns")
-            patch.setitem(spool._next_try, server.store.uri, math.inf)
+            patch.setitem(offline_queue._next_try, server.store.uri, math.inf)
             log(server.store, sweep, result)
         running.start_worker("of the host")
         running.wait_for_workers(1)

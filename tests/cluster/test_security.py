@@ -17,12 +17,13 @@ from distributed.core import connect
 from distributed.protocol.pickle import dumps
 from rich.console import Console
 
-from actscope import cluster, forkserver
-from actscope.cluster import Cluster
 from actscope.config import Tracking
 from actscope.errors import ClusterError
-from actscope.stacks import Resources
-from actscope.sweep import run_sweep
+from actscope.runtime import forkserver
+from actscope.sweep import dask_cluster as cluster
+from actscope.sweep.dask_cluster import Cluster
+from actscope.sweep.resources import Resources
+from actscope.sweep.runner import run_sweep
 from actscope.tracking import Store
 from tests.cluster.conftest import STUDY, runs_of
 from tests.support.cluster import DaskCluster, as_environment, certificates, dask_cluster

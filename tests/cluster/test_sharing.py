@@ -10,12 +10,13 @@ from unittest.mock import MagicMock, Mock
 import pytest
 from distributed import Client, LocalCluster
 
-from actscope import cluster, interrupts, sharing
-from actscope.cluster import Cluster
-from actscope.sharing import Order
-from actscope.stacks import Resources
+from actscope.runtime import signals
+from actscope.sweep import dask_cluster, dask_executor
+from actscope.sweep.dask_cluster import Cluster
+from actscope.sweep.dask_executor import Order
+from actscope.sweep.resources import Resources
+from actscope.sweep.worker import Task
 from actscope.tracking import Sweep
-from actscope.workers import Task
 from tests.support.making import make_point
 from tests.support.tracked import new_store
 
@@ -30,7 +31,7 @@ def train_for_a_moment(order: Order) -> list[int]:
 def test_ended_stacks_leave_nothing_that_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sharing, "_in_worker", train_for_a_moment)
+    monkeypatch.setattr(dask_executor, "_in_worker", train_for_a_moment)
     sweep = Sweep("s1", "tests", "1", None)
     tasks = [Task([make_point()], new_store(tmp_path), sweep)] * STACKS
     waiting, ended = [], []
@@ -40,7 +41,9 @@ def test_ended_stacks_leave_nothing_that_waits(
         ) as here,
         Client(here) as client,
     ):
-        shift = sharing._Shift(tasks, Mock(), Cluster(client, "here"), Mock(), is_elsewhere=False)
+        shift = dask_executor._Shift(
+            tasks, Mock(), Cluster(client, "here"), Mock(), is_elsewhere=False
+        )
         for (number,) in shift.results():
             ended.append(number)
             waiting.append(len(asyncio.all_tasks(client.loop.asyncio_loop)))
@@ -52,9 +55,9 @@ def test_ctrl_c_that_was_swallowed_ends_the_work_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     workplace = Mock()
-    shift = sharing._Shift([Mock()], Mock(), workplace, Mock(), is_elsewhere=False)
+    shift = dask_executor._Shift([Mock()], Mock(), workplace, Mock(), is_elsewhere=False)
     monkeypatch.setattr(shift, "_next_ended", Mock(side_effect=AssertionError("it went on")))
-    with interrupts.remembered():
+    with signals.remembered():
         with suppress(KeyboardInterrupt):  # as the garbage collector does
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
@@ -77,6 +80,6 @@ def test_ctrl_c_waits_until_a_cluster_can_be_closed(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("distributed.LocalCluster", Starting)
     monkeypatch.setattr("distributed.Client", MagicMock())
-    with pytest.raises(KeyboardInterrupt), cluster.opened(Resources(1), stacks=1):
+    with pytest.raises(KeyboardInterrupt), dask_cluster.opened(Resources(1), stacks=1):
         pass
     assert did == ["started", "closed"]

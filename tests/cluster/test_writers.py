@@ -12,15 +12,17 @@ import psutil
 import pytest
 from rich.console import Console
 
-from actscope import cluster, forkserver, tracking
-from actscope.cluster import TRAINING, Cluster
+from actscope import tracking
 from actscope.config import Tracking
-from actscope.results import Done
-from actscope.sharing import _warnings_told
-from actscope.stacks import Resources
-from actscope.sweep import run_sweep
+from actscope.runtime import forkserver
+from actscope.sweep import dask_cluster
+from actscope.sweep.dask_cluster import TRAINING, Cluster
+from actscope.sweep.dask_executor import _warnings_told
+from actscope.sweep.resources import Resources
+from actscope.sweep.results import Done
+from actscope.sweep.runner import run_sweep
+from actscope.sweep.worker import Task, Trained, train_and_track
 from actscope.tracking import Sweep, ensure_experiment
-from actscope.workers import Task, Trained, train_and_track
 from tests.support import writing
 from tests.support.making import ELU, RELU, make_point
 from tests.support.tracked import STUDY, new_store
@@ -33,8 +35,8 @@ POINTS = [make_point(activation, hidden=(4,), every="epoch") for activation in (
 def workplace() -> Iterator[Cluster]:
     """A worker that trains, and two that write."""
     with (
-        forkserver.running(["actscope.sharing"]),
-        cluster.opened(Resources(1, writers=2), stacks=1) as workplace,
+        forkserver.running(["actscope.sweep.runner.dask_executor"]),
+        dask_cluster.opened(Resources(1, writers=2), stacks=1) as workplace,
     ):
         yield workplace
 
@@ -76,7 +78,7 @@ def test_a_process_that_is_yet_to_start_is_not_killed(monkeypatch: pytest.Monkey
     killed: list[int] = []
     monkeypatch.setattr(psutil, "Process", lambda pid: Mock(kill=lambda: killed.append(pid)))
     nannies = {name: Mock(pid=pid, close=AsyncMock()) for name, pid in enumerate((None, 4711))}
-    asyncio.run(cluster._kill_workers(Mock(workers=nannies)))
+    asyncio.run(dask_cluster._kill_workers(Mock(workers=nannies)))
     assert killed == [4711]
     assert all(nanny.close.await_count == 1 for nanny in nannies.values())
 
@@ -96,7 +98,7 @@ def test_a_warning_is_told_once_and_by_the_stack_that_it_is_of() -> None:
 def test_a_worker_trains_its_next_stack_while_its_runs_are_logged(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     points = [make_point(lr=0.1 / n, hidden=(4,), every="epoch") for n in range(1, 9)]
-    with forkserver.running(["actscope.sharing"]):
+    with forkserver.running(["actscope.sweep.runner.dask_executor"]):
         run_sweep(
             points, Tracking(store.uri), "s1", Resources(1, 4, writers=1), Console(quiet=True)
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from actscope import app
+from actscope.commands import train
 from tests.support.processes import PYTHONPATH
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -76,7 +76,7 @@ def refused(
         folders = [f"hydra.{kind}.dir={tmp_path}/outputs" for kind in ("run", "sweep")]
         monkeypatch.setattr(sys, "argv", ["actscope", *words, *folders])
         with pytest.raises(SystemExit) as end:
-            app.run()
+            train.run()
         assert end.value.code in (1, 2)
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("actscope: ")

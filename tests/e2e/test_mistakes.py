@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from actscope.command import read_settings
+from actscope.analysis.claims.claims import read_claims
+from actscope.command_line.settings import read_settings
+from actscope.commands.status import Settings
 from actscope.errors import ConfigError
-from actscope.report.claims import read_claims
 from actscope.report.settings import read_settings as read_report_settings
-from actscope.status import Settings
 from tests.e2e.conftest import Refused, Run
 
 RELU = b"function:\n  _target_: torch.nn.ReLU\n"

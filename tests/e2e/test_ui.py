@@ -1,4 +1,4 @@
-"""`python -m actscope.ui` serves the store, and says in a line when it cannot."""
+"""`python -m actscope.commands.ui` serves the store, and says in a line when it cannot."""
 
 import json
 import os
@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from actscope import suggestions, ui
+from actscope.command_line import suggestions
+from actscope.commands import ui
 from tests.e2e.conftest import Run
 from tests.support.network import fetch, free_port, wait_until_up
 
@@ -25,7 +26,7 @@ def served(actscope: Run, store_uri: str, tmp_path: Path) -> Iterator[str]:
     port = free_port()
     with (tmp_path / "ui.log").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "actscope.ui", "--port", str(port)],
+            [sys.executable, "-m", "actscope.commands.ui", "--port", str(port)],
             env={**os.environ, "MLFLOW_TRACKING_URI": store_uri},
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -80,5 +81,5 @@ def test_a_wrong_word_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert ui.main(["--port", "abc"]) == 2
     assert capsys.readouterr().err == (
         "actscope: argument --port: invalid int value: 'abc'; see "
-        f"`{suggestions.python('-m', 'actscope.ui', '--help')}`\n"
+        f"`{suggestions.python('-m', 'actscope.commands.ui', '--help')}`\n"
     )

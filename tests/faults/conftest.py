@@ -21,8 +21,8 @@ from tests.support.processes import PYTHONPATH
 MODULES = {
     "sweep": "actscope",
     "report": "actscope.report",
-    "sync": "actscope.sync",
-    "ui": "actscope.ui",
+    "sync": "actscope.commands.sync",
+    "ui": "actscope.commands.ui",
 }
 TINY = (
     "activation=relu",
@@ -115,7 +115,7 @@ def process(home: Path) -> Command:
 def forks() -> ForkServerContext:
     """Makes processes that have imported all they need: of a small command that takes most."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["actscope.sweep", "actscope.report.commands", __name__])
+    context.set_forkserver_preload(["actscope.sweep", "actscope.report.build", __name__])
     return context
 
 

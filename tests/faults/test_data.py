@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import TINY, Command
-from tests.faults.test_store import content_of
-from tests.test_data import (
+from tests.engine.test_data import (
     FILES,
     MNIST_RAW,
     TEST_IMAGES,
@@ -19,6 +17,8 @@ from tests.test_data import (
     with_label_200,
     zeroed,
 )
+from tests.faults.conftest import TINY, Command
+from tests.faults.test_store import content_of
 
 pytestmark = pytest.mark.slow
 

@@ -17,8 +17,8 @@ from rich.console import Console
 from actscope import tracking
 from actscope.config import Tracking
 from actscope.errors import MissingStudyError
-from actscope.stacks import Resources
-from actscope.sweep import run_sweep
+from actscope.sweep.resources import Resources
+from actscope.sweep.runner import run_sweep
 from tests.support.making import RELU, make_point
 from tests.support.processes import PYTHONPATH, Start
 from tests.support.waiting import wait_for

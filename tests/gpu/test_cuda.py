@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 import torch
 
-from actscope.checkpoint import Checkpoint
 from actscope.config import Activation, Point
-from actscope.data import load_data
-from actscope.outcome import Outcome
-from actscope.train import RunResult, Training, bytes_a_run, train_stack
+from actscope.engine.data import load_data
+from actscope.engine.result import Outcome, RunResult
+from actscope.engine.train import Training, train_stack
+from actscope.sweep.checkpoint import Checkpoint
+from actscope.sweep.stacks import bytes_a_run
 from tests.support.making import BN_RELU, ELU, PRELU, RELU, SIGMOID, TANH, make_data, make_point
 from tests.support.sameness import assert_same_numbers
 
@@ -112,7 +113,7 @@ def test_a_captured_step_has_the_bits_of_an_ordinary_one(monkeypatch: pytest.Mon
     points = digits_points(epochs=2)
     data = load_data(points[0].data)
     captured = train_stack(points, data, device=CUDA)
-    monkeypatch.setattr("actscope.train.Replayed", lambda step: step)
+    monkeypatch.setattr("actscope.engine.train.Replayed", lambda step: step)
     assert_same_bits(train_stack(points, data, device=CUDA), captured)
 
 

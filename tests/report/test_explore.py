@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from actscope import tracking
-from actscope.dying import unit_fates
-from actscope.report import explore, frames
-from actscope.report.frames import StudyRuns
-
-from .conftest import MARKUP, Lab, explorer_of
+from actscope.analysis import frames
+from actscope.analysis.frames import StudyRuns
+from actscope.artifacts.unit_fates import unit_fates
+from actscope.report.explorer import explore
+from tests.support.studies import MARKUP, Lab, explorer_of
 
 
 def page_of(lab: Lab, **studies: StudyRuns) -> str:

@@ -3,13 +3,14 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from actscope.analysis.labels import SHIPPED
+from actscope.analysis.variants import activation_of
+from actscope.artifacts.panels import PANELS
 from actscope.config import Activation
-from actscope.panels import PANELS
-from actscope.report import figures
-from actscope.report.frames import SHIPPED
-from actscope.report.function_figures import activation_of, function_curve
-from actscope.report.sections import as_columns
-from actscope.report.trajectory_figures import Drawn, panel_label, share_limits
+from actscope.report.figures import style as figures
+from actscope.report.figures.activation_functions import function_curve
+from actscope.report.figures.trajectories import Drawn, panel_label, share_limits
+from actscope.report.pages.sections import as_columns
 
 
 def test_the_article_s_five_differ_in_colour_dashes_and_marker() -> None:

@@ -12,17 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from actscope.analysis.claims.claims import Evidence, judge, read_claims, stored_fates
+from actscope.analysis.frames import StudyRuns, read_study
 from actscope.analysis.run_tables import UnreadableRunError, read_run_table
 from actscope.errors import ReportError, StoreError
-from actscope.report.app import main
-from actscope.report.claims import Evidence, judge, read_claims, stored_fates
-from actscope.report.crew import Crew
-from actscope.report.digests import read_digests
-from actscope.report.frames import StudyRuns, read_study
+from actscope.report.cli import main
+from actscope.report.process_pool import Crew
+from actscope.report.run_digests import read_digests
 from actscope.tracking import Store, fetch_artifact, read_runs
-
-from .conftest import RELU, Lab, Refusal, point
-from .test_report import contents
+from tests.report.test_report import contents
+from tests.support.studies import RELU, Lab, Refusal, point
 
 STUDY = "odd"
 PARAMETERS = {

@@ -12,8 +12,7 @@ import pytest
 
 from actscope.report import output_folder
 from actscope.report.output_folder import add_files, recover, replace_report
-
-from .test_report import contents
+from tests.report.test_report import contents
 
 OLD = {"index.html": b"old", "manifest.json": b"{}", "figures/a.png": b"old", "tables/a.csv": b"1"}
 NEW = {"index.html": b"new", "manifest.json": b"{ }", "figures/b.png": b"new"}

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from actscope.report.app import main
-from actscope.report.frames import read_study
+from actscope.analysis.frames import read_study
+from actscope.report.cli import main
 from actscope.tracking import (
     Attempt,
     Sweep,
@@ -20,8 +20,7 @@ from actscope.tracking import (
     find_experiment,
     read_attempts,
 )
-
-from .conftest import RELU, Lab, Refusal, point
+from tests.support.studies import RELU, Lab, Refusal, point
 
 FIGURES = (
     "activation_functions",

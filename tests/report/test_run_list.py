@@ -2,10 +2,9 @@
 
 import pytest
 
-from actscope.report.run_list import RunList
+from actscope.report.pages.run_list import RunList
 from actscope.tracking import Store, runs_in_ui
-
-from .test_frames import chosen, row
+from tests.analysis.test_frames import chosen, row
 
 UI = "http://tracking/#/experiments/1/runs"
 

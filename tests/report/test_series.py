@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from actscope.dying import VERDICTS
-from actscope.report import series
-from actscope.report.series import pack, run_series
-from actscope.trajectory import TRAJECTORY, unit_frame
+from actscope.artifacts.unit_fates import VERDICTS
+from actscope.engine.trajectory import TRAJECTORY, unit_frame
+from actscope.report.explorer import series
+from actscope.report.explorer.series import pack, run_series
 
 NOT_JUDGED = pd.DataFrame()
 

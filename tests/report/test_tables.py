@@ -2,9 +2,10 @@
 
 import pandas as pd
 
-from actscope.report.claims import Claim, Verdict
-from actscope.report.findings import Ruling
-from actscope.report.tables import Table, claim_files
+from actscope.analysis.claims.claims import Claim, Verdict
+from actscope.analysis.claims.findings import Ruling
+from actscope.report.tables.claims import claim_files
+from actscope.report.tables.files import Table
 
 
 def latex(readable: pd.DataFrame) -> str:

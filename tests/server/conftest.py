@@ -15,10 +15,11 @@ from tempfile import TemporaryDirectory
 import psutil
 import pytest
 
-from actscope import picture, tracking
+from actscope import tracking
+from actscope.artifacts import trajectories_png
+from actscope.commands.postgres import ACCOUNT, find_programs
 from actscope.errors import MissingStudyError, StoreError
-from actscope.postgres import ACCOUNT, find_programs
-from actscope.tracking import Store, spool
+from actscope.tracking import Store, offline_queue
 from tests.support.processes import Start
 from tests.support.serving import Served
 from tests.support.tracked import STUDY
@@ -120,10 +121,12 @@ def team() -> Iterator[TeamServer]:
 @pytest.fixture(autouse=True)
 def _as_a_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No store is known to be away, and the project's own spool is left alone."""
-    monkeypatch.setattr(spool, "_next_try", {})
+    monkeypatch.setattr(offline_queue, "_next_try", {})
     monkeypatch.setattr("actscope.tracking.store.MLRUNS", tmp_path)
     # Pictures are what takes long.
-    monkeypatch.setattr(picture, "save_trajectories", lambda _, path: path.write_bytes(b"png"))
+    monkeypatch.setattr(
+        trajectories_png, "save_trajectories", lambda _, path: path.write_bytes(b"png")
+    )
 
 
 @pytest.fixture

@@ -16,12 +16,15 @@ import pandas as pd
 import psutil
 import pytest
 
-from actscope import picture, postgres, server, suggestions, tracking
-from actscope.bundle import export_study, import_bundle
+from actscope import tracking
+from actscope.artifacts import trajectories_png
+from actscope.command_line import suggestions
+from actscope.commands import postgres, server
 from actscope.config import Tracking
+from actscope.engine.result import RunResult
 from actscope.errors import MissingStudyError
 from actscope.tracking import Store, Sweep
-from actscope.train import RunResult
+from actscope.tracking.bundle.bundle import export_study, import_bundle
 from tests.server.conftest import Command, TeamServer
 from tests.support.processes import Start
 from tests.support.tracked import (
@@ -278,7 +281,7 @@ def test_sixteen_writers_at_once_lose_and_double_nothing(store: Store) -> None:
 
 def write(store: Store, sweep: Sweep, results: Sequence[RunResult]) -> int:
     """Log runs in a process of its own; how many."""
-    picture.save_trajectories = lambda _, path: path.write_bytes(b"png")  # type: ignore[assignment]
+    trajectories_png.save_trajectories = lambda _, path: path.write_bytes(b"png")  # type: ignore[assignment]
     for result in results:
         log(store, sweep, result)
     return len(results)
@@ -306,7 +309,7 @@ def test_database_and_server_restart_in_mid_sweep_and_each_run_is_there_once(
     said, _ = sweep.communicate(timeout=240)
     assert sweep.returncode == 0, said
 
-    delivered = client("actscope.sync")
+    delivered = client("actscope.commands.sync")
     assert delivered.returncode == 0, delivered
     runs = tracking.read_runs(store, "restarted")
     finished = runs[runs["status"] == "FINISHED"]

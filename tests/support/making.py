@@ -3,7 +3,7 @@
 import torch
 
 from actscope.config import Activation, DataSource, Model, OutcomeRule, Point, Train, Trajectory
-from actscope.data import Data
+from actscope.engine.data import Data
 
 RELU = Activation("relu", "torch.nn.ReLU")
 ELU = Activation("elu", "torch.nn.ELU", (("alpha", 1.0),))

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from actscope import interrupts
 from actscope.project import ROOT
+from actscope.runtime import signals
 
 # Where a command finds the actscope of these very files, and what tests/support has for it.
 PYTHONPATH = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
@@ -49,7 +49,7 @@ def started() -> Iterator[Start]:
 
 def _as_in_a_terminal() -> None:
     """Heed Ctrl-C, and the end of the terminal, to which what nohup starts is deaf."""
-    for number in interrupts.SIGNALS:
+    for number in signals.SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     end_with_pytest()
 

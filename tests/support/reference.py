@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from actscope.config import Point
-from actscope.data import Data
-from actscope.minibatches import shuffled_rows
-from actscope.model import initial_weights
+from actscope.engine.data import Data
+from actscope.engine.minibatches import shuffled_rows
+from actscope.engine.random_streams import initial_weights
 
 
 @dataclass

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from actscope.train import RunResult
+from actscope.engine.result import RunResult
 
 # With MKL_CBWR=AUTO, MKL promises the same bits wherever a matrix lies; other libraries may not
 # (https://github.com/pytorch/pytorch/issues/60234). There, only the first steps can be compared.

@@ -9,10 +9,11 @@ import pandas as pd
 
 from actscope import tracking
 from actscope.config import Extras, Tracking
-from actscope.data import load_data
+from actscope.engine.data import load_data
+from actscope.engine.result import RunResult
+from actscope.engine.train import train_stack
 from actscope.tracking import Cell, Store, Sweep
 from actscope.tracking.store import _make_database
-from actscope.train import RunResult, train_stack
 from tests.support.making import RELU, make_point
 
 STUDY = "tests"

@@ -6,7 +6,7 @@ import signal
 from functools import partial
 from pathlib import Path
 
-from actscope.sharing import by_writers
+from actscope.sweep.dask_executor import by_writers
 
 TOPIC = "tests"
 

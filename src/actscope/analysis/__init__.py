@@ -1,1 +1,1 @@
-"""What the runs of a study say, apart from how a page shows it."""
+"""A study's runs as tables, statistics and claims."""

@@ -10,10 +10,10 @@ import pandas as pd
 from pyarrow import ArrowException  # type: ignore[import-untyped]
 
 from actscope import tracking
+from actscope.engine.history import SPLITS
+from actscope.engine.trajectory import PROBE, TRAJECTORY
 from actscope.errors import ReportError, StoreError
-from actscope.history import SPLITS
 from actscope.tracking import Store
-from actscope.trajectory import PROBE, TRAJECTORY
 
 READERS: Mapping[str, Callable[[Store, str, str], pd.DataFrame]] = {
     "history": tracking.read_history,

@@ -2,16 +2,16 @@
 
 import sys
 
-from actscope import interrupts
+from actscope.runtime import signals
 
 
 def run() -> int:
     try:
         from dask.system import CPU_COUNT
 
-        from actscope.report.app import main
+        from actscope.report.cli import main
     except KeyboardInterrupt as reason:
-        return interrupts.exit_code(reason)
+        return signals.exit_code(reason)
     return main(processes=CPU_COUNT)
 
 

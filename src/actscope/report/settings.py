@@ -8,9 +8,9 @@ from hydra import compose, initialize_config_dir
 from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
-from actscope import hydra_errors
+from actscope.command_line import hydra_errors
+from actscope.command_line.hydra_credentials import taken_out
 from actscope.config import CLOSED, Bool, Int, StudyName, Tracking, check_words, parse, plain
-from actscope.hydra_credentials import taken_out
 from actscope.project import CONF
 
 

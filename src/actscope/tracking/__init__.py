@@ -10,7 +10,8 @@ os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
 # Else it asks a server for every run that ends, to print its address.
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
-from actscope.tracking.attempts import STACK, Attempt, read_attempts
+from actscope.tracking.bundle.intake import Arrival, take_in
+from actscope.tracking.bundle.transfer import Shipment, find_shipment, pack
 from actscope.tracking.edits import (
     deleted_sweeps,
     lost_grids,
@@ -22,29 +23,11 @@ from actscope.tracking.edits import (
     without_outcome,
     wrong_kinds,
 )
-from actscope.tracking.exchange import Shipment, find_shipment, pack
-from actscope.tracking.faults import STORE_ERRORS, is_missing, store_errors
+from actscope.tracking.environment import keep_files, surroundings_kept
+from actscope.tracking.errors import STORE_ERRORS, is_missing, store_errors
 from actscope.tracking.heartbeat import beating, is_alive
-from actscope.tracking.intake import Arrival, take_in
 from actscope.tracking.lost import LOST, close_as_lost, is_open
-from actscope.tracking.machine import machine_watched
-from actscope.tracking.notes import view_addresses
-from actscope.tracking.packs import TABLES, log_packs, piles, read_pile
-from actscope.tracking.parcel import Parcel, logged_artifacts, sha256_of_file
-from actscope.tracking.reading import (
-    METRICS,
-    PARAMS,
-    fetch_artifact,
-    fetched,
-    read_history,
-    read_in_order,
-    read_probe,
-    read_runs,
-    read_trajectory,
-)
-from actscope.tracking.reports import attach_report, runs_in_ui
-from actscope.tracking.serving import serve
-from actscope.tracking.spool import (
+from actscope.tracking.offline_queue import (
     best_effort,
     deliver_spooled,
     is_away,
@@ -52,29 +35,8 @@ from actscope.tracking.spool import (
     reason_of,
     spool_folder,
 )
-from actscope.tracking.store import (
-    Store,
-    ensure_experiment,
-    find_experiment,
-    locate_store,
-    open_store,
-    studies,
-)
-from actscope.tracking.surroundings import keep_files, surroundings_kept
-from actscope.tracking.sweeps import (
-    Cell,
-    Sweep,
-    begin_sweep,
-    claimed_elsewhere,
-    close_abandoned,
-    current_platform,
-    end_sweep,
-    find_abandoned,
-    living_sweeps,
-    read_grid,
-    summarise_sweep,
-)
-from actscope.tracking.upkeep import (
+from actscope.tracking.packed_tables import TABLES, log_packs, piles, read_pile
+from actscope.tracking.repair import (
     Address,
     Stray,
     artifact_folder,
@@ -89,7 +51,21 @@ from actscope.tracking.upkeep import (
     studies_to_check,
     wrong_addresses,
 )
-from actscope.tracking.writing import (
+from actscope.tracking.reports import attach_report, runs_in_ui
+from actscope.tracking.run_index import STACK, Attempt, read_attempts
+from actscope.tracking.run_reader import (
+    METRICS,
+    PARAMS,
+    fetch_artifact,
+    fetched,
+    read_history,
+    read_in_order,
+    read_probe,
+    read_runs,
+    read_trajectory,
+)
+from actscope.tracking.run_record import Parcel, logged_artifacts, sha256_of_file
+from actscope.tracking.run_writer import (
     Begun,
     begin_run,
     describe,
@@ -99,6 +75,30 @@ from actscope.tracking.writing import (
     show_progress,
     take_over,
 )
+from actscope.tracking.serving import serve
+from actscope.tracking.store import (
+    Store,
+    ensure_experiment,
+    find_experiment,
+    locate_store,
+    open_store,
+    studies,
+)
+from actscope.tracking.sweeps import (
+    Cell,
+    Sweep,
+    begin_sweep,
+    claimed_elsewhere,
+    close_abandoned,
+    current_platform,
+    end_sweep,
+    find_abandoned,
+    living_sweeps,
+    read_grid,
+    summarise_sweep,
+)
+from actscope.tracking.system_metrics import machine_watched
+from actscope.tracking.ui import view_addresses
 
 __all__ = [
     "LOST",

@@ -6,9 +6,9 @@ from typing import Any
 
 from mlflow.entities import Run, ViewType
 
-from actscope.tracking.attempts import Attempt, attempt_of, read_attempts
-from actscope.tracking.reading import fetch_artifact, search
-from actscope.tracking.spool import look_into, spool_folder
+from actscope.tracking.offline_queue import look_into, spool_folder
+from actscope.tracking.run_index import Attempt, attempt_of, read_attempts
+from actscope.tracking.run_reader import fetch_artifact, search
 from actscope.tracking.store import Store, studies
 from actscope.tracking.sweeps import GRID, Cell, LostGridError, living_sweeps, read_grid
 

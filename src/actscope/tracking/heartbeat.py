@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import psutil
 
-from actscope.tracking.faults import STORE_ERRORS
+from actscope.tracking.errors import STORE_ERRORS
 from actscope.tracking.store import Store
 
 SECONDS_BETWEEN_BEATS = 30.0

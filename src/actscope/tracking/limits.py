@@ -12,7 +12,7 @@ from mlflow.utils.validation import (
 )
 
 from actscope.errors import BundleError
-from actscope.tracking.parcel import Parcel, dataset_input
+from actscope.tracking.run_record import Parcel, dataset_input
 
 # Of columns of MLflow's that its validators leave out: names of runs, source types of data sets.
 NAME_LENGTH, SOURCE_TYPE_LENGTH = 250, 36

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from actscope import suggestions
+from actscope.command_line import suggestions
 from actscope.errors import StoreError
-from actscope.tracking.attempts import Attempt
-from actscope.tracking.faults import is_already_there
-from actscope.tracking.spool import best_effort
+from actscope.tracking.errors import is_already_there
+from actscope.tracking.offline_queue import best_effort
+from actscope.tracking.run_index import Attempt
 from actscope.tracking.store import Store
 
 LOST = "its worker was lost, or its sweep interrupted"

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from actscope.tracking.faults import store_errors
-from actscope.tracking.notes import runs_address
-from actscope.tracking.reading import fetch_artifact
+from actscope.tracking.errors import store_errors
+from actscope.tracking.run_reader import fetch_artifact
 from actscope.tracking.store import Store, check_writable, find_experiment
+from actscope.tracking.ui import runs_address
 
 REPORT = "report"  # the folder among the artifacts of the sweep's run
 LOCAL_UI = "http://127.0.0.1:5000"  # of `make ui`

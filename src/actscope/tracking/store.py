@@ -20,12 +20,13 @@ from mlflow.entities import Experiment, ViewType
 from mlflow.store.db.base_sql_model import Base
 from mlflow.store.db.utils import _get_latest_schema_revision
 
-from actscope import credentials, imports, suggestions
+from actscope import credentials
+from actscope.command_line import suggestions
 from actscope.config import MLFLOWS_OWN, Tracking
 from actscope.errors import MissingStudyError, StoreError
 from actscope.project import ROOT
-from actscope.tracking.address import check_address
-from actscope.tracking.faults import (
+from actscope.runtime import startup
+from actscope.tracking.errors import (
     ANEW,
     is_already_there,
     is_gone,
@@ -33,6 +34,7 @@ from actscope.tracking.faults import (
     read_only,
     store_errors,
 )
+from actscope.tracking.location import check_address
 
 MLRUNS = ROOT / "mlruns"
 SQLITE = "sqlite:///"
@@ -125,7 +127,7 @@ def open_store(tracking: Tracking, *, to_write: bool = True) -> Store:
     store = locate_store(tracking)
     with store_errors(store):
         if store.database is not None:
-            with imports.heavy():  # else MLflow imports it where Ctrl-C may cut it short
+            with startup.heavy():  # else MLflow imports it where Ctrl-C may cut it short
                 import_module("mlflow.store.tracking.sqlalchemy_store")
             _create_if_missing(store.database)
             _check_database(store, store.database)

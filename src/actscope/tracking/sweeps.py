@@ -13,22 +13,22 @@ import pandas as pd
 import torch
 from pydantic import TypeAdapter
 
-from actscope import suggestions
+from actscope.artifacts.spreadsheet import to_csv
+from actscope.command_line import suggestions
 from actscope.config import Extras, Point, flat_settings
-from actscope.data import load_data
-from actscope.device import CPU
+from actscope.engine.data import load_data
+from actscope.engine.device import CPU
 from actscope.errors import StoreError
 from actscope.project import git_state
-from actscope.signature import Signature, signature_of
-from actscope.spreadsheet import to_csv
-from actscope.tracking.attempts import SWEEPS, Attempt, read_attempts
-from actscope.tracking.faults import is_missing
+from actscope.tracking.errors import is_missing
 from actscope.tracking.heartbeat import is_alive, number_in, signs_of_life
 from actscope.tracking.lost import close, close_as_lost, close_second_ones
-from actscope.tracking.notes import NOTE, about_sweep, study_tags
-from actscope.tracking.reading import fetched
-from actscope.tracking.spool import best_effort
+from actscope.tracking.offline_queue import best_effort
+from actscope.tracking.run_index import SWEEPS, Attempt, read_attempts
+from actscope.tracking.run_reader import fetched
+from actscope.tracking.signature import Signature, signature_of
 from actscope.tracking.store import Store, ensure_experiment
+from actscope.tracking.ui import NOTE, about_sweep, study_tags
 
 GRID = "grid.jsonl"
 SECONDS_BETWEEN_LOOKS = 0.2

@@ -1,0 +1,217 @@
+"""The command `python -m benchmarks`: measure, and write what was measured."""
+
+import json
+import os
+import platform
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any, Literal
+
+import pandas as pd
+import torch
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from rich.console import Console
+from rich.markdown import Markdown
+
+from actscope.artifacts.panels import COLOURS
+from actscope.command_line.settings import run_command
+from actscope.config import CLOSED, DataSource, Tracking
+from actscope.engine.data import load_data
+from actscope.engine.device import choose_device, name_of
+from actscope.project import ROOT
+from actscope.runtime.progress import LateProgress
+from benchmarks import gpu
+from benchmarks.growth import Growth, growth, growth_on_server
+from benchmarks.steps import cases
+from benchmarks.sweeps import STUDIES, Costs, costs_of
+from benchmarks.timing import interleaved, spread
+
+HELP = """\
+How fast actscope is on this machine: what a run-step costs against its two products (the floor) and
+against the usual loops, what whole sweeps cost and on what, and how costs grow with the study.
+Writes bench.md, bench.json and bench.svg.
+
+  part=NAME           only steps, sweeps, growth, server or gpu (the first three, and gpu where
+                      there is one); server: growth again, on a tracking server of its own
+  rounds=N            of the run-steps, all cases in turn (5)
+  full=true, --full   growth up to 10,000 points, which takes most of an hour (1,000)
+  folder=PATH         where to write (outputs/bench)
+"""
+MNIST = DataSource("mnist", None)
+POINTS = (10, 100, 1000)
+ON_SERVER = (100, 1000)
+PART_COLOURS = dict(
+    zip(
+        ("starting", "training", "recording", "tracking", "rest", "report"),
+        [*COLOURS, "#999999"],
+        strict=True,
+    )
+)
+HATCHES = ("", "///", "...", "xxx", "\\\\\\", "")
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Settings:
+    tracking: Tracking  # of no use here; every command has it
+    part: Literal["steps", "sweeps", "growth", "server", "gpu"] | None = None
+    rounds: Annotated[int, Field(ge=1, le=100)] = 5
+    full: bool = False
+    folder: Annotated[str, Field(min_length=1, max_length=1000)] = "outputs/bench"
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    return run_command("bench", HELP, Settings, bench, words, flags=("full",))
+
+
+def bench(settings: Settings) -> int:
+    """Measure what is asked for and write it."""
+    folder = ROOT / settings.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    parts: dict[str, Callable[[], Any]] = {
+        "steps": partial(measure_steps, settings.rounds),
+        "sweeps": measure_sweeps,
+        "growth": partial(measure_growth, growth, (*POINTS, 10_000) if settings.full else POINTS),
+    }
+    if settings.part == "server":
+        parts["server"] = partial(measure_growth, growth_on_server, ON_SERVER)
+    if settings.part == "gpu" or torch.cuda.is_available():
+        parts["gpu"] = partial(measure_gpu, choose_device("cuda"))
+    asked = [settings.part] if settings.part else list(parts)
+    found: dict[str, Any] = {"machine": machine()}
+    for part in asked:
+        found[part] = parts[part]()
+    (folder / "bench.json").write_text(f"{json.dumps(found, indent=1)}\n")
+    text = in_words(found)
+    (folder / "bench.md").write_text(text)
+    if found.get("sweeps"):
+        draw(found["sweeps"]).savefig(folder / "bench.svg")
+    Console().print(Markdown(text))
+    sys.stdout.write(f"{folder / 'bench.md'}\n")
+    return 0
+
+
+def machine() -> dict[str, str]:
+    """What the figures are of."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "processor": _processor(),
+        "cores": str(cores),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def measure_steps(rounds: int) -> Rows:
+    """CPU time of a run-step of each case, and in floors of the same round."""
+    ways = cases()
+    with LateProgress("run-steps", (1 + rounds) * len(ways)) as progress:
+        seconds = interleaved(ways, rounds, progress.advance)
+    told = spread(seconds * 1000).assign(floors=seconds.div(seconds["floor"], axis=0).median())
+    return _rows(told.rename_axis("case").reset_index())
+
+
+def measure_sweeps() -> Rows:
+    """Costs of whole studies, and of one of them on a single worker.
+
+    Raises:
+        DataError: MNIST is not there, which is told before anything is measured.
+
+    """
+    load_data(MNIST)
+    alone = "article_dying, 50 runs"
+    ways = [
+        *((name, words, 2) for name, words in STUDIES.items()),
+        (alone, STUDIES[alone], 1),
+        (f"{alone}, 2 writers", [*STUDIES[alone], "hydra.launcher.writers=2"], 1),
+    ]
+    found: list[Costs] = []
+    with LateProgress("sweeps", len(ways)) as progress:
+        for name, words, workers in ways:
+            with TemporaryDirectory(prefix="actscope-bench-") as scratch:
+                found.append(costs_of(name, words, workers, Path(scratch)))
+            progress.advance()
+    return _rows(pd.DataFrame(map(asdict, found)))
+
+
+def measure_growth(
+    grow: Callable[[int, int, Path], Iterable[Growth]], sizes: Sequence[int]
+) -> Rows:
+    """Seconds and memory of each part of a study, by the number of its points."""
+    found: list[Growth] = []
+    with LateProgress("points", sum(sizes)) as progress:
+        for points in sizes:
+            with TemporaryDirectory(prefix="actscope-bench-") as scratch:
+                found += grow(points, 2, Path(scratch))
+            progress.advance(points)
+    frame = pd.DataFrame(map(asdict, found))
+    frame["a_point"] = frame["wall"] / frame["points"] * 1000
+    return _rows(frame)
+
+
+def measure_gpu(device: torch.device) -> dict[str, Any]:
+    """Run-steps a second by the size of a stack, and seconds of whole studies."""
+    with LateProgress("stacks", len(gpu.STACKS) + len(gpu.STUDIES)) as progress:
+        stacks, studies = [], []
+        for runs in gpu.STACKS:
+            stacks.append(asdict(gpu.stacked(runs, device)))
+            progress.advance()
+        for study in gpu.STUDIES:
+            studies.append(asdict(gpu.whole(study, device)))
+            progress.advance()
+    return {"card": name_of(device), "stacks": stacks, "studies": studies}
+
+
+def in_words(found: dict[str, Any]) -> str:
+    """The tables, as Markdown."""
+    environment = Environment(
+        loader=PackageLoader("benchmarks", "."),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - Markdown of our own numbers
+    )
+    nothing: dict[str, Any] = {"steps": [], "sweeps": [], "growth": [], "server": [], "gpu": {}}
+    return environment.get_template("bench.md.j2").render({**nothing, **found})
+
+
+def draw(sweeps: Rows) -> Figure:
+    """CPU seconds of each sweep and its report, stacked by what they went on."""
+    figure = Figure(figsize=(8, 0.8 + 0.7 * len(sweeps)), layout="constrained")
+    FigureCanvasAgg(figure)
+    ax = figure.subplots()
+    names = [f"{s['study']}; workers: {s['workers']}" for s in sweeps]
+    left = [0.0] * len(sweeps)
+    for (part, colour), hatch in zip(PART_COLOURS.items(), HATCHES, strict=True):
+        widths = [sweep[part] for sweep in sweeps]
+        ax.barh(names, widths, left=left, color=colour, label=part, hatch=hatch, edgecolor="white")
+        left = [start + width for start, width in zip(left, widths, strict=True)]
+    ax.invert_yaxis()
+    ax.set_xlabel("CPU seconds of all processes together")
+    figure.legend(loc="outside upper center", ncols=len(PART_COLOURS), frameon=False)
+    return figure
+
+
+def _rows(frame: pd.DataFrame) -> Rows:
+    return [dict(row) for row in frame.to_dict("records")]  # type: ignore[arg-type]
+
+
+def _processor() -> str:
+    """Its name, where the system tells."""
+    told = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.+)", told.read_text()) if told.exists() else None
+    return found.group(1) if found else platform.processor() or platform.machine()

@@ -1,0 +1,162 @@
+"""What whole sweeps cost, and on what: start-up, training, recording, tracking, the report."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from actscope import tracking
+from actscope.config import Point, Tracking, parse_point
+from actscope.engine.data import load_data
+from actscope.engine.result import RunResult
+from actscope.engine.train import train_stack
+from actscope.sweep.resources import Resources
+from actscope.sweep.stacks import Stack, make_stacks
+from actscope.sweep.worker import SECONDS_BETWEEN_METRICS
+from actscope.tracking import Cell, Store, Sweep
+from benchmarks.timing import Spent, Took, spent_by, timed
+
+SEEDS_OF_FIVE = "seed=range(5)"
+STUDIES = {
+    "quickstart": [],
+    "article_dying, 50 runs": ["experiment=article_dying", SEEDS_OF_FIVE],
+    "article_accuracy, 30 epochs": ["experiment=article_accuracy", "train.epochs=30"],
+}
+
+
+@dataclass(frozen=True)
+class Costs:
+    """CPU seconds of a sweep and its report by what they went on; wall seconds of the whole.
+
+    `shown`: how much dearer a training becomes whose runs are shown as they go, as a share of it.
+    """
+
+    study: str
+    runs: int
+    workers: int
+    wall: float
+    to_first_run: float  # wall, from the command to the first run's opening
+    starting: float
+    training: float
+    recording: float
+    tracking: float
+    rest: float  # worker processes start, and are slower beside each other than one alone
+    report: float
+    report_wall: float
+    shown: float
+
+
+def costs_of(study: str, words: Sequence[str], workers: int, folder: Path) -> Costs:
+    """Run a sweep as a user does, and then apart what it is made of.
+
+    Raises:
+        BenchError: the sweep failed.
+
+    """
+    words = [*words, f"hydra.launcher.workers={workers}"]
+    grid = ["-m", "actscope", "-m", *words]
+    for place in ("swept", "tracked"):  # before: a store is made once, not once a sweep or a run
+        tracking.open_store(_store(folder / place))
+    planning = _spent(folder / "planned", *grid, "sweep.dry_run=true")
+    sweep = _spent(folder / "swept", *grid)
+    points = points_in(folder / "swept" / "outputs")
+    stack = make_stacks(points, Resources(workers, stack_size=20))[0]
+    share = len(points) / len(stack)
+    bare, whole, results = _train(stack)
+    store = tracking.locate_store(_store(folder / "tracked"))
+    track = partial(_track, stack, results, store)
+    track()  # what the first run has to import, workers have from the process they are forked from
+    logging = timed(track).cpu
+    showing = showing_costs(stack, results, store)
+    parts = {
+        "starting": planning.cpu,
+        "training": share * bare,
+        "recording": share * max(whole - bare, 0.0),
+        "tracking": share * logging,
+    }
+    reporting = _spent(
+        folder / "swept",
+        *("-m", "actscope.report", f"study={points[0].study}", f"report.folder={folder}/reports"),
+    )
+    return Costs(
+        study=study,
+        runs=len(points),
+        workers=workers,
+        wall=sweep.wall,
+        to_first_run=_first_run(folder / "swept", points[0].study) - sweep.started,
+        rest=max(sweep.cpu - sum(parts.values()), 0.0),
+        report=reporting.cpu,
+        report_wall=reporting.wall,
+        shown=showing.cpu / SECONDS_BETWEEN_METRICS,
+        **parts,
+    )
+
+
+def _spent(folder: Path, *words: str) -> Spent:
+    folders = [f"hydra.sweep.dir={folder}/outputs"] if "-m" in words[2:] else []
+    return spent_by(
+        [sys.executable, *words, *folders], {"MLFLOW_TRACKING_URI": f"{_store(folder).uri}"}
+    )
+
+
+def _store(folder: Path) -> Tracking:
+    return Tracking(f"sqlite:///{folder}/mlruns/mlflow.db")
+
+
+def points_in(folder: Path) -> list[Point]:
+    """Those that a sweep has listed in its folder."""
+    lines = (folder / "points.jsonl").read_text().splitlines()
+    return [parse_point(OmegaConf.create(json.loads(line)["config"])) for line in lines]
+
+
+def _first_run(folder: Path, study: str) -> float:
+    """When the first run was opened, in seconds since 1970."""
+    runs = tracking.read_runs(tracking.locate_store(_store(folder)), study)
+    return float(runs["started"].min()) / 1000
+
+
+def _train(stack: Stack) -> tuple[float, float, list[RunResult]]:
+    """CPU seconds of a stack without recording steps and as it is, and what comes of it."""
+    data = load_data(stack[0].data)
+    results: list[RunResult] = []
+    whole = timed(lambda: results.extend(train_stack(stack, data))).cpu
+    if stack[0].trajectory.every == "epoch":
+        return whole, whole, results
+    unrecorded = [replace(p, trajectory=replace(p.trajectory, every="epoch")) for p in stack]
+    return timed(lambda: train_stack(unrecorded, data)).cpu, whole, results
+
+
+def _track(stack: Stack, results: Sequence[RunResult], store: Store) -> None:
+    sweep = _begin_sweep(stack, store)
+    for result in results:
+        tracking.finish_run(store, _begin_run(sweep, result, store), result)
+    tracking.end_sweep(store, sweep, "FINISHED")
+
+
+def showing_costs(stack: Stack, results: Sequence[RunResult], store: Store) -> Took:
+    """What showing a stack's runs once more takes, when all epochs but the last were shown."""
+    sweep = _begin_sweep(stack, store)
+    histories = {_begin_run(sweep, result, store): result.history for result in results}
+    for run_id, history in histories.items():
+        before = history["epoch"] <= history["epoch"].max() - 1
+        tracking.show_progress(store, run_id, history[before])
+
+    def show() -> None:
+        for run_id, history in histories.items():
+            tracking.show_progress(store, run_id, history)
+
+    took = timed(show)
+    tracking.end_sweep(store, sweep, "KILLED")
+    return took
+
+
+def _begin_sweep(stack: Stack, store: Store) -> Sweep:
+    return tracking.begin_sweep(store, stack[0].study, "bench", [Cell.of(p) for p in stack])
+
+
+def _begin_run(sweep: Sweep, result: RunResult, store: Store) -> str:
+    return tracking.begin_run(store, sweep, result.point, load_data(result.point.data))

@@ -1,0 +1,1 @@
+"""The article's claims and what the runs say of them."""

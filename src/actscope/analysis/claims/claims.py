@@ -1,0 +1,235 @@
+"""The claims of conf/claims/*.yaml, judged by the runs: no verdict is typed in."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import Field
+from pydantic.dataclasses import dataclass as checked
+from yaml import YAMLError
+
+from actscope.analysis.claims.checks import parse_check
+from actscope.analysis.claims.findings import Case, Check, Finding, Ruling, combine, examine
+from actscope.analysis.frames import NoRunsError, StudyRuns
+from actscope.analysis.run_tables import (
+    MissingTableError,
+    UnreadableRunError,
+    read_probe_of,
+    read_run_table,
+)
+from actscope.artifacts.unit_fates import unit_fates
+from actscope.command_line.yaml_errors import explain_file
+from actscope.config import CLOSED, Argument, Name, parse
+from actscope.errors import ConfigError
+from actscope.project import CONF
+from actscope.tracking import Store
+
+# A verdict is never told by its colour alone.
+SYMBOLS = {
+    Ruling.REPRODUCED: "✓",
+    Ruling.NOT_REPRODUCED: "✗",
+    Ruling.INCONCLUSIVE: "?",
+    Ruling.NOT_RUN: "\N{EN DASH}",
+}
+
+Sentence = Annotated[str, Field(min_length=1, max_length=1000)]
+Setting = Argument | list[Argument]
+ReadFates = Callable[[str, str], pd.DataFrame | None]
+
+
+@checked(frozen=True, config=CLOSED)
+class Stated:
+    """A claim as its file states it.
+
+    `where`: the parameters that a run must have to be evidence, as the command line names them.
+    """
+
+    id: Name
+    text: Sentence
+    source: Sentence
+    rule: Sentence
+    checks: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    study: Name | None = None
+    where: dict[str, Setting] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Claim:
+    """A sentence, where it was said, and the checks that must all be met for it to hold."""
+
+    id: str
+    text: str
+    source: str
+    rule: str
+    checks: tuple[Check, ...]
+    study: str | None = None
+    where: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """The studies there are, by name, and `dying.unit_fates` of a run by study and run id."""
+
+    studies: Mapping[str, StudyRuns]
+    read_fates: ReadFates
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What became of a claim; `advice` says what to run where that is open."""
+
+    claim: Claim
+    ruling: Ruling
+    numbers: tuple[str, ...]
+    run_ids: tuple[str, ...]
+    seeds_needed: int | None
+    advice: str
+
+    @property
+    def in_words(self) -> str:
+        return f"{SYMBOLS[self.ruling]} {self.ruling}"
+
+
+def judge(claims: Sequence[Claim], evidence: Evidence) -> list[Verdict]:
+    """A verdict on each claim, in their order; runs that cannot be read are no evidence."""
+    while True:
+        try:
+            return [_verdict(claim, _finding(claim, evidence)) for claim in claims]
+        except UnreadableRunError as error:
+            evidence = _without(evidence, error)
+
+
+def _without(evidence: Evidence, odd: UnreadableRunError) -> Evidence:
+    studies = dict(evidence.studies)
+    study = studies.pop(odd.study)
+    with suppress(NoRunsError):
+        studies[odd.study] = study.without({odd.run_id: odd.reason})
+    return replace(evidence, studies=studies)
+
+
+def tally(verdicts: Sequence[Verdict]) -> str:
+    """How many claims have which verdict, as `11 claims: 6 reproduced, 5 not run`."""
+    counts = Counter(verdict.ruling for verdict in verdicts)
+    told = ", ".join(f"{counts[ruling]} {ruling}" for ruling in Ruling if counts[ruling] > 0)
+    return f"{len(verdicts)} claim{'' if len(verdicts) == 1 else 's'}: {told}"
+
+
+def read_claims(folder: Path = CONF / "claims") -> list[Claim]:
+    """The claims of all files in a folder, or raise ConfigError that names what is wrong."""
+    claims = [claim for path in sorted(folder.glob("*.yaml")) for claim in _read_file(path)]
+    seen: set[str] = set()
+    for claim in claims:
+        if claim.id in seen:
+            raise ConfigError(f"{folder}: there are two claims {claim.id}; give each its own id")
+        seen.add(claim.id)
+    return claims
+
+
+def studies_of(claims: Sequence[Claim]) -> list[str]:
+    """Each study that a claim is about, once."""
+    return list(dict.fromkeys(claim.study for claim in claims if claim.study is not None))
+
+
+def stored_fates(store: Store, known: Mapping[str, pd.DataFrame] | None = None) -> ReadFates:
+    """Read, once each, what became of a run's units; None where the run has no probes of them.
+
+    `known`: that of some runs, by their ids, which is not read.
+
+    Raises:
+        UnreadableRunError: a file of a run cannot be read.
+        StoreError: the store does not answer.
+
+    """
+    at_hand = known or {}
+
+    @cache
+    def read(study: str, run_id: str) -> pd.DataFrame | None:
+        if run_id in at_hand:
+            return at_hand[run_id]
+        trajectory = read_run_table("trajectory", store, study, run_id)
+        try:
+            probe = read_probe_of(trajectory, store, study, run_id)
+        except MissingTableError:
+            return None  # a run from before there were probes
+        return unit_fates(trajectory, probe)
+
+    return read
+
+
+def _read_file(path: Path) -> list[Claim]:
+    try:
+        entries = OmegaConf.to_container(OmegaConf.load(path))
+    except (OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException) as error:
+        raise ConfigError(explain_file(path, error)) from error
+    if not isinstance(entries, list):
+        raise ConfigError(f"{path}: give a list of claims")
+    return [_make_claim(entry, f"{path.name}[{place}]") for place, entry in enumerate(entries)]
+
+
+def _make_claim(entry: Any, place: str) -> Claim:
+    stated = parse(Stated, entry, place)
+    checks = tuple(
+        parse_check(settings, f"{stated.id}.checks[{number}]")
+        for number, settings in enumerate(stated.checks)
+    )
+    where = {name: str(value) for name, value in stated.where.items()}
+    return Claim(stated.id, stated.text, stated.source, stated.rule, checks, stated.study, where)
+
+
+def _finding(claim: Claim, evidence: Evidence) -> Finding:
+    case = _case(claim, evidence)
+    if claim.study is not None:
+        if case.runs.empty:
+            among = f" with {_conditions(claim)}" if claim.where else ""
+            return Finding(Ruling.NOT_RUN, (f"no finished run of {claim.study}{among}",))
+        if case.variants() != [""]:
+            differences = " or ".join(case.variants())
+            reason = f"its runs differ in {differences}: say with `where` which are meant"
+            return Finding(Ruling.INCONCLUSIVE, (reason,), tuple(case.runs["run_id"]))
+    return combine([examine(check, case) for check in claim.checks])
+
+
+def _case(claim: Claim, evidence: Evidence) -> Case:
+    study = claim.study or ""
+    if study not in evidence.studies:
+        nothing = pd.DataFrame()
+        return Case(nothing, nothing, lambda _: None)
+    runs = evidence.studies[study]
+    params = runs.params.loc[runs.used["run_id"]]
+    for name, value in claim.where.items():
+        params = params[params[name] == value] if name in params else params.iloc[:0]
+    own = runs.used[runs.used["run_id"].isin(params.index)]
+    return Case(own, params, lambda run_id: evidence.read_fates(study, run_id))
+
+
+def _conditions(claim: Claim) -> str:
+    return " ".join(f"{name}={value.replace(' ', '')}" for name, value in claim.where.items())
+
+
+def _verdict(claim: Claim, finding: Finding) -> Verdict:
+    return Verdict(
+        claim,
+        finding.ruling,
+        finding.numbers,
+        finding.run_ids,
+        finding.seeds_needed,
+        _advice(claim, finding),
+    )
+
+
+def _advice(claim: Claim, finding: Finding) -> str:
+    """What would settle a claim that is open."""
+    if finding.ruling is Ruling.NOT_RUN:
+        return f'make sweep ARGS="experiment={claim.study}"'
+    if finding.ruling is Ruling.INCONCLUSIVE and finding.seeds_needed is not None:
+        return f"about {finding.seeds_needed} seeds in all would do"
+    if finding.ruling is Ruling.INCONCLUSIVE:
+        return "no number of seeds can be told"
+    return ""

@@ -1,0 +1,78 @@
+"""When an interval decides: for a claim, against it, or not yet, and how many seeds would do."""
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+from actscope.analysis import stats
+from actscope.analysis.claims.findings import Finding, Ruling
+from actscope.analysis.stats import Floats
+
+FEWEST = 5  # seeds: fewer decide nothing, however clear they look
+DIGITS = 4  # of a per cent: what accuracies differ by beyond these is rounding
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A mean over n seeds or pairs with its 95 % interval; NaN where there is none."""
+
+    n: int
+    mean: float
+    sd: float
+    low: float
+    high: float
+    method: str
+
+    @classmethod
+    def of(cls, values: Floats) -> Self:
+        """By the t-interval."""
+        found = stats.estimate(values)
+        return cls(
+            n=found.n,
+            mean=float(found.mean),
+            sd=float(found.sd),
+            low=float(found.low),
+            high=float(found.high),
+            method=stats.T,
+        )
+
+    def in_words(self, unit: str, form: str = ".2f") -> str:
+        if self.n == 0:
+            return "no value"
+        mean = f"{self.mean:{form}} {unit}"
+        if self.n == 1:
+            return f"{mean} (n = 1, so no interval)"
+        interval = f"{self.low:{form}} to {self.high:{form}}"
+        return f"{mean} (95 % {self.method} {interval}, n = {self.n})"
+
+    def judge(
+        self,
+        limits: tuple[float, float],
+        numbers: str,
+        ids: tuple[str, ...],
+        tried: int | None = None,
+    ) -> Finding:
+        """Reproduced if the interval lies within the limits, against the claim if without.
+
+        `tried`: the runs it took to have the n values, if these are others than n.
+        """
+        (start, end), low, high = limits, round(self.low, DIGITS), round(self.high, DIGITS)
+        if self.n >= FEWEST and start < low and high < end:
+            return Finding(Ruling.REPRODUCED, (numbers,), ids)
+        if self.n >= FEWEST and (high < start or low > end):
+            return Finding(Ruling.NOT_REPRODUCED, (numbers,), ids)
+        needed = self._seeds_that_would_do(limits, self.n if tried is None else tried)
+        return Finding(Ruling.INCONCLUSIVE, (numbers,), ids, needed)
+
+    def _seeds_that_would_do(self, limits: tuple[float, float], tried: int) -> int | None:
+        """Seeds with which the mean would be told from the nearest limit."""
+        if self.n < 2:
+            return FEWEST if tried < FEWEST else None
+        nearest = min(abs(self.mean - limit) for limit in limits if math.isfinite(limit))
+        needed = stats.seeds_to_resolve(round(nearest, DIGITS), self.sd)
+        if self.n >= FEWEST:
+            # As many as there are did not do, whatever the formula's chances are.
+            needed = None if needed is None else max(needed, self.n + 1)
+        else:
+            needed = max(FEWEST, needed or 0)
+        return None if needed is None else math.ceil(needed * tried / self.n)

@@ -1,0 +1,165 @@
+"""Two studies side by side: in which settings they differ, and what came of each cell."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from actscope.analysis import labels, stats
+from actscope.analysis import variants as variants_analysis
+from actscope.analysis.frames import StudyRuns
+from actscope.analysis.labels import natural
+from actscope.analysis.stats import CELL, OUTCOMES, compare_pair, holm
+
+SIDES = ("first", "second")
+COUNTS = ["n", *OUTCOMES]
+MEASURED = [*COUNTS, "outcomes", *(f"final_{name}" for name in ("mean", "sd", "low", "high"))]
+NOT_COMPARED = {"study", "data.root"}
+# What a run's numbers come from beside its settings, as columns of StudyRuns.runs.
+ORIGINS = {"code": "training code (SHA-256)", "data": "data (SHA-256)"}
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Two studies whose variants are called by the same settings: those that vary within either."""
+
+    first: StudyRuns
+    second: StudyRuns
+
+    @property
+    def studies(self) -> tuple[StudyRuns, StudyRuns]:
+        return self.first, self.second
+
+    @property
+    def names(self) -> tuple[str, str]:
+        return self.first.study, self.second.study
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        return compare_cells(self.first, self.second)
+
+    @property
+    def shared(self) -> pd.DataFrame:
+        """The cells that both have."""
+        return self.cells.dropna(subset=["first_n", "second_n"])
+
+    def only(self, side: str) -> pd.DataFrame:
+        """The cells that only the study on this side has."""
+        other = SIDES[1 - SIDES.index(side)]
+        return self.cells[self.cells[f"{other}_n"].isna()]
+
+
+def pair(first: StudyRuns, second: StudyRuns) -> Pair:
+    varying = variants_analysis.varying_settings(first.params) | variants_analysis.varying_settings(
+        second.params
+    )
+
+    def called(study: StudyRuns) -> StudyRuns:
+        variants = variants_analysis.variant_texts(study.params, varying)
+        return replace(study, runs=study.runs.assign(variant=variants.to_numpy()))
+
+    return Pair(called(first), called(second))
+
+
+def compare_cells(first: StudyRuns, second: StudyRuns) -> pd.DataFrame:
+    """One row a cell that either has.
+
+    Columns: CELL; `first` and `second`, the studies' names; MEASURED of stats.summarise of each, as
+    `first_n`, NA where it has no such cell; those of stats.Comparison, on the final test accuracies
+    of the seeds that both have (differences are first - second); `p_holm`, `p` with Holm's
+    correction over all cells; `ahead`, the side whose study is ahead by that interval, or ''.
+    """
+    tables = [study.cells[[*CELL, *MEASURED]] for study in (first, second)]
+    named = [
+        table.rename(columns={name: f"{side}_{name}" for name in MEASURED})
+        for side, table in zip(SIDES, tables, strict=True)
+    ]
+    cells = named[0].merge(named[1], on=CELL, how="outer")
+    cells = cells.sort_values(CELL, key=labels.sort_key, ignore_index=True)
+    cells = cells.astype({f"{side}_{name}": "Int64" for side in SIDES for name in COUNTS})
+    found = _differences(cells, _finals(first), _finals(second))
+    cells.insert(len(CELL), "first", first.study)
+    cells.insert(len(CELL) + 1, "second", second.study)
+    return pd.concat([cells, found], axis=1)
+
+
+Cell = tuple[Any, ...]
+Finals = dict[Cell, "pd.Series[float]"]  # of a cell, by seed
+
+
+def _finals(study: StudyRuns) -> Finals:
+    """Runs that diverged have no accuracy."""
+    known = study.used.dropna(subset="final").set_index("seed")
+    return {key: rows["final"] for key, rows in known.groupby(CELL) if isinstance(key, tuple)}
+
+
+def _differences(cells: pd.DataFrame, first: Finals, second: Finals) -> pd.DataFrame:
+    none: pd.Series[float] = pd.Series(dtype=float)
+    found = [
+        compare_pair(first.get(cell, none), second.get(cell, none))
+        for cell in cells[CELL].itertuples(index=False, name=None)
+    ]
+    table = pd.DataFrame([vars(own) for own in found], columns=[*stats.Comparison.__annotations__])
+    table["p_holm"] = holm([own.p for own in found])
+    table["ahead"] = [_ahead(own) for own in found]
+    return table
+
+
+def _ahead(found: stats.Comparison) -> str:
+    if found.low is None or found.high is None:
+        return ""
+    return "first" if found.low > 0 else "second" if found.high < 0 else ""
+
+
+def differing_settings(both: Pair) -> pd.DataFrame:
+    """One row a setting with other values in one study than in the other, as text.
+
+    Columns: `setting`, `first`, `second`. An activation's own settings are held against each other
+    where both have that activation.
+    """
+    rows = [
+        {"setting": name, **dict(zip(SIDES, map(_listed, values), strict=True))}
+        for name, values in _settings(both)
+        if values[0] != values[1]
+    ]
+    return pd.DataFrame(rows, columns=["setting", *SIDES])
+
+
+Values = tuple[set[str], set[str]]
+
+
+def _settings(both: Pair) -> Iterator[tuple[str, Values]]:
+    tables = [study.params.loc[study.used["run_id"]] for study in both.studies]
+    names = sorted(set(tables[0].columns) | set(tables[1].columns))
+    for name in names:
+        if not variants_analysis.is_own(name) and name not in NOT_COMPARED:
+            yield name, (_values(tables[0], name), _values(tables[1], name))
+    for activation in labels.activation_order(
+        set(tables[0]["activation"]) & set(tables[1]["activation"])
+    ):
+        rows = [table[table["activation"] == activation] for table in tables]
+        for name in filter(variants_analysis.is_own, names):
+            yield f"{name} of {activation}", (_values(rows[0], name), _values(rows[1], name))
+    for column, name in ORIGINS.items():
+        yield name, (set(both.first.used[column]), set(both.second.used[column]))
+
+
+def _values(params: pd.DataFrame, name: str) -> set[str]:
+    return set(params[name].dropna()) if name in params else set()
+
+
+def _listed(values: set[str]) -> str:
+    return ", ".join(sorted(values, key=natural)) or variants_analysis.UNSET
+
+
+def outcomes(both: Pair) -> pd.DataFrame:
+    """One row a study: `study`, `runs`, and how many of them ended with each outcome."""
+    return pd.DataFrame(
+        [
+            {"study": study.study, "runs": len(study.used)}
+            | {outcome: int((study.used["outcome"] == outcome).sum()) for outcome in OUTCOMES}
+            for study in both.studies
+        ]
+    )

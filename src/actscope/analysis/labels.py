@@ -1,0 +1,41 @@
+"""How tables and figures name and order rates, activations and variants."""
+
+import re
+from collections.abc import Iterable
+
+import pandas as pd
+
+# Shipped activations in the order of every table and figure: the article's first.
+SHIPPED = (
+    *("relu", "leaky_relu", "elu", "selu", "bn_relu"),
+    *("gelu", "silu", "mish", "celu", "softplus", "tanh", "sigmoid", "hardswish", "prelu"),
+)
+
+
+def natural(text: str) -> tuple[tuple[int, float, str], ...]:
+    """Sort key that puts `epochs=5` before `epochs=50`, and both before `epochs=x`."""
+    parts = re.split(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)", text)
+    return tuple((0, float(p), "") if p[:1].isdigit() else (1, 0.0, p) for p in parts)
+
+
+def rate_text(lr: float) -> str:
+    """A rate in full, as runs are named: two rates never look alike."""
+    return str(float(lr)).removesuffix(".0")
+
+
+def activation_order(names: Iterable[str]) -> list[str]:
+    """Each name once: shipped ones in their own order, then the others by name."""
+    return sorted(set(names), key=_activation_rank)
+
+
+def sort_key(column: "pd.Series[str]") -> "pd.Series[int]":
+    """Sort key of pandas for columns of POINT: activations and variants stand in their order."""
+    if column.name not in ("activation", "variant"):
+        return column  # type: ignore[return-value]
+    key = _activation_rank if column.name == "activation" else natural
+    ranks = {text: rank for rank, text in enumerate(sorted(set(column), key=key))}
+    return column.map(ranks)
+
+
+def _activation_rank(name: str) -> tuple[int, str]:
+    return (SHIPPED.index(name), "") if name in SHIPPED else (len(SHIPPED), name)

@@ -1,0 +1,94 @@
+"""Variants: runs that differ in settings other than activation, rate and seed."""
+
+import ast
+from collections.abc import Mapping, Set
+from typing import Any
+
+import pandas as pd
+
+from actscope.analysis.logged_settings import OWN
+from actscope.config import Activation, parse
+from actscope.errors import ConfigError
+from actscope.report.figures.activation_functions import LONGEST_ARGUMENT
+
+# Settings that are no variant: they name the point, or cannot change a number.
+NOT_A_VARIANT = {"study", "activation", "lr", "seed", "data.root"}
+
+
+UNSET = "unset"  # where a run knows nothing of a setting
+
+
+def describe_variants(params: pd.DataFrame) -> "pd.Series[str]":
+    """Short text of those settings, beside activation, rate and seed, that vary between the runs.
+
+    An activation's own settings vary where runs of that activation differ in them. '' where nothing
+    varies.
+    """
+    return variant_texts(params, varying_settings(params))
+
+
+def varying_settings(params: pd.DataFrame) -> set[tuple[str, str]]:
+    """Those settings: each beside the activation whose own it is, or beside ''."""
+    known = _known(params)
+    shared = {key for key in known.columns if not is_own(key)} - NOT_A_VARIANT
+    varying = {("", key) for key in shared if len(set(known[key])) > 1}
+    own = [key for key in known.columns if is_own(key)]
+    for activation, rows in known[own].groupby(known["activation"]):
+        varying |= {(str(activation), key) for key in rows.columns if len(set(rows[key])) > 1}
+    return varying
+
+
+def variant_texts(params: pd.DataFrame, varying: Set[tuple[str, str]]) -> "pd.Series[str]":
+    """Short text of these settings, as of `varying_settings`, of each run."""
+    known = _known(params).to_dict("index")
+    texts = {
+        run_id: " ".join(
+            f"{key}={row.get(key, UNSET).replace(' ', '')}"
+            for activation, key in sorted(varying)
+            if activation in ("", row["activation"])
+        )
+        for run_id, row in known.items()
+    }
+    return pd.Series([texts.get(run_id, "") for run_id in params.index], params.index, dtype="str")
+
+
+def is_own(setting: str) -> bool:
+    """Whether a setting is an activation's own."""
+    return setting.startswith(OWN)
+
+
+def _known(params: pd.DataFrame) -> pd.DataFrame:
+    return params[params["activation"].notna()].fillna(UNSET)
+
+
+def activation_of(params: Mapping[str, object]) -> Activation:
+    """The activation that a run's parameters describe; its name alone where they make no sense.
+
+    Raises:
+        ConfigError: they do not even name one.
+
+    """
+    prefix = "activation.function."
+    arguments = {
+        key.removeprefix(prefix): _literal(value)
+        for key, value in params.items()
+        if key.startswith(prefix) and isinstance(value, str)
+    }
+    name = {"name": params.get("activation"), "function": ""}
+    described = {
+        **name,
+        "function": arguments.pop("_target_", ""),
+        "arguments": tuple(sorted(arguments.items())),
+        "batch_norm": params.get("activation.batch_norm") == "True",
+    }
+    try:
+        return parse(Activation, described, "activation")
+    except ConfigError:
+        return parse(Activation, name, "activation")
+
+
+def _literal(text: str) -> Any:
+    try:
+        return text if len(text) > LONGEST_ARGUMENT else ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text

@@ -1,0 +1,88 @@
+"""The files that a run leaves behind."""
+
+import logging
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]
+from omegaconf import OmegaConf
+from pyarrow import parquet
+from safetensors.torch import save
+
+from actscope.config import nested_settings
+from actscope.engine.result import RunResult
+from actscope.errors import first_line
+
+log = logging.getLogger(__name__)
+
+
+def write(result: RunResult, folder: Path, *, plotly: bool = False) -> None:
+    """Write all artifacts of a run: config.yaml, history.parquet, trajectory.parquet, ...
+
+    A picture that cannot be drawn is not among them, and a line says so.
+    `plotly`: whether trajectories.html is among them.
+    """
+    OmegaConf.save(OmegaConf.create(nested_settings(result.point)), folder / "config.yaml")
+    write_parquet(result.history, folder / "history.parquet")
+    write_parquet(result.trajectory, folder / "trajectory.parquet")
+    write_parquet(result.probe, folder / "probe.parquet")
+    # Not save_file: it makes a file that only its owner may read.
+    (folder / "model.safetensors").write_bytes(save(result.state))
+    _draw(_save_picture, result, folder / "trajectories.png")
+    if plotly:
+        _draw(_save_page, result, folder / "trajectories.html")
+
+
+Draw = Callable[[RunResult, Path], None]
+
+
+def _draw(save: Draw, result: RunResult, path: Path) -> None:
+    """Save a picture; a run whose picture cannot be drawn is worth no less, and goes without."""
+    try:
+        save(result, path)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it says nothing of the run
+        path.unlink(missing_ok=True)
+        _warn(f"runs are logged without {path.name}, which cannot be drawn: {first_line(error)}")
+
+
+@cache
+def _warn(text: str) -> None:
+    """Once a process: the next run's picture fails for the same reason."""
+    log.warning("%s", text)
+
+
+# To import matplotlib or plotly takes a second.
+
+
+def _save_picture(result: RunResult, path: Path) -> None:
+    from actscope.artifacts import trajectories_png
+
+    trajectories_png.save_trajectories(result, path)
+
+
+def _save_page(result: RunResult, path: Path) -> None:
+    from actscope.artifacts import trajectories_html
+
+    trajectories_html.save_trajectories(result, path)
+
+
+def write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    parquet.write_table(table, path, **parquet_layout(table.schema))
+
+
+def parquet_layout(schema: pa.Schema) -> dict[str, Any]:
+    """How a run's table is laid out in a Parquet file, in the words of pyarrow's writers.
+
+    By dictionary, which is their default, floats take twice the time and half again the space, as
+    hardly any of them stands there twice.
+    """
+    floats = [field.name for field in schema if pa.types.is_floating(field.type)]
+    return {
+        "compression": "zstd",
+        "use_dictionary": [name for name in schema.names if name not in floats],
+        "column_encoding": dict.fromkeys(floats, "BYTE_STREAM_SPLIT"),
+    }

@@ -1,0 +1,97 @@
+"""What the commands beside training have in common: settings as words, errors as one line."""
+
+import argparse
+import os
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Any, NoReturn, TypeVar
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from actscope.command_line import suggestions
+from actscope.command_line.yaml_errors import explain_word
+from actscope.config import parse, plain
+from actscope.errors import ActscopeError, ConfigError, of_system
+from actscope.runtime import output, signals
+
+Settings = TypeVar("Settings")
+
+
+def run_command(
+    name: str,
+    description: str,
+    kind: type[Settings],
+    command: Callable[[Settings], int],
+    words: Sequence[str] | None = None,
+    flags: Sequence[str] = (),
+) -> int:
+    """Do `command` with the settings of the command line, `setting=value`; its exit code.
+
+    `flags`: settings that are also set true by `--name`.
+    """
+    parser = OneLineParser(
+        prog=f"python -m actscope.{name}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("settings", nargs="*", metavar="setting=value", help="see above")
+    for flag in flags:
+        parser.add_argument(f"--{flag}", action="store_true", help="see above")
+
+    def obey() -> int:
+        given = parser.parse_intermixed_args(words)
+        set_flags = [f"{flag}=true" for flag in flags if getattr(given, flag)]
+        return command(read_settings(kind, [*given.settings, *set_flags]))
+
+    return exit_code(obey)
+
+
+def exit_code(command: Callable[[], int]) -> int:
+    """Exit code of a command; a user's mistake ends as one line."""
+    try:
+        with signals.remembered(), output.guarded():
+            return command()
+    except KeyboardInterrupt as reason:
+        return output.tell_end(reason)
+    except ActscopeError as error:
+        return _told(error)
+    except OSError as error:
+        return _told(of_system(error))
+
+
+def _told(error: ActscopeError) -> int:
+    output.tell(str(error))
+    return error.exit_code
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Tells a wrong word as every other mistake is told, without the usage above it."""
+
+    def error(self, message: str) -> NoReturn:
+        module = shlex.split(self.prog)[1:]
+        raise ConfigError(f"{message}; see `{suggestions.python(*module, '--help')}`")
+
+
+def read_settings(kind: type[Settings], words: Sequence[str]) -> Settings:
+    """Make `setting=value` words a `kind`, or raise ConfigError.
+
+    `tracking.uri` is MLFLOW_TRACKING_URI unless it is given.
+    """
+    settings: list[Any] = [parsed(word) for word in words]
+    if any(field.name == "tracking" for field in fields(kind)):  # type: ignore[arg-type]
+        settings.insert(0, {"tracking": {"uri": os.environ.get("MLFLOW_TRACKING_URI")}})
+    return parse(kind, plain(OmegaConf.merge({}, *settings)))  # type: ignore[arg-type]
+
+
+def parsed(word: str) -> DictConfig:
+    """What one `setting=value` sets, or raise ConfigError."""
+    if not word.partition("=")[0] or "=" not in word:
+        raise ConfigError(f"{word}: give settings as name=value")
+    try:
+        return OmegaConf.from_dotlist([word])
+    except (YAMLError, OmegaConfBaseException, ValueError) as error:
+        raise ConfigError(explain_word(word, error)) from error

@@ -1,0 +1,279 @@
+"""A tracking server for a team, MLflow's own over PostgreSQL: `python -m actscope.server`."""
+
+import os
+import secrets
+import shlex
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from configparser import ConfigParser
+from contextlib import contextmanager
+from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Literal
+
+from filelock import FileLock, Timeout
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from sqlalchemy import URL, create_engine, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from actscope.command_line import suggestions
+from actscope.command_line.settings import run_command
+from actscope.commands.postgres import cluster_up
+from actscope.commands.ui import SERVER_SETTINGS, check_port
+from actscope.config import CLOSED, Count, Int
+from actscope.credentials import hide, scrub
+from actscope.errors import ConfigError, StoreError, first_line
+from actscope.project import ROOT
+from actscope.runtime import signals
+
+HELP = """\
+Serve runs to a team: MLflow's own server over PostgreSQL, with users and passwords.
+
+examples:
+  python -m actscope.server
+  python -m actscope.server host=0.0.0.0 allowed_hosts=tracking.example.org
+  DATABASE_URL=postgresql://mlflow:secret@db.example.org/mlflow python -m actscope.server
+
+settings:
+  host=ADDRESS                where it listens (127.0.0.1)
+  port=NUMBER                 (5001)
+  allowed_hosts=NAME,...      names by which clients may call it (host and localhost, at the port)
+  folder=PATH                 artifacts, secrets and its own database (mlruns/server)
+  permission=READ             what users may do with studies of others: READ, EDIT, MANAGE or
+                              NO_PERMISSIONS
+  password_cache_seconds=60   how long a password that was right is not hashed again (0: always)
+  workers=NUMBER              processes (one a core)
+
+from the environment:
+  DATABASE_URL                a PostgreSQL database; without it a private cluster in the folder
+  MLFLOW_AUTH_ADMIN_PASSWORD  of the user admin, who is made at the first start; without it one is
+                              drawn and kept in the folder
+
+How to run it for good: docs/server.md
+"""
+ADMIN = "admin"
+SECONDS_TO_END = 20.0
+PRIVATE = 0o600  # mode of a file that holds a secret
+DRIVER = "postgresql+psycopg2"
+EXTRA = {"flask_wtf": "mlflow[auth]", "psycopg2": "psycopg2-binary"}
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Settings:
+    host: Annotated[str, Field(min_length=1, max_length=255)] = "127.0.0.1"
+    port: Annotated[Int, Field(ge=1, le=65535)] = 5001
+    allowed_hosts: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    folder: Annotated[str, Field(min_length=1, max_length=1000)] = "mlruns/server"
+    permission: Literal["READ", "EDIT", "MANAGE", "NO_PERMISSIONS"] = "READ"
+    password_cache_seconds: Annotated[Int, Field(ge=0, le=3600)] = 60
+    workers: Count = os.cpu_count() or 1
+
+    @property
+    def address(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Do what the command line asks; the exit code."""
+    return run_command("server", HELP, Settings, serve, words)
+
+
+def serve(settings: Settings) -> int:
+    """Serve until Ctrl-C, SIGTERM or SIGHUP, which are its proper ends.
+
+    Raises:
+        StoreError: something is not installed, taken, or cannot be started or reached.
+
+    """
+    signals.end_properly()
+    _check_installed()
+    check_port(settings.host, settings.port, f"port={settings.port + 1}")
+    folder = ROOT / settings.folder
+    with _only_server(folder), _database(folder) as database:
+        environment = _environment(settings, folder, database)
+        _print_how_to_use(settings, folder, database)
+        code = _run_until_interrupted(_command(settings, folder), environment)
+    if code != 0:
+        raise StoreError(f"MLflow's server ended with code {code}; the lines above tell why")
+    return 0
+
+
+def _check_installed() -> None:
+    if missing := [package for module, package in EXTRA.items() if find_spec(module) is None]:
+        raise StoreError(
+            f"the server needs {', '.join(missing)}: `{suggestions.install('server')}`"
+        )
+
+
+@contextmanager
+def _only_server(folder: Path) -> Iterator[None]:
+    """Hold a folder, made if it is new, as the only server that uses it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise StoreError(
+            f"another server runs in {folder}: end it, or give another folder=..."
+        ) from None
+
+
+@contextmanager
+def _database(folder: Path) -> Iterator[URL]:
+    """The database that DATABASE_URL names, or the folder's own, which then is up till the end."""
+    given = os.environ.get("DATABASE_URL")
+    if given is not None:
+        yield _checked(given)
+    else:
+        with cluster_up(folder / "postgres") as uri:
+            yield make_url(uri)
+
+
+def _checked(uri: str) -> URL:
+    """A database that is PostgreSQL's and answers: MLflow would try for minutes.
+
+    Raises:
+        ConfigError: it is none.
+        StoreError: it does not answer, or lets us not in.
+
+    """
+    try:
+        database = make_url(uri)
+        if database.get_backend_name() not in ("postgresql", "postgres"):
+            raise ArgumentError
+        create_engine(_for_mlflow(database), poolclass=NullPool).connect().close()
+    except ArgumentError:
+        raise ConfigError("DATABASE_URL: is not like postgresql://host/database") from None
+    except OperationalError as error:
+        raise StoreError(
+            f"DATABASE_URL: the database {hide(uri)} cannot be used: "
+            f"{scrub(first_line(error), uri)}"
+        ) from error
+    return database
+
+
+def _for_mlflow(database: URL) -> str:
+    # Else SQLAlchemy takes the driver that it likes best, which need not be there.
+    return database.set(drivername=DRIVER).render_as_string(hide_password=False)
+
+
+def _command(settings: Settings, folder: Path) -> list[str]:
+    """MLflow's server. Secrets, and the database's URI may hold one, are no words of it: see ps."""
+    return [
+        *(sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth"),
+        *("--serve-artifacts", "--artifacts-destination", str(folder / "artifacts")),
+        *("--host", settings.host, "--port", str(settings.port)),
+        *("--allowed-hosts", _allowed_hosts(settings), "--workers", str(settings.workers)),
+    ]
+
+
+def _allowed_hosts(settings: Settings) -> str:
+    names = dict.fromkeys([settings.host, "127.0.0.1", "localhost"])
+    return settings.allowed_hosts or ",".join(f"{name}:{settings.port}" for name in names)
+
+
+def _environment(settings: Settings, folder: Path, database: URL) -> Mapping[str, str]:
+    """What MLflow's server reads there, and in the files that it names."""
+    uri = _for_mlflow(database)
+    rules = ConfigParser(interpolation=None)
+    rules["mlflow"] = {
+        "default_permission": settings.permission,
+        "database_uri": uri.replace("%", "%%"),  # MLflow reads it with interpolation
+        "admin_username": ADMIN,
+        "auth_cache_ttl_seconds": str(settings.password_cache_seconds),
+    }
+    text = StringIO()
+    rules.write(text)
+    _tighten(folder / "basic_auth.ini")
+    _write_private(folder / "basic_auth.ini", text.getvalue())
+    return {
+        **os.environ,
+        **SERVER_SETTINGS,
+        "MLFLOW_BACKEND_STORE_URI": uri,
+        "MLFLOW_AUTH_CONFIG_PATH": str(folder / "basic_auth.ini"),
+        "MLFLOW_AUTH_ADMIN_PASSWORD": _given_password() or _secret(_password_file(folder)),
+        # The same after a restart, else forms that were open in a browser are refused.
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": _secret(folder / "secret_key"),
+    }
+
+
+def _given_password() -> str | None:
+    return os.environ.get("MLFLOW_AUTH_ADMIN_PASSWORD")
+
+
+def _password_file(folder: Path) -> Path:
+    return folder / "admin_password"
+
+
+def _secret(path: Path) -> str:
+    """A random text, drawn once, that only its owner can read."""
+    if path.exists():
+        _tighten(path)
+    else:
+        _write_private(path, f"{secrets.token_urlsafe(24)}\n")
+    return path.read_text().strip()
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read from its first byte on."""
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)  # a killed server's, with whatever rights
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "w") as file:  # noqa: PTH123 - Path.open takes no descriptor
+        file.write(text)
+    new.replace(path)
+
+
+def _tighten(path: Path) -> None:
+    """Have only its owner read a file, if it is there, and say so where others could until now."""
+    if path.exists() and (mode := stat.S_IMODE(path.stat().st_mode)) & ~PRIVATE:
+        path.chmod(PRIVATE)
+        sys.stderr.write(
+            f"{path}: others could read its secret (mode {mode:o}). Mode is 600 now.\n"
+        )
+
+
+def _print_how_to_use(settings: Settings, folder: Path, database: URL) -> None:
+    if _given_password() is None:
+        password, told = (
+            f'"$(cat {shlex.quote(str(_password_file(folder)))})"',
+            f"in {_password_file(folder)}",
+        )
+    else:
+        password, told = "...", "as MLFLOW_AUTH_ADMIN_PASSWORD has it at the first start"
+    sys.stdout.write(
+        f"tracking server  {settings.address}   (Ctrl-C ends it)\n"
+        f"  database       {hide(_for_mlflow(database))}\n"
+        f"  artifacts      {folder / 'artifacts'}\n"
+        f"  administrator  {ADMIN}; password {told}\n"
+        "to use it:\n"
+        f"  export MLFLOW_TRACKING_URI={settings.address} MLFLOW_TRACKING_USERNAME={ADMIN}\n"
+        f"  export MLFLOW_TRACKING_PASSWORD={password}\n"
+        f"  {suggestions.command('sweep', 'tracking=server')}\n"
+    )
+    sys.stdout.flush()
+
+
+def _run_until_interrupted(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Exit code of a program that ended by itself; 0 where an interrupt of this one ends it."""
+    # In a process group of its own Ctrl-C does not reach it past us.
+    with subprocess.Popen(command, env=environment, process_group=0) as process:  # noqa: S603 - ours
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.terminate()
+            return 0
+        finally:
+            try:
+                process.wait(SECONDS_TO_END)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

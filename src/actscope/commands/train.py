@@ -1,0 +1,230 @@
+"""The command line, through Hydra: train one point, or with `-m` a whole grid."""
+
+import json
+import os
+import secrets
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, NoReturn
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from actscope.command_line import hydra_errors
+from actscope.command_line.hydra_credentials import taken_out
+from actscope.command_line.settings import OneLineParser
+from actscope.config import (
+    Point,
+    check_words,
+    parse_device,
+    parse_point,
+    parse_sweep,
+    parse_tracking,
+    plain,
+)
+from actscope.credentials import scrub, scrub_all
+from actscope.errors import ActscopeError, ConfigError, StoreError, SweepError, of_system
+from actscope.project import CONF, ROOT
+from actscope.runtime import forkserver, output, signals, startup
+from actscope.sweep import resources as resources_sweep
+from hydra_plugins.actscope_launcher.launcher import Job, Means, trains_grids_with
+
+WORKERS_IMPORT = [
+    "actscope.sweep.dask_executor",
+    "distributed.nanny",
+    # What they would import one by one as they log their first runs.
+    "mlflow.store.tracking.sqlalchemy_store",
+    "actscope.artifacts.trajectories_png",
+]
+WANTS_TRACEBACK = "HYDRA_FULL_ERROR" in os.environ
+NOT_TRAINED = "not trained"  # of a point that is only planned
+COMPLETIONS = {"install", "uninstall", "query"}  # what --shell-completion is given
+
+OmegaConf.register_new_resolver("project", lambda folder: str(ROOT / folder), replace=True)
+
+
+def run() -> None:
+    """Entry point: a user's mistake ends as one line and a non-zero exit code."""
+    # Hydra otherwise prints errors itself and leaves nothing for the lines below.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        with signals.remembered(), output.guarded():
+            sys.argv[1:] = arranged(taken_out(sys.argv[1:]))
+            main()
+    except KeyboardInterrupt as reason:
+        signals.ignore()
+        sys.exit(output.tell_end(reason))
+    except (ActscopeError, *hydra_errors.SETTINGS_ERRORS) as error:
+        end_with(hydra_errors.explain(error, sys.argv[1:]))
+    except OSError as error:
+        if hydra_errors.file_of(error):
+            end_with(hydra_errors.explain(error, sys.argv[1:]))
+        end_with(of_system(error))
+    except Exception as error:
+        if is_of_task(error):
+            raise
+        # Hydra and its plugins let words and files that they do not check fail where they may.
+        end_with(hydra_errors.explain(error, sys.argv[1:]))
+
+
+def arranged(words: Sequence[str]) -> list[str]:
+    """Words of the command line with the options before the settings, as Hydra wants them.
+
+    Raises:
+        ConfigError: they are none that Hydra can do anything with.
+
+    """
+    parser = OneLineParser(prog="python -m actscope", parents=[get_args_parser()], add_help=False)
+    given = parser.parse_intermixed_args(words)
+    modes = {
+        "--run": given.run,
+        "--multirun": given.multirun,
+        "--cfg": given.cfg,
+        "--info": given.info,
+        "--shell-completion": given.shell_completion,
+    }
+    chosen = [mode for mode, is_given in modes.items() if is_given]
+    if len(chosen) > 1:
+        raise ConfigError(f"{' '.join(chosen)}: each is a command of its own. Give one of them")
+    if given.resolve and not (given.cfg or given.help):
+        raise ConfigError("--resolve: belongs to --cfg. Give both")
+    if given.shell_completion and not COMPLETIONS & {w.partition("=")[0] for w in given.overrides}:
+        raise ConfigError(
+            "--shell-completion: does not say what to do. Give install=bash, uninstall=bash, or "
+            "the same of fish or zsh"
+        )
+    check_words(given.overrides)
+    options = list(words)
+    for setting in given.overrides:
+        options.remove(setting)
+    return [*options, *given.overrides]
+
+
+def is_of_task(error: Exception) -> bool:
+    """Whether an error was raised by what Hydra starts, and not before, for words or files."""
+    own = (train_grid.__code__, _train_alone.__code__)
+    return any(frame.f_code in own for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def end_with(error: ActscopeError) -> NoReturn:
+    """Tell an error in one line, or with its traceback where that is wanted, and exit."""
+    if WANTS_TRACEBACK:
+        sys.stderr.write(scrub("".join(traceback.format_exception(error))))
+    else:
+        output.tell(str(error))
+    sys.exit(error.exit_code)
+
+
+def train_grid(jobs: Sequence[Job], folder: Path, means: Means) -> list[Any]:
+    """Train the points of a multirun together: of each its final test accuracy, or why it has none.
+
+    Raises:
+        ActscopeError: a setting, the data or the store is wrong; nothing was trained then.
+
+    """
+    if not jobs:
+        raise ConfigError("the grid is empty: give every axis a value, like seed=range(5)")
+    points = [parse_point(job.config) for job in jobs]
+    settings, rules = parse_tracking(jobs[0].config), parse_sweep(jobs[0].config)
+    wanted = parse_device(jobs[0].config)
+
+    has_workers_here = means.workers != 0 and means.scheduler is None and means.cluster is None
+    with (
+        forkserver.running(WORKERS_IMPORT)
+        if has_workers_here and not rules.dry_run
+        else nullcontext()
+    ):
+        # Heavy imports wait until the settings are known to be right.
+        with startup.heavy():
+            from actscope.engine.device import choose_device
+            from actscope.sweep import runner
+
+        console = Console(highlight=False)
+        resources = resources_sweep.Resources.checked(means, choose_device(wanted))
+        unique = drop_repeated(points, console)
+        if rules.dry_run:
+            runner.plan_sweep(unique, settings, resources, console, rules)
+            return [NOT_TRAINED] * len(points)
+        write_jobs(jobs, folder / "points.jsonl")
+        results = runner.run_sweep(unique, settings, _sweep_id(folder), resources, console, rules)
+    return [runner.value_of(results[point]) for point in points]
+
+
+@trains_grids_with(train_grid)
+def train_point(config: DictConfig) -> float | str:
+    """Train and track one point: a single run, or a job of any launcher but actscope's own.
+
+    Returns its final test accuracy, for sweepers that optimise, or a word where it has none.
+    """
+    try:
+        return _train_alone(config)
+    except ActscopeError as error:
+        if HydraConfig.get().mode is RunMode.RUN:
+            end_with(error)  # before Hydra puts a line of its own above ours
+        raise
+
+
+def _train_alone(config: DictConfig) -> float | str:
+    point = parse_point(config)
+    settings, rules, wanted = parse_tracking(config), parse_sweep(config), parse_device(config)
+
+    with startup.heavy():
+        from actscope.engine.device import choose_device
+        from actscope.sweep import runner
+
+    sweep_id = _sweep_id(Path(HydraConfig.get().runtime.output_dir))
+    console = Console(highlight=False)
+    if rules.dry_run:
+        alone = resources_sweep.Resources(workers=0, stack_size=1)
+        runner.plan_sweep([point], settings, alone, console, rules)
+        return NOT_TRAINED
+    device = choose_device(wanted)
+    result = runner.run_alone(point, settings, sweep_id, console, rules, device)
+    value = runner.value_of(result)
+    if isinstance(value, SweepError):
+        raise value
+    return value
+
+
+def _sweep_id(folder: Path) -> str:
+    """The folder's name, and something that tells sweeps apart that are given the same folder."""
+    return f"{folder.name}-{secrets.token_hex(2)}"
+
+
+main = hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(train_point)
+
+
+def drop_repeated(points: Sequence[Point], console: Console) -> list[Point]:
+    """Keep each point once, naming those that the grid holds more often."""
+    unique: dict[Point, int] = {}
+    for point in points:
+        unique[point] = unique.get(point, 0) + 1
+    for point, times in unique.items():
+        if times > 1:
+            console.print(f"{point}: written {times} times in the grid, trained once")
+    return list(unique)
+
+
+def write_jobs(jobs: Sequence[Job], path: Path) -> None:
+    """Write a line a job: its number, overrides and resolved configuration.
+
+    A sweeper that gives its jobs in batches has them all in the same file. One file where Hydra
+    writes three a job: that takes it longer than a small point's training. Credentials are no part
+    of it.
+    """
+    lines = [
+        {"job": job.number, "overrides": list(job.overrides), "config": plain(job.config)}
+        for job in jobs
+    ]
+    try:
+        with path.open("a" if jobs[0].number else "w") as file:
+            file.writelines(f"{json.dumps(scrub_all(line))}\n" for line in lines)
+    except OSError as error:  # which names no file where the disk is full
+        raise StoreError(f"{path}: {error.strerror}") from error

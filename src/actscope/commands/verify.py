@@ -1,0 +1,290 @@
+"""Train a finished point again and compare every number: `python -m actscope.commands.verify study=NAME`."""
+
+import random
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass as plain_dataclass
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from rich.console import Console
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from actscope import tracking
+from actscope.analysis.known_functions import check_known
+from actscope.command_line import suggestions
+from actscope.command_line.settings import run_command
+from actscope.config import CLOSED, Point, StudyName, Tracking, parse_settings
+from actscope.engine.data import as_found_here, load_data, tensor_sha256
+from actscope.engine.device import CPU, choose_device, name_of
+from actscope.engine.result import RunResult
+from actscope.engine.train import train_stack
+from actscope.errors import ConfigError, StoreError, first_line
+from actscope.sweep.console import Progress
+from actscope.sweep.stacks import check_trainable, run_steps_of
+from actscope.tracking import Attempt, Store
+from actscope.tracking.signature import changed_parts, signature_of
+
+HELP = """\
+Trains a random finished point of a study again, in this process alone, and compares what comes of
+it with what was recorded, to the last bit. The exit code is 0 where all is identical, else 1.
+
+  study=NAME           the study (quickstart)
+  run=RUN_ID           the run to compare with, instead of a random one
+  tracking.uri=URI     the store (mlruns/mlflow.db of the project, or MLFLOW_TRACKING_URI)
+
+Of the classes that runs name only those are imported that torch.nn has, or that a file of
+conf/activation names, in the project or in the folder that ACTSCOPE_CONFIG_DIR gives.
+"""
+KEYS = ("step", "split", "layer", "unit")  # columns that say where in a table a number is
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Settings:
+    tracking: Tracking
+    study: StudyName = "quickstart"
+    run: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    return run_command("verify", HELP, Settings, verify, words)
+
+
+def verify(settings: Settings) -> int:
+    """Tell whether a run's numbers come again, and if not, where they differ; the exit code."""
+    store = tracking.locate_store(settings.tracking)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    with tracking.store_errors(store):
+        attempts = _attempts(store, settings.study)
+        attempt = choose(store, settings, attempts)
+    with tracking.artifact_folder(store, settings.study, attempt.run_id) as folder:
+        point = read_point(attempt, folder, store)
+        device = choose_device("auto" if _used_card(attempt) else "cpu")
+        result = _train(point, device)
+        found = differences(folder, result)
+    run = f"run {attempt.run_id}, {attempt.name}"
+    if found:
+        console.print(f"different: {run}: {'; '.join(found)}")
+    else:
+        sha256 = tensor_sha256(arrays_of(result.trajectory).values())
+        console.print(f"identical: {run}: SHA-256 of the trajectory's numbers {sha256}")
+    if changes := changes_since(attempt, attempts, point, device, is_same=not found):
+        console.print(f"changed since then: {', '.join(changes)}")
+    return 1 if found else 0
+
+
+def _attempts(store: Store, study: str) -> list[Attempt]:
+    return tracking.read_attempts(store, tracking.find_experiment(store, study).experiment_id)
+
+
+def choose(store: Store, settings: Settings, attempts: Sequence[Attempt]) -> Attempt:
+    """The finished run of a point that is named, or else a random one.
+
+    Raises:
+        StoreError: there is none, or the one named is none.
+
+    """
+    study = settings.study
+    points = [attempt for attempt in attempts if attempt.tags.get("kind") == "point"]
+    if settings.run is None:
+        finished = [attempt for attempt in points if attempt.is_finished]
+        if not finished:
+            raise StoreError(f"study={study}: none of its {len(points)} runs is finished")
+        return random.SystemRandom().choice(finished)
+    for attempt in points:
+        if attempt.run_id == settings.run:
+            if not attempt.is_finished:
+                raise StoreError(f"run={settings.run}: is {attempt.status}, name a finished run")
+            return attempt
+    if any(attempt.run_id == settings.run for attempt in attempts):
+        raise StoreError(f"run={settings.run}: is a sweep, name the run of a point")
+    for other in tracking.studies(store):
+        if other != study and any(a.run_id == settings.run for a in _attempts(store, other)):
+            raise StoreError(f"run={settings.run}: is of study {other}, not of {study}")
+    raise StoreError(f"run={settings.run}: the store {store} has no such run")
+
+
+def read_point(attempt: Attempt, folder: Path, store: Store) -> Point:
+    """Rebuild the point that a run trained.
+
+    Raises:
+        StoreError: its configuration cannot be read.
+        ConfigError: this version cannot train it.
+
+    """
+    path = folder / "config.yaml"
+    try:
+        settings = yaml.safe_load(path.read_text())
+        if not isinstance(settings, dict):
+            raise ValueError("it holds no settings")
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise StoreError(
+            f"run {attempt.run_id}: its config.yaml cannot be read ({first_line(error)}); "
+            f"`{suggestions.command('doctor', store=store)}` checks the store"
+        ) from error
+    try:
+        point = parse_settings(settings)
+        point = replace(point, data=as_found_here(point.data))
+        check_known(point.activation)
+        check_trainable(point, load_data(point.data))
+    except ConfigError as error:
+        raise ConfigError(f"config.yaml of run {attempt.run_id}: {error}") from error
+    return point
+
+
+def _used_card(attempt: Attempt) -> bool:
+    return attempt.platform.get("device", "cpu") != "cpu"
+
+
+def _train(point: Point, device: torch.device) -> RunResult:
+    with Progress(Console(stderr=True, highlight=False), [run_steps_of([point])]) as progress:
+        (result,) = train_stack(
+            [point], load_data(point.data), device=device, on_step=progress.follow(0)
+        )
+    return result
+
+
+def differences(folder: Path, result: RunResult) -> list[str]:
+    """Tell where the artifacts of a run do not hold a result's numbers; nothing where they do."""
+    tables = {"history": result.history, "trajectory": result.trajectory, "probe": result.probe}
+    told = [_tell_table(folder / f"{name}.parquet", now) for name, now in tables.items()]
+    told.append(_tell_model(folder / "model.safetensors", result))
+    return [difference for difference in told if difference]
+
+
+@plain_dataclass(frozen=True)
+class Difference:
+    """How an array differs from what it was: in how many numbers, first in which, by how much."""
+
+    name: str
+    count: int
+    first: tuple[int, ...]
+    before: object
+    now: object
+    at_most: float  # inf where one of two numbers is not finite, and where they are no numbers
+
+
+def _tell_table(path: Path, now: pd.DataFrame) -> str:
+    try:
+        before = arrays_of(pd.read_parquet(path))
+    except (OSError, ValueError) as error:  # pyarrow's are kinds of these
+        return f"{path.name} cannot be read ({first_line(error)})"
+    arrays = arrays_of(now)
+    if form := other_form(before, arrays):
+        return f"{path.name} has another form: {form}"
+    found = compare(before, arrays)
+    first = min(found, key=lambda difference: difference.first, default=None)
+    if first is None:
+        return ""
+    place = ", ".join(f"{key} {arrays[key][first.first]}" for key in KEYS if key in arrays)
+    return f"{path.name}: {_tell(found, first, arrays)} at {place})"
+
+
+def _tell_model(path: Path, result: RunResult) -> str:
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        return f"{path.name} cannot be read ({first_line(error)})"
+    before, now = ({n: s[n].numpy() for n in sorted(s)} for s in (tensors, result.state))
+    if form := other_form(before, now):
+        return f"{path.name} has another form: {form}"
+    found = compare(before, now)
+    if not found:
+        return ""
+    return f"{path.name}: {_tell(found, found[0], now)} at {list(found[0].first)})"
+
+
+def _tell(found: Sequence[Difference], first: Difference, arrays: Mapping[str, Array]) -> str:
+    count = sum(difference.count for difference in found)
+    total = sum(array.size for array in arrays.values())
+    at_most = max(difference.at_most for difference in found)
+    return (
+        f"{count} of {total} numbers differ by up to {at_most:.3g} (first {first.name}: "
+        f"{first.before} then, {first.now} now,"
+    )
+
+
+def arrays_of(table: pd.DataFrame) -> dict[str, Array]:
+    return {str(name): column.to_numpy() for name, column in table.items()}
+
+
+def other_form(before: Mapping[str, Array], now: Mapping[str, Array]) -> str:
+    """The first array that is not of the type and shape that it was; nothing where all are."""
+    for name in [*before, *now]:
+        was, is_now = (
+            f"{arrays[name].dtype}{list(arrays[name].shape)}" if name in arrays else "absent"
+            for arrays in (before, now)
+        )
+        if was != is_now:
+            return f"{name} was {was}, is {is_now} now"
+    return ""
+
+
+def compare(before: Mapping[str, Array], now: Mapping[str, Array]) -> list[Difference]:
+    """Differences, by bits, of arrays of one form."""
+    found = []
+    for name, new in now.items():
+        old = before[name]
+        where = np.nonzero(_bits(old) != _bits(new))
+        if len(where[0]) == 0:
+            continue
+        first = tuple(int(axis[0]) for axis in where)
+        at_most = np.inf
+        if new.dtype.kind != "O":
+            with np.errstate(invalid="ignore"):
+                gaps = np.abs(old[where].astype(float) - new[where].astype(float))
+            at_most = float(np.nan_to_num(gaps, nan=np.inf).max())
+        found.append(Difference(name, len(where[0]), first, old[first], new[first], at_most))
+    return found
+
+
+def _bits(array: Array) -> Array:
+    """Numbers as integers, for which NaN equals itself and -0.0 is not 0.0."""
+    return array.view(f"u{array.itemsize}") if array.dtype.kind == "f" else array
+
+
+def changes_since(
+    attempt: Attempt,
+    attempts: Sequence[Attempt],
+    point: Point,
+    device: torch.device,
+    is_same: bool,
+) -> list[str]:
+    """What is not as it was when a run was trained, and may explain other numbers.
+
+    Where a run's numbers are the same (`is_same`), what is not known of then does not matter.
+    """
+    now = signature_of(point, load_data(point.data))
+    changes = list(changed_parts(attempt.signature, now))
+    before = attempt.platform
+    if before:
+        changes += [
+            f"{part} ({before.get(part)} then, {version} now)"
+            for part, version in tracking.current_platform(name_of(device)).items()
+            if before.get(part) != version
+        ]
+    elif not is_same:
+        changes.append("perhaps versions of libraries, which the run does not tell")
+    sweep = attempt.tags.get("sweep")
+    hosts = {a.tags.get("host") for a in attempts if a.is_sweep and a.tags.get("sweep") == sweep}
+    host = attempt.tags.get("host") or next(iter(hosts), None)
+    if not is_same and device != CPU:
+        changes.append("perhaps who shared its stack, which a GPU's last bits depend on")
+    if not is_same and host not in (None, socket.gethostname()):
+        changes.append(f"the machine ({host} then, {socket.gethostname()} now)")
+    return changes
+
+
+if __name__ == "__main__":
+    sys.exit(main())

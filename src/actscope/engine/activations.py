@@ -1,0 +1,196 @@
+"""Activation functions as torch modules: each is tried before anything is trained with it."""
+
+import inspect
+import pkgutil
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from actscope.config import Activation
+from actscope.errors import ConfigError, TrainingError, first_line
+from actscope.runtime import signals
+
+NOT_ELEMENTWISE = "is not an elementwise function of its input alone"
+LIKE_RELU = "; choose one like torch.nn.ReLU"
+# What torch raises where arguments or inputs are of the wrong kind.
+MISUSED = (RuntimeError, TypeError, ValueError, IndexError, AssertionError)
+# What must not matter to an elementwise function of 4 x 6 values: their order, shape and layout,
+# and which of them there are.
+REARRANGED: tuple[Callable[[Tensor], Tensor], ...] = (
+    lambda values: values.flip(0, 1).reshape(2, 3, 4),
+    lambda values: values.mT,
+    lambda values: values[1:3, 2:],
+)
+
+
+def make_function(activation: Activation, dtype: torch.dtype = torch.float32) -> nn.Module:
+    """The activation's module, as numbers of a type, after another like it was tried.
+
+    Raises:
+        ConfigError: its import path or arguments are wrong, its code fails, it is not an
+            elementwise function, or it cannot be trained.
+
+    """
+    kind = find_class(activation)
+    arguments = dict(activation.arguments)
+    with _blamed(activation, "refuses its arguments"):
+        module, tried = (kind(**arguments).to(dtype) for _ in range(2))
+    with _blamed(activation, "fails when it is tried"), warnings.catch_warnings(action="ignore"):
+        fault = _find_fault(tried, module, dtype)
+    if fault:
+        raise ConfigError(f"activation={activation.name}: {activation.function} {fault}")
+    return module
+
+
+def find_class(activation: Activation) -> type[nn.Module]:
+    """The class that an activation names.
+
+    Raises:
+        ConfigError: it cannot be imported, or it is no class of torch modules.
+
+    """
+    path = activation.function
+    absent = f"activation={activation.name}: there is no {path!r} to import"
+    if not all(part.isidentifier() for part in re.split("[.:]", path)):
+        raise ConfigError(absent)
+    with _blamed(activation, "cannot be imported"):
+        try:
+            kind = pkgutil.resolve_name(path)
+        except (ModuleNotFoundError, AttributeError) as error:
+            # An error of the module's own code names something that is no part of the path.
+            if str(error.name).rpartition(".")[2] not in re.split("[.:]", path):
+                raise
+            raise ConfigError(absent) from None
+    if not (inspect.isclass(kind) and issubclass(kind, nn.Module)):
+        raise ConfigError(f"activation={activation.name}: {path} is not a class of torch modules")
+    return kind
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """Make a TrainingError of what a class raises to end the process, as SystemExit."""
+    try:
+        yield
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise TrainingError(f"an activation's own code raises {first_line(error)}") from error
+
+
+@contextmanager
+def _blamed(activation: Activation, what: str) -> Iterator[None]:
+    """Make a ConfigError of all that a class raises, even SystemExit; but not of Ctrl-C."""
+    with signals.noticed() as came:
+        try:
+            yield
+        except ConfigError:
+            raise
+        except BaseException as error:
+            if came or isinstance(error, signals.Signalled):
+                raise
+            reason = _short(error) if isinstance(error, MISUSED) else first_line(error)[:80]
+            raise ConfigError(
+                f"activation={activation.name}: {activation.function} {what}: {reason}"
+            ) from None
+
+
+def _short(error: BaseException, most: int = 80) -> str:
+    return str(error).partition("\n")[0][:most]
+
+
+def _find_fault(tried: nn.Module, other: nn.Module, dtype: torch.dtype) -> str:
+    """What keeps a module from being trained, beginning with a verb; nothing if it can be.
+
+    `other`: a second one of the same class and arguments.
+    """
+    if getattr(tried, "inplace", False):
+        return "must not work in place. Return a new tensor"
+    values = torch.linspace(-3, 3, 24, dtype=dtype).view(4, 6)
+    try:
+        is_random = not _are_same(_tensors(tried), _tensors(other))
+        fault = _find_fault_of_values(tried, values)
+    except MISUSED as error:
+        return f"{NOT_ELEMENTWISE} ({_short(error, 60)}){LIKE_RELU}"
+    if fault:
+        return fault
+    if is_random:
+        return "starts from random numbers. Give the numbers as arguments"
+    return _find_fault_of_gradients(tried, values)
+
+
+@torch.no_grad()
+def _find_fault_of_values(module: nn.Module, values: Tensor) -> str:
+    """See by trying whether each output depends on the input at its own place, and nothing else.
+
+    The same values must come out the same twice, rearranged, and in evaluation.
+    """
+    before, randomness = _tensors(module), torch.get_rng_state()
+    given = values.clone()
+    once, again = module(given), module(given)
+    if not (isinstance(once, Tensor) and once.shape == values.shape):
+        return f"{NOT_ELEMENTWISE}{LIKE_RELU}"
+    if not _is_same(given, values):
+        return "must not work in place. Return a new tensor"
+    if once.dtype != values.dtype:
+        of, kind = (str(dtype).removeprefix("torch.") for dtype in (values.dtype, once.dtype))
+        return f"returns {kind} for an input of {of}. Return the type of the input"
+    if not (_is_same(once, again) and _is_same(torch.get_rng_state(), randomness)):
+        return f"{NOT_ELEMENTWISE}, but draws random numbers{LIKE_RELU}"
+    for rearranged in REARRANGED:
+        if not _is_close(module(rearranged(values)), rearranged(once)):
+            return f"{NOT_ELEMENTWISE}{LIKE_RELU}"
+    if not _is_close(module.eval()(values), once):
+        return "differs between training and evaluation. Return the same values in both"
+    module.train()
+    if not _are_same(before, _tensors(module)):
+        return "changes its own tensors when it is called. Leave them as they are"
+    return ""
+
+
+@torch.enable_grad()
+def _find_fault_of_gradients(module: nn.Module, values: Tensor) -> str:
+    """See by trying whether the input and all parameters have gradients, taken as in training."""
+    own = {
+        name: value.detach().clone().requires_grad_()
+        for name, value in module.named_parameters()
+        if value.requires_grad
+    }
+    given = values.clone().requires_grad_()
+    try:
+        made = functional_call(module, own, given)
+        if not made.requires_grad:
+            return "has no gradient. Use operations that torch can differentiate"
+        ones = torch.ones_like(made)
+        torch.autograd.grad(made, given, ones, retain_graph=True, allow_unused=True)
+        slope, *slopes = torch.autograd.grad(made, [given, *own.values()], ones, allow_unused=True)
+    except MISUSED as error:
+        return f"cannot be differentiated: {_short(error)}"
+    if slope is None:
+        return "does not depend on its input by any gradient. Choose another function"
+    unused = [name for name, each in zip(own, slopes, strict=True) if each is None]
+    return f"does not use its parameter {unused[0]!r}. Remove it" if unused else ""
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Copies of a module's parameters and buffers."""
+    named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    return {name: tensor.detach().clone() for name, tensor in named.items()}
+
+
+def _are_same(some: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> bool:
+    return some.keys() == others.keys() and all(_is_same(some[name], others[name]) for name in some)
+
+
+def _is_same(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.equal(one.nan_to_num(), other.nan_to_num())
+
+
+def _is_close(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.allclose(
+        one, other, rtol=1e-5, atol=1e-6, equal_nan=True
+    )

@@ -1,0 +1,29 @@
+"""What trains: the processor, or a graphics card."""
+
+import torch
+
+from actscope.config import Device
+from actscope.errors import ConfigError
+
+CPU = torch.device("cpu")
+
+
+def choose_device(wanted: Device) -> torch.device:
+    """The device of that name; `auto` is a card where there is one.
+
+    Raises:
+        ConfigError: there is no card.
+
+    """
+    if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
+        return CPU
+    if not torch.cuda.is_available():
+        raise ConfigError(
+            f"device=cuda: torch {torch.__version__} sees no GPU here; give device=cpu, or install "
+            "a torch that is built for yours"
+        )
+    return torch.device("cuda")
+
+
+def name_of(device: torch.device) -> str:
+    return device.type if device == CPU else torch.cuda.get_device_name(device)

@@ -1,0 +1,111 @@
+"""Loss and accuracy over the training: counted minibatch by minibatch, told epoch by epoch."""
+
+# R runs of the stack
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+SPLITS = ["train", "test"]
+MEASURES = {"loss": "min", "accuracy": "max"}  # and which end of it is best
+
+
+class Tally:
+    """Loss and correct answers of each run over some examples."""
+
+    def __init__(self, runs: int, device: torch.device) -> None:
+        self.loss = torch.zeros(runs, dtype=torch.float64, device=device)
+        self.correct = torch.zeros(runs, dtype=torch.int64, device=device)
+        self.examples = torch.zeros((), dtype=torch.int64, device=device)
+
+    def add(self, losses: Tensor, correct: Tensor, examples: int) -> None:
+        """Count the summed losses, [R], of some examples, and the correct answers, [R], to them."""
+        self.loss += losses
+        self.correct += correct
+        self.examples += examples
+
+    def begin_anew(self) -> None:
+        for count in self.state().values():
+            count.zero_()
+
+    def copy(self) -> Self:
+        same = type(self)(len(self.loss), self.loss.device)
+        same.load_state(self.state())
+        return same
+
+    def mean_loss(self) -> Tensor:
+        return self.loss / self.examples.clamp(min=1)
+
+    def accuracy(self) -> Tensor:
+        return self.correct / self.examples.clamp(min=1)
+
+    def state(self) -> dict[str, Tensor]:
+        """All counts, not copied."""
+        return {"loss": self.loss, "correct": self.correct, "examples": self.examples}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        for name, count in self.state().items():
+            count.copy_(state[name])  # in place: a captured step holds it too
+
+
+class History:
+    """Loss and accuracy of each run: on minibatches since the last row, and on the test split."""
+
+    def __init__(self, runs: int, steps_per_epoch: int, device: torch.device) -> None:
+        self.steps_per_epoch = steps_per_epoch
+        self.train = Tally(runs, device)
+        self.rows: list[tuple[int, str, Tally]] = []
+
+    def close_train(self, step: int) -> None:
+        """Make a row of the minibatches since the last one."""
+        self.add(step, "train", self.train.copy())
+        self.train.begin_anew()
+
+    def add(self, step: int, split: str, tally: Tally) -> None:
+        self.rows.append((step, split, tally))
+
+    def state(self) -> dict[str, Tensor]:
+        """The rows, and behind them what is counted for the next."""
+        tallies = [*(tally for _, _, tally in self.rows), self.train]
+        states = [tally.state() for tally in tallies]
+        return {
+            "step": torch.tensor([step for step, _, _ in self.rows], dtype=torch.int32),
+            "split": torch.tensor([SPLITS.index(s) for _, s, _ in self.rows], dtype=torch.int8),
+            **{name: torch.stack([state[name] for state in states]) for name in states[0]},
+        }
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        steps, splits = state["step"].tolist(), [SPLITS[s] for s in state["split"].tolist()]
+        closed = [self.train.copy() for _ in steps]
+        for number, tally in enumerate([*closed, self.train]):
+            tally.load_state({name: state[name][number] for name in tally.state()})
+        self.rows = list(zip(steps, splits, closed, strict=True))
+
+    def frames(self, until: Sequence[int | None]) -> list[pd.DataFrame]:
+        """The history of each run, up to but not including step `until` where that is given."""
+        steps = np.array([step for step, _, _ in self.rows], dtype=np.int32)
+        told = pd.DataFrame(
+            {
+                "step": steps,
+                "epoch": (steps / self.steps_per_epoch).astype(np.float32),
+                "split": pd.Series([split for _, split, _ in self.rows], dtype="str"),
+            }
+        )
+        tallies = [tally for _, _, tally in self.rows]
+        losses = _table([tally.mean_loss() for tally in tallies], len(until))
+        accuracies = _table([tally.accuracy() for tally in tallies], len(until))
+        frames = []
+        for run, end in enumerate(until):
+            kept = len(steps) if end is None else int(np.searchsorted(steps, end))
+            columns = {"loss": losses[:kept, run], "accuracy": accuracies[:kept, run]}
+            frames.append(told[:kept].assign(**columns))
+        return frames
+
+
+def _table(rows: Sequence[Tensor], runs: int) -> "np.ndarray[Any, np.dtype[np.float32]]":
+    table = torch.vstack(list(rows)) if rows else torch.empty(0, runs)
+    return table.float().cpu().numpy()

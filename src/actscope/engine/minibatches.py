@@ -1,0 +1,75 @@
+"""Which examples the runs of a stack see, step by step."""
+
+# R runs of the stack, S seeds that they have, B examples, I inputs
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from actscope.config import Point, Train
+from actscope.engine.data import Data
+from actscope.engine.device import CPU
+from actscope.engine.layers import Inputs, shared_by_neighbours
+from actscope.engine.random_streams import stream_seed
+from actscope.engine.trajectory import PROBE_SIZE
+
+
+class Minibatches:
+    """Those of a stack: runs of one seed have the same."""
+
+    def __init__(self, points: Sequence[Point], data: Data, device: torch.device = CPU) -> None:
+        self.data = data
+        self.settings = points[0].train
+        self.device = device
+        seeds = [point.seed for point in points]
+        self.seeds = list(dict.fromkeys(seeds))
+        of_run = [self.seeds.index(seed) for seed in seeds]
+        self.seed_of_run = torch.tensor(of_run, device=device)
+        self.shares = shared_by_neighbours(of_run)
+        # A GPU would rather read more than take a product in parts.
+        self.copies_inputs = device.type == "cuda" and len(self.seeds) > 1
+
+    def rows(self, done: int) -> Iterator[Tensor]:
+        """Rows of the training split, [S, B], without the first `done` minibatches."""
+        return shuffled_rows(len(self.data.train_x), self.settings, self.seeds, done, self.device)
+
+    def examples(self, rows: Tensor) -> tuple[Inputs, Tensor]:
+        """Inputs and classes [R or 1, B] of each run, by its seed's rows [S, B]."""
+        of_run = rows.index_select(0, self.seed_of_run) if len(rows) > 1 else rows
+        y = torch.index_select(self.data.train_y, 0, of_run.flatten()).view(of_run.shape)
+        if self.copies_inputs:
+            rows = of_run
+        # index_select gathers several times faster than x[index].
+        x = torch.index_select(self.data.train_x, 0, rows.flatten()).unflatten(0, rows.shape)
+        return Inputs.of_each(x) if self.copies_inputs else Inputs(x, self.shares), y
+
+
+def shuffled_rows(
+    examples: int,
+    settings: Train,
+    seeds: Sequence[int],
+    done: int = 0,
+    device: torch.device = CPU,
+) -> Iterator[Tensor]:
+    """Rows of the training split, [S, B], shuffled anew each epoch by each of S seeds.
+
+    A seed's are the same whichever seeds it stands beside. The first `done` minibatches are left
+    out.
+    """
+    streams = [torch.Generator().manual_seed(stream_seed(seed, "order")) for seed in seeds]
+    for _ in range(settings.epochs):
+        # Those of past epochs are drawn again, so that no state of a generator has to be kept.
+        orders = torch.stack([torch.randperm(examples, generator=rng) for rng in streams])
+        if device.type == "cuda":
+            orders = orders.pin_memory()  # else the next epoch's would wait for this one's end
+        batches = orders.to(device, non_blocking=True).split(settings.batch_size, dim=1)
+        skipped = min(done, len(batches))
+        done -= skipped
+        yield from batches[skipped:]
+
+
+def probe_set(examples: int) -> Tensor:
+    """Which training examples every run is probed on: the same ones, whatever its seed."""
+    rng = torch.Generator().manual_seed(stream_seed(0, "probe"))
+    return torch.randperm(examples, generator=rng)[:PROBE_SIZE]

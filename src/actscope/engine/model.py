@@ -1,0 +1,303 @@
+"""Multilayer perceptrons of one shape, many at once: the run is every tensor's first dimension."""
+
+# R runs of the stack, G of them that share an activation, B examples, I inputs, O units of a layer
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, groupby
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+from torch.nn import functional
+
+from actscope.config import Activation, Point
+from actscope.engine.activations import make_function
+from actscope.engine.device import CPU
+from actscope.engine.layers import Inputs, cat
+from actscope.engine.random_streams import initial_weights
+
+# A kernel takes the elements at a tensor's end that fill no pair of vector registers one by one,
+# with another exp() whose last bits differ, and it must not matter which run of a stack is there.
+# So runs share a call only where a layer's width fills registers (32 floats with AVX-512).
+WHOLE_VECTORS = 32
+
+
+@dataclass
+class Parameter:
+    """A trained tensor [G, ...] of the runs `runs`."""
+
+    name: str
+    value: Tensor
+    runs: slice
+
+    @property
+    def key(self) -> str:
+        """A name that no other parameter of the stack has."""
+        return f"{self.name}@{self.runs.start}"
+
+
+@dataclass
+class Hidden:
+    """What the functions of a hidden layer were given and made of it, [G, B, O] an activation."""
+
+    given: list[Tensor]
+    values: list[Tensor]
+
+    def slopes(self) -> tuple[Tensor, ...]:
+        """Derivative of the functions at what they were given, [G, B, O] an activation.
+
+        Taken from the graph of the forward pass, so before the backward pass has freed it.
+        """
+        one = self.values[0].new_ones(())
+        ones = [one.expand_as(values) for values in self.values]
+        slopes = torch.autograd.grad(self.values, self.given, ones, retain_graph=True)
+        # A function like the identity hands on the ones, all of which are one place in memory.
+        return tuple(slope.clone() if 0 in slope.stride() else slope for slope in slopes)
+
+
+@dataclass
+class Pass:
+    """What a forward pass has met.
+
+    Of each layer its inputs, and its weighted sums [G, B, O] an activation.
+    """
+
+    inputs: list[Inputs]
+    sums: list[Sequence[Tensor]]
+    hidden: list[Hidden]
+
+    @property
+    def logits(self) -> Tensor:
+        """[R, B, classes]."""
+        return self.sums[-1][0]
+
+
+class StackedMLP:
+    """R networks side by side; `points` must hold those of one activation next to each other.
+
+    A run starts from its own seed, so it starts the same whichever runs it stands beside.
+    """
+
+    def __init__(
+        self,
+        points: Sequence[Point],
+        features: int,
+        classes: int,
+        dtype: torch.dtype,
+        device: torch.device = CPU,
+    ) -> None:
+        self.device = device
+        widths = (features, *points[0].model.hidden, classes)
+        self.weights = _starts(points, widths, dtype, device)  # [R, I, O]
+        self.biases = [
+            torch.zeros(len(points), 1, width, dtype=dtype, device=device) for width in widths[1:]
+        ]
+        self.hidden = [
+            [
+                Nonlinearity(activation, runs, width, dtype, device)
+                for activation, runs in runs_by_activation(points)
+            ]
+            for width in points[0].model.hidden
+        ]
+        for parameter in self.of_functions():
+            parameter.value.requires_grad_()
+
+    def parameters(self) -> Iterator[Parameter]:
+        yield from chain.from_iterable(self.linear())
+        yield from self.of_functions()
+
+    def linear(self) -> Iterator[tuple[Parameter, Parameter]]:
+        """Weights and biases of each layer. In the graph are only the sums that they make."""
+        everyone = slice(0, len(self.weights[0]))
+        for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True), 1):
+            name = f"layer{number}"
+            yield (
+                Parameter(f"{name}.weight", weight, everyone),
+                Parameter(f"{name}.bias", bias, everyone),
+            )
+
+    def of_functions(self) -> Iterator[Parameter]:
+        """What activation functions and batch normalisation have of their own."""
+        for number, layer in enumerate(self.hidden, 1):
+            for nonlinearity in layer:
+                for name, value in nonlinearity.trained.items():
+                    yield Parameter(f"layer{number}.{name}", value, nonlinearity.runs)
+
+    def forward(self, x: Inputs, *, training: bool, frozen: Tensor | None = None) -> Pass:
+        """What becomes of x on its way to the logits.
+
+        In training, batch normalisation uses the minibatch's statistics and updates the running,
+        but not those of the `frozen` runs, [R].
+        """
+        passed = Pass([x], [], [])
+        for number, parts in enumerate(self.hidden):
+            sums = self._sums(number, passed.inputs[-1], [part.size for part in parts])
+            given = [
+                part.normalised(own, training=training, frozen=frozen)
+                for part, own in zip(parts, sums, strict=True)
+            ]
+            values = [part.function(own) for part, own in zip(parts, given, strict=True)]
+            passed.sums.append(sums)
+            passed.hidden.append(Hidden(given, values))
+            passed.inputs.append(Inputs.of_each(cat(values)))
+        passed.sums.append(self._sums(-1, passed.inputs[-1], [len(self.weights[-1])]))
+        return passed
+
+    def _sums(self, layer: int, inputs: Inputs, sizes: Sequence[int]) -> Sequence[Tensor]:
+        sums = inputs.sums(self.weights[layer], self.biases[layer])
+        # A split, even into one, costs the backward pass a copy.
+        parts = [sums] if len(sizes) == 1 else sums.split(sizes)
+        return [part.requires_grad_(torch.is_grad_enabled()) for part in parts]
+
+    def state_of(self, run: int) -> dict[str, Tensor]:
+        """A copy of one run's tensors, as `torch.nn.Linear` and `BatchNorm1d` lay them out."""
+        state = {}
+        for weights, biases in self.linear():
+            state[weights.name] = weights.value[run].T
+            state[biases.name] = biases.value[run].flatten()
+        for parameter in self.of_functions():
+            if parameter.runs.start <= run < parameter.runs.stop:
+                value = parameter.value[run - parameter.runs.start].detach()
+                state[parameter.name] = value.flatten()
+        for number, layer in enumerate(self.hidden, 1):
+            for part in layer:
+                if part.runs.start <= run < part.runs.stop:
+                    for name, value in part.running.items():
+                        state[f"layer{number}.{name}"] = value[run - part.runs.start]
+        return {
+            name: value.clone(memory_format=torch.contiguous_format).cpu()
+            for name, value in state.items()
+        }
+
+    def state(self) -> dict[str, Tensor]:
+        """The tensors of all runs, not copied."""
+        state = {parameter.key: parameter.value.detach() for parameter in self.parameters()}
+        for number, layer in enumerate(self.hidden, 1):
+            for part in layer:
+                for name, value in part.running.items():
+                    state[f"layer{number}.{name}@{part.runs.start}"] = value
+        return state
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from there.
+
+        Raises:
+            ValueError: the tensors are not those of such a stack; nothing was changed.
+
+        """
+        own = self.state()
+        shapes = {name: value.shape for name, value in own.items()}
+        if {name: value.shape for name, value in state.items()} != shapes:
+            raise ValueError("the tensors of another stack")
+        for name, value in own.items():
+            value.copy_(state[name])  # in place: others hold them too
+
+
+class Nonlinearity:
+    """The activation function of G runs in one hidden layer, behind batch normalisation or not."""
+
+    def __init__(
+        self,
+        activation: Activation,
+        runs: slice,
+        width: int,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        self.runs = runs
+        self.size = runs.stop - runs.start
+        self.module = make_function(activation, dtype).to(device)
+        self.own = {  # parameters of the function itself, as PReLU's slope: one of each a run
+            name: torch.stack([value.detach()] * self.size)
+            for name, value in self.module.named_parameters()
+            if value.requires_grad
+        }
+        self.trained = {f"function.{name}": value for name, value in self.own.items()}
+        shares_calls = device.type != "cpu" or width % WHOLE_VECTORS == 0
+        self.at_once = self.size if shares_calls else 1
+        self.running: dict[str, Tensor] = {}
+        self.batch_norm = activation.batch_norm
+        if self.batch_norm:
+            ones = partial(torch.ones, dtype=dtype, device=device)
+            zeros = partial(torch.zeros, dtype=dtype, device=device)
+            self.trained["norm.weight"] = ones(self.size, 1, width)
+            self.trained["norm.bias"] = zeros(self.size, 1, width)
+            self.running["norm.running_mean"] = zeros(self.size, width)
+            self.running["norm.running_var"] = ones(self.size, width)
+
+    def normalised(self, sums: Tensor, *, training: bool, frozen: Tensor | None = None) -> Tensor:
+        """Batch normalisation of [G, B, O] in each run, with torch.nn.BatchNorm1d's constants."""
+        if not self.batch_norm:
+            return sums
+        # Copies: the backward pass insists that what it was given has not changed since.
+        running = {name: value.clone() for name, value in self.running.items()}
+        tensors = (
+            sums,
+            *running.values(),
+            self.trained["norm.weight"],
+            self.trained["norm.bias"],
+        )
+        runs = zip(*(_chunks(tensor, self.at_once) for tensor in tensors), strict=True)
+        normalised = cat([_batch_norm(*part, training=training) for part in runs])
+        for name, value in self.running.items() if training else ():
+            new = running[name]
+            if frozen is not None:
+                new = torch.where(frozen[self.runs].unsqueeze(1), value, new)
+            value.copy_(new)
+        return normalised
+
+    def function(self, given: Tensor) -> Tensor:
+        """The activation function of [G, B, O]."""
+        if not self.own:
+            return cat([self.module(part) for part in _chunks(given, self.at_once)])
+        return torch.cat(
+            [
+                functional_call(
+                    self.module, {name: value[run] for name, value in self.own.items()}, part
+                )
+                for run, part in enumerate(given.split(1))
+            ]
+        )
+
+
+def _starts(
+    points: Sequence[Point], widths: Sequence[int], dtype: torch.dtype, device: torch.device
+) -> list[Tensor]:
+    # Drawn on the CPU whatever the device: a GPU's generator gives other numbers.
+    drawn = {
+        seed: initial_weights(points[0].model, seed, widths, dtype)
+        for seed in dict.fromkeys(point.seed for point in points)
+    }
+    starts = zip(*(drawn[point.seed] for point in points), strict=True)
+    return [torch.stack(layer).to(device) for layer in starts]
+
+
+def _batch_norm(
+    sums: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, *, training: bool
+) -> Tensor:
+    rows = sums.transpose(0, 1).flatten(1)  # [B, G * O]: a unit of a run is a channel
+    rows = functional.batch_norm(
+        rows,
+        running_mean=mean.flatten(),
+        running_var=variance.flatten(),
+        weight=weight.flatten(),
+        bias=bias.flatten(),
+        training=training,
+    )
+    return rows.view(len(rows), len(sums), -1).transpose(0, 1)
+
+
+def runs_by_activation(points: Sequence[Point]) -> Iterator[tuple[Activation, slice]]:
+    """The stretches of a stack that share an activation."""
+    start = 0
+    for activation, stretch in groupby(points, key=lambda point: point.activation):
+        size = len(list(stretch))
+        yield activation, slice(start, start + size)
+        start += size
+
+
+def _chunks(tensor: Tensor, size: int) -> Sequence[Tensor]:
+    # A split, even into one, costs the backward pass a copy.
+    return [tensor] if len(tensor) <= size else tensor.split(size)

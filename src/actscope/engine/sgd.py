@@ -1,0 +1,109 @@
+"""Stochastic gradient descent for a stack."""
+
+# R runs of the stack, B examples, I inputs and O units of a layer
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import chain, islice
+
+import torch
+from torch import Tensor
+
+from actscope.config import Point
+from actscope.engine.layers import Inputs, cat, gradient_lengths, lengths
+from actscope.engine.model import Parameter, Pass, StackedMLP
+
+
+class SGD:
+    """torch.optim.SGD with a learning rate a run, which stays the same for the whole training.
+
+    So each run's loss is multiplied by its rate at once, and all its gradients come as the steps
+    that they make: the update of a layer is a part of the product of its gradient.
+    """
+
+    def __init__(self, stack: StackedMLP, points: Sequence[Point], dtype: torch.dtype) -> None:
+        self.momentum = points[0].train.momentum
+        self.weight_decay = points[0].train.weight_decay
+        self.is_mean = points[0].train.reduction == "mean"
+        self.linear = list(stack.linear())
+        self.of_functions = list(stack.of_functions())
+        rates = [point.lr for point in points]
+        self.rates = torch.tensor(rates, dtype=dtype, device=stack.device)  # [R]
+        self.norms: list[Callable[[], Tensor]] = []  # of the last step, for who wants them
+        self.momenta = {
+            p.key: torch.zeros_like(p.value) for p in stack.parameters() if self.momentum > 0
+        }
+
+    def step(self, losses: Tensor, passed: Pass, frozen: Tensor | None = None) -> None:
+        """Take one step down the gradient of losses [R, B], but not of the `frozen` runs, [R].
+
+        `passed`: the forward pass that they come from.
+        """
+        sums = list(chain.from_iterable(passed.sums))
+        values = [parameter.value for parameter in self.of_functions]
+        weights = self.rates / losses.shape[1] if self.is_mean else self.rates
+        # Runs do not touch, so the gradient of the sum over runs is each run's own gradient.
+        weights = weights[:, None].expand_as(losses)
+        steps = iter(torch.autograd.grad(losses, [*sums, *values], weights))
+        of_sums = [list(islice(steps, len(parts))) for parts in passed.sums]
+        with torch.no_grad():
+            for parameter, step in zip(self.of_functions, steps, strict=True):
+                self._descend(parameter, step, frozen)
+            self.norms.clear()
+            for layer, inputs, parts in zip(self.linear, passed.inputs, of_sums, strict=True):
+                # Batch normalisation of several runs has another layout, with which cat is slow.
+                joined = cat([part.contiguous() for part in parts])
+                self._descend_linear(*layer, inputs, joined, frozen)
+
+    def _descend_linear(
+        self,
+        weights: Parameter,
+        biases: Parameter,
+        inputs: Inputs,
+        steps: Tensor,
+        frozen: Tensor | None,
+    ) -> None:
+        """Change a layer by its inputs and the steps of its sums, [R, B, O]."""
+        if self.momentum > 0 or self.weight_decay > 0:
+            change = self._descend(weights, inputs.gradient(steps), frozen)
+            self._descend(biases, steps.sum(1, keepdim=True), frozen)
+            self.norms.append(partial(lengths, change))
+            return
+        # A part of the product itself: a gradient of its own would be written and read for nothing.
+        if frozen is not None:
+            steps.masked_fill_(_beside(frozen, steps), 0)
+            if inputs.x.requires_grad:  # else they are the data, all finite
+                inputs = Inputs.of_each(inputs.x.masked_fill(_beside(frozen, inputs.x), 0))
+        inputs.subtract_gradient(weights.value, steps)
+        biases.value.sub_(steps.sum(1, keepdim=True))
+        self.norms.append(partial(gradient_lengths, inputs, steps))
+
+    def _descend(self, parameter: Parameter, step: Tensor, frozen: Tensor | None) -> Tensor:
+        """Change a parameter; returns by what."""
+        value = parameter.value
+        if self.weight_decay > 0:
+            rates = _beside(self.rates[parameter.runs], value)
+            step = step.addcmul(value, rates, value=self.weight_decay)
+        if self.momentum > 0:
+            step = self.momenta[parameter.key].mul_(self.momentum).add_(step)
+        if frozen is not None:  # whose steps may be infinite
+            step.masked_fill_(_beside(frozen[parameter.runs], value), 0)
+        value.sub_(step)
+        return step
+
+    def update_norms(self) -> list[Tensor]:
+        """L2 length of the last change of each unit's incoming weights, [R, O] a layer."""
+        return [norms() for norms in self.norms]
+
+    def state(self) -> dict[str, Tensor]:
+        """What the next step depends on, not copied."""
+        return self.momenta
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        for name, momentum in self.momenta.items():
+            momentum.copy_(state[name])
+
+
+def _beside(a_run: Tensor, value: Tensor) -> Tensor:
+    """One number a run, [G], in a shape that broadcasts over [G, ...]."""
+    return a_run.view(-1, *[1] * (value.dim() - 1))

@@ -1,0 +1,328 @@
+"""The one training loop. A single run is a stack of one."""
+
+# R runs of the stack, B examples of the minibatch, I inputs
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache, partial
+from typing import Protocol
+
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from actscope.config import Activation, Point
+from actscope.engine.activations import contained, make_function
+from actscope.engine.cuda_graphs import Replayed
+from actscope.engine.data import Data
+from actscope.engine.device import CPU
+from actscope.engine.divergence import Divergence
+from actscope.engine.history import History, Tally
+from actscope.engine.layers import Inputs
+from actscope.engine.minibatches import Minibatches, probe_set
+from actscope.engine.model import StackedMLP
+from actscope.engine.result import RunResult, judge
+from actscope.engine.sgd import SGD
+from actscope.engine.trajectory import (
+    PROBE,
+    TRAJECTORY,
+    Recorder,
+    active,
+    is_finite,
+    probe_record,
+    trajectory_record,
+)
+from actscope.sweep.checkpoint import Checkpoint
+
+# Without it, where minibatches have an odd size, the last bits of MKL's products depend on where in
+# memory a run of the stack lies. MKL reads it at its first product; it costs no time.
+os.environ.setdefault("MKL_CBWR", "AUTO")
+# Without it the last bits of cuBLAS's products may differ from run to run; torch's docs name it.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+Histories = Callable[[], list[pd.DataFrame]]
+
+EVALUATED_AT_ONCE = 1000  # test examples: enough to be fast, few enough to stay in the caches
+
+
+def train_stack(
+    points: Sequence[Point],
+    data: Data,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device = CPU,
+    on_step: Callable[[int], None] = lambda _: None,
+    on_epoch: Callable[[Histories], None] = lambda _: None,
+    checkpoint: Checkpoint | None = None,
+) -> list[RunResult]:
+    """Train points that differ in activation, learning rate and seed only, all at once.
+
+    Each run's numbers are those that it would have alone: on a CPU to the last bit.
+    `on_step` is told the minibatches done, `on_epoch`, whenever one is over, how to get the history
+    of each run so far.
+    With `checkpoint` the training goes on where that stands, to the same numbers, and saves it from
+    time to time; to discard it is left to the caller.
+    """
+    assert len({stack_key(point) for point in points}) == 1, "these points cannot share a stack"
+    # Runs that share an activation, and among them those that share minibatches, in a row.
+    order = sorted(range(len(points)), key=lambda i: (repr(points[i].activation), points[i].seed))
+    place = [order.index(i) for i in range(len(points))]
+    with steady_arithmetic():
+        training = Training([points[i] for i in order], data, dtype, device)
+        if checkpoint is not None:
+            assert (len(checkpoint.signatures), checkpoint.dtype) == (len(points), dtype)
+            _go_on(training, checkpoint)
+        saved_at = time.monotonic()
+        for step in training.steps():
+            if checkpoint is not None and time.monotonic() - saved_at >= checkpoint.seconds:
+                checkpoint.save({name: part.cpu() for name, part in training.state().items()})
+                saved_at = time.monotonic()
+            on_step(step)
+            if step % training.steps_per_epoch == 0:
+                on_epoch(partial(_histories_of, training, place))
+        results = training.results()
+    return [results[i] for i in place]
+
+
+def _histories_of(training: "Training", place: Sequence[int]) -> list[pd.DataFrame]:
+    histories = training.histories()
+    return [histories[i] for i in place]
+
+
+def _go_on(training: "Training", checkpoint: Checkpoint) -> None:
+    state = checkpoint.load()
+    if state is None:
+        return
+    try:
+        training.load_state(state)
+    except ValueError as error:
+        # A signature does not know the version of an installed package that a function is from.
+        checkpoint.drop(str(error))
+
+
+def stack_key(point: Point) -> Point:
+    """What points of one stack have in common: all but activation, learning rate and seed."""
+    anything = replace(point.activation, name="any", function="any", arguments=(), batch_norm=False)
+    return replace(point, activation=anything, lr=1.0, seed=0)
+
+
+@cache
+def _check_function(activation: Activation) -> None:
+    make_function(activation)
+
+
+def total_steps(point: Point, data: Data) -> int:
+    """Minibatches of the whole training; the last, smaller one of an epoch counts."""
+    return point.train.epochs * math.ceil(len(data.train_x) / point.train.batch_size)
+
+
+def _in_steps(every: int | str, steps_per_epoch: int) -> int:
+    return steps_per_epoch if isinstance(every, str) else every
+
+
+@contextmanager
+def steady_arithmetic() -> Iterator[None]:
+    """One thread, so that sums keep their order; denormals, frequent in failing runs, flushed."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(threads)
+
+
+class Resumable(Protocol):
+    """What can be taken up again from tensors."""
+
+    def state(self) -> dict[str, Tensor]: ...
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None: ...
+
+
+class Training:
+    """The state of a stack between two minibatches."""
+
+    def __init__(
+        self,
+        points: Sequence[Point],
+        data: Data,
+        dtype: torch.dtype,
+        device: torch.device = CPU,
+    ) -> None:
+        self.points = points
+        self.device = device
+        self.data = data.to(device, dtype)
+        self.minibatches = Minibatches(points, self.data, device)
+        self.stack = StackedMLP(points, data.features, data.classes, dtype, device)
+        self.optimiser = SGD(self.stack, points, dtype)
+        self.learn = Replayed(self._learn) if device.type == "cuda" else self._learn
+        self.done = 0  # minibatches
+        self.clock = torch.zeros((), dtype=torch.int64, device=device)  # begun, as the device knows
+        self.total = total_steps(points[0], data)
+        self.steps_per_epoch = self.total // points[0].train.epochs
+        self.record_every = _in_steps(points[0].trajectory.every, self.steps_per_epoch)
+        self.probe_every = _in_steps(points[0].trajectory.probe_every, self.steps_per_epoch)
+        self.late_from = self.total - math.ceil(self.total / 10) + 1
+        self.trajectory = Recorder(TRAJECTORY, device)
+        self.probe = Recorder(PROBE, device)
+        probe_x = self.data.train_x[probe_set(len(data.train_x))]
+        self.probe_x = Inputs.of_all(probe_x, len(points))
+        self.history = History(len(points), self.steps_per_epoch, device)
+        self.late = Tally(len(points), device)  # of the last tenth, once that has begun
+        self.divergence = Divergence(len(points), device)
+
+    def steps(self) -> Iterator[int]:
+        """Train on to the end, yielding after each minibatch how many are done."""
+        for step, rows in enumerate(self.minibatches.rows(self.done), self.done + 1):
+            if self.device.type == "cpu" and self.divergence.is_everyones():
+                return
+            with contained():
+                self._take(step, rows)
+            self.done = step
+            yield step
+
+    def _take(self, step: int, rows: Tensor) -> None:
+        """Learn from a minibatch, and record what is due behind it."""
+        if step == self.late_from:
+            self.late.begin_anew()
+        is_recorded = step % self.record_every == 0 or step == self.total
+        record = self.learn(rows, is_recorded)
+        if record is not None:
+            self.trajectory.add(step, record)
+            self.history.close_train(step)
+        if step % self.steps_per_epoch == 0:
+            self._evaluate(step)
+        if step % self.probe_every == 0 or step == self.total:
+            self._look_at_probe_set(step)
+
+    def histories(self) -> list[pd.DataFrame]:
+        """The history of each run so far."""
+        return self.history.frames(self._diverged_at())
+
+    def results(self) -> list[RunResult]:
+        """What came of each run."""
+        diverged_at = self._diverged_at()
+        histories = self.history.frames(diverged_at)
+        widths = [bias.shape[2] for bias in self.stack.biases]
+        trajectories = self.trajectory.frames(widths, diverged_at)
+        probes = self.probe.frames(widths, diverged_at)
+        late_accuracy = self.late.accuracy().tolist()
+        return [
+            RunResult(
+                point=point,
+                outcome=judge(point.outcome, late_accuracy[run], diverged_at[run]),
+                diverged_at=diverged_at[run],
+                history=histories[run],
+                trajectory=trajectories[run],
+                probe=probes[run],
+                state=self.stack.state_of(run),
+            )
+            for run, point in enumerate(self.points)
+        ]
+
+    def state(self) -> dict[str, Tensor]:
+        """All that is needed to go on from here; some of it not copied."""
+        state = {"done": torch.tensor(self.done)}
+        for name, part in self._parts().items():
+            state |= _prefixed(name, part.state())
+        return state
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from there.
+
+        Raises:
+            ValueError: it is not the state of such a stack; nothing was changed.
+
+        """
+        for name, part in self._parts().items():
+            part.load_state(_under(name, state))
+        self.done = int(state["done"])
+        self.clock.fill_(self.done)
+
+    def _parts(self) -> dict[str, Resumable]:
+        return {
+            "stack": self.stack,  # first, as it sees whether the state is of such a stack
+            "optimiser": self.optimiser,
+            "history": self.history,
+            "late": self.late,
+            "divergence": self.divergence,
+            "trajectory": self.trajectory,
+            "probe": self.probe,
+        }
+
+    def _learn(self, rows: Tensor, is_recorded: bool) -> Tensor | None:
+        """Take one step of all runs on minibatches, [S, B], of the seeds; the record of it.
+
+        Everything that it changes stays where it is, and on a GPU nothing waits for that.
+        """
+        self.clock.add_(1)
+        x, y = self.minibatches.examples(rows)
+        passed = self.stack.forward(x, training=True, frozen=self.divergence.frozen())
+        of_examples = example_losses(passed.logits, y)
+        losses = of_examples.detach().sum(1)  # [R]
+        self.divergence.note_losses(self.clock, losses)
+        hidden_active = [active(layer.slopes()) for layer in passed.hidden] if is_recorded else []
+        self.optimiser.step(of_examples, passed, self.divergence.frozen())
+        with torch.no_grad():
+            correct = (passed.logits.argmax(2) == y).sum(1)
+            for tally in (self.history.train, self.late):
+                tally.add(losses, correct, y.shape[1])
+            if not is_recorded:
+                return None
+            record = trajectory_record(self.stack, self.optimiser.update_norms(), hidden_active)
+            self.divergence.note(self.clock, is_finite(record))
+            return record
+
+    @torch.no_grad()
+    def _evaluate(self, step: int) -> None:
+        tally = Tally(len(self.points), self.device)
+        for x, y in zip(
+            self.data.test_x.split(EVALUATED_AT_ONCE),
+            self.data.test_y.split(EVALUATED_AT_ONCE),
+            strict=True,
+        ):
+            shared = Inputs.of_all(x, len(self.points))
+            logits = self.stack.forward(shared, training=False).logits
+            losses = example_losses(logits, y[None]).sum(1)
+            tally.add(losses, (logits.argmax(2) == y).sum(1), len(y))
+        self.history.add(step, "test", tally)
+        self.divergence.note(self.clock, torch.isfinite(tally.loss) & self.stack_is_finite())
+
+    def _look_at_probe_set(self, step: int) -> None:
+        hidden = self.stack.forward(self.probe_x, training=False).hidden
+        slopes = [torch.cat(layer.slopes()) for layer in hidden]
+        self.probe.add(step, probe_record(self.stack, slopes))
+
+    def stack_is_finite(self) -> Tensor:
+        """Whether all trained tensors of each run are finite, [R]."""
+        finite = torch.ones(len(self.points), dtype=torch.bool, device=self.device)
+        for parameter in self.stack.parameters():
+            value = parameter.value.detach()
+            finite[parameter.runs] &= torch.isfinite(value.reshape(len(value), -1)).all(1)
+        return finite
+
+    def _diverged_at(self) -> list[int | None]:
+        return self.divergence.steps(self.stack_is_finite())
+
+
+def _prefixed(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}/{name}": value for name, value in state.items()}
+
+
+def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The inverse of `_prefixed`."""
+    start = f"{prefix}/"
+    return {name[len(start) :]: state[name] for name in state if name.startswith(start)}
+
+
+def example_losses(logits: Tensor, y: Tensor) -> Tensor:
+    """Cross-entropy of each example, [R, B], of logits [R, B, classes] and classes [R or 1, B]."""
+    # By torch's way for images: with ten classes in the last dimension it takes five times as long.
+    return functional.cross_entropy(logits.mT, y.expand(logits.shape[:2]), reduction="none")

@@ -1,0 +1,135 @@
+"""What every unit did, step by step, and its tabular form."""
+
+# R runs of the stack, I inputs and O units of a layer, U units of all layers, T recorded steps
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from actscope.engine.layers import lengths
+from actscope.engine.model import StackedMLP
+
+# A slope under this in magnitude passes practically no gradient on.
+NEGLIGIBLE_SLOPE = 1e-3
+
+
+TRAJECTORY = ["weight_mean", "bias", "update_norm", "active"]
+
+# What is seen of each unit on the probe set: the share of its images on which the slope is exactly
+# zero, that on which it is negligible, and the L2 length of the incoming weights.
+PROBE = ["zero", "negligible", "weight_norm"]
+PROBE_SIZE = 1000
+
+Array = np.ndarray[Any, np.dtype[np.float32]]
+
+
+@dataclass
+class Recorder:
+    """Keeps some quantities of every unit of a stack at some steps."""
+
+    quantities: Sequence[str]
+    device: torch.device
+    steps: list[int] = field(default_factory=list)
+    records: list[Tensor] = field(default_factory=list)  # each [R, quantity, U] float32
+
+    def add(self, step: int, record: Tensor) -> None:
+        """Note [R, quantity * U]: of each quantity, all layers' units."""
+        self.steps.append(step)
+        self.records.append(record.unflatten(1, (len(self.quantities), -1)))
+
+    def state(self) -> dict[str, Tensor]:
+        if not self.records:
+            return {}
+        return {"step": torch.tensor(self.steps), "record": torch.stack(self.records)}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        if state:
+            self.steps = state["step"].tolist()
+            self.records = list(state["record"].to(self.device).unbind())
+
+    def frames(self, widths: Sequence[int], until: Sequence[int | None]) -> list[pd.DataFrame]:
+        """One table a run, up to but not including step `until` where that is given."""
+        nothing = torch.empty(0, len(until), len(self.quantities), sum(widths))
+        records = (torch.stack(self.records) if self.records else nothing).cpu().numpy()
+        frames = []
+        for run, end in enumerate(until):
+            kept = sum(end is None or step < end for step in self.steps)
+            columns = {
+                name: records[:kept, run, number] for number, name in enumerate(self.quantities)
+            }
+            frames.append(unit_frame(self.steps[:kept], widths, columns))
+        return frames
+
+
+def trajectory_record(
+    stack: StackedMLP, update_norms: Sequence[Tensor], hidden_active: Sequence[Tensor]
+) -> Tensor:
+    """TRAJECTORY of all units after a step, [R, quantity * U]; an output unit is always active.
+
+    `update_norms`: L2 length of the step's change of each unit's incoming weights, and
+    `hidden_active`: `active` of each hidden layer, [R, O] a layer.
+    """
+    return _record(
+        *(weight.mean(1) for weight in stack.weights),
+        *(bias.squeeze(1) for bias in stack.biases),
+        *update_norms,
+        *hidden_active,
+        torch.ones_like(update_norms[-1]),
+    )
+
+
+def probe_record(stack: StackedMLP, hidden: Sequence[Tensor]) -> Tensor:
+    """PROBE of all units, [R, quantity * U], from the hidden layers' slopes on it, [R, B, O]."""
+    outputs = torch.zeros_like(stack.biases[-1].squeeze(1))
+    return _record(
+        *(share(slopes == 0) for slopes in hidden),
+        outputs,
+        *(share(slopes.abs() < NEGLIGIBLE_SLOPE) for slopes in hidden),
+        outputs,
+        *(lengths(weight) for weight in stack.weights),
+    )
+
+
+def _record(*rows: Tensor) -> Tensor:
+    return torch.cat(rows, dim=1).float()
+
+
+def is_finite(record: Tensor) -> Tensor:
+    """Whether the record of each run is finite, [R]."""
+    # In float64, where no sum of finite float32 numbers overflows.
+    return torch.isfinite(record.sum(1, dtype=torch.float64))
+
+
+def active(slopes: Sequence[Tensor]) -> Tensor:
+    """Share of the minibatch on which each unit's slope is not negligible: [R, O].
+
+    `slopes` [G, B, O] an activation are overwritten: copies would cost more than all the rest.
+    """
+    counts = [part.abs_().gt_(NEGLIGIBLE_SLOPE).sum(1) for part in slopes]
+    return torch.cat(counts) / slopes[0].shape[1]
+
+
+def share(holds: Tensor) -> Tensor:
+    """Share of the examples for which [R, B, O] holds: [R, O]."""
+    return holds.sum(1, dtype=torch.int32) / holds.shape[1]
+
+
+def unit_frame(
+    steps: Sequence[int], widths: Sequence[int], quantities: Mapping[str, Array]
+) -> pd.DataFrame:
+    """One row a recorded step and unit, from each quantity's values [T, U]."""
+    layer = np.repeat(np.arange(1, len(widths) + 1, dtype=np.int8), widths)
+    unit = np.concatenate([np.arange(width, dtype=np.int16) for width in widths])
+    return pd.DataFrame(
+        {
+            "step": np.repeat(np.asarray(steps, dtype=np.int32), len(unit)),
+            "layer": np.tile(layer, len(steps)),
+            "unit": np.tile(unit, len(steps)),
+            **{name: values.ravel() for name, values in quantities.items()},
+        }
+    )

@@ -1,0 +1,226 @@
+"""What `python -m actscope.report` does: read a study's runs, write its report."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from actscope import tracking
+from actscope.analysis import comparison, frames
+from actscope.analysis.claims import claims
+from actscope.analysis.claims.claims import Claim, Evidence, ReadFates, Verdict
+from actscope.analysis.claims.findings import Ruling
+from actscope.analysis.frames import StudyRuns
+from actscope.analysis.run_tables import UnreadableRunError
+from actscope.command_line import suggestions
+from actscope.errors import ConfigError, MissingStudyError, ReportError, StoreError, first_line
+from actscope.project import ROOT
+from actscope.report import output_folder, process_pool
+from actscope.report.pages import comparison_page, sections, study_page
+from actscope.report.pages.sections import Picture, Prose
+from actscope.report.process_pool import Crew
+from actscope.report.run_digests import Stored
+from actscope.report.settings import Settings
+from actscope.runtime.progress import LateProgress
+from actscope.tracking import Store
+
+ARTICLE_STUDIES = ("article_width", "article_accuracy", "article_dying", "edge")
+ARTICLE_TITLE = "The article, claim by claim"
+
+Command = Callable[..., None]  # of the settings, and what else the command line gives it
+
+
+class BuildFiles(Protocol):
+    """Makes the files of a report with a crew, and calls `on_step` as it goes on."""
+
+    def __call__(self, *, crew: Crew, on_step: Callable[[], None]) -> dict[str, bytes]: ...
+
+
+def build(settings: Settings) -> None:
+    """Write the report of a study and print where its page is."""
+    store, study = tracking.locate_store(settings.tracking), settings.study
+    runs = frames.read_study(store, study)
+    own = [claim for claim in claims.read_claims() if claim.study == study]
+    parts = [study_page.Part(runs, settings.report.seed)]
+    judge = partial(_judged, own, {})
+    build_files = partial(study_page.build, store, study, parts, judge=judge)
+    files = _write(settings, store, study, study_page.steps(parts), build_files)
+    if settings.report.attach:
+        _attach(store, study, files)
+
+
+def build_comparison(settings: Settings) -> None:
+    """Write the report on two studies side by side and print where its page is."""
+    assert settings.report.compare is not None
+    store = tracking.locate_store(settings.tracking)
+    first, second = (frames.read_study(store, name) for name in settings.report.compare)
+    both = comparison.pair(first, second)
+    # No study is called so: its name has no plus sign.
+    folder = "+".join(both.names)
+    _write(
+        settings,
+        store,
+        folder,
+        comparison_page.steps(both),
+        partial(comparison_page.build, store, both),
+    )
+
+
+def write_figure(settings: Settings, name: str = "") -> None:
+    """Write one figure of a study's report, without drawing the others, and print its paths.
+
+    Raises:
+        ConfigError: there is none of that name; it lists those there are.
+
+    """
+    store, study = tracking.locate_store(settings.tracking), settings.study
+    files = _draw(store, frames.read_study(store, study), settings.report.seed, name)
+    with _writing(settings, study) as folder:
+        paths = output_folder.add_files(files, folder)
+    sys.stdout.writelines(f"{path}\n" for path in paths)
+
+
+def _draw(store: Store, runs: StudyRuns, seed: int | None, name: str) -> dict[str, bytes]:
+    """The files of one figure; of a run that it shows and that cannot be read a line is told."""
+    while True:
+        findings = Stored(store, runs)
+        contents = sections.contents(store, runs, frames.choose_seed(runs, seed), findings)
+        try:
+            picture = choose_picture(name, runs.study, contents)
+            return sections.Illustration(picture, sections.render(picture.task())).files
+        except UnreadableRunError as error:
+            sys.stderr.write(f"actscope: left out: {error}\n")
+            runs = runs.without({error.run_id: error.reason})
+
+
+def choose_picture(name: str, study: str, contents: Iterable[Picture | Prose]) -> Picture:
+    """The picture of that name, or a ConfigError that lists those there are."""
+    others = []
+    for item in contents:
+        if isinstance(item, Picture):
+            if item.name == name:
+                return item
+            others.append(item.name)
+    raise ConfigError(f"figure {name!r}: the report of {study} has {', '.join(others)}")
+
+
+def build_article(settings: Settings) -> None:
+    """Write one report on all of the article's studies that have finished runs."""
+    store = tracking.locate_store(settings.tracking)
+    stated = claims.read_claims()
+    studies = read_studies(store, [*ARTICLE_STUDIES, *claims.studies_of(stated)])
+    parts = [
+        study_page.Part(studies[name], settings.report.seed, f"{name}/")
+        for name in ARTICLE_STUDIES
+        if name in studies
+    ]
+    if not parts:
+        train = suggestions.training(ARTICLE_STUDIES[0], store)
+        raise ReportError(
+            f"none of the article's studies has a finished run: `{train}` trains the first"
+        )
+    judge = partial(_judged, stated, studies)
+    build_files = partial(study_page.build, store, ARTICLE_TITLE, parts, judge=judge)
+    _write(settings, store, "article", study_page.steps(parts), build_files)
+
+
+def print_claims(settings: Settings) -> None:
+    """Print every claim with what the runs say of it."""
+    store = tracking.locate_store(settings.tracking)
+    stated = claims.read_claims()
+    evidence = Evidence(read_studies(store, claims.studies_of(stated)), claims.stored_fates(store))
+    table = Table(show_lines=True)
+    for heading in ("id", "claim", "verdict", "numbers"):
+        table.add_column(heading, no_wrap=heading == "id")
+    verdicts = claims.judge(stated, evidence)
+    for verdict in verdicts:
+        is_open = verdict.ruling is Ruling.INCONCLUSIVE
+        last = [verdict.advice] if is_open else []
+        numbers = "\n".join([*verdict.numbers, *last])
+        cells = (verdict.claim.id, verdict.claim.text, verdict.in_words, numbers)
+        table.add_row(*(Text(cell) for cell in cells))
+    console = Console()
+    console.print(table)
+    console.print(claims.tally(verdicts))
+    not_run = [v.claim.study for v in verdicts if v.ruling is Ruling.NOT_RUN and v.claim.study]
+    for study in dict.fromkeys(not_run):
+        command = suggestions.training(study, store)
+        console.print(f"to run: {command}", soft_wrap=True, markup=False, highlight=False)
+
+
+def read_studies(store: Store, names: Sequence[str]) -> dict[str, StudyRuns]:
+    """Those of the studies that have a finished run, by name.
+
+    Raises:
+        StoreError: there is a store, and it cannot be read.
+
+    """
+    found = {}
+    for name in dict.fromkeys(names):
+        with suppress(MissingStudyError, ReportError):
+            found[name] = frames.read_study(store, name)
+    return found
+
+
+def _write(
+    settings: Settings, store: Store, name: str, steps: int, build_files: BuildFiles
+) -> Mapping[str, bytes]:
+    """Write a report and print where its page is; its files by their names."""
+    assert settings.report.processes is not None
+    with _writing(settings, name) as folder:
+        output_folder.recover(folder)
+    with (
+        LateProgress("reading and drawing", steps) as progress,
+        process_pool.hired(settings.report.processes, store) as hands,
+    ):
+        files = build_files(crew=hands, on_step=progress.advance)
+    with _writing(settings, name) as folder:
+        output_folder.replace_report(files, folder)
+    sys.stdout.write(f"{folder / 'index.html'}\n")
+    return files
+
+
+def _judged(
+    stated: Sequence[Claim],
+    others: Mapping[str, StudyRuns],
+    studies: Mapping[str, StudyRuns],
+    read_fates: ReadFates,
+) -> Sequence[Verdict]:
+    """Verdicts by the studies of a report, and by `others` that claims are about."""
+    return claims.judge(stated, Evidence({**others, **studies}, read_fates))
+
+
+def _attach(store: Store, study: str, files: Mapping[str, bytes]) -> None:
+    """Put a report's pages into the store as well; that it takes none is told and no failure."""
+    pages = {name: data for name, data in files.items() if name.endswith(".html")}
+    try:
+        tracking.attach_report(store, study, pages)
+    except StoreError as error:
+        reason = " ".join(str(error).split())
+        sys.stderr.write(f"actscope: the report is not attached to its sweep: {reason}\n")
+
+
+@contextmanager
+def _writing(settings: Settings, name: str) -> Iterator[Path]:
+    """The folder of a report; that it cannot be written is a ReportError."""
+    folder = ROOT / settings.report.folder / name
+    try:
+        yield folder
+    except OSError as error:
+        reason = error.strerror or first_line(error)
+        raise ReportError(f"report.folder: {folder} cannot be written: {reason}") from error
+
+
+COMMANDS: dict[str, Command] = {
+    "article": build_article,
+    "build": build,
+    "claims": print_claims,
+    "compare": build_comparison,
+    "figure": write_figure,
+}

@@ -1,0 +1,79 @@
+"""The explorer: a page to look at any run of a report, units and accuracy on one axis of steps."""
+
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
+
+from actscope.analysis.frames import StudyRuns
+from actscope.analysis.labels import rate_text
+from actscope.artifacts.panels import PANELS, UNITS_SHOWN, Panel
+from actscope.artifacts.unit_fates import SATURATED_SHARE
+from actscope.report.explorer import series
+from actscope.report.run_digests import Digest
+from actscope.report.templates import environment
+
+NAME = "explore.html"
+SHOWN = [
+    Panel("(1) accuracy, %", "accuracy", 0),
+    *PANELS[1:],
+    Panel("(6) layer 1: active on, % of the minibatch", "active", 1),
+]
+SHOWN_IN_JSON = [
+    {"title": panel.title, "quantity": panel.quantity, "layer": str(panel.layer)} for panel in SHOWN
+]
+
+
+def build(title: str, studies: Mapping[str, StudyRuns], digests: Mapping[str, Digest]) -> bytes:
+    """The page on all used runs of these studies, by the name that each has on it, '' if alone.
+
+    `digests`: those of the runs, by their ids.
+    """
+    runs = [run for label, study in studies.items() for run in _listed(label, study)]
+    packed = [
+        digests[run_id].packed for study in studies.values() for run_id in study.used["run_id"]
+    ]
+    page = environment.load("explore.html.j2").render(
+        title=title,
+        packed=packed,
+        index={"runs": runs, "panels": SHOWN_IN_JSON, "first": UNITS_SHOWN},
+        carried=series,
+        first=UNITS_SHOWN,
+        saturated=SATURATED_SHARE,
+        plotly=_script("plotly", "package_data/plotly.min.js"),
+        script=_script("actscope.report", "explore.js"),
+    )
+    return f"{page}\n".encode()
+
+
+def address(label: str, run: Mapping[Any, Any]) -> str:
+    """Where in the report the explorer shows a row of StudyRuns.runs."""
+    parts = [run["activation"], rate_text(run["lr"]), str(run["seed"])]
+    group = _group(label, run)
+    return f"{NAME}#a={'/'.join(quote(part, safe='') for part in [*parts, *filter(None, [group])])}"
+
+
+def _group(label: str, run: Mapping[Any, Any]) -> str:
+    """What a reader chooses beside activation, rate and seed: the study and its variant."""
+    return f"{label} {run['variant']}".strip()
+
+
+def _listed(label: str, study: StudyRuns) -> Iterator[dict[str, Any]]:
+    for run in study.used.to_dict("records"):
+        yield {
+            "group": _group(label, run),
+            "activation": run["activation"],
+            "lr": rate_text(run["lr"]),
+            "seed": str(run["seed"]),  # as text: it may have 63 bits, a number of JavaScript has 53
+            "outcome": run["outcome"],
+            "final": None if pd.isna(run["final"]) else round(100 * run["final"], 2),
+        }
+
+
+def _script(package: str, path: str) -> str:
+    """A script that is shipped, as it may stand in a page."""
+    text = files(package).joinpath(path).read_text(encoding="utf-8")
+    assert "</script" not in text.lower(), path
+    return text

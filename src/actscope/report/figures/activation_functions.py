@@ -1,0 +1,69 @@
+"""The figure of the activation functions: each with its derivative."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from actscope.analysis.known_functions import check_known
+from actscope.config import Activation
+from actscope.engine.activations import make_function
+from actscope.errors import ConfigError
+from actscope.report.figures.style import DASHED, GREY, line_styles, panel_grid
+
+LONGEST_ARGUMENT = 100  # characters; that of a configuration has 64 at most
+
+
+def draw_functions(activations: Mapping[str, Activation]) -> Figure:
+    """Each activation function, by its title, with its derivative."""
+    columns = min(len(activations), 5)
+    figure, axes = panel_grid([list(activations)], columns, (2.15, 2.3))
+    colours = line_styles(activation.name for activation in activations.values())
+    for ax, (title, activation) in zip(axes, activations.items(), strict=True):
+        ax.set_title(title, fontsize="medium")
+        ax.set_xlabel("input x")
+        try:
+            check_known(activation)
+            curve = function_curve(activation)
+        except ConfigError:  # as other people's classes, which are not imported
+            ax.text(0.5, 0.5, "not drawn:\nunknown class", transform=ax.transAxes, ha="center")
+            continue
+        plot_function(curve, colours[activation.name].colour, ax)
+    axes[0].set_ylabel("f(x) and its slope")
+    handles = [
+        Line2D([], [], color=GREY, label="function f(x)"),
+        Line2D([], [], color=GREY, linestyle=DASHED, label="derivative"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return figure
+
+
+def function_curve(activation: Activation) -> pd.DataFrame:
+    """Columns `x` from -4 to 4, `value` and `slope`, the derivative by autograd, NaN at a jump.
+
+    Raises:
+        ConfigError: the function's code is not there, or cannot be used.
+
+    """
+    x = torch.linspace(-4, 4, 802, dtype=torch.float64, requires_grad=True)  # never at 0 itself
+    (value,) = make_function(activation, torch.float64)(x[None])
+    (slope,) = torch.autograd.grad(value.sum(), x)
+    slopes = slope.numpy().copy()
+    # Over a step of 0.01 a smooth slope changes by 0.02 at most; more is an edge of the function.
+    slopes[1:][np.abs(np.diff(slopes)) > 0.04] = np.nan
+    return pd.DataFrame({"x": x.detach().numpy(), "value": value.detach().numpy(), "slope": slopes})
+
+
+def plot_function(curve: pd.DataFrame, colour: str, ax: Axes) -> Axes:
+    """Function solid, derivative dashed, broken where it jumps."""
+    ax.axhline(0, color=GREY, linewidth=0.6)
+    ax.axvline(0, color=GREY, linewidth=0.6)
+    ax.plot(curve["x"], curve["value"], color=colour)
+    ax.plot(curve["x"], curve["slope"], color=colour, linestyle=DASHED, linewidth=1.2)
+    ax.set_xlim(-4, 4)
+    ax.set_ylim(-2.2, 4.2)
+    return ax

@@ -1,0 +1,74 @@
+"""The figures of two studies side by side, a line a study."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from actscope.analysis.labels import activation_order
+from actscope.report.figures.accuracy import plot_accuracy, plot_by_rate
+from actscope.report.figures.style import (
+    PANELS_A_ROW,
+    STYLES,
+    LineStyle,
+    flat,
+    panel_grid,
+    panel_rows,
+    panel_title,
+    rate_axis,
+    seeds_text,
+    style_legend,
+)
+
+
+def draw_by_rate(title: str, cells: pd.DataFrame, studies: Sequence[str]) -> Figure:
+    """Final test accuracy over the rate of one variant: a panel an activation, a line a study."""
+    rows = panel_rows(cells, activation_order(cells["activation"]))
+    figure, axes = panel_grid(rows, PANELS_A_ROW, (2.7, 2.5), shared_y=True)
+    if title:
+        figure.suptitle(title)
+    styles = study_styles(studies)
+    for ax, (name, limits) in zip(axes, flat(rows), strict=True):
+        own = cells[cells["activation"] == name]
+        for study, style in styles.items():
+            plot_by_rate(own[own["study"] == study], style, ax)
+        enlarged = ", enlarged" if limits[0] > 0 else ""
+        ax.set_title(f"{name}{enlarged} ({seeds_text(own)})")
+        rate_axis(cells["lr"], ax)
+        ax.set_ylim(*limits)
+        if name == rows[0][0][0]:
+            ax.set_ylabel("final test accuracy (%)")
+    style_legend(figure, styles, "mean; band, or bar where a study has one rate: 95 % t-interval")
+    return figure
+
+
+def draw_by_epoch(
+    title: str, curves: pd.DataFrame, cells: pd.DataFrame, studies: Sequence[str]
+) -> Figure:
+    """Test accuracy by epoch of one variant: a panel an activation and rate, a line a study."""
+    rates = sorted(set(cells["lr"]))
+    rows = [[(name, lr) for lr in rates] for name in activation_order(cells["activation"])]
+    figure, axes = panel_grid(rows, PANELS_A_ROW, (2.7, 2.1), shared_y=True)
+    if title:
+        figure.suptitle(title)
+    styles = study_styles(studies)
+    for ax, (name, lr) in zip(axes, flat(rows), strict=True):
+        at = (cells["activation"] == name) & (cells["lr"] == lr)
+        ax.set_title(f"{name}, {panel_title(cells[at], enlarged=False)}" if at.any() else "no run")
+        own = curves[(curves["activation"] == name) & (curves["lr"] == lr)]
+        plot_accuracy(own, styles, ax, by="study")
+        ax.set_ylim(0, 102)
+        ax.set_xlim(0, curves["epoch"].max() + 1)
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
+        if lr == rates[0]:
+            ax.set_ylabel("test accuracy (%)")
+        if (name, lr) in rows[-1]:
+            ax.set_xlabel("epoch")
+    style_legend(figure, styles, "mean; band, or bar after a single epoch: 95 % t-interval")
+    return figure
+
+
+def study_styles(studies: Sequence[str]) -> dict[str, LineStyle]:
+    """Style of each of two studies: those of the first two activations."""
+    return dict(zip(studies, STYLES[:2], strict=True))

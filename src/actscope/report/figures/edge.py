@@ -1,0 +1,127 @@
+"""The figures of the edge of trainability: over the rate, who learns and how well."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from actscope.analysis.labels import activation_order, rate_text
+from actscope.report.figures.accuracy import plot_by_rate
+from actscope.report.figures.style import (
+    GREY,
+    PANELS_A_ROW,
+    RED,
+    LineStyle,
+    activation_legend,
+    line_styles,
+    panel_grid,
+    rate_axis,
+)
+
+HIGHLIGHTED = 5  # activations: of more, each has a panel with the others behind it
+NO_RUN = "#B9C0C9"
+SHADES = LinearSegmentedColormap.from_list("learned", ["#EAF1F8", "#74A9D3", "#0B4A7F"])
+
+
+def draw_edge_accuracy(title: str, cells: pd.DataFrame) -> Figure:
+    """Final test accuracy over the rate of one variant; of many activations a panel each."""
+    names = activation_order(cells["activation"])
+    panels = [names] if len(names) <= HIGHLIGHTED else [[name] for name in names]
+    size = (6.4, 3.6) if len(panels) == 1 else (2.3, 2.1)
+    figure, axes = panel_grid([panels], PANELS_A_ROW, size, shared_y=True)
+    if title:
+        figure.suptitle(title)
+    styles = line_styles(names)
+    for ax, shown in zip(axes, panels, strict=True):
+        plot_edge_accuracy(cells, shown, styles, ax)
+        if len(panels) > 1:
+            ax.set_title(shown[0])
+    axes[0].set_ylabel("final test accuracy (%)")
+    if len(panels) == 1:
+        activation_legend(figure, styles, names, "mean; band: 95 % t-interval")
+    return figure
+
+
+def plot_edge_accuracy(
+    cells: pd.DataFrame, shown: Sequence[str], styles: Mapping[str, LineStyle], ax: Axes
+) -> Axes:
+    """Mean over the rate with its 95 % band for those shown, a grey line for the others.
+
+    A cross on the axis: a rate at which a run diverged; such runs are not in the mean.
+    """
+    for name in activation_order(cells["activation"]):
+        rows = cells[cells["activation"] == name].sort_values("lr")
+        if name not in shown:
+            ax.plot(rows["lr"], 100 * rows["final_mean"], color="#CDD2D8", linewidth=0.8)
+    for name in shown:
+        plot_by_rate(cells[cells["activation"] == name], styles[name], ax)
+    rate_axis(cells["lr"], ax)
+    ax.set_ylim(0, 102)
+    return ax
+
+
+def draw_outcome_map(title: str, outcomes: pd.DataFrame, edges: pd.DataFrame) -> Figure:
+    """How many runs learned at each activation and rate of one variant, and where the edge is."""
+    names = activation_order(outcomes["activation"])
+    rates = sorted(set(outcomes["lr"]))
+    size = (2.2 + 0.4 * len(rates), 1.9 + 0.3 * len(names))
+    figure = Figure(figsize=(max(size[0], 6), size[1]), layout="constrained")
+    if title:
+        figure.suptitle(title)
+    ax = figure.subplots()
+    plot_outcome_map(outcomes, names, rates, ax)
+    for place, name in enumerate(names):
+        _mark_edge(edges[edges["activation"] == name]["largest"], rates, place, ax)
+    cell: dict[str, Any] = {"linestyle": "", "marker": "s", "markersize": 9}
+    sign: dict[str, Any] = {"linestyle": "", "color": "black", "markersize": 6}
+    handles = [
+        Line2D([], [], markerfacecolor=SHADES(1.0), color=GREY, label="all learned", **cell),
+        Line2D([], [], markerfacecolor=SHADES(0.5), color=GREY, label="half", **cell),
+        Line2D([], [], markerfacecolor=SHADES(0.0), color=GREY, label="none", **cell),
+        Line2D([], [], marker="_", label="some failed", **sign),
+        Line2D([], [], marker="x", label="some diverged", **sign),
+        Line2D([], [], color=RED, linewidth=3, label="largest rate that learns"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+def plot_outcome_map(
+    outcomes: pd.DataFrame, names: Sequence[str], rates: Sequence[float], ax: Axes
+) -> Axes:
+    """A row an activation, a column a rate: the darker, the more runs learned; signs for the rest.
+
+    A dash where runs failed, a cross where some diverged; grey where there is no run.
+    """
+    places = {name: place for place, name in enumerate(names)}
+    columns = {lr: column for column, lr in enumerate(rates)}
+    learned = np.full((len(names), len(rates)), np.nan)
+    for row in outcomes.to_dict("records"):
+        x, y = columns[row["lr"]], places[row["activation"]]
+        learned[y, x] = row["learned"]
+        signs = [mark for mark, what in (("_", "failed"), ("x", "diverged")) if row[what] > 0]
+        ink = "white" if row["learned"] > 0.5 else "black"
+        for number, mark in enumerate(signs):
+            at = x + 0.4 * (number - (len(signs) - 1) / 2)
+            ax.plot([at], [y], marker=mark, markersize=5, color=ink, markeredgewidth=1.2)
+    ax.set_facecolor(NO_RUN)
+    corners = np.arange(len(rates) + 1) - 0.5, np.arange(len(names) + 1) - 0.5
+    ax.pcolormesh(*corners, learned, cmap=SHADES, vmin=0, vmax=1, edgecolors="white", linewidth=1)
+    ax.grid(visible=False)
+    ax.set_xticks(range(len(rates)), [rate_text(lr) for lr in rates], rotation=90)
+    ax.set_yticks(range(len(names)), list(names))
+    ax.set_xlim(-0.5, len(rates) - 0.5)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_xlabel("learning rate")
+    return ax
+
+
+def _mark_edge(largest: "pd.Series[float]", rates: Sequence[float], place: int, ax: Axes) -> None:
+    for lr in largest.dropna():
+        right = list(rates).index(lr) + 0.5
+        ax.plot([right, right], [place - 0.42, place + 0.42], color=RED, linewidth=3, clip_on=False)

@@ -1,0 +1,252 @@
+"""What the figures of a report have in common: styles, bytes, panels, axes and legends.
+
+In each module of figures `plot_` functions take a frame and Axes, `draw_` ones make a Figure.
+"""
+
+import io
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from actscope.analysis.edge import MOST_PANELS
+from actscope.analysis.labels import SHIPPED, activation_order, rate_text
+from actscope.artifacts.drawing import own_style
+
+STYLE: dict[str, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E3E6EA",
+    "grid.linewidth": 0.7,
+    "legend.frameon": False,
+    "lines.linewidth": 1.5,
+    "svg.fonttype": "path",
+    "figure.constrained_layout.h_pad": 0.08,
+    "figure.constrained_layout.hspace": 0.03,
+    "text.parse_math": False,  # a dollar in a name is a dollar
+}
+DPI = 120
+PANELS_A_ROW = 5
+MARKERS_A_LINE = 8
+RATES_LABELLED = 5  # on an axis; of more only the powers of ten are
+GREY = "#5F6670"
+
+# Okabe and Ito's colours; their yellow is too faint on white.
+BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PINK, SKY, BLACK = "#CC79A7", "#56B4E9", "#000000"
+DASHED, DOTTED, DASHDOT, LONG = (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (9, 2))
+
+
+@dataclass(frozen=True)
+class LineStyle:
+    """How an activation looks in every figure: three signs, so that colour alone tells nothing."""
+
+    colour: str
+    dashes: Any
+    marker: str
+
+
+# In the order of frames.SHIPPED: the article's five differ in all three.
+STYLES = [
+    LineStyle(BLUE, "-", "o"),
+    LineStyle(ORANGE, DASHED, "s"),
+    LineStyle(GREEN, DASHDOT, "^"),
+    LineStyle(RED, DOTTED, "D"),
+    LineStyle(PINK, LONG, "v"),
+    LineStyle(SKY, "-", "P"),
+    LineStyle(BLACK, DASHED, "X"),
+    LineStyle(BLUE, DOTTED, "<"),
+    LineStyle(ORANGE, DASHDOT, ">"),
+    LineStyle(GREEN, LONG, "p"),
+    LineStyle(RED, "-", "h"),
+    LineStyle(PINK, DASHED, "*"),
+    LineStyle(SKY, DASHDOT, "8"),
+    LineStyle(BLACK, "-", "d"),
+]
+OTHERS = [
+    LineStyle(colour, dashes, marker)
+    for marker, dashes in (("o", DASHED), ("s", DOTTED), ("^", "-"))
+    for colour in (BLACK, SKY, PINK, RED, GREEN, ORANGE, BLUE)
+]
+
+
+def line_styles(names: Iterable[str]) -> dict[str, LineStyle]:
+    """Style of each activation: always its own for a shipped one, the next free one for others."""
+    styles = dict(zip(SHIPPED, STYLES, strict=True))
+    others = [name for name in activation_order(names) if name not in styles]
+    return styles | {name: OTHERS[i % len(OTHERS)] for i, name in enumerate(others)}
+
+
+@contextmanager
+def drawing_style() -> Iterator[None]:
+    """Context to draw and render in, in the style of all of a report's figures."""
+    with own_style(STYLE):
+        yield
+
+
+def render(figure: Figure) -> dict[str, bytes]:
+    """Bytes of a figure as `png` and `svg`, the same for the same figure on any day."""
+    # Not savefig, which draws everything twice: it is laid out once, and drawn once for each kind.
+    if (layout := figure.get_layout_engine()) is not None:
+        layout.execute(figure)
+        figure.set_layout_engine("none")
+    figure.set_dpi(DPI)
+    png, svg = io.BytesIO(), io.BytesIO()
+    FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
+    FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})
+    return {"png": png.getvalue(), "svg": svg.getvalue()}
+
+
+# --- panels -------------------------------------------------------------------------------------
+
+
+def panel_grid(
+    rows: Sequence[Sequence[Any]],
+    columns: int,
+    size: tuple[float, float],
+    *,
+    shared_y: bool = False,
+) -> tuple[Figure, list[Axes]]:
+    """A figure with a panel of `size` (inches) for each item; each row begins a new line of panels.
+
+    Rows longer than `columns` are broken into lines of about one length. With `shared_y` only the
+    first panel of a line has labels at its ordinate.
+    """
+    length = max(math.ceil(len(row) / math.ceil(len(row) / columns)) for row in rows)
+    lines = [row[at : at + length] for row in rows for at in range(0, len(row), length)]
+    width = max(len(line) for line in lines)
+    figure = Figure(
+        figsize=(max(size[0] * width, 6) + 0.4, size[1] * len(lines) + 0.5), layout="constrained"
+    )
+    axes = figure.subplots(len(lines), width, squeeze=False)
+    kept: list[Axes] = []
+    for line, places in zip(lines, axes, strict=True):
+        kept.extend(places[: len(line)])
+        for ax in places[1:]:
+            ax.tick_params(labelleft=not shared_y)
+        for ax in places[len(line) :]:
+            ax.remove()
+    return figure, kept
+
+
+def shown_rates(rows: pd.DataFrame) -> list[float]:
+    """Rates that are drawn: all, or of more than five the smallest, the largest, and between."""
+    rates = sorted(set(rows["lr"]))
+    places = np.linspace(0, len(rates) - 1, min(len(rates), MOST_PANELS)).round().astype(int)
+    return [rates[place] for place in places]
+
+
+def enlarged_limits(cells: pd.DataFrame) -> "Limits | None":
+    """Range of the enlarged scale, in per cent: where the cells that learned differ.
+
+    It begins no lower than where their median is at two thirds of it. None where no two cells
+    learned, or so little that there is nothing to enlarge.
+    """
+    learned = 100 * cells[(cells["n"] > 0) & (cells["failed"] == 0)]["final_mean"]
+    if len(learned) < 2:
+        return None
+    lowest, highest = learned.min(), learned.max()
+    margin = max(highest - lowest, 0.2)  # of a point: less is noise
+    start = max(100 - 3 * (100 - learned.median()), lowest - 1.5 * margin)
+    start = np.floor(10 * start) / 10 if margin < 1 else np.floor(start)
+    return (float(start), float(min(100.2, highest + margin))) if start >= 40 else None
+
+
+def panel_title(cells: pd.DataFrame, *, enlarged: bool) -> str:
+    """Rate of these cells and the runs in each mean: `lr = 0.1 (n = 5)`, or `(n = 3 to 5)`."""
+    rate = rate_text(cells["lr"].iloc[0])
+    return f"lr = {rate}{', enlarged' if enlarged else ''} ({seeds_text(cells)})"
+
+
+def seeds_text(cells: pd.DataFrame) -> str:
+    low, high = cells["n"].min(), cells["n"].max()
+    return f"n = {low}" if low == high else f"n = {low} to {high}"
+
+
+Limits = tuple[float, float]
+Item = TypeVar("Item")
+
+
+def panel_rows(cells: pd.DataFrame, items: Sequence[Item]) -> list[list[tuple[Item, Limits]]]:
+    """Item and range of accuracy of each panel: a row on the full scale, perhaps one enlarged."""
+    enlarged = enlarged_limits(cells)
+    scales = [(0.0, 102.0), *([enlarged] if enlarged else [])]
+    return [[(item, limits) for item in items] for limits in scales]
+
+
+def flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
+    return [item for row in rows for item in row]
+
+
+# --- lines, axes and legends --------------------------------------------------------------------
+
+
+def plot_band(
+    x: "pd.Series[float]", rows: pd.DataFrame, style: LineStyle, ax: Axes, *, opacity: float
+) -> None:
+    """Line of `mean` in per cent, with the band from `low` to `high` where there is one."""
+    every = max(1, len(rows) // MARKERS_A_LINE)
+    ax.plot(
+        x,
+        100 * rows["mean"],
+        color=style.colour,
+        linestyle=style.dashes,
+        marker=style.marker,
+        markersize=3.5,
+        markevery=every,
+    )
+    low, high = 100 * rows["low"], 100 * rows["high"]
+    ax.fill_between(x, low, high, color=style.colour, alpha=opacity, linewidth=0)
+
+
+def rate_axis(rates: Collection[float], ax: Axes) -> None:
+    ax.set_xscale("log")
+    ax.set_xlim(min(rates) / 1.1, max(rates) * 1.1)
+    if len(few := sorted(set(rates))) <= RATES_LABELLED:
+        ax.set_xticks(few)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda lr, _: rate_text(lr)))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set_xlabel("learning rate")
+
+
+def activation_legend(
+    figure: Figure, styles: Mapping[str, LineStyle], names: Iterable[str], title: str
+) -> None:
+    names = activation_order(names)
+    style_legend(figure, {name: styles[name] for name in names}, title)
+
+
+def style_legend(figure: Figure, styles: Mapping[str, LineStyle], title: str) -> None:
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=style.colour,
+            linestyle=style.dashes,
+            marker=style.marker,
+            markersize=5,
+            label=name,
+        )
+        for name, style in styles.items()
+    ]
+    figure.legend(
+        handles=handles,
+        title=title,
+        loc="outside lower center",
+        ncols=4 if len(handles) == 4 else min(len(handles), int(figure.get_figwidth() / 2.2)),
+        handlelength=4,
+    )

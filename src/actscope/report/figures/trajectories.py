@@ -1,0 +1,76 @@
+"""The figures of trajectories: the article's five panels, a column a rate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from actscope.analysis.labels import rate_text
+from actscope.artifacts.panels import PANELS, UNITS_SHOWN, Panel, draw_panel
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """One run whose trajectories are drawn."""
+
+    lr: float
+    outcome: str
+    history: pd.DataFrame
+    trajectory: pd.DataFrame
+
+
+def draw_trajectories(title: str, runs: Sequence[Drawn]) -> Figure:
+    """The article's five panels, a column a rate.
+
+    The columns stand as the runs do.
+    """
+    figure = Figure(figsize=(max(1.3 + 2.9 * len(runs), 5), 9.8), layout="constrained")
+    axes = figure.subplots(len(PANELS), len(runs), squeeze=False, sharex="col")
+    figure.suptitle(title)
+    for column, run in enumerate(runs):
+        axes[0, column].set_title(f"lr = {rate_text(run.lr)}: {run.outcome}")
+        axes[-1, column].set_xlabel("minibatches")
+        for row, panel in enumerate(PANELS):
+            draw_panel(run.history, run.trajectory, panel, axes[row, column])
+    for row, panel in enumerate(PANELS):
+        own = row > 0 and not share_limits(axes[row])
+        note = "\n(scales differ)" if own else ""
+        axes[row, 0].set_ylabel(panel_label(panel, runs) + note)
+        if not own:
+            for ax in axes[row, 1:]:
+                ax.tick_params(labelleft=False)
+    figure.align_ylabels(axes[:, 0])
+    return figure
+
+
+def panel_label(panel: Panel, runs: Sequence[Drawn]) -> str:
+    """Title of a panel as in the article: `(4) layer 1: mean weight` and `10 of 64 units` below."""
+    if panel.layer == 0:
+        return f"{panel.title.removesuffix(', %')} (%)\nby minibatch"
+    trajectory = max((run.trajectory for run in runs), key=len)
+    if trajectory.empty:
+        return panel.title.replace(": ", ":\n")
+    layer = trajectory["layer"].max() if panel.layer == -1 else panel.layer
+    units = trajectory.loc[trajectory["layer"] == layer, "unit"].nunique()
+    number, what = panel.title.split(" ", 1)[0], panel.title.split(": ")[1]
+    shown = f"all {units}" if units <= UNITS_SHOWN else f"{UNITS_SHOWN} of {units}"
+    return f"{number} layer {layer}:\n{what}, {shown} units"
+
+
+def share_limits(axes: Sequence[Axes]) -> bool:
+    """Give the panels of a row one y-range, unless that would press one's lines flat.
+
+    A flat line is read as a unit that no longer learns. Beside a rate at which the weights explode,
+    the lines of a rate at which all is well would look just like that.
+    """
+    limits = [ax.get_ylim() for ax in axes if ax.has_data()]
+    if not limits:
+        return True
+    low, high = min(low for low, _ in limits), max(high for _, high in limits)
+    if any(own_high - own_low < (high - low) / 4 for own_low, own_high in limits):
+        return False
+    for ax in axes:
+        ax.set_ylim(low, high)
+    return True

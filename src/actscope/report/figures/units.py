@@ -1,0 +1,140 @@
+"""The figures of the units that die: how many, in which layer, and since when."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from actscope.analysis.labels import activation_order
+from actscope.report.figures.style import (
+    BLACK,
+    BLUE,
+    DASHDOT,
+    DASHED,
+    DOTTED,
+    ORANGE,
+    PANELS_A_ROW,
+    RED,
+    LineStyle,
+    activation_legend,
+    flat,
+    line_styles,
+    panel_grid,
+    panel_title,
+    plot_band,
+    rate_axis,
+    style_legend,
+)
+
+LAYERS_SHOWN = (
+    "Of several hidden layers the first and the last are shown; the output layer, which has no "
+    "activation to die, where any of its units is silent or flat."
+)
+RATES_SHOWN = "Of many rates five are shown, from the smallest to the largest."
+VERDICT_STYLES = {
+    "dead": LineStyle(BLACK, "-", "X"),
+    "saturated": LineStyle(RED, DASHDOT, "D"),
+    "silent": LineStyle(BLUE, DASHED, "o"),
+    "flat": LineStyle(ORANGE, DOTTED, "s"),
+}
+
+
+def draw_unit_shares(title: str, layers: pd.DataFrame, shown: Sequence[int]) -> Figure:
+    """Share of the units with each verdict, of one variant: a row a layer shown, a panel a rate."""
+    names = activation_order(layers["activation"])
+    rates = sorted(set(layers["lr"]))
+    rows = [[(layer, lr) for lr in rates] for layer in shown]
+    figure, axes = panel_grid(rows, PANELS_A_ROW, (3.6, 1 + 0.42 * len(names)), shared_y=True)
+    if title:
+        figure.suptitle(title)
+    for ax, (layer, lr) in zip(axes, flat(rows), strict=True):
+        cells = layers[(layers["layer"] == layer) & (layers["lr"] == lr)]
+        plot_unit_shares(cells, names, ax)
+        output = " (output)" if cells["is_output"].any() else ""
+        ax.set_title(f"layer {layer}{output}, {panel_title(cells, enlarged=False)}")
+        ax.set_xlabel("share of the layer's units (%)")
+    style_legend(figure, VERDICT_STYLES, "mean; bar: 95 % t-interval")
+    return figure
+
+
+def plot_unit_shares(cells: pd.DataFrame, names: Sequence[str], ax: Axes) -> Axes:
+    """A row an activation: under one another the share of each verdict, with its interval."""
+    rows = cells.set_index("activation")
+    for place, name in enumerate(names):
+        if place % 2:
+            ax.axhspan(place - 0.5, place + 0.5, color="#F4F5F7", linewidth=0)
+        for number, (verdict, style) in enumerate(VERDICT_STYLES.items()):
+            if name not in rows.index or np.isnan(rows[f"{verdict}_mean"][name]):
+                continue
+            mean = 100 * rows[f"{verdict}_mean"][name]
+            half = 100 * rows[f"{verdict}_high"][name] - mean
+            ax.errorbar(
+                [mean],
+                [place + 0.2 * (number - 1.5)],
+                xerr=None if np.isnan(half) else [half],
+                color=style.colour,
+                marker=style.marker,
+                markersize=4.5,
+                linewidth=1.2,
+                clip_on=not (mean in (0, 100) and not half > 0),
+            )
+    ax.grid(visible=False, axis="y")
+    ax.set_yticks(range(len(names)), list(names))
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_xlim(-3, 103)
+    return ax
+
+
+def layers_shown(layers: pd.DataFrame) -> list[int]:
+    """Layers of `units.by_layer` that are drawn: LAYERS_SHOWN."""
+    hidden = layers.loc[~layers["is_output"], "layer"]
+    output = layers[layers["is_output"]]
+    is_struck = output[(output["silent_mean"] > 0) | (output["flat_mean"] > 0)]
+    return sorted({hidden.min(), hidden.max(), *is_struck["layer"]})
+
+
+def draw_gone(title: str, curves: pd.DataFrame, names: Iterable[str]) -> Figure:
+    """Share of layer 1 that is dead or saturated, step by step, of one variant: a panel a rate."""
+    rows = [sorted(set(curves["lr"]))]
+    figure, axes = panel_grid(rows, PANELS_A_ROW, (3.6, 2.8), shared_y=True)
+    if title:
+        figure.suptitle(title)
+    styles = line_styles(names)
+    for ax, lr in zip(axes, rows[0], strict=True):
+        plot_gone(curves[curves["lr"] == lr], styles, ax)
+        ax.set_title(panel_title(curves[curves["lr"] == lr], enlarged=False))
+        ax.set_xlabel("minibatches")
+    axes[0].set_ylabel("dead or saturated (%)")
+    activation_legend(figure, styles, names, "mean; band: 95 % t-interval")
+    return figure
+
+
+def plot_gone(curves: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes) -> Axes:
+    """A line an activation, with its 95 % band where n > 1."""
+    for name in activation_order(curves["activation"]):
+        rows = curves[curves["activation"] == name]
+        plot_band(rows["step"], rows, styles[name], ax, opacity=0.12)
+    ax.set_xlim(left=0)
+    ax.set_ylim(-3, 103)
+    return ax
+
+
+def draw_unit_shares_by_rate(title: str, layers: pd.DataFrame) -> Figure:
+    """Share of layer 1's units with each verdict over the rate, of one variant, for many rates."""
+    names = activation_order(layers["activation"])
+    figure, axes = panel_grid([names], PANELS_A_ROW, (2.3, 2.1), shared_y=True)
+    if title:
+        figure.suptitle(title)
+    for ax, name in zip(axes, names, strict=True):
+        rows = layers[(layers["activation"] == name) & (layers["layer"] == 1)].sort_values("lr")
+        for verdict, style in VERDICT_STYLES.items():
+            own = rows.rename(columns={f"{verdict}_{x}": x for x in ("mean", "low", "high")})
+            plot_band(own["lr"], own, style, ax, opacity=0.12)
+        ax.set_title(name)
+        rate_axis(layers["lr"], ax)
+        ax.set_ylim(-3, 103)
+    axes[0].set_ylabel("layer 1's units (%)")
+    style_legend(figure, VERDICT_STYLES, "mean; band: 95 % t-interval")
+    return figure

@@ -1,0 +1,271 @@
+"""The report on two studies side by side, as files, as `page` makes that on one."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from actscope import tracking
+from actscope.analysis import comparison, stats
+from actscope.analysis.comparison import SIDES, Pair
+from actscope.analysis.frames import StudyRuns
+from actscope.analysis.labels import natural, rate_text
+from actscope.report import manifest
+from actscope.report.explorer import explore
+from actscope.report.figures import comparison as comparison_figures
+from actscope.report.figures import style as figures
+from actscope.report.pages import sections, study_page
+from actscope.report.pages.run_list import Row, RunList
+from actscope.report.pages.sections import Picture
+from actscope.report.pages.study_page import Chapter, Section, accuracy_in_words
+from actscope.report.process_pool import Crew
+from actscope.report.run_digests import Digest, Gathered, read_digests
+from actscope.report.tables import files as table_files
+from actscope.report.tables import study as study_tables
+from actscope.report.tables.files import DASH, Table
+from actscope.report.templates import environment
+from actscope.report.text.comparison import answer, in_lines
+from actscope.tracking import Store
+
+SHORT = 16  # letters of a digest that are shown
+RATES_SHOWN = (
+    "Shown are the rates that both studies have, or all if there are none; of many five, from the "
+    "smallest to the largest."
+)
+
+
+def build(
+    store: Store, both: Pair, crew: Crew, on_step: Callable[[], None] = lambda: None
+) -> dict[str, bytes]:
+    """All files of the report by their names; they do not depend on the crew.
+
+    `on_step` is called after each run that is read and each figure that is drawn.
+
+    Raises:
+        NoRunsError: no run of one of them can be read.
+
+    """
+    first, of_first = read_digests(store, both.first, crew, on_step)
+    second, of_second = read_digests(store, both.second, crew, on_step)
+    both, digests = comparison.pair(first, second), of_first | of_second
+    begun = study_page.begin(contents(both, digests), crew)
+    lists = [
+        RunList(study, f"{side}-", study.study, tracking.runs_in_ui(store, study.study))
+        for side, study in zip(SIDES, both.studies, strict=True)
+    ]
+    own = {table.name: table for table in tables_of(both)}
+    all_runs = pd.concat([study.runs.assign(study=study.study) for study in both.studies])
+    files = study_tables.run_files(all_runs)
+    for table in own.values():
+        files |= table.files
+    found = study_page.gather_sections(begun, on_step)
+    for section in found.values():
+        files |= section.files
+    title = " and ".join(both.names)
+    files["index.html"] = study_page.render_page(title, [_chapter(both, found, own, lists)], [])
+    files[explore.NAME] = explore.build(title, {s.study: s for s in both.studies}, digests)
+    studies = [manifest.study_manifest(study, None) for study in both.studies]
+    files["manifest.json"] = manifest.manifest(studies, [], files)
+    return files
+
+
+def steps(both: Pair) -> int:
+    """How often `build` calls `on_step`."""
+    return sum(len(study.used) for study in both.studies) + 2 * both.cells["variant"].nunique()
+
+
+def contents(both: Pair, digests: Mapping[str, Digest]) -> Iterator[Picture]:
+    """The pictures, in the order of the page."""
+    cells = _of_both(both, lambda study: study.cells)
+    curves = _of_both(both, partial(_curves, digests))
+    variants = sorted(set(cells["variant"]), key=natural)
+    for number, variant in enumerate(variants, 1):
+        end = f"_variant{number}" if len(variants) > 1 else ""
+        own = cells[cells["variant"] == variant]
+        yield _by_rate(end, variant, own, both.names)
+        followed = curves[curves["variant"] == variant]
+        if len(followed) and followed["epoch"].max() > 1:
+            yield _by_epoch(end, variant, followed, own, both.names)
+
+
+def _of_both(both: Pair, table_of: Callable[[StudyRuns], pd.DataFrame]) -> pd.DataFrame:
+    found = [table_of(study).assign(study=study.study) for study in both.studies]
+    # A table without rows has no types, and would take them from the others.
+    return pd.concat([table for table in found if len(table)] or found, ignore_index=True)
+
+
+def _curves(digests: Mapping[str, Digest], study: StudyRuns) -> pd.DataFrame:
+    accuracy = Gathered(study, digests).accuracy
+    return accuracy if accuracy.empty else stats.summarise_by_epoch(accuracy)
+
+
+def _by_rate(end: str, variant: str, cells: pd.DataFrame, studies: tuple[str, str]) -> Picture:
+    return sections.picture(
+        f"final_accuracy_by_rate{end}",
+        "Final test accuracy by rate",
+        "Final test accuracy over the learning rate: mean over the n seeds of a study, with its "
+        "95 % t-interval as a band. Where panels are “enlarged”, the same on a scale of their own. "
+        "A cross on the axis: a run of that study diverged there, and is not in the mean.",
+        "Mean final test accuracy over the learning rate, a panel an activation, a line a study; "
+        "its numbers are in the table.",
+        partial(comparison_figures.draw_by_rate, variant, cells, studies),
+    )
+
+
+def _by_epoch(
+    end: str, variant: str, curves: pd.DataFrame, cells: pd.DataFrame, studies: tuple[str, str]
+) -> Picture:
+    rates = [set(cells.loc[cells["study"] == study, "lr"]) for study in studies]
+    either = cells[cells["lr"].isin(rates[0] & rates[1] or rates[0] | rates[1])]
+    shown = figures.shown_rates(either)
+    note = "" if len(shown) == cells["lr"].nunique() else f" {RATES_SHOWN}"
+    drawn = cells[cells["lr"].isin(shown)]
+    return sections.picture(
+        f"test_accuracy_by_epoch{end}",
+        "Test accuracy by epoch",
+        "Test accuracy at the end of each epoch: mean over the n seeds of a study, with its 95 % "
+        f"t-interval as a band. Runs that diverged are not part of it.{note}",
+        "Mean test accuracy by epoch, a row of panels an activation, a column a learning rate, a "
+        "line a study.",
+        partial(comparison_figures.draw_by_epoch, variant, curves, drawn, studies),
+    )
+
+
+# --- tables -------------------------------------------------------------------------------------
+
+
+def tables_of(both: Pair) -> list[Table]:
+    differing = comparison.differing_settings(both)
+    ended = comparison.outcomes(both)
+    return [
+        Table("settings", "Settings that differ", differing, readable_settings(differing, both)),
+        Table("outcomes", "How the runs ended", ended, ended),
+        Table(
+            "cells",
+            "The same with standard deviations, tests and outcomes",
+            both.cells,
+            readable_cells(both),
+        ),
+    ]
+
+
+def readable_settings(differing: pd.DataFrame, both: Pair) -> pd.DataFrame:
+    """`compare.differing_settings` with the studies' names, and digests cut short."""
+    is_digest = differing["setting"].isin(comparison.ORIGINS.values())
+    columns = {
+        name: differing[side].mask(is_digest, differing[side].map(_cut_short))
+        for side, name in zip(SIDES, both.names, strict=True)
+    }
+    return pd.DataFrame({"setting": differing["setting"], **columns})
+
+
+def _cut_short(digests: str) -> str:
+    return ", ".join(f"{digest[:SHORT]}…" for digest in digests.split(", "))
+
+
+def readable_cells(both: Pair) -> pd.DataFrame:
+    """`Pair.cells` in per cent and points; each study's columns begin with its name."""
+    cells = both.cells
+    columns: dict[str, Any] = {
+        "variant": cells["variant"],
+        "activation": cells["activation"],
+        "lr": [rate_text(lr) for lr in cells["lr"]],
+    }
+    for side, name in zip(SIDES, both.names, strict=True):
+        rows = [_of_side(row, side) for row in cells.to_dict("records")]
+        columns |= {
+            f"{name}: {heading}": [DASH if row is None else show(row) for row in rows]
+            for heading, show in SHOWN.items()
+        }
+    columns["first - second"] = " - ".join(both.names)
+    columns["seeds in both"] = cells["n"]
+    columns |= study_tables.readable_differences(cells)
+    table = pd.DataFrame(columns)
+    return table_files.without_empty_variant(table)
+
+
+SHOWN: Mapping[str, Callable[[Row], str]] = {
+    "n": lambda row: str(row["n"]),
+    "mean, %": lambda row: table_files.percent(row["final_mean"]),
+    "sd": lambda row: table_files.percent(row["final_sd"]),
+    "95 % t-interval": lambda row: table_files.interval(row, "final"),
+    "outcomes": lambda row: str(row["outcomes"]),
+}
+
+
+def _of_side(row: Row, side: str) -> Row | None:
+    """What a row of `Pair.cells` says of one study, as stats.summarise has it; None: no cell."""
+    if pd.isna(row[f"{side}_n"]):
+        return None
+    measured = {name: row[f"{side}_{name}"] for name in comparison.MEASURED}
+    return {name: row[name] for name in stats.CELL} | measured
+
+
+# --- the page -----------------------------------------------------------------------------------
+
+
+def _chapter(
+    both: Pair, found: Mapping[str, Section], own: Mapping[str, Table], lists: Sequence[RunList]
+) -> Chapter:
+    body = environment.load("compare.html.j2").render(
+        names=both.names,
+        colours=[style.colour for style in comparison_figures.study_styles(both.names).values()],
+        sentences=answer(both),
+        gaps=[study_page.gaps(study) for study in both.studies],
+        tables=own,
+        overviews=study_page.overviews(both.cells, lambda _: partial(_overview_cell, lists)),
+        lone=[
+            (name, in_lines(both.only(side))) for side, name in zip(SIDES, both.names, strict=True)
+        ],
+        sections=found,
+        lists=lists,
+        link=partial(_link, lists),
+        provenance=[study_page.provenance(study) for study in both.studies],
+        rebuild=[
+            (study_page.REBUILD, f'make report ARGS="report.compare=[{",".join(both.names)}]"')
+        ],
+    )
+    titles = [
+        ("settings", "What differs"),
+        ("glance", "At a glance"),
+        ("lone", "Only in one study"),
+        *((f"figures-{number}", title) for number, title in enumerate(found, 1)),
+        ("methods", "Methods"),
+        ("runs", "Runs"),
+        ("provenance", "Provenance"),
+    ]
+    return Chapter(" and ".join(both.names), "", body, titles)
+
+
+def _link(lists: Sequence[RunList], row: Row, column: str) -> str:
+    """RunList.link of the study that a row or a column is about, else of the first."""
+    about = row.get("study", column.partition(": ")[0])
+    own = [run_list for run_list in lists if run_list.label == about]
+    return (own or lists)[0].link(row, column)
+
+
+def _overview_cell(lists: Sequence[RunList], row: Row) -> dict[str, Any]:
+    sides = [_of_side(row, side) for side in SIDES]
+    shown = [
+        None if side is None else accuracy_in_words(side, run_list)
+        for side, run_list in zip(sides, lists, strict=True)
+    ]
+    is_shared = None not in sides
+    return {
+        "sides": shown,
+        "tone": row["ahead"],
+        "difference": f"{table_files.points(row['mean'])} points" if row["n"] > 0 else "",
+        "interval": _interval(row) if is_shared else "",
+        "behind": lists[0].behind(row),
+    }
+
+
+def _interval(row: Row) -> str:
+    if row["n"] == 0:
+        return "no seed has an accuracy in both"
+    if row["n"] == 1:
+        return "one seed in both, so no interval"
+    return (
+        f"{table_files.points(row['low'])} to {table_files.points(row['high'])}; {row['n']} seeds"
+    )

@@ -1,0 +1,93 @@
+"""Tables as files: CSV, Markdown and LaTeX."""
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from actscope.artifacts.spreadsheet import to_csv
+
+NO_INTERVAL = "none: one run"
+
+
+DASH = "\N{EN DASH}"
+
+
+# What pandas does not escape: LaTeX's default fonts are old, and have other signs in these places.
+LATEX_SIGNS = str.maketrans({"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"})
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table of a section: `full` goes to a csv, `readable` to a md, a tex and to the page."""
+
+    name: str
+    caption: str
+    full: pd.DataFrame
+    readable: pd.DataFrame
+    is_folded: bool = True  # on the page, until a reader opens it
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return _files(self.name, self.full, self.readable)
+
+
+def without_empty_variant(table: pd.DataFrame) -> pd.DataFrame:
+    """Without the column of variants where the study has but one, which has no name."""
+    return table if table["variant"].any() else table.drop(columns="variant")
+
+
+def interval(cell: Mapping[Any, Any], measure: str) -> str:
+    """The 95 % t-interval of a cell in per cent, or why there is none."""
+    if cell["n"] == 0:
+        return "none: no run"
+    if cell["n"] == 1:
+        return NO_INTERVAL
+    return f"{percent(cell[f'{measure}_low'])} to {percent(cell[f'{measure}_high'])}"
+
+
+def percent(value: float) -> str:
+    """A fraction of 1 in per cent; nothing where it is not known."""
+    return f"{100 * value:.2f}" if np.isfinite(value) else ""
+
+
+def points(difference: float) -> str:
+    """A difference of fractions in points of per cent."""
+    return DASH if pd.isna(difference) else f"{round(100 * difference, 3) + 0.0:+.3f}"  # no -0.000
+
+
+def _files(name: str, full: pd.DataFrame, readable: pd.DataFrame) -> dict[str, bytes]:
+    """A table as csv in full precision, and as md and tex for people."""
+    return {
+        f"tables/{name}.csv": to_csv(full).encode(),
+        f"tables/{name}.md": _markdown(readable),
+        f"tables/{name}.tex": _latex(readable),
+    }
+
+
+def _markdown(table: pd.DataFrame) -> bytes:
+    lines = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
+    return "".join(f"| {' | '.join(map(_markdown_cell, line))} |\n" for line in lines).encode()
+
+
+def _markdown_cell(value: object) -> str:
+    return html.escape(_in_a_line(value), quote=False).replace("|", "\\|")
+
+
+def _latex(table: pd.DataFrame) -> bytes:
+    """A tabular with the rules of the package booktabs."""
+    cells = table.map(_in_a_line).reset_index(drop=True).style.hide(axis="index")
+    cells = cells.format(_latex_signs, escape="latex")
+    cells = cells.format_index(_latex_signs, escape="latex", axis="columns")
+    return cells.to_latex(hrules=True).encode()
+
+
+def _latex_signs(text: object) -> str:
+    return str(text).translate(LATEX_SIGNS)
+
+
+def _in_a_line(value: object) -> str:
+    return "" if pd.isna(value) else " ".join(str(value).split())  # type: ignore[call-overload]

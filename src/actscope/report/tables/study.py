@@ -1,0 +1,98 @@
+"""The tables of a report and its manifest, as the bytes of files."""
+
+from typing import Any
+
+import pandas as pd
+
+from actscope.analysis.frames import POINT, StudyRuns
+from actscope.analysis.labels import rate_text
+from actscope.report.tables.files import (
+    DASH,
+    _files,
+    interval,
+    percent,
+    points,
+    without_empty_variant,
+)
+
+RUN_COLUMNS = ["run_id", "name", *POINT, "status", "outcome", "used", "why", "final", "best"]
+
+
+def table_files(
+    runs: StudyRuns, cells: pd.DataFrame, comparisons: pd.DataFrame
+) -> dict[str, bytes]:
+    """Files of the tables `summary`, `comparisons` and `runs`."""
+    return {
+        **_files("summary", cells, readable_summary(cells)),
+        **_files("comparisons", comparisons, readable_comparisons(comparisons)),
+        **run_files(runs.runs),
+    }
+
+
+def run_files(all_runs: pd.DataFrame) -> dict[str, bytes]:
+    """`tables/runs`: StudyRuns.runs, with a column `study` where there are several."""
+    columns = [*(name for name in ["study"] if name in all_runs), *RUN_COLUMNS]
+    full = all_runs[[*columns, "sweep", "commit"]]
+    readable = full[columns].assign(
+        final=full["final"].map(percent), best=full["best"].map(percent)
+    )
+    readable = readable.rename(columns={"final": "final, %", "best": "best, %"})
+    return _files("runs", full, readable)
+
+
+def readable_summary(cells: pd.DataFrame) -> pd.DataFrame:
+    """The summary in per cent; without a column of variants where there are none."""
+    columns: dict[str, Any] = {
+        "variant": cells["variant"],
+        "activation": cells["activation"],
+        "lr": [rate_text(lr) for lr in cells["lr"]],
+        "n": cells["n"],
+        "outcomes": cells["outcomes"],
+    }
+    for measure in ("final", "best"):
+        columns[f"{measure} mean, %"] = cells[f"{measure}_mean"].map(percent)
+        columns[f"{measure} sd"] = cells[f"{measure}_sd"].map(percent)
+        columns[f"{measure} 95 % t-interval"] = [
+            interval(row, measure) for row in cells.to_dict("records")
+        ]
+    table = pd.DataFrame(columns)
+    return without_empty_variant(table)
+
+
+def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """The comparisons of activations in points, as `readable_differences`."""
+    columns: dict[str, Any] = {
+        "variant": comparisons["variant"],
+        "lr": [rate_text(lr) for lr in comparisons["lr"]],
+        "first - second": comparisons["first"] + " - " + comparisons["second"],
+        "n": comparisons["n"],
+        **readable_differences(comparisons),
+    }
+    table = pd.DataFrame(columns)
+    return without_empty_variant(table)
+
+
+def readable_differences(comparisons: pd.DataFrame) -> dict[str, Any]:
+    """stats.Comparison in points; what is not known is a dash, and `interval by` says why."""
+    return {
+        "difference, points": [points(mean) for mean in comparisons["mean"]],
+        "95 % interval": [
+            DASH if pd.isna(low) else f"{points(low)} to {points(high)}"
+            for low, high in zip(comparisons["low"], comparisons["high"], strict=True)
+        ],
+        "interval by": comparisons["method"],
+        "p": [_p_text(p) for p in comparisons["p"]],
+        "p, Holm": [_p_text(p) for p in comparisons["p_holm"]],
+        "P(first better)": [
+            DASH if pd.isna(share) else f"{share:.2f}" for share in comparisons["improvement"]
+        ],
+        "seeds to resolve it": [
+            DASH if pd.isna(seeds) else str(int(seeds)) for seeds in comparisons["seeds_needed"]
+        ],
+    }
+
+
+def _p_text(p: float) -> str:
+    if pd.isna(p):
+        return DASH
+    return f"{p:.3f}" if p >= 0.0005 else "< 0.001"

@@ -1,0 +1,132 @@
+"""What the numbers of two studies say side by side, in plain sentences."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from actscope.analysis import stats
+from actscope.analysis.comparison import SIDES, Pair, differing_settings, outcomes
+from actscope.analysis.labels import rate_text
+from actscope.analysis.stats import OUTCOMES
+from actscope.report.text.study import accuracy_in_words, by_accuracy, join
+
+SIGNIFICANT = 0.05
+
+
+def answer(both: Pair) -> list[str]:
+    """Sentences: who is ahead where, what the studies differ in, their best cells, outcomes."""
+    return [
+        _on_the_lead(both),
+        *_on_tests(both),
+        *_on_the_largest(both),
+        _on_settings(differing_settings(both)),
+        *_on_the_best(both),
+        *_on_outcomes(both),
+        *_on_lone_cells(both),
+    ]
+
+
+def _on_the_lead(both: Pair) -> str:
+    shared = both.shared
+    if shared.empty:
+        return "The two studies have no activation at the same rate: nothing is compared."
+    known = shared[shared["low"].notna()]
+    if known.empty:
+        return (
+            f"Of {_cells(len(shared))} in both studies none has a final accuracy for two seeds "
+            "that both have: nothing is compared."
+        )
+    first, second = both.names
+    ahead = [int((known["ahead"] == side).sum()) for side in SIDES]
+    whole = "the only cell" if len(known) == 1 else f"{len(known)} cells"
+    rest = len(known) - sum(ahead)
+    open_ = f"; in {rest} it is open which of the two is" if rest else ""
+    return (
+        f"Of {whole} that can be compared, {first} is ahead in {ahead[0]} and {second} in "
+        f"{ahead[1]}, by the 95 % interval of the difference paired over seeds{open_}."
+    )
+
+
+def _on_tests(both: Pair) -> Iterator[str]:
+    tests = both.cells["p_holm"].dropna()
+    if len(tests) > 1:
+        firm = int((tests < SIGNIFICANT).sum())
+        yield (
+            f"With Holm's correction over the {len(tests)} tests {firm} "
+            f"{'is' if firm == 1 else 'are'} beyond chance at 5 %."
+        )
+
+
+def _on_the_largest(both: Pair) -> Iterator[str]:
+    decided = both.cells[both.cells["ahead"] != ""]
+    if decided.empty:
+        return
+    row = decided.sort_values("mean", key=abs, ascending=False, kind="stable").iloc[0]
+    ahead, behind = both.names if row["ahead"] == "first" else both.names[::-1]
+    least, most = sorted(abs(100 * float(row[name])) for name in ("low", "high"))
+    yield (
+        f"The largest difference is at {cell_in_words(row)}: {ahead} is "
+        f"{abs(100 * float(row['mean'])):.2f} points above {behind} ({least:.2f} to {most:.2f}, "
+        f"{row['n']} seeds)."
+    )
+
+
+def _on_settings(differing: pd.DataFrame) -> str:
+    if differing.empty:
+        return "They differ in no setting."
+    one = differing.iloc[0]
+    if len(differing) == 1:
+        return f"They differ in {one['setting']}: {one['first']} against {one['second']}."
+    return f"They differ in {join(differing['setting'].tolist())}."
+
+
+def _on_the_best(both: Pair) -> Iterator[str]:
+    """Also where the studies share no cell: each at what suits it."""
+    best = []
+    for study in both.studies:
+        learned = by_accuracy(study.cells)
+        if learned.empty:
+            yield f"In {study.study} no cell learned with every seed."
+        else:
+            best.append((study.study, learned.iloc[0]))
+    said = [
+        f"{name} does best with {cell_in_words(cell)}: {accuracy_in_words(cell)}"
+        for name, cell in best
+    ]
+    if said:
+        yield f"Where every seed learned, {'; '.join(said)}."
+
+
+def _on_outcomes(both: Pair) -> Iterator[str]:
+    for row in outcomes(both).to_dict("records"):
+        ended = stats.in_words({outcome: row[outcome] for outcome in OUTCOMES})
+        yield f"Of the {row['runs']} runs of {row['study']} {join(ended.split(', '))}."
+
+
+def _on_lone_cells(both: Pair) -> Iterator[str]:
+    counts = [(name, len(both.only(side))) for name, side in zip(both.names, SIDES, strict=True)]
+    said = [f"{_cells(count)} only in {name}" for name, count in counts if count]
+    if said:
+        yield f"Not compared: {' and '.join(said)}."
+
+
+def in_lines(cells: pd.DataFrame) -> list[str]:
+    """Cells, a line for those activations of a variant that have the same rates."""
+    lines: dict[tuple[str, str], list[str]] = {}
+    for (variant, activation), rows in cells.groupby(["variant", "activation"], sort=False):
+        rates = join([rate_text(lr) for lr in rows["lr"]])
+        lines.setdefault((str(variant), rates), []).append(str(activation))
+    return [
+        f"{variant} {join(names)} at lr {rates}".strip()
+        for (variant, rates), names in lines.items()
+    ]
+
+
+def cell_in_words(cell: "pd.Series[Any]") -> str:
+    variant = f", {cell['variant']}" if cell["variant"] else ""
+    return f"{cell['activation']} at lr = {rate_text(cell['lr'])}{variant}"
+
+
+def _cells(count: int) -> str:
+    return f"{count} cell{'' if count == 1 else 's'}"

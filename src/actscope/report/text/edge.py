@@ -1,0 +1,70 @@
+"""Sentences on the edge of trainability."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from actscope.analysis.edge import edges, outcome_map
+from actscope.analysis.labels import rate_text
+from actscope.report.text.study import join
+
+RULE = (
+    "An activation learns at a rate if at least 80 % of its runs there have learned; those that "
+    "diverged have not. It learns everywhere up to a rate if it learns there and at every smaller "
+    "rate swept; its largest rate that learns may lie above ones at which it fails."
+)
+
+
+RATES_DRAWN = (
+    "Of the many rates three are drawn: the smallest, the largest at which the activation learns, "
+    "and the largest."
+)
+
+
+def answer(cells: pd.DataFrame) -> list[list[str]]:
+    """`in_words`, from `stats.summarise`."""
+    return list(in_words(edges(outcome_map(cells))))
+
+
+def in_words(found: pd.DataFrame) -> Iterator[list[str]]:
+    """Sentences on each variant: who learns up to where, in order of the edge."""
+    for variant, own in found.groupby("variant", sort=False):
+        start = f"With {variant!s}: " if variant else ""
+        yield [start + _on_the_best(own), *_on_the_worst(own), *_on_gaps(own)]
+
+
+def _on_the_best(own: pd.DataFrame) -> str:
+    if own["largest"].isna().all():
+        return "At no rate did any activation learn."
+    top = own[own["largest"] == own["largest"].max()]
+    names, lr = join(top["activation"].tolist()), rate_text(top["largest"].iloc[0])
+    verb = (
+        "has the highest edge: it learns" if len(top) == 1 else "have the highest edge: they learn"
+    )
+    is_open = bool((top["largest"] == top["last"]).any())
+    return f"{names} {verb} at lr = {lr}{', the largest rate swept, or beyond' if is_open else ''}."
+
+
+def _on_the_worst(own: pd.DataFrame) -> Iterator[str]:
+    never = own.loc[own["largest"].isna(), "activation"].tolist()
+    if never:
+        yield f"{join(never)} {'learns' if len(never) == 1 else 'learn'} at none."
+    able = own[own["largest"].notna()]
+    if len(able) > 1 and able["largest"].min() < able["largest"].max():
+        low = able[able["largest"] == able["largest"].min()]
+        lr = rate_text(low["largest"].iloc[0])
+        factor = able["largest"].max() / low["largest"].iloc[0]
+        yield (
+            f"The lowest edge is that of {join(low['activation'].tolist())}, at {lr}: "
+            f"{factor:.3g} times lower."
+        )
+
+
+def _on_gaps(own: pd.DataFrame) -> Iterator[str]:
+    broken = own[own["gaps"] != ""]
+    if len(broken):
+        yield (
+            f"Under {'its' if len(broken) == 1 else 'their'} largest rate "
+            f"{join(broken['activation'].tolist())} also "
+            f"{'fails' if len(broken) == 1 else 'fail'} at smaller ones."
+        )

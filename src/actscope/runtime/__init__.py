@@ -1,0 +1,1 @@
+"""Starting and stopping processes, signals, progress."""

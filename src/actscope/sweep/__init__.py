@@ -1,0 +1,1 @@
+"""Grid, stacks, workers, results."""

@@ -1,0 +1,254 @@
+"""What a person sees of a sweep: the plan, the progress, the table at the end."""
+
+import math
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import Progress as Bar
+from rich.table import Table
+from rich.text import Text
+
+from actscope.command_line import suggestions
+from actscope.config import Point, flat_settings
+from actscope.engine.device import CPU
+from actscope.runtime import signals
+from actscope.runtime.progress import columns
+from actscope.sweep.point_status import Standing, State
+from actscope.sweep.resources import Resources
+from actscope.sweep.results import Done, Failed, Result, cell_means, variants_of, varying_values
+from actscope.tracking import Cell, Store
+
+SECONDS_BETWEEN_LINES = 10.0  # of progress, where the output is not a terminal
+
+
+class Progress:
+    """A bar over all run-steps with the time left; plain lines where there is no terminal."""
+
+    def __init__(self, console: Console, run_steps: Sequence[int]) -> None:
+        self.console = console
+        self.run_steps = run_steps  # of each stack
+        self.done = [0] * len(run_steps)
+        self.last_line = time.monotonic()
+        self.first: tuple[float, int] | None = None  # when training was first heard of, and how far
+        self.bar = Bar(
+            *columns("training", "run-steps"),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self.task = self.bar.add_task("training", total=sum(run_steps))
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        self.bar.stop()
+
+    def advance(self, stack: int, run_steps: int) -> None:
+        """Note that a stack, by number, has done so many run-steps."""
+        self.done[stack] = min(run_steps, self.run_steps[stack])
+        self.bar.update(self.task, completed=sum(self.done))
+        if not self.console.is_terminal:
+            self._print_line()
+
+    def follow(self, stack: int) -> Callable[[int], None]:
+        """`advance` for a stack that this process trains; a Ctrl-C that was lost is heard here."""
+
+        def advance(run_steps: int) -> None:
+            signals.check()
+            self.advance(stack, run_steps)
+
+        return advance
+
+    def complete(self, stack: int) -> None:
+        self.advance(stack, self.run_steps[stack])
+
+    def _print_line(self) -> None:
+        now = time.monotonic()
+        done, total = sum(self.done), sum(self.run_steps)
+        if self.first is None:
+            self.first = now, done
+            self.last_line = now
+        since, already = self.first
+        if now - self.last_line >= SECONDS_BETWEEN_LINES and done > already:
+            self.last_line = now
+            left = (now - since) * (total - done) / (done - already)
+            self.console.print(f"trained {done / total:.0%}, about {left:.0f} s left")
+
+
+def print_grid(console: Console, points: Sequence[Point], store: str) -> None:
+    """Tell what a sweep is about."""
+    axes: dict[str, set[str] | set[float] | set[int]] = {
+        "activations": {point.activation.name for point in points},
+        "rates": {point.lr for point in points},
+        "seeds": {point.seed for point in points},
+    }
+    counts = {name: len(values) for name, values in axes.items()}
+    counts |= varying_values([flat_settings(point) for point in points])
+    grid = " x ".join(f"{count} {name}" for name, count in counts.items())
+    console.print("study  ", ", ".join(dict.fromkeys(point.study for point in points)))
+    console.print(f"points  {len(points)} ({grid})")
+    console.print(f"store   {store}", soft_wrap=True)
+
+
+def print_unreadable(console: Console, grid: Mapping[Point, Cell]) -> None:
+    """Name the classes whose source cannot be read: no later sweep can know their points again."""
+    classes = {p.activation.function for p, cell in grid.items() if not cell.signature.is_lasting}
+    for path in sorted(classes):
+        line = f"class   {path}: its source cannot be read, so each sweep trains its points again"
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def print_left(console: Console, finished: int, own: int, elsewhere: Collection[str]) -> None:
+    """Tell what of a grid is finished already, and what another process is training."""
+    if finished:
+        rest = f"{own} to train" if own else "nothing to train"
+        console.print(f"resume  {finished} finished already, {rest} (sweep.force=true trains all)")
+    if elsewhere:
+        who = ", ".join(sorted(set(elsewhere)))
+        console.print(f"wait    for {len(elsewhere)} that {who} is training", soft_wrap=True)
+
+
+def print_stacks(console: Console, stacks: Sequence[Sequence[Point]], resources: Resources) -> None:
+    """Tell how points are trained."""
+    workers = min(resources.workers, len(stacks))
+    if resources.are_elsewhere:
+        where = f"a cluster, cut for {workers} workers"
+    else:
+        where = _processes(workers, "worker ") if workers else "this process"
+    if resources.device != CPU:
+        where = f"{where}, {'each ' if workers > 1 else ''}with a GPU"
+    if resources.writers:
+        where = f"{where}, and tracked by {_processes(resources.writers, 'further ')}"
+    largest = max(len(stack) for stack in stacks)
+    console.print(f"stacks  {len(stacks)} of at most {largest} points, on {where}")
+
+
+def _processes(number: int, kind: str) -> str:
+    return f"{number} {kind}process{'' if number == 1 else 'es'}"
+
+
+MARKS = {  # of how a point stands, with the style that it is shown in
+    State.FINISHED: ("#", "green"),
+    State.RUNNING: (">", "cyan"),
+    State.FAILED: ("x", "red"),
+    State.STALE: ("~", "yellow"),
+    State.MISSING: (".", "dim"),
+}
+
+
+def print_standings(console: Console, grid: Sequence[Cell], standings: Sequence[Standing]) -> None:
+    """Draw the grid, a mark a seed, and tell what changed since a stale point was trained."""
+    counts = Counter(standing.state for standing in standings)
+    legend = [f"{MARKS[state][0]} {counts[state]} {state}" for state in State if counts[state]]
+    console.print(standings_table(grid, standings))
+    console.print("   ".join(legend), markup=False)
+    changes = Counter(s.changed for s in standings if s.state is State.STALE)
+    for parts, count in changes.items():
+        console.print(f"{count} stale since what changed is: {', '.join(parts)}")
+    for cell, standing in zip(grid, standings, strict=True):
+        if standing.state is State.FAILED and standing.attempt is not None:
+            line = f"failed: {cell.name}: {standing.attempt.reason}"
+            console.print(line, markup=False, soft_wrap=True)
+
+
+def standings_table(grid: Sequence[Cell], standings: Sequence[Standing]) -> Table:
+    """Rows: variants and activations; columns: rates; in each cell a mark a seed."""
+    marks: dict[tuple[str, str], dict[float, Text]] = {}
+    variants = variants_of([cell.settings for cell in grid])
+    for variant, cell, standing in zip(variants, grid, standings, strict=True):
+        row = marks.setdefault((variant, cell.settings["activation"]), {})
+        row.setdefault(cell.settings["lr"], Text()).append(*MARKS[standing.state])
+    rates = sorted({cell.settings["lr"] for cell in grid})
+    table = Table(title="A mark a point, by activation and learning rate")
+    about = slice(None if any(variants) else 1, None)  # without the column of variants, or with it
+    for heading in (*("variant", "activation")[about], *(f"{rate:g}" for rate in rates)):
+        table.add_column(Text(heading), overflow="fold")  # two variants never look alike
+    for names, row in marks.items():
+        cells = [row.get(rate, Text()) for rate in rates]
+        table.add_row(*map(Text, names[about]), *cells)
+    return table
+
+
+def print_interrupted(
+    console: Console, results: Sequence[Result], points: int, store: Store
+) -> None:
+    """Tell how far a sweep came, and how to go on with it."""
+    done = sum(isinstance(result, Done) for result in results)
+    command = suggestions.again(sys.argv[1:], store)
+    line = f"interrupted: {done} of {points} points are finished; to go on: {command}"
+    console.print(line, markup=False, soft_wrap=True)
+
+
+def print_summary(console: Console, results: Sequence[Result], store: Store) -> None:
+    """Tell how a sweep ended, name what failed, and say how to go on."""
+    studies = list(dict.fromkeys(result.point.study for result in results))
+    for study in studies:
+        cells = cell_means([result for result in results if result.point.study == study])
+        for variant, own in cells.groupby("variant", sort=False):
+            heading = f"{study if len(studies) > 1 else ''} {variant}".strip()
+            if heading:
+                console.print(heading, markup=False, soft_wrap=True)
+            console.print(summary_table(own))
+    failed = [result for result in results if isinstance(result, Failed)]
+    for result in failed:
+        console.print(f"failed: {result.point}: {result.reason}", markup=False, soft_wrap=True)
+    for study in studies:
+        report = suggestions.command("report", f"study={study}", store=store)
+        in_ui = str(store) if store.folder is None else suggestions.command("ui", store=store)
+        console.print(f"next:   {report}   or   {in_ui}", markup=False, soft_wrap=True)
+
+
+def print_kept(console: Console, results: int, folder: Path, store: Store) -> None:
+    """Tell of results that could not be brought into the store."""
+    if results:
+        sync = suggestions.command("sync", store=store)
+        line = f"kept:   {results} results in {folder}: `{sync}` delivers them to the store"
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def print_result(console: Console, result: Result) -> None:
+    """Tell how a single run ended."""
+    if isinstance(result, Done):
+        when = "finished already, " if result.is_earlier else ""
+        accuracy = f"final test accuracy {result.test_accuracy:.4f}"
+        end = f"{when}{result.outcome}, {accuracy}, run {result.run_id}"
+    else:
+        end = f"failed: {result.reason}"
+    console.print(f"{result.point}: {end}", markup=False, soft_wrap=True)
+
+
+def summary_table(cells: pd.DataFrame) -> Table:
+    """Final test accuracy by rate and activation, and how the runs ended; `cells`: a variant's."""
+    table = Table(title="Final test accuracy: mean and standard deviation over n seeds")
+    for heading in ("lr", "activation", "mean", "sd", "n", "outcomes"):
+        is_text = heading in ("activation", "outcomes")
+        table.add_column(heading, justify="left" if is_text else "right")
+    for _, of_rate in cells.groupby("lr", sort=False):
+        table.add_section()
+        for cell in of_rate.to_dict("records"):
+            table.add_row(
+                f"{cell['lr']:g}",
+                cell["activation"],
+                *(_accuracy(cell[number]) for number in ("final_mean", "final_sd")),
+                str(cell["n"]),
+                cell["outcomes"],
+            )
+    return table
+
+
+def _accuracy(value: float) -> str:
+    return f"{value:.4f}" if math.isfinite(value) else "-"

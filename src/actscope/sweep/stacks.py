@@ -1,0 +1,106 @@
+"""Points that are trained together, and what a sweep may use for it."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from actscope.config import Point
+from actscope.engine.data import Data, load_data
+from actscope.engine.device import CPU
+from actscope.engine.train import (
+    EVALUATED_AT_ONCE,
+    _check_function,
+    _in_steps,
+    stack_key,
+    total_steps,
+)
+from actscope.engine.trajectory import PROBE, TRAJECTORY
+from actscope.errors import ConfigError
+from actscope.sweep.resources import Resources, free_bytes
+
+Stack = list[Point]
+
+FITS_CACHES = 20  # points a stack: more overflow a CPU's
+
+
+def make_stacks(points: Sequence[Point], resources: Resources) -> list[Stack]:
+    """Group points that can be trained together, the largest stacks first.
+
+    There are as few stacks as their largest size allows, or so many more that they share out evenly
+    among the workers: one that waits for the last stack costs more than smaller stacks do.
+    """
+    groups: dict[Point, Stack] = {}
+    for point in sorted(points, key=lambda point: point.seed):  # few seeds read few minibatches
+        groups.setdefault(stack_key(point), []).append(point)
+    parts = {
+        key: math.ceil(len(group) / _most_of(group, resources)) for key, group in groups.items()
+    }
+
+    def points_a_stack(key: Point) -> float:
+        return len(groups[key]) / parts[key]
+
+    while sum(parts.values()) % max(resources.workers, 1):
+        coarsest = max(parts, key=points_a_stack)
+        if points_a_stack(coarsest) == 1:
+            break
+        parts[coarsest] += 1
+    stacks = [stack for key, group in groups.items() for stack in _cut(group, parts[key])]
+    return sorted(stacks, key=len, reverse=True)
+
+
+def _cut(group: Stack, parts: int) -> list[Stack]:
+    edges = [len(group) * part // parts for part in range(parts + 1)]
+    return [group[start:end] for start, end in pairwise(edges)]
+
+
+def _most_of(stack: Stack, resources: Resources) -> int:
+    """How many points may share a stack with the first of this one."""
+    if resources.stack_size is not None:
+        return resources.stack_size
+    if resources.device == CPU:
+        return FITS_CACHES
+    point = stack[0]
+    return max(1, int(free_bytes(resources.device) / bytes_a_run(point, load_data(point.data))))
+
+
+def run_steps_of(stack: Stack) -> int:
+    """Steps of all runs of a stack together."""
+    return len(stack) * total_steps(stack[0], load_data(stack[0].data))
+
+
+def check_trainable(point: Point, data: Data) -> None:
+    """Raise ConfigError where a point that is well-formed cannot be trained on these data."""
+    examples = len(data.train_x)
+    size = point.train.batch_size
+    if size > examples:
+        raise ConfigError(
+            f"train.batch_size={size}: {data.name} has {examples} training examples; "
+            "give at most that"
+        )
+    if point.activation.batch_norm and 1 in (size, examples % size):
+        raise ConfigError(
+            f"train.batch_size={size}: leaves a minibatch of one of the {examples} examples, which "
+            f"{point.activation.name} cannot normalise; choose another size"
+        )
+    _check_function(point.activation)
+
+
+def bytes_a_run(point: Point, data: Data) -> int:
+    """Memory that a run adds to a stack on a GPU, somewhat more than is measured (bench, part=gpu).
+
+    Weights with gradients and copies; inputs of a minibatch; what a forward pass over a thousand
+    images keeps for the slopes; and the records, which stay there until the end.
+    """
+    widths = (data.features, *point.model.hidden, data.classes)
+    weights = sum(fan_in * fan_out for fan_in, fan_out in pairwise(widths))
+    units = sum(widths[1:])
+    steps, per_epoch = total_steps(point, data), total_steps(point, data) // point.train.epochs
+    records = sum(
+        len(quantities) * units * (1 + steps // _in_steps(every, per_epoch))
+        for quantities, every in (
+            (TRAJECTORY, point.trajectory.every),
+            (PROBE, point.trajectory.probe_every),
+        )
+    )
+    inputs = point.train.batch_size * data.features
+    return 4 * (5 * weights + 2 * inputs + 10 * EVALUATED_AT_ONCE * units + records)

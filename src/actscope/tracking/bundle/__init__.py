@@ -1,0 +1,1 @@
+"""Studies carried from store to store in one file."""

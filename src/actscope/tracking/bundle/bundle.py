@@ -1,0 +1,175 @@
+"""A study in one file: export it from a store, import it into another."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from zipfile import ZipFile
+
+from actscope import tracking
+from actscope.commands.bundle import FOREIGN, _check_study
+from actscope.config import Tracking
+from actscope.errors import BundleError, StoreError, first_line
+from actscope.project import git_state
+from actscope.runtime.progress import LateProgress
+from actscope.tracking import Arrival, Parcel, Shipment, Store
+from actscope.tracking.bundle.archive import Manifest, Reader, Writer, open_archive
+from actscope.tracking.bundle.transfer import ORIGIN_TAG, PARENT_TAG
+from actscope.tracking.limits import check_limits
+from actscope.tracking.run_record import (
+    ARTIFACTS,
+    RUN_FILE,
+    RUN_ID,
+    artifacts_tag,
+    from_json,
+    to_json,
+)
+
+PARCELS = "parcels"
+
+
+KINDS = ("point", "sweep")
+
+
+ENDED = {"FINISHED", "FAILED", "KILLED"}
+
+
+def export_study(store: Store, study: str, path: Path) -> Manifest:
+    """Write a study's finished runs into an archive, which is there as a whole or not at all.
+
+    Raises:
+        StoreError: the store cannot be read.
+        BundleError: no run is finished, an artifact is damaged, or the archive cannot be written.
+
+    """
+    _check_study(study, str(path))
+    shipment = tracking.find_shipment(store, study)
+    unfinished = path.with_name(f".{path.name}.partial")
+    try:
+        with ZipFile(unfinished, "w") as archive:
+            manifest = _fill(Writer(archive), store, study, shipment)
+        unfinished.replace(path)
+    except StoreError:  # an OSError as well
+        raise
+    except OSError as error:
+        raise BundleError(f"{path} cannot be written: {first_line(error)}") from error
+    finally:
+        with suppress(OSError):  # a file that could not be made cannot be deleted
+            unfinished.unlink()
+    return manifest
+
+
+def import_bundle(path: Path, settings: Tracking) -> tuple[Manifest, Arrival]:
+    """Make runs of what an archive holds, once all of it was checked.
+
+    Raises:
+        BundleError: something is wrong with it; nothing was written.
+        StoreError: the store cannot be written; no run of the archive counts then.
+
+    """
+    with open_archive(path) as archive:
+        manifest = archive.manifest
+        ids = (*manifest.sweeps, *manifest.runs)
+        with LateProgress("checking", sum(file.size for file in manifest.files.values())) as bar:
+            archive.verify(bar.advance)
+        _check_parcels(archive, ids)
+        store = tracking.open_store(settings)
+        with LateProgress("importing", len(ids)) as bar:
+            arrival = tracking.take_in(
+                store,
+                manifest.study,
+                lambda: (_parcel(archive, run_id) for run_id in ids),
+                lambda parcel, folder: _unpack(archive, parcel, folder),
+                bar.advance,
+            )
+    return manifest, arrival
+
+
+def _fill(writer: Writer, store: Store, study: str, shipment: Shipment) -> Manifest:
+    sweeps = [str(run.info.run_id) for run in shipment.sweeps]
+    runs = [*shipment.sweeps, *shipment.points]
+    with LateProgress("exporting", len(runs)) as progress:
+        for run in sorted(runs, key=lambda run: str(run.info.run_id)):
+            with TemporaryDirectory(prefix="actscope-") as scratch:
+                parcel, folder = tracking.pack(store, study, run, sweeps, Path(scratch))
+                for name in sorted(parcel.artifacts):
+                    writer.add_file(_artifact(parcel, name), folder / name)
+                writer.add_text(f"{_folder(run.info.run_id)}/{RUN_FILE}", to_json(parcel))
+            progress.advance()
+    manifest = Manifest(
+        study=study,
+        version=version("actscope"),
+        commit=git_state().commit,
+        dirty=git_state().dirty,
+        runs=tuple(str(run.info.run_id) for run in shipment.points),
+        sweeps=tuple(sweeps),
+        left_out=shipment.left_out,
+        files=writer.files,
+    )
+    writer.close(manifest)
+    return manifest
+
+
+def _check_parcels(archive: Reader, ids: Sequence[str]) -> None:
+    """Raise BundleError unless the archive holds the parcels of these runs and nothing else."""
+    _check_study(archive.manifest.study, str(archive.path))
+    if len(set(ids)) < len(ids):
+        raise BundleError(f"{archive.path}: a run is listed twice")
+    belonging, origins = set(), set(ids)
+    for run_id in ids:
+        parcel = _parcel(archive, run_id)
+        _check_parcel(archive, run_id, parcel)
+        origin = parcel.tags.get(ORIGIN_TAG, run_id)
+        if origin != run_id and origin in origins:
+            raise BundleError(f"{archive.path}: run {origin} is there twice")
+        origins.add(origin)
+        belonging |= {f"{_folder(run_id)}/{RUN_FILE}"}
+        belonging |= {_artifact(parcel, name) for name in parcel.artifacts}
+    if foreign := archive.manifest.files.keys() - belonging:
+        raise BundleError(f"{archive.where(min(foreign))}: belongs to no run")
+
+
+def _check_parcel(archive: Reader, run_id: str, parcel: Parcel) -> None:
+    manifest = archive.manifest
+    is_sweep = run_id in manifest.sweeps
+    hashes = {_artifact(parcel, name): sha256 for name, sha256 in parcel.artifacts.items()}
+    checks = {
+        "is of another run": parcel.run_id == run_id,
+        "is of another study": parcel.study == manifest.study,
+        "is of another kind of run": parcel.tags.get("actscope.kind") == KINDS[is_sweep],
+        "is of a run that has not ended": parcel.status in (ENDED if is_sweep else {"FINISHED"}),
+        "stands under a run that is not there": parcel.tags.get(PARENT_TAG)
+        in (None, *([] if is_sweep else manifest.sweeps)),
+        "has tags that only a store gives": parcel.tags.keys().isdisjoint(FOREIGN),
+        "has an origin that is no run's id": RUN_ID.fullmatch(parcel.tags.get(ORIGIN_TAG, run_id)),
+        "has artifacts that are not there": all(
+            name in manifest.files and manifest.files[name].sha256 == sha256
+            for name, sha256 in hashes.items()
+        ),
+    }
+    for wrong, is_right in checks.items():
+        if not is_right:
+            raise BundleError(f"{archive.where(_folder(run_id))}/{RUN_FILE}: {wrong}")
+    artifacts_tag(parcel.artifacts)
+    check_limits(parcel, f"{archive.where(_folder(run_id))}/{RUN_FILE}")
+
+
+def _parcel(archive: Reader, run_id: str) -> Parcel:
+    name = f"{_folder(run_id)}/{RUN_FILE}"
+    if name not in archive.manifest.files:
+        raise BundleError(f"{archive.where(name)}: is not there")
+    return from_json(archive.read(name), archive.where(name))
+
+
+def _unpack(archive: Reader, parcel: Parcel, folder: Path) -> None:
+    for name in parcel.artifacts:
+        archive.extract(_artifact(parcel, name), folder / name)
+
+
+def _folder(run_id: str) -> str:
+    return f"{PARCELS}/{run_id}"
+
+
+def _artifact(parcel: Parcel, name: str) -> str:
+    return f"{_folder(str(parcel.run_id))}/{ARTIFACTS}/{name}"

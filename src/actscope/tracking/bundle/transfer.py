@@ -1,0 +1,136 @@
+"""A study's finished runs as parcels, out of a store."""
+
+import math
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from mlflow.entities import Run
+
+from actscope.errors import BundleError
+from actscope.tracking.errors import store_errors
+from actscope.tracking.heartbeat import signs_of_life
+from actscope.tracking.limits import check_limits
+from actscope.tracking.packed_tables import PACK_TAG, PACKS
+from actscope.tracking.reports import REPORT
+from actscope.tracking.run_reader import fetch_artifact, read_in_order, search
+from actscope.tracking.run_record import (
+    ARTIFACTS_TAG,
+    MetricRow,
+    Parcel,
+    logged_artifacts,
+    parcel_of,
+    verify_artifacts,
+)
+from actscope.tracking.store import Store, connected, find_experiment
+
+ORIGIN_TAG = "actscope.origin_run"  # id of the run, in the store that trained it
+KIND_TAG = "actscope.kind"
+PARENT_TAG = "mlflow.parentRunId"
+OF_A_STORE = {ARTIFACTS_TAG, PACK_TAG, "mlflow.runName"}  # tags that each store gives its runs
+MADE_ANEW = (REPORT, PACKS)  # folders among the artifacts of a sweep's run
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """What of a study travels: its finished points and the sweeps that they stand under.
+
+    `left_out`: how many of its points' runs do not, by status.
+    """
+
+    sweeps: list[Run]
+    points: list[Run]
+    left_out: dict[str, int]
+
+
+def find_shipment(store: Store, study: str) -> Shipment:
+    """Look up what of a study can travel, by run id.
+
+    Raises:
+        StoreError: there is no such study, or the store cannot be read.
+        BundleError: none of its runs is finished.
+
+    """
+    experiment_id = find_experiment(store, study).experiment_id
+    runs = sorted(actscope_runs(store, experiment_id), key=lambda run: str(run.info.run_id))
+    points = [run for run in runs if run.data.tags[KIND_TAG] == "point"]
+    finished = [run for run in points if run.info.status == "FINISHED"]
+    if not finished:
+        raise BundleError(f"study={study}: none of its {len(points)} runs is finished")
+    parents = {run.data.tags.get(PARENT_TAG) for run in finished}
+    sweeps = [run for run in runs if run.info.run_id in parents]
+    left_out = Counter(run.info.status for run in points if run.info.status != "FINISHED")
+    return Shipment(sweeps, finished, dict(sorted(left_out.items())))
+
+
+def pack(
+    store: Store, study: str, run: Run, sweeps: Collection[str], scratch: Path
+) -> tuple[Parcel, Path]:
+    """Make a parcel of a run, with the folder of its artifacts, which may lie in `scratch`.
+
+    `sweeps`: ids of the parent runs that travel with it.
+
+    Raises:
+        StoreError: the store cannot be read.
+        BundleError: an artifact is not the file that was logged, or no store can hold it.
+
+    """
+    parcel = parcel_of(run, study)
+    with store_errors(store):
+        folder = _artifact_folder(store, parcel, scratch)
+        metrics = sorted(_metrics(store, run), key=_metric_order)
+    artifacts = verify_artifacts(parcel.name, logged_artifacts(parcel.tags) or {}, folder)
+    if parcel.tags.get(KIND_TAG) == "sweep":
+        # They are made anew wherever the runs are; these alone decide what an archive holds.
+        artifacts = {n: h for n, h in artifacts.items() if n.partition("/")[0] not in MADE_ANEW}
+    here_only = {*OF_A_STORE, *signs_of_life()}
+    if parcel.tags.get(PARENT_TAG) not in sweeps:
+        here_only.add(PARENT_TAG)
+    packed = replace(
+        parcel,
+        # A sweep may go on while what it has finished travels.
+        status="KILLED" if parcel.status == "RUNNING" else parcel.status,
+        tags={key: value for key, value in parcel.tags.items() if key not in here_only},
+        metrics=tuple(metrics),
+        artifacts=artifacts,
+    )
+    check_limits(packed, f"run {parcel.name!r}")
+    return packed, folder
+
+
+def actscope_runs(store: Store, experiment_id: str) -> Iterator[Run]:
+    """Runs of points and of sweeps."""
+    return search(store, experiment_id, "tags.`actscope.kind` LIKE '%'")
+
+
+def _artifact_folder(store: Store, parcel: Parcel, scratch: Path) -> Path:
+    assert parcel.run_id is not None
+    if store.folder is not None:
+        return fetch_artifact(store, parcel.study, parcel.run_id, ".")
+    if parcel.tags.get(KIND_TAG) != "sweep":
+        return Path(store.client.download_artifacts(parcel.run_id, "", str(scratch)))
+    for item in store.client.list_artifacts(parcel.run_id):
+        if item.path not in MADE_ANEW:
+            store.client.download_artifacts(parcel.run_id, item.path, str(scratch))
+    return scratch
+
+
+def _metrics(store: Store, run: Run) -> Iterator[MetricRow]:
+    """Every value of every metric; of a store on this machine by one query, not one a metric."""
+    if store.database is None:
+        read = partial(store.client.get_metric_history, run.info.run_id)
+        for metrics in read_in_order(store, read, run.data.metrics):
+            for metric in metrics:
+                yield metric.key, metric.value, metric.timestamp, metric.step
+        return
+    query = "SELECT key, value, is_nan, timestamp, step FROM metrics WHERE run_uuid = ?"
+    with connected(store) as database:
+        for key, value, is_nan, timestamp, step in database.execute(query, [run.info.run_id]):
+            yield key, math.nan if is_nan else value, timestamp, step
+
+
+def _metric_order(row: MetricRow) -> tuple[str, int, int, str]:
+    key, value, timestamp, step = row
+    return key, step, timestamp, repr(value)  # as a text NaN has its place too

@@ -1,0 +1,43 @@
+"""What a sweep was trained with, kept as files of its run."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from actscope.artifacts.environment import gather
+from actscope.errors import first_line
+from actscope.tracking.errors import STORE_ERRORS
+from actscope.tracking.offline_queue import SPOOLED
+from actscope.tracking.store import Store
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def surroundings_kept(store: Store, run_id: str, *, patch: bool) -> Iterator[None]:
+    """Log packages and, with `patch`, uncommitted changes to a run, beside the context."""
+
+    def keep() -> None:
+        keep_files(store, run_id, gather(patch=patch))
+
+    with ThreadPoolExecutor(1) as beside:
+        kept = beside.submit(keep)
+        yield
+        kept.result()
+
+
+def keep_files(store: Store, run_id: str, files: Mapping[str, bytes]) -> None:
+    """Log files to a run; a store that does not take them is told and stops nothing."""
+    if run_id.startswith(SPOOLED):
+        return
+    try:
+        with TemporaryDirectory(prefix="actscope-") as folder:
+            for name, content in files.items():
+                (Path(folder) / name).write_bytes(content)
+            store.client.log_artifacts(run_id, folder)
+    except STORE_ERRORS as error:
+        names = " and ".join(files)
+        log.warning("%s: not kept with run %s: %s", names, run_id, first_line(error))

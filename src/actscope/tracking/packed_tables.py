@@ -1,0 +1,142 @@
+"""The tables of many runs in one file each: who reads a server asks once for them all.
+
+A pack is a Parquet file for each of TABLES, in which each run has a row group and its id stands in
+the first column. It lies among the artifacts of the sweep's run and is a second copy: every run has
+its own files.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Generic, NamedTuple, TypeVar
+
+import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]
+from pyarrow import parquet
+
+from actscope.artifacts.files import parquet_layout
+from actscope.engine.result import RunResult
+from actscope.errors import first_line
+from actscope.tracking.errors import STORE_ERRORS, is_missing
+from actscope.tracking.offline_queue import SPOOLED, is_known_away
+from actscope.tracking.run_reader import RUN_ID, download, read_in_order
+from actscope.tracking.store import Store
+from actscope.tracking.sweeps import Sweep
+
+TABLES = ("history", "trajectory", "probe")
+PACKS = "runs"  # the folder among the artifacts of the sweep's run: runs/history/<name>.parquet
+PACK_TAG = "actscope.pack"  # of a run: the id of its sweep's run, a slash, the pack's name
+RUNS_A_PACK = 20
+FEWEST = 5  # of fewer runs the files themselves are hardly more
+
+Key = TypeVar("Key")
+Content = TypeVar("Content")
+
+log = logging.getLogger(__name__)
+
+
+def log_packs(store: Store, sweep: Sweep, results: Mapping[str, RunResult]) -> dict[str, str]:
+    """Log packs of runs that are about to finish, by their ids; the PACK_TAG of each.
+
+    On this machine there are none: there a file costs no request. That a server does not take them
+    is told and no failure.
+    """
+    if store.folder is not None or sweep.parent_run_id is None or is_known_away(store):
+        return {}
+    ids = [run_id for run_id in results if not run_id.startswith(SPOOLED)]
+    found: dict[str, str] = {}
+    for start in range(0, len(ids), RUNS_A_PACK):
+        some = ids[start : start + RUNS_A_PACK]
+        if len(some) < FEWEST:
+            break
+        try:
+            _log_pack(store, sweep.parent_run_id, {run_id: results[run_id] for run_id in some})
+        except Exception as error:  # noqa: BLE001 - what was trained matters, and this is a copy
+            log.warning("runs are not packed for their readers: %s", first_line(error))
+            break
+        found |= dict.fromkeys(some, f"{sweep.parent_run_id}/{some[0]}")
+    return found
+
+
+class Pile(NamedTuple, Generic[Key]):
+    """Runs to be read together: `pack`, a run's PACK_TAG, or '', and a key for each run."""
+
+    pack: str
+    keys: Sequence[Key]
+
+
+def piles(packs: Iterable[str], keys: Iterable[Key]) -> list[Pile[Key]]:
+    """What is to be read of each run, pack by pack; a run without one is a pile by itself."""
+    found: list[Pile[Key]] = []
+    packed: dict[str, list[Key]] = {}
+    for pack, key in zip(packs, keys, strict=True):
+        if pack == "":
+            found.append(Pile("", [key]))
+        else:
+            packed.setdefault(pack, []).append(key)
+    return [*(Pile(pack, own) for pack, own in packed.items()), *found]
+
+
+def read_pile(
+    store: Store,
+    study: str,
+    tables: Sequence[str],
+    read: Callable[[Store, str, Key], Content],
+    pile: Pile[Key],
+) -> list[tuple[Key, Content]]:
+    """What `read` gives for each run of a pile, from a store that has their tables at hand."""
+    with _unpacked(store, study, tables, pile.pack) as near:
+        return [(key, read(near, study, key)) for key in pile.keys]
+
+
+@contextmanager
+def _unpacked(store: Store, study: str, tables: Sequence[str], pack: str) -> Iterator[Store]:
+    """The store, with these tables of a pack on this machine as long as the context lasts."""
+    if pack == "" or store.folder is not None:
+        yield store
+        return
+    with TemporaryDirectory(prefix="actscope-") as folder:
+        fetch = partial(_fetch, store, study, pack, Path(folder))
+        list(read_in_order(store, fetch, tables))
+        yield replace(store, packs=Path(folder))
+
+
+def _fetch(store: Store, study: str, pack: str, folder: Path, table: str) -> None:
+    sweep, _, name = pack.partition("/")
+    path = folder / f"{table}.parquet"
+    try:
+        download(store, study, f"{sweep}/artifacts/{PACKS}/{table}/{name}.parquet", path)
+    except STORE_ERRORS as error:
+        if not is_missing(error):
+            raise
+        # Somebody has removed the sweep's files: its runs have their own.
+        path.unlink(missing_ok=True)
+
+
+def _log_pack(store: Store, sweep_run_id: str, results: Mapping[str, RunResult]) -> None:
+    name = next(iter(results))
+    with TemporaryDirectory(prefix="actscope-") as scratch:
+        for table in TABLES:
+            folder = Path(scratch) / table
+            folder.mkdir()
+            _write(table, results, folder / f"{name}.parquet")
+        store.client.log_artifacts(sweep_run_id, scratch, PACKS)
+
+
+def _write(table: str, results: Mapping[str, RunResult], path: Path) -> None:
+    # One by one: the trajectories of a whole stack may not fit into memory a second time.
+    rows = (_with_id(run_id, getattr(result, table)) for run_id, result in results.items())
+    first = next(rows)
+    with parquet.ParquetWriter(path, first.schema, **parquet_layout(first.schema)) as file:
+        for of_run in chain([first], rows):
+            file.write_table(of_run, row_group_size=max(1, len(of_run)))
+
+
+def _with_id(run_id: str, frame: pd.DataFrame) -> pa.Table:
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    return table.add_column(0, RUN_ID, pa.array([run_id] * len(table), pa.string()))

@@ -1,0 +1,358 @@
+"""A run as files, `run.json` beside `artifacts/`: what a store, its spool and bundles are given."""
+
+import hashlib
+import json
+import math
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast, get_args
+
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from actscope.config import CLOSED, Name
+from actscope.errors import BundleError, StoreError
+from actscope.tracking.errors import is_already_there, store_errors
+from actscope.tracking.heartbeat import signs_of_life
+from actscope.tracking.store import Store
+
+FORMAT: Literal[1] = 1
+RUN_FILE = "run.json"
+ARTIFACTS = "artifacts"
+ARTIFACTS_TAG = "actscope.artifacts"  # canonical JSON {path: SHA-256}
+PARCEL_TAG = "actscope.parcel"
+ENTITIES_A_BATCH = 1000  # MLflow's limit on metrics, parameters and tags together
+TAG_LENGTH = 8000  # MLflow's limit, beyond which it cuts
+PARAMS_A_BATCH = 100  # and on parameters, and on tags
+# Of a path that any system can hold: Windows has devices by names, and cuts a last dot or space. A
+# server decodes what is encoded by %.
+DEVICE = r"(con|prn|aux|nul|(com|lpt)[0-9\u00b9\u00b2\u00b3]) *(\.|$)"
+PATH_PART = re.compile(
+    rf"(?!{DEVICE})(?!.*%[0-9a-f]{{2}})[\w.+=@,%~ ()-]{{1,100}}(?<![. ])", re.IGNORECASE
+)
+PATH_LENGTH = 250
+PART_BYTES = 255
+
+
+def safe_path(path: str) -> str:
+    """The path, if on any system it is a file's inside the folder that it is joined to.
+
+    Raises:
+        ValueError: it is absolute, climbs with `..`, names a drive or is otherwise no such path.
+
+    """
+    parts = path.split("/")
+    is_short = len(path) <= PATH_LENGTH and all(len(p.encode()) <= PART_BYTES for p in parts)
+    if not is_short or not all(map(PATH_PART.fullmatch, parts)):
+        raise ValueError(f"{path[:PATH_LENGTH]!r} is no safe relative path")
+    return path
+
+
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+Id = Annotated[str, Field(pattern=f"^{RUN_ID.pattern}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Time = Annotated[int, Field(ge=0, lt=2**63)]  # ms since 1970
+Artifacts = dict[Annotated[str, AfterValidator(safe_path)], Sha256]
+Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+Step = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+MetricRow = tuple[str, float, Time, Step]  # key, value, timestamp, step
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Input:
+    """A data set that a run was trained on, as MLflow tells of it."""
+
+    name: str
+    digest: str
+    source_type: str
+    source: str
+    schema: str | None = None
+    profile: str | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Parcel:
+    """All that is known of a run, but for the content of its artifacts.
+
+    `store`: address of the store that it is for, if it is for one only. `run_id`: the run that it
+    was packed from, or that was opened for it.
+    """
+
+    id: Id
+    study: Name
+    name: Annotated[str, Field(min_length=1, max_length=500)]
+    status: Status
+    started: Time
+    ended: Time | None = None
+    run_id: Id | None = None
+    sweep: str | None = None
+    store: str | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    params: dict[str, str] = Field(default_factory=dict)
+    metrics: tuple[MetricRow, ...] = ()
+    inputs: tuple[Input, ...] = ()
+    artifacts: Artifacts = Field(default_factory=dict)
+    format: Literal[1] = FORMAT
+
+
+ADAPTER = TypeAdapter(Parcel)
+
+
+def write_parcel(parcel: Parcel, artifacts: Path, folder: Path) -> None:
+    """Make a new folder of a parcel and its artifacts."""
+    shutil.copytree(artifacts, folder / ARTIFACTS, copy_function=shutil.copyfile)
+    (folder / RUN_FILE).write_text(to_json(parcel))
+
+
+def read_parcel(folder: Path) -> Parcel:
+    """Read a parcel and hold its artifacts against their hashes.
+
+    Raises:
+        BundleError: it is damaged, or of a format that this version does not know.
+
+    """
+    try:
+        parcel = from_json((folder / RUN_FILE).read_bytes(), str(folder / RUN_FILE))
+    except OSError as error:
+        raise BundleError(f"{folder}: {RUN_FILE} cannot be read: {error.strerror}") from error
+    verify_artifacts(parcel.name, parcel.artifacts, folder / ARTIFACTS)
+    return parcel
+
+
+def to_json(parcel: Parcel) -> str:
+    """The same parcel gives the same bytes. A number that is not finite becomes a text."""
+    fields: dict[str, Any] = ADAPTER.dump_python(parcel)
+    fields["metrics"] = [
+        [key, value if math.isfinite(value) else str(value), timestamp, step]
+        for key, value, timestamp, step in parcel.metrics
+    ]
+    return canonical(fields)
+
+
+def from_json(text: bytes, where: str) -> Parcel:
+    """Raises BundleError, which names `where`, for anything but a parcel."""
+    check_format(text, where)
+    try:
+        return ADAPTER.validate_json(text)
+    except ValidationError as error:
+        raise BundleError(f"{where}: {first_mistake(error)}") from None
+
+
+def check_format(text: bytes, where: str) -> None:
+    """Raise BundleError unless a JSON object says that it is of the format known here."""
+    try:
+        found = json.loads(text).get("format")
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise BundleError(f"{where}: is not a JSON object") from error
+    if found != FORMAT:
+        raise BundleError(f"{where}: has format {found!r:.40}; this actscope reads format {FORMAT}")
+
+
+def first_mistake(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place[:80]}: {first['msg'].removeprefix('Value error, ')}"
+
+
+def canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def hash_artifacts(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file under a folder, by its relative path.
+
+    Raises:
+        BundleError: there is a link, or a name that could not be unpacked everywhere.
+
+    """
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            raise BundleError(f"{path}: is a link, which does not travel")
+        if path.is_file():
+            try:
+                found[safe_path(name)] = sha256_of_file(path)
+            except ValueError as error:
+                raise BundleError(f"{folder}: {error}") from error
+    return found
+
+
+def sha256_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def verify_artifacts(name: str, logged: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Hashes of all files of a run's folder.
+
+    Raises:
+        BundleError: of those that were logged one is missing or has changed.
+
+    """
+    found = hash_artifacts(folder)
+    for path, sha256 in sorted(logged.items()):
+        if found.get(path) != sha256:
+            what = "is missing" if path not in found else "is not the file that was logged"
+            raise BundleError(f"run {name!r}: {folder / path} {what}")
+    return found
+
+
+def parcel_of(run: Run, study: str) -> Parcel:
+    """What a store tells of a run at once: all but its metrics and artifacts."""
+    tags = {key: value for key, value in run.data.tags.items() if key != "mlflow.runName"}
+    status = run.info.status if run.info.status in get_args(Status) else "RUNNING"
+    return Parcel(
+        id=tags.get(PARCEL_TAG, run.info.run_id),
+        study=study,
+        name=run.info.run_name,
+        status=cast(Status, status),
+        started=run.info.start_time,
+        ended=run.info.end_time,
+        run_id=run.info.run_id,
+        sweep=tags.get("actscope.sweep"),
+        tags=tags,
+        params=run.data.params,
+        inputs=tuple(map(_input_of, run.inputs.dataset_inputs if run.inputs else [])),
+    )
+
+
+def open_run(store: Store, experiment_id: str, parcel: Parcel) -> Run:
+    """Make a run for a parcel, with its tags and time and no more yet."""
+    return store.client.create_run(experiment_id, parcel.started, parcel.tags, run_name=parcel.name)
+
+
+def log_start(store: Store, run_id: str, parcel: Parcel) -> None:
+    """Log what a parcel knows before the training."""
+    store.client.log_batch(run_id, params=_params(parcel))
+    log_inputs(store, run_id, parcel)
+
+
+def log_inputs(store: Store, run_id: str, parcel: Parcel) -> None:
+    """Tell a run its data sets; the first to name one to a study makes its row for all others."""
+    if not parcel.inputs:
+        return
+    datasets = [dataset_input(i) for i in parcel.inputs]
+    try:
+        store.client.log_inputs(run_id, datasets=datasets)
+    except StoreError as error:
+        if not is_already_there(error):
+            raise
+        # Another process made the row between MLflow's look and its own row: now it is found.
+        store.client.log_inputs(run_id, datasets=datasets)
+
+
+def fill_run(
+    store: Store, run_id: str, parcel: Parcel, folder: Path, artifact_uri: str | None = None
+) -> None:
+    """Log what a parcel knows after the training, artifacts first, its status last.
+
+    What of it the run holds already does no harm. `folder`: of the artifacts. `artifact_uri`: where
+    the store wants them, if that is known: asking costs a request.
+    """
+    log_content(store, run_id, parcel, folder, artifact_uri)
+    store.client.set_terminated(run_id, parcel.status, parcel.ended)
+
+
+def log_content(
+    store: Store, run_id: str, parcel: Parcel, folder: Path, artifact_uri: str | None = None
+) -> None:
+    """Log all of that but the status."""
+    _log_artifacts(store, run_id, folder, artifact_uri)
+    params, tags = _params(parcel), _last_tags(parcel)
+    for start in range(PARAMS_A_BATCH, max(len(params), len(tags)), PARAMS_A_BATCH):
+        more = slice(start, start + PARAMS_A_BATCH)
+        store.client.log_batch(run_id, params=params[more], tags=tags[more])
+    params, tags = params[:PARAMS_A_BATCH], tags[:PARAMS_A_BATCH]
+    room = ENTITIES_A_BATCH - len(params) - len(tags)
+    log_metrics(store, run_id, parcel.metrics[:-room])
+    last = [Metric(*row) for row in parcel.metrics[-room:]]
+    store.client.log_batch(run_id, metrics=last, params=params, tags=tags)
+
+
+def log_metrics(store: Store, run_id: str, rows: Sequence[MetricRow]) -> None:
+    """Log metrics, in as many batches as it takes."""
+    for start in range(0, len(rows), ENTITIES_A_BATCH):
+        batch = [Metric(*row) for row in rows[start : start + ENTITIES_A_BATCH]]
+        store.client.log_batch(run_id, metrics=batch)
+
+
+def deliver(store: Store, experiment_id: str, parcel: Parcel, folder: Path) -> str:
+    """Make a run of a parcel from begin to end; returns its id. `folder`: of the artifacts."""
+    tags = dict(parcel.tags)
+    if tags.get("actscope.kind") == "point":
+        tags |= signs_of_life()  # others must not take it for abandoned while it is open
+    run_id = str(open_run(store, experiment_id, replace(parcel, tags=tags)).info.run_id)
+    log_inputs(store, run_id, parcel)
+    fill_run(store, run_id, parcel, folder)
+    return run_id
+
+
+def _log_artifacts(store: Store, run_id: str, folder: Path, artifact_uri: str | None) -> None:
+    if artifact_uri is None:
+        store.client.log_artifacts(run_id, str(folder))
+    else:
+        with store_errors(store):
+            repository = get_artifact_repository(artifact_uri, store.uri)
+            repository.log_artifacts(str(folder))  # type: ignore[no-untyped-call]
+
+
+def _last_tags(parcel: Parcel) -> list[RunTag]:
+    """All tags but the signs of life, of which a run may hold fresher ones."""
+    life = signs_of_life().keys()
+    tags = {key: value for key, value in parcel.tags.items() if key not in life}
+    if parcel.artifacts:
+        tags[ARTIFACTS_TAG] = artifacts_tag(parcel.artifacts)
+    return [RunTag(key, value) for key, value in tags.items()]
+
+
+def logged_artifacts(tags: Mapping[str, str]) -> dict[str, str] | None:
+    """SHA-256 of a run's artifacts as they were logged; None where the run does not say.
+
+    Raises:
+        BundleError: its tag is not what was written.
+
+    """
+    if ARTIFACTS_TAG not in tags:
+        return None
+    try:
+        return TypeAdapter(Artifacts).validate_json(tags[ARTIFACTS_TAG])
+    except ValidationError as error:
+        raise BundleError(f"tag {ARTIFACTS_TAG}: {first_mistake(error)}") from None
+
+
+def artifacts_tag(artifacts: Mapping[str, str]) -> str:
+    tag = canonical(artifacts)
+    if len(tag) > TAG_LENGTH:
+        raise BundleError(f"{len(artifacts)} artifacts are more than a tag of a run can list")
+    return tag
+
+
+def _params(parcel: Parcel) -> list[Param]:
+    return [Param(key, value) for key, value in parcel.params.items()]
+
+
+def dataset_input(given: Input) -> DatasetInput:
+    dataset = Dataset(
+        given.name, given.digest, given.source_type, given.source, given.schema, given.profile
+    )
+    return DatasetInput(dataset, [InputTag(key, value) for key, value in given.tags.items()])
+
+
+def _input_of(found: DatasetInput) -> Input:
+    dataset = found.dataset
+    return Input(
+        dataset.name,
+        dataset.digest,
+        dataset.source_type,
+        dataset.source,
+        dataset.schema or None,  # what a server does not know it gives as an empty text
+        dataset.profile or None,
+        {tag.key: tag.value for tag in found.tags},
+    )

@@ -1,0 +1,530 @@
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from actscope.analysis.claims.checks import CHECKS, parse_check, shipped_activation, slope_jump
+from actscope.analysis.claims.claims import (
+    Claim,
+    Evidence,
+    Verdict,
+    judge,
+    read_claims,
+    studies_of,
+    tally,
+)
+from actscope.analysis.claims.findings import Finding, Ruling, combine
+from actscope.analysis.frames import StudyRuns, choose_runs
+from actscope.errors import ConfigError
+from actscope.project import CONF
+from actscope.report.cli import main
+from actscope.report.pages import study_page
+from tests.support.stored import as_read
+from tests.support.studies import ELU, RELU, Lab, point
+
+REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, NOT_RUN = Ruling
+LEADS = (0.981, 0.982, 0.981, 0.982, 0.981)  # mean 98.14 %, sd 0.055
+LAGS = (0.979, 0.979, 0.980, 0.979, 0.979)  # mean 97.92 %, sd 0.045
+
+
+def run_row(activation: str, seed: int, final: float, **changes: object) -> dict[str, object]:
+    """A finished run as tracking.read_runs gives it."""
+    run = {
+        "run_id": f"{activation}-{seed}",
+        "name": "",
+        "status": "FINISHED",
+        "started": 0,
+        "ended": 1.0,
+        "outcome": "learned",
+        "reason": None,
+        "sweep": "s",
+        "signature": "",
+        "signature.config": "",
+        "signature.data": "",
+        "signature.code": "",
+        "pack": None,
+        "commit": "c",
+        "dirty": "false",
+        "activation": activation,
+        "lr": "0.001",
+        "seed": str(seed),
+        "model.hidden": "[64]",
+        "test/accuracy_final": final,
+        "test/accuracy_best": final,
+        **changes,
+    }
+    return as_read(run)
+
+
+def rows_of(**finals: Sequence[float]) -> list[dict[str, object]]:
+    return [
+        run_row(name, seed, final)
+        for name, values in finals.items()
+        for seed, final in enumerate(values)
+    ]
+
+
+def outcomes_of(**outcomes: str) -> list[dict[str, object]]:
+    """Runs by the first letters of their outcomes: `elu="llfd"`."""
+    words = {"l": "learned", "f": "failed", "d": "diverged"}
+    return [
+        run_row(name, seed, 0.5, outcome=words[letter])
+        for name, letters in outcomes.items()
+        for seed, letter in enumerate(letters)
+    ]
+
+
+def study(rows: Sequence[Mapping[str, object]]) -> StudyRuns:
+    return choose_runs("s", pd.DataFrame(list(rows)))
+
+
+def claim(*checks: Mapping[str, Any], where: Mapping[str, str] | None = None) -> Claim:
+    kinds = tuple(parse_check({"lr": 0.001, **check}, "c") for check in checks)
+    return Claim("C1", "A claim.", "a source", "a rule", kinds, "s", where or {})
+
+
+def verdict_on(
+    stated: Claim,
+    rows: Sequence[Mapping[str, object]],
+    fates: Mapping[str, pd.DataFrame] | None = None,
+) -> Verdict:
+    evidence = Evidence({"s": study(rows)}, lambda _, run_id: (fates or {}).get(run_id))
+    return judge([stated], evidence)[0]
+
+
+BEST = {"check": "best", "activation": "leaky_relu", "others": ["relu"]}
+
+
+# --- the claims that are shipped ----------------------------------------------------------------
+
+
+def test_every_shipped_claim_can_be_read_and_its_study_can_be_run() -> None:
+    claims = read_claims()
+    ids = [claim.id for claim in claims]
+    assert ids == ["F1", "A1", "A2", "A3", "A4", "A5", "D1", "D2", "D3", "D4", "D5"]
+    for name in studies_of(claims):
+        assert (CONF / "experiment" / f"{name}.yaml").is_file()
+
+
+def test_selus_edge_needs_no_runs_and_what_has_not_been_run_says_how_to() -> None:
+    first, *others = judge(read_claims(), Evidence({}, lambda *_: None))
+    assert first.ruling is REPRODUCED
+    assert {verdict.ruling for verdict in others} == {NOT_RUN}
+    assert others[0].advice == 'make sweep ARGS="experiment=article_accuracy"'
+    assert tally([first, *others]) == "11 claims: 1 reproduced, 10 not run"
+
+
+def test_the_slope_of_selu_jumps_by_scale_times_alpha_less_scale() -> None:
+    alpha, scale = 1.6732632423543772, 1.0507009873554805
+    assert slope_jump(shipped_activation("selu")) == pytest.approx(scale * alpha - scale, abs=1e-5)
+    assert slope_jump(shipped_activation("elu")) == pytest.approx(0, abs=1e-5)
+    assert slope_jump(shipped_activation("leaky_relu")) == pytest.approx(0.99, abs=1e-5)
+
+
+# --- verdicts come from the runs ----------------------------------------------------------------
+
+
+def test_swapping_the_runs_of_two_activations_flips_the_verdict() -> None:
+    assert verdict_on(claim(BEST), rows_of(leaky_relu=LEADS, relu=LAGS)).ruling is REPRODUCED
+    assert verdict_on(claim(BEST), rows_of(leaky_relu=LAGS, relu=LEADS)).ruling is NOT_REPRODUCED
+
+
+def test_a_lead_that_chance_could_make_is_inconclusive_and_says_how_many_seeds_would_do() -> None:
+    # Differences 0.1, -0.1, 0.1, -0.1, 0.1 points: mean 0.02, sd 0.1095; (2.802 * 0.1095 / 0.02)²
+    # = 235.4.
+    rows = rows_of(leaky_relu=(0.981, 0.98, 0.981, 0.98, 0.981), relu=(0.98, 0.981) * 2 + (0.98,))
+    verdict = verdict_on(claim(BEST), rows)
+    assert (verdict.ruling, verdict.seeds_needed) == (INCONCLUSIVE, 236)
+    assert verdict.advice == "about 236 seeds in all would do"
+    assert verdict.numbers == (
+        "leaky_relu - relu: +0.020 points (95 % t-interval -0.116 to +0.156, n = 5)",
+    )
+
+
+def test_one_seed_decides_nothing() -> None:
+    for check in (
+        BEST,
+        {"check": "mean_near", "activations": ["relu"], "target": 97.9, "margin": 0.1},
+        {"check": "learns", "activations": ["relu"]},
+    ):
+        verdict = verdict_on(claim(check), rows_of(leaky_relu=LEADS[:1], relu=LAGS[:1]))
+        assert (verdict.ruling, verdict.seeds_needed) == (INCONCLUSIVE, 5)
+        assert "nan" not in " ".join(verdict.numbers)
+
+
+def test_four_seeds_decide_nothing_however_clear_they_look() -> None:
+    verdict = verdict_on(claim(BEST), rows_of(leaky_relu=[0.99] * 4, relu=[0.9] * 4))
+    assert (verdict.ruling, verdict.seeds_needed) == (INCONCLUSIVE, 5)
+
+
+def test_the_runs_behind_a_verdict_are_those_compared() -> None:
+    rows = rows_of(leaky_relu=LEADS, relu=LAGS, elu=LAGS)
+    expected = {f"{name}-{seed}" for name in ("leaky_relu", "relu") for seed in range(5)}
+    assert set(verdict_on(claim(BEST), rows).run_ids) == expected
+
+
+def test_a_missing_cell_is_not_run_and_named() -> None:
+    verdict = verdict_on(claim(BEST), rows_of(leaky_relu=LEADS))
+    assert verdict.ruling is NOT_RUN
+    assert verdict.numbers == ("no finished run of relu at lr = 0.001",)
+
+
+def test_activations_without_a_seed_in_common_are_not_compared() -> None:
+    rows = [*rows_of(leaky_relu=LEADS), *(run_row("relu", seed + 5, 0.9) for seed in range(5))]
+    assert verdict_on(claim(BEST), rows).ruling is NOT_RUN
+
+
+def test_runs_that_diverged_are_told_of_and_enter_no_mean() -> None:
+    check = {"check": "mean_near", "activations": ["relu"], "target": 97.9, "margin": 0.1}
+    rows = [*rows_of(relu=LAGS), run_row("relu", 5, 0.5, outcome="diverged")]
+    verdict = verdict_on(claim(check), rows)
+    assert verdict.ruling is REPRODUCED
+    assert "n = 5), without runs that diverged (1 of relu)" in verdict.numbers[0]
+
+
+def test_runs_that_differ_in_another_setting_are_never_mixed() -> None:
+    wide = [
+        {**row, "run_id": f"wide-{row['run_id']}", "params.model.hidden": "[128]"}
+        for row in rows_of(leaky_relu=LAGS, relu=LEADS)
+    ]
+    rows = [*rows_of(leaky_relu=LEADS, relu=LAGS), *wide]
+    mixed = verdict_on(claim(BEST), rows)
+    assert mixed.ruling is INCONCLUSIVE
+    assert mixed.numbers[0].startswith("its runs differ in model.hidden=[128] or model.hidden=[64]")
+    assert verdict_on(claim(BEST, where={"model.hidden": "[64]"}), rows).ruling is REPRODUCED
+    assert verdict_on(claim(BEST, where={"model.hidden": "[128]"}), rows).ruling is NOT_REPRODUCED
+    nowhere = verdict_on(claim(BEST, where={"model.hidden": "[8]"}), rows)
+    assert nowhere.ruling is NOT_RUN
+    assert nowhere.numbers == ("no finished run of s with model.hidden=[8]",)
+
+
+# --- each kind of check -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("target", "margin", "ruling"),
+    [
+        # 97.92 ± 2.776 * 0.0447 / sqrt(5) is 97.864 to 97.976.
+        (97.9, 0.1, REPRODUCED),
+        (98.1, 0.1, NOT_REPRODUCED),
+        (97.9, 0.05, INCONCLUSIVE),
+    ],
+)
+def test_a_mean_is_near_if_its_interval_is(target: float, margin: float, ruling: Ruling) -> None:
+    check = {"check": "mean_near", "activations": ["relu"], "target": target, "margin": margin}
+    assert verdict_on(claim(check), rows_of(relu=LAGS)).ruling is ruling
+
+
+def test_a_mean_of_two_activations_is_taken_seed_by_seed() -> None:
+    check = {"check": "mean_near", "activations": ["relu", "elu"], "target": 95, "margin": 0.1}
+    verdict = verdict_on(claim(check), rows_of(relu=[0.94, 0.96] * 3, elu=[0.96, 0.94] * 3))
+    assert verdict.ruling is REPRODUCED
+    assert "95.00 % (95 % t-interval 95.00 to 95.00, n = 6)" in verdict.numbers[0]
+
+
+@pytest.mark.parametrize(
+    ("gap", "margin", "ruling"),
+    [
+        # LEADS - LAGS: 0.2, 0.3, 0.1, 0.3, 0.2 points: 0.22 ± 2.776 * 0.0837 / sqrt(5) = 0.104.
+        (0.2, 0.15, REPRODUCED),
+        (0.0, 0.1, NOT_REPRODUCED),
+        (0.0, 0.3, INCONCLUSIVE),
+    ],
+)
+def test_a_difference_is_near_if_its_interval_is(gap: float, margin: float, ruling: Ruling) -> None:
+    check = {"check": "difference_near", "first": "elu", "second": "relu"}
+    found = verdict_on(
+        claim({**check, "gap": gap, "margin": margin}), rows_of(elu=LEADS, relu=LAGS)
+    )
+    assert found.ruling is ruling
+
+
+@pytest.mark.parametrize(
+    ("by", "ruling"), [(0.1, REPRODUCED), (0.2, INCONCLUSIVE), (0.4, NOT_REPRODUCED)]
+)
+def test_greater_by_an_amount(by: float, ruling: Ruling) -> None:
+    check = {"check": "greater", "first": "elu", "second": "relu", "by": by}
+    assert verdict_on(claim(check), rows_of(elu=LEADS, relu=LAGS)).ruling is ruling
+
+
+def test_a_gap_that_just_touches_its_margin_is_inconclusive() -> None:
+    rows = rows_of(elu=[0.981, 0.982] * 3, relu=[0.98, 0.981] * 3)
+    for check in ({"check": "greater", "by": 0.1}, {"check": "difference_near", "margin": 0.1}):
+        verdict = verdict_on(claim({**check, "first": "elu", "second": "relu"}), rows)
+        assert (verdict.ruling, verdict.seeds_needed) == (INCONCLUSIVE, None)
+
+
+@pytest.mark.parametrize(
+    ("finals", "ruling"),
+    [
+        ({"relu": LAGS, "leaky_relu": LEADS}, REPRODUCED),  # no better than the better of the two
+        ({"relu": LAGS, "leaky_relu": [0.97] * 5}, NOT_REPRODUCED),
+        ({"relu": LAGS, "leaky_relu": (0.97, 0.99, 0.97, 0.99, 0.98)}, INCONCLUSIVE),
+    ],
+)
+def test_an_advantage_must_be_over_all(
+    finals: Mapping[str, Sequence[float]], ruling: Ruling
+) -> None:
+    check = {"activations": ["selu"], "over": ["relu", "leaky_relu"], "by": 0.1}
+    rows = rows_of(selu=LEADS, **finals)
+    assert verdict_on(claim({"check": "no_advantage", **check}), rows).ruling is ruling
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "learns", "fails"),
+    [
+        ("lllll", REPRODUCED, NOT_REPRODUCED),
+        ("llllf", REPRODUCED, NOT_REPRODUCED),
+        ("lllff", NOT_REPRODUCED, NOT_REPRODUCED),
+        ("fffdd", NOT_REPRODUCED, REPRODUCED),
+        ("llll", INCONCLUSIVE, INCONCLUSIVE),
+    ],
+)
+def test_four_of_five_must_learn_or_fail(outcomes: str, learns: Ruling, fails: Ruling) -> None:
+    rows = outcomes_of(elu=outcomes)
+    for kind, ruling in (("learns", learns), ("fails", fails)):
+        verdict = verdict_on(claim({"check": kind, "activations": ["elu"]}), rows)
+        assert verdict.ruling is ruling
+        assert verdict.seeds_needed == (5 if ruling is INCONCLUSIVE else None)
+
+
+def test_the_interval_of_a_share_is_exact() -> None:
+    # Of 5 of 5: from 0.025^(1/5) = 0.478 on.
+    verdict = verdict_on(
+        claim({"check": "learns", "activations": ["elu"]}), outcomes_of(elu="lllll")
+    )
+    assert verdict.numbers == ("elu learned: 5 of 5 (95 % interval 0.48 to 1.00)",)
+
+
+def fates(flat: str, swings: Sequence[float] = ()) -> pd.DataFrame:
+    """Four units of layer 1: `x` flat, `d` dead, `s` saturated, `.` none of it; and one of layer 2.
+
+    `swings`: how far mean weight and bias had moved, of each unit.
+    """
+    moved = [*(swings or [-1.0] * len(flat)), 1.0]
+    return pd.DataFrame(
+        {
+            "layer": [1] * len(flat) + [2],
+            "flat": [*(letter == "x" for letter in flat), True],
+            "dead": [*(letter == "d" for letter in flat), False],
+            "saturated": [*(letter in "sd" for letter in flat), False],
+            "swing_weight_mean": moved,
+            "swing_bias": moved,
+        }
+    )
+
+
+GO_FLAT = claim({"check": "units_go_flat", "activations": ["elu"]})
+SWING = claim({"check": "negative_swing", "activations": ["elu"]})
+
+
+def of_each(found: pd.DataFrame, seeds: int = 6) -> dict[str, pd.DataFrame]:
+    return {f"elu-{seed}": found for seed in range(seeds)}
+
+
+def test_runs_that_end_with_their_units_gone_went_flat() -> None:
+    rows = outcomes_of(elu="ffffff")
+    assert verdict_on(GO_FLAT, rows, of_each(fates("xds."))).ruling is REPRODUCED
+    assert verdict_on(GO_FLAT, rows, of_each(fates("x..."))).ruling is NOT_REPRODUCED
+    mixed = {f"elu-{seed}": fates("xxxx" if seed % 2 else "....") for seed in range(6)}
+    assert verdict_on(GO_FLAT, rows, mixed).ruling is INCONCLUSIVE
+
+
+def test_runs_of_which_half_diverge_did_not_go_flat() -> None:
+    gone = of_each(fates("xxxx"), 12)
+    assert verdict_on(GO_FLAT, outcomes_of(elu="fffffd"), gone).ruling is REPRODUCED
+    assert verdict_on(GO_FLAT, outcomes_of(elu="fffddd"), gone).ruling is NOT_REPRODUCED
+
+
+def test_where_nothing_failed_there_is_nothing_to_explain() -> None:
+    for stated in (GO_FLAT, SWING):
+        verdict = verdict_on(stated, outcomes_of(elu="lllll"))
+        assert verdict.ruling is NOT_REPRODUCED
+        assert "none of 5 runs failed" in verdict.numbers[0]
+
+
+def test_of_too_few_failures_enough_seeds_would_give_five() -> None:
+    # 2 of 4 failed: 5 failures in 10 seeds.
+    verdict = verdict_on(GO_FLAT, outcomes_of(elu="ffll"), of_each(fates("xxxx")))
+    assert (verdict.ruling, verdict.seeds_needed) == (INCONCLUSIVE, 10)
+
+
+def test_flat_units_swung_to_the_negative_side_or_not() -> None:
+    rows = outcomes_of(elu="ffffff")
+    down, up = fates("xxx.", [-1, -1, 1, 1]), fates("xxx.", [1, 1, -1, -1])
+    assert verdict_on(SWING, rows, of_each(down)).ruling is REPRODUCED
+    assert verdict_on(SWING, rows, of_each(up)).ruling is NOT_REPRODUCED
+
+
+def test_runs_without_flat_units_say_nothing_about_their_swing() -> None:
+    found = of_each(fates("...."))
+    verdict = verdict_on(SWING, outcomes_of(elu="ffffff"), found)
+    assert (verdict.ruling, verdict.seeds_needed) == (INCONCLUSIVE, None)
+    assert verdict.advice == "no number of seeds can be told"
+
+
+def test_units_that_were_not_recorded_are_not_run() -> None:
+    verdict = verdict_on(GO_FLAT, outcomes_of(elu="fffff"))
+    assert verdict.ruling is NOT_RUN
+    assert "no record of what became of its units" in verdict.numbers[0]
+
+
+# --- compound claims ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parts", "whole"),
+    [
+        ([REPRODUCED, REPRODUCED], REPRODUCED),
+        ([REPRODUCED, NOT_REPRODUCED, NOT_RUN], NOT_REPRODUCED),
+        ([REPRODUCED, NOT_RUN, INCONCLUSIVE], NOT_RUN),
+        ([REPRODUCED, INCONCLUSIVE], INCONCLUSIVE),
+    ],
+)
+def test_a_claim_holds_where_all_its_checks_do(parts: list[Ruling], whole: Ruling) -> None:
+    assert combine([Finding(ruling, ("n",)) for ruling in parts]).ruling is whole
+
+
+def test_the_numbers_and_runs_of_all_checks_are_kept_and_the_most_seeds() -> None:
+    found = combine(
+        [
+            Finding(INCONCLUSIVE, ("a",), ("1", "2"), 7),
+            Finding(INCONCLUSIVE, ("b", "c"), ("2", "3"), 9),
+        ]
+    )
+    assert found == Finding(INCONCLUSIVE, ("a", "b", "c"), ("1", "2", "3"), 9)
+
+
+# --- a file of claims ---------------------------------------------------------------------------
+
+ENTRY = """\
+- id: X1
+  text: A claim.
+  source: somewhere
+  rule: a rule
+  study: s
+  checks: [{check: learns, activations: [relu], lr: 0.1}]
+"""
+
+
+def read(text: str, folder: Path) -> list[Claim]:
+    (folder / "own.yaml").write_text(text)
+    return read_claims(folder)
+
+
+def test_adding_a_claim_is_adding_an_entry(tmp_path: Path) -> None:
+    (found,) = read(ENTRY, tmp_path)
+    assert (found.id, found.study, len(found.checks)) == ("X1", "s", 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("check: learns", "check: shines", ", ".join(sorted(CHECKS))),
+        ("check: learns, ", "", "give a check with its kind"),
+        ("lr: 0.1", "lr: 0.1, shine: 1", "shine: there is no such setting"),
+        ("lr: 0.1", "lr: fast", "lr='fast': give a number"),
+        ("rule: a rule", "rule: a rule\n  verdict: yes", "verdict: there is no such setting"),
+        ("  rule: a rule\n", "", "rule: is missing"),
+        ("- id", "id", "give a list of claims"),
+        ("checks: [", "checks: ", "own.yaml, line 6, column 56: expected <block end>"),
+    ],
+)
+def test_a_mistake_in_a_claim_says_what_would_be_right(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    text = ENTRY.replace(old, new)
+    if not text.startswith("-"):
+        text = text.replace("\n  ", "\n")
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        read(text, tmp_path)
+
+
+def test_two_claims_of_one_id_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="two claims X1"):
+        read(ENTRY + ENTRY, tmp_path)
+
+
+# --- on the screen and on the page --------------------------------------------------------------
+
+
+def test_the_command_prints_every_claim_where_there_is_no_store(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["claims", f"tracking.uri=sqlite:///{tmp_path}/none.db"]) == 0
+    output = capsys.readouterr().out
+    for word in ("F1", "D5", "✓ reproduced", "experiment=article_dying", "10 not run"):
+        assert word in output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_shows_the_verdict_in_words_and_escapes_markup() -> None:
+    stated = Claim("<b>", "<i>text</i>", "<source>", "<rule>", (), "s")
+    verdict = Verdict(stated, REPRODUCED, ("1 < 2",), ("<id>",), None, "")
+    text = study_page.render_page("<title>", [], [verdict]).decode()
+    assert "✓ reproduced" in text
+    assert "1 claim: 1 reproduced" in text
+    for mark in ("<i>text", "<source>", "<rule>", "<id>", "1 < 2", "<title>"):
+        assert mark not in text.replace("<title>&lt;title&gt;", "")
+    assert "&lt;i&gt;text" in text
+
+
+@pytest.fixture(scope="module")
+def article_lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """A store with two of the article's studies."""
+    lab = Lab(tmp_path_factory.mktemp("article"))
+    lab.run("article_accuracy", [point("article_accuracy", RELU, 0.001, 0, 1)])
+    lab.run("article_dying", [point("article_dying", ELU, 0.01, 0, 1)])
+    return lab
+
+
+@pytest.fixture(scope="module")
+def article(article_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the article's report."""
+    folder = tmp_path_factory.mktemp("reports")
+    overrides = [f"tracking.uri={article_lab.store.uri}", f"report.folder={folder}"]
+    assert main(["article", *overrides]) == 0
+    return folder / "article"
+
+
+def test_the_article_has_one_page_with_the_claims_and_each_study(article: Path) -> None:
+    text = (article / "index.html").read_text()
+    places = [text.index(f'id="{name}"') for name in ("claims", "article_accuracy-study")]
+    assert places == sorted(places)
+    assert text.index('id="article_dying-study"') > places[-1]
+    assert 'id="edge-study"' not in text
+    ids = Counter(re.findall(r'\bid="([^"]+)"', text))
+    assert {name for name, count in ids.items() if count > 1} == set()
+    for address in re.findall(r'href="(?!http://127)([^"]+)"', text):  # but MLflow's UI
+        path, _, place = address.partition("#")
+        assert (article / path).is_file() if path else place in ids
+
+
+def test_the_article_keeps_the_files_of_each_study_apart(article: Path) -> None:
+    for study_name in ("article_accuracy", "article_dying"):
+        assert (article / "tables" / study_name / "summary.csv").is_file()
+        assert (article / "figures" / study_name / "final_accuracy.svg").is_file()
+    manifest = json.loads((article / "manifest.json").read_text())
+    assert [each["study"] for each in manifest["studies"]] == ["article_accuracy", "article_dying"]
+    assert {each["id"] for each in manifest["claims"]} == {c.id for c in read_claims()}
+
+
+def test_the_article_is_attached_to_no_sweep(article: Path, article_lab: Lab) -> None:
+    assert article_lab.store.folder is not None
+    assert not list(article_lab.store.folder.glob("artifacts/article_accuracy/*/*/report"))
+
+
+def test_a_study_that_claims_are_about_has_only_those_on_its_page(
+    article_lab: Lab, tmp_path: Path
+) -> None:
+    overrides = [f"tracking.uri={article_lab.store.uri}", f"report.folder={tmp_path}"]
+    assert main(["study=article_dying", *overrides]) == 0
+    text = (tmp_path / "article_dying" / "index.html").read_text()
+    assert "<b>D1</b>" in text
+    assert "<b>A1</b>" not in text
+    assert text.index('id="claims"') < text.index('id="glance"')

@@ -1,0 +1,141 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from actscope.analysis import edge
+from actscope.report.cli import main
+from actscope.report.figures import edge as edge_figures
+from actscope.report.tables import edge as edge_tables
+from actscope.report.text import edge as edge_text
+from tests.support.studies import RELU, Lab, point
+
+RATES = [0.001, 0.01, 0.1, 1.0]
+
+
+def cells(**learned: list[int]) -> pd.DataFrame:
+    """Cells of five runs at RATES, of which so many learned and the others failed."""
+    rows = [
+        {"variant": "", "activation": name, "lr": lr, "n": 5, "learned": count}
+        for name, counts in learned.items()
+        for lr, count in zip(RATES, counts, strict=True)
+    ]
+    return pd.DataFrame(rows).assign(failed=lambda frame: 5 - frame["learned"], diverged=0)
+
+
+def edges(**learned: list[int]) -> pd.DataFrame:
+    return edge.edges(edge.outcome_map(cells(**learned)))
+
+
+def test_four_of_five_seeds_learn_and_three_do_not() -> None:
+    (row,) = edges(relu=[5, 4, 3, 0]).to_dict("records")
+    assert row["everywhere_up_to"] == row["largest"] == 0.01
+    assert row["gaps"] == ""
+    assert row["fewest_runs"] == 5
+
+
+def test_a_rate_above_a_failing_one_is_the_largest_but_not_everywhere() -> None:
+    (row,) = edges(relu=[5, 3, 5, 0]).to_dict("records")
+    assert row["everywhere_up_to"] == 0.001
+    assert row["largest"] == 0.1
+    assert row["gaps"] == "0.01"
+
+
+def test_where_there_is_no_edge_it_is_said_in_words() -> None:
+    table = edge_tables.readable(edges(slow=[0, 5, 5, 5], never=[0, 0, 0, 0]))
+    assert table["learns everywhere up to"].tolist() == ["fails at the smallest, 0.001"] * 2
+    assert table["largest rate that learns"].tolist() == ["1, the largest swept", "no rate"]
+    assert "nan" not in table.to_csv()
+
+
+def test_a_run_that_diverged_did_not_learn() -> None:
+    found = cells(relu=[5, 5, 4, 0])
+    found.loc[2, ["learned", "failed", "diverged"]] = [3, 0, 2]
+    outcomes = edge.outcome_map(found)
+    assert outcomes["diverged"].tolist() == [0, 0, 0.4, 0]
+    assert edge.edges(outcomes)["largest"].tolist() == [0.01]
+
+
+def test_a_missing_seed_is_not_a_failure() -> None:
+    found = cells(relu=[5, 5, 4, 0])
+    found.loc[2, "failed"] = 0
+    (row,) = edge.edges(edge.outcome_map(found)).to_dict("records")
+    assert row["largest"] == 0.1
+    assert row["fewest_runs"] == 4
+
+
+def test_the_highest_and_the_lowest_edge_are_told() -> None:
+    said = " ".join(
+        edge_text.answer(cells(relu=[5, 5, 5, 0], elu=[5, 0, 0, 0], selu=[0, 0, 0, 0]))[0]
+    )
+    assert said.startswith("relu has the highest edge: it learns at lr = 0.1.")
+    assert "selu learns at none." in said
+    assert "The lowest edge is that of elu, at 0.001: 100 times lower." in said
+
+
+def test_an_edge_beyond_the_sweep_is_called_so() -> None:
+    (sentences,) = edge_text.answer(cells(relu=[5, 5, 5, 5]))
+    assert sentences == [
+        "relu has the highest edge: it learns at lr = 1, the largest rate swept, or beyond."
+    ]
+
+
+def test_three_rates_are_drawn_as_trajectories() -> None:
+    drawn = edge.rates_drawn(edges(relu=[5, 5, 0, 0], never=[0, 0, 0, 0]))
+    by_name = {name: sorted(own["lr"]) for name, own in drawn.groupby("activation")}
+    assert by_name == {"relu": [0.001, 0.01, 1.0], "never": [0.001, 1.0]}
+
+
+def test_the_map_tells_failed_from_diverged_without_colour() -> None:
+    found = cells(relu=[5, 4, 0, 0], elu=[5, 5, 5, 5]).drop(index=7)  # elu has no run at 1
+    found.loc[2, ["failed", "diverged"]] = [3, 2]
+    found.loc[3, ["failed", "diverged"]] = [0, 5]
+    ax = edge_figures.plot_outcome_map(
+        edge.outcome_map(found), ["relu", "elu"], RATES, Figure().subplots()
+    )
+    signs = [(line.get_marker(), *line.get_xydata()[0].round(1)) for line in ax.lines]
+    assert signs == [("_", 1, 0), ("_", 1.8, 0), ("x", 2.2, 0), ("x", 3, 0)]
+    (mesh,) = ax.collections
+    shares = mesh.get_array()
+    assert shares is not None
+    assert shares.tolist() == [[1, 0.8, 0, 0], [1, 1, 1, None]]
+
+
+@pytest.mark.parametrize(("activations", "panels"), [(5, 1), (6, 6)])
+def test_many_activations_have_a_panel_each(activations: int, panels: int) -> None:
+    found = cells(**{f"a{number}": [5, 5, 5, 0] for number in range(activations)})
+    found = found.assign(final_mean=0.5, final_low=0.4, final_high=0.6)
+    figure = edge_figures.draw_edge_accuracy("", found)
+    assert len(figure.axes) == panels
+    assert {len(ax.lines) for ax in figure.axes} == {activations}
+
+
+# --- a study of eight rates ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fine(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a study of eight rates."""
+    rates = [0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 1.0, 10.0]
+    lab.run("fine", [point("fine", RELU, lr, 0, epochs=1) for lr in rates])
+    folder = tmp_path_factory.mktemp("reports")
+    arguments = ["study=fine", f"tracking.uri={lab.store.uri}", f"report.folder={folder}"]
+    assert main(arguments) == 0
+    return folder / "fine"
+
+
+def test_a_study_of_many_rates_has_no_panel_a_rate(fine: Path) -> None:
+    names = {path.stem for path in (fine / "figures").glob("*.png")}
+    assert {"outcome_map", "accuracy_by_rate", "trajectories_relu"} <= names
+    assert not {"final_accuracy", "test_accuracy_by_epoch"} & names
+    page = (fine / "index.html").read_text()
+    assert "The edge of trainability" in page
+    assert edge_text.RATES_DRAWN in page
+
+
+def test_its_tables_tell_of_every_rate(fine: Path) -> None:
+    outcomes = pd.read_csv(fine / "tables" / "outcomes.csv", keep_default_na=False)
+    assert len(outcomes) == 8
+    assert outcomes[["learned", "failed", "diverged"]].sum(axis=1).tolist() == [1] * 8
+    assert pd.read_csv(fine / "tables" / "edge.csv")["activation"].tolist() == ["relu"]

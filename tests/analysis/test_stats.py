@@ -1,0 +1,248 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from actscope.analysis.stats import (
+    BCA,
+    NO_PAIR,
+    NO_SPREAD,
+    ONE_PAIR,
+    Comparison,
+    T,
+    compare,
+    compare_pair,
+    estimate,
+    holm,
+    in_words,
+    paired_difference,
+    probability_of_improvement,
+    seeds_to_resolve,
+    summarise,
+    summarise_by_epoch,
+)
+from actscope.report.tables.study import readable_comparisons
+
+# The 0.975 quantiles of Student's t, from the printed tables.
+T_1, T_2 = 12.706, 4.303
+
+
+def test_mean_sd_and_interval_are_those_worked_by_hand() -> None:
+    # mean 4; squares of deviations 4 + 0 + 4 = 8, over n - 1 = 2: sd 2; half = 4.303 * 2 / sqrt(3)
+    found = estimate(np.array([2.0, 4.0, 6.0]))
+    assert found.n == 3
+    assert found.mean == 4.0
+    assert found.sd == 2.0
+    assert found.low == pytest.approx(4 - T_2 * 2 / 3**0.5, abs=1e-3)
+    assert found.high == pytest.approx(4 + T_2 * 2 / 3**0.5, abs=1e-3)
+
+
+def test_dimensions_behind_the_seeds_are_kept() -> None:
+    found = estimate(np.array([[1.0, 10.0], [3.0, 10.0]]))
+    assert found.mean.tolist() == [2.0, 10.0]
+    assert found.high.tolist() == pytest.approx([2 + T_1, 10.0], abs=1e-3)
+
+
+def test_one_value_has_a_mean_and_no_interval() -> None:
+    found = estimate(np.array([0.9]))
+    assert found.mean == 0.9
+    assert np.isnan([found.sd, found.low, found.high]).all()
+
+
+def test_no_value_has_no_mean() -> None:
+    assert np.isnan(estimate(np.array([])).mean)
+
+
+def test_equal_values_have_an_interval_of_width_zero() -> None:
+    found = estimate(np.array([0.1, 0.1, 0.1]))
+    assert (found.low, found.mean, found.high, found.sd) == (0.1, 0.1, 0.1, 0.0)
+
+
+def test_differences_are_paired_by_seed() -> None:
+    # Seeds 0 and 1 are shared: differences 1 and 3.
+    first = pd.Series([5.0, 9.0, 100.0], index=[0, 1, 2])
+    second = pd.Series([6.0, 4.0], index=[1, 0])
+    found = paired_difference(first, second)
+    assert (found.n, found.mean) == (2, 2.0)
+    assert found.sd == pytest.approx(2**0.5)
+
+
+def test_outcomes_that_did_not_occur_are_left_out() -> None:
+    assert in_words({"learned": 3, "failed": 0, "diverged": 1}) == "3 learned, 1 diverged"
+
+
+def test_a_diverged_run_is_counted_and_not_averaged() -> None:
+    runs = pd.DataFrame(
+        {
+            "variant": "",
+            "activation": "relu",
+            "lr": 0.1,
+            "outcome": ["learned", "failed", "diverged"],
+            "final": [0.9, 0.1, np.nan],
+            "best": [1.0, 0.2, np.nan],
+        }
+    )
+    (cell,) = summarise(runs).to_dict("records")
+    assert cell["n"] == 2
+    assert cell["outcomes"] == "1 learned, 1 failed, 1 diverged"
+    assert cell["final_mean"] == 0.5
+    assert cell["best_mean"] == 0.6
+
+
+def test_curves_are_averaged_epoch_by_epoch() -> None:
+    accuracy = pd.DataFrame(
+        {
+            "variant": "",
+            "activation": "relu",
+            "lr": 0.1,
+            "seed": [0, 0, 1, 1],
+            "epoch": [1, 2, 1, 2],
+            "accuracy": [0.25, 0.5, 0.75, 0.5],
+        }
+    )
+    curve = summarise_by_epoch(accuracy)
+    assert curve["epoch"].tolist() == [1, 2]
+    assert curve["mean"].tolist() == [0.5, 0.5]
+    assert curve["n"].tolist() == [2, 2]
+    assert curve["high"][1] == 0.5
+
+
+def by_seed(*values: float, first_seed: int = 0) -> "pd.Series[float]":
+    return pd.Series(values, index=range(first_seed, first_seed + len(values)), dtype=float)
+
+
+def test_of_two_pairs_interval_and_p_are_those_worked_by_hand() -> None:
+    # Differences 1 and 3: mean 2, sd sqrt(2), so t = 2 / (sqrt(2) / sqrt(2)) = 2 with one degree of
+    # freedom, for which p = 1 - 2 / pi * atan(2).
+    found = compare_pair(by_seed(2, 7), by_seed(1, 4))
+    assert (found.n, found.method, found.mean) == (2, T, 2.0)
+    assert found.sd == pytest.approx(2**0.5)
+    assert found.low == pytest.approx(2 - T_1, abs=1e-3)
+    assert found.high == pytest.approx(2 + T_1, abs=1e-3)
+    assert found.p == pytest.approx(1 - 2 / np.pi * np.arctan(2))
+
+
+def test_pairs_are_matched_by_seed_whatever_their_order() -> None:
+    first, second = by_seed(2, 7, 5), by_seed(1, 4, 3)
+    assert compare_pair(first[::-1], second) == compare_pair(first, second)
+
+
+def test_from_ten_pairs_on_the_interval_is_a_bootstrap_that_is_the_same_each_time() -> None:
+    # Differences 1 to 10: the resampled means have mean 5.5 and sd sqrt(99 / 12 / 10) = 0.908, and
+    # are all but normal, so the interval is near 5.5 ± 1.96 * 0.908.
+    first, second = by_seed(*range(1, 11)), by_seed(*[0] * 10)
+    found = compare_pair(first, second)
+    assert found.method == BCA
+    assert found.low == pytest.approx(5.5 - 1.96 * 0.908, abs=0.15)
+    assert found.high == pytest.approx(5.5 + 1.96 * 0.908, abs=0.15)
+    assert compare_pair(first, second) == found
+
+
+def test_a_single_other_difference_among_ten_is_no_trouble() -> None:
+    found = compare_pair(by_seed(*[0] * 9, 1), by_seed(*[0] * 10))
+    assert found.method == BCA
+    assert found.low is not None
+    assert found.high is not None
+    assert 0 <= found.low <= 0.1 <= found.high <= 1
+
+
+def test_one_pair_has_a_difference_and_nothing_else() -> None:
+    assert compare_pair(by_seed(3), by_seed(1)) == Comparison(1, ONE_PAIR, 2.0, improvement=1.0)
+
+
+def test_without_a_seed_in_common_nothing_is_compared() -> None:
+    assert compare_pair(by_seed(3), by_seed(1, first_seed=5)) == Comparison(0, NO_PAIR)
+
+
+@pytest.mark.parametrize("n", [2, 12])
+def test_equal_differences_have_an_interval_of_width_zero_and_no_test(n: int) -> None:
+    # 0.3 - 0.1 and 0.5 - 0.3 differ in their last bit.
+    found = compare_pair(by_seed(*[0.3, 0.5] * n), by_seed(*[0.1, 0.3] * n))
+    assert found.method == NO_SPREAD
+    assert found.mean == found.low == found.high == pytest.approx(0.2)
+    assert found.p is None
+    assert found.seeds_needed == 2
+
+
+def test_equal_runs_cannot_be_told_apart_by_any_number_of_seeds() -> None:
+    found = compare_pair(by_seed(0.5, 0.6), by_seed(0.5, 0.6))
+    assert (found.mean, found.improvement, found.seeds_needed) == (0.0, 0.5, None)
+
+
+def test_ties_count_half() -> None:
+    # Better on 2 of 4 seeds, equal on 1.
+    assert probability_of_improvement(np.array([1.0, -1.0, 0.0, 2.0])) == 0.625
+
+
+@pytest.mark.parametrize(
+    ("gap", "sd", "seeds"),
+    [
+        (1.0, 1.0, 8),  # (1.960 + 0.842)² = 7.85
+        (-0.5, 1.0, 32),  # 4 * 7.85 = 31.4
+        (2.0, 1.0, 2),  # 1.96
+        (5.0, 1.0, 2),  # 0.3, but there is no test of one seed
+        (0.1, 0.0, 2),
+        (0.0, 1.0, None),
+        (-1e-8, 1.0, None),  # the sum of float32 numbers that cancel out
+    ],
+)
+def test_seeds_to_resolve_a_gap_are_those_worked_by_hand(
+    gap: float, sd: float, seeds: int | None
+) -> None:
+    assert seeds_to_resolve(gap, sd) == seeds
+
+
+def test_holms_correction_is_that_worked_by_hand() -> None:
+    # In order: 0.01 * 3, 0.03 * 2, and 0.04 * 1, which must not be under the 0.06 before it.
+    assert holm([0.01, 0.04, None, 0.03]) == pytest.approx([0.03, 0.06, None, 0.06])
+
+
+def test_a_corrected_p_is_1_at_most() -> None:
+    assert holm([0.6, 0.9]) == [1.0, 1.0]
+
+
+def runs_of(**finals: list[float]) -> pd.DataFrame:
+    """Runs at rate 0.1, a seed each; NaN where one diverged."""
+    return pd.DataFrame(
+        [
+            {"variant": "", "activation": name, "lr": 0.1, "seed": seed, "final": final}
+            for name, values in finals.items()
+            for seed, final in enumerate(values)
+        ]
+    )
+
+
+def test_each_pair_of_a_rate_is_compared_once_and_the_rates_apart() -> None:
+    runs = runs_of(relu=[0.5, 0.7], elu=[0.4, 0.5], selu=[0.1, 0.4])
+    both = pd.concat([runs, runs.assign(lr=0.2)])
+    table = compare(both)
+    assert table[["lr", "first", "second"]].to_numpy().tolist() == [
+        [lr, *pair]
+        for lr in (0.1, 0.2)
+        for pair in (["relu", "elu"], ["relu", "selu"], ["elu", "selu"])
+    ]
+    # Holm's family is the three pairs of one rate.
+    assert table["p_holm"].tolist()[:3] == holm(table["p"].tolist()[:3])
+
+
+def test_a_diverged_run_enters_no_pair() -> None:
+    table = compare(runs_of(relu=[0.5, np.nan, 0.7], elu=[0.4, 0.5, 0.5]))
+    assert table["n"].tolist() == [2]
+    assert table["mean"].tolist() == pytest.approx([0.15])
+
+
+def test_one_activation_has_no_pair() -> None:
+    assert compare(runs_of(relu=[0.5])).empty
+
+
+def test_what_is_not_known_is_told_in_words_and_never_nan() -> None:
+    table = compare(runs_of(relu=[0.5], elu=[0.4], selu=[np.nan]))
+    text = readable_comparisons(table).to_csv(index=False)
+    assert ONE_PAIR in text
+    assert NO_PAIR in text
+    assert "nan" not in text.lower()
+
+
+def test_what_float32_adds_is_no_spread() -> None:
+    # 0.92 - 0.91 and 0.98 - 0.97, as a store holds them, differ in their eighth digit.
+    first, second = np.float32([0.92, 0.98]), np.float32([0.91, 0.97])
+    assert compare_pair(by_seed(*first), by_seed(*second)).method == NO_SPREAD

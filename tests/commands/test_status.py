@@ -1,0 +1,122 @@
+"""The command that tells how a study stands."""
+
+import importlib
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from actscope import tracking
+from actscope.analysis.known_functions import OWN_CONF
+from actscope.commands import status
+from actscope.commands.status import main
+from actscope.config import Activation, Tracking
+from actscope.own_source import sources_of
+from actscope.sweep.resources import Resources
+from actscope.sweep.results import Done, Result
+from actscope.sweep.runner import run_sweep
+from tests.support.making import ELU, RELU, make_point
+
+GRID = [
+    make_point(activation, lr=lr, hidden=(4,), epochs=1, every="epoch")
+    for activation in (RELU, ELU)
+    for lr in (0.001, 0.01)
+]
+
+
+@pytest.fixture
+def uri(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+
+
+def test_a_mark_a_point_and_what_has_changed(
+    uri: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_sweep(GRID, Tracking(uri), "s1", Resources(0, 20), Console(quiet=True))
+    assert main(["study=tests", f"tracking.uri={uri}"]) == 0
+    said = capsys.readouterr().out
+    assert "tests, sweep s1: finished" in said
+    assert "# 4 finished" in said
+    monkeypatch.setattr("actscope.commands.status.code_hash", lambda: "changed")
+    main(["study=tests", f"tracking.uri={uri}"])
+    assert "4 stale since what changed is: code" in capsys.readouterr().out
+
+
+OWN = "import torch\nclass Mine(torch.nn.Module):\n    def forward(self, x):\n        return {}\n"
+
+
+def test_an_edited_class_is_stale_and_trained_again(
+    uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(formula: str) -> None:
+        (tmp_path / "edited.py").write_text(OWN.format(formula))
+        # As in another process.
+        sys.modules.pop("edited", None)
+        importlib.invalidate_caches()
+        sources_of.cache_clear()
+        status._code_now.cache_clear()
+
+    def ask() -> str:
+        assert main(["study=tests", f"tracking.uri={uri}"]) == 0
+        return capsys.readouterr().out
+
+    def sweep(name: str) -> Result:
+        resources = Resources(0, 20)
+        return run_sweep([mine], Tracking(uri), name, resources, Console(quiet=True))[mine]
+
+    monkeypatch.syspath_prepend(tmp_path)
+    mine = make_point(Activation("mine", "edited.Mine"), hidden=(4,), epochs=1, every="epoch")
+    write("torch.relu(x)")
+    first = sweep("s1")
+    assert "class   edited.Mine: not compared" in ask()
+    conf = tmp_path / "conf" / "activation"
+    conf.mkdir(parents=True)
+    (conf / "mine.yaml").write_text("name: mine\nfunction:\n  _target_: edited.Mine\n")
+    monkeypatch.setenv(OWN_CONF, str(tmp_path / "conf"))
+    write("torch.relu(x)")
+    assert "# 1 finished" in ask()
+    assert replace(first, is_earlier=True) == sweep("s2")
+    write("torch.tanh(x)")
+    assert "1 stale since what changed is: activation_code" in ask()
+    again = sweep("s3")
+    assert isinstance(again, Done)
+    assert not again.is_earlier
+    assert "# 1 finished" in ask()
+
+
+def test_a_version_of_torch_that_is_another_is_told(
+    uri: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_sweep(GRID, Tracking(uri), "s1", Resources(0, 20), Console(quiet=True))
+    assert main(["study=tests", f"tracking.uri={uri}"]) == 0
+    assert "torch " not in capsys.readouterr().out
+    store = tracking.locate_store(Tracking(uri))
+    runs = tracking.read_runs(store, "tests")["run_id"]
+    for run_id, platform in zip(runs, ['{"torch": "0.1"}', '{"torch": "0.1"}', "[1"], strict=False):
+        store.client.set_tag(run_id, "actscope.platform", platform)
+    main(["study=tests", f"tracking.uri={uri}"])
+    said = capsys.readouterr().out
+    assert f"torch   0.1 trained 2 of them; this is {torch.__version__}" in said
+    assert "torch   an unknown version trained 1 of them" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "reason"),
+    [
+        (["study=none"], 1, "there is no store"),
+        (["study=../x"], 2, "study='../x'"),
+        (["study=Default"], 2, "study=Default: MLflow keeps this name for itself"),
+        (["what=1"], 2, "what: there is no such setting"),
+        (["quickstart"], 2, "give settings as name=value"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    uri: str, capsys: pytest.CaptureFixture[str], words: list[str], code: int, reason: str
+) -> None:
+    assert main([*words, f"tracking.uri={uri}"]) == code
+    said = capsys.readouterr().err
+    assert reason in said
+    assert said.count("\n") == 1

@@ -1,0 +1,55 @@
+import pandas as pd
+
+from actscope.analysis.stats import summarise
+from actscope.report.text.study import answer, join
+
+
+def runs(**finals: list[float]) -> pd.DataFrame:
+    """Runs at rate 0.1, seeds from 0; under 0.5 is failed."""
+    rows = [
+        {"variant": "", "activation": name, "lr": 0.1, "seed": seed, "final": final, "best": final}
+        for name, values in finals.items()
+        for seed, final in enumerate(values)
+    ]
+    frame = pd.DataFrame(rows)
+    return frame.assign(outcome=["learned" if x >= 0.5 else "failed" for x in frame["final"]])
+
+
+def said(used: pd.DataFrame) -> str:
+    (sentences,) = answer(used, summarise(used))
+    return " ".join(sentences)
+
+
+def test_the_best_is_named_with_its_lead_and_what_chance_allows() -> None:
+    text = said(runs(relu=[0.75, 0.77], elu=[0.74, 0.76]))
+    assert text.startswith("relu at lr = 0.1 does best, with a final test accuracy of 76.00 %")
+    assert "1.00 points above the next activation, elu" in text
+    assert text.endswith("Every run learned.")
+
+
+def test_a_lead_within_chance_is_called_open() -> None:
+    # Differences +2 and -1 points.
+    assert "which of the two is better is open" in said(runs(relu=[0.75, 0.76], elu=[0.73, 0.77]))
+
+
+def test_one_seed_gives_no_interval() -> None:
+    text = said(runs(relu=[0.8], elu=[0.7]))
+    assert "one seed, so no interval" in text
+    assert "one shared seed tells nothing about chance" in text
+    assert "nan" not in text
+
+
+def test_a_cell_in_which_a_seed_failed_is_not_the_best() -> None:
+    text = said(runs(relu=[0.99, 0.1], elu=[0.52, 0.53]))
+    assert text.startswith("elu at lr = 0.1 does best")
+    assert "Failed to learn: relu at 0.1 (1 of 2)." in text
+    assert "Only elu learned with every seed at every rate." in text
+
+
+def test_where_nothing_learns_it_is_said() -> None:
+    assert said(runs(relu=[0.1])).startswith("At no rate did any activation learn")
+
+
+def test_words_are_joined_as_one_writes_them() -> None:
+    assert join(["a"]) == "a"
+    assert join(["a", "b", "c"]) == "a, b and c"

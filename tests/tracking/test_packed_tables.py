@@ -1,0 +1,186 @@
+"""Packs: the tables of many runs in one file, which a reader of a server fetches at once."""
+
+import logging
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from actscope import tracking
+from actscope.analysis import frames
+from actscope.analysis.study import load_study
+from actscope.artifacts import trajectories_png
+from actscope.config import Tracking
+from actscope.report import run_digests
+from actscope.report.process_pool import Crew
+from actscope.sweep.worker import Task, train_and_track
+from actscope.tracking import Store, packed_tables
+from actscope.tracking.bundle.bundle import export_study, import_bundle
+from tests.support.serving import Server, serving
+from tests.support.tracked import STUDY, begin_sweep, new_store, trained
+
+FILE = 2  # requests that a file costs: where its study is kept, and itself
+READ = {
+    "history": tracking.read_history,
+    "trajectory": tracking.read_trajectory,
+    "probe": tracking.read_probe,
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with a sweep of seven runs, three to a pack."""
+    with (
+        serving(tmp_path_factory.mktemp("packs") / "server") as server,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(packed_tables, "RUNS_A_PACK", 3)
+        patch.setattr(packed_tables, "FEWEST", 2)
+        # What takes long, and has no bearing here: pictures, and metrics by the dozen.
+        patch.setattr(
+            trajectories_png, "save_trajectories", lambda _, path: path.write_bytes(b"png")
+        )
+        patch.setattr("actscope.artifacts.metrics.SERIES_UNITS", 1)
+        train_study(server.store)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def runs(server: Server) -> pd.DataFrame:
+    return frames.read_study(server.store, STUDY).used
+
+
+def train_study(store: Store) -> None:
+    sweep = begin_sweep(store, trained(7))
+    train_and_track(Task([result.point for result in trained(7)], store, sweep), lambda _: None)
+    tracking.end_sweep(store, sweep, "FINISHED")
+
+
+def read_packed(store: Store, pack: str, run_ids: Sequence[str], table: str) -> list[pd.DataFrame]:
+    pile = packed_tables.Pile(pack, run_ids)
+    return [frame for _, frame in tracking.read_pile(store, STUDY, [table], READ[table], pile)]
+
+
+def test_a_run_that_is_alone_in_the_end_has_none(runs: pd.DataFrame) -> None:
+    sizes = runs[runs["pack"] != ""].groupby("pack").size()
+    assert sizes.tolist() == [3, 3]
+    assert (runs["pack"] == "").sum() == 1
+
+
+@pytest.mark.parametrize("table", tracking.TABLES)
+def test_a_pack_is_one_file_and_has_what_the_runs_own_files_have(
+    server: Server, runs: pd.DataFrame, table: str
+) -> None:
+    own = [READ[table](server.store, STUDY, run_id) for run_id in runs["run_id"][:3]]
+    (pack,) = set(runs["pack"][:3])
+    before = len(server.requests())
+    packed = read_packed(server.store, pack, runs["run_id"][:3], table)
+    assert len(server.requests()) - before == FILE
+    for alone, together, result in zip(own, packed, trained(7)[:3], strict=True):
+        pd.testing.assert_frame_equal(together, alone, check_exact=True)
+        pd.testing.assert_frame_equal(together, getattr(result, table), check_exact=True)
+
+
+def test_any_reader_of_parquet_reads_the_packs_of_a_sweep_as_one_table(
+    server: Server, runs: pd.DataFrame, tmp_path: Path
+) -> None:
+    sweep = runs["pack"].iloc[0].partition("/")[0]
+    folder = server.store.client.download_artifacts(sweep, "runs/history", str(tmp_path))
+    table = pd.read_parquet(folder)
+    packed = runs[runs["pack"] != ""]
+    assert sorted(table["run_id"].unique()) == sorted(packed["run_id"])
+    last = table[table["split"] == "test"].groupby("run_id")["accuracy"].last()
+    assert last[packed["run_id"]].tolist() == pytest.approx(packed["final"].tolist(), abs=1e-7)
+
+
+def test_a_report_reads_the_same_with_packs_and_without(server: Server, runs: pd.DataFrame) -> None:
+    study = frames.read_study(server.store, STUDY)
+    without = replace(study, runs=study.runs.assign(pack=""))
+
+    def read(chosen: frames.StudyRuns) -> tuple[dict[str, run_digests.Digest], int]:
+        before = len(server.requests())
+        _, found = run_digests.read_digests(server.store, chosen, Crew())
+        return found, len(server.requests()) - before
+
+    (packed, few), (single, many) = read(study), read(without)
+    assert (few, many) == (FILE * 3 * (2 + 1), FILE * 3 * 7)
+    assert packed.keys() == single.keys() == set(runs["run_id"])
+    for run_id, found in packed.items():
+        expected = single[run_id]
+        assert found.packed == expected.packed
+        assert found.judged is not None
+        assert expected.judged is not None
+        for own, other in zip(
+            (found.accuracy, *found.judged), (expected.accuracy, *expected.judged), strict=True
+        ):
+            pd.testing.assert_frame_equal(own, other, check_exact=True)
+
+
+def test_all_histories_of_a_study_come_by_their_packs(server: Server) -> None:
+    study = load_study(STUDY, tracking_uri=server.store.uri)
+    before = len(server.requests())
+    histories = study.history
+    assert len(server.requests()) - before == FILE * (2 + 1)
+    assert histories["seed"].unique().tolist() == list(range(7))
+
+
+def test_a_run_that_is_not_in_its_pack_is_read_from_its_own_files(
+    server: Server, runs: pd.DataFrame
+) -> None:
+    of_another = runs["pack"].iloc[0]
+    (found,) = read_packed(server.store, of_another, [runs["run_id"].iloc[5]], "history")
+    pd.testing.assert_frame_equal(found, trained(7)[5].history)
+
+
+def test_packs_that_somebody_removed_cost_only_their_speed(
+    server: Server, runs: pd.DataFrame
+) -> None:
+    (folder,) = server.folder.glob("artifacts/*/*/artifacts/runs/history")
+    shutil.move(folder, server.folder / "aside")
+    found = read_packed(server.store, runs["pack"].iloc[0], runs["run_id"][:1], "history")
+    shutil.move(server.folder / "aside", folder)
+    pd.testing.assert_frame_equal(found[0], trained(7)[0].history)
+
+
+def test_a_bundle_takes_none_along(server: Server, tmp_path: Path) -> None:
+    export_study(server.store, STUDY, tmp_path / "study.zip")
+    local = new_store(tmp_path / "local")
+    import_bundle(tmp_path / "study.zip", Tracking(local.uri))
+    assert set(frames.read_study(local, STUDY).runs["pack"]) == {""}
+    assert not list(tmp_path.glob("local/**/runs"))
+
+
+def test_a_server_is_asked_for_some_attempts_alone(server: Server) -> None:
+    experiment_id = tracking.find_experiment(server.store, STUDY).experiment_id
+    everyone = tracking.read_attempts(server.store, experiment_id)
+    points = [attempt for attempt in everyone if not attempt.is_sweep]
+    (stack,) = {attempt.tags["stack"] for attempt in points}
+
+    def asked(**words: Any) -> list[tracking.Attempt]:
+        return tracking.read_attempts(server.store, experiment_id, **words)
+
+    assert asked(tags={tracking.STACK: stack, "actscope.sweep": "s1"}) == points
+    assert asked(tags={tracking.STACK: "another"}) == []
+    assert asked(is_unfinished=True) == []
+
+
+def test_what_a_server_does_not_take_is_told_and_no_failure(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    results = dict(zip("abcdef", trained(7), strict=False))
+    sweep = tracking.Sweep("s", STUDY, "1", "0" * 32)
+    with caplog.at_level(logging.WARNING, "actscope"):
+        assert tracking.log_packs(server.store, sweep, results) == {}
+    (told,) = caplog.messages
+    assert "runs are not packed for their readers" in told
+
+
+def test_a_store_on_this_machine_has_none(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    train_study(store)
+    assert set(frames.read_study(store, STUDY).runs["pack"]) == {""}
+    assert not list(tmp_path.glob("**/runs"))

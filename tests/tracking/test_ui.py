@@ -1,0 +1,52 @@
+"""What MLflow's UI tells of a sweep, from results worked out by hand."""
+
+import math
+
+import pytest
+
+from actscope.engine.result import Outcome
+from actscope.sweep.results import Done, Failed, Result, cell_means
+from actscope.tracking.ui import about_study, about_sweep
+from tests.support.making import ELU, RELU, make_point
+
+RESULTS: list[Result] = [
+    Done(make_point(RELU, lr=0.1, seed=0), "a", Outcome.LEARNED, 0.5),
+    Done(make_point(RELU, lr=0.1, seed=1), "b", Outcome.LEARNED, 0.7),
+    Done(make_point(ELU, lr=0.1, seed=0), "c", Outcome.LEARNED, 0.9),
+    Done(make_point(ELU, lr=0.1, seed=1), "d", Outcome.DIVERGED, math.nan),
+    Failed(make_point(ELU, lr=0.01, seed=0), "it raised"),
+]
+
+
+def test_a_cell_is_the_mean_over_its_points_that_have_an_accuracy() -> None:
+    cells = cell_means(RESULTS).set_index(["lr", "activation"])
+    assert list(cells.index) == [(0.01, "elu"), (0.1, "relu"), (0.1, "elu")]
+    relu, elu, none = cells.loc[(0.1, "relu")], cells.loc[(0.1, "elu")], cells.loc[(0.01, "elu")]
+    assert (relu["final_mean"], relu["n"]) == (pytest.approx(0.6), 2)
+    assert relu["final_sd"] == pytest.approx(0.02**0.5)
+    assert (elu["final_mean"], elu["n"], elu["outcomes"]) == (0.9, 1, "1 learned, 1 diverged")
+    assert math.isnan(none["final_mean"])
+    assert none["outcomes"] == "1 not trained"
+
+
+def test_a_sweep_tells_its_best_cell_and_every_other() -> None:
+    note = about_sweep(cell_means(RESULTS))
+    assert note.startswith("Best: **elu** at learning rate 0.1, final test accuracy\n0.9000")
+    assert "| 0.1 | relu | 0.6000 | 0.1414 | 2 | 2 learned |" in note
+    assert "| 0.01 | elu | nan | nan | 0 | 1 not trained |" in note
+    assert "variant" not in note
+
+
+def test_a_note_ends_with_a_whole_row_where_mlflow_would_cut_it() -> None:
+    done = [Done(make_point(lr=0.001 * step), "a", Outcome.LEARNED, 0.5) for step in range(1, 400)]
+    note = about_sweep(cell_means(done))
+    assert len(note) <= 8000
+    assert note.endswith("| relu | 0.5000 | nan | 1 | 1 learned |")
+
+
+def test_a_sweep_without_any_accuracy_has_no_best_cell() -> None:
+    assert "Best" not in about_sweep(cell_means(RESULTS[-1:]))
+
+
+def test_a_study_tells_how_to_report_it() -> None:
+    assert "make report STUDY=mine" in about_study("mine")
