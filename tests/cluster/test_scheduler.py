@@ -20,11 +20,11 @@ from actscope.engine.device import CPU
 from actscope.errors import ClusterError, ConfigError
 from actscope.sweep import dask_cluster as cluster
 from actscope.sweep import worker_checks
+from actscope.sweep.launcher_settings import LauncherSettings
 from actscope.sweep.resources import Resources
 from actscope.sweep.runner import run_sweep
 from actscope.sweep.worker_checks import Terms
 from actscope.tracking import Store, offline_queue
-from hydra_plugins.actscope_launcher.launcher import Means
 from tests.cluster.conftest import (
     STUDY,
     assert_each_seed_finished_once,
@@ -226,18 +226,18 @@ SLURM = {"_target_": "dask_jobqueue.SLURMCluster"}
 @pytest.mark.parametrize(
     ("means", "reason"),
     [
-        (Means(None, 20, "host:8786"), "tcp://host:8786"),
-        (Means(None, 20, "tcp://host"), "tcp://host:8786"),
-        (Means(None, 20, "tcp://host:port"), "tcp://host:8786"),
-        (Means(0, 20, "tcp://host:8786"), "workers=0"),
-        (Means(1, 20, "tcp://host:8786", SLURM), "give scheduler"),
-        (Means(1, 20, None, {"queue": "cpu"}), "needs _target_"),
-        (Means(None, 20, None, SLURM), "how many workers"),
+        (LauncherSettings(None, 20, "host:8786"), "tcp://host:8786"),
+        (LauncherSettings(None, 20, "tcp://host"), "tcp://host:8786"),
+        (LauncherSettings(None, 20, "tcp://host:port"), "tcp://host:8786"),
+        (LauncherSettings(0, 20, "tcp://host:8786"), "workers=0"),
+        (LauncherSettings(1, 20, "tcp://host:8786", SLURM), "give scheduler"),
+        (LauncherSettings(1, 20, None, {"queue": "cpu"}), "needs _target_"),
+        (LauncherSettings(None, 20, None, SLURM), "how many workers"),
     ],
 )
-def test_settings_that_are_wrong(means: Means, reason: str) -> None:
+def test_settings_that_are_wrong(settings: LauncherSettings, reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
-        Resources.checked(means)
+        Resources.checked(settings)
 
 
 def test_a_cluster_to_start_needs_a_store_that_others_reach(store: Store) -> None:

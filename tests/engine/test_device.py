@@ -7,9 +7,9 @@ from actscope.engine import device
 from actscope.engine.device import CPU, choose_device
 from actscope.errors import ConfigError
 from actscope.sweep import resources, stacks
+from actscope.sweep.launcher_settings import LauncherSettings
 from actscope.sweep.resources import Resources, take_card
 from actscope.sweep.stacks import bytes_a_run, make_stacks
-from hydra_plugins.actscope_launcher.launcher import Means
 from tests.support.making import make_data, make_point
 
 CUDA = torch.device("cuda")
@@ -48,8 +48,8 @@ def test_a_card_trains_where_it_is_wanted(three_cards: list[int]) -> None:
 
 
 def test_there_is_a_worker_a_card(three_cards: list[int]) -> None:
-    assert Resources.checked(Means(), CUDA).workers == 3
-    assert Resources.checked(Means(workers=2), CUDA).workers == 2
+    assert Resources.checked(LauncherSettings(), CUDA).workers == 3
+    assert Resources.checked(LauncherSettings(workers=2), CUDA).workers == 2
     for worker in range(4):
         take_card(worker)
     assert three_cards == [0, 1, 2, 0]
@@ -59,11 +59,14 @@ def test_beside_a_card_the_cores_write(
     three_cards: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(device, "CPU_COUNT", 6)
-    assert Resources.checked(Means(), CUDA).writers == 6
-    assert Resources.checked(Means(writers=2), CUDA).writers == 2
-    assert Resources.checked(Means(), CPU).writers == 0
-    assert Resources.checked(Means(workers=0), CUDA).writers == 0
-    assert Resources.checked(Means(workers=4, cluster={"_target_": "a.B"}), CUDA).writers == 0
+    assert Resources.checked(LauncherSettings(), CUDA).writers == 6
+    assert Resources.checked(LauncherSettings(writers=2), CUDA).writers == 2
+    assert Resources.checked(LauncherSettings(), CPU).writers == 0
+    assert Resources.checked(LauncherSettings(workers=0), CUDA).writers == 0
+    assert (
+        Resources.checked(LauncherSettings(workers=4, cluster={"_target_": "a.B"}), CUDA).writers
+        == 0
+    )
 
 
 def test_each_card_has_its_share() -> None:

@@ -22,12 +22,12 @@ from actscope.errors import ConfigError
 from actscope.runtime import forkserver, signals
 from actscope.sweep import runner
 from actscope.sweep import worker as workers_module
+from actscope.sweep.launcher_settings import LauncherSettings
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Failed, Result
 from actscope.sweep.runner import run_alone, run_sweep
 from actscope.sweep.stacks import make_stacks
 from actscope.tracking import Store
-from hydra_plugins.actscope_launcher.launcher import Means
 from tests.support.making import ELU, RELU, make_point
 
 STUDY = "tests"
@@ -313,21 +313,24 @@ def test_nothing_is_made_where_a_setting_is_wrong(settings: Tracking, tmp_path: 
 @pytest.mark.parametrize(
     ("means", "named"),
     [
-        (Means(workers=-1), r"workers=-1: give 0"),
-        (Means(workers=2, stack_size=0), r"stack_size=0: give 1"),
-        (Means(writers=-1), r"writers=-1: give 0"),
-        (Means(workers=0, writers=2), r"writers=2: help workers of this machine"),
-        (Means(scheduler="tcp://h:8786", writers=2), r"writers=2: help workers of this machine"),
+        (LauncherSettings(workers=-1), r"workers=-1: give 0"),
+        (LauncherSettings(workers=2, stack_size=0), r"stack_size=0: give 1"),
+        (LauncherSettings(writers=-1), r"writers=-1: give 0"),
+        (LauncherSettings(workers=0, writers=2), r"writers=2: help workers of this machine"),
+        (
+            LauncherSettings(scheduler="tcp://h:8786", writers=2),
+            r"writers=2: help workers of this machine",
+        ),
     ],
 )
-def test_impossible_resources_are_refused(means: Means, named: str) -> None:
+def test_impossible_resources_are_refused(settings: LauncherSettings, named: str) -> None:
     with pytest.raises(ConfigError, match=rf"^hydra\.launcher\.{named}"):
-        Resources.checked(means)
+        Resources.checked(settings)
 
 
 def test_zero_workers_is_a_number_of_workers() -> None:
-    assert Resources.checked(Means(0, 20)).workers == 0
-    assert Resources.checked(Means(None, 20)).workers >= 1
+    assert Resources.checked(LauncherSettings(0, 20)).workers == 0
+    assert Resources.checked(LauncherSettings(None, 20)).workers >= 1
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import pandas as pd
 from actscope.analysis.logged_settings import OWN
 from actscope.config import Activation, parse
 from actscope.errors import ConfigError
-from actscope.report.figures.activation_functions import LONGEST_ARGUMENT
 
 # Settings that are no variant: they name the point, or cannot change a number.
 NOT_A_VARIANT = {"study", "activation", "lr", "seed", "data.root"}
@@ -92,3 +91,6 @@ def _literal(text: str) -> Any:
         return text if len(text) > LONGEST_ARGUMENT else ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
+
+
+LONGEST_ARGUMENT = 100  # characters; that of a configuration has 64 at most

@@ -12,13 +12,8 @@ from pydantic.dataclasses import dataclass
 from actscope import tracking
 from actscope.command_line.settings import run_command
 from actscope.config import CLOSED, StudyName, Tracking
-from actscope.errors import BundleError, ConfigError
+from actscope.errors import ConfigError
 from actscope.tracking.bundle.bundle import export_study, import_bundle
-from actscope.tracking.bundle.transfer import OF_A_STORE
-from actscope.tracking.heartbeat import signs_of_life
-from actscope.tracking.run_record import (
-    safe_path,
-)
 
 HELP = """\
 Carry a study from store to store in one file.
@@ -40,7 +35,6 @@ settings:
 The same runs give the same archive, byte for byte. Imported runs have new ids; the tag
 actscope.origin_run holds the one that each had where it was trained.
 """
-FOREIGN = {*OF_A_STORE, *signs_of_life()}
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -105,14 +99,6 @@ def import_file(path: Path, settings: ImportSettings) -> int:
 def _refuse(words: Sequence[str], _: ImportSettings) -> int:
     given = " ".join(words) or "nothing"
     raise ConfigError(f"{given}: give one of the commands `export study=NAME`, `import FILE`")
-
-
-def _check_study(study: str, where: str) -> None:
-    """Raise BundleError for a name that some system could not give to the study's folder."""
-    try:
-        safe_path(study)
-    except ValueError:
-        raise BundleError(f"{where}: study={study}: not every system can hold that name") from None
 
 
 if __name__ == "__main__":

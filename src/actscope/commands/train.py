@@ -34,7 +34,8 @@ from actscope.errors import ActscopeError, ConfigError, StoreError, SweepError, 
 from actscope.project import CONF, ROOT
 from actscope.runtime import forkserver, output, signals, startup
 from actscope.sweep import resources as resources_sweep
-from hydra_plugins.actscope_launcher.launcher import Job, Means, trains_grids_with
+from actscope.sweep.launcher_settings import LauncherSettings
+from hydra_plugins.actscope_launcher.launcher import Job, trains_grids_with
 
 WORKERS_IMPORT = [
     "actscope.sweep.dask_executor",
@@ -122,7 +123,7 @@ def end_with(error: ActscopeError) -> NoReturn:
     sys.exit(error.exit_code)
 
 
-def train_grid(jobs: Sequence[Job], folder: Path, means: Means) -> list[Any]:
+def train_grid(jobs: Sequence[Job], folder: Path, means: LauncherSettings) -> list[Any]:
     """Train the points of a multirun together: of each its final test accuracy, or why it has none.
 
     Raises:

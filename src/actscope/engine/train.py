@@ -37,7 +37,6 @@ from actscope.engine.trajectory import (
     probe_record,
     trajectory_record,
 )
-from actscope.sweep.checkpoint import Checkpoint
 
 # Without it, where minibatches have an odd size, the last bits of MKL's products depend on where in
 # memory a run of the stack lies. MKL reads it at its first product; it costs no time.
@@ -46,6 +45,26 @@ os.environ.setdefault("MKL_CBWR", "AUTO")
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 Histories = Callable[[], list[pd.DataFrame]]
+
+
+class Checkpoint(Protocol):
+    """Keeps the state of a stack: see sweep.checkpoint."""
+
+    @property
+    def signatures(self) -> Sequence[str]: ...
+
+    @property
+    def seconds(self) -> float: ...
+
+    @property
+    def dtype(self) -> torch.dtype: ...
+
+    def load(self) -> dict[str, Tensor] | None: ...
+
+    def save(self, state: Mapping[str, Tensor]) -> None: ...
+
+    def drop(self, reason: str) -> None: ...
+
 
 EVALUATED_AT_ONCE = 1000  # test examples: enough to be fast, few enough to stay in the caches
 

@@ -7,9 +7,8 @@ from actscope.runtime import signals
 
 def run() -> int:
     try:
-        from dask.system import CPU_COUNT
-
         from actscope.report.cli import main
+        from actscope.runtime.cores import CPU_COUNT
     except KeyboardInterrupt as reason:
         return signals.exit_code(reason)
     return main(processes=CPU_COUNT)

@@ -33,6 +33,11 @@ class Digest(NamedTuple):
     packed: str
 
 
+def packed_series(digests: Mapping[str, Digest]) -> dict[str, str]:
+    """The explorer's series of each run, by its id."""
+    return {run_id: digest.packed for run_id, digest in digests.items()}
+
+
 class Findings(Protocol):
     """What the runs of a study say together; made when it is first asked for."""
 

@@ -6,11 +6,11 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import torch
-from dask.system import CPU_COUNT
 
 from actscope.engine.device import CPU
 from actscope.errors import ConfigError
-from hydra_plugins.actscope_launcher.launcher import Means
+from actscope.runtime.cores import CPU_COUNT
+from actscope.sweep.launcher_settings import LauncherSettings
 
 WRITERS_THAT_PAY = 12  # a tenth of what tracking a run takes it has the database for itself
 
@@ -59,18 +59,18 @@ class Resources:
     writers: int = 0
 
     @classmethod
-    def checked(cls, means: Means, device: torch.device = CPU) -> Self:
+    def checked(cls, settings: LauncherSettings, device: torch.device = CPU) -> Self:
         """Resources as a user gives them; no `workers`: one a core or card. Raises ConfigError."""
-        workers, writers = means.workers, means.writers
+        workers, writers = settings.workers, settings.writers
         if workers is not None and workers < 0:
             raise ConfigError(f"hydra.launcher.workers={workers}: give 0 (this process) or more")
-        if means.stack_size is not None and means.stack_size < 1:
-            raise ConfigError(f"hydra.launcher.stack_size={means.stack_size}: give 1 or more")
+        if settings.stack_size is not None and settings.stack_size < 1:
+            raise ConfigError(f"hydra.launcher.stack_size={settings.stack_size}: give 1 or more")
         if writers is not None and writers < 0:
             raise ConfigError(f"hydra.launcher.writers={writers}: give 0 or more")
-        is_elsewhere = means.scheduler is not None or means.cluster is not None
+        is_elsewhere = settings.scheduler is not None or settings.cluster is not None
         if is_elsewhere:
-            workers = _workers_elsewhere(means)
+            workers = _workers_elsewhere(settings)
         if is_elsewhere or workers == 0:
             if writers:
                 raise ConfigError(
@@ -80,9 +80,9 @@ class Resources:
             writers = 0
         return cls(
             workers_for(device) if workers is None else workers,
-            means.stack_size,
-            means.scheduler,
-            means.cluster,
+            settings.stack_size,
+            settings.scheduler,
+            settings.cluster,
             device,
             writers_for(device) if writers is None else writers,
         )
@@ -93,27 +93,27 @@ class Resources:
         return self.scheduler is not None or self.cluster is not None
 
 
-def _workers_elsewhere(means: Means) -> int:
+def _workers_elsewhere(settings: LauncherSettings) -> int:
     """How many workers of a cluster are counted on, before any has been seen."""
-    if means.scheduler is not None and means.cluster is not None:
+    if settings.scheduler is not None and settings.cluster is not None:
         raise ConfigError(
             "hydra.launcher: give scheduler, of a cluster that runs, or cluster, of one to start"
         )
-    if means.workers == 0:
+    if settings.workers == 0:
         raise ConfigError(
             "hydra.launcher.workers=0: is this process alone; a cluster needs 1 or more"
         )
-    if means.scheduler is not None:
-        _check_address(means.scheduler)
-        return 1 if means.workers is None else means.workers
-    if "_target_" not in (means.cluster or {}):
+    if settings.scheduler is not None:
+        _check_address(settings.scheduler)
+        return 1 if settings.workers is None else settings.workers
+    if "_target_" not in (settings.cluster or {}):
         raise ConfigError(
             "hydra.launcher.cluster: needs _target_, the import path of a class of Dask clusters; "
             "hydra/launcher=slurm has one"
         )
-    if means.workers is None:
+    if settings.workers is None:
         raise ConfigError("hydra.launcher.workers: say how many workers the cluster is to start")
-    return means.workers
+    return settings.workers
 
 
 def _check_address(scheduler: str) -> None:

@@ -4,7 +4,7 @@ Hydra imports this at every start, so it stays light.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from actscope.sweep.launcher_settings import LauncherSettings
 from hydra_plugins.actscope_launcher.compose import compose_all
 
 log = logging.getLogger(__name__)
@@ -32,19 +33,8 @@ class Job:
     config: DictConfig
 
 
-@dataclass(frozen=True)
-class Means:
-    """What a grid is to be trained with, as a user gives it: see ActscopeLauncherConf."""
-
-    workers: int | None = None
-    stack_size: int | None = None
-    scheduler: str | None = None
-    cluster: Mapping[str, Any] | None = None
-    writers: int | None = None
-
-
-# (jobs, the sweep's folder, means) -> of each job its return value or exception
-TrainGrid = Callable[[Sequence[Job], Path, Means], Sequence[Any]]
+# (jobs, the sweep's folder, settings) -> of each job its return value or exception
+TrainGrid = Callable[[Sequence[Job], Path, LauncherSettings], Sequence[Any]]
 
 
 def trains_grids_with(train_grid: TrainGrid) -> Callable[[Task], Task]:
@@ -110,7 +100,7 @@ class ActscopeLauncher(BasicLauncher):
     ) -> None:
         super().__init__()
         named = OmegaConf.to_container(cluster, resolve=True) if cluster is not None else None
-        self.means = Means(workers, stack_size, scheduler, named, writers)  # type: ignore[arg-type]
+        self.settings = LauncherSettings(workers, stack_size, scheduler, named, writers)  # type: ignore[arg-type]
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
@@ -133,7 +123,7 @@ class ActscopeLauncher(BasicLauncher):
             Job(number, *job)
             for number, job in enumerate(zip(job_overrides, configs, strict=True), initial_job_idx)
         ]
-        values = train_grid(jobs, folder, self.means)
+        values = train_grid(jobs, folder, self.settings)
         name = self.config.hydra.job.name
         return [
             _job_return(job, value, folder, name) for job, value in zip(jobs, values, strict=True)

@@ -12,7 +12,6 @@ from actscope.analysis.labels import rate_text
 from actscope.artifacts.panels import PANELS, UNITS_SHOWN, Panel
 from actscope.artifacts.unit_fates import SATURATED_SHARE
 from actscope.report.explorer import series
-from actscope.report.run_digests import Digest
 from actscope.report.templates import environment
 
 NAME = "explore.html"
@@ -26,18 +25,16 @@ SHOWN_IN_JSON = [
 ]
 
 
-def build(title: str, studies: Mapping[str, StudyRuns], digests: Mapping[str, Digest]) -> bytes:
+def build(title: str, studies: Mapping[str, StudyRuns], packed: Mapping[str, str]) -> bytes:
     """The page on all used runs of these studies, by the name that each has on it, '' if alone.
 
-    `digests`: those of the runs, by their ids.
+    `packed`: the series of each run, as `series.pack` gives them, by its id.
     """
     runs = [run for label, study in studies.items() for run in _listed(label, study)]
-    packed = [
-        digests[run_id].packed for study in studies.values() for run_id in study.used["run_id"]
-    ]
+    used = [run_id for study in studies.values() for run_id in study.used["run_id"]]
     page = environment.load("explore.html.j2").render(
         title=title,
-        packed=packed,
+        packed=[packed[run_id] for run_id in used],
         index={"runs": runs, "panels": SHOWN_IN_JSON, "first": UNITS_SHOWN},
         carried=series,
         first=UNITS_SHOWN,

@@ -15,8 +15,6 @@ from actscope.engine.activations import make_function
 from actscope.errors import ConfigError
 from actscope.report.figures.style import DASHED, GREY, line_styles, panel_grid
 
-LONGEST_ARGUMENT = 100  # characters; that of a configuration has 64 at most
-
 
 def draw_functions(activations: Mapping[str, Activation]) -> Figure:
     """Each activation function, by its title, with its derivative."""

@@ -20,7 +20,7 @@ from actscope.report.pages.run_list import Row, RunList
 from actscope.report.pages.sections import Picture
 from actscope.report.pages.study_page import Chapter, Section, accuracy_in_words
 from actscope.report.process_pool import Crew
-from actscope.report.run_digests import Digest, Gathered, read_digests
+from actscope.report.run_digests import Digest, Gathered, packed_series, read_digests
 from actscope.report.tables import files as table_files
 from actscope.report.tables import study as study_tables
 from actscope.report.tables.files import DASH, Table
@@ -64,7 +64,9 @@ def build(
         files |= section.files
     title = " and ".join(both.names)
     files["index.html"] = study_page.render_page(title, [_chapter(both, found, own, lists)], [])
-    files[explore.NAME] = explore.build(title, {s.study: s for s in both.studies}, digests)
+    files[explore.NAME] = explore.build(
+        title, {s.study: s for s in both.studies}, packed_series(digests)
+    )
     studies = [manifest.study_manifest(study, None) for study in both.studies]
     files["manifest.json"] = manifest.manifest(studies, [], files)
     return files

@@ -18,7 +18,7 @@ from actscope.report.explorer import explore
 from actscope.report.pages.run_list import Row, RunList
 from actscope.report.pages.sections import Illustration, Picture, Prose, contents, render
 from actscope.report.process_pool import Crew
-from actscope.report.run_digests import Digest, Gathered, read_digests
+from actscope.report.run_digests import Digest, Gathered, packed_series, read_digests
 from actscope.report.tables import claims
 from actscope.report.tables import files as table_files
 from actscope.report.tables import study as study_tables
@@ -122,7 +122,9 @@ def build(
         ui = tracking.runs_in_ui(store, part.runs.study)
         chapters.append(render_study(part, sections, ui, level=3 if part.place else 2))
     files["index.html"] = render_page(title, chapters, verdicts)
-    files[explore.NAME] = explore.build(title, {part.label: part.runs for part in parts}, digests)
+    files[explore.NAME] = explore.build(
+        title, {part.label: part.runs for part in parts}, packed_series(digests)
+    )
     manifests = [manifest.study_manifest(part.runs, part.seed) for part in parts]
     files["manifest.json"] = manifest.manifest(manifests, verdicts, files)
     return files

@@ -8,14 +8,14 @@ from tempfile import TemporaryDirectory
 from zipfile import ZipFile
 
 from actscope import tracking
-from actscope.commands.bundle import FOREIGN, _check_study
 from actscope.config import Tracking
 from actscope.errors import BundleError, StoreError, first_line
 from actscope.project import git_state
 from actscope.runtime.progress import LateProgress
 from actscope.tracking import Arrival, Parcel, Shipment, Store
 from actscope.tracking.bundle.archive import Manifest, Reader, Writer, open_archive
-from actscope.tracking.bundle.transfer import ORIGIN_TAG, PARENT_TAG
+from actscope.tracking.bundle.transfer import OF_A_STORE, ORIGIN_TAG, PARENT_TAG
+from actscope.tracking.heartbeat import signs_of_life
 from actscope.tracking.limits import check_limits
 from actscope.tracking.run_record import (
     ARTIFACTS,
@@ -23,6 +23,7 @@ from actscope.tracking.run_record import (
     RUN_ID,
     artifacts_tag,
     from_json,
+    safe_path,
     to_json,
 )
 
@@ -173,3 +174,14 @@ def _folder(run_id: str) -> str:
 
 def _artifact(parcel: Parcel, name: str) -> str:
     return f"{_folder(str(parcel.run_id))}/{ARTIFACTS}/{name}"
+
+
+FOREIGN = {*OF_A_STORE, *signs_of_life()}
+
+
+def _check_study(study: str, where: str) -> None:
+    """Raise BundleError for a name that some system could not give to the study's folder."""
+    try:
+        safe_path(study)
+    except ValueError:
+        raise BundleError(f"{where}: study={study}: not every system can hold that name") from None
