@@ -40,7 +40,7 @@ plan: $(STAMP)  ## say what `make sweep` with the same ARGS would train, and tra
 	$(call sweep,$(ARGS) sweep.dry_run=true)
 
 status: $(STAMP)  ## draw a study's grid: finished, running, failed, stale, missing
-	$(BIN)/python -m actscope.status $(call quoted,study=$(STUDY) $(ARGS))
+	$(BIN)/python -m actscope status $(call quoted,study=$(STUDY) $(ARGS))
 
 article: $(STAMP)  ## run the 2017 article's experiments on MNIST and judge its claims; long
 	$(call sweep,experiment=article_dying $(ARGS))
@@ -53,19 +53,19 @@ report: $(STAMP)  ## build reports/$(STUDY)/index.html from the finished runs
 	$(BIN)/python -m actscope.report $(call quoted,study=$(STUDY) $(ARGS))
 
 ui: $(STAMP)  ## browse the runs in MLflow's UI on 127.0.0.1
-	$(BIN)/python -m actscope.commands.ui --port $(PORT)
+	$(BIN)/python -m actscope ui --port $(PORT)
 
 sync: $(STAMP)  ## deliver results that were kept here while a tracking server was away
-	$(BIN)/python -m actscope.commands.sync $(call quoted,$(ARGS))
+	$(BIN)/python -m actscope sync $(call quoted,$(ARGS))
 
 doctor: $(STAMP)  ## look the store over and, after asking, mend what can be mended
-	$(BIN)/python -m actscope.commands.doctor $(call quoted,$(ARGS))
+	$(BIN)/python -m actscope doctor $(call quoted,$(ARGS))
 
 verify: $(STAMP)  ## train a random finished point of a study again and compare every number
-	$(BIN)/python -m actscope.commands.verify $(call quoted,study=$(STUDY) $(ARGS))
+	$(BIN)/python -m actscope verify $(call quoted,study=$(STUDY) $(ARGS))
 
 server: $(STAMP)  ## serve runs to a team: MLflow over PostgreSQL, with users (docs/server.md)
-	$(BIN)/python -m actscope.server $(call quoted,$(ARGS))
+	$(BIN)/python -m actscope server $(call quoted,$(ARGS))
 
 bench: $(STAMP)  ## measure run-steps, sweeps and growth on this machine: docs/performance.md
 	$(BIN)/python -m benchmarks $(call quoted,$(ARGS))
@@ -83,9 +83,10 @@ docs: $(STAMP)  ## build the documentation site, site/index.html; a broken link 
 
 check: lint type test  ## everything CI checks
 
-lint: $(STAMP)  ## ruff: lint and format, changing nothing
+lint: $(STAMP)  ## ruff and the import contracts, changing nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 format: $(STAMP)  ## ruff: mend what can be mended
 	$(BIN)/ruff check --fix .
@@ -103,4 +104,4 @@ constraints: $(STAMP)  ## write what is installed now into constraints.txt
 
 clean:  ## remove the environment, caches, outputs and reports; never mlruns/ or data/
 	rm -rf $(VENV) build outputs reports site .mypy_cache .pytest_cache .ruff_cache
-	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

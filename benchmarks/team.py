@@ -1,4 +1,4 @@
-"""A team's tracking server to measure with: `python -m actscope.server`, up for a while."""
+"""A team's tracking server to measure with: `python -m actscope server`, up for a while."""
 
 import os
 import secrets
@@ -32,7 +32,7 @@ def team_server(folder: Path) -> Iterator[Mapping[str, str]]:
     with (
         (folder / "log").open("w") as log,
         subprocess.Popen(  # noqa: S603 - our own words
-            [sys.executable, "-m", "actscope.server", f"folder={folder}", f"port={port}"],
+            [sys.executable, "-m", "actscope", "server", f"folder={folder}", f"port={port}"],
             env={**_without_database(), "MLFLOW_AUTH_ADMIN_PASSWORD": password},
             stdout=log,
             stderr=subprocess.STDOUT,

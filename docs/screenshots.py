@@ -32,7 +32,7 @@ def main() -> None:
         "run": run,
         "artifacts": f"{run}/artifacts/trajectories.png",
     }
-    command = [sys.executable, "-m", "actscope.commands.ui", "--port", str(PORT)]
+    command = [sys.executable, "-m", "actscope", "ui", "--port", str(PORT)]
     server = subprocess.Popen(command)  # noqa: S603 - our own words
     try:
         wait_until_up()

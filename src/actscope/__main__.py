@@ -1,18 +1,15 @@
-"""`python -m actscope`."""
+"""`python -m actscope`: a sub-command, or settings of one point; with `-m` those of a grid."""
 
 import sys
 
-from actscope.runtime import signals, startup
+from actscope.commands.main import COMMANDS, main
 
 
-def main() -> None:
-    try:
-        with startup.heavy():
-            from actscope.commands.train import run
-    except KeyboardInterrupt as reason:
-        sys.exit(signals.exit_code(reason))
-    run()
+def run() -> int:
+    words = sys.argv[1:]
+    is_command = words[:1] and (words[0] in COMMANDS or words[0] == "--version")
+    return main(words if is_command else ["train", *words])
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run())

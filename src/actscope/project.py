@@ -1,12 +1,18 @@
-"""Where the project lies: its own folders are found from here, whatever the current directory."""
+"""Where the project is. In a checkout its folders are found whatever the current directory is.
+
+Where actscope was installed from a wheel, runs and reports go to the current directory.
+"""
 
 import subprocess
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-CONF = ROOT / "conf"
+PACKAGE = Path(__file__).resolve().parent
+CHECKOUT = PACKAGE.parents[1]
+IS_CHECKOUT = (CHECKOUT / "conf" / "config.yaml").exists()  # else it was installed from a wheel
+ROOT = CHECKOUT if IS_CHECKOUT else Path.cwd()
+CONF = (CHECKOUT if IS_CHECKOUT else PACKAGE) / "conf"
 
 
 @dataclass(frozen=True)

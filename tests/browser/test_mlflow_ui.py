@@ -1,4 +1,4 @@
-"""MLflow's UI, as `python -m actscope.commands.ui` serves it, opened by the links that it prints."""
+"""MLflow's UI, as `python -m actscope ui` serves it, opened by the links that it prints."""
 
 import os
 import re
@@ -29,7 +29,7 @@ def links(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     port = free_port()
     with told.open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "actscope.commands.ui", "--port", str(port)],
+            [sys.executable, "-m", "actscope", "ui", "--port", str(port)],
             env={**os.environ, "MLFLOW_TRACKING_URI": store.uri},
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -1,4 +1,4 @@
-"""`python -m actscope.commands.ui` serves the store, and says in a line when it cannot."""
+"""`python -m actscope ui` serves the store, and says in a line when it cannot."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def served(actscope: Run, store_uri: str, tmp_path: Path) -> Iterator[str]:
     port = free_port()
     with (tmp_path / "ui.log").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "actscope.commands.ui", "--port", str(port)],
+            [sys.executable, "-m", "actscope", "ui", "--port", str(port)],
             env={**os.environ, "MLFLOW_TRACKING_URI": store_uri},
             stdout=log,
             stderr=subprocess.STDOUT,

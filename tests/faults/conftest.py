@@ -18,11 +18,11 @@ from actscope.config import Tracking
 from actscope.project import ROOT
 from tests.support.processes import PYTHONPATH
 
-MODULES = {
-    "sweep": "actscope",
-    "report": "actscope.report",
-    "sync": "actscope.commands.sync",
-    "ui": "actscope.commands.ui",
+COMMANDS = {  # module, and the words before those of the test
+    "sweep": ("actscope",),
+    "report": ("actscope.report",),
+    "sync": ("actscope", "sync"),
+    "ui": ("actscope", "ui"),
 }
 TINY = (
     "activation=relu",
@@ -100,7 +100,7 @@ def process(home: Path) -> Command:
 
     def run(name: str, *words: str) -> Ended:
         done = subprocess.run(
-            [sys.executable, "-m", MODULES[name], *words, *folders_for(name, words, home)],
+            [sys.executable, "-m", *COMMANDS[name], *words, *folders_for(name, words, home)],
             capture_output=True,
             text=True,
             timeout=SECONDS,
@@ -115,7 +115,7 @@ def process(home: Path) -> Command:
 def forks() -> ForkServerContext:
     """Makes processes that have imported all they need: of a small command that takes most."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["actscope.sweep", "actscope.report.build", __name__])
+    context.set_forkserver_preload(["actscope.sweep.runner", "actscope.report.build", __name__])
     return context
 
 
@@ -124,10 +124,11 @@ def command(home: Path, forks: ForkServerContext) -> Command:
     """Run what `process` runs, in a process of its own as well, but seconds faster."""
 
     def run(name: str, *words: str) -> Ended:
-        argv = [name, *words, *folders_for(name, words, home)]
+        module, *first = COMMANDS[name]
+        argv = [name, *first, *words, *folders_for(name, words, home)]
         said = [home / "tmp" / f"{stream}.txt" for stream in ("out", "err")]
         child = forks.Process(
-            target=run_module, args=(MODULES[name], argv, dict(os.environ), Path.cwd(), said)
+            target=run_module, args=(module, argv, dict(os.environ), Path.cwd(), said)
         )
         child.start()
         child.join(SECONDS)

@@ -172,7 +172,7 @@ def test_the_ui_needs_no_more_than_to_read(command: Command, made: Path, home: P
     assert command("sweep", "-m", "seed=0", *TINY).code == 0
     with read_only(made.parent), (home / "ui.txt").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "actscope.commands.ui", "--port", str(port := free_port())],
+            [sys.executable, "-m", "actscope", "ui", "--port", str(port := free_port())],
             stdout=log,
             stderr=subprocess.STDOUT,
         )

@@ -1,4 +1,4 @@
-"""A real tracking server, `python -m actscope.server`, on a real PostgreSQL cluster of its own."""
+"""A real tracking server, `python -m actscope server`, on a real PostgreSQL cluster of its own."""
 
 import json
 import os
@@ -47,7 +47,7 @@ class TeamServer(Served):
 
     def start(self) -> None:
         self.serve(
-            *("actscope.server", f"folder={self.folder}", f"port={self.port}", "workers=2"),
+            *("actscope", "server", f"folder={self.folder}", f"port={self.port}", "workers=2"),
             environment={k: v for k, v in os.environ.items() if k != "DATABASE_URL"},
         )
 
@@ -144,7 +144,7 @@ def store(team: TeamServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 @pytest.fixture
 def client(team: TeamServer, project: Path) -> Command:
-    """`client("actscope.status", "study=mine")`: a command of that project, run to its end."""
+    """`client("actscope", "status", "study=mine")`: a command of that project, run to its end."""
 
     def run(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(

@@ -144,7 +144,7 @@ class TestStudies:
         again = client(*grid, "tracking=server")
         assert "8 finished already, nothing to train" in again.stdout
         assert len(tracking.read_runs(store, "both")) == 8
-        status = client("actscope.status", "study=both")
+        status = client("actscope", "status", "study=both")
         assert "# 8 finished" in status.stdout
 
     def test_a_study_goes_up_in_a_bundle_and_back(self, store: Store, tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ class TestWhoMayDoWhat:
         }
         done = client("actscope", "-m", "study=members", *TWO, *TINY, **member)
         assert done.returncode == 0, done
-        assert client("actscope.status", f"study={STUDY}", **member).returncode == 0
+        assert client("actscope", "status", f"study={STUDY}", **member).returncode == 0
         line = refused(client("actscope", "-m", f"study={STUDY}", *TWO, *TINY, **member))
         assert "forbids that (Permission denied)" in line
         # He may read it, and so report on it, and change nothing.
@@ -309,7 +309,7 @@ def test_database_and_server_restart_in_mid_sweep_and_each_run_is_there_once(
     said, _ = sweep.communicate(timeout=240)
     assert sweep.returncode == 0, said
 
-    delivered = client("actscope.commands.sync")
+    delivered = client("actscope", "sync")
     assert delivered.returncode == 0, delivered
     runs = tracking.read_runs(store, "restarted")
     finished = runs[runs["status"] == "FINISHED"]

@@ -15,7 +15,7 @@ from actscope.engine.train import train_stack
 from actscope.report.cli import main
 from actscope.report.explorer import explore
 from actscope.report.process_pool import Crew
-from actscope.report.run_digests import read_digests
+from actscope.report.run_digests import packed_series, read_digests
 from actscope.tracking import (
     Store,
     Sweep,
@@ -70,7 +70,7 @@ class Lab:
 def explorer_of(store: Store, title: str, studies: Mapping[str, StudyRuns]) -> bytes:
     """The explorer's page on runs in a store, by the studies' names on it."""
     digests = [read_digests(store, study, Crew())[1] for study in studies.values()]
-    return explore.build(title, studies, dict(ChainMap(*digests)))
+    return explore.build(title, studies, packed_series(dict(ChainMap(*digests))))
 
 
 @pytest.fixture(scope="session")

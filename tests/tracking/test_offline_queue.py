@@ -584,7 +584,7 @@ class TestCommand:
         with pytest.raises(SystemExit) as end:
             sync.main(["--help"])
         assert end.value.code == 0
-        assert "python -m actscope.commands.sync" in capsys.readouterr().out
+        assert "python -m actscope sync" in capsys.readouterr().out
 
 
 def test_a_delivery_that_finds_the_store_away_says_that_it_is_away(store: Store) -> None:

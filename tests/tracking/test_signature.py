@@ -1,20 +1,18 @@
 """What makes two points the same."""
 
-import ast
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-import actscope
+from actscope import engine
 from actscope.config import Activation, Point, parse_point
 from actscope.tracking.signature import (
-    NUMERIC_MODULES,
     code_hash,
     config_hash,
+    hash_of_code,
     sha256_of,
     signature_of,
 )
@@ -104,33 +102,62 @@ def test_a_signature_changes_with_each_part():
     assert signature().whole == signature().whole
 
 
-# What the training imports besides, and why a change in it changes no number.
-MAKES_NO_NUMBERS = {
-    "checkpoint": "keeps a state and gives it back",
-    "config": "its values are in the hash of the configuration",
-    "device": "chooses where to train",
-    "errors": "words",
-    "interrupts": "tells Ctrl-C from what a class raises",
-    "project": "where the project lies",
-    "vision": "reads files whose bytes are checked",
+SOURCE = """
+import math
+from functools import cache
+
+class Step:
+    rate: float = 0.5
+
+def half(x: float = 1.0) -> float:
+    return x * 0.5
+"""
+SAME = {
+    "a comment": SOURCE + "# half of it\n",
+    "a docstring": SOURCE.replace("float:\n", 'float:\n    """Half of x."""\n'),
+    "a docstring of the module": f'"""Halves."""\n{SOURCE}',
+    "formatting": SOURCE.replace("x * 0.5", "(\n        x\n        * 0.5\n    )"),
+    "a moved import": SOURCE.replace("import math\n", "") + "import math\n",
+    "annotations": SOURCE.replace("x: float", "x: int")
+    .replace("-> float", "")
+    .replace("rate: float", "rate: int"),
+}
+OTHER = {
+    "a constant": SOURCE.replace("x * 0.5", "x * 0.25"),
+    "an operator": SOURCE.replace("x * 0.5", "x + 0.5"),
+    "a default": SOURCE.replace("= 1.0", "= 2.0"),
+    "a field's default": SOURCE.replace("rate: float = 0.5", "rate: float = 0.25"),
+    "a field's name": SOURCE.replace("rate:", "speed:"),
+    "a type of number": SOURCE.replace("x * 0.5", "x * 1"),
+    "a text for a number": SOURCE.replace("x * 0.5", "x * '0.5'"),
+    "a decorator": SOURCE.replace("def half", "@cache\ndef half"),
 }
 
 
-def imported(module: str) -> Iterator[str]:
-    """Modules of actscope that one of them imports, those within functions too."""
-    source = Path(actscope.__file__).parent / f"{module}.py"
-    for node in ast.walk(ast.parse(source.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == "actscope":
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("actscope."):
-            yield str(node.module).split(".")[1]
+def hash_of(folder: Path, source: str) -> str:
+    (folder / "step.py").write_text(source)
+    return hash_of_code(folder)
 
 
-def test_the_hash_of_the_code_is_of_all_that_the_training_reaches() -> None:
-    reached, unread = set(), {"train"}
-    while unread:
-        module = unread.pop()
-        reached.add(module)
-        if module not in MAKES_NO_NUMBERS:
-            unread |= set(imported(module)) - reached
-    assert sorted(reached - MAKES_NO_NUMBERS.keys()) == sorted(NUMERIC_MODULES)
+@pytest.mark.parametrize("change", SAME)
+def test_what_changes_no_number_leaves_the_hash_of_the_code(tmp_path: Path, change: str) -> None:
+    assert SAME[change] != SOURCE
+    assert hash_of(tmp_path, SAME[change]) == hash_of(tmp_path, SOURCE)
+
+
+@pytest.mark.parametrize("change", OTHER)
+def test_what_may_change_a_number_changes_the_hash_of_the_code(tmp_path: Path, change: str) -> None:
+    assert OTHER[change] != SOURCE
+    assert hash_of(tmp_path, OTHER[change]) != hash_of(tmp_path, SOURCE)
+
+
+def test_a_new_file_and_another_name_change_the_hash_of_the_code(tmp_path: Path) -> None:
+    before = hash_of(tmp_path, SOURCE)
+    (tmp_path / "new.py").write_text("")
+    with_new = hash_of_code(tmp_path)
+    (tmp_path / "step.py").rename(tmp_path / "steps.py")
+    assert len({before, with_new, hash_of_code(tmp_path)}) == 3
+
+
+def test_the_hash_of_the_code_is_that_of_the_engine() -> None:
+    assert code_hash() == hash_of_code(Path(engine.__file__).parent)

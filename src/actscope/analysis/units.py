@@ -1,7 +1,7 @@
 """Which units die, and when: the training's own evidence beside what the eye reads off a line.
 
-actscope.artifacts.unit_fates defines the verdicts. Here they are counted: a share is a mean over runs, with its
-95 % t-interval; runs that diverged are left out, for their units end in the middle of something.
+artifacts.unit_fates defines the verdicts. Here they are counted: a share is a mean over runs, with
+its 95 % t-interval. Runs that diverged are left out, for their units end in mid-training.
 """
 
 # S seeds, T probed steps

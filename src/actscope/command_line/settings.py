@@ -33,7 +33,7 @@ def run_command(
     `flags`: settings that are also set true by `--name`.
     """
     parser = OneLineParser(
-        prog=f"python -m actscope.{name}",
+        prog=f"actscope {name}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

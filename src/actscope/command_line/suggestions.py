@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 VARIABLE = "MLFLOW_TRACKING_URI"
 SQLITE = "sqlite:///"
-MODULES = {"sweep": ("actscope", "-m")}  # where it is not actscope.<name>
 OF_A_STUDY = ("report", "status", "verify")  # which `make` calls by STUDY=
 SURVIVES_MAKE = re.compile(r"[\w.,=\[\]/:+-]+")  # a word that neither make nor its shell reads
 
@@ -28,7 +27,7 @@ def command(name: str, *settings: str, store: "Store | None" = None) -> str:
     prefix = "" if store is None or _is_found(store) else _assignment(store)
     if _make_serves(settings):
         return f"{prefix}{_by_make(name, settings)}"
-    return f"{prefix}{python('-m', *MODULES.get(name, (f'actscope.{name}',)), *settings)}"
+    return f"{prefix}{python('-m', 'actscope', name, *settings)}"
 
 
 def python(*words: str) -> str:

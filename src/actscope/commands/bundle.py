@@ -1,4 +1,4 @@
-"""Carry a study from store to store in one file: `python -m actscope.commands.bundle export study=NAME`."""
+"""Carry a study from store to store in one file: `python -m actscope bundle export study=NAME`."""
 
 import sys
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ HELP = """\
 Carry a study from store to store in one file.
 
 examples:
-  python -m actscope.commands.bundle export study=quickstart
-  python -m actscope.commands.bundle export study=article_dying file=/tmp/dying.zip
-  python -m actscope.commands.bundle import quickstart.actscope.zip tracking.uri=sqlite:////tmp/mlflow.db
+  python -m actscope bundle export study=quickstart
+  python -m actscope bundle export study=article_dying file=/tmp/dying.zip
+  python -m actscope bundle import quickstart.actscope.zip tracking.uri=sqlite:////tmp/mlflow.db
 
 commands:
   export               pack the finished runs of a study, and the sweeps that made them

@@ -1,4 +1,4 @@
-"""Look a store over and mend it: `python -m actscope.commands.doctor`, `make doctor`."""
+"""Look a store over and mend it: `python -m actscope doctor`, `make doctor`."""
 
 import sys
 from collections.abc import Sequence

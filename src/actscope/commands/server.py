@@ -1,4 +1,4 @@
-"""A tracking server for a team, MLflow's own over PostgreSQL: `python -m actscope.server`."""
+"""A tracking server for a team, MLflow's own over PostgreSQL: `python -m actscope server`."""
 
 import os
 import secrets
@@ -36,9 +36,9 @@ HELP = """\
 Serve runs to a team: MLflow's own server over PostgreSQL, with users and passwords.
 
 examples:
-  python -m actscope.server
-  python -m actscope.server host=0.0.0.0 allowed_hosts=tracking.example.org
-  DATABASE_URL=postgresql://mlflow:secret@db.example.org/mlflow python -m actscope.server
+  python -m actscope server
+  python -m actscope server host=0.0.0.0 allowed_hosts=tracking.example.org
+  DATABASE_URL=postgresql://mlflow:secret@db.example.org/mlflow python -m actscope server
 
 settings:
   host=ADDRESS                where it listens (127.0.0.1)

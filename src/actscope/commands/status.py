@@ -1,4 +1,4 @@
-"""How a study stands: `python -m actscope.status study=NAME`, `make status`."""
+"""How a study stands: `python -m actscope status study=NAME`, `make status`."""
 
 import sys
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Bring runs that wait for their store into it: `python -m actscope.commands.sync`."""
+"""Bring runs that wait for their store into it: `python -m actscope sync`."""
 
 import sys
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ a store still refuses stays there, and the reason is told: a study that was dele
 `make doctor`.
 
 examples:
-  python -m actscope.commands.sync
-  python -m actscope.commands.sync tracking.uri=http://127.0.0.1:5000
+  python -m actscope sync
+  python -m actscope sync tracking.uri=http://127.0.0.1:5000
 
 settings:
   tracking.uri=URI     the store (mlruns/mlflow.db of the project, or MLFLOW_TRACKING_URI)

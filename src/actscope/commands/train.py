@@ -51,8 +51,24 @@ COMPLETIONS = {"install", "uninstall", "query"}  # what --shell-completion is gi
 OmegaConf.register_new_resolver("project", lambda folder: str(ROOT / folder), replace=True)
 
 
-def run() -> None:
-    """Entry point: a user's mistake ends as one line and a non-zero exit code."""
+def train(words: Sequence[str]) -> int:
+    """Train one point; the exit code."""
+    return run(words)
+
+
+def sweep(words: Sequence[str]) -> int:
+    """Train a grid; the exit code."""
+    return run(["--multirun", *words])
+
+
+def plan(words: Sequence[str]) -> int:
+    """Show what a sweep would train; the exit code."""
+    return run(["--multirun", "sweep.dry_run=true", *words])
+
+
+def run(words: Sequence[str]) -> int:
+    """Hand the words to Hydra. A user's mistake ends as one line and a non-zero exit code."""
+    sys.argv[1:] = words  # where Hydra reads them
     # Hydra otherwise prints errors itself and leaves nothing for the lines below.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
@@ -73,6 +89,7 @@ def run() -> None:
             raise
         # Hydra and its plugins let words and files that they do not check fail where they may.
         end_with(hydra_errors.explain(error, sys.argv[1:]))
+    return 0
 
 
 def arranged(words: Sequence[str]) -> list[str]:
@@ -82,7 +99,7 @@ def arranged(words: Sequence[str]) -> list[str]:
         ConfigError: they are none that Hydra can do anything with.
 
     """
-    parser = OneLineParser(prog="python -m actscope", parents=[get_args_parser()], add_help=False)
+    parser = OneLineParser(prog="actscope", parents=[get_args_parser()], add_help=False)
     given = parser.parse_intermixed_args(words)
     modes = {
         "--run": given.run,

@@ -1,4 +1,4 @@
-"""Serve the project's store in MLflow's own UI: `python -m actscope.commands.ui`, `make ui`."""
+"""Serve the project's store in MLflow's own UI: `python -m actscope ui`, `make ui`."""
 
 import os
 import socket
@@ -26,7 +26,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def serve(words: Sequence[str] | None) -> int:
     """Print where to look, then be MLflow's server."""
-    parser = OneLineParser(prog="python -m actscope.commands.ui", description=__doc__)
+    parser = OneLineParser(prog="actscope ui", description=__doc__)
     parser.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default 5000)")
     port = parser.parse_args(words).port
     settings = parse(Tracking, {"uri": os.environ.get("MLFLOW_TRACKING_URI")}, "tracking")

@@ -1,4 +1,4 @@
-"""Train a finished point again and compare every number: `python -m actscope.commands.verify study=NAME`."""
+"""Train a finished point again and compare every number: `python -m actscope verify study=NAME`."""
 
 import random
 import socket

@@ -63,8 +63,8 @@ class Crew:
 def hired(processes: int, store: Store) -> Iterator[Crew]:
     """A crew of so many processes, which are gone when the context ends, however it does.
 
-    They are forked from actscope.runtime.forkserver's process, if it runs, and begin at once. A server is
-    spared more of them than READERS.
+    They are forked from the forkserver, if it runs, and begin at once. A server is asked by at most
+    READERS of them.
 
     Raises:
         ReportError: one of them was ended from outside.

@@ -1,4 +1,4 @@
-"""Imported first by the process of `actscope.runtime.forkserver`: its garbage collector waits for forks.
+"""Imported first by the forkserver: its garbage collector waits for forks.
 
 It takes a quarter of the time of the imports that follow, and what it goes through in a fork, the
 fork has to copy (Python's docs, `gc.freeze`).

@@ -3,6 +3,7 @@
 That code is actscope's own and, where an activation is a class of a user's own, the user's.
 """
 
+import ast
 import hashlib
 import json
 from dataclasses import astuple, dataclass, fields
@@ -10,16 +11,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from actscope import engine
 from actscope.config import Activation, Point, nested_settings
 from actscope.engine.activations import find_class
 from actscope.engine.data import Data
 from actscope.own_source import name_command, sources_of
 
-# A change in one of these can change a number of a run.
-NUMERIC_MODULES = [
-    *("data", "divergence", "functions", "history", "inputs", "minibatches", "model", "optimiser"),
-    *("outcome", "replay", "train", "trajectory"),
-]
+ENGINE = Path(engine.__file__).parent
+NO_NUMBERS = ("annotation", "returns", "type_comment")  # fields of syntax that change no number
 
 UNREADABLE = "unreadable, command "
 
@@ -79,8 +78,42 @@ def config_hash(point: Point) -> str:
 
 @cache
 def code_hash() -> str:
-    here = Path(__file__).parent
-    return sha256_of({name: (here / f"{name}.py").read_text() for name in NUMERIC_MODULES})
+    """Hash the code of the engine."""
+    return hash_of_code(ENGINE)
+
+
+def hash_of_code(folder: Path) -> str:
+    """SHA-256 of what the Python files of a folder do.
+
+    It is over their parsed code, so comments and formatting are no part of it. Neither are
+    docstrings, imports and type annotations.
+    """
+    files = sorted(folder.rglob("*.py"))
+    return sha256_of({str(path.relative_to(folder)): _syntax(path) for path in files})
+
+
+def _syntax(path: Path) -> Any:
+    return _plain(ast.parse(path.read_bytes()))
+
+
+def _plain(node: Any) -> Any:
+    """A node of syntax as lists, without empty fields, in which versions of Python differ."""
+    if isinstance(node, list):
+        return [_plain(each) for each in node if not _says_nothing(each)]
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [
+        [name, _plain(value)]
+        for name, value in ast.iter_fields(node)
+        if name not in NO_NUMBERS and value not in (None, [])
+    ]
+    return [type(node).__name__, *fields]
+
+
+def _says_nothing(node: Any) -> bool:
+    """Whether a statement is an import, or text that stands by itself, as a docstring does."""
+    is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return is_text or isinstance(node, ast.Import | ast.ImportFrom)
 
 
 def sha256_of(value: Any) -> str:

@@ -1,0 +1,74 @@
+"""`actscope`: its sub-commands, each imported only when it is asked for."""
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.metadata import version
+from typing import NamedTuple
+
+from actscope.runtime import signals, startup
+
+HELP = """\
+Which activation function learns at which learning rate, and how do the others die?
+
+usage: actscope COMMAND [setting=value ...]
+
+commands:
+{commands}
+
+  actscope COMMAND --help   shows the settings of a command
+  actscope --version        shows the version
+"""
+
+
+class Command(NamedTuple):
+    """Where a command is: a function of a module, which takes words and returns an exit code."""
+
+    module: str
+    function: str
+    purpose: str
+
+
+COMMANDS = {
+    "train": Command("actscope.commands.train", "train", "train one point and track it"),
+    "sweep": Command("actscope.commands.train", "sweep", "train a grid, a tracked run a point"),
+    "plan": Command("actscope.commands.train", "plan", "show what a sweep would train"),
+    "status": Command("actscope.commands.status", "main", "show the state of each point of a grid"),
+    "report": Command("actscope.report.__main__", "run", "build the report of a study"),
+    "ui": Command("actscope.commands.ui", "main", "browse the runs in MLflow's UI"),
+    "verify": Command("actscope.commands.verify", "main", "train a finished point again, compare"),
+    "doctor": Command("actscope.commands.doctor", "main", "check the store, fix what can be fixed"),
+    "sync": Command("actscope.commands.sync", "main", "deliver queued runs to the store"),
+    "bundle": Command("actscope.commands.bundle", "main", "carry a study from store to store"),
+    "server": Command("actscope.commands.server", "main", "serve runs to a team"),
+}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command that the first word names; its exit code."""
+    words = list(sys.argv[1:] if words is None else words)
+    match words:
+        case [] | ["-h" | "--help", *_]:
+            lines = (f"  {name:9} {command.purpose}" for name, command in COMMANDS.items())
+            sys.stdout.write(HELP.format(commands="\n".join(lines)))
+            return 0
+        case ["--version", *_]:
+            sys.stdout.write(f"actscope {version('actscope')}\n")
+            return 0
+        case [name, *rest] if name in COMMANDS:
+            return _run(COMMANDS[name], rest)
+    sys.stderr.write(
+        f"actscope: {words[0]}: no such command. Choose one of {', '.join(COMMANDS)}.\n"
+    )
+    return 2
+
+
+def _run(command: Command, words: Sequence[str]) -> int:
+    try:
+        with startup.heavy():
+            function: Callable[[Sequence[str]], int] = getattr(
+                import_module(command.module), command.function
+            )
+    except KeyboardInterrupt as reason:
+        return signals.exit_code(reason)
+    return function(words)
