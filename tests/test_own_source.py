@@ -106,7 +106,7 @@ def test_it_is_a_part_of_a_point_s_signature(own: Path) -> None:
 BARE = """
 import sys
 from actscope.config import Activation
-from actscope.signature import activation_hash
+from actscope.tracking.signature import activation_hash
 print(activation_hash(Activation("mine", sys.argv[1])))
 """
 

@@ -35,7 +35,7 @@ def at_home(monkeypatch: pytest.MonkeyPatch) -> None:
         (("sweep", "study=mine"), "make sweep ARGS=study=mine"),
         (("sync",), "make sync"),
         # `make` would read a dollar sign itself.
-        (("report", "report.folder=$x"), ".venv/bin/python -m actscope.report 'report.folder=$x'"),
+        (("report", "report.folder=$x"), ".venv/bin/python -m actscope report 'report.folder=$x'"),
     ],
 )
 def test_a_command_is_one_of_make_in_the_project(words: tuple[str, ...], suggested: str) -> None:
@@ -72,7 +72,7 @@ def test_a_command_is_one_of_python_elsewhere(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
-    assert suggestions.command("sweep", "lr=1") == "bin/python -m actscope -m lr=1"
+    assert suggestions.command("sweep", "lr=1") == "bin/python -m actscope sweep lr=1"
     assert suggestions.install("server") == shlex.join(
         ["bin/python", "-m", "pip", "install", "-e", f"{ROOT}[server]"]
     )
@@ -82,8 +82,8 @@ def test_a_study_is_trained_by_the_experiment_of_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert suggestions.training("edge").endswith("-m actscope -m experiment=edge")
-    assert suggestions.training("mine").endswith("-m actscope -m study=mine")
+    assert suggestions.training("edge").endswith("-m actscope sweep experiment=edge")
+    assert suggestions.training("mine").endswith("-m actscope sweep study=mine")
 
 
 def test_a_command_line_is_given_again_without_credentials() -> None:

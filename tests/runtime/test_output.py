@@ -92,7 +92,7 @@ def test_another_thread_leaves_the_end_to_the_main_one(monkeypatch: pytest.Monke
 
 SMALL = """
 import sys, time
-from actscope.command import exit_code
+from actscope.command_line.settings import exit_code
 time.sleep(0.5)  # until whoever reads has gone
 sys.exit(exit_code(lambda: print("x") or 0))
 """

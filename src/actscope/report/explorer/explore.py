@@ -40,7 +40,7 @@ def build(title: str, studies: Mapping[str, StudyRuns], packed: Mapping[str, str
         first=UNITS_SHOWN,
         saturated=SATURATED_SHARE,
         plotly=_script("plotly", "package_data/plotly.min.js"),
-        script=_script("actscope.report", "explore.js"),
+        script=_script("actscope.report.explorer", "explore.js"),
     )
     return f"{page}\n".encode()
 
