@@ -114,8 +114,8 @@ def test_a_run_is_finished_without_a_picture_that_cannot_be_drawn(
     save: Callable[..., None],
 ) -> None:
     files._warn.cache_clear()
-    monkeypatch.setattr("actscope.artifacts.files.trajectories_png.save_trajectories", save)
-    monkeypatch.setattr("actscope.artifacts.files.trajectories_html.save_trajectories", save)
+    monkeypatch.setattr("actscope.artifacts.trajectories_png.save_trajectories", save)
+    monkeypatch.setattr("actscope.artifacts.trajectories_html.save_trajectories", save)
     store = new_store(tmp_path)
     first, *_ = log_study(store, trained(2), extras=Extras(plotly=True))
     assert read_runs(store, STUDY)["status"].tolist() == ["FINISHED", "FINISHED"]

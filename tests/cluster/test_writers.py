@@ -35,7 +35,7 @@ POINTS = [make_point(activation, hidden=(4,), every="epoch") for activation in (
 def workplace() -> Iterator[Cluster]:
     """A worker that trains, and two that write."""
     with (
-        forkserver.running(["actscope.sweep.runner.dask_executor"]),
+        forkserver.running(["actscope.sweep.dask_executor"]),
         dask_cluster.opened(Resources(1, writers=2), stacks=1) as workplace,
     ):
         yield workplace
@@ -98,7 +98,7 @@ def test_a_warning_is_told_once_and_by_the_stack_that_it_is_of() -> None:
 def test_a_worker_trains_its_next_stack_while_its_runs_are_logged(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     points = [make_point(lr=0.1 / n, hidden=(4,), every="epoch") for n in range(1, 9)]
-    with forkserver.running(["actscope.sweep.runner.dask_executor"]):
+    with forkserver.running(["actscope.sweep.dask_executor"]):
         run_sweep(
             points, Tracking(store.uri), "s1", Resources(1, 4, writers=1), Console(quiet=True)
         )

@@ -512,7 +512,7 @@ def test_a_run_that_is_deleted_while_other_processes_train_it_is_finished(
     points = [make_point(RELU, hidden=(4,), epochs=300, every="epoch", seed=s) for s in range(4)]
     with (
         ThreadPoolExecutor(1) as outsider,
-        forkserver.running(["actscope.sweep.runner.dask_executor"]),
+        forkserver.running(["actscope.sweep.dask_executor"]),
     ):
         deleted = outsider.submit(delete_a_point_that_is_open, store)
         resources = Resources(workers, 20, writers=writers)

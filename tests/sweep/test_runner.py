@@ -49,7 +49,7 @@ def run(
     points: list[Point], settings: Tracking, workers: int = 0, writers: int = 0
 ) -> dict[Point, Result]:
     console, resources = Console(quiet=True), Resources(workers, 20, writers=writers)
-    with forkserver.running(["actscope.sweep.runner.worker"]) if workers else nullcontext():
+    with forkserver.running(["actscope.sweep.worker"]) if workers else nullcontext():
         return run_sweep(points, settings, "s1", resources, console)
 
 

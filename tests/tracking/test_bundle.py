@@ -49,7 +49,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from mlflow import MlflowClient
-from actscope.bundle import import_bundle
+from actscope.tracking.bundle.bundle import import_bundle
 from actscope.config import Tracking
 
 step, file, uri = sys.argv[1:]

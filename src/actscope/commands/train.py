@@ -53,22 +53,22 @@ OmegaConf.register_new_resolver("project", lambda folder: str(ROOT / folder), re
 
 def train(words: Sequence[str]) -> int:
     """Train one point; the exit code."""
-    return run(words)
+    sys.argv[1:] = words  # where Hydra reads them
+    return run()
 
 
 def sweep(words: Sequence[str]) -> int:
     """Train a grid; the exit code."""
-    return run(["--multirun", *words])
+    return train(["--multirun", *words])
 
 
 def plan(words: Sequence[str]) -> int:
     """Show what a sweep would train; the exit code."""
-    return run(["--multirun", "sweep.dry_run=true", *words])
+    return train(["--multirun", "sweep.dry_run=true", *words])
 
 
-def run(words: Sequence[str]) -> int:
-    """Hand the words to Hydra. A user's mistake ends as one line and a non-zero exit code."""
-    sys.argv[1:] = words  # where Hydra reads them
+def run() -> int:
+    """Do what the command line says. A user's mistake ends as one line and an exit code."""
     # Hydra otherwise prints errors itself and leaves nothing for the lines below.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
