@@ -28,11 +28,11 @@ import logging, sys
 from pathlib import Path
 from tests.support.tracked import trained
 logging.basicConfig(format="%(message)s", level=logging.WARNING)
-from actscope import artifacts
+from actscope.artifacts import files
 for number, result in enumerate(trained(2)):
     folder = Path(sys.argv[1]) / str(number)
     folder.mkdir()
-    artifacts.write(result, folder)
+    files.write(result, folder)
 """
 PICTURE = "trajectories.png"
 
@@ -42,7 +42,7 @@ def written(
 ) -> "subprocess.CompletedProcess[str]":
     """What a process says that writes the files of two runs where matplotlib is set up so."""
     (folder / "matplotlibrc").write_bytes(settings)
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     return subprocess.run(
         [sys.executable, "-c", WRITE, str(folder)],
         env={**os.environ, "PYTHONPATH": str(root), **environment},

@@ -32,7 +32,7 @@ def test_a_grid_becomes_runs_a_table_and_a_folder(
     done = actscope(*GRID)
     assert done.returncode == 0, done.stderr
     assert "8 (2 activations x 2 rates x 2 seeds)" in done.stdout
-    assert "python -m actscope.report study=quickstart" in done.stdout
+    assert "python -m actscope report study=quickstart" in done.stdout
     assert len(finished(store_uri)) == 8
     folder = tmp_path / "outputs" / "sweep"
     assert (folder / "multirun.yaml").exists()

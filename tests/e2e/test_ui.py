@@ -81,5 +81,5 @@ def test_a_wrong_word_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert ui.main(["--port", "abc"]) == 2
     assert capsys.readouterr().err == (
         "actscope: argument --port: invalid int value: 'abc'; see "
-        f"`{suggestions.python('-m', 'actscope.commands.ui', '--help')}`\n"
+        f"`{suggestions.python('-m', 'actscope', 'ui', '--help')}`\n"
     )

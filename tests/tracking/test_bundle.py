@@ -850,13 +850,15 @@ class TestCommand:
 
 def all_runs(store: Store, kind: str = "%") -> list[Any]:
     experiment = tracking.find_experiment(store, STUDY).experiment_id
-    return list(tracking.reading.search(store, experiment, f"tags.`actscope.kind` LIKE '{kind}'"))
+    return list(
+        tracking.run_reader.search(store, experiment, f"tags.`actscope.kind` LIKE '{kind}'")
+    )
 
 
 def everything(store: Store) -> list[Any]:
     """All runs of the study that were not deleted, also those that no command counts."""
     experiment = tracking.find_experiment(store, STUDY).experiment_id
-    return list(tracking.reading.search(store, experiment, ""))
+    return list(tracking.run_reader.search(store, experiment, ""))
 
 
 def folder_of(store: Store) -> Path:

@@ -28,7 +28,7 @@ MODEL_FILES = {
     "artifacts/model.safetensors",
     "conda.yaml",
     "input_example.json",
-    "network.py",
+    "pyfunc_network.py",
     "python_env.yaml",
     "requirements.txt",
     "serving_input_example.json",
@@ -125,7 +125,7 @@ def test_a_model_needs_no_pickle_and_neither_actscope_nor_a_network(
     folder = tracking.fetch_artifact(store, STUDY, logged(store, result), "model")
     files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     assert files == MODEL_FILES
-    assert (folder / "network.py").read_text() == CODE.read_text()
+    assert (folder / "pyfunc_network.py").read_text() == CODE.read_text()
     requirements = (folder / "requirements.txt").read_text().splitlines()
     assert [line.partition("==")[0] for line in requirements] == [
         *("mlflow", "numpy", "pyyaml", "safetensors", "torch")
@@ -164,7 +164,7 @@ def test_a_run_that_waited_for_its_store_brings_its_extras_along(
     result = train(RELU)
     sweep = begin_sweep(store, [result], extras=BOTH)
     with monkeypatch.context() as patch:
-        patch.setattr(tracking.writing, "is_known_away", lambda _: True)
+        patch.setattr(tracking.run_writer, "is_known_away", lambda _: True)
         tracking.finish_run(store, begin(store, sweep, result), result)
     assert len(tracking.read_runs(store, STUDY)) == 0
     tracking.deliver_spooled(store, tracking.spool_folder(store))

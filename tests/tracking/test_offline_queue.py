@@ -459,7 +459,7 @@ def test_a_server_is_away_when_it_cannot_answer_and_not_when_it_refuses(
 
 
 def spool_repository(store: Store) -> Any:
-    return tracking.parcel.get_artifact_repository("mlflow-artifacts:/1/2/artifacts", store.uri)
+    return tracking.run_record.get_artifact_repository("mlflow-artifacts:/1/2/artifacts", store.uri)
 
 
 @pytest.fixture

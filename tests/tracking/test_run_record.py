@@ -172,7 +172,7 @@ class TestFinishing:
         result = trained()[0]
         run_id = begin(store, begin_sweep(store, [result]), result)
         rows = [("test/loss", float(step), 1, step) for step in range(2345)]
-        monkeypatch.setattr(tracking.writing, "_metrics", lambda _: rows)
+        monkeypatch.setattr(tracking.run_writer, "_metrics", lambda _: rows)
         batches = []
         log_batch = MlflowClient.log_batch
 
@@ -193,7 +193,7 @@ class TestFinishing:
     ) -> None:
         result = trained()[0]
         run_id = begin(store, begin_sweep(store, [result]), result)
-        monkeypatch.setattr(tracking.writing, "_begun", {})
+        monkeypatch.setattr(tracking.run_writer, "_begun", {})
         tracking.finish_run(store, run_id, result)
         assert_as_logged(store, run_id)
         row = tracking.read_runs(store, STUDY).iloc[0]

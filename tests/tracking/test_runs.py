@@ -185,7 +185,7 @@ def test_more_runs_than_a_page_are_all_read(
     point = make_point(RELU)
     sweep = tracking.begin_sweep(store, STUDY, "s1", [Cell.of(point)])
     ids = {tracking.begin_run(store, sweep, point, load_data(point.data)) for _ in range(7)}
-    monkeypatch.setattr(tracking.reading, "RUNS_A_PAGE", 3)
+    monkeypatch.setattr(tracking.run_reader, "RUNS_A_PAGE", 3)
     assert set(tracking.read_runs(store, STUDY)["run_id"]) == ids
 
 

@@ -72,8 +72,8 @@ class OneLineParser(argparse.ArgumentParser):
     """Tells a wrong word as every other mistake is told, without the usage above it."""
 
     def error(self, message: str) -> NoReturn:
-        module = shlex.split(self.prog)[1:]
-        raise ConfigError(f"{message}; see `{suggestions.python(*module, '--help')}`")
+        command = suggestions.python("-m", *shlex.split(self.prog), "--help")
+        raise ConfigError(f"{message}; see `{command}`")
 
 
 def read_settings(kind: type[Settings], words: Sequence[str]) -> Settings:

@@ -91,7 +91,7 @@ def _helpers(command: str, settings: Settings) -> AbstractContextManager[None]:
 
 def _command_line() -> OneLineParser:
     parser = OneLineParser(
-        prog="python -m actscope.report",
+        prog="actscope report",
         description="Build the report of a study: reports/<study>/index.html, tables, figures.",
         epilog=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
