@@ -43,7 +43,7 @@ def save_model(result: RunResult, folder: Path) -> dict[str, str]:
             Schema([TensorSpec(number, (-1, data.features))]),
             Schema([TensorSpec(number, (-1, data.classes))]),
         ),
-        model_config={"function": ""},  # which who loads it may give; see network.py
+        model_config={"function": ""},  # which who loads it may give; see pyfunc_network.py
         input_example=data.test_x[:1].numpy(),
         pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in NEEDED_BY_CODE],
     )
