@@ -224,7 +224,7 @@ SLURM = {"_target_": "dask_jobqueue.SLURMCluster"}
 
 
 @pytest.mark.parametrize(
-    ("means", "reason"),
+    ("settings", "reason"),
     [
         (LauncherSettings(None, 20, "host:8786"), "tcp://host:8786"),
         (LauncherSettings(None, 20, "tcp://host"), "tcp://host:8786"),

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from actscope.engine import device
 from actscope.engine.device import CPU, choose_device
 from actscope.errors import ConfigError
 from actscope.sweep import resources, stacks
@@ -58,7 +57,7 @@ def test_there_is_a_worker_a_card(three_cards: list[int]) -> None:
 def test_beside_a_card_the_cores_write(
     three_cards: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(device, "CPU_COUNT", 6)
+    monkeypatch.setattr(resources, "CPU_COUNT", 6)
     assert Resources.checked(LauncherSettings(), CUDA).writers == 6
     assert Resources.checked(LauncherSettings(writers=2), CUDA).writers == 2
     assert Resources.checked(LauncherSettings(), CPU).writers == 0

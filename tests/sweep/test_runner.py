@@ -311,7 +311,7 @@ def test_nothing_is_made_where_a_setting_is_wrong(settings: Tracking, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("means", "named"),
+    ("settings", "named"),
     [
         (LauncherSettings(workers=-1), r"workers=-1: give 0"),
         (LauncherSettings(workers=2, stack_size=0), r"stack_size=0: give 1"),
