@@ -1,4 +1,4 @@
-"""What a store may suffer from: each finding, and what would mend it."""
+"""The checks of a store: what each finds, and what fixes it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Patient:
 
 @dataclass(frozen=True)
 class Complaint:
-    """Findings of one kind and what would mend them; `notes` tell what is no harm."""
+    """Findings of one kind and their fix; `notes` name what does no harm."""
 
     findings: Sequence[str]
     remedy: str = ""
@@ -279,7 +279,7 @@ def _run(study: str, attempt: Attempt) -> str:
     return f"{study}: {attempt.name}, run {attempt.run_id},"
 
 
-# Each mends what would mislead those after it.
+# In this order: each fixes what would mislead the later ones.
 CHECKS: Sequence[Callable[[Patient], Iterator[Complaint]]] = (
     check_trash,
     check_kinds,

@@ -16,7 +16,7 @@ _came: list[KeyboardInterrupt] = []  # of those that are remembered
 
 
 class Signalled(KeyboardInterrupt):
-    """A signal, each of which cleans up as Ctrl-C does."""
+    """A signal that ended the command. It cleans up as Ctrl-C does."""
 
     def __init__(self, number: int) -> None:
         super().__init__()

@@ -72,7 +72,7 @@ def run_sweep(
             raise
         for point in grid:
             results.setdefault(point, Failed(point, STOPPED))
-        _deliver(store, console)  # what was away for a moment may be back
+        _deliver(store, console)  # a store that was unreachable may answer again
     screen.print_summary(console, [results[point] for point in grid], store)
     folder = tracking.spool_folder(store)
     screen.print_kept(console, len(tracking.look_into(store, folder).waiting), folder, store)

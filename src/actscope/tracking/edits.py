@@ -32,7 +32,7 @@ def restore_studies(store: Store, ids: Iterable[str]) -> None:
 
 
 def deleted_sweeps(store: Store, experiment_id: str) -> list[Attempt]:
-    """Sweeps in MLflow's trash, points of which are not."""
+    """Sweeps in MLflow's trash that have points outside it."""
     attempts = read_attempts(store, experiment_id)
     swept = {a.tags.get("sweep") for a in attempts if a.is_point}
     deleted = search(store, experiment_id, "tags.`actscope.kind` = 'sweep'", ViewType.DELETED_ONLY)
