@@ -72,7 +72,7 @@ def assert_each_seed_finished_once(
 ) -> None:
     """All points are finished, once, with the numbers of a sweep in this process."""
     finished = runs_of(store).query("status == 'FINISHED'")
-    assert sorted(finished["seed"].astype(int)) == list(seeds)
+    assert sorted(finished["params.seed"].astype(int)) == list(seeds)
     points = {
         seed: make_point(
             RELU,
@@ -89,7 +89,7 @@ def assert_each_seed_finished_once(
     calm = Tracking(f"sqlite:///{folder}/calm/mlflow.db")
     results = run_sweep(list(points.values()), calm, "calm", Resources(0, 20), Console(quiet=True))
     alone = tracking.locate_store(calm)
-    for seed, run_id in zip(finished["seed"].astype(int), finished["run_id"], strict=True):
+    for seed, run_id in zip(finished["params.seed"].astype(int), finished["run_id"], strict=True):
         result = results[points[seed]]
         assert isinstance(result, Done)
         for read in (tracking.read_history, tracking.read_trajectory, tracking.read_probe):

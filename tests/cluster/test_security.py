@@ -37,7 +37,13 @@ RUN = ("run_function", "run")
 
 
 @pytest.fixture(scope="module")
-def here() -> Iterator[Cluster]:
+def others() -> set[int]:
+    """Ports that fixtures of other tests listen on."""
+    return set(ports_of_this_family())
+
+
+@pytest.fixture(scope="module")
+def here(others: set[int]) -> Iterator[Cluster]:
     """A sweep's own cluster, on this machine: a worker and a writer."""
     with (
         forkserver.running([]),
@@ -45,6 +51,12 @@ def here() -> Iterator[Cluster]:
     ):
         workplace.client.wait_for_workers(2)
         yield workplace
+
+
+@pytest.fixture
+def ports(here: Cluster, others: set[int]) -> dict[int, str]:
+    """Ports that the cluster listens on, with their addresses."""
+    return {port: ip for port, ip in ports_of_this_family().items() if port not in others}
 
 
 def ports_of_this_family() -> dict[int, str]:
@@ -86,18 +98,19 @@ async def ask_all(ports: dict[int, str], folder: Path) -> None:
 
 # Dask leaves the sockets of refused connections to be collected.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_no_port_of_a_local_sweep_runs_what_a_stranger_sends(here: Cluster, tmp_path: Path) -> None:
+def test_no_port_of_a_local_sweep_runs_what_a_stranger_sends(
+    here: Cluster, ports: dict[int, str], tmp_path: Path
+) -> None:
     assert here.client.submit(len, "abc").result() == 3
-    ports = ports_of_this_family()
     assert len(ports) >= 5  # of the scheduler, two nannies and two workers
     assert set(ports.values()) == {"127.0.0.1"}
     asyncio.run(ask_all(ports, tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_port_of_a_local_sweep_shows_pages(here: Cluster) -> None:
+def test_no_port_of_a_local_sweep_shows_pages(ports: dict[int, str]) -> None:
     answers = {}
-    for port in ports_of_this_family():
+    for port in ports:
         for page in ("status", "info/main/workers.html", "json/identity.json", "metrics", "health"):
             connection = HTTPConnection("127.0.0.1", port, timeout=5)
             try:

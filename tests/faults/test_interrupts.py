@@ -224,7 +224,7 @@ def test_a_sweep_killed_again_and_again_ends_as_one_that_never_was(
     runs = runs_of(settings)
     assert set(runs["status"]) <= {"FINISHED", "KILLED"}
     finished = runs[runs["status"] == "FINISHED"]
-    assert sorted(finished["seed"].astype(int)) == list(seeds)
+    assert sorted(finished["params.seed"].astype(int)) == list(seeds)
     assert_same_as_uninterrupted(settings, finished, tmp_path)
 
 
@@ -242,7 +242,7 @@ def assert_same_as_uninterrupted(
             every="epoch",
             probe_every=50,
         )
-        for seed in finished["seed"]
+        for seed in finished["params.seed"]
     ]
     calm = Tracking(f"sqlite:///{tmp_path}/calm/mlflow.db")
     results = run_sweep(points, calm, "calm", Resources(0, 20), Console(quiet=True))

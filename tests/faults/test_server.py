@@ -69,7 +69,7 @@ def test_a_sweep_goes_on_without_its_server_and_its_runs_arrive_once(
     delivered, _ = start("actscope", "sync").communicate(timeout=120)
     assert f"{kept} runs delivered" in delivered
     runs = tracking.read_runs(server.store, STUDY)
-    assert sorted(runs["seed"].astype(int)) == list(SEEDS)
+    assert sorted(runs["params.seed"].astype(int)) == list(SEEDS)
     assert set(runs["status"]) == {"FINISHED"}
 
     again = start(*grid, *words)

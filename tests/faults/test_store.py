@@ -44,7 +44,7 @@ def finished_seeds(database: Path) -> list[str]:
     runs = runs_of(database).query("status == 'FINISHED'")
     for run_id in runs["run_id"]:
         assert len(tracking.read_history(store, "quickstart", run_id)) > 0
-    return sorted(runs["seed"])
+    return sorted(runs["params.seed"])
 
 
 def content_of(folder: Path) -> dict[str, str]:

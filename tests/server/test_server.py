@@ -313,7 +313,7 @@ def test_database_and_server_restart_in_mid_sweep_and_each_run_is_there_once(
     assert delivered.returncode == 0, delivered
     runs = tracking.read_runs(store, "restarted")
     finished = runs[runs["status"] == "FINISHED"]
-    assert sorted(finished["seed"].astype(int)) == list(range(8))
+    assert sorted(finished["params.seed"].astype(int)) == list(range(8))
     assert "RUNNING" not in set(runs["status"])
     for run_id in finished["run_id"]:
         assert len(tracking.read_history(store, "restarted", run_id)) == 300
