@@ -39,9 +39,9 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     for module, line in FORBIDDEN.values():
         path = copy / "src" / "actscope" / module
         path.write_text(f"{path.read_text()}\n{line}\n")
+    lint = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
     done = subprocess.run(
-        [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
-        + ["--config", ROOT / "pyproject.toml"],
+        [*lint, "--config", ROOT / "pyproject.toml"],
         cwd=copy,
         env={**os.environ, "PYTHONPATH": str(copy / "src")},
         capture_output=True,

@@ -129,11 +129,14 @@ def test_workers_with_several_threads_are_refused(pair: DaskCluster, store: Stor
         pair.wait_for_workers(2)
 
 
+OTHER_CODE = "\nOTHER = 1\n"
+
+
 @pytest.mark.parametrize(
     ("module", "content", "reason"),
     [
-        ("optimiser", "\n# other\n", "has other training code: install the same version"),
-        ("fitness", None, "cannot run this actscope (ModuleNotFoundError("),
+        ("engine/sgd", OTHER_CODE, "has other training code: install the same version"),
+        ("sweep/worker_checks", None, "cannot run this actscope (ModuleNotFoundError("),
     ],
 )
 def test_workers_with_another_version_are_refused(
@@ -332,8 +335,8 @@ def read_on(process: "subprocess.Popen[str]") -> str:
 def other(project: Path, tmp_path: Path) -> Path:
     """A project with other training code."""
     shutil.copytree(project, tmp_path / "other")
-    path = tmp_path / "other" / "src" / "actscope" / "optimiser.py"
-    path.write_text(path.read_text() + "\n# other\n")
+    path = tmp_path / "other" / "src" / "actscope" / "engine" / "sgd.py"
+    path.write_text(path.read_text() + OTHER_CODE)
     return tmp_path / "other"
 
 
