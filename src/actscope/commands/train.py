@@ -33,7 +33,6 @@ from actscope.credentials import scrub, scrub_all
 from actscope.errors import ActscopeError, ConfigError, StoreError, SweepError, of_system
 from actscope.project import CONF, ROOT
 from actscope.runtime import forkserver, output, signals, startup
-from actscope.sweep import resources as resources_sweep
 from actscope.sweep.launcher_settings import LauncherSettings
 from hydra_plugins.actscope_launcher.launcher import Job, trains_grids_with
 
@@ -163,9 +162,10 @@ def train_grid(jobs: Sequence[Job], folder: Path, means: LauncherSettings) -> li
         with startup.heavy():
             from actscope.engine.device import choose_device
             from actscope.sweep import runner
+            from actscope.sweep.resources import Resources
 
         console = Console(highlight=False)
-        resources = resources_sweep.Resources.checked(means, choose_device(wanted))
+        resources = Resources.checked(means, choose_device(wanted))
         unique = drop_repeated(points, console)
         if rules.dry_run:
             runner.plan_sweep(unique, settings, resources, console, rules)
@@ -196,11 +196,12 @@ def _train_alone(config: DictConfig) -> float | str:
     with startup.heavy():
         from actscope.engine.device import choose_device
         from actscope.sweep import runner
+        from actscope.sweep.resources import Resources
 
     sweep_id = _sweep_id(Path(HydraConfig.get().runtime.output_dir))
     console = Console(highlight=False)
     if rules.dry_run:
-        alone = resources_sweep.Resources(workers=0, stack_size=1)
+        alone = Resources(workers=0, stack_size=1)
         runner.plan_sweep([point], settings, alone, console, rules)
         return NOT_TRAINED
     device = choose_device(wanted)
