@@ -1,6 +1,7 @@
 """What a class of a user's own is made of, and when it counts as another."""
 
 import importlib
+import py_compile
 import subprocess
 import sys
 from pathlib import Path
@@ -103,31 +104,26 @@ def test_it_is_a_part_of_a_point_s_signature(own: Path) -> None:
     assert signature.is_lasting
 
 
-BARE = """
-import sys
-from actscope.config import Activation
-from actscope.tracking.signature import activation_hash
-print(activation_hash(Activation("mine", sys.argv[1])))
-"""
-
-
 def test_a_class_without_source_is_another_one_in_each_command(
     own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import py_compile
-
     (own / "bare.py").write_text("from torch import nn\nclass Mine(nn.Module): pass\n")
     py_compile.compile(str(own / "bare.py"), str(own / "bare.pyc"))
     (own / "bare.py").unlink()
-    monkeypatch.setenv("PYTHONPATH", str(own))
     monkeypatch.delenv(own_source.COMMAND, raising=False)
-
-    def asked() -> str:
-        words = [sys.executable, "-c", BARE, "bare.Mine"]
-        return subprocess.run(words, check=True, capture_output=True, text=True).stdout
-
-    first, second = asked(), asked()
+    first = hash_of("bare.Mine")
+    assert first == hash_of("bare.Mine")
     assert first.startswith("unreadable")
-    assert first != second
-    own_source.name_command()  # which the processes that a command starts have in common
-    assert asked() == asked()
+    monkeypatch.delenv(own_source.COMMAND)  # as in another command
+    assert first != hash_of("bare.Mine")
+
+
+def test_a_process_has_the_name_of_the_command_that_starts_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(own_source.COMMAND, raising=False)
+    code = "from actscope.own_source import name_command; print(name_command())"
+    name = own_source.name_command()
+    words = [sys.executable, "-c", code]
+    started = subprocess.run(words, check=True, capture_output=True, text=True)
+    assert started.stdout == f"{name}\n"
