@@ -10,8 +10,8 @@ import pytest
 from actscope import tracking
 from actscope.artifacts import trajectories_png
 from actscope.sweep.results import Done
-from actscope.sweep.worker import Abandoned, Task, train_and_track
-from actscope.tracking import Store, lost, offline_queue
+from actscope.sweep.worker import Abandoned, Task, finish_run, train_and_track
+from actscope.tracking import OpenRun, Store, lost, offline_queue
 from tests.support.tracked import STUDY, begin, begin_sweep, log, new_store, trained
 
 
@@ -64,7 +64,7 @@ def test_a_worker_whose_run_was_closed_does_not_finish_it(task: Task) -> None:
 
 def test_a_run_may_be_closed_by_two_at_once(store: Store) -> None:
     """By the sweep that was interrupted and by the worker that it gave up."""
-    run_ids = [begin(store, begin_sweep(store, []), trained()[0]) for _ in range(10)]
+    run_ids = [begin(store, begin_sweep(store, []), trained()[0]).run_id for _ in range(10)]
     both_ready = Barrier(2)
 
     def close_all() -> None:
@@ -118,7 +118,7 @@ def test_what_a_worker_kept_is_delivered_where_nobody_else_has_finished(task: Ta
     assert statuses(task.store) == ["FINISHED", "KILLED"]
 
 
-def keep_as_if_away(store: Store, run_id: str) -> None:
+def keep_as_if_away(store: Store, run: OpenRun) -> None:
     offline_queue._next_try[store.uri] = float("inf")
-    tracking.finish_run(store, run_id, trained()[0])
+    finish_run(store, run, trained()[0])
     offline_queue._next_try.clear()

@@ -26,6 +26,7 @@ from actscope.sweep.checkpoint import Checkpoint, checkpoint_folder, waiting
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done
 from actscope.sweep.runner import run_sweep
+from actscope.sweep.worker import finish_run
 from actscope.tracking import Attempt, Cell, Store
 from actscope.tracking.offline_queue import keep
 from actscope.tracking.run_record import hash_artifacts, parcel_of
@@ -161,7 +162,7 @@ def test_nothing_is_wrong_with_a_store_that_was_left_alone(practice: Practice) -
 class TestOpenRuns:
     def test_of_a_dead_process_are_closed(self, practice: Practice) -> None:
         sweep = begin_sweep(practice.store, RESULTS, "s2")
-        run_id = begin(practice.store, sweep, RESULTS[0])
+        run_id = begin(practice.store, sweep, RESULTS[0]).run_id
         abandon(practice.store, sweep.parent_run_id)
         practice.assert_only_told(2)
         assert f"{RESULTS[0].point}, run {run_id}, is open" in practice.said
@@ -171,7 +172,7 @@ class TestOpenRuns:
 
     def test_of_a_living_process_are_left_alone(self, practice: Practice) -> None:
         sweep = begin_sweep(practice.store, RESULTS, "s2")
-        run_id = begin(practice.store, sweep, RESULTS[0])
+        run_id = begin(practice.store, sweep, RESULTS[0]).run_id
         assert practice.examine("--yes") == 0
         assert practice.statuses()[run_id] == "RUNNING"
 
@@ -365,14 +366,14 @@ class TestWhatIsEditedInTheUI:
         tracked.finished_once(practice.store, RESULTS)
 
     def test_a_deleted_study_is_restored_where_runs_wait_for_it(self, practice: Practice) -> None:
-        run_id = begin(practice.store, begin_sweep(practice.store, RESULTS, "s2"), RESULTS[0])
+        run = begin(practice.store, begin_sweep(practice.store, RESULTS, "s2"), RESULTS[0])
         practice.store.client.delete_experiment(practice.experiment_id)
-        tracking.finish_run(practice.store, run_id, RESULTS[0])
+        finish_run(practice.store, run, RESULTS[0])
         assert practice.examine("--yes") == 1
         assert "mended  1: restored from MLflow's trash" in practice.said
         assert len(tracking.deliver_spooled(practice.store, practice.folder / "spool")) == 1
         practice.examine("--yes")
-        assert practice.statuses()[run_id] == "FINISHED"
+        assert practice.statuses()[run.run_id] == "FINISHED"
 
     def test_a_study_whose_artifacts_only_a_server_can_keep_gets_a_folder(
         self, practice: Practice
@@ -447,7 +448,8 @@ class TestAddresses:
         tracking.ensure_experiment(moved, STUDY)
         client = MlflowClient(moved.uri)
         assert len(client.list_artifacts(practice.ids[0])) == 6
-        new = begin(moved, begin_sweep(moved, RESULTS, "s2"), RESULTS[0])
+        new = begin(moved, begin_sweep(moved, RESULTS, "s2"), RESULTS[0]).run_id
+        assert new is not None
         place = practice.folder / "artifacts" / STUDY / new / "artifacts"
         assert client.get_run(new).info.artifact_uri == place.as_uri()
 

@@ -205,8 +205,8 @@ class TestRefused:
         assert f"run={auditor.run_id}: is of study {STUDY}, not of other" in said
 
     def test_is_a_run_that_did_not_finish(self, auditor: Auditor) -> None:
-        run_id = begin(auditor.store, begin_sweep(auditor.store, [RESULT], "s2"), RESULT)
-        assert "is RUNNING, name a finished run" in auditor.refusal(f"run={run_id}")
+        run = begin(auditor.store, begin_sweep(auditor.store, [RESULT], "s2"), RESULT)
+        assert "is RUNNING, name a finished run" in auditor.refusal(f"run={run.run_id}")
 
     def test_is_a_sweep(self, auditor: Auditor) -> None:
         sweep = begin_sweep(auditor.store, [RESULT], "s2")

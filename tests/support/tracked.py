@@ -12,7 +12,8 @@ from actscope.config import Extras, Tracking
 from actscope.engine.data import load_data
 from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
-from actscope.tracking import Cell, Store, Sweep
+from actscope.sweep.worker import finish_run
+from actscope.tracking import Cell, OpenRun, Store, Sweep
 from actscope.tracking.store import _make_database
 from tests.support.making import RELU, make_point
 
@@ -55,15 +56,16 @@ def begin_sweep(
     return tracking.begin_sweep(store, study, sweep_id, [Cell.of(r.point) for r in results], extras)
 
 
-def begin(store: Store, sweep: Sweep, result: RunResult, stack: str | None = None) -> str:
+def begin(store: Store, sweep: Sweep, result: RunResult, stack: str | None = None) -> OpenRun:
     data = load_data(result.point.data)
     return tracking.begin_run(store, sweep, result.point, data, stack=stack)
 
 
 def log(store: Store, sweep: Sweep, result: RunResult, stack: str | None = None) -> str:
-    run_id = begin(store, sweep, result, stack)
-    tracking.finish_run(store, run_id, result)
-    return run_id
+    run = begin(store, sweep, result, stack)
+    finish_run(store, run, result)
+    assert run.run_id is not None
+    return run.run_id
 
 
 def log_study(

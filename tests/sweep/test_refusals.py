@@ -26,8 +26,8 @@ from actscope.sweep.checkpoint import waiting as saved_stacks
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Failed
 from actscope.sweep.runner import run_alone, run_sweep
-from actscope.sweep.worker import Task, train_and_track
-from actscope.tracking import Store, offline_queue
+from actscope.sweep.worker import Task, finish_run, train_and_track
+from actscope.tracking import OpenRun, Store, offline_queue
 from actscope.tracking.run_record import read_parcel
 from tests.support.making import RELU, make_point
 from tests.support.serving import Server, serving
@@ -326,15 +326,15 @@ def test_a_study_that_was_renamed_while_runs_waited_gets_them(store: Store) -> N
     opened = begin(store, swept, RESULTS[0])
     offline_queue._next_try[store.uri] = float("inf")
     unknown = begin(store, swept, RESULTS[1])
-    for run_id, result in zip((opened, unknown), RESULTS, strict=True):
-        tracking.finish_run(store, run_id, result)
+    for run, result in zip((opened, unknown), RESULTS, strict=True):
+        finish_run(store, run, result)
     offline_queue._next_try.clear()
     store.client.rename_experiment(swept.experiment_id, "renamed")
     assert len(deliver(store)) == 2
     assert set(tracking.studies(store)) == {"renamed"}
     runs = tracking.read_runs(store, "renamed")
     assert runs["status"].tolist() == ["FINISHED"] * 2
-    assert opened in set(runs["run_id"])
+    assert opened.run_id in set(runs["run_id"])
 
 
 # Errors while an error is recorded
@@ -351,9 +351,10 @@ def test_a_point_that_raises_keeps_its_reason_whatever_becomes_of_its_run(
     task = Task([*POINTS, FRAGILE], store, begin_sweep(store, RESULTS))
     fail_run, undone = tracking.fail_run, [nothing]
 
-    def harm_and_fail(store: Store, run_id: str, error: Exception) -> None:
-        undone.append(HARMS[harm](store, run_id))
-        fail_run(store, run_id, error)
+    def harm_and_fail(store: Store, run: OpenRun, error: Exception) -> None:
+        assert run.run_id is not None
+        undone.append(HARMS[harm](store, run.run_id))
+        fail_run(store, run, error)
 
     monkeypatch.setattr(tracking, "fail_run", harm_and_fail)
     results = {result.point: result for result in train_and_track(task, lambda _: None)}
@@ -400,14 +401,14 @@ def test_a_run_that_could_not_be_kept_at_first_is_kept_at_the_next_try(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a full disk has left of the first try is not in the way of the second."""
-    run_id = begin(store, begin_sweep(store, RESULTS), RESULTS[0])
+    run = begin(store, begin_sweep(store, RESULTS), RESULTS[0])
     offline_queue._next_try[store.uri] = float("inf")
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_text", raising_oserror)
         with pytest.raises(StoreError, match=r"spool cannot be written: its disk is full; make"):
-            tracking.finish_run(store, run_id, RESULTS[0])
+            finish_run(store, run, RESULTS[0])
     assert list(tracking.spool_folder(store).iterdir()) == []
-    tracking.finish_run(store, run_id, RESULTS[0])
+    finish_run(store, run, RESULTS[0])
     assert waiting(store) == [str(POINTS[0])]
 
 
@@ -420,7 +421,7 @@ def test_a_run_that_cannot_be_begun_costs_no_neighbour(
 ) -> None:
     begin_run = tracking.begin_run
 
-    def begin_some(store: Store, swept: Any, point: Any, *words: Any) -> str:
+    def begin_some(store: Store, swept: Any, point: Any, *words: Any) -> OpenRun:
         if point == POINTS[1]:
             raise ValueError("this point cannot be described")
         return begin_run(store, swept, point, *words)
@@ -494,9 +495,9 @@ def test_what_is_refused_is_told_on_one_line(
     swept = begin_sweep(store, RESULTS)
     with caplog.at_level(logging.WARNING):
         for result in RESULTS:
-            run_id = begin(store, swept, result)
-            delete_run(store, run_id)
-            tracking.finish_run(store, run_id, result)
+            run = begin(store, swept, result)
+            delete_run(store, run.run_id)
+            finish_run(store, run, result)
     assert len(kept_lines(caplog)) == 2
     for line, point in zip(kept_lines(caplog), POINTS, strict=True):
         assert line.startswith(f"{point}: ")

@@ -25,7 +25,8 @@ from actscope.analysis import frames
 from actscope.commands import bundle
 from actscope.config import Extras, Tracking
 from actscope.errors import BundleError, StoreError
-from actscope.tracking import Store, heartbeat
+from actscope.sweep.worker import finish_run
+from actscope.tracking import OpenRun, Store, heartbeat, run_record
 from actscope.tracking.bundle import archive
 from actscope.tracking.bundle.bundle import export_study, import_bundle
 from tests.support.tracked import (
@@ -198,7 +199,8 @@ class TestRoundTrip:
         export_study(store, STUDY, tmp_path / "some.zip")
         import_bundle(tmp_path / "some.zip", settings_of(other))
         (open_run,) = [run for run in all_runs(store, "point") if run.info.status == "RUNNING"]
-        tracking.finish_run(store, open_run.info.run_id, trained()[1])
+        record = run_record.parcel_of(open_run, STUDY)
+        finish_run(store, OpenRun(record, open_run.info.run_id), trained()[1])
         export_study(store, STUDY, tmp_path / "more.zip")
         _, arrival = import_bundle(tmp_path / "more.zip", settings_of(other))
         assert (arrival.new, arrival.present) == (1, 3)

@@ -16,6 +16,7 @@ from actscope.engine.layers import Inputs
 from actscope.engine.model import StackedMLP
 from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
+from actscope.sweep.worker import finish_run
 from actscope.tracking import Store
 from actscope.tracking.pyfunc_model import CODE
 from tests.support.making import BN_RELU, ELU, PRELU, RELU, make_point
@@ -165,7 +166,7 @@ def test_a_run_that_waited_for_its_store_brings_its_extras_along(
     sweep = begin_sweep(store, [result], extras=BOTH)
     with monkeypatch.context() as patch:
         patch.setattr(tracking.run_writer, "is_known_away", lambda _: True)
-        tracking.finish_run(store, begin(store, sweep, result), result)
+        finish_run(store, begin(store, sweep, result), result)
     assert len(tracking.read_runs(store, STUDY)) == 0
     tracking.deliver_spooled(store, tracking.spool_folder(store))
     (run_id,) = tracking.read_runs(store, STUDY)["run_id"]

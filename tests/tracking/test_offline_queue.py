@@ -28,12 +28,14 @@ from sqlalchemy.engine import Engine
 
 from actscope import tracking
 from actscope.artifacts import trajectories_png
+from actscope.artifacts.metrics import epoch_metrics
 from actscope.commands import sync
 from actscope.config import Tracking
 from actscope.errors import StoreError
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done
 from actscope.sweep.runner import run_sweep
+from actscope.sweep.worker import finish_run
 from actscope.tracking import Store, offline_queue
 from actscope.tracking.bundle.bundle import export_study, import_bundle
 from tests.support.making import RELU, make_point
@@ -112,17 +114,19 @@ def spool_two(store: Store) -> tuple[str, str]:
     opened = begin(store, sweep, first)
     with locked(store):
         unknown = begin(store, sweep, second)
-        tracking.finish_run(store, opened, first)
-        tracking.finish_run(store, unknown, second)
+        finish_run(store, opened, first)
+        finish_run(store, unknown, second)
     offline_queue._next_try.clear()  # the half minute is over
-    return opened, unknown
+    assert opened.run_id is not None
+    assert unknown.run_id is None
+    return opened.run_id, unknown.record.id
 
 
 class TestTraining:
     def test_goes_on_while_the_database_is_locked(self, store: Store) -> None:
         opened, unknown = spool_two(store)
-        assert re.fullmatch(r"spool-[0-9a-f]{32}", unknown)
-        assert [path.name for path in waiting(store)][1] == unknown.removeprefix("spool-")
+        assert re.fullmatch(r"[0-9a-f]{32}", unknown)
+        assert [path.name for path in waiting(store)][1] == unknown
         assert statuses(store) == ["RUNNING"]
         assert deliver(store) == [str(result.point) for result in trained()[:2]]
         ids = finished_once(store, trained()[:2])
@@ -156,8 +160,8 @@ class TestTraining:
         result = trained()[0]
         sweep = begin_sweep(store, [result])
         with locked(store):
-            run_id = begin(store, sweep, result)
-            tracking.fail_run(store, run_id, ValueError("the third weight is odd"))
+            run = begin(store, sweep, result)
+            tracking.fail_run(store, run, ValueError("the third weight is odd"))
         deliver(store)
         row = tracking.read_runs(store, STUDY).iloc[0]
         assert (row["status"], row["reason"]) == ("FAILED", "ValueError: the third weight is odd")
@@ -171,8 +175,8 @@ class TestTraining:
         sweep = begin_sweep(store, [result])
         with monkeypatch.context() as patch:
             patch.setattr(MlflowClient, "log_batch", raising(LOCKED))
-            run_id = begin(store, sweep, result)
-        tracking.finish_run(store, run_id, result)
+            run = begin(store, sweep, result)
+        finish_run(store, run, result)
         deliver(store)
         (finished,) = finished_once(store, [result])
         assert store.client.get_run(finished).data.params["lr"] == "0.01"
@@ -181,15 +185,15 @@ class TestTraining:
     def test_metrics_shown_before_the_store_went_away_are_there_once(self, store: Store) -> None:
         result = trained()[0]
         sweep = begin_sweep(store, [result])
-        run_id = begin(store, sweep, result)
+        run = begin(store, sweep, result)
         first = result.history[result.history["epoch"] <= 1]
-        tracking.show_progress(store, run_id, first)
+        tracking.show_progress(store, run, epoch_metrics(first))
         with locked(store):
-            tracking.show_progress(store, run_id, result.history)  # not shown, and no error
-            tracking.finish_run(store, run_id, result)
+            tracking.show_progress(store, run, epoch_metrics(result.history))  # not shown
+            finish_run(store, run, result)
         offline_queue._next_try.clear()
         deliver(store)
-        told = store.client.get_metric_history(run_id, "test/accuracy")
+        told = store.client.get_metric_history(run.run_id, "test/accuracy")
         assert [metric.step for metric in told] == [1, 2, 3]
         finished_once(store, [result])
 
@@ -217,12 +221,12 @@ class TestTraining:
         self, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         result = trained()[0]
-        run_id = begin(store, begin_sweep(store, [result]), result)
+        run = begin(store, begin_sweep(store, [result]), result)
         with monkeypatch.context() as patch:
             patch.setattr(
                 LocalArtifactRepository, "log_artifacts", raising(OSError(28, "disk full"))
             )
-            tracking.finish_run(store, run_id, result)
+            finish_run(store, run, result)
         assert len(waiting(store)) == 1
         assert not offline_queue.is_known_away(store)
         deliver(store)
@@ -291,10 +295,10 @@ class TestDelivery:
         result = trained()[0]
         with locked(store), monkeypatch.context() as patch:
             sweep_of = tracking.Sweep("s1", STUDY, "1", None)
-            run_id = begin(store, sweep_of, result)
+            run = begin(store, sweep_of, result)
             patch.setattr(Path, "rename", cut_off)
             with pytest.raises(KeyboardInterrupt):
-                tracking.finish_run(store, run_id, result)
+                finish_run(store, run, result)
         assert len(list(tracking.spool_folder(store).iterdir())) == 1
         assert waiting(store) == []
         assert deliver(store) == []
@@ -482,11 +486,11 @@ def test_a_server_comes_and_goes_and_has_each_run_once(
     sweep = begin_sweep(store, results)
     opened = begin(store, sweep, results[0])
     server.kill()
-    tracking.finish_run(store, opened, results[0])
+    finish_run(store, opened, results[0])
     for result in results[1:]:
-        run_id = begin(store, sweep, result)
-        assert run_id.startswith("spool-")
-        tracking.finish_run(store, run_id, result)
+        run = begin(store, sweep, result)
+        assert run.run_id is None
+        finish_run(store, run, result)
     line = told_by_sync(store, capsys, code=1)
     assert re.fullmatch(r"actscope: .*Connection refused.*; 3 runs wait in .*\n", line)
     assert len(waiting(store)) == 3

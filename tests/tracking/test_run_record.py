@@ -2,6 +2,7 @@
 
 import json
 import math
+import pickle
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,8 +14,10 @@ from mlflow import MlflowClient
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from actscope import tracking
+from actscope.artifacts.metrics import epoch_metrics
 from actscope.engine.data import load_data
-from actscope.errors import BundleError, StoreError
+from actscope.errors import BundleError
+from actscope.sweep.worker import finish_run
 from actscope.tracking import Store
 from actscope.tracking.run_record import (
     Parcel,
@@ -161,18 +164,18 @@ class TestFinishing:
         self, store: Store, calls: list[str]
     ) -> None:
         result = trained()[0]
-        run_id = begin(store, begin_sweep(store, [result]), result)
+        run = begin(store, begin_sweep(store, [result]), result)
         calls.clear()
-        tracking.finish_run(store, run_id, result)
+        finish_run(store, run, result)
         assert calls == ["log_artifacts", "log_batch", "set_terminated"]
 
     def test_many_metrics_go_a_thousand_at_a_time_the_tags_with_the_last(
-        self, store: Store, monkeypatch: pytest.MonkeyPatch
+        self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         result = trained()[0]
-        run_id = begin(store, begin_sweep(store, [result]), result)
-        rows = [("test/loss", float(step), 1, step) for step in range(2345)]
-        monkeypatch.setattr(tracking.run_writer, "_metrics", lambda _: rows)
+        run = begin(store, begin_sweep(store, [result]), result)
+        assert run.run_id is not None
+        rows = [("test/loss", float(step), step) for step in range(2345)]
         batches = []
         log_batch = MlflowClient.log_batch
 
@@ -181,38 +184,39 @@ class TestFinishing:
             log_batch(client, run_id, **entities)
 
         monkeypatch.setattr(MlflowClient, "log_batch", noting)
-        tracking.finish_run(store, run_id, result)
+        (tmp_path / "files").mkdir()
+        tracking.finish_run(store, run, result, rows, tmp_path / "files")
         *ahead, last = batches
         assert [batch["metrics"] for batch in ahead] == [1000, 2345 - 1000 - last["metrics"]]
         assert sum(last.values()) == 1000
-        history = store.client.get_metric_history(run_id, "test/loss")
+        history = store.client.get_metric_history(run.run_id, "test/loss")
         assert sorted(metric.step for metric in history) == list(range(2345))
 
-    def test_another_process_may_finish_what_one_began(
-        self, store: Store, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_another_process_may_finish_what_one_began(self, store: Store) -> None:
         result = trained()[0]
-        run_id = begin(store, begin_sweep(store, [result]), result)
-        monkeypatch.setattr(tracking.run_writer, "_begun", {})
-        tracking.finish_run(store, run_id, result)
-        assert_as_logged(store, run_id)
+        begun = begin(store, begin_sweep(store, [result]), result)
+        history = result.history
+        tracking.show_progress(store, begun, epoch_metrics(history[history["epoch"] <= 1]))
+        run = pickle.loads(pickle.dumps(begun))  # noqa: S301 - our own
+        assert run.shown
+        assert vars(run) == vars(begun)
+        finish_run(store, run, result)
+        assert_as_logged(store, run.run_id)
+        told = store.client.get_metric_history(run.run_id, "test/accuracy")
+        assert [metric.step for metric in told] == [1, 2, 3]
         row = tracking.read_runs(store, STUDY).iloc[0]
         assert (row["status"], row["params.lr"], row["sweep"]) == ("FINISHED", "0.01", "s1")
-
-    def test_a_run_of_another_process_that_no_store_knows_is_told(self, store: Store) -> None:
-        with pytest.raises(StoreError, match="begun by another process"):
-            tracking.finish_run(store, "spool-1", trained()[0])
 
     def test_what_a_store_that_is_there_refuses_is_kept(self, store: Store) -> None:
         result = trained()[0]
         sweep = begin_sweep(store, [result])
-        run_id = begin(store, sweep, result)
-        store.client.delete_run(run_id)
-        tracking.finish_run(store, run_id, result)
+        run = begin(store, sweep, result)
+        store.client.delete_run(run.run_id)
+        finish_run(store, run, result)
         nowhere = replace(sweep, experiment_id="77")
         unknown = tracking.begin_run(store, nowhere, result.point, load_data(result.point.data))
-        assert unknown.startswith("spool-")
-        tracking.finish_run(store, unknown, result)
+        assert unknown.run_id is None
+        finish_run(store, unknown, result)
         assert len(tracking.look_into(store, tracking.spool_folder(store)).waiting) == 2
 
 

@@ -16,11 +16,13 @@ from mlflow import MlflowClient
 from safetensors.torch import load_file
 
 from actscope import tracking
+from actscope.artifacts.metrics import epoch_metrics
 from actscope.config import Tracking
 from actscope.engine.data import load_data
 from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
 from actscope.errors import StoreError
+from actscope.sweep.worker import finish_run
 from actscope.tracking import Cell, Store, Sweep
 from tests.support.making import BN_RELU, RELU, make_point
 
@@ -40,10 +42,11 @@ def result() -> RunResult:
 
 def log(store: Store, result: RunResult, sweep_id: str = "s1") -> tuple[str, Sweep]:
     sweep = tracking.begin_sweep(store, STUDY, sweep_id, [Cell.of(result.point)])
-    run_id = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
-    tracking.finish_run(store, run_id, result)
+    run = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
+    finish_run(store, run, result)
     tracking.end_sweep(store, sweep, "FINISHED")
-    return run_id, sweep
+    assert run.run_id is not None
+    return run.run_id, sweep
 
 
 def test_ctrl_c_does_not_cut_short_what_mlflow_imports_for_a_store(
@@ -116,14 +119,16 @@ def test_a_run_in_training_shows_its_epochs_and_in_the_end_has_each_once(
 ) -> None:
     store = tracking.open_store(settings)
     whole, sweep = log(store, result)
-    run_id = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
+    run = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
+    assert run.run_id is not None
     for epoch in (1, 2):
         history = result.history
-        tracking.show_progress(store, run_id, history[history["epoch"] <= epoch])
-        shown = store.client.get_metric_history(run_id, "test/accuracy")
+        done = history[history["epoch"] <= epoch]
+        tracking.show_progress(store, run, epoch_metrics(done))
+        shown = store.client.get_metric_history(run.run_id, "test/accuracy")
         assert [metric.step for metric in shown] == list(range(1, epoch + 1))
-    tracking.finish_run(store, run_id, result)
-    assert metrics_of(store, run_id) == metrics_of(store, whole)
+    finish_run(store, run, result)
+    assert metrics_of(store, run.run_id) == metrics_of(store, whole)
 
 
 def test_what_is_read_back_is_what_was_written(settings: Tracking, result: RunResult) -> None:
@@ -159,11 +164,12 @@ def test_artifacts_are_found_after_the_project_moved(
 def test_a_failed_run_is_closed_with_its_reason(settings: Tracking, result: RunResult) -> None:
     store = tracking.open_store(settings)
     sweep = tracking.begin_sweep(store, STUDY, "s1", [Cell.of(result.point)])
-    run_id = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
-    tracking.fail_run(store, run_id, ValueError("the third weight is odd\nand more"))
+    run = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
+    assert run.run_id is not None
+    tracking.fail_run(store, run, ValueError("the third weight is odd\nand more"))
     row = tracking.read_runs(store, STUDY).iloc[0]
     assert (row["status"], row["reason"]) == ("FAILED", "ValueError: the third weight is odd")
-    text = tracking.fetch_artifact(store, STUDY, run_id, "traceback.txt").read_text()
+    text = tracking.fetch_artifact(store, STUDY, run.run_id, "traceback.txt").read_text()
     assert "and more" in text
 
 
@@ -184,7 +190,7 @@ def test_more_runs_than_a_page_are_all_read(
     store = tracking.open_store(settings)
     point = make_point(RELU)
     sweep = tracking.begin_sweep(store, STUDY, "s1", [Cell.of(point)])
-    ids = {tracking.begin_run(store, sweep, point, load_data(point.data)) for _ in range(7)}
+    ids = {tracking.begin_run(store, sweep, point, load_data(point.data)).run_id for _ in range(7)}
     monkeypatch.setattr(tracking.run_reader, "RUNS_A_PAGE", 3)
     assert set(tracking.read_runs(store, STUDY)["run_id"]) == ids
 
@@ -194,8 +200,8 @@ def test_some_attempts_are_those_among_all(settings: Tracking, result: RunResult
     other = make_point(RELU, lr=0.5)
     sweep = tracking.begin_sweep(store, STUDY, "s1", [Cell.of(result.point), Cell.of(other)])
     for point in (result.point, other):
-        run_id = tracking.begin_run(store, sweep, point, load_data(point.data), stack=str(point.lr))
-    tracking.finish_run(store, run_id, result)
+        run = tracking.begin_run(store, sweep, point, load_data(point.data), stack=str(point.lr))
+    finish_run(store, run, result)
 
     def asked(**words: Any) -> list[tracking.Attempt]:
         return tracking.read_attempts(store, sweep.experiment_id, **words)
@@ -232,10 +238,10 @@ def test_runs_that_are_the_first_to_name_a_data_set_do_not_collide(settings: Tra
         sweep = tracking.begin_sweep(store, study, "s1", [Cell.of(point)])
         together = threading.Barrier(runners)
 
-        def begin(sweep: Sweep = sweep, together: threading.Barrier = together) -> str:
+        def begin(sweep: Sweep = sweep, together: threading.Barrier = together) -> str | None:
             own = Store(store.uri)
             together.wait()
-            return tracking.begin_run(own, sweep, point, data)
+            return tracking.begin_run(own, sweep, point, data).run_id
 
         with ThreadPoolExecutor(runners) as pool:
             ids = [run.result() for run in [pool.submit(begin) for _ in range(runners)]]

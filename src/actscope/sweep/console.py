@@ -225,7 +225,8 @@ def print_result(console: Console, result: Result) -> None:
     if isinstance(result, Done):
         when = "finished already, " if result.is_earlier else ""
         accuracy = f"final test accuracy {result.test_accuracy:.4f}"
-        end = f"{when}{result.outcome}, {accuracy}, run {result.run_id}"
+        where = f"run {result.run_id}" if result.run_id else "its run waits in the offline queue"
+        end = f"{when}{result.outcome}, {accuracy}, {where}"
     else:
         end = f"failed: {result.reason}"
     console.print(f"{result.point}: {end}", markup=False, soft_wrap=True)

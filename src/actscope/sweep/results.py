@@ -17,10 +17,13 @@ from actscope.tracking import Attempt
 
 @dataclass(frozen=True)
 class Done:
-    """A point that was trained to the end, and its run."""
+    """A point that was trained to the end, and its run.
+
+    `run_id`: None where the run waits in the offline queue.
+    """
 
     point: Point
-    run_id: str
+    run_id: str | None
     outcome: Outcome
     test_accuracy: float  # NaN where the run diverged
     is_earlier: bool = False  # whether another sweep did it

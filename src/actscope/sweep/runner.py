@@ -137,7 +137,7 @@ def run_alone(
             task = Task([point], store, sweep, rules.checkpoint_minutes, device=device)
             files = environment.gather(patch=settings.patch)
             result = _train_alone(task, console)
-            if isinstance(result, Done):
+            if isinstance(result, Done) and result.run_id is not None:
                 tracking.keep_files(store, result.run_id, files)
     screen.print_result(console, result)
     return result

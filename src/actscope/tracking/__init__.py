@@ -66,14 +66,11 @@ from actscope.tracking.run_reader import (
 )
 from actscope.tracking.run_record import Parcel, logged_artifacts, sha256_of_file
 from actscope.tracking.run_writer import (
-    Begun,
+    OpenRun,
     begin_run,
-    describe,
     fail_run,
     finish_run,
-    hand_over,
     show_progress,
-    take_over,
 )
 from actscope.tracking.serving import serve
 from actscope.tracking.store import (
@@ -110,8 +107,8 @@ __all__ = [
     "Address",
     "Arrival",
     "Attempt",
-    "Begun",
     "Cell",
+    "OpenRun",
     "Parcel",
     "Shipment",
     "Store",
@@ -131,7 +128,6 @@ __all__ = [
     "current_platform",
     "deleted_sweeps",
     "deliver_spooled",
-    "describe",
     "end_sweep",
     "ensure_experiment",
     "fail_run",
@@ -144,7 +140,6 @@ __all__ = [
     "find_shipment",
     "find_strays",
     "finish_run",
-    "hand_over",
     "is_alive",
     "is_away",
     "is_missing",
@@ -187,7 +182,6 @@ __all__ = [
     "summarise_sweep",
     "surroundings_kept",
     "take_in",
-    "take_over",
     "view_addresses",
     "wanted_from_trash",
     "without_outcome",

@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 from actscope.artifacts.environment import gather
 from actscope.errors import first_line
 from actscope.tracking.errors import STORE_ERRORS
-from actscope.tracking.offline_queue import SPOOLED
 from actscope.tracking.store import Store
 
 log = logging.getLogger(__name__)
@@ -31,8 +30,6 @@ def surroundings_kept(store: Store, run_id: str, *, patch: bool) -> Iterator[Non
 
 def keep_files(store: Store, run_id: str, files: Mapping[str, bytes]) -> None:
     """Log files to a run; a store that does not take them is told and stops nothing."""
-    if run_id.startswith(SPOOLED):
-        return
     try:
         with TemporaryDirectory(prefix="actscope-") as folder:
             for name, content in files.items():

@@ -13,18 +13,18 @@ LOST = "its worker was lost, or its sweep interrupted"
 SECOND = "another worker of its sweep, which had been given the point as well, finished it first"
 
 
-def is_open(store: Store, run_id: str) -> bool:
-    """Whether a run is still this worker's to finish; so are those that no store can tell of."""
+def is_open(store: Store, run_id: str | None) -> bool:
+    """Whether a run is still this worker's to finish; True where the store does not answer."""
     status = "RUNNING"
-    if not run_id.startswith("spool-"):
+    if run_id is not None:
         with best_effort(store, f"run {run_id} is taken to be open"):
             status = store.client.get_run(run_id).info.status
     return status == "RUNNING"
 
 
-def close_as_lost(store: Store, run_id: str) -> None:
+def close_as_lost(store: Store, run_id: str | None) -> None:
     """Close a run as KILLED, unless that was done or it was finished."""
-    if not run_id.startswith("spool-") and is_open(store, run_id):
+    if run_id is not None and is_open(store, run_id):
         doctor = suggestions.command("doctor", store=store)
         with best_effort(store, f"run {run_id} stays open until `{doctor}` closes it"):
             close(store, run_id, LOST)

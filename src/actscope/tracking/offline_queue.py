@@ -35,7 +35,6 @@ from actscope.tracking.run_record import (
 from actscope.tracking.store import SQLITE, Store, ensure_experiment, find_experiment_of
 
 SECONDS_BETWEEN_TRIES = 30.0
-SPOOLED = "spool-"  # how the id of a run begins that no store knows yet
 DELIVERED = ".delivered-"
 HTTP_TOO_MANY = 429
 

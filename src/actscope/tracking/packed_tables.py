@@ -23,7 +23,7 @@ from actscope.artifacts.files import parquet_layout
 from actscope.engine.result import RunResult
 from actscope.errors import first_line
 from actscope.tracking.errors import STORE_ERRORS, is_missing
-from actscope.tracking.offline_queue import SPOOLED, is_known_away
+from actscope.tracking.offline_queue import is_known_away
 from actscope.tracking.run_reader import RUN_ID, download, read_in_order
 from actscope.tracking.store import Store
 from actscope.tracking.sweeps import Sweep
@@ -48,7 +48,7 @@ def log_packs(store: Store, sweep: Sweep, results: Mapping[str, RunResult]) -> d
     """
     if store.folder is not None or sweep.parent_run_id is None or is_known_away(store):
         return {}
-    ids = [run_id for run_id in results if not run_id.startswith(SPOOLED)]
+    ids = list(results)
     found: dict[str, str] = {}
     for start in range(0, len(ids), RUNS_A_PACK):
         some = ids[start : start + RUNS_A_PACK]
