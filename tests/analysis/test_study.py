@@ -71,7 +71,7 @@ def run_of(study: Study, seed: int) -> str:
 @contextmanager
 def lost(store: Store, run_id: str, name: str) -> Iterator[None]:
     """An artifact that is away for a while."""
-    path = tracking.fetch_artifact(store, STUDY, run_id, name)
+    path = store.artifact_path(STUDY, run_id, name)
     away = path.rename(path.with_suffix(".lost"))
     try:
         yield

@@ -11,7 +11,7 @@ from actscope import tracking
 from actscope.artifacts import trajectories_png
 from actscope.sweep.results import Done
 from actscope.sweep.worker import Abandoned, Task, finish_run, train_and_track
-from actscope.tracking import OpenRun, Store, lost, offline_queue
+from actscope.tracking import OpenRun, Store, offline_queue, sweeps
 from tests.support.tracked import STUDY, begin, begin_sweep, log, new_store, trained
 
 
@@ -70,7 +70,7 @@ def test_a_run_may_be_closed_by_two_at_once(store: Store) -> None:
     def close_all() -> None:
         for run_id in run_ids:
             both_ready.wait(timeout=10)
-            lost.close(store, run_id, "closed by a test")
+            sweeps.close(store, run_id, "closed by a test")
 
     with ThreadPoolExecutor(2) as two:
         for closing in [two.submit(close_all), two.submit(close_all)]:

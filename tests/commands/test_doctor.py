@@ -33,6 +33,7 @@ from actscope.tracking.run_record import hash_artifacts, parcel_of
 from actscope.tracking.signature import signature_of
 from tests.support import tracked
 from tests.support.copied import copy_store
+from tests.support.stores import store_at
 from tests.support.tracked import STUDY, begin, begin_sweep, log_study, new_store, trained
 
 RESULTS = trained(2)
@@ -76,7 +77,7 @@ class Practice:
 
     @property
     def experiment_id(self) -> str:
-        return tracking.find_experiment(self.store, STUDY).experiment_id
+        return self.store.find_experiment(STUDY).experiment_id
 
     def attempts(self) -> list[Attempt]:
         return tracking.read_attempts(self.store, self.experiment_id)
@@ -307,7 +308,7 @@ class TestWhatIsEditedInTheUI:
         assert all(result.is_earlier for result in practice.sweep("s2"))
 
     def test_a_grid_that_is_lost_is_made_again_from_the_runs(self, practice: Practice) -> None:
-        grid = tracking.fetch_artifact(practice.store, STUDY, practice.sweep_id, "grid.jsonl")
+        grid = practice.store.artifact_path(STUDY, practice.sweep_id, "grid.jsonl")
         before = practice.grid()
         for harm in (grid.unlink, lambda: grid.write_text("{}"), lambda: grid.write_bytes(b"\xff")):
             harm()
@@ -325,7 +326,7 @@ class TestWhatIsEditedInTheUI:
         before = practice.grid()
         practice.sweep("s2")
         newest = practice.attempts()[-1]
-        tracking.fetch_artifact(practice.store, STUDY, newest.run_id, "grid.jsonl").unlink()
+        practice.store.artifact_path(STUDY, newest.run_id, "grid.jsonl").unlink()
         practice.assert_mended()
         assert tracking.read_grid(practice.store, STUDY, newest) == before
 
@@ -333,9 +334,7 @@ class TestWhatIsEditedInTheUI:
         self, practice: Practice, caplog: pytest.LogCaptureFixture
     ) -> None:
         living = begin_sweep(practice.store, RESULTS, "s2")
-        grid = tracking.fetch_artifact(
-            practice.store, STUDY, str(living.parent_run_id), "grid.jsonl"
-        )
+        grid = practice.store.artifact_path(STUDY, str(living.parent_run_id), "grid.jsonl")
         grid.unlink()
         assert all(result.is_earlier for result in practice.sweep("s3"))
         assert "what sweep s2 trains may be trained twice" in caplog.text
@@ -356,8 +355,8 @@ class TestWhatIsEditedInTheUI:
         assert practice.examine("--yes") == 0
         assert "nothing is wrong" in practice.said
         for use in (
-            lambda: tracking.ensure_experiment(practice.store, STUDY),
-            lambda: tracking.find_experiment(practice.store, STUDY),
+            lambda: practice.store.ensure_experiment(STUDY),
+            lambda: practice.store.find_experiment(STUDY),
         ):
             with pytest.raises(StoreError, match="make doctor ARGS=study=tests`, or choose"):
                 use()
@@ -382,9 +381,9 @@ class TestWhatIsEditedInTheUI:
         practice.store.client.create_experiment("cloud", "s3://bucket/3")
         assert practice.examine() == 0
         with pytest.raises(StoreError, match="study=button`, which sets the address"):
-            tracking.ensure_experiment(practice.store, "button")
+            practice.store.ensure_experiment("button")
         with pytest.raises(StoreError, match=r"at s3://bucket/3, .* Choose another name"):
-            tracking.ensure_experiment(practice.store, "cloud")
+            practice.store.ensure_experiment("cloud")
         assert practice.examine("--yes", "study=button") == 0
         swept = begin_sweep(practice.store, RESULTS, "s2", study="button")
         run_id = tracked.log(practice.store, swept, RESULTS[0])
@@ -433,7 +432,7 @@ class TestArtifacts:
 
     def test_of_another_study_than_asked_for_are_not_looked_at(self, practice: Practice) -> None:
         (practice.artifacts(1) / "config.yaml").unlink()
-        tracking.ensure_experiment(practice.store, "empty")
+        practice.store.ensure_experiment("empty")
         assert practice.examine("study=empty") == 0
         assert practice.examine(f"study={STUDY}") == 1
 
@@ -442,10 +441,10 @@ class TestAddresses:
     def test_follow_a_project_that_was_moved(self, practice: Practice) -> None:
         moved = move(practice, practice.folder.with_name("elsewhere"))
         with pytest.raises(StoreError, match=r"run `.*make doctor ARGS=study=tests`"):
-            tracking.ensure_experiment(moved, STUDY)
+            moved.ensure_experiment(STUDY)
         practice.assert_only_told(1)
         practice.assert_mended()
-        tracking.ensure_experiment(moved, STUDY)
+        moved.ensure_experiment(STUDY)
         client = MlflowClient(moved.uri)
         assert len(client.list_artifacts(practice.ids[0])) == 6
         new = begin(moved, begin_sweep(moved, RESULTS, "s2"), RESULTS[0]).run_id
@@ -456,16 +455,16 @@ class TestAddresses:
     def test_by_a_link_are_as_good(self, practice: Practice, tmp_path: Path) -> None:
         link = tmp_path / "link"
         link.symlink_to(practice.folder)
-        practice.store = Store(f"sqlite:///{link}/mlflow.db")
+        practice.store = store_at(f"sqlite:///{link}/mlflow.db")
         assert practice.examine() == 0
-        tracking.ensure_experiment(practice.store, STUDY)
+        practice.store.ensure_experiment(STUDY)
 
     def test_of_artifacts_that_were_left_behind_stay(self, practice: Practice) -> None:
         old = practice.folder
         new = old.with_name("elsewhere")
         new.mkdir()
         shutil.move(old / "mlflow.db", new)
-        practice.store = Store(f"sqlite:///{new}/mlflow.db")
+        practice.store = store_at(f"sqlite:///{new}/mlflow.db")
         before = practice.files()
         assert practice.examine("--yes") == 1
         assert len(practice.found()) == 1
@@ -545,7 +544,7 @@ class TestDatabase:
         return practice.said
 
     def test_that_is_not_there(self, practice: Practice) -> None:
-        practice.store = Store(f"sqlite:///{practice.folder}/none/mlflow.db")
+        practice.store = store_at(f"sqlite:///{practice.folder}/none/mlflow.db")
         assert "` makes one" in self.examine(practice)
         assert not practice.folder.exists()
 
@@ -578,5 +577,5 @@ def flip_a_byte(path: Path) -> None:
 
 def move(practice: Practice, to: Path) -> Store:
     practice.folder.rename(to)
-    practice.store = Store(f"sqlite:///{to}/mlflow.db")
+    practice.store = store_at(f"sqlite:///{to}/mlflow.db")
     return practice.store

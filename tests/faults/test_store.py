@@ -24,6 +24,7 @@ from sqlalchemy import create_engine
 from actscope import tracking
 from actscope.config import Tracking
 from actscope.errors import StoreError
+from actscope.tracking import local_store
 from actscope.tracking import store as store_module
 from tests.faults.conftest import TINY, TWO, Command
 from tests.support.network import fetch, free_port, wait_until_up
@@ -243,14 +244,14 @@ def test_a_lock_while_runs_are_logged_keeps_them_for_a_moment(
 
 
 def test_a_lock_that_stays_is_one_line(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "SECONDS_FOR_A_LOCK", 0.1)
+    monkeypatch.setattr(local_store, "SECONDS_FOR_A_LOCK", 0.1)
     settings = Tracking(f"sqlite:///{made}")
     store = tracking.locate_store(settings)
     before = content_of(made.parent)
     with locked(made):
         for use in (
             lambda: tracking.open_store(settings),
-            lambda: tracking.find_experiment(store, "quickstart"),
+            lambda: store.find_experiment("quickstart"),
         ):
             with pytest.raises(StoreError, match=r"locked by another process.*`fuser /.*again$"):
                 use()
@@ -313,7 +314,7 @@ def test_what_is_no_store_is_told_and_left_as_it_is(
     names = ("sweep", "report", "ui") if damage == "garbage" else ("sweep",)
     lines = [command(name, *(TWO if name == "sweep" else ())).refused(1) for name in names]
     with pytest.raises(StoreError) as reading:
-        tracking.find_experiment(tracking.locate_store(Tracking(f"sqlite:///{made}")), "quickstart")
+        tracking.locate_store(Tracking(f"sqlite:///{made}")).find_experiment("quickstart")
     for line in (*lines, f"actscope: {reading.value}"):
         assert f"the store {made} cannot be opened: " in line
         assert reason in line

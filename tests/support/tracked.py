@@ -13,8 +13,8 @@ from actscope.engine.data import load_data
 from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
 from actscope.sweep.worker import finish_run
-from actscope.tracking import Cell, OpenRun, Store, Sweep
-from actscope.tracking.store import _make_database
+from actscope.tracking import Cell, OpenRun, Store, Sweep, run_record
+from actscope.tracking.local_store import make_database
 from tests.support.making import RELU, make_point
 
 STUDY = "tests"
@@ -38,7 +38,7 @@ def empty_database() -> bytes:
     """A store without runs, made by MLflow."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "mlflow.db"
-        _make_database(path)
+        make_database(path)
         return path.read_bytes()
 
 
@@ -98,9 +98,9 @@ def finished_once(store: Store, results: Sequence[RunResult]) -> list[str]:
 
 def assert_as_logged(store: Store, run_id: str) -> None:
     """The artifacts are those whose hashes the run's tag holds, all six of them."""
-    logged = tracking.logged_artifacts(store.client.get_run(run_id).data.tags)
+    logged = run_record.logged_artifacts(store.client.get_run(run_id).data.tags)
     assert logged is not None
     assert len(logged) == 6
     for name, sha256 in logged.items():
-        with tracking.fetched(store, STUDY, run_id, name) as path:
-            assert tracking.sha256_of_file(path) == sha256
+        with store.artifact(STUDY, run_id, name) as path:
+            assert run_record.sha256_of_file(path) == sha256

@@ -45,7 +45,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No store is known to be unreachable, and the project's own spool is left alone."""
     monkeypatch.setattr(offline_queue, "_next_try", {})
     monkeypatch.setattr(offline_queue, "_refusals", set())
-    monkeypatch.setattr("actscope.tracking.store.MLRUNS", tmp_path)
+    monkeypatch.setattr("actscope.tracking.location.MLRUNS", tmp_path)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
     # Pictures are what takes long.
@@ -331,7 +331,7 @@ def test_a_study_that_was_renamed_while_runs_waited_gets_them(store: Store) -> N
     offline_queue._next_try.clear()
     store.client.rename_experiment(swept.experiment_id, "renamed")
     assert len(deliver(store)) == 2
-    assert set(tracking.studies(store)) == {"renamed"}
+    assert set(store.studies()) == {"renamed"}
     runs = tracking.read_runs(store, "renamed")
     assert runs["status"].tolist() == ["FINISHED"] * 2
     assert opened.run_id in set(runs["run_id"])
@@ -528,8 +528,8 @@ def delete_a_point_that_is_open(store: Store) -> str:
     opened: list[str] = []
 
     def is_open() -> bool:
-        if STUDY in tracking.studies(store):
-            attempts = tracking.read_attempts(store, tracking.studies(store)[STUDY])
+        if STUDY in store.studies():
+            attempts = tracking.read_attempts(store, store.studies()[STUDY])
             opened.extend(a.run_id for a in attempts if a.is_point and a.is_open)
         return bool(opened)
 

@@ -246,7 +246,7 @@ def test_ten_thousand_runs_are_looked_up_by_few_statements(settings: Tracking) -
     """The time is in the benchmark; here, that no run is asked for on its own."""
     store = tracking.open_store(settings)
     tracking.begin_sweep(store, STUDY, "s1", [Cell.of(GRID[0])])
-    experiment_id = tracking.find_experiment(store, STUDY).experiment_id
+    experiment_id = store.find_experiment(STUDY).experiment_id
     store.client.search_runs = None  # the look-up must not go through MLflow's own search
     assert [attempt.is_sweep for attempt in tracking.read_attempts(store, experiment_id)] == [True]
 

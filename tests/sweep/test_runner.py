@@ -244,7 +244,7 @@ def test_the_machine_is_watched_on_request(
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
     run(GRID[:1], replace(settings, system_metrics=True))
     store = tracking.locate_store(settings)
-    experiment_id = tracking.find_experiment(store, STUDY).experiment_id
+    experiment_id = store.find_experiment(STUDY).experiment_id
     sweeps = store.client.search_runs([experiment_id], "tags.`actscope.kind` = 'sweep'")
     (metrics,) = [run.data.metrics for run in sweeps]
     assert metrics["system/system_memory_usage_megabytes"] > 0
@@ -266,7 +266,7 @@ def test_runs_carry_more_on_request_of_a_sweep_and_of_a_point_alone(
     carrying = {
         row["name"]
         for _, row in runs.iterrows()
-        for folder in [tracking.fetch_artifact(store, STUDY, row["run_id"], ".")]
+        for folder in [store.artifact_path(STUDY, row["run_id"], ".")]
         if (folder / "trajectories.html").exists() and (folder / "model" / "MLmodel").exists()
     }
     assert carrying == {str(point) for point in GRID[:3]}

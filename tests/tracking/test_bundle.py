@@ -26,7 +26,7 @@ from actscope.commands import bundle
 from actscope.config import Extras, Tracking
 from actscope.errors import BundleError, StoreError
 from actscope.sweep.worker import finish_run
-from actscope.tracking import OpenRun, Store, heartbeat, run_record
+from actscope.tracking import OpenRun, Store, heartbeat, repair, run_record, sweeps
 from actscope.tracking.bundle import archive
 from actscope.tracking.bundle.bundle import export_study, import_bundle
 from tests.support.tracked import (
@@ -151,7 +151,7 @@ class TestRoundTrip:
                 old.info.end_time,
             )
             grids = [
-                tracking.fetch_artifact(place, STUDY, run.info.run_id, "grid.jsonl").read_bytes()
+                place.artifact_path(STUDY, run.info.run_id, "grid.jsonl").read_bytes()
                 for place, run in ((store, old), (other, new))
             ]
             assert grids[0] == grids[1]
@@ -210,7 +210,7 @@ class TestRoundTrip:
     def test_a_run_without_a_sweep_travels_too(self, tmp_path: Path, other: Store) -> None:
         store = new_store(tmp_path / "a")
         result = trained()[0]
-        alone = tracking.Sweep("s1", STUDY, tracking.ensure_experiment(store, STUDY), None)
+        alone = tracking.Sweep("s1", STUDY, store.ensure_experiment(STUDY), None)
         log(store, alone, result)
         manifest = export_study(store, STUDY, tmp_path / "alone.zip")
         assert (len(manifest.runs), manifest.sweeps) == (1, ())
@@ -261,10 +261,10 @@ class TestRoundTrip:
         )
         assert killed.returncode == -signal.SIGKILL
         assert everything(other)
-        study = tracking.find_experiment(other, STUDY).experiment_id
+        study = other.find_experiment(STUDY).experiment_id
         assert tracking.read_attempts(other, study, {"actscope.kind": "point"}) == []
-        assert tracking.find_abandoned(tracking.read_attempts(other, study)) == []
-        assert tracking.find_strays(other, None) == []
+        assert sweeps.find_abandoned(tracking.read_attempts(other, study)) == []
+        assert repair.find_strays(other, None) == []
         _, arrival = import_bundle(file, settings_of(other))
         assert (arrival.new, arrival.present) == (3, 0)
         assert len(everything(other)) == 5
@@ -288,7 +288,7 @@ class TestRoundTrip:
     def test_one_that_is_at_work_is_left_alone(
         self, file: Path, other: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        study = tracking.ensure_experiment(other, STUDY)
+        study = other.ensure_experiment(STUDY)
         alive = {**heartbeat.signs_of_life(), "actscope.host": "elsewhere"}
         tags = {**alive, "actscope.origin_run": "a1", "actscope.process": "1 0.00"}
         run_id = other.client.create_run(study, tags=tags).info.run_id
@@ -302,7 +302,7 @@ class TestRoundTrip:
     def test_a_run_that_was_taken_back_here_comes_again(self, file: Path, other: Store) -> None:
         import_bundle(file, settings_of(other))
         run_id = finished_once(other, trained())[0]
-        tracking.mark_failed(other, run_id, "an artifact is lost")
+        repair.mark_failed(other, run_id, "an artifact is lost")
         for new, present in ((1, 2), (0, 3)):
             _, arrival = import_bundle(file, settings_of(other))
             assert (arrival.new, arrival.present) == (new, present)
@@ -381,7 +381,7 @@ class TestArchive:
 
     def test_a_damaged_artifact_is_not_packed(self, moved: Store, tmp_path: Path) -> None:
         run_id = finished_once(moved, trained())[0]
-        path = tracking.fetch_artifact(moved, STUDY, run_id, "history.parquet")
+        path = moved.artifact_path(STUDY, run_id, "history.parquet")
         path.write_bytes(path.read_bytes()[:-1] + b"\0")
         with pytest.raises(BundleError, match=r"history\.parquet is not the file that was logged"):
             export_study(moved, STUDY, tmp_path / "x.zip")
@@ -851,16 +851,14 @@ class TestCommand:
 
 
 def all_runs(store: Store, kind: str = "%") -> list[Any]:
-    experiment = tracking.find_experiment(store, STUDY).experiment_id
-    return list(
-        tracking.run_reader.search(store, experiment, f"tags.`actscope.kind` LIKE '{kind}'")
-    )
+    experiment = store.find_experiment(STUDY).experiment_id
+    return list(store.search(experiment, f"tags.`actscope.kind` LIKE '{kind}'"))
 
 
 def everything(store: Store) -> list[Any]:
     """All runs of the study that were not deleted, also those that no command counts."""
-    experiment = tracking.find_experiment(store, STUDY).experiment_id
-    return list(tracking.run_reader.search(store, experiment, ""))
+    experiment = store.find_experiment(STUDY).experiment_id
+    return list(store.search(experiment, ""))
 
 
 def folder_of(store: Store) -> Path:

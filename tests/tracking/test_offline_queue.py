@@ -40,6 +40,7 @@ from actscope.tracking import Store, offline_queue
 from actscope.tracking.bundle.bundle import export_study, import_bundle
 from tests.support.making import RELU, make_point
 from tests.support.serving import Server, serving
+from tests.support.stores import store_at
 from tests.support.tracked import (
     STUDY,
     begin,
@@ -60,7 +61,7 @@ LOCKED = MlflowException("database is locked", TEMPORARILY_UNAVAILABLE)
 def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No store is known to be away, and the project's own spool is left alone."""
     monkeypatch.setattr(offline_queue, "_next_try", {})
-    monkeypatch.setattr("actscope.tracking.store.MLRUNS", tmp_path)
+    monkeypatch.setattr("actscope.tracking.location.MLRUNS", tmp_path)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
     # Pictures are what takes long.
@@ -165,7 +166,7 @@ class TestTraining:
         deliver(store)
         row = tracking.read_runs(store, STUDY).iloc[0]
         assert (row["status"], row["reason"]) == ("FAILED", "ValueError: the third weight is odd")
-        path = tracking.fetch_artifact(store, STUDY, row["run_id"], "traceback.txt")
+        path = store.artifact_path(STUDY, row["run_id"], "traceback.txt")
         assert "the third weight is odd" in path.read_text()
 
     def test_a_run_that_was_only_half_begun_becomes_whole(
@@ -345,7 +346,7 @@ class TestDelivery:
         spool_two(store)
         assert store.folder is not None
         (store.folder / "other.db").write_bytes(empty_database())
-        other = Store(f"sqlite:///{store.folder}/other.db")
+        other = store_at(f"sqlite:///{store.folder}/other.db")
         assert deliver(other) == []
         assert len(waiting(store)) == 2
 
@@ -367,8 +368,8 @@ class TestDelivery:
         assert statuses(store) == ["FINISHED", "FINISHED"]
 
     def test_no_secret_is_written(self) -> None:
-        store = Store("http://me:secret@127.0.0.1:9/base/")
-        assert offline_queue._address(store) == "http://127.0.0.1:9/base"
+        store = store_at("http://me:secret@127.0.0.1:9/base/")
+        assert store.location.name_in_queue == "http://127.0.0.1:9/base"
 
 
 def failing_once(call: Callable[..., Any], number: int, is_done: bool) -> Callable[..., Any]:
@@ -393,6 +394,7 @@ import os, signal, sys, time
 from pathlib import Path
 from mlflow import MlflowClient
 from actscope import tracking
+from actscope.config import Tracking
 
 set_terminated = MlflowClient.set_terminated
 
@@ -403,7 +405,7 @@ def killed(*arguments):
     os.kill(os.getpid(), signal.SIGKILL)
 
 MlflowClient.set_terminated = killed
-tracking.deliver_spooled(tracking.Store(sys.argv[1]), Path(sys.argv[2]))
+tracking.deliver_spooled(tracking.locate_store(Tracking(sys.argv[1])), Path(sys.argv[2]))
 """
 
 
@@ -447,7 +449,7 @@ def test_a_server_is_away_when_it_cannot_answer_and_not_when_it_refuses(
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        store = Store(f"http://127.0.0.1:{server.server_port}")
+        store = store_at(f"http://127.0.0.1:{server.server_port}")
         (tmp_path / "a.txt").write_text("abc")
         repository = spool_repository(store)
         for call in (
@@ -455,7 +457,7 @@ def test_a_server_is_away_when_it_cannot_answer_and_not_when_it_refuses(
             lambda: store.client.create_run("1"),
             lambda: repository.log_artifacts(str(tmp_path)),
         ):
-            with pytest.raises(tracking.STORE_ERRORS) as error:
+            with pytest.raises(tracking.errors.STORE_ERRORS) as error:
                 call()
             assert tracking.is_away(store, error.value) is is_away
         server.shutdown()
@@ -602,7 +604,7 @@ def test_a_delivery_that_finds_the_store_away_says_that_it_is_away(store: Store)
 
 def test_what_a_killed_writer_has_left_is_undone_by_who_looks(store: Store) -> None:
     spool_two(store)
-    experiment_id = tracking.find_experiment(store, STUDY).experiment_id
+    experiment_id = store.find_experiment(STUDY).experiment_id
     before = tracking.read_attempts(store, experiment_id)
     writer = (
         "import os, signal, sqlite3, sys\n"

@@ -155,7 +155,7 @@ def test_a_bundle_takes_none_along(server: Server, tmp_path: Path) -> None:
 
 
 def test_a_server_is_asked_for_some_attempts_alone(server: Server) -> None:
-    experiment_id = tracking.find_experiment(server.store, STUDY).experiment_id
+    experiment_id = server.store.find_experiment(STUDY).experiment_id
     everyone = tracking.read_attempts(server.store, experiment_id)
     points = [attempt for attempt in everyone if not attempt.is_sweep]
     (stack,) = {attempt.tags["stack"] for attempt in points}

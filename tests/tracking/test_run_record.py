@@ -18,7 +18,7 @@ from actscope.artifacts.metrics import epoch_metrics
 from actscope.engine.data import load_data
 from actscope.errors import BundleError
 from actscope.sweep.worker import finish_run
-from actscope.tracking import Store
+from actscope.tracking import Store, run_record
 from actscope.tracking.run_record import (
     Parcel,
     from_json,
@@ -64,7 +64,7 @@ def store(tmp_path: Path) -> Store:
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "artifacts" / "deep").mkdir(parents=True)
     (tmp_path / "artifacts" / "deep" / "a.txt").write_text("abc")
-    sha256 = tracking.sha256_of_file(tmp_path / "artifacts" / "deep" / "a.txt")
+    sha256 = run_record.sha256_of_file(tmp_path / "artifacts" / "deep" / "a.txt")
     parcel = replace(PARCEL, artifacts={"deep/a.txt": sha256})
     write_parcel(parcel, tmp_path / "artifacts", tmp_path / "parcel")
     return tmp_path / "parcel"

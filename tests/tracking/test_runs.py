@@ -25,6 +25,7 @@ from actscope.errors import StoreError
 from actscope.sweep.worker import finish_run
 from actscope.tracking import Cell, Store, Sweep
 from tests.support.making import BN_RELU, RELU, make_point
+from tests.support.stores import store_at
 
 STUDY = "tests"
 
@@ -58,7 +59,7 @@ def test_ctrl_c_does_not_cut_short_what_mlflow_imports_for_a_store(
         signal.raise_signal(signal.SIGINT)
         imported.append(module)
 
-    monkeypatch.setattr("actscope.tracking.store.import_module", interrupted)
+    monkeypatch.setattr("actscope.tracking.local_store.import_module", interrupted)
     with pytest.raises(KeyboardInterrupt):
         tracking.open_store(settings)
     assert imported == ["mlflow.store.tracking.sqlalchemy_store"]
@@ -137,7 +138,7 @@ def test_what_is_read_back_is_what_was_written(settings: Tracking, result: RunRe
     pd.testing.assert_frame_equal(tracking.read_history(store, STUDY, run_id), result.history)
     pd.testing.assert_frame_equal(tracking.read_trajectory(store, STUDY, run_id), result.trajectory)
     pd.testing.assert_frame_equal(tracking.read_probe(store, STUDY, run_id), result.probe)
-    weights = load_file(tracking.fetch_artifact(store, STUDY, run_id, "model.safetensors"))
+    weights = load_file(store.artifact_path(STUDY, run_id, "model.safetensors"))
     assert weights.keys() == result.state.keys()
     assert all(torch.equal(weights[name], result.state[name]) for name in weights)
     row = tracking.read_runs(store, STUDY).iloc[0]
@@ -169,7 +170,7 @@ def test_a_failed_run_is_closed_with_its_reason(settings: Tracking, result: RunR
     tracking.fail_run(store, run, ValueError("the third weight is odd\nand more"))
     row = tracking.read_runs(store, STUDY).iloc[0]
     assert (row["status"], row["reason"]) == ("FAILED", "ValueError: the third weight is odd")
-    text = tracking.fetch_artifact(store, STUDY, run.run_id, "traceback.txt").read_text()
+    text = store.artifact_path(STUDY, run.run_id, "traceback.txt").read_text()
     assert "and more" in text
 
 
@@ -191,7 +192,7 @@ def test_more_runs_than_a_page_are_all_read(
     point = make_point(RELU)
     sweep = tracking.begin_sweep(store, STUDY, "s1", [Cell.of(point)])
     ids = {tracking.begin_run(store, sweep, point, load_data(point.data)).run_id for _ in range(7)}
-    monkeypatch.setattr(tracking.run_reader, "RUNS_A_PAGE", 3)
+    monkeypatch.setattr(tracking.store, "RUNS_A_PAGE", 3)
     assert set(tracking.read_runs(store, STUDY)["run_id"]) == ids
 
 
@@ -239,7 +240,7 @@ def test_runs_that_are_the_first_to_name_a_data_set_do_not_collide(settings: Tra
         together = threading.Barrier(runners)
 
         def begin(sweep: Sweep = sweep, together: threading.Barrier = together) -> str | None:
-            own = Store(store.uri)
+            own = store_at(store.uri)
             together.wait()
             return tracking.begin_run(own, sweep, point, data).run_id
 

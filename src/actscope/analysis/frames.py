@@ -231,7 +231,7 @@ def read_each(
     """
     piles = tracking.piles(runs["pack"], runs["run_id"])
     read_pile = partial(tracking.read_pile, store, study, tables, read)
-    return dict(chain.from_iterable(tracking.read_in_order(store, read_pile, piles)))
+    return dict(chain.from_iterable(store.read_in_order(read_pile, piles)))
 
 
 def choose_seed(runs: StudyRuns, wanted: int | None) -> int:

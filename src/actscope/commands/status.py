@@ -43,7 +43,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def print_status(settings: Settings) -> int:
     """Draw the grid of the study's newest sweep."""
     store, study = tracking.locate_store(settings.tracking), settings.study
-    attempts = tracking.read_attempts(store, tracking.find_experiment(store, study).experiment_id)
+    attempts = tracking.read_attempts(store, store.find_experiment(study).experiment_id)
     sweeps = [attempt for attempt in attempts if attempt.is_sweep]
     if not sweeps:
         raise MissingStudyError(

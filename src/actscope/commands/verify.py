@@ -32,7 +32,9 @@ from actscope.errors import ConfigError, StoreError, first_line
 from actscope.sweep.console import Progress
 from actscope.sweep.stacks import check_trainable, run_steps_of
 from actscope.tracking import Attempt, Store
+from actscope.tracking.run_reader import artifact_folder
 from actscope.tracking.signature import changed_parts, signature_of
+from actscope.tracking.sweeps import current_platform
 
 HELP = """\
 Trains a random finished point of a study again, in this process alone, and compares what comes of
@@ -65,10 +67,10 @@ def verify(settings: Settings) -> int:
     """Tell whether a run's numbers come again, and if not, where they differ; the exit code."""
     store = tracking.locate_store(settings.tracking)
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    with tracking.store_errors(store):
+    with tracking.store_errors(store.location):
         attempts = _attempts(store, settings.study)
         attempt = choose(store, settings, attempts)
-    with tracking.artifact_folder(store, settings.study, attempt.run_id) as folder:
+    with artifact_folder(store, settings.study, attempt.run_id) as folder:
         point = read_point(attempt, folder, store)
         device = choose_device("auto" if _used_card(attempt) else "cpu")
         result = _train(point, device)
@@ -85,7 +87,7 @@ def verify(settings: Settings) -> int:
 
 
 def _attempts(store: Store, study: str) -> list[Attempt]:
-    return tracking.read_attempts(store, tracking.find_experiment(store, study).experiment_id)
+    return tracking.read_attempts(store, store.find_experiment(study).experiment_id)
 
 
 def choose(store: Store, settings: Settings, attempts: Sequence[Attempt]) -> Attempt:
@@ -109,7 +111,7 @@ def choose(store: Store, settings: Settings, attempts: Sequence[Attempt]) -> Att
             return attempt
     if any(attempt.run_id == settings.run for attempt in attempts):
         raise StoreError(f"run={settings.run}: is a sweep, name the run of a point")
-    for other in tracking.studies(store):
+    for other in store.studies():
         if other != study and any(a.run_id == settings.run for a in _attempts(store, other)):
             raise StoreError(f"run={settings.run}: is of study {other}, not of {study}")
     raise StoreError(f"run={settings.run}: the store {store} has no such run")
@@ -271,7 +273,7 @@ def changes_since(
     if before:
         changes += [
             f"{part} ({before.get(part)} then, {version} now)"
-            for part, version in tracking.current_platform(name_of(device)).items()
+            for part, version in current_platform(name_of(device)).items()
             if before.get(part) != version
         ]
     elif not is_same:

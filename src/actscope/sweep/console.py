@@ -23,7 +23,7 @@ from actscope.runtime.progress import columns
 from actscope.sweep.point_status import Standing, State
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Failed, Result, cell_means, variants_of, varying_values
-from actscope.tracking import Cell, Store
+from actscope.tracking import Cell, LocalStore, Store
 
 SECONDS_BETWEEN_LINES = 10.0  # of progress, where the output is not a terminal
 
@@ -208,7 +208,9 @@ def print_summary(console: Console, results: Sequence[Result], store: Store) -> 
         console.print(f"failed: {result.point}: {result.reason}", markup=False, soft_wrap=True)
     for study in studies:
         report = suggestions.command("report", f"study={study}", store=store)
-        in_ui = str(store) if store.folder is None else suggestions.command("ui", store=store)
+        in_ui = (
+            suggestions.command("ui", store=store) if isinstance(store, LocalStore) else str(store)
+        )
         console.print(f"next:   {report}   or   {in_ui}", markup=False, soft_wrap=True)
 
 

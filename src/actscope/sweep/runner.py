@@ -93,7 +93,7 @@ def plan_sweep(
     stands: dict[Point, Standing] = {}
     for study, own in _by_study(grid).items():
         try:
-            experiment_id = tracking.find_experiment(store, study).experiment_id
+            experiment_id = store.find_experiment(study).experiment_id
         except MissingStudyError:
             stands |= dict.fromkeys(own, Standing(State.MISSING))
         else:
@@ -122,7 +122,7 @@ def run_alone(
     store = tracking.open_store(settings)
     screen.print_unreadable(console, grid)
     _deliver(store, console)
-    experiment_id = tracking.ensure_experiment(store, point.study)
+    experiment_id = store.ensure_experiment(point.study)
     sweep = Sweep(sweep_id, point.study, experiment_id, None, settings.extras)
     tracking.close_abandoned(store, sweep.experiment_id)
     result: Result | None = None
@@ -162,7 +162,7 @@ def _checked(points: Sequence[Point]) -> Grid:
 def _deliver(store: Store, console: Console) -> None:
     """Bring results that were kept here into the store; say which it does not take, and why."""
     try:
-        with tracking.store_errors(store):
+        with tracking.store_errors(store.location):
             delivered = tracking.deliver_spooled(store, tracking.spool_folder(store))
     except StoreError as error:
         if not tracking.is_away(store, error):

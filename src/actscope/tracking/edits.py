@@ -6,10 +6,10 @@ from typing import Any
 
 from mlflow.entities import Run, ViewType
 
+from actscope.tracking.local_store import LocalStore
 from actscope.tracking.offline_queue import look_into, spool_folder
 from actscope.tracking.run_index import Attempt, attempt_of, read_attempts
-from actscope.tracking.run_reader import fetch_artifact, search
-from actscope.tracking.store import Store, studies
+from actscope.tracking.store import Store
 from actscope.tracking.sweeps import GRID, Cell, LostGridError, living_sweeps, read_grid
 
 POINTS = "tags.`actscope.kind` = 'point'"
@@ -20,7 +20,7 @@ def wanted_from_trash(store: Store, study: str | None) -> dict[str, str]:
     wanted = {study, *look_into(store, spool_folder(store)).studies}
     return {
         name: experiment_id
-        for name, experiment_id in studies(store, ViewType.DELETED_ONLY).items()
+        for name, experiment_id in store.studies(ViewType.DELETED_ONLY).items()
         if name in wanted and study in (None, name)
     }
 
@@ -35,7 +35,7 @@ def deleted_sweeps(store: Store, experiment_id: str) -> list[Attempt]:
     """Sweeps in MLflow's trash that have points outside it."""
     attempts = read_attempts(store, experiment_id)
     swept = {a.tags.get("sweep") for a in attempts if a.is_point}
-    deleted = search(store, experiment_id, "tags.`actscope.kind` = 'sweep'", ViewType.DELETED_ONLY)
+    deleted = store.search(experiment_id, "tags.`actscope.kind` = 'sweep'", ViewType.DELETED_ONLY)
     return [sweep for sweep in map(attempt_of, deleted) if sweep.tags.get("sweep") in swept]
 
 
@@ -46,11 +46,11 @@ def restore_runs(store: Store, attempts: Sequence[Attempt]) -> None:
 
 def wrong_kinds(store: Store, experiment_id: str) -> dict[str, str]:
     """What each run is whose tag says something else or is gone, by id: a point or a sweep."""
-    if store.folder is None:  # of which read_attempts gets what has a kind
-        runs = search(store, experiment_id, "tags.`actscope.sweep` LIKE '%'")
-        attempts = list(map(attempt_of, runs))
-    else:
+    if isinstance(store, LocalStore):
         attempts = read_attempts(store, experiment_id)
+    else:  # read_attempts finds only runs that have a kind
+        runs = store.search(experiment_id, "tags.`actscope.sweep` LIKE '%'")
+        attempts = list(map(attempt_of, runs))
     return {
         attempt.run_id: kind
         for attempt in attempts
@@ -91,16 +91,13 @@ def lost_grids(store: Store, study: str, attempts: Sequence[Attempt]) -> list[At
 def make_grid_again(store: Store, study: str, experiment_id: str, sweep: Attempt) -> None:
     """Write a sweep's grid as its runs tell it; where it has none, as those of its study do."""
     of_sweep = f"{POINTS} and tags.`actscope.sweep` = '{sweep.tags.get('sweep')}'"
-    runs = list(search(store, experiment_id, of_sweep)) or search(store, experiment_id, POINTS)
+    runs = list(store.search(experiment_id, of_sweep)) or store.search(experiment_id, POINTS)
     oldest_first = sorted(runs, key=lambda run: (run.info.start_time, run.info.run_name))
     cells = {cell.signature.whole: cell for cell in map(_cell, oldest_first)}
     text = "\n".join(cell.to_json() for cell in cells.values())
-    if store.folder is None:
-        store.client.log_text(sweep.run_id, text, GRID)
-    else:  # where it is looked for, whatever address the database has
-        path = fetch_artifact(store, study, sweep.run_id, GRID)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    if isinstance(store, LocalStore):  # the whole folder may be lost
+        store.artifact_path(study, sweep.run_id).mkdir(parents=True, exist_ok=True)
+    store.put_files(study, sweep.run_id, {GRID: text.encode()})
 
 
 def _cell(run: Run) -> Cell:

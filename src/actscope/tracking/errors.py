@@ -8,16 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING
 
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from actscope.credentials import scrub
 from actscope.errors import ActscopeError, StoreError, first_line
-
-if TYPE_CHECKING:
-    from actscope.tracking.store import Store
+from actscope.tracking.location import LocalLocation, Location
 
 # mlflow lets SQLAlchemy's own errors through while it opens a database.
 STORE_ERRORS = (OSError, MlflowException, SQLAlchemyError, sqlite3.Error)
@@ -42,7 +39,7 @@ ANEW = "put a copy of it back, or move it away and run again, which makes a new 
 
 
 @contextmanager
-def store_errors(store: "Store") -> Iterator[None]:
+def store_errors(store: Location) -> Iterator[None]:
     """Raise what goes wrong in a store as a StoreError: what, where, and what would help."""
     try:
         yield
@@ -74,19 +71,19 @@ def is_missing(error: BaseException) -> bool:
     return error.__cause__ is not None and is_missing(error.__cause__)
 
 
-def _lasting_fault(store: "Store", text: str) -> StoreError | None:
+def _lasting_fault(store: Location, text: str) -> StoreError | None:
     """What is wrong with the disk or the file of a store, and what would help, if it is that."""
 
     def tells_of(signs: tuple[str, ...]) -> bool:
         return any(sign in text for sign in signs)
 
-    if store.folder is None:
+    if not isinstance(store, LocalLocation):
         return None
     if tells_of(FULL):
         return StoreError(
             f"the store {store} cannot be written: the disk of {store.folder} is full; {MAKE_ROOM}"
         )
-    if tells_of(NOT_THERE) and store.database is not None and not store.database.exists():
+    if tells_of(NOT_THERE) and not store.database.exists():
         return is_gone(store)
     if tells_of(READ_ONLY):
         return read_only(store, store.folder)
@@ -97,7 +94,7 @@ def _lasting_fault(store: "Store", text: str) -> StoreError | None:
     return None
 
 
-def is_gone(store: "Store") -> StoreError:
+def is_gone(store: Location) -> StoreError:
     """That the file of a store was moved or deleted since it was opened."""
     return StoreError(
         f"the store {store} is gone: its file was moved or deleted; put it back, or give the same "
@@ -112,7 +109,7 @@ def disk_fault(folder: Path, error: OSError) -> StoreError:
     return StoreError(f"{folder} cannot be written: {error.strerror or first_line(error)}")
 
 
-def read_only(store: "Store", place: Path) -> StoreError:
+def read_only(store: Location, place: Path) -> StoreError:
     """That a place of a store cannot be written."""
     return StoreError(
         f"the store {store} cannot be written: {place} is read-only, at least for this user; make "
@@ -120,7 +117,7 @@ def read_only(store: "Store", place: Path) -> StoreError:
     )
 
 
-def _what_is_wrong(store: "Store", error: Exception) -> str:
+def _what_is_wrong(store: Location, error: Exception) -> str:
     """What may pass by itself, or is beyond us."""
     if any(sign in str(error) for sign in LOCKED):
         return (
@@ -129,12 +126,13 @@ def _what_is_wrong(store: "Store", error: Exception) -> str:
         )
     if isinstance(error, ImportError):
         return f"needs the Python module {error.name}: install it"
-    if store.folder is None and (refusal := _refusal(error)) is not None:
+    is_local = isinstance(store, LocalLocation)
+    if not is_local and (refusal := _refusal(error)) is not None:
         return refusal
     found = re.search(r"\[Errno -?\d+\] [\w ]+|timed out", str(error))
     told = scrub(first_line(error), store.uri)
     reason = found.group(0) if found else shorten(told, 200, placeholder="...")
-    if store.folder is None and _is_no_answer(error):
+    if not is_local and _is_no_answer(error):
         return f"does not answer ({reason}): start it, or correct tracking.uri"
     return f"cannot be used: {reason}"
 

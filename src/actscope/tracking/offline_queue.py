@@ -15,11 +15,9 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 
 from actscope.command_line import suggestions
-from actscope.credentials import hide
 from actscope.errors import ActscopeError, BundleError, StoreError, first_line
 from actscope.tracking.errors import HTTP_SERVER_ERROR, STORE_ERRORS, disk_fault, http_status
 from actscope.tracking.limits import check_limits
-from actscope.tracking.run_reader import search
 from actscope.tracking.run_record import (
     ARTIFACTS,
     PARCEL_TAG,
@@ -32,7 +30,7 @@ from actscope.tracking.run_record import (
     read_parcel,
     write_parcel,
 )
-from actscope.tracking.store import SQLITE, Store, ensure_experiment, find_experiment_of
+from actscope.tracking.store import Store
 
 SECONDS_BETWEEN_TRIES = 30.0
 DELIVERED = ".delivered-"
@@ -58,7 +56,7 @@ class Contents:
 
 def spool_folder(store: Store) -> Path:
     """Where parcels for a store wait: beside it, or in the project for one on a server."""
-    return store.home / "spool"
+    return store.local_folder / "spool"
 
 
 def is_away(store: Store, error: BaseException) -> bool:
@@ -147,7 +145,7 @@ def keep(store: Store, parcel: Parcel, artifacts: Path) -> None:
     folder = spool_folder(store)
     partial = folder / f".partial-{parcel.id}"
     try:
-        write_parcel(replace(parcel, store=_address(store)), artifacts, partial)
+        write_parcel(replace(parcel, store=store.location.name_in_queue), artifacts, partial)
         partial.rename(folder / parcel.id)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)  # else a second attempt would find it
@@ -163,7 +161,7 @@ def look_into(store: Store, folder: Path) -> Contents:
         except (OSError, BundleError) as error:
             damaged.append(error)
             continue
-        if parcel.store == _address(store):
+        if parcel.store == store.location.name_in_queue:
             found.append((parcel.started, path))
             studies.add(parcel.study)
     return Contents([path for _, path in sorted(found)], damaged, studies)
@@ -209,7 +207,7 @@ def _deliver(store: Store, path: Path) -> str:
     check_limits(parcel, str(path))
     experiment_id = _experiment_of(store, parcel)
     query = f"tags.`{PARCEL_TAG}` = '{parcel.id}'"
-    attempts = {run.info.run_id: run.info.status for run in search(store, experiment_id, query)}
+    attempts = {run.info.run_id: run.info.status for run in store.search(experiment_id, query)}
     if parcel.status not in attempts.values() and not _is_finished_by_another(
         store, experiment_id, parcel
     ):
@@ -228,9 +226,9 @@ def _deliver(store: Store, path: Path) -> str:
 def _experiment_of(store: Store, parcel: Parcel) -> str:
     """Where the run of a parcel, or that of its sweep, is: its study may have another name now."""
     for run_id in (parcel.run_id, parcel.tags.get("mlflow.parentRunId")):
-        if run_id is not None and (experiment_id := find_experiment_of(store, run_id)) is not None:
+        if run_id is not None and (experiment_id := store.find_experiment_of(run_id)) is not None:
             return experiment_id
-    return ensure_experiment(store, parcel.study)
+    return store.ensure_experiment(parcel.study)
 
 
 def _is_finished_by_another(store: Store, experiment_id: str, parcel: Parcel) -> bool:
@@ -244,7 +242,7 @@ def _is_finished_by_another(store: Store, experiment_id: str, parcel: Parcel) ->
     query = f"tags.`actscope.signature` = '{signature}' and attributes.status = 'FINISHED'"
     return any(
         run.data.tags.get("actscope.sweep") == parcel.sweep
-        for run in search(store, experiment_id, query)
+        for run in store.search(experiment_id, query)
     )
 
 
@@ -260,13 +258,6 @@ def _parcel_folders(folder: Path) -> list[Path]:
     if not folder.exists():
         return []
     return [p for p in sorted(folder.iterdir()) if p.is_dir() and not p.name.startswith(".")]
-
-
-def _address(store: Store) -> str:
-    """How a parcel names its store: without secrets, and without the place of one beside it."""
-    if store.database is not None:
-        return f"{SQLITE}{store.database.name}"
-    return hide(store.uri).rstrip("/")
 
 
 def _undelivered(

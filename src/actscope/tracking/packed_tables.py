@@ -24,7 +24,8 @@ from actscope.engine.result import RunResult
 from actscope.errors import first_line
 from actscope.tracking.errors import STORE_ERRORS, is_missing
 from actscope.tracking.offline_queue import is_known_away
-from actscope.tracking.run_reader import RUN_ID, download, read_in_order
+from actscope.tracking.run_reader import RUN_ID
+from actscope.tracking.server_store import ServerStore
 from actscope.tracking.store import Store
 from actscope.tracking.sweeps import Sweep
 
@@ -46,7 +47,9 @@ def log_packs(store: Store, sweep: Sweep, results: Mapping[str, RunResult]) -> d
     On this machine there are none: there a file costs no request. That a server does not take them
     is told and no failure.
     """
-    if store.folder is not None or sweep.parent_run_id is None or is_known_away(store):
+    if not isinstance(store, ServerStore):
+        return {}
+    if sweep.parent_run_id is None or is_known_away(store):
         return {}
     ids = list(results)
     found: dict[str, str] = {}
@@ -97,20 +100,20 @@ def read_pile(
 @contextmanager
 def _unpacked(store: Store, study: str, tables: Sequence[str], pack: str) -> Iterator[Store]:
     """The store, with these tables of a pack on this machine as long as the context lasts."""
-    if pack == "" or store.folder is not None:
+    if pack == "" or not isinstance(store, ServerStore):
         yield store
         return
     with TemporaryDirectory(prefix="actscope-") as folder:
         fetch = partial(_fetch, store, study, pack, Path(folder))
-        list(read_in_order(store, fetch, tables))
-        yield replace(store, packs=Path(folder))
+        list(store.read_in_order(fetch, tables))
+        yield replace(store, packed_tables=Path(folder))
 
 
-def _fetch(store: Store, study: str, pack: str, folder: Path, table: str) -> None:
+def _fetch(store: ServerStore, study: str, pack: str, folder: Path, table: str) -> None:
     sweep, _, name = pack.partition("/")
     path = folder / f"{table}.parquet"
     try:
-        download(store, study, f"{sweep}/artifacts/{PACKS}/{table}/{name}.parquet", path)
+        store.download(study, f"{sweep}/artifacts/{PACKS}/{table}/{name}.parquet", path)
     except STORE_ERRORS as error:
         if not is_missing(error):
             raise

@@ -2,16 +2,17 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from mlflow.entities import Run
 
 from actscope.engine.result import Outcome
 from actscope.tracking.errors import store_errors
-from actscope.tracking.run_reader import search
+from actscope.tracking.server_store import row_of
 from actscope.tracking.signature import Signature
-from actscope.tracking.store import Store, connected
+from actscope.tracking.sqlite import RunRow
+from actscope.tracking.store import Store
 
 FINAL_ACCURACY = "test/accuracy_final"
 STACK = "actscope.stack"  # tag of a point's run: id of the task that it is a part of
@@ -89,66 +90,26 @@ def read_attempts(
     """All runs of an experiment, points' and sweeps', or those that have these tags; oldest first.
 
     `is_unfinished`: without those that are FINISHED.
-    A store on this machine is asked by one query over MLflow's own indexes, since its search brings
-    all metrics and parameters of every run along: 10,000 runs take a fraction of a second so.
     """
-    rows = _from_server if store.folder is None else _from_sqlite
-    with store_errors(store):
-        found = rows(store, experiment_id, tags, is_unfinished)
-        return sorted(found, key=lambda a: (a.started, a.run_id))
-
-
-def _from_server(
-    store: Store, experiment_id: str, tags: Mapping[str, str], is_unfinished: bool
-) -> Iterator[Attempt]:
-    wanted = ["tags.`actscope.kind` LIKE '%'"]
-    wanted += [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
-    if is_unfinished:
-        wanted.append("attributes.status != 'FINISHED'")
-    return map(attempt_of, search(store, experiment_id, " and ".join(wanted)))
+    with store_errors(store.location):
+        rows = store.summary_rows(experiment_id, tags, FINAL_ACCURACY, is_unfinished=is_unfinished)
+        return sorted(map(_attempt, rows), key=lambda a: (a.started, a.run_id))
 
 
 def attempt_of(run: Run) -> Attempt:
+    return _attempt(row_of(run))
+
+
+def _attempt(row: RunRow) -> Attempt:
     return Attempt(
-        run.info.run_id,
-        run.info.run_name,
-        run.info.status,
-        run.info.start_time,
+        row.run_id,
+        row.name,
+        row.status,
+        row.started,
         {
             key.removeprefix("actscope."): value
-            for key, value in run.data.tags.items()
+            for key, value in row.tags.items()
             if key.startswith("actscope.")
         },
-        run.data.metrics.get(FINAL_ACCURACY, math.nan),
+        row.metrics.get(FINAL_ACCURACY, math.nan),
     )
-
-
-def _from_sqlite(
-    store: Store, experiment_id: str, tags: Mapping[str, str], is_unfinished: bool
-) -> Iterator[Attempt]:
-    wanted = (
-        "SELECT run_uuid, name, status, start_time FROM runs "
-        "WHERE experiment_id = ? AND lifecycle_stage = 'active'"
-    )
-    given = [experiment_id]
-    for tag in tags.items():
-        wanted += " AND run_uuid IN (SELECT run_uuid FROM tags WHERE key = ? AND value = ?)"
-        given += tag
-    if is_unfinished:
-        wanted += " AND status != 'FINISHED'"
-    all_tags = (
-        f"SELECT run_uuid, substr(key, 10), value FROM tags JOIN ({wanted}) USING (run_uuid) "  # noqa: S608 - fixed words
-        "WHERE key LIKE 'actscope.%' AND key != 'actscope.artifacts'"
-    )
-    accuracies = (
-        f"SELECT run_uuid, value FROM latest_metrics JOIN ({wanted}) USING (run_uuid) "  # noqa: S608 - fixed words
-        "WHERE key = ? AND NOT is_nan"
-    )
-    with connected(store) as database:
-        tags_of: dict[str, dict[str, str]] = {}
-        for run_id, key, value in database.execute(all_tags, given):
-            tags_of.setdefault(run_id, {})[key] = value
-        accuracy_of = dict(database.execute(accuracies, [*given, FINAL_ACCURACY]))
-        for run_id, name, status, started in database.execute(wanted, given):
-            accuracy = accuracy_of.get(run_id, math.nan)
-            yield Attempt(run_id, name, status, started, tags_of.get(run_id, {}), accuracy)

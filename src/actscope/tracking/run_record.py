@@ -298,7 +298,7 @@ def _log_artifacts(store: Store, run_id: str, folder: Path, artifact_uri: str | 
     if artifact_uri is None:
         store.client.log_artifacts(run_id, str(folder))
     else:
-        with store_errors(store):
+        with store_errors(store.location):
             repository = get_artifact_repository(artifact_uri, store.uri)
             repository.log_artifacts(str(folder))  # type: ignore[no-untyped-call]
 

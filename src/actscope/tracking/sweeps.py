@@ -20,19 +20,19 @@ from actscope.engine.data import load_data
 from actscope.engine.device import CPU
 from actscope.errors import StoreError
 from actscope.project import git_state
-from actscope.tracking.errors import is_missing
+from actscope.tracking.errors import is_already_there, is_missing
 from actscope.tracking.heartbeat import is_alive, number_in, signs_of_life
-from actscope.tracking.lost import close, close_as_lost, close_second_ones
 from actscope.tracking.offline_queue import best_effort
 from actscope.tracking.run_index import SWEEPS, Attempt, read_attempts
-from actscope.tracking.run_reader import fetched
 from actscope.tracking.signature import Signature, signature_of
-from actscope.tracking.store import Store, ensure_experiment
+from actscope.tracking.store import Store
 from actscope.tracking.ui import NOTE, about_sweep, study_tags
 
 GRID = "grid.jsonl"
 SECONDS_BETWEEN_LOOKS = 0.2
 NO_EXTRAS = Extras()
+ABANDONED = "its worker was lost, or its sweep interrupted"
+SECOND = "another worker of its sweep, which had been given the point as well, finished it first"
 
 
 class LostGridError(StoreError):
@@ -82,7 +82,7 @@ def begin_sweep(
     Of two sweeps with points in common the one with the lower ticket trains them: Lamport's bakery
     (1974), which needs no lock that all machines share. A sweep without a ticket is drawing one.
     """
-    experiment_id = ensure_experiment(store, study)
+    experiment_id = store.ensure_experiment(study)
     for name, value in study_tags(study).items():
         store.client.set_experiment_tag(experiment_id, name, value)
     run = store.client.create_run(
@@ -130,6 +130,46 @@ def end_sweep(store: Store, sweep: Sweep, status: str) -> None:
     if sweep.parent_run_id is not None:
         with best_effort(store, f"the run of sweep {sweep.id} stays open until `{doctor}`"):
             store.client.set_terminated(sweep.parent_run_id, status)
+
+
+def is_open(store: Store, run_id: str | None) -> bool:
+    """Whether a run is still this worker's to finish; True where the store does not answer."""
+    status = "RUNNING"
+    if run_id is not None:
+        with best_effort(store, f"run {run_id} is taken to be open"):
+            status = store.client.get_run(run_id).info.status
+    return status == "RUNNING"
+
+
+def close_as_lost(store: Store, run_id: str | None) -> None:
+    """Close a run as KILLED, unless that was done or it was finished."""
+    if run_id is not None and is_open(store, run_id):
+        doctor = suggestions.command("doctor", store=store)
+        with best_effort(store, f"run {run_id} stays open until `{doctor}` closes it"):
+            close(store, run_id, ABANDONED)
+
+
+def close_second_ones(store: Store, attempts: Sequence[Attempt]) -> None:
+    """Of runs of one sweep, oldest first: take back those whose point has a finished run already.
+
+    A worker that was cut off may finish a run although another has been given its point since.
+    """
+    finished: set[str] = set()
+    for attempt in attempts:
+        if attempt.is_finished and not attempt.is_sweep:
+            if attempt.signature.whole in finished:
+                close(store, attempt.run_id, SECOND)
+            finished.add(attempt.signature.whole)
+
+
+def close(store: Store, run_id: str, reason: str) -> None:
+    """Close a run as KILLED; two processes may do so at once, and one of them gives the reason."""
+    try:
+        store.client.set_tag(run_id, "actscope.reason", reason)
+    except StoreError as error:
+        if not is_already_there(error):
+            raise
+    store.client.set_terminated(run_id, "KILLED")
 
 
 def close_abandoned(store: Store, experiment_id: str) -> list[Attempt]:
@@ -191,7 +231,7 @@ def read_grid(store: Store, study: str, sweep: Attempt) -> list[Cell]:
 
     """
     try:
-        with fetched(store, study, sweep.run_id, GRID) as path:
+        with store.artifact(study, sweep.run_id, GRID) as path:
             return [Cell.from_json(line) for line in path.read_text().splitlines()]
     except (OSError, ValueError) as error:
         if isinstance(error, StoreError) and not is_missing(error):

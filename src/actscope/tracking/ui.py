@@ -1,10 +1,16 @@
-"""What MLflow's UI tells of a study and of a sweep, and the views that it opens a study with."""
+"""What MLflow's UI shows: descriptions, views, addresses, a study's report; and the UI itself."""
 
 import json
+import os
+import warnings
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
+import uvicorn
+
+from actscope.tracking.local_store import LocalStore
+from actscope.tracking.store import Store
 
 NOTE = "mlflow.note.content"  # the tag that the UI shows as a description
 # MLflow keeps a view that people share in a tag, and opens it by ?viewStateShareKey=<what follows>.
@@ -30,6 +36,7 @@ VIEWS: Mapping[str, Mapping[str, Any]] = {
         "selectedColumns": COLUMNS,
     },
 }
+REPORT = "report"  # the folder among the artifacts of the sweep's run
 LONGEST_NOTE = 8000  # MLflow cuts a longer one; cells.csv has all rows
 
 
@@ -51,6 +58,56 @@ def view_addresses(server: str, experiment_id: str) -> dict[str, str]:
 def runs_address(server: str, experiment_id: str) -> str:
     """Where MLflow's UI has a study's runs; a single one is at its id under it."""
     return f"{server}/#/experiments/{experiment_id}/runs"
+
+
+def runs_in_ui(store: Store, study: str) -> str:
+    """Where MLflow's UI shows the study's runs; '' where the UI's address is not known.
+
+    Raises:
+        StoreError: the store is unreachable, or has no such study.
+
+    """
+    if store.ui == "":
+        return ""
+    return runs_address(store.ui, store.find_experiment(study).experiment_id)
+
+
+def attach_report(store: Store, study: str, pages: Mapping[str, bytes]) -> None:
+    """Put a report's pages among the artifacts of the newest sweep, if there is a sweep.
+
+    They replace the pages of an earlier report.
+
+    Raises:
+        StoreError: the store is unreachable, or cannot be written.
+
+    """
+    found = store.client.search_runs(
+        [store.find_experiment(study).experiment_id],
+        "tags.`actscope.kind` = 'sweep'",
+        max_results=1,
+        order_by=["attributes.start_time DESC"],
+    )
+    if found:
+        store.put_files(study, found[0].info.run_id, pages, REPORT)
+
+
+def serve(store: LocalStore, host: str, port: int) -> None:
+    """Serve MLflow's UI until a signal ends it.
+
+    `mlflow server` would start one more process, and each would import MLflow again.
+    """
+    warnings.simplefilter("ignore")  # MLflow's libraries warn its developers
+    # Not before it is needed. MLflow sees by uvicorn, which is loaded now, that it is to serve.
+    from mlflow.server.constants import (
+        ARTIFACT_ROOT_ENV_VAR,
+        BACKEND_STORE_URI_ENV_VAR,
+        SERVE_ARTIFACTS_ENV_VAR,
+    )
+
+    os.environ[BACKEND_STORE_URI_ENV_VAR] = store.uri
+    os.environ[ARTIFACT_ROOT_ENV_VAR] = (store.folder / "artifacts").as_uri()
+    os.environ[SERVE_ARTIFACTS_ENV_VAR] = "true"
+    uvicorn.run("mlflow.server.fastapi_app:app", host=host, port=port, log_level="warning")
 
 
 def about_study(study: str) -> str:

@@ -7,25 +7,34 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZipFile
 
-from actscope import tracking
 from actscope.config import Tracking
 from actscope.errors import BundleError, StoreError, first_line
 from actscope.project import git_state
 from actscope.runtime.progress import LateProgress
-from actscope.tracking import Arrival, Parcel, Shipment, Store
 from actscope.tracking.bundle.archive import Manifest, Reader, Writer, open_archive
-from actscope.tracking.bundle.transfer import OF_A_STORE, ORIGIN_TAG, PARENT_TAG
+from actscope.tracking.bundle.intake import Arrival, take_in
+from actscope.tracking.bundle.transfer import (
+    OF_A_STORE,
+    ORIGIN_TAG,
+    PARENT_TAG,
+    Shipment,
+    find_shipment,
+    pack,
+)
 from actscope.tracking.heartbeat import signs_of_life
 from actscope.tracking.limits import check_limits
+from actscope.tracking.locate import open_store
 from actscope.tracking.run_record import (
     ARTIFACTS,
     RUN_FILE,
     RUN_ID,
+    Parcel,
     artifacts_tag,
     from_json,
     safe_path,
     to_json,
 )
+from actscope.tracking.store import Store
 
 PARCELS = "parcels"
 
@@ -45,7 +54,7 @@ def export_study(store: Store, study: str, path: Path) -> Manifest:
 
     """
     _check_study(study, str(path))
-    shipment = tracking.find_shipment(store, study)
+    shipment = find_shipment(store, study)
     unfinished = path.with_name(f".{path.name}.partial")
     try:
         with ZipFile(unfinished, "w") as archive:
@@ -75,9 +84,9 @@ def import_bundle(path: Path, settings: Tracking) -> tuple[Manifest, Arrival]:
         with LateProgress("checking", sum(file.size for file in manifest.files.values())) as bar:
             archive.verify(bar.advance)
         _check_parcels(archive, ids)
-        store = tracking.open_store(settings)
+        store = open_store(settings)
         with LateProgress("importing", len(ids)) as bar:
-            arrival = tracking.take_in(
+            arrival = take_in(
                 store,
                 manifest.study,
                 lambda: (_parcel(archive, run_id) for run_id in ids),
@@ -93,7 +102,7 @@ def _fill(writer: Writer, store: Store, study: str, shipment: Shipment) -> Manif
     with LateProgress("exporting", len(runs)) as progress:
         for run in sorted(runs, key=lambda run: str(run.info.run_id)):
             with TemporaryDirectory(prefix="actscope-") as scratch:
-                parcel, folder = tracking.pack(store, study, run, sweeps, Path(scratch))
+                parcel, folder = pack(store, study, run, sweeps, Path(scratch))
                 for name in sorted(parcel.artifacts):
                     writer.add_file(_artifact(parcel, name), folder / name)
                 writer.add_text(f"{_folder(run.info.run_id)}/{RUN_FILE}", to_json(parcel))

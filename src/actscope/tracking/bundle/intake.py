@@ -1,6 +1,5 @@
 """A study's parcels as runs of a store: all of them or none."""
 
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -14,9 +13,8 @@ from actscope.tracking.bundle.transfer import KIND_TAG, ORIGIN_TAG, PARENT_TAG, 
 from actscope.tracking.errors import STORE_ERRORS
 from actscope.tracking.heartbeat import is_alive, signs_of_life
 from actscope.tracking.offline_queue import in_a_line, spool_folder
-from actscope.tracking.run_reader import fetch_artifact, search
 from actscope.tracking.run_record import Parcel, log_content, log_inputs, logged_artifacts, open_run
-from actscope.tracking.store import Store, ensure_experiment
+from actscope.tracking.store import Store
 
 Unpack = Callable[[Parcel, Path], None]  # writes a parcel's artifacts into a folder
 
@@ -54,7 +52,7 @@ def take_in(
             here, left = _look_up(store, study)
             for parcel in parcels():
                 _check_same(parcel, here.get(_origin(parcel)))
-            experiment_id = ensure_experiment(store, study)
+            experiment_id = store.ensure_experiment(study)
             _take_back(store, study, left)
             return _import(Importing(store, study, experiment_id, here), parcels, unpack, on_run)
     except STORE_ERRORS as error:
@@ -129,8 +127,8 @@ def _take_back(store: Store, study: str, run_ids: Iterable[str]) -> None:
     for run_id in run_ids:
         # Where the store is gone they stay, and the next import finds them.
         with suppress(*STORE_ERRORS):
-            if store.folder is not None:  # first, since the database of a full disk needs the room
-                shutil.rmtree(fetch_artifact(store, study, run_id, "."), ignore_errors=True)
+            # First, since the database on a full disk needs the room.
+            store.delete_artifacts(study, run_id)
             store.client.delete_run(run_id)
 
 
@@ -145,7 +143,7 @@ def _look_up(store: Store, study: str) -> tuple[dict[str, Present], list[str]]:
     if experiment is None:
         return {}, []
     experiment_id, here, left = experiment.experiment_id, {}, []
-    imported = search(store, experiment_id, f"tags.`{ORIGIN_TAG}` LIKE '%'")
+    imported = store.search(experiment_id, f"tags.`{ORIGIN_TAG}` LIKE '%'")
     own = actscope_runs(store, experiment_id)
     known = {run.info.run_id: run for run in (*own, *imported)}
     for run_id, run in known.items():

@@ -1,10 +1,8 @@
 """A study's finished runs as parcels, out of a store."""
 
-import math
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from mlflow.entities import Run
@@ -14,8 +12,6 @@ from actscope.tracking.errors import store_errors
 from actscope.tracking.heartbeat import signs_of_life
 from actscope.tracking.limits import check_limits
 from actscope.tracking.packed_tables import PACK_TAG, PACKS
-from actscope.tracking.reports import REPORT
-from actscope.tracking.run_reader import fetch_artifact, read_in_order, search
 from actscope.tracking.run_record import (
     ARTIFACTS_TAG,
     MetricRow,
@@ -24,7 +20,8 @@ from actscope.tracking.run_record import (
     parcel_of,
     verify_artifacts,
 )
-from actscope.tracking.store import Store, connected, find_experiment
+from actscope.tracking.store import Store
+from actscope.tracking.ui import REPORT
 
 ORIGIN_TAG = "actscope.origin_run"  # id of the run, in the store that trained it
 KIND_TAG = "actscope.kind"
@@ -53,7 +50,7 @@ def find_shipment(store: Store, study: str) -> Shipment:
         BundleError: none of its runs is finished.
 
     """
-    experiment_id = find_experiment(store, study).experiment_id
+    experiment_id = store.find_experiment(study).experiment_id
     runs = sorted(actscope_runs(store, experiment_id), key=lambda run: str(run.info.run_id))
     points = [run for run in runs if run.data.tags[KIND_TAG] == "point"]
     finished = [run for run in points if run.info.status == "FINISHED"]
@@ -78,11 +75,13 @@ def pack(
 
     """
     parcel = parcel_of(run, study)
-    with store_errors(store):
-        folder = _artifact_folder(store, parcel, scratch)
-        metrics = sorted(_metrics(store, run), key=_metric_order)
+    is_sweep = parcel.tags.get(KIND_TAG) == "sweep"
+    with store_errors(store.location):
+        made_anew = MADE_ANEW if is_sweep else ()
+        folder = store.artifact_folder(study, run.info.run_id, scratch, made_anew)
+        metrics = sorted(store.metric_rows(run), key=_metric_order)
     artifacts = verify_artifacts(parcel.name, logged_artifacts(parcel.tags) or {}, folder)
-    if parcel.tags.get(KIND_TAG) == "sweep":
+    if is_sweep:
         # They are made anew wherever the runs are; these alone decide what an archive holds.
         artifacts = {n: h for n, h in artifacts.items() if n.partition("/")[0] not in MADE_ANEW}
     here_only = {*OF_A_STORE, *signs_of_life()}
@@ -102,33 +101,7 @@ def pack(
 
 def actscope_runs(store: Store, experiment_id: str) -> Iterator[Run]:
     """Runs of points and of sweeps."""
-    return search(store, experiment_id, "tags.`actscope.kind` LIKE '%'")
-
-
-def _artifact_folder(store: Store, parcel: Parcel, scratch: Path) -> Path:
-    assert parcel.run_id is not None
-    if store.folder is not None:
-        return fetch_artifact(store, parcel.study, parcel.run_id, ".")
-    if parcel.tags.get(KIND_TAG) != "sweep":
-        return Path(store.client.download_artifacts(parcel.run_id, "", str(scratch)))
-    for item in store.client.list_artifacts(parcel.run_id):
-        if item.path not in MADE_ANEW:
-            store.client.download_artifacts(parcel.run_id, item.path, str(scratch))
-    return scratch
-
-
-def _metrics(store: Store, run: Run) -> Iterator[MetricRow]:
-    """Every value of every metric; of a store on this machine by one query, not one a metric."""
-    if store.database is None:
-        read = partial(store.client.get_metric_history, run.info.run_id)
-        for metrics in read_in_order(store, read, run.data.metrics):
-            for metric in metrics:
-                yield metric.key, metric.value, metric.timestamp, metric.step
-        return
-    query = "SELECT key, value, is_nan, timestamp, step FROM metrics WHERE run_uuid = ?"
-    with connected(store) as database:
-        for key, value, is_nan, timestamp, step in database.execute(query, [run.info.run_id]):
-            yield key, math.nan if is_nan else value, timestamp, step
+    return store.search(experiment_id, "tags.`actscope.kind` LIKE '%'")
 
 
 def _metric_order(row: MetricRow) -> tuple[str, int, int, str]:
