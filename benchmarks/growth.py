@@ -47,7 +47,7 @@ def growth(points: int, workers: int, folder: Path) -> Iterator[Growth]:
     store = tracking.locate_store(settings)
     experiment_id = store.find_experiment(STUDY).experiment_id
     start = time.monotonic()
-    assert len(tracking.read_attempts(store, experiment_id)) >= points  # and the sweeps
+    assert len(tracking.read_summaries(store, experiment_id)) >= points  # and the sweeps
     yield Growth("the look-up alone", points, time.monotonic() - start, 0)
 
 

@@ -18,7 +18,7 @@ from actscope.engine.train import train_stack
 from actscope.sweep.resources import Resources
 from actscope.sweep.stacks import Stack, make_stacks
 from actscope.sweep.worker import SECONDS_BETWEEN_METRICS, finish_run
-from actscope.tracking import Cell, OpenRun, Store, Sweep
+from actscope.tracking import GridPoint, OpenRun, Store, Sweep
 from benchmarks.timing import Spent, Took, spent_by, timed
 
 SEEDS_OF_FIVE = "seed=range(5)"
@@ -156,7 +156,7 @@ def showing_costs(stack: Stack, results: Sequence[RunResult], store: Store) -> T
 
 
 def _begin_sweep(stack: Stack, store: Store) -> Sweep:
-    return tracking.begin_sweep(store, stack[0].study, "bench", [Cell.of(p) for p in stack])
+    return tracking.begin_sweep(store, stack[0].study, "bench", [GridPoint.of(p) for p in stack])
 
 
 def _begin_run(sweep: Sweep, result: RunResult, store: Store) -> OpenRun:

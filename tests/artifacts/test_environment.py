@@ -97,7 +97,7 @@ def test_a_sweep_and_a_run_alone_keep_them(
     store = tracking.locate_store(settings)
     if not is_alone:
         experiment_id = store.find_experiment(POINT.study).experiment_id
-        (run_id,) = [a.run_id for a in tracking.read_attempts(store, experiment_id) if a.is_sweep]
+        (run_id,) = [a.run_id for a in tracking.read_summaries(store, experiment_id) if a.is_sweep]
     with store.artifact(POINT.study, run_id, environment.PACKAGES) as path:
         assert f"torch=={version('torch')}" in path.read_text().splitlines()
     names = [file.path for file in store.client.list_artifacts(run_id)]

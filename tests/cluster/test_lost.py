@@ -53,9 +53,9 @@ def test_a_worker_whose_run_was_closed_does_not_finish_it(task: Task) -> None:
     one = replace(task, stack=task.stack[:1])
 
     def give_to_another(_: int) -> None:
-        for attempt in tracking.read_attempts(task.store, task.sweep.experiment_id):
+        for attempt in tracking.read_summaries(task.store, task.sweep.experiment_id):
             if attempt.is_open and not attempt.is_sweep:
-                tracking.close_as_lost(task.store, attempt.run_id)
+                tracking.close_abandoned_run(task.store, attempt.run_id)
 
     with pytest.raises(Abandoned):
         train_and_track(one, give_to_another)
@@ -103,10 +103,10 @@ def test_what_a_worker_kept_is_not_delivered_where_another_has_finished(task: Ta
     keep_as_if_away(task.store, lost)
     log(task.store, task.sweep, result)
     tracking.end_sweep(task.store, task.sweep, "FINISHED")
-    folder = tracking.spool_folder(task.store)
-    tracking.deliver_spooled(task.store, folder)
+    folder = tracking.queue_folder(task.store)
+    tracking.deliver_queued(task.store, folder)
     assert statuses(task.store) == ["FINISHED", "KILLED"]
-    assert tracking.look_into(task.store, folder).waiting == []
+    assert tracking.read_queue(task.store, folder).waiting == []
 
 
 def test_what_a_worker_kept_is_delivered_where_nobody_else_has_finished(task: Task) -> None:
@@ -114,7 +114,7 @@ def test_what_a_worker_kept_is_delivered_where_nobody_else_has_finished(task: Ta
     lost = begin(task.store, task.sweep, result)
     keep_as_if_away(task.store, lost)
     tracking.end_sweep(task.store, task.sweep, "FAILED")
-    tracking.deliver_spooled(task.store, tracking.spool_folder(task.store))
+    tracking.deliver_queued(task.store, tracking.queue_folder(task.store))
     assert statuses(task.store) == ["FINISHED", "KILLED"]
 
 

@@ -27,9 +27,9 @@ from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done
 from actscope.sweep.runner import run_sweep
 from actscope.sweep.worker import finish_run
-from actscope.tracking import Attempt, Cell, Store
-from actscope.tracking.offline_queue import keep
-from actscope.tracking.run_record import hash_artifacts, parcel_of
+from actscope.tracking import GridPoint, RunSummary, Store
+from actscope.tracking.offline_queue import enqueue
+from actscope.tracking.run_record import hash_artifacts, record_of
 from actscope.tracking.signature import signature_of
 from tests.support import tracked
 from tests.support.copied import copy_store
@@ -79,14 +79,14 @@ class Practice:
     def experiment_id(self) -> str:
         return self.store.find_experiment(STUDY).experiment_id
 
-    def attempts(self) -> list[Attempt]:
-        return tracking.read_attempts(self.store, self.experiment_id)
+    def attempts(self) -> list[RunSummary]:
+        return tracking.read_summaries(self.store, self.experiment_id)
 
     @property
     def sweep_id(self) -> str:
         return next(attempt.run_id for attempt in self.attempts() if "ticket" in attempt.tags)
 
-    def grid(self) -> list[Cell]:
+    def grid(self) -> list[GridPoint]:
         (sweep,) = (a for a in self.attempts() if a.run_id == self.sweep_id)
         return tracking.read_grid(self.store, STUDY, sweep)
 
@@ -370,7 +370,7 @@ class TestWhatIsEditedInTheUI:
         finish_run(practice.store, run, RESULTS[0])
         assert practice.examine("--yes") == 1
         assert "mended  1: restored from MLflow's trash" in practice.said
-        assert len(tracking.deliver_spooled(practice.store, practice.folder / "spool")) == 1
+        assert len(tracking.deliver_queued(practice.store, practice.folder / "spool")) == 1
         practice.examine("--yes")
         assert practice.statuses()[run.run_id] == "FINISHED"
 
@@ -509,8 +509,8 @@ class TestCheckpoints:
 
 def test_runs_that_wait_to_be_delivered_are_told(practice: Practice) -> None:
     folder = practice.artifacts(0)
-    parcel = parcel_of(practice.store.client.get_run(practice.ids[0]), STUDY)
-    keep(practice.store, parcel, folder)
+    record = record_of(practice.store.client.get_run(practice.ids[0]), STUDY)
+    enqueue(practice.store, record, folder)
     assert practice.examine("--yes") == 1
     assert "1 runs wait in" in practice.said
     assert "sync` delivers" in practice.said

@@ -238,6 +238,6 @@ def test_one_of_the_finished_runs_is_chosen(auditor: Auditor) -> None:
     begin(auditor.store, sweep, RESULT)
     settings = verify.Settings(Tracking(auditor.store.uri), STUDY)
     experiment_id = auditor.store.find_experiment(STUDY).experiment_id
-    attempts = tracking.read_attempts(auditor.store, experiment_id)
+    attempts = tracking.read_summaries(auditor.store, experiment_id)
     chosen = {verify.choose(auditor.store, settings, attempts).run_id for _ in range(50)}
     assert chosen == finished

@@ -138,7 +138,7 @@ def test_a_second_ctrl_c_leaves_no_run_open(
     assert set(runs_of(settings)["status"]) == {"KILLED"}
     store = tracking.locate_store(settings)
     experiment = store.find_experiment(STUDY)
-    assert not any(a.is_open for a in tracking.read_attempts(store, experiment.experiment_id))
+    assert not any(a.is_open for a in tracking.read_summaries(store, experiment.experiment_id))
 
 
 def server_of(pid: int) -> psutil.Process:

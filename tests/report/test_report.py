@@ -13,9 +13,9 @@ import pytest
 from actscope.analysis.frames import read_study
 from actscope.report.cli import main
 from actscope.tracking import (
-    Attempt,
+    RunSummary,
     Sweep,
-    read_attempts,
+    read_summaries,
 )
 from tests.support.studies import RELU, Lab, Refusal, point
 
@@ -161,8 +161,8 @@ def test_a_study_without_a_sweep_has_nothing_to_attach_to(
     assert not lab.store.artifact_path(study, attempt.run_id, "report").exists()
 
 
-def attempts(lab: Lab, study: str) -> list[Attempt]:
-    return read_attempts(lab.store, lab.store.find_experiment(study).experiment_id)
+def attempts(lab: Lab, study: str) -> list[RunSummary]:
+    return read_summaries(lab.store, lab.store.find_experiment(study).experiment_id)
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -186,7 +186,7 @@ class TestStudies:
 def attached(store: Store, study: str) -> bytes:
     """The page of a report that the newest sweep's run has."""
     experiment_id = store.find_experiment(study).experiment_id
-    *_, newest = (a for a in tracking.read_attempts(store, experiment_id) if a.is_sweep)
+    *_, newest = (a for a in tracking.read_summaries(store, experiment_id) if a.is_sweep)
     with tempfile.TemporaryDirectory() as folder:
         path = store.client.download_artifacts(newest.run_id, "report/index.html", folder)
         return Path(path).read_bytes()

@@ -13,7 +13,7 @@ from actscope.engine.data import load_data
 from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
 from actscope.sweep.worker import finish_run
-from actscope.tracking import Cell, OpenRun, Store, Sweep, run_record
+from actscope.tracking import GridPoint, OpenRun, Store, Sweep, run_record
 from actscope.tracking.local_store import make_database
 from tests.support.making import RELU, make_point
 
@@ -53,7 +53,9 @@ def begin_sweep(
     extras: Extras = NO_EXTRAS,
     study: str = STUDY,
 ) -> Sweep:
-    return tracking.begin_sweep(store, study, sweep_id, [Cell.of(r.point) for r in results], extras)
+    return tracking.begin_sweep(
+        store, study, sweep_id, [GridPoint.of(r.point) for r in results], extras
+    )
 
 
 def begin(store: Store, sweep: Sweep, result: RunResult, stack: str | None = None) -> OpenRun:

@@ -28,7 +28,7 @@ from actscope.sweep.results import Done, Failed
 from actscope.sweep.runner import run_alone, run_sweep
 from actscope.sweep.worker import Task, finish_run, train_and_track
 from actscope.tracking import OpenRun, Store, offline_queue
-from actscope.tracking.run_record import read_parcel
+from actscope.tracking.run_record import read_record
 from tests.support.making import RELU, make_point
 from tests.support.serving import Server, serving
 from tests.support.tracked import STUDY, begin, begin_sweep, finished_once, new_store, trained
@@ -178,8 +178,8 @@ def sabotage(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 
 def waiting(store: Store) -> list[str]:
     """Names of the points that wait in the spool."""
-    paths = tracking.look_into(store, tracking.spool_folder(store)).waiting
-    return [read_parcel(path).name for path in paths]
+    paths = tracking.read_queue(store, tracking.queue_folder(store)).waiting
+    return [read_record(path).name for path in paths]
 
 
 def finished(store: Store) -> list[str]:
@@ -188,7 +188,7 @@ def finished(store: Store) -> list[str]:
 
 
 def deliver(store: Store) -> list[str]:
-    return tracking.deliver_spooled(store, tracking.spool_folder(store))
+    return tracking.deliver_queued(store, tracking.queue_folder(store))
 
 
 def kept_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -373,7 +373,7 @@ def test_where_the_spool_refuses_a_run_as_well_the_point_fails_for_the_first_rea
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     task = Task(POINTS, store, begin_sweep(store, RESULTS), checkpoint_minutes=0)
-    tracking.spool_folder(store).write_text("in the way")
+    tracking.queue_folder(store).write_text("in the way")
     opened: list[str] = []
     create_run = MlflowClient.create_run
 
@@ -407,7 +407,7 @@ def test_a_run_that_could_not_be_kept_at_first_is_kept_at_the_next_try(
         patch.setattr(Path, "write_text", raising_oserror)
         with pytest.raises(StoreError, match=r"spool cannot be written: its disk is full; make"):
             finish_run(store, run, RESULTS[0])
-    assert list(tracking.spool_folder(store).iterdir()) == []
+    assert list(tracking.queue_folder(store).iterdir()) == []
     finish_run(store, run, RESULTS[0])
     assert waiting(store) == [str(POINTS[0])]
 
@@ -529,7 +529,7 @@ def delete_a_point_that_is_open(store: Store) -> str:
 
     def is_open() -> bool:
         if STUDY in store.studies():
-            attempts = tracking.read_attempts(store, store.studies()[STUDY])
+            attempts = tracking.read_summaries(store, store.studies()[STUDY])
             opened.extend(a.run_id for a in attempts if a.is_point and a.is_open)
         return bool(opened)
 

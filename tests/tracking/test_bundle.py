@@ -199,7 +199,7 @@ class TestRoundTrip:
         export_study(store, STUDY, tmp_path / "some.zip")
         import_bundle(tmp_path / "some.zip", settings_of(other))
         (open_run,) = [run for run in all_runs(store, "point") if run.info.status == "RUNNING"]
-        record = run_record.parcel_of(open_run, STUDY)
+        record = run_record.record_of(open_run, STUDY)
         finish_run(store, OpenRun(record, open_run.info.run_id), trained()[1])
         export_study(store, STUDY, tmp_path / "more.zip")
         _, arrival = import_bundle(tmp_path / "more.zip", settings_of(other))
@@ -262,9 +262,9 @@ class TestRoundTrip:
         assert killed.returncode == -signal.SIGKILL
         assert everything(other)
         study = other.find_experiment(STUDY).experiment_id
-        assert tracking.read_attempts(other, study, {"actscope.kind": "point"}) == []
-        assert sweeps.find_abandoned(tracking.read_attempts(other, study)) == []
-        assert repair.find_strays(other, None) == []
+        assert tracking.read_summaries(other, study, {"actscope.kind": "point"}) == []
+        assert sweeps.find_abandoned(tracking.read_summaries(other, study)) == []
+        assert repair.find_orphaned_folders(other, None) == []
         _, arrival = import_bundle(file, settings_of(other))
         assert (arrival.new, arrival.present) == (3, 0)
         assert len(everything(other)) == 5

@@ -165,10 +165,10 @@ def test_a_run_that_waited_for_its_store_brings_its_extras_along(
     result = train(RELU)
     sweep = begin_sweep(store, [result], extras=BOTH)
     with monkeypatch.context() as patch:
-        patch.setattr(tracking.run_writer, "is_known_away", lambda _: True)
+        patch.setattr(tracking.run_writer, "is_known_unreachable", lambda _: True)
         finish_run(store, begin(store, sweep, result), result)
     assert len(tracking.read_runs(store, STUDY)) == 0
-    tracking.deliver_spooled(store, tracking.spool_folder(store))
+    tracking.deliver_queued(store, tracking.queue_folder(store))
     (run_id,) = tracking.read_runs(store, STUDY)["run_id"]
     assert store.artifact_path(STUDY, run_id, "trajectories.html").exists()
     model = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")

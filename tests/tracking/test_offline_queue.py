@@ -97,18 +97,18 @@ def raising(error: Exception) -> Mock:
 
 
 def deliver(store: Store) -> list[str]:
-    return tracking.deliver_spooled(store, tracking.spool_folder(store))
+    return tracking.deliver_queued(store, tracking.queue_folder(store))
 
 
 def waiting(store: Store) -> list[Path]:
-    return tracking.look_into(store, tracking.spool_folder(store)).waiting
+    return tracking.read_queue(store, tracking.queue_folder(store)).waiting
 
 
 def statuses(store: Store) -> list[str]:
     return sorted(tracking.read_runs(store, STUDY)["status"])
 
 
-def spool_two(store: Store) -> tuple[str, str]:
+def queue_two(store: Store) -> tuple[str, str]:
     """Put two finished runs into the spool: of the first the store knows that it began."""
     first, second = trained()[:2]
     sweep = begin_sweep(store, trained()[:2])
@@ -125,7 +125,7 @@ def spool_two(store: Store) -> tuple[str, str]:
 
 class TestTraining:
     def test_goes_on_while_the_database_is_locked(self, store: Store) -> None:
-        opened, unknown = spool_two(store)
+        opened, unknown = queue_two(store)
         assert re.fullmatch(r"[0-9a-f]{32}", unknown)
         assert [path.name for path in waiting(store)][1] == unknown
         assert statuses(store) == ["RUNNING"]
@@ -138,7 +138,7 @@ class TestTraining:
         assert len(tracking.read_runs(store, STUDY)) == 2
 
     def test_what_was_spooled_is_told_like_any_run(self, store: Store) -> None:
-        spool_two(store)
+        queue_two(store)
         before = int(time.time() * 1000)
         time.sleep(0.01)
         deliver(store)
@@ -229,7 +229,7 @@ class TestTraining:
             )
             finish_run(store, run, result)
         assert len(waiting(store)) == 1
-        assert not offline_queue.is_known_away(store)
+        assert not offline_queue.is_known_unreachable(store)
         deliver(store)
         finished_once(store, [result])
 
@@ -237,7 +237,7 @@ class TestTraining:
 class TestDelivery:
     @pytest.mark.parametrize("end", ["killed", "deleted"])
     def test_a_run_that_was_closed_meanwhile_is_made_anew(self, store: Store, end: str) -> None:
-        opened, _ = spool_two(store)
+        opened, _ = queue_two(store)
         if end == "killed":
             store.client.set_terminated(opened, "KILLED")
         else:
@@ -263,7 +263,7 @@ class TestDelivery:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """Cut short before or behind each request, of the run that is open and of the other."""
-        spool_two(store)
+        queue_two(store)
         owner = LocalArtifactRepository if step == "log_artifacts" else MlflowClient
         with monkeypatch.context() as patch:
             patch.setattr(owner, step, failing_once(getattr(owner, step), number, is_done))
@@ -278,7 +278,7 @@ class TestDelivery:
     def test_what_was_delivered_and_not_removed_is_not_delivered_again(
         self, store: Store, step: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        spool_two(store)
+        queue_two(store)
         with monkeypatch.context() as patch:
             patch.setattr(
                 *((Path, step) if step == "rename" else (offline_queue.shutil, step)), cut_off
@@ -288,9 +288,9 @@ class TestDelivery:
         deliver(store)
         finished_once(store, trained()[:2])
         assert statuses(store) == ["FINISHED", "FINISHED"]
-        assert [path.name for path in tracking.spool_folder(store).iterdir()] == [".lock"]
+        assert [path.name for path in tracking.queue_folder(store).iterdir()] == [".lock"]
 
-    def test_what_is_half_written_is_no_parcel(
+    def test_what_is_half_written_is_no_record(
         self, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         result = trained()[0]
@@ -300,12 +300,12 @@ class TestDelivery:
             patch.setattr(Path, "rename", cut_off)
             with pytest.raises(KeyboardInterrupt):
                 finish_run(store, run, result)
-        assert len(list(tracking.spool_folder(store).iterdir())) == 1
+        assert len(list(tracking.queue_folder(store).iterdir())) == 1
         assert waiting(store) == []
         assert deliver(store) == []
 
     def test_a_damaged_parcel_stays_and_stops_no_other(self, store: Store) -> None:
-        spool_two(store)
+        queue_two(store)
         first, second = waiting(store)
         (first / "artifacts" / "history.parquet").write_bytes(b"")
         with pytest.raises(StoreError, match=r"1 runs in .* cannot be delivered \(1 others were\)"):
@@ -318,21 +318,21 @@ class TestDelivery:
         assert first.exists()
 
     def test_a_parcel_that_no_store_can_hold_makes_no_run(self, store: Store) -> None:
-        spool_two(store)
+        queue_two(store)
         _, second = waiting(store)
-        parcel = json.loads((second / "run.json").read_text())
+        record = json.loads((second / "run.json").read_text())
         for change, told in (
             ({"metrics": [["loss", 0.5, 0, 2**70]]}, r"metrics\.0\.3: "),
-            ({"tags": {**parcel["tags"], "": "x"}}, "Names may"),
+            ({"tags": {**record["tags"], "": "x"}}, "Names may"),
         ):
-            (second / "run.json").write_text(json.dumps({**parcel, **change}))
+            (second / "run.json").write_text(json.dumps({**record, **change}))
             with pytest.raises(StoreError, match=told):
                 deliver(store)
             assert statuses(store) == ["FINISHED"]
             assert second.exists()
 
     def test_a_damaged_parcel_stops_no_sweep(self, store: Store) -> None:
-        spool_two(store)
+        queue_two(store)
         (waiting(store)[0] / "run.json").write_text("{")
         said = StringIO()
         point = make_point(RELU, hidden=(3,), epochs=1, every="epoch", seed=77)
@@ -343,7 +343,7 @@ class TestDelivery:
         assert "cannot be delivered (1 others were)" in said.getvalue()
 
     def test_a_parcel_for_another_store_stays(self, store: Store) -> None:
-        spool_two(store)
+        queue_two(store)
         assert store.folder is not None
         (store.folder / "other.db").write_bytes(empty_database())
         other = store_at(f"sqlite:///{store.folder}/other.db")
@@ -353,9 +353,9 @@ class TestDelivery:
     @pytest.mark.slow
     def test_two_processes_deliver_each_run_once_and_one_may_be_killed(self, store: Store) -> None:
         """The other kills itself behind its first status; this one waits, and does the rest."""
-        spool_two(store)
+        queue_two(store)
         other = subprocess.Popen(
-            [sys.executable, "-c", KILLED_MIDWAY, store.uri, str(tracking.spool_folder(store))],
+            [sys.executable, "-c", KILLED_MIDWAY, store.uri, str(tracking.queue_folder(store))],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -405,7 +405,7 @@ def killed(*arguments):
     os.kill(os.getpid(), signal.SIGKILL)
 
 MlflowClient.set_terminated = killed
-tracking.deliver_spooled(tracking.locate_store(Tracking(sys.argv[1])), Path(sys.argv[2]))
+tracking.deliver_queued(tracking.locate_store(Tracking(sys.argv[1])), Path(sys.argv[2]))
 """
 
 
@@ -434,14 +434,14 @@ class Answer(BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize(
-    ("status", "is_away"),
+    ("status", "is_unreachable"),
     [
         *((500, True), (502, True), (503, True), (504, True), (429, True), (0, True)),
         *((400, False), (401, False), (403, False), (404, False)),
     ],
 )
 def test_a_server_is_away_when_it_cannot_answer_and_not_when_it_refuses(
-    status: int, is_away: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    status: int, is_unreachable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
@@ -459,13 +459,13 @@ def test_a_server_is_away_when_it_cannot_answer_and_not_when_it_refuses(
         ):
             with pytest.raises(tracking.errors.STORE_ERRORS) as error:
                 call()
-            assert tracking.is_away(store, error.value) is is_away
+            assert tracking.is_unreachable(store, error.value) is is_unreachable
         server.shutdown()
         thread.join()
 
 
 def spool_repository(store: Store) -> Any:
-    return tracking.run_record.get_artifact_repository("mlflow-artifacts:/1/2/artifacts", store.uri)
+    return tracking.log_record.get_artifact_repository("mlflow-artifacts:/1/2/artifacts", store.uri)
 
 
 @pytest.fixture
@@ -572,7 +572,7 @@ class TestCommand:
     def test_a_damaged_parcel_is_one_line(
         self, store: Store, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        spool_two(store)
+        queue_two(store)
         (waiting(store)[0] / "run.json").write_text("{")
         assert sync.main([f"tracking.uri={store.uri}"]) == 1
         (line,) = capsys.readouterr().err.splitlines()
@@ -595,17 +595,17 @@ class TestCommand:
 
 def test_a_delivery_that_finds_the_store_away_says_that_it_is_away(store: Store) -> None:
     """For a sweep that goes on without the store, that is no error."""
-    spool_two(store)
+    queue_two(store)
     with locked(store), pytest.raises(StoreError) as caught:
         deliver(store)
-    assert tracking.is_away(store, caught.value)
+    assert tracking.is_unreachable(store, caught.value)
     assert len(waiting(store)) == 2
 
 
 def test_what_a_killed_writer_has_left_is_undone_by_who_looks(store: Store) -> None:
-    spool_two(store)
+    queue_two(store)
     experiment_id = store.find_experiment(STUDY).experiment_id
-    before = tracking.read_attempts(store, experiment_id)
+    before = tracking.read_summaries(store, experiment_id)
     writer = (
         "import os, signal, sqlite3, sys\n"
         "database = sqlite3.connect(sys.argv[1])\n"
@@ -615,4 +615,4 @@ def test_what_a_killed_writer_has_left_is_undone_by_who_looks(store: Store) -> N
     )
     subprocess.run([sys.executable, "-c", writer, str(store)], check=False)
     assert Path(f"{store}-journal").stat().st_size > 0
-    assert tracking.read_attempts(store, experiment_id) == before
+    assert tracking.read_summaries(store, experiment_id) == before

@@ -20,12 +20,12 @@ from actscope.errors import BundleError
 from actscope.sweep.worker import finish_run
 from actscope.tracking import Store, run_record
 from actscope.tracking.run_record import (
-    Parcel,
+    RunRecord,
     from_json,
-    read_parcel,
+    read_record,
     safe_path,
     to_json,
-    write_parcel,
+    write_record,
 )
 from tests.support.tracked import (
     STUDY,
@@ -37,7 +37,7 @@ from tests.support.tracked import (
     trained,
 )
 
-PARCEL = Parcel(
+RECORD = RunRecord(
     id="a1",
     study=STUDY,
     name="relu lr=0.01 seed=0",
@@ -65,44 +65,44 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "artifacts" / "deep").mkdir(parents=True)
     (tmp_path / "artifacts" / "deep" / "a.txt").write_text("abc")
     sha256 = run_record.sha256_of_file(tmp_path / "artifacts" / "deep" / "a.txt")
-    parcel = replace(PARCEL, artifacts={"deep/a.txt": sha256})
-    write_parcel(parcel, tmp_path / "artifacts", tmp_path / "parcel")
-    return tmp_path / "parcel"
+    record = replace(RECORD, artifacts={"deep/a.txt": sha256})
+    write_record(record, tmp_path / "artifacts", tmp_path / "record")
+    return tmp_path / "record"
 
 
 class TestFiles:
     def test_a_parcel_is_read_back_to_the_last_bit(self) -> None:
-        back = from_json(to_json(PARCEL).encode(), "here")
+        back = from_json(to_json(RECORD).encode(), "here")
         assert math.isnan(back.metrics[0][1])
-        assert back.metrics[1:] == PARCEL.metrics[1:]
-        assert replace(back, metrics=()) == replace(PARCEL, metrics=())
-        assert to_json(back) == to_json(PARCEL)
+        assert back.metrics[1:] == RECORD.metrics[1:]
+        assert replace(back, metrics=()) == replace(RECORD, metrics=())
+        assert to_json(back) == to_json(RECORD)
 
     def test_what_is_not_finite_is_still_json(self) -> None:
-        fields = json.loads(to_json(PARCEL), parse_constant=lambda word: pytest.fail(word))
+        fields = json.loads(to_json(RECORD), parse_constant=lambda word: pytest.fail(word))
         values = [value for _, value, _, _ in fields["metrics"]]
         assert values == ["nan", "inf", "-inf", 0.30000000000000004]
 
     def test_artifacts_go_along_with_their_hashes(self, folder: Path) -> None:
-        parcel = read_parcel(folder)
+        record = read_record(folder)
         # of "abc", as FIPS 180 gives it
-        assert parcel.artifacts["deep/a.txt"].startswith("ba7816bf8f01cfea414140de5dae2223b00361")
+        assert record.artifacts["deep/a.txt"].startswith("ba7816bf8f01cfea414140de5dae2223b00361")
         assert (folder / "artifacts" / "deep" / "a.txt").read_text() == "abc"
 
     def test_a_changed_artifact_is_named(self, folder: Path) -> None:
         (folder / "artifacts" / "deep" / "a.txt").write_text("abd")
         with pytest.raises(BundleError, match=r"deep/a\.txt is not the file that was logged"):
-            read_parcel(folder)
+            read_record(folder)
 
     def test_a_missing_artifact_is_named(self, folder: Path) -> None:
         shutil.rmtree(folder / "artifacts")
         with pytest.raises(BundleError, match=r"deep/a\.txt is missing"):
-            read_parcel(folder)
+            read_record(folder)
 
     def test_a_link_is_no_artifact(self, folder: Path) -> None:
         (folder / "artifacts" / "passwd").symlink_to("/etc/passwd")
         with pytest.raises(BundleError, match="is a link"):
-            read_parcel(folder)
+            read_record(folder)
 
     @pytest.mark.parametrize(
         ("change", "told"),
@@ -118,7 +118,7 @@ class TestFiles:
         ],
     )
     def test_what_is_no_parcel_is_told_in_a_line(self, change: dict[str, Any], told: str) -> None:
-        text = json.dumps({**json.loads(to_json(PARCEL)), **change}).encode()
+        text = json.dumps({**json.loads(to_json(RECORD)), **change}).encode()
         with pytest.raises(BundleError, match=told) as error:
             from_json(text, "run.json")
         assert len(str(error.value).splitlines()) == 1
@@ -217,7 +217,7 @@ class TestFinishing:
         unknown = tracking.begin_run(store, nowhere, result.point, load_data(result.point.data))
         assert unknown.run_id is None
         finish_run(store, unknown, result)
-        assert len(tracking.look_into(store, tracking.spool_folder(store)).waiting) == 2
+        assert len(tracking.read_queue(store, tracking.queue_folder(store)).waiting) == 2
 
 
 @pytest.fixture

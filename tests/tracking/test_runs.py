@@ -23,7 +23,7 @@ from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
 from actscope.errors import StoreError
 from actscope.sweep.worker import finish_run
-from actscope.tracking import Cell, Store, Sweep
+from actscope.tracking import GridPoint, Store, Sweep
 from tests.support.making import BN_RELU, RELU, make_point
 from tests.support.stores import store_at
 
@@ -42,7 +42,7 @@ def result() -> RunResult:
 
 
 def log(store: Store, result: RunResult, sweep_id: str = "s1") -> tuple[str, Sweep]:
-    sweep = tracking.begin_sweep(store, STUDY, sweep_id, [Cell.of(result.point)])
+    sweep = tracking.begin_sweep(store, STUDY, sweep_id, [GridPoint.of(result.point)])
     run = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
     finish_run(store, run, result)
     tracking.end_sweep(store, sweep, "FINISHED")
@@ -149,8 +149,8 @@ def test_the_parent_run_holds_the_grid(settings: Tracking, result: RunResult) ->
     store = tracking.open_store(settings)
     _, sweep = log(store, result)
     assert sweep.parent_run_id is not None
-    (attempt,) = tracking.read_attempts(store, sweep.experiment_id, {"actscope.kind": "sweep"})
-    assert tracking.read_grid(store, STUDY, attempt) == [Cell.of(result.point)]
+    (attempt,) = tracking.read_summaries(store, sweep.experiment_id, {"actscope.kind": "sweep"})
+    assert tracking.read_grid(store, STUDY, attempt) == [GridPoint.of(result.point)]
 
 
 def test_artifacts_are_found_after_the_project_moved(
@@ -164,7 +164,7 @@ def test_artifacts_are_found_after_the_project_moved(
 
 def test_a_failed_run_is_closed_with_its_reason(settings: Tracking, result: RunResult) -> None:
     store = tracking.open_store(settings)
-    sweep = tracking.begin_sweep(store, STUDY, "s1", [Cell.of(result.point)])
+    sweep = tracking.begin_sweep(store, STUDY, "s1", [GridPoint.of(result.point)])
     run = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
     assert run.run_id is not None
     tracking.fail_run(store, run, ValueError("the third weight is odd\nand more"))
@@ -176,8 +176,8 @@ def test_a_failed_run_is_closed_with_its_reason(settings: Tracking, result: RunR
 
 def test_the_end_of_a_sweep_leaves_nothing_running(settings: Tracking, result: RunResult) -> None:
     store = tracking.open_store(settings)
-    sweep = tracking.begin_sweep(store, STUDY, "s1", [Cell.of(result.point)])
-    other = tracking.begin_sweep(store, STUDY, "s2", [Cell.of(result.point)])
+    sweep = tracking.begin_sweep(store, STUDY, "s1", [GridPoint.of(result.point)])
+    other = tracking.begin_sweep(store, STUDY, "s2", [GridPoint.of(result.point)])
     for of in (sweep, other):
         tracking.begin_run(store, of, result.point, load_data(result.point.data))
     tracking.end_sweep(store, sweep, "FAILED")
@@ -190,7 +190,7 @@ def test_more_runs_than_a_page_are_all_read(
 ) -> None:
     store = tracking.open_store(settings)
     point = make_point(RELU)
-    sweep = tracking.begin_sweep(store, STUDY, "s1", [Cell.of(point)])
+    sweep = tracking.begin_sweep(store, STUDY, "s1", [GridPoint.of(point)])
     ids = {tracking.begin_run(store, sweep, point, load_data(point.data)).run_id for _ in range(7)}
     monkeypatch.setattr(tracking.store, "RUNS_A_PAGE", 3)
     assert set(tracking.read_runs(store, STUDY)["run_id"]) == ids
@@ -199,13 +199,15 @@ def test_more_runs_than_a_page_are_all_read(
 def test_some_attempts_are_those_among_all(settings: Tracking, result: RunResult) -> None:
     store = tracking.open_store(settings)
     other = make_point(RELU, lr=0.5)
-    sweep = tracking.begin_sweep(store, STUDY, "s1", [Cell.of(result.point), Cell.of(other)])
+    sweep = tracking.begin_sweep(
+        store, STUDY, "s1", [GridPoint.of(result.point), GridPoint.of(other)]
+    )
     for point in (result.point, other):
         run = tracking.begin_run(store, sweep, point, load_data(point.data), stack=str(point.lr))
     finish_run(store, run, result)
 
-    def asked(**words: Any) -> list[tracking.Attempt]:
-        return tracking.read_attempts(store, sweep.experiment_id, **words)
+    def asked(**words: Any) -> list[tracking.RunSummary]:
+        return tracking.read_summaries(store, sweep.experiment_id, **words)
 
     first, second, third = asked()
     assert asked(tags={tracking.STACK: "0.5", "actscope.sweep": "s1"}) == [third]
@@ -216,7 +218,7 @@ def test_some_attempts_are_those_among_all(settings: Tracking, result: RunResult
 
 def _open_and_begin(uri: str, sweep_id: str) -> str:
     store = tracking.open_store(Tracking(uri))
-    return tracking.begin_sweep(store, STUDY, sweep_id, [Cell.of(make_point())]).experiment_id
+    return tracking.begin_sweep(store, STUDY, sweep_id, [GridPoint.of(make_point())]).experiment_id
 
 
 @pytest.mark.slow
@@ -236,7 +238,7 @@ def test_runs_that_are_the_first_to_name_a_data_set_do_not_collide(settings: Tra
     store, point = tracking.open_store(settings), make_point()
     data, runners = load_data(point.data), 4
     for study in ("one", "two", "three"):
-        sweep = tracking.begin_sweep(store, study, "s1", [Cell.of(point)])
+        sweep = tracking.begin_sweep(store, study, "s1", [GridPoint.of(point)])
         together = threading.Barrier(runners)
 
         def begin(sweep: Sweep = sweep, together: threading.Barrier = together) -> str | None:

@@ -11,8 +11,8 @@ from actscope.command_line import suggestions
 from actscope.runtime.progress import LateProgress
 from actscope.sweep import checkpoint
 from actscope.sweep.checkpoint import checkpoint_folder
-from actscope.tracking import Attempt, LocalStore, Store, edits, repair
-from actscope.tracking.repair import Address, Stray
+from actscope.tracking import LocalStore, RunSummary, Store, edits, repair
+from actscope.tracking.repair import Address, MisplacedFolder
 from actscope.tracking.run_reader import artifact_folder
 from actscope.tracking.sweeps import find_abandoned
 
@@ -44,7 +44,7 @@ class Complaint:
 
 def check_trash(patient: Patient) -> Iterator[Complaint]:
     """Studies that were deleted although they are wanted."""
-    deleted = edits.wanted_from_trash(patient.store, patient.study)
+    deleted = edits.find_wanted_in_trash(patient.store, patient.study)
     yield Complaint(
         [f"{study}: was deleted in MLflow, and is wanted" for study in deleted],
         "restored from MLflow's trash, with its runs",
@@ -55,7 +55,7 @@ def check_trash(patient: Patient) -> Iterator[Complaint]:
 def check_open_runs(patient: Patient) -> Iterator[Complaint]:
     """Runs that their process left open when it died."""
     for study, experiment_id in patient.studies.items():
-        attempts = tracking.read_attempts(patient.store, experiment_id)
+        attempts = tracking.read_summaries(patient.store, experiment_id)
         yield Complaint(
             [
                 f"{_run(study, attempt)} is open, but its process is gone"
@@ -69,7 +69,7 @@ def check_open_runs(patient: Patient) -> Iterator[Complaint]:
 def check_kinds(patient: Patient) -> Iterator[Complaint]:
     """Runs whose tag actscope.kind was deleted or edited, so that nothing counts them."""
     for study, experiment_id in patient.studies.items():
-        kinds = edits.wrong_kinds(patient.store, experiment_id)
+        kinds = edits.find_wrong_kinds(patient.store, experiment_id)
         yield Complaint(
             [f"{study}: run {run_id} is no {kind} by its tag" for run_id, kind in kinds.items()],
             "the tag is set right",
@@ -80,7 +80,7 @@ def check_kinds(patient: Patient) -> Iterator[Complaint]:
 def check_sweeps(patient: Patient) -> Iterator[Complaint]:
     """Sweeps that were deleted although points of theirs were not."""
     for study, experiment_id in patient.studies.items():
-        deleted = edits.deleted_sweeps(patient.store, experiment_id)
+        deleted = edits.find_deleted_sweeps(patient.store, experiment_id)
         yield Complaint(
             [
                 f"{_run(study, sweep)} was deleted in MLflow, but its points not"
@@ -95,16 +95,16 @@ def _runs_elsewhere(patient: Patient) -> set[str | None]:
     """Runs whose artifacts lie where the database says and not beside the store."""
     if not isinstance(patient.store, LocalStore):
         return set()
-    wrong = repair.wrong_addresses(patient.store, patient.study)
-    return {address.run_id for address in wrong if address.is_true}
+    wrong = repair.find_wrong_addresses(patient.store, patient.study)
+    return {address.run_id for address in wrong if address.has_artifacts}
 
 
 def check_grids(patient: Patient) -> Iterator[Complaint]:
     """Sweeps whose grid is lost, without which their study has no status."""
     store, elsewhere = patient.store, _runs_elsewhere(patient)
     for study, experiment_id in patient.studies.items():
-        attempts = tracking.read_attempts(store, experiment_id)
-        lost = edits.lost_grids(
+        attempts = tracking.read_summaries(store, experiment_id)
+        lost = edits.find_lost_grids(
             store, study, [attempt for attempt in attempts if attempt.run_id not in elsewhere]
         )
         yield Complaint(
@@ -115,17 +115,17 @@ def check_grids(patient: Patient) -> Iterator[Complaint]:
 
 
 def _make_grids_again(
-    store: Store, study: str, experiment_id: str, sweeps: Sequence[Attempt]
+    store: Store, study: str, experiment_id: str, sweeps: Sequence[RunSummary]
 ) -> None:
     for sweep in sweeps:
-        edits.make_grid_again(store, study, experiment_id, sweep)
+        edits.rebuild_grid(store, study, experiment_id, sweep)
 
 
 def check_outcomes(patient: Patient) -> Iterator[Complaint]:
     """Runs whose tag actscope.outcome was deleted or edited."""
     for study, experiment_id in patient.studies.items():
-        attempts = tracking.read_attempts(patient.store, experiment_id)
-        odd = edits.without_outcome(attempts)
+        attempts = tracking.read_summaries(patient.store, experiment_id)
+        odd = edits.find_without_outcome(attempts)
         yield Complaint(
             [f"{_run(study, attempt)} is finished, but {attempt.reason}" for attempt in odd],
             FAILED,
@@ -137,13 +137,13 @@ def check_folders(patient: Patient) -> Iterator[Complaint]:
     """Folders of artifacts that belong to no run, and those that do again."""
     if not isinstance(patient.store, LocalStore):
         return
-    exiles = repair.find_exiles(patient.store, patient.study)
+    exiles = repair.find_restored_folders(patient.store, patient.study)
     yield Complaint(
         [f"{exile.folder}: was set aside, but the store has its run" for exile in exiles],
         "moved back to the artifacts",
         partial(_bring_home, exiles),
     )
-    strays = repair.find_strays(patient.store, patient.study)
+    strays = repair.find_orphaned_folders(patient.store, patient.study)
     yield Complaint(
         [f"{stray.folder}: the store has no such run, not even a deleted one" for stray in strays],
         f"moved into {patient.store.folder / 'set-aside'}",
@@ -151,29 +151,29 @@ def check_folders(patient: Patient) -> Iterator[Complaint]:
     )
 
 
-def _bring_home(strays: Sequence[Stray]) -> None:
+def _bring_home(strays: Sequence[MisplacedFolder]) -> None:
     for stray in strays:
-        repair.bring_home(stray)
+        repair.move_back(stray)
 
 
 def check_addresses(patient: Patient) -> Iterator[Complaint]:
     """Addresses of artifacts from before the project was moved."""
     if not isinstance(patient.store, LocalStore):
         return
-    wrong = repair.wrong_addresses(patient.store, patient.study)
-    outdated = [address for address in wrong if not address.is_true]
+    wrong = repair.find_wrong_addresses(patient.store, patient.study)
+    outdated = [address for address in wrong if not address.has_artifacts]
     yield Complaint(
         [
             f"{study}: the database has {_addresses(own)}, but they belong in {own[0].here}"
             for study, own in _by_study(outdated)
         ],
         "set to where they belong",
-        partial(repair.readdress, patient.store, outdated),
+        partial(repair.set_addresses, patient.store, outdated),
     )
     yield Complaint(
         [
             f"{study}: {_addresses(own)} lie there, but are looked for in {own[0].here}: move them"
-            for study, own in _by_study([address for address in wrong if address.is_true])
+            for study, own in _by_study([address for address in wrong if address.has_artifacts])
         ]
     )
 
@@ -200,7 +200,7 @@ def check_artifacts(patient: Patient) -> Iterator[Complaint]:
     finished = [
         (study, attempt)
         for study, experiment_id in patient.studies.items()
-        for attempt in tracking.read_attempts(store, experiment_id)
+        for attempt in tracking.read_summaries(store, experiment_id)
         if attempt.is_finished and attempt.is_point and attempt.run_id not in elsewhere
     ]
     hashes: dict[str, dict[str, str]] = {}
@@ -241,7 +241,7 @@ def _mark_failed(store: Store, reasons: Mapping[str, str]) -> None:
 def check_checkpoints(patient: Patient) -> Iterator[Complaint]:
     """Checkpoints that no training will go on from."""
     for study, experiment_id in patient.studies.items():
-        attempts = tracking.read_attempts(patient.store, experiment_id)
+        attempts = tracking.read_summaries(patient.store, experiment_id)
         if _is_at_work(attempts):
             continue  # what it saves is its own affair
         finished = {attempt.signature.whole for attempt in attempts if attempt.is_finished}
@@ -258,7 +258,7 @@ def check_checkpoints(patient: Patient) -> Iterator[Complaint]:
         )
 
 
-def _is_at_work(attempts: Sequence[Attempt]) -> bool:
+def _is_at_work(attempts: Sequence[RunSummary]) -> bool:
     abandoned = {attempt.run_id for attempt in find_abandoned(attempts)}
     return any(attempt.is_open and attempt.run_id not in abandoned for attempt in attempts)
 
@@ -270,15 +270,15 @@ def _delete(paths: Sequence[Path]) -> None:
 
 def check_spool(patient: Patient) -> Iterator[Complaint]:
     """Runs that wait to be delivered."""
-    folder = tracking.spool_folder(patient.store)
-    contents = tracking.look_into(patient.store, folder)
+    folder = tracking.queue_folder(patient.store)
+    contents = tracking.read_queue(patient.store, folder)
     if contents.waiting:
         sync = suggestions.command("sync", store=patient.store)
         yield Complaint([f"{len(contents.waiting)} runs wait in {folder}: `{sync}` delivers them"])
     yield Complaint([f"{error}" for error in contents.damaged])
 
 
-def _run(study: str, attempt: Attempt) -> str:
+def _run(study: str, attempt: RunSummary) -> str:
     return f"{study}: {attempt.name}, run {attempt.run_id},"
 
 

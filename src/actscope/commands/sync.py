@@ -46,8 +46,8 @@ def sync(settings: Settings) -> int:
 
     """
     store = tracking.locate_store(settings.tracking)
-    folder = tracking.spool_folder(store)
-    contents = tracking.look_into(store, folder)
+    folder = tracking.queue_folder(store)
+    contents = tracking.read_queue(store, folder)
     waiting = len(contents.waiting)
     if not waiting and not contents.damaged:
         sys.stdout.write(f"nothing to deliver: no run waits in {folder} for the store {store}\n")
@@ -57,7 +57,7 @@ def sync(settings: Settings) -> int:
     except StoreError as error:
         raise StoreError(f"{error}; {waiting} runs wait in {folder}") from error
     with LateProgress("delivering", waiting) as progress:
-        names = tracking.deliver_spooled(store, folder, progress.advance)
+        names = tracking.deliver_queued(store, folder, progress.advance)
     sys.stdout.writelines(f"{name}\n" for name in names)
     sys.stdout.write(f"{len(names)} runs delivered to the store {store}\n")
     return 0

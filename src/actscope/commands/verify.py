@@ -31,7 +31,7 @@ from actscope.engine.train import train_stack
 from actscope.errors import ConfigError, StoreError, first_line
 from actscope.sweep.console import Progress
 from actscope.sweep.stacks import check_trainable, run_steps_of
-from actscope.tracking import Attempt, Store
+from actscope.tracking import RunSummary, Store
 from actscope.tracking.run_reader import artifact_folder
 from actscope.tracking.signature import changed_parts, signature_of
 from actscope.tracking.sweeps import current_platform
@@ -86,11 +86,11 @@ def verify(settings: Settings) -> int:
     return 1 if found else 0
 
 
-def _attempts(store: Store, study: str) -> list[Attempt]:
-    return tracking.read_attempts(store, store.find_experiment(study).experiment_id)
+def _attempts(store: Store, study: str) -> list[RunSummary]:
+    return tracking.read_summaries(store, store.find_experiment(study).experiment_id)
 
 
-def choose(store: Store, settings: Settings, attempts: Sequence[Attempt]) -> Attempt:
+def choose(store: Store, settings: Settings, attempts: Sequence[RunSummary]) -> RunSummary:
     """The finished run of a point that is named, or else a random one.
 
     Raises:
@@ -117,7 +117,7 @@ def choose(store: Store, settings: Settings, attempts: Sequence[Attempt]) -> Att
     raise StoreError(f"run={settings.run}: the store {store} has no such run")
 
 
-def read_point(attempt: Attempt, folder: Path, store: Store) -> Point:
+def read_point(attempt: RunSummary, folder: Path, store: Store) -> Point:
     """Rebuild the point that a run trained.
 
     Raises:
@@ -145,7 +145,7 @@ def read_point(attempt: Attempt, folder: Path, store: Store) -> Point:
     return point
 
 
-def _used_card(attempt: Attempt) -> bool:
+def _used_card(attempt: RunSummary) -> bool:
     return attempt.platform.get("device", "cpu") != "cpu"
 
 
@@ -257,8 +257,8 @@ def _bits(array: Array) -> Array:
 
 
 def changes_since(
-    attempt: Attempt,
-    attempts: Sequence[Attempt],
+    attempt: RunSummary,
+    attempts: Sequence[RunSummary],
     point: Point,
     device: torch.device,
     is_same: bool,

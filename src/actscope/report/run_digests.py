@@ -115,8 +115,8 @@ def _read(
     epochs = frames.epochs_of(runs)
     left = runs.used[~runs.used["run_id"].isin(known)]
     asked = [_Asked(run_id, epochs.get(run_id), run_id in probed) for run_id in left["run_id"]]
-    piles = tracking.piles(left["pack"], asked)
-    read = partial(tracking.read_pile, store, runs.study, tracking.TABLES, digest)
+    piles = tracking.run_groups(left["pack"], asked)
+    read = partial(tracking.read_run_group, store, runs.study, tracking.TABLES, digest)
     packed, single = (
         [p for p in piles if (p.pack != "") == is_packed] for is_packed in (True, False)
     )

@@ -204,7 +204,7 @@ async def _deliver_on_host(store: Store) -> int:
 
 
 def _deliver_here(store: Store) -> int:
-    return len(tracking.deliver_spooled(store, tracking.spool_folder(store)))
+    return len(tracking.deliver_queued(store, tracking.queue_folder(store)))
 
 
 @dataclass(frozen=True)

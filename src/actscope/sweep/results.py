@@ -12,7 +12,7 @@ from actscope.analysis.stats import NOT_TRAINED, summarise
 from actscope.analysis.variants import describe_variants, varying_settings
 from actscope.config import Point, flat_settings
 from actscope.engine.result import Outcome
-from actscope.tracking import Attempt
+from actscope.tracking import RunSummary
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Failed:
 Result = Done | Failed
 
 
-def done_before(point: Point, attempt: Attempt) -> Done:
+def done_before(point: Point, attempt: RunSummary) -> Done:
     """What a finished run, found in the store, says of its point."""
     assert attempt.outcome is not None
     accuracy = math.nan if attempt.outcome is Outcome.DIVERGED else attempt.final_accuracy

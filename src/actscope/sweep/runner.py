@@ -25,13 +25,13 @@ from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Failed, Result, cell_means, done_before
 from actscope.sweep.stacks import Stack, check_trainable, make_stacks, run_steps_of
 from actscope.sweep.worker import Task, _trained_here, train_and_track
-from actscope.tracking import Cell, Store, Sweep
+from actscope.tracking import GridPoint, Store, Sweep
 
 SECONDS_BETWEEN_LOOKS = 1.0  # at another sweep that trains what this one needs
 STOPPED = "not trained: another point failed, and sweep.on_error=stop"
 DEFAULT_RULES = SweepRules()
 
-Grid = dict[Point, Cell]
+Grid = dict[Point, GridPoint]
 
 
 def run_sweep(
@@ -74,8 +74,8 @@ def run_sweep(
             results.setdefault(point, Failed(point, STOPPED))
         _deliver(store, console)  # a store that was unreachable may answer again
     screen.print_summary(console, [results[point] for point in grid], store)
-    folder = tracking.spool_folder(store)
-    screen.print_kept(console, len(tracking.look_into(store, folder).waiting), folder, store)
+    folder = tracking.queue_folder(store)
+    screen.print_kept(console, len(tracking.read_queue(store, folder).waiting), folder, store)
     return results
 
 
@@ -138,7 +138,7 @@ def run_alone(
             files = environment.gather(patch=settings.patch)
             result = _train_alone(task, console)
             if isinstance(result, Done) and result.run_id is not None:
-                tracking.keep_files(store, result.run_id, files)
+                tracking.log_files(store, result.run_id, files)
     screen.print_result(console, result)
     return result
 
@@ -156,16 +156,16 @@ def value_of(result: Result) -> float | Outcome | SweepError:
 def _checked(points: Sequence[Point]) -> Grid:
     for point in points:
         check_trainable(point, load_data(point.data))
-    return {point: Cell.of(point) for point in points}
+    return {point: GridPoint.of(point) for point in points}
 
 
 def _deliver(store: Store, console: Console) -> None:
     """Bring results that were kept here into the store; say which it does not take, and why."""
     try:
         with tracking.store_errors(store.location):
-            delivered = tracking.deliver_spooled(store, tracking.spool_folder(store))
+            delivered = tracking.deliver_queued(store, tracking.queue_folder(store))
     except StoreError as error:
-        if not tracking.is_away(store, error):
+        if not tracking.is_unreachable(store, error):
             console.print(f"sync    {error}", markup=False, soft_wrap=True)
     else:
         if delivered:
@@ -196,9 +196,9 @@ def _announced(
         tracking.close_abandoned(store, sweep.experiment_id)
         watched = sweep.parent_run_id if settings.system_metrics else None
         with (
-            tracking.beating(store, sweep.parent_run_id),
-            tracking.machine_watched(store, watched),
-            tracking.surroundings_kept(store, sweep.parent_run_id, patch=settings.patch),
+            tracking.heartbeat_running(store, sweep.parent_run_id),
+            tracking.system_metrics_logged(store, watched),
+            tracking.environment_logged(store, sweep.parent_run_id, patch=settings.patch),
         ):
             yield sweep
         is_done = all(isinstance(results[point], Done) for point in grid)
@@ -283,7 +283,7 @@ def _done_by_others(
 
 
 def _look(store: Store, experiment_id: str, grid: Grid) -> dict[Point, Standing]:
-    attempts = tracking.read_attempts(store, experiment_id)
+    attempts = tracking.read_summaries(store, experiment_id)
     return dict(zip(grid, standings(list(grid.values()), attempts), strict=True))
 
 

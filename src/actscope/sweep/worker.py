@@ -136,16 +136,16 @@ def train_and_track(
     # A single run has no sweep whose heartbeat it could live by.
     alone = runs[0][1].run_id if task.sweep.parent_run_id is None else None
     try:
-        with tracking.beating(task.store, alone):
+        with tracking.heartbeat_running(task.store, alone):
             results, failed = _train_surviving(runs, task, on_step, checkpoint)
             in_store = {run.run_id: result for run, result in results if run.run_id is not None}
-            packs = tracking.log_packs(task.store, task.sweep, in_store)
+            packs = tracking.log_packed_tables(task.store, task.sweep, in_store)
             on_trained()
             trained = [Trained(run, result, packs.get(run.run_id or "")) for run, result in results]
             done = log_all(partial(_logged, task), trained)
     except Abandoned:
         for _, run in runs:
-            tracking.close_as_lost(task.store, run.run_id)
+            tracking.close_abandoned_run(task.store, run.run_id)
         raise
     is_kept = all(isinstance(result, Done) for result in done)
     if checkpoint is not None and is_kept:  # else the next sweep goes on from there
@@ -167,12 +167,12 @@ def _taken_over(task: Task) -> dict[Point, Result]:
     finished: dict[Point, Result] = {}
     with tracking.best_effort(task.store, "what a lost worker has finished is trained again"):
         tags = {"actscope.sweep": task.sweep.id, STACK: task.id}
-        for attempt in tracking.read_attempts(task.store, task.sweep.experiment_id, tags):
+        for attempt in tracking.read_summaries(task.store, task.sweep.experiment_id, tags):
             point = of_point.get(attempt.signature.whole)
             if attempt.is_finished and point is not None:
                 finished[point] = done_before(point, attempt)
             elif attempt.is_open:
-                tracking.close_as_lost(task.store, attempt.run_id)
+                tracking.close_abandoned_run(task.store, attempt.run_id)
     return finished
 
 

@@ -10,20 +10,20 @@ os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
 # Else it asks a server for every run that ends, to print its address.
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
-from actscope.tracking.environment import keep_files, surroundings_kept
+from actscope.tracking.environment import environment_logged, log_files
 from actscope.tracking.errors import store_errors
-from actscope.tracking.heartbeat import beating, is_alive
+from actscope.tracking.heartbeat import heartbeat_running, is_alive
 from actscope.tracking.local_store import LocalStore
 from actscope.tracking.locate import locate_store, open_store
 from actscope.tracking.offline_queue import (
     best_effort,
-    deliver_spooled,
-    is_away,
-    look_into,
-    spool_folder,
+    deliver_queued,
+    is_unreachable,
+    queue_folder,
+    read_queue,
 )
-from actscope.tracking.packed_tables import TABLES, log_packs, piles, read_pile
-from actscope.tracking.run_index import STACK, Attempt, read_attempts
+from actscope.tracking.packed_tables import TABLES, log_packed_tables, read_run_group, run_groups
+from actscope.tracking.run_index import STACK, RunSummary, read_summaries
 from actscope.tracking.run_reader import (
     METRICS,
     PARAMS,
@@ -36,64 +36,64 @@ from actscope.tracking.run_writer import OpenRun, begin_run, fail_run, finish_ru
 from actscope.tracking.server_store import ServerStore
 from actscope.tracking.store import Store
 from actscope.tracking.sweeps import (
-    Cell,
+    GridPoint,
     Sweep,
     begin_sweep,
     claimed_elsewhere,
     close_abandoned,
-    close_as_lost,
+    close_abandoned_run,
     end_sweep,
     is_open,
     living_sweeps,
     read_grid,
     summarise_sweep,
 )
-from actscope.tracking.system_metrics import machine_watched
+from actscope.tracking.system_metrics import system_metrics_logged
 
 __all__ = [
     "METRICS",
     "PARAMS",
     "STACK",
     "TABLES",
-    "Attempt",
-    "Cell",
+    "GridPoint",
     "LocalStore",
     "OpenRun",
+    "RunSummary",
     "ServerStore",
     "Store",
     "Sweep",
-    "beating",
     "begin_run",
     "begin_sweep",
     "best_effort",
     "claimed_elsewhere",
     "close_abandoned",
-    "close_as_lost",
-    "deliver_spooled",
+    "close_abandoned_run",
+    "deliver_queued",
     "end_sweep",
+    "environment_logged",
     "fail_run",
     "finish_run",
+    "heartbeat_running",
     "is_alive",
-    "is_away",
     "is_open",
-    "keep_files",
+    "is_unreachable",
     "living_sweeps",
     "locate_store",
-    "log_packs",
-    "look_into",
-    "machine_watched",
+    "log_files",
+    "log_packed_tables",
     "open_store",
-    "piles",
-    "read_attempts",
+    "queue_folder",
     "read_grid",
     "read_history",
-    "read_pile",
     "read_probe",
+    "read_queue",
+    "read_run_group",
     "read_runs",
+    "read_summaries",
     "read_trajectory",
+    "run_groups",
     "show_progress",
-    "spool_folder",
     "store_errors",
     "summarise_sweep",
-    "surroundings_kept",
+    "system_metrics_logged",
 ]

@@ -16,11 +16,11 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def surroundings_kept(store: Store, run_id: str, *, patch: bool) -> Iterator[None]:
+def environment_logged(store: Store, run_id: str, *, patch: bool) -> Iterator[None]:
     """Log packages and, with `patch`, uncommitted changes to a run, beside the context."""
 
     def keep() -> None:
-        keep_files(store, run_id, gather(patch=patch))
+        log_files(store, run_id, gather(patch=patch))
 
     with ThreadPoolExecutor(1) as beside:
         kept = beside.submit(keep)
@@ -28,7 +28,7 @@ def surroundings_kept(store: Store, run_id: str, *, patch: bool) -> Iterator[Non
         kept.result()
 
 
-def keep_files(store: Store, run_id: str, files: Mapping[str, bytes]) -> None:
+def log_files(store: Store, run_id: str, files: Mapping[str, bytes]) -> None:
     """Log files to a run; a store that does not take them is told and stops nothing."""
     try:
         with TemporaryDirectory(prefix="actscope-") as folder:

@@ -35,7 +35,7 @@ DAMAGED = ("not a database", "malformed")
 ALREADY_THERE = ("UNIQUE constraint", "duplicate key", "Duplicate entry", "already exists")
 LOCKED = ("database is locked", "could not be acquired")
 MAKE_ROOM = "make room and give the same command again, what is finished is kept"
-ANEW = "put a copy of it back, or move it away and run again, which makes a new one"
+REPLACE_IT = "put a copy of it back, or move it away and run again, which makes a new one"
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def _lasting_fault(store: Location, text: str) -> StoreError | None:
         return read_only(store, store.folder)
     if tells_of(DAMAGED):
         return StoreError(
-            f"the store {store} cannot be opened: it is damaged or not a database; {ANEW}"
+            f"the store {store} cannot be opened: it is damaged or not a database; {REPLACE_IT}"
         )
     return None
 

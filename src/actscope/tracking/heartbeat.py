@@ -48,7 +48,7 @@ def number_in(tag: str) -> int:
 
 
 @contextmanager
-def beating(
+def heartbeat_running(
     store: Store, run_id: str | None, seconds: float = SECONDS_BETWEEN_BEATS
 ) -> Iterator[None]:
     """Keep the heartbeat tag of a run, if there is one, fresh from a thread of its own."""

@@ -25,7 +25,7 @@ from actscope.errors import MissingStudyError, StoreError
 from actscope.runtime import startup
 from actscope.tracking import sqlite
 from actscope.tracking.artifact_addresses import check_address
-from actscope.tracking.errors import ANEW, is_gone, read_only, store_errors
+from actscope.tracking.errors import REPLACE_IT, is_gone, read_only, store_errors
 from actscope.tracking.location import SQLITE, LocalLocation
 from actscope.tracking.sqlite import RunRow
 from actscope.tracking.store import READERS, Content, Key, Store
@@ -171,9 +171,9 @@ class LocalStore(Store):
         """
         with store_errors(self.location):
             if self.database.is_dir():
-                raise self._cannot_open(f"it is a folder, no file; {ANEW}")
+                raise self._cannot_open(f"it is a folder, no file; {REPLACE_IT}")
             if self.database.stat().st_size == 0:
-                raise self._cannot_open(f"the file is empty; {ANEW}")
+                raise self._cannot_open(f"the file is empty; {REPLACE_IT}")
             tables, version = self._read_schema()
         newest = _get_latest_schema_revision()  # type: ignore[no-untyped-call]
         missing = sorted(set(Base.metadata.tables) - tables)
@@ -181,13 +181,13 @@ class LocalStore(Store):
             lacks = f"{', '.join(missing[:3])}{', ...' if missing[3:] else ''}"
             raise self._cannot_open(
                 "it was made only in part, or is not MLflow's "
-                f"(it lacks the tables {lacks or 'of versions'}); {ANEW}"
+                f"(it lacks the tables {lacks or 'of versions'}); {REPLACE_IT}"
             )
         if version != newest:
             raise self._cannot_open(
-                f"another version of MLflow made it (schema {version}, here {newest}); keep a copy "
-                "and bring it up to date with "
-                f"`{suggestions.python('-m', 'mlflow', 'db', 'upgrade', self.uri)}`, or {ANEW}"
+                f"another version of MLflow made it (schema {version}, here {newest}). Make a copy, "
+                f"then run `{suggestions.python('-m', 'mlflow', 'db', 'upgrade', self.uri)}`. "
+                f"Or {REPLACE_IT}"
             )
 
     def _cannot_open(self, reason: str) -> StoreError:

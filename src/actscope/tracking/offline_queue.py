@@ -1,4 +1,4 @@
-"""Where runs wait, as parcels, for a store that is away, and their way into it once it is back."""
+"""Where runs wait, as records, for a store that is away, and their way into it once it is back."""
 
 import logging
 import re
@@ -18,17 +18,15 @@ from actscope.command_line import suggestions
 from actscope.errors import ActscopeError, BundleError, StoreError, first_line
 from actscope.tracking.errors import HTTP_SERVER_ERROR, STORE_ERRORS, disk_fault, http_status
 from actscope.tracking.limits import check_limits
+from actscope.tracking.log_record import deliver, fill_run, log_inputs
 from actscope.tracking.run_record import (
     ARTIFACTS,
-    PARCEL_TAG,
+    RECORD_TAG,
     RUN_FILE,
-    Parcel,
-    deliver,
-    fill_run,
+    RunRecord,
     from_json,
-    log_inputs,
-    read_parcel,
-    write_parcel,
+    read_record,
+    write_record,
 )
 from actscope.tracking.store import Store
 
@@ -43,8 +41,8 @@ _refusals: set[str] = set()  # what this process has said of runs that a store d
 
 
 @dataclass(frozen=True)
-class Contents:
-    """Folders of the parcels for a store, oldest first, and why others cannot be read.
+class QueueContents:
+    """Folders of the records for a store, oldest first, and why others cannot be read.
 
     `studies`: names of those that they are for.
     """
@@ -54,19 +52,19 @@ class Contents:
     studies: Collection[str]
 
 
-def spool_folder(store: Store) -> Path:
-    """Where parcels for a store wait: beside it, or in the project for one on a server."""
+def queue_folder(store: Store) -> Path:
+    """Where records for a store wait: beside it, or in the project for one on a server."""
     return store.local_folder / "spool"
 
 
-def is_away(store: Store, error: BaseException) -> bool:
+def is_unreachable(store: Store, error: BaseException) -> bool:
     """Whether an error says that a store cannot be reached now, and not that something is wrong."""
-    if _says_away(store.uri.startswith("http"), error):
+    if _is_unreachable(store.uri.startswith("http"), error):
         return True
-    return error.__cause__ is not None and is_away(store, error.__cause__)
+    return error.__cause__ is not None and is_unreachable(store, error.__cause__)
 
 
-def _says_away(is_server: bool, error: BaseException) -> bool:
+def _is_unreachable(is_server: bool, error: BaseException) -> bool:
     if is_server:
         # A refused connection or a timeout counts as 500 too.
         status = http_status(error)
@@ -83,31 +81,31 @@ def best_effort(store: Store, otherwise: str) -> Iterator[None]:
     try:
         yield
     except STORE_ERRORS as error:
-        if not is_away(store, error):
+        if not is_unreachable(store, error):
             log.warning("%s: %s", otherwise, in_a_line(error))
 
 
-def is_known_away(store: Store) -> bool:
+def is_known_unreachable(store: Store) -> bool:
     """Whether the store was away a moment ago, so that it is not worth another wait."""
     return time.monotonic() < _next_try.get(store.uri, 0)
 
 
-def note_away(store: Store, error: Exception) -> None:
+def note_unreachable(store: Store, error: Exception) -> None:
     """Leave a store alone for a while."""
     _next_try[store.uri] = time.monotonic() + SECONDS_BETWEEN_TRIES
     log.warning(
         "the store %s is away (%s): runs are kept in %s until `%s` delivers",
         store,
         reason_of(error),
-        spool_folder(store),
+        queue_folder(store),
         suggestions.command("sync", store=store),
     )
 
 
-def note_refused(store: Store, parcel: Parcel, error: Exception) -> None:
+def note_refused(store: Store, record: RunRecord, error: Exception) -> None:
     """Say that a store does not take a run, and where the run is kept; once for each reason."""
-    if is_away(store, error):
-        note_away(store, error)
+    if is_unreachable(store, error):
+        note_unreachable(store, error)
         return
     reason = in_a_line(error)
     if reason not in _refusals:
@@ -115,8 +113,8 @@ def note_refused(store: Store, parcel: Parcel, error: Exception) -> None:
         log.warning(
             "%s: its run is kept in %s until `%s` delivers it, and so are others that are refused "
             "for this reason: %s",
-            parcel.name,
-            spool_folder(store),
+            record.name,
+            queue_folder(store),
             suggestions.command("sync", store=store),
             reason,
         )
@@ -135,48 +133,48 @@ def in_a_line(error: BaseException) -> str:
     return first_line(error)
 
 
-def keep(store: Store, parcel: Parcel, artifacts: Path) -> None:
-    """Put a parcel into the spool; it is there as a whole or not at all.
+def enqueue(store: Store, record: RunRecord, artifacts: Path) -> None:
+    """Put a record into the spool; it is there as a whole or not at all.
 
     Raises:
         StoreError: the spool cannot be written.
 
     """
-    folder = spool_folder(store)
-    partial = folder / f".partial-{parcel.id}"
+    folder = queue_folder(store)
+    partial = folder / f".partial-{record.id}"
     try:
-        write_parcel(replace(parcel, store=store.location.name_in_queue), artifacts, partial)
-        partial.rename(folder / parcel.id)
+        write_record(replace(record, store=store.location.name_in_queue), artifacts, partial)
+        partial.rename(folder / record.id)
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)  # else a second attempt would find it
+        shutil.rmtree(partial, ignore_errors=True)  # else a second try would find it
         raise disk_fault(folder, error) from None
 
 
-def look_into(store: Store, folder: Path) -> Contents:
+def read_queue(store: Store, folder: Path) -> QueueContents:
     """What of a store's waits in a spool."""
     found, damaged, studies = [], [], set()
-    for path in _parcel_folders(folder):
+    for path in _record_folders(folder):
         try:
-            parcel = from_json((path / RUN_FILE).read_bytes(), str(path / RUN_FILE))
+            record = from_json((path / RUN_FILE).read_bytes(), str(path / RUN_FILE))
         except (OSError, BundleError) as error:
             damaged.append(error)
             continue
-        if parcel.store == store.location.name_in_queue:
-            found.append((parcel.started, path))
-            studies.add(parcel.study)
-    return Contents([path for _, path in sorted(found)], damaged, studies)
+        if record.store == store.location.name_in_queue:
+            found.append((record.started, path))
+            studies.add(record.study)
+    return QueueContents([path for _, path in sorted(found)], damaged, studies)
 
 
-def deliver_spooled(
+def deliver_queued(
     store: Store, folder: Path, on_delivered: Callable[[], None] = lambda: None
 ) -> list[str]:
-    """Make runs of the parcels for a store, oldest first; returns their names.
+    """Make runs of the records for a store, oldest first; returns their names.
 
     Each becomes one finished run however often this is called or cut short, from any number of
-    processes: a parcel's id is a tag of its run.
+    processes: a record's id is a tag of its run.
 
     Raises:
-        StoreError: the store is away, or a parcel is damaged or refused; what could not be
+        StoreError: the store is away, or a record is damaged or refused; what could not be
             delivered stays, and all that could be was.
 
     """
@@ -186,14 +184,14 @@ def deliver_spooled(
     with FileLock(folder / ".lock"):
         for gone in folder.glob(f"{DELIVERED}*"):
             shutil.rmtree(gone)
-        contents = look_into(store, folder)
+        contents = read_queue(store, folder)
         problems: list[Exception] = list(contents.damaged)
         for path in contents.waiting:
             try:
                 delivered.append(_deliver(store, path))
             except Exception as error:  # noqa: BLE001 - what is wrong with one stops no other
                 problems.append(error)
-                if is_away(store, error):
+                if is_unreachable(store, error):
                     break
             on_delivered()
     if problems:
@@ -202,58 +200,58 @@ def deliver_spooled(
 
 
 def _deliver(store: Store, path: Path) -> str:
-    """Make one run of a parcel, unless that was done before, and remove it; returns its name."""
-    parcel = read_parcel(path)
-    check_limits(parcel, str(path))
-    experiment_id = _experiment_of(store, parcel)
-    query = f"tags.`{PARCEL_TAG}` = '{parcel.id}'"
-    attempts = {run.info.run_id: run.info.status for run in store.search(experiment_id, query)}
-    if parcel.status not in attempts.values() and not _is_finished_by_another(
-        store, experiment_id, parcel
+    """Make one run of a record, unless that was done before, and remove it; returns its name."""
+    record = read_record(path)
+    check_limits(record, str(path))
+    experiment_id = _experiment_of(store, record)
+    query = f"tags.`{RECORD_TAG}` = '{record.id}'"
+    summaries = {run.info.run_id: run.info.status for run in store.search(experiment_id, query)}
+    if record.status not in summaries.values() and not _is_finished_by_another(
+        store, experiment_id, record
     ):
-        if parcel.run_id is not None and attempts.pop(parcel.run_id, None) == "RUNNING":
-            log_inputs(store, parcel.run_id, parcel)
-            fill_run(store, parcel.run_id, parcel, path / ARTIFACTS)
+        if record.run_id is not None and summaries.pop(record.run_id, None) == "RUNNING":
+            log_inputs(store, record.run_id, record)
+            fill_run(store, record.run_id, record, path / ARTIFACTS)
         else:
-            deliver(store, experiment_id, parcel, path / ARTIFACTS)
-    for run_id, status in attempts.items():
+            deliver(store, experiment_id, record, path / ARTIFACTS)
+    for run_id, status in summaries.items():
         if status == "RUNNING":  # what an interrupted delivery left
             store.client.delete_run(run_id)
     _remove(path)
-    return parcel.name
+    return record.name
 
 
-def _experiment_of(store: Store, parcel: Parcel) -> str:
-    """Where the run of a parcel, or that of its sweep, is: its study may have another name now."""
-    for run_id in (parcel.run_id, parcel.tags.get("mlflow.parentRunId")):
+def _experiment_of(store: Store, record: RunRecord) -> str:
+    """Where the run of a record, or that of its sweep, is: its study may have another name now."""
+    for run_id in (record.run_id, record.tags.get("mlflow.parentRunId")):
         if run_id is not None and (experiment_id := store.find_experiment_of(run_id)) is not None:
             return experiment_id
-    return store.ensure_experiment(parcel.study)
+    return store.ensure_experiment(record.study)
 
 
-def _is_finished_by_another(store: Store, experiment_id: str, parcel: Parcel) -> bool:
-    """Whether the parcel's sweep has a finished run of its point.
+def _is_finished_by_another(store: Store, experiment_id: str, record: RunRecord) -> bool:
+    """Whether the record's sweep has a finished run of its point.
 
     A worker that was cut off from all others keeps what another was then given to train.
     """
-    signature = parcel.tags.get("actscope.signature")
-    if parcel.status != "FINISHED" or parcel.sweep is None or signature is None:
+    signature = record.tags.get("actscope.signature")
+    if record.status != "FINISHED" or record.sweep is None or signature is None:
         return False
     query = f"tags.`actscope.signature` = '{signature}' and attributes.status = 'FINISHED'"
     return any(
-        run.data.tags.get("actscope.sweep") == parcel.sweep
+        run.data.tags.get("actscope.sweep") == record.sweep
         for run in store.search(experiment_id, query)
     )
 
 
 def _remove(path: Path) -> None:
-    """Delete a parcel; where that is cut short it is none any more."""
+    """Delete a record; where that is cut short it is none any more."""
     gone = path.with_name(f"{DELIVERED}{path.name}")
     path.rename(gone)
     shutil.rmtree(gone)
 
 
-def _parcel_folders(folder: Path) -> list[Path]:
+def _record_folders(folder: Path) -> list[Path]:
     """Folders that were not left half-written or half-removed."""
     if not folder.exists():
         return []
@@ -264,7 +262,7 @@ def _undelivered(
     store: Store, folder: Path, delivered: int, problems: Sequence[Exception]
 ) -> StoreError:
     *_, last = problems
-    if is_away(store, last):
+    if is_unreachable(store, last):
         return StoreError(
             f"the store {store} is away ({reason_of(last)}): {delivered} runs were delivered, "
             f"the others stay in {folder}"

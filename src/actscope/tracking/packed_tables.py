@@ -23,7 +23,7 @@ from actscope.artifacts.files import parquet_layout
 from actscope.engine.result import RunResult
 from actscope.errors import first_line
 from actscope.tracking.errors import STORE_ERRORS, is_missing
-from actscope.tracking.offline_queue import is_known_away
+from actscope.tracking.offline_queue import is_known_unreachable
 from actscope.tracking.run_reader import RUN_ID
 from actscope.tracking.server_store import ServerStore
 from actscope.tracking.store import Store
@@ -41,7 +41,9 @@ Content = TypeVar("Content")
 log = logging.getLogger(__name__)
 
 
-def log_packs(store: Store, sweep: Sweep, results: Mapping[str, RunResult]) -> dict[str, str]:
+def log_packed_tables(
+    store: Store, sweep: Sweep, results: Mapping[str, RunResult]
+) -> dict[str, str]:
     """Log packs of runs that are about to finish, by their ids; the PACK_TAG of each.
 
     On this machine there are none: there a file costs no request. That a server does not take them
@@ -49,7 +51,7 @@ def log_packs(store: Store, sweep: Sweep, results: Mapping[str, RunResult]) -> d
     """
     if not isinstance(store, ServerStore):
         return {}
-    if sweep.parent_run_id is None or is_known_away(store):
+    if sweep.parent_run_id is None or is_known_unreachable(store):
         return {}
     ids = list(results)
     found: dict[str, str] = {}
@@ -66,31 +68,31 @@ def log_packs(store: Store, sweep: Sweep, results: Mapping[str, RunResult]) -> d
     return found
 
 
-class Pile(NamedTuple, Generic[Key]):
+class RunGroup(NamedTuple, Generic[Key]):
     """Runs to be read together: `pack`, a run's PACK_TAG, or '', and a key for each run."""
 
     pack: str
     keys: Sequence[Key]
 
 
-def piles(packs: Iterable[str], keys: Iterable[Key]) -> list[Pile[Key]]:
+def run_groups(packs: Iterable[str], keys: Iterable[Key]) -> list[RunGroup[Key]]:
     """What is to be read of each run, pack by pack; a run without one is a pile by itself."""
-    found: list[Pile[Key]] = []
+    found: list[RunGroup[Key]] = []
     packed: dict[str, list[Key]] = {}
     for pack, key in zip(packs, keys, strict=True):
         if pack == "":
-            found.append(Pile("", [key]))
+            found.append(RunGroup("", [key]))
         else:
             packed.setdefault(pack, []).append(key)
-    return [*(Pile(pack, own) for pack, own in packed.items()), *found]
+    return [*(RunGroup(pack, own) for pack, own in packed.items()), *found]
 
 
-def read_pile(
+def read_run_group(
     store: Store,
     study: str,
     tables: Sequence[str],
     read: Callable[[Store, str, Key], Content],
-    pile: Pile[Key],
+    pile: RunGroup[Key],
 ) -> list[tuple[Key, Content]]:
     """What `read` gives for each run of a pile, from a store that has their tables at hand."""
     with _unpacked(store, study, tables, pile.pack) as near:

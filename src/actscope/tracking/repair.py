@@ -61,14 +61,14 @@ def studies_to_check(store: Store, study: str | None) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Stray:
+class MisplacedFolder:
     """A folder of a run's files that lies in the wrong place; `home`: where it is to go."""
 
     folder: Path
     home: Path
 
 
-def find_strays(store: LocalStore, study: str | None) -> list[Stray]:
+def find_orphaned_folders(store: LocalStore, study: str | None) -> list[MisplacedFolder]:
     """Folders of artifacts of runs that the store does not have, not even in MLflow's trash.
 
     `study`: only those that lie under its name.
@@ -77,17 +77,17 @@ def find_strays(store: LocalStore, study: str | None) -> list[Stray]:
     folders = _run_folders(store.folder / ARTIFACTS)
     owners = sqlite.studies_of_runs(store.database)
     return [
-        Stray(folder, store.folder / SET_ASIDE / folder.parent.name / folder.name)
+        MisplacedFolder(folder, store.folder / SET_ASIDE / folder.parent.name / folder.name)
         for folder in folders
         if folder.name not in owners and study in (None, folder.parent.name)
     ]
 
 
-def find_exiles(store: LocalStore, study: str | None) -> list[Stray]:
+def find_restored_folders(store: LocalStore, study: str | None) -> list[MisplacedFolder]:
     """Folders that were set aside although the store has their runs, as it has restored ones."""
     owners = sqlite.studies_of_runs(store.database)
     return [
-        Stray(folder, store.folder / ARTIFACTS / folder.parent.name / folder.name)
+        MisplacedFolder(folder, store.folder / ARTIFACTS / folder.parent.name / folder.name)
         for folder in _run_folders(store.folder / SET_ASIDE)
         if folder.name in owners
         and study in (None, owners[folder.name])
@@ -95,7 +95,7 @@ def find_exiles(store: LocalStore, study: str | None) -> list[Stray]:
     ]
 
 
-def bring_home(stray: Stray) -> None:
+def move_back(stray: MisplacedFolder) -> None:
     """Move a stray folder where it is to go, beside what may be there by that name."""
     home, number = stray.home, 1
     while home.exists():
@@ -126,13 +126,13 @@ class Address:
     here: Path  # where actscope looks for them
 
     @property
-    def is_true(self) -> bool:
+    def has_artifacts(self) -> bool:
         """Whether the artifacts do lie there, and not where they are looked for."""
         path = path_of(self.recorded)
         return path is not None and path.exists() and not self.here.exists()
 
 
-def wrong_addresses(store: LocalStore, study: str | None) -> list[Address]:
+def find_wrong_addresses(store: LocalStore, study: str | None) -> list[Address]:
     """Addresses in the database that are not of the folders in which artifacts are looked for.
 
     Those of experiments that hold other programs' runs only are left out, and these runs' own.
@@ -167,7 +167,7 @@ def _rightful(store: LocalStore, study: str, run_id: str | None, recorded: str) 
     return path if is_right and path is not None else usual
 
 
-def readdress(store: LocalStore, wrong: Iterable[Address]) -> None:
+def set_addresses(store: LocalStore, wrong: Iterable[Address]) -> None:
     """Have the database look for artifacts where they are, all of these at once or none."""
     sqlite.set_artifact_addresses(
         store.database,

@@ -21,7 +21,7 @@ EVERYONE: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
-class Attempt:
+class RunSummary:
     """A run, of a point or of a sweep, with as much of it as tells how it stands.
 
     `started`: ms since 1970. `status`: MLflow's.
@@ -80,13 +80,13 @@ class Attempt:
         return {str(k): str(v) for k, v in told.items()} if isinstance(told, dict) else {}
 
 
-def read_attempts(
+def read_summaries(
     store: Store,
     experiment_id: str,
     tags: Mapping[str, str] = EVERYONE,
     *,
     is_unfinished: bool = False,
-) -> list[Attempt]:
+) -> list[RunSummary]:
     """All runs of an experiment, points' and sweeps', or those that have these tags; oldest first.
 
     `is_unfinished`: without those that are FINISHED.
@@ -96,12 +96,12 @@ def read_attempts(
         return sorted(map(_attempt, rows), key=lambda a: (a.started, a.run_id))
 
 
-def attempt_of(run: Run) -> Attempt:
+def summary_of(run: Run) -> RunSummary:
     return _attempt(row_of(run))
 
 
-def _attempt(row: RunRow) -> Attempt:
-    return Attempt(
+def _attempt(row: RunRow) -> RunSummary:
+    return RunSummary(
         row.run_id,
         row.name,
         row.status,

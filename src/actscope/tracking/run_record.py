@@ -5,30 +5,23 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
 
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.entities import Dataset, DatasetInput, InputTag, Run
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from actscope.config import CLOSED, Name
-from actscope.errors import BundleError, StoreError
-from actscope.tracking.errors import is_already_there, store_errors
-from actscope.tracking.heartbeat import signs_of_life
-from actscope.tracking.store import Store
+from actscope.errors import BundleError
 
 FORMAT: Literal[1] = 1
 RUN_FILE = "run.json"
 ARTIFACTS = "artifacts"
 ARTIFACTS_TAG = "actscope.artifacts"  # canonical JSON {path: SHA-256}
-PARCEL_TAG = "actscope.parcel"
-ENTITIES_A_BATCH = 1000  # MLflow's limit on metrics, parameters and tags together
+RECORD_TAG = "actscope.parcel"
 TAG_LENGTH = 8000  # MLflow's limit, beyond which it cuts
-PARAMS_A_BATCH = 100  # and on parameters, and on tags
 # Of a path that any system can hold: Windows has devices by names, and cuts a last dot or space. A
 # server decodes what is encoded by %.
 DEVICE = r"(con|prn|aux|nul|(com|lpt)[0-9\u00b9\u00b2\u00b3]) *(\.|$)"
@@ -77,7 +70,7 @@ class Input:
 
 
 @dataclass(frozen=True, config=CLOSED)
-class Parcel:
+class RunRecord:
     """All that is known of a run, but for the content of its artifacts.
 
     `store`: address of the store that it is for, if it is for one only. `run_id`: the run that it
@@ -101,42 +94,42 @@ class Parcel:
     format: Literal[1] = FORMAT
 
 
-ADAPTER = TypeAdapter(Parcel)
+ADAPTER = TypeAdapter(RunRecord)
 
 
-def write_parcel(parcel: Parcel, artifacts: Path, folder: Path) -> None:
-    """Make a new folder of a parcel and its artifacts."""
+def write_record(record: RunRecord, artifacts: Path, folder: Path) -> None:
+    """Make a new folder of a record and its artifacts."""
     shutil.copytree(artifacts, folder / ARTIFACTS, copy_function=shutil.copyfile)
-    (folder / RUN_FILE).write_text(to_json(parcel))
+    (folder / RUN_FILE).write_text(to_json(record))
 
 
-def read_parcel(folder: Path) -> Parcel:
-    """Read a parcel and hold its artifacts against their hashes.
+def read_record(folder: Path) -> RunRecord:
+    """Read a record and hold its artifacts against their hashes.
 
     Raises:
         BundleError: it is damaged, or of a format that this version does not know.
 
     """
     try:
-        parcel = from_json((folder / RUN_FILE).read_bytes(), str(folder / RUN_FILE))
+        record = from_json((folder / RUN_FILE).read_bytes(), str(folder / RUN_FILE))
     except OSError as error:
         raise BundleError(f"{folder}: {RUN_FILE} cannot be read: {error.strerror}") from error
-    verify_artifacts(parcel.name, parcel.artifacts, folder / ARTIFACTS)
-    return parcel
+    verify_artifacts(record.name, record.artifacts, folder / ARTIFACTS)
+    return record
 
 
-def to_json(parcel: Parcel) -> str:
-    """The same parcel gives the same bytes. A number that is not finite becomes a text."""
-    fields: dict[str, Any] = ADAPTER.dump_python(parcel)
+def to_json(record: RunRecord) -> str:
+    """The same record gives the same bytes. A number that is not finite becomes a text."""
+    fields: dict[str, Any] = ADAPTER.dump_python(record)
     fields["metrics"] = [
         [key, value if math.isfinite(value) else str(value), timestamp, step]
-        for key, value, timestamp, step in parcel.metrics
+        for key, value, timestamp, step in record.metrics
     ]
     return canonical(fields)
 
 
-def from_json(text: bytes, where: str) -> Parcel:
-    """Raises BundleError, which names `where`, for anything but a parcel."""
+def from_json(text: bytes, where: str) -> RunRecord:
+    """Raises BundleError, which names `where`, for anything but a record."""
     check_format(text, where)
     try:
         return ADAPTER.validate_json(text)
@@ -204,12 +197,12 @@ def verify_artifacts(name: str, logged: Mapping[str, str], folder: Path) -> dict
     return found
 
 
-def parcel_of(run: Run, study: str) -> Parcel:
+def record_of(run: Run, study: str) -> RunRecord:
     """What a store tells of a run at once: all but its metrics and artifacts."""
     tags = {key: value for key, value in run.data.tags.items() if key != "mlflow.runName"}
     status = run.info.status if run.info.status in get_args(Status) else "RUNNING"
-    return Parcel(
-        id=tags.get(PARCEL_TAG, run.info.run_id),
+    return RunRecord(
+        id=tags.get(RECORD_TAG, run.info.run_id),
         study=study,
         name=run.info.run_name,
         status=cast(Status, status),
@@ -221,95 +214,6 @@ def parcel_of(run: Run, study: str) -> Parcel:
         params=run.data.params,
         inputs=tuple(map(_input_of, run.inputs.dataset_inputs if run.inputs else [])),
     )
-
-
-def open_run(store: Store, experiment_id: str, parcel: Parcel) -> Run:
-    """Make a run for a parcel, with its tags and time and no more yet."""
-    return store.client.create_run(experiment_id, parcel.started, parcel.tags, run_name=parcel.name)
-
-
-def log_start(store: Store, run_id: str, parcel: Parcel) -> None:
-    """Log what a parcel knows before the training."""
-    store.client.log_batch(run_id, params=_params(parcel))
-    log_inputs(store, run_id, parcel)
-
-
-def log_inputs(store: Store, run_id: str, parcel: Parcel) -> None:
-    """Tell a run its data sets; the first to name one to a study makes its row for all others."""
-    if not parcel.inputs:
-        return
-    datasets = [dataset_input(i) for i in parcel.inputs]
-    try:
-        store.client.log_inputs(run_id, datasets=datasets)
-    except StoreError as error:
-        if not is_already_there(error):
-            raise
-        # Another process made the row between MLflow's look and its own row: now it is found.
-        store.client.log_inputs(run_id, datasets=datasets)
-
-
-def fill_run(
-    store: Store, run_id: str, parcel: Parcel, folder: Path, artifact_uri: str | None = None
-) -> None:
-    """Log what a parcel knows after the training, artifacts first, its status last.
-
-    What of it the run holds already does no harm. `folder`: of the artifacts. `artifact_uri`: where
-    the store wants them, if that is known: asking costs a request.
-    """
-    log_content(store, run_id, parcel, folder, artifact_uri)
-    store.client.set_terminated(run_id, parcel.status, parcel.ended)
-
-
-def log_content(
-    store: Store, run_id: str, parcel: Parcel, folder: Path, artifact_uri: str | None = None
-) -> None:
-    """Log all of that but the status."""
-    _log_artifacts(store, run_id, folder, artifact_uri)
-    params, tags = _params(parcel), _last_tags(parcel)
-    for start in range(PARAMS_A_BATCH, max(len(params), len(tags)), PARAMS_A_BATCH):
-        more = slice(start, start + PARAMS_A_BATCH)
-        store.client.log_batch(run_id, params=params[more], tags=tags[more])
-    params, tags = params[:PARAMS_A_BATCH], tags[:PARAMS_A_BATCH]
-    room = ENTITIES_A_BATCH - len(params) - len(tags)
-    log_metrics(store, run_id, parcel.metrics[:-room])
-    last = [Metric(*row) for row in parcel.metrics[-room:]]
-    store.client.log_batch(run_id, metrics=last, params=params, tags=tags)
-
-
-def log_metrics(store: Store, run_id: str, rows: Sequence[MetricRow]) -> None:
-    """Log metrics, in as many batches as it takes."""
-    for start in range(0, len(rows), ENTITIES_A_BATCH):
-        batch = [Metric(*row) for row in rows[start : start + ENTITIES_A_BATCH]]
-        store.client.log_batch(run_id, metrics=batch)
-
-
-def deliver(store: Store, experiment_id: str, parcel: Parcel, folder: Path) -> str:
-    """Make a run of a parcel from begin to end; returns its id. `folder`: of the artifacts."""
-    tags = dict(parcel.tags)
-    if tags.get("actscope.kind") == "point":
-        tags |= signs_of_life()  # others must not take it for abandoned while it is open
-    run_id = str(open_run(store, experiment_id, replace(parcel, tags=tags)).info.run_id)
-    log_inputs(store, run_id, parcel)
-    fill_run(store, run_id, parcel, folder)
-    return run_id
-
-
-def _log_artifacts(store: Store, run_id: str, folder: Path, artifact_uri: str | None) -> None:
-    if artifact_uri is None:
-        store.client.log_artifacts(run_id, str(folder))
-    else:
-        with store_errors(store.location):
-            repository = get_artifact_repository(artifact_uri, store.uri)
-            repository.log_artifacts(str(folder))  # type: ignore[no-untyped-call]
-
-
-def _last_tags(parcel: Parcel) -> list[RunTag]:
-    """All tags but the signs of life, of which a run may hold fresher ones."""
-    life = signs_of_life().keys()
-    tags = {key: value for key, value in parcel.tags.items() if key not in life}
-    if parcel.artifacts:
-        tags[ARTIFACTS_TAG] = artifacts_tag(parcel.artifacts)
-    return [RunTag(key, value) for key, value in tags.items()]
 
 
 def logged_artifacts(tags: Mapping[str, str]) -> dict[str, str] | None:
@@ -332,10 +236,6 @@ def artifacts_tag(artifacts: Mapping[str, str]) -> str:
     if len(tag) > TAG_LENGTH:
         raise BundleError(f"{len(artifacts)} artifacts are more than a tag of a run can list")
     return tag
-
-
-def _params(parcel: Parcel) -> list[Param]:
-    return [Param(key, value) for key, value in parcel.params.items()]
 
 
 def dataset_input(given: Input) -> DatasetInput:

@@ -20,21 +20,12 @@ from actscope.engine.result import RunResult
 from actscope.errors import StoreError, first_line
 from actscope.tracking.errors import STORE_ERRORS
 from actscope.tracking.heartbeat import signs_of_life
-from actscope.tracking.offline_queue import is_known_away, keep, note_refused
+from actscope.tracking.log_record import fill_run, log_metrics, log_start, open_run
+from actscope.tracking.offline_queue import enqueue, is_known_unreachable, note_refused
 from actscope.tracking.packed_tables import PACK_TAG
 from actscope.tracking.pyfunc_model import save_model
 from actscope.tracking.run_index import STACK
-from actscope.tracking.run_record import (
-    PARCEL_TAG,
-    Input,
-    MetricRow,
-    Parcel,
-    fill_run,
-    hash_artifacts,
-    log_metrics,
-    log_start,
-    open_run,
-)
+from actscope.tracking.run_record import RECORD_TAG, Input, MetricRow, RunRecord, hash_artifacts
 from actscope.tracking.signature import signature_of
 from actscope.tracking.store import Store
 from actscope.tracking.sweeps import NO_EXTRAS, Sweep, origin
@@ -50,7 +41,7 @@ class OpenRun:
     `artifact_uri`: where the store wants the artifacts. `shown`: metrics that the store has.
     """
 
-    record: Parcel
+    record: RunRecord
     run_id: str | None = None
     artifact_uri: str | None = None
     extras: Extras = NO_EXTRAS
@@ -65,7 +56,7 @@ def begin_run(
     device: str = CPU.type,
     stack: str | None = None,
 ) -> OpenRun:
-    """Open a run for one attempt at a point.
+    """Open a run for a point.
 
     `device`: the name of what trains it. `stack`: id of the task that trains it.
     """
@@ -73,19 +64,19 @@ def begin_run(
     tags = _first_tags(sweep, point, data, device)
     if stack is not None:
         tags[STACK] = stack
-    record = Parcel(
+    record = RunRecord(
         id=record_id,
         study=point.study,
         name=str(point),
         status="RUNNING",
         started=_now(),
         sweep=sweep.id,
-        tags={**tags, PARCEL_TAG: record_id},
+        tags={**tags, RECORD_TAG: record_id},
         params={key: str(value) for key, value in flat_settings(point).items()},
         inputs=(_input(data),),
     )
     run = OpenRun(record, extras=sweep.extras)
-    if not is_known_away(store):
+    if not is_known_unreachable(store):
         _open(store, sweep.experiment_id, run)
     return run
 
@@ -95,7 +86,7 @@ def show_progress(store: Store, run: OpenRun, metrics: Iterable[Metric]) -> None
 
     A store that refuses them does not stop the training: finish_run logs them.
     """
-    if run.run_id is None or is_known_away(store):
+    if run.run_id is None or is_known_unreachable(store):
         return
     rows = _not_shown(run, metrics)
     try:
@@ -117,7 +108,7 @@ def finish_run(
     """Log a run's metrics and artifacts and close it as FINISHED.
 
     Where the store refuses the run, it goes into the offline queue.
-    `folder`: the run's artifacts; a model for MLflow is added. `pack`: the run's tag of log_packs.
+    `folder`: the run's artifacts; a model for MLflow is added. `pack`: as log_packed_tables returns.
 
     Raises:
         StoreError: neither the store nor the queue takes the run.
@@ -174,23 +165,23 @@ def _end(
         artifacts=hash_artifacts(folder),
     )
     whole = replace(record, metrics=(*run.shown, *record.metrics))
-    if run.run_id is None or is_known_away(store):
-        keep(store, whole, folder)
+    if run.run_id is None or is_known_unreachable(store):
+        enqueue(store, whole, folder)
         return
     try:
         fill_run(store, run.run_id, record, folder, run.artifact_uri)
     except Exception as error:  # noqa: BLE001 - whatever the store's fault is, the run is kept
-        _keep_refused(store, whole, folder, error)
+        _enqueue_refused(store, whole, folder, error)
 
 
-def _keep_refused(store: Store, parcel: Parcel, folder: Path, error: Exception) -> None:
-    """Keep a parcel that its store has refused; where that fails as well, raise the refusal."""
+def _enqueue_refused(store: Store, record: RunRecord, folder: Path, error: Exception) -> None:
+    """Keep a record that its store has refused; where that fails as well, raise the refusal."""
     try:
-        keep(store, parcel, folder)
+        enqueue(store, record, folder)
     except StoreError as second:
-        log.warning("%s: its run cannot be kept either: %s", parcel.name, second)
+        log.warning("%s: its run cannot be kept either: %s", record.name, second)
         raise error from None
-    note_refused(store, parcel, error)
+    note_refused(store, record, error)
 
 
 def _first_tags(sweep: Sweep, point: Point, data: Data, device: str) -> dict[str, str]:

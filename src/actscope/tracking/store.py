@@ -27,7 +27,7 @@ READERS = 8  # within the ten connections that a session of MLflow's keeps open
 BRIEFLY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "8"}
 ACTIVE = "active"  # MLflow's word for what is not in its trash
 
-# They log every table of a fresh store and every attempt to reach a server.
+# They log every table of a fresh store and every try to reach a server.
 for talkative in ("alembic", "mlflow", "urllib3"):
     logging.getLogger(talkative).setLevel(logging.ERROR)
 # It prints the traceback of what it raises.

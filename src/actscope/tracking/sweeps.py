@@ -23,7 +23,7 @@ from actscope.project import git_state
 from actscope.tracking.errors import is_already_there, is_missing
 from actscope.tracking.heartbeat import is_alive, number_in, signs_of_life
 from actscope.tracking.offline_queue import best_effort
-from actscope.tracking.run_index import SWEEPS, Attempt, read_attempts
+from actscope.tracking.run_index import SWEEPS, RunSummary, read_summaries
 from actscope.tracking.signature import Signature, signature_of
 from actscope.tracking.store import Store
 from actscope.tracking.ui import NOTE, about_sweep, study_tags
@@ -52,7 +52,7 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class Cell:
+class GridPoint:
     """A point of a sweep's grid as it is written down: its flat settings and its signature."""
 
     name: str
@@ -75,7 +75,7 @@ class Cell:
 
 
 def begin_sweep(
-    store: Store, study: str, sweep_id: str, grid: Sequence[Cell], extras: Extras = NO_EXTRAS
+    store: Store, study: str, sweep_id: str, grid: Sequence[GridPoint], extras: Extras = NO_EXTRAS
 ) -> Sweep:
     """Make the study's experiment, if it is new, and the parent run, which announces the grid.
 
@@ -97,7 +97,7 @@ def begin_sweep(
     )
     run_id = run.info.run_id
     store.client.log_text(run_id, "\n".join(cell.to_json() for cell in grid), GRID)
-    taken = [_ticket(attempt) for attempt in read_attempts(store, experiment_id, SWEEPS)]
+    taken = [_ticket(run) for run in read_summaries(store, experiment_id, SWEEPS)]
     ticket = 1 + max(taken, default=0)
     store.client.set_tag(run_id, "actscope.ticket", str(ticket))
     return Sweep(sweep_id, study, experiment_id, run_id, extras, ticket)
@@ -117,14 +117,14 @@ def end_sweep(store: Store, sweep: Sweep, status: str) -> None:
 
     What a store refuses of that is told in a line: it is no reason to lose what else is known.
     """
-    own: list[Attempt] = []
+    own: list[RunSummary] = []
     doctor = suggestions.command("doctor", store=store)
     with best_effort(store, f"runs of sweep {sweep.id} may stay open until `{doctor}`"):
-        of_sweep = read_attempts(store, sweep.experiment_id, {"actscope.sweep": sweep.id})
-        own = [attempt for attempt in of_sweep if attempt.run_id != sweep.parent_run_id]
-    for attempt in own:
-        if attempt.is_open:
-            close_as_lost(store, attempt.run_id)
+        of_sweep = read_summaries(store, sweep.experiment_id, {"actscope.sweep": sweep.id})
+        own = [run for run in of_sweep if run.run_id != sweep.parent_run_id]
+    for run in own:
+        if run.is_open:
+            close_abandoned_run(store, run.run_id)
     with best_effort(store, f"points of sweep {sweep.id} may have two finished runs"):
         close_second_ones(store, own)
     if sweep.parent_run_id is not None:
@@ -141,7 +141,7 @@ def is_open(store: Store, run_id: str | None) -> bool:
     return status == "RUNNING"
 
 
-def close_as_lost(store: Store, run_id: str | None) -> None:
+def close_abandoned_run(store: Store, run_id: str | None) -> None:
     """Close a run as KILLED, unless that was done or it was finished."""
     if run_id is not None and is_open(store, run_id):
         doctor = suggestions.command("doctor", store=store)
@@ -149,17 +149,17 @@ def close_as_lost(store: Store, run_id: str | None) -> None:
             close(store, run_id, ABANDONED)
 
 
-def close_second_ones(store: Store, attempts: Sequence[Attempt]) -> None:
+def close_second_ones(store: Store, runs: Sequence[RunSummary]) -> None:
     """Of runs of one sweep, oldest first: take back those whose point has a finished run already.
 
     A worker that was cut off may finish a run although another has been given its point since.
     """
     finished: set[str] = set()
-    for attempt in attempts:
-        if attempt.is_finished and not attempt.is_sweep:
-            if attempt.signature.whole in finished:
-                close(store, attempt.run_id, SECOND)
-            finished.add(attempt.signature.whole)
+    for run in runs:
+        if run.is_finished and not run.is_sweep:
+            if run.signature.whole in finished:
+                close(store, run.run_id, SECOND)
+            finished.add(run.signature.whole)
 
 
 def close(store: Store, run_id: str, reason: str) -> None:
@@ -172,48 +172,48 @@ def close(store: Store, run_id: str, reason: str) -> None:
     store.client.set_terminated(run_id, "KILLED")
 
 
-def close_abandoned(store: Store, experiment_id: str) -> list[Attempt]:
+def close_abandoned(store: Store, experiment_id: str) -> list[RunSummary]:
     """Close as KILLED the runs whose process died without closing them, and tell which."""
-    abandoned = find_abandoned(read_attempts(store, experiment_id, is_unfinished=True))
-    for attempt in abandoned:
-        close(store, attempt.run_id, "its process died without closing it")
+    abandoned = find_abandoned(read_summaries(store, experiment_id, is_unfinished=True))
+    for run in abandoned:
+        close(store, run.run_id, "its process died without closing it")
     return abandoned
 
 
-def find_abandoned(attempts: Sequence[Attempt]) -> list[Attempt]:
+def find_abandoned(runs: Sequence[RunSummary]) -> list[RunSummary]:
     """Those of an experiment's runs that are open although nobody works on them any more."""
-    living = living_sweeps(attempts)
+    living = living_sweeps(runs)
     return [
-        attempt
-        for attempt in attempts
-        if attempt.is_open
-        and "kind" in attempt.tags  # else another program's
-        and not is_alive(attempt.tags)
-        and attempt.tags.get("sweep") not in living
+        run
+        for run in runs
+        if run.is_open
+        and "kind" in run.tags  # else another program's
+        and not is_alive(run.tags)
+        and run.tags.get("sweep") not in living
     ]
 
 
-def living_sweeps(attempts: Sequence[Attempt]) -> dict[str, Attempt]:
+def living_sweeps(runs: Sequence[RunSummary]) -> dict[str, RunSummary]:
     """Sweeps at work, here or elsewhere, by id."""
     return {
-        attempt.tags["sweep"]: attempt
-        for attempt in attempts
-        if attempt.is_sweep and attempt.is_open and is_alive(attempt.tags)
+        run.tags["sweep"]: run
+        for run in runs
+        if run.is_sweep and run.is_open and is_alive(run.tags)
     }
 
 
-def claimed_elsewhere(store: Store, sweep: Sweep) -> dict[str, Attempt]:
+def claimed_elsewhere(store: Store, sweep: Sweep) -> dict[str, RunSummary]:
     """Signatures of the points that other living sweeps train, with who trains each.
 
     Waits for sweeps that are drawing their ticket. One whose grid is lost claims nothing.
     """
     while True:
-        attempts = read_attempts(store, sweep.experiment_id, SWEEPS)
-        others = [a for a in living_sweeps(attempts).values() if a.run_id != sweep.parent_run_id]
+        runs = read_summaries(store, sweep.experiment_id, SWEEPS)
+        others = [a for a in living_sweeps(runs).values() if a.run_id != sweep.parent_run_id]
         if all("ticket" in other.tags for other in others):
             break
         time.sleep(SECONDS_BETWEEN_LOOKS)
-    claimed: dict[str, Attempt] = {}
+    claimed: dict[str, RunSummary] = {}
     for other in others:
         if (_ticket(other), other.run_id) < (sweep.ticket, sweep.parent_run_id):
             with best_effort(store, f"what {other.name} trains may be trained twice"):
@@ -222,7 +222,7 @@ def claimed_elsewhere(store: Store, sweep: Sweep) -> dict[str, Attempt]:
     return claimed
 
 
-def read_grid(store: Store, study: str, sweep: Attempt) -> list[Cell]:
+def read_grid(store: Store, study: str, sweep: RunSummary) -> list[GridPoint]:
     """The grid that a sweep announced.
 
     Raises:
@@ -232,7 +232,7 @@ def read_grid(store: Store, study: str, sweep: Attempt) -> list[Cell]:
     """
     try:
         with store.artifact(study, sweep.run_id, GRID) as path:
-            return [Cell.from_json(line) for line in path.read_text().splitlines()]
+            return [GridPoint.from_json(line) for line in path.read_text().splitlines()]
     except (OSError, ValueError) as error:
         if isinstance(error, StoreError) and not is_missing(error):
             raise
@@ -267,5 +267,5 @@ def current_platform(device: str = CPU.type) -> Mapping[str, str]:
     }
 
 
-def _ticket(attempt: Attempt) -> int:
-    return number_in(attempt.tags.get("ticket", ""))
+def _ticket(run: RunSummary) -> int:
+    return number_in(run.tags.get("ticket", ""))

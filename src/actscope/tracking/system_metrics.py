@@ -7,7 +7,7 @@ from actscope.tracking.store import Store
 
 
 @contextmanager
-def machine_watched(store: Store, run_id: str | None) -> Iterator[None]:
+def system_metrics_logged(store: Store, run_id: str | None) -> Iterator[None]:
     """Log processor, memory, disk and network of this machine to a run, if there is one."""
     if run_id is None:
         yield

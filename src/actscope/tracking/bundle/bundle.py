@@ -12,15 +12,15 @@ from actscope.errors import BundleError, StoreError, first_line
 from actscope.project import git_state
 from actscope.runtime.progress import LateProgress
 from actscope.tracking.bundle.archive import Manifest, Reader, Writer, open_archive
-from actscope.tracking.bundle.intake import Arrival, take_in
-from actscope.tracking.bundle.transfer import (
+from actscope.tracking.bundle.export_runs import (
     OF_A_STORE,
     ORIGIN_TAG,
     PARENT_TAG,
-    Shipment,
-    find_shipment,
+    Export,
+    find_export,
     pack,
 )
+from actscope.tracking.bundle.import_runs import ImportSummary, import_runs
 from actscope.tracking.heartbeat import signs_of_life
 from actscope.tracking.limits import check_limits
 from actscope.tracking.locate import open_store
@@ -28,7 +28,7 @@ from actscope.tracking.run_record import (
     ARTIFACTS,
     RUN_FILE,
     RUN_ID,
-    Parcel,
+    RunRecord,
     artifacts_tag,
     from_json,
     safe_path,
@@ -36,7 +36,7 @@ from actscope.tracking.run_record import (
 )
 from actscope.tracking.store import Store
 
-PARCELS = "parcels"
+RECORDS = "parcels"
 
 
 KINDS = ("point", "sweep")
@@ -54,7 +54,7 @@ def export_study(store: Store, study: str, path: Path) -> Manifest:
 
     """
     _check_study(study, str(path))
-    shipment = find_shipment(store, study)
+    shipment = find_export(store, study)
     unfinished = path.with_name(f".{path.name}.partial")
     try:
         with ZipFile(unfinished, "w") as archive:
@@ -70,7 +70,7 @@ def export_study(store: Store, study: str, path: Path) -> Manifest:
     return manifest
 
 
-def import_bundle(path: Path, settings: Tracking) -> tuple[Manifest, Arrival]:
+def import_bundle(path: Path, settings: Tracking) -> tuple[Manifest, ImportSummary]:
     """Make runs of what an archive holds, once all of it was checked.
 
     Raises:
@@ -83,29 +83,29 @@ def import_bundle(path: Path, settings: Tracking) -> tuple[Manifest, Arrival]:
         ids = (*manifest.sweeps, *manifest.runs)
         with LateProgress("checking", sum(file.size for file in manifest.files.values())) as bar:
             archive.verify(bar.advance)
-        _check_parcels(archive, ids)
+        _check_records(archive, ids)
         store = open_store(settings)
         with LateProgress("importing", len(ids)) as bar:
-            arrival = take_in(
+            arrival = import_runs(
                 store,
                 manifest.study,
-                lambda: (_parcel(archive, run_id) for run_id in ids),
-                lambda parcel, folder: _unpack(archive, parcel, folder),
+                lambda: (_record(archive, run_id) for run_id in ids),
+                lambda record, folder: _unpack(archive, record, folder),
                 bar.advance,
             )
     return manifest, arrival
 
 
-def _fill(writer: Writer, store: Store, study: str, shipment: Shipment) -> Manifest:
+def _fill(writer: Writer, store: Store, study: str, shipment: Export) -> Manifest:
     sweeps = [str(run.info.run_id) for run in shipment.sweeps]
     runs = [*shipment.sweeps, *shipment.points]
     with LateProgress("exporting", len(runs)) as progress:
         for run in sorted(runs, key=lambda run: str(run.info.run_id)):
             with TemporaryDirectory(prefix="actscope-") as scratch:
-                parcel, folder = pack(store, study, run, sweeps, Path(scratch))
-                for name in sorted(parcel.artifacts):
-                    writer.add_file(_artifact(parcel, name), folder / name)
-                writer.add_text(f"{_folder(run.info.run_id)}/{RUN_FILE}", to_json(parcel))
+                record, folder = pack(store, study, run, sweeps, Path(scratch))
+                for name in sorted(record.artifacts):
+                    writer.add_file(_artifact(record, name), folder / name)
+                writer.add_text(f"{_folder(run.info.run_id)}/{RUN_FILE}", to_json(record))
             progress.advance()
     manifest = Manifest(
         study=study,
@@ -121,38 +121,38 @@ def _fill(writer: Writer, store: Store, study: str, shipment: Shipment) -> Manif
     return manifest
 
 
-def _check_parcels(archive: Reader, ids: Sequence[str]) -> None:
-    """Raise BundleError unless the archive holds the parcels of these runs and nothing else."""
+def _check_records(archive: Reader, ids: Sequence[str]) -> None:
+    """Raise BundleError unless the archive holds the records of these runs and nothing else."""
     _check_study(archive.manifest.study, str(archive.path))
     if len(set(ids)) < len(ids):
         raise BundleError(f"{archive.path}: a run is listed twice")
     belonging, origins = set(), set(ids)
     for run_id in ids:
-        parcel = _parcel(archive, run_id)
-        _check_parcel(archive, run_id, parcel)
-        origin = parcel.tags.get(ORIGIN_TAG, run_id)
+        record = _record(archive, run_id)
+        _check_record(archive, run_id, record)
+        origin = record.tags.get(ORIGIN_TAG, run_id)
         if origin != run_id and origin in origins:
             raise BundleError(f"{archive.path}: run {origin} is there twice")
         origins.add(origin)
         belonging |= {f"{_folder(run_id)}/{RUN_FILE}"}
-        belonging |= {_artifact(parcel, name) for name in parcel.artifacts}
+        belonging |= {_artifact(record, name) for name in record.artifacts}
     if foreign := archive.manifest.files.keys() - belonging:
         raise BundleError(f"{archive.where(min(foreign))}: belongs to no run")
 
 
-def _check_parcel(archive: Reader, run_id: str, parcel: Parcel) -> None:
+def _check_record(archive: Reader, run_id: str, record: RunRecord) -> None:
     manifest = archive.manifest
     is_sweep = run_id in manifest.sweeps
-    hashes = {_artifact(parcel, name): sha256 for name, sha256 in parcel.artifacts.items()}
+    hashes = {_artifact(record, name): sha256 for name, sha256 in record.artifacts.items()}
     checks = {
-        "is of another run": parcel.run_id == run_id,
-        "is of another study": parcel.study == manifest.study,
-        "is of another kind of run": parcel.tags.get("actscope.kind") == KINDS[is_sweep],
-        "is of a run that has not ended": parcel.status in (ENDED if is_sweep else {"FINISHED"}),
-        "stands under a run that is not there": parcel.tags.get(PARENT_TAG)
+        "is of another run": record.run_id == run_id,
+        "is of another study": record.study == manifest.study,
+        "is of another kind of run": record.tags.get("actscope.kind") == KINDS[is_sweep],
+        "is of a run that has not ended": record.status in (ENDED if is_sweep else {"FINISHED"}),
+        "stands under a run that is not there": record.tags.get(PARENT_TAG)
         in (None, *([] if is_sweep else manifest.sweeps)),
-        "has tags that only a store gives": parcel.tags.keys().isdisjoint(FOREIGN),
-        "has an origin that is no run's id": RUN_ID.fullmatch(parcel.tags.get(ORIGIN_TAG, run_id)),
+        "has tags that only a store gives": record.tags.keys().isdisjoint(FOREIGN),
+        "has an origin that is no run's id": RUN_ID.fullmatch(record.tags.get(ORIGIN_TAG, run_id)),
         "has artifacts that are not there": all(
             name in manifest.files and manifest.files[name].sha256 == sha256
             for name, sha256 in hashes.items()
@@ -161,28 +161,28 @@ def _check_parcel(archive: Reader, run_id: str, parcel: Parcel) -> None:
     for wrong, is_right in checks.items():
         if not is_right:
             raise BundleError(f"{archive.where(_folder(run_id))}/{RUN_FILE}: {wrong}")
-    artifacts_tag(parcel.artifacts)
-    check_limits(parcel, f"{archive.where(_folder(run_id))}/{RUN_FILE}")
+    artifacts_tag(record.artifacts)
+    check_limits(record, f"{archive.where(_folder(run_id))}/{RUN_FILE}")
 
 
-def _parcel(archive: Reader, run_id: str) -> Parcel:
+def _record(archive: Reader, run_id: str) -> RunRecord:
     name = f"{_folder(run_id)}/{RUN_FILE}"
     if name not in archive.manifest.files:
         raise BundleError(f"{archive.where(name)}: is not there")
     return from_json(archive.read(name), archive.where(name))
 
 
-def _unpack(archive: Reader, parcel: Parcel, folder: Path) -> None:
-    for name in parcel.artifacts:
-        archive.extract(_artifact(parcel, name), folder / name)
+def _unpack(archive: Reader, record: RunRecord, folder: Path) -> None:
+    for name in record.artifacts:
+        archive.extract(_artifact(record, name), folder / name)
 
 
 def _folder(run_id: str) -> str:
-    return f"{PARCELS}/{run_id}"
+    return f"{RECORDS}/{run_id}"
 
 
-def _artifact(parcel: Parcel, name: str) -> str:
-    return f"{_folder(str(parcel.run_id))}/{ARTIFACTS}/{name}"
+def _artifact(record: RunRecord, name: str) -> str:
+    return f"{_folder(str(record.run_id))}/{ARTIFACTS}/{name}"
 
 
 FOREIGN = {*OF_A_STORE, *signs_of_life()}

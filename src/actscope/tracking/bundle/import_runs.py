@@ -1,4 +1,4 @@
-"""A study's parcels as runs of a store: all of them or none."""
+"""A study's records as runs of a store: all of them or none."""
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -9,52 +9,55 @@ from tempfile import TemporaryDirectory
 from filelock import FileLock
 
 from actscope.errors import BundleError, StoreError
-from actscope.tracking.bundle.transfer import KIND_TAG, ORIGIN_TAG, PARENT_TAG, actscope_runs
+from actscope.tracking.bundle.export_runs import KIND_TAG, ORIGIN_TAG, PARENT_TAG, actscope_runs
 from actscope.tracking.errors import STORE_ERRORS
 from actscope.tracking.heartbeat import is_alive, signs_of_life
-from actscope.tracking.offline_queue import in_a_line, spool_folder
-from actscope.tracking.run_record import Parcel, log_content, log_inputs, logged_artifacts, open_run
+from actscope.tracking.log_record import log_content, log_inputs, open_run
+from actscope.tracking.offline_queue import in_a_line, queue_folder
+from actscope.tracking.run_record import RunRecord, logged_artifacts
 from actscope.tracking.store import Store
 
-Unpack = Callable[[Parcel, Path], None]  # writes a parcel's artifacts into a folder
+Unpack = Callable[[RunRecord, Path], None]  # writes a record's artifacts into a folder
 
 
 @dataclass(frozen=True)
-class Arrival:
+class ImportSummary:
     """Points' runs that an import made, and those that were there before."""
 
     new: int
     present: int
 
 
-def take_in(
+def import_runs(
     store: Store,
     study: str,
-    parcels: Callable[[], Iterable[Parcel]],
+    records: Callable[[], Iterable[RunRecord]],
     unpack: Unpack,
     on_run: Callable[[], None] = lambda: None,
-) -> Arrival:
-    """Make runs of a study's parcels, but for those that are here, once however often it is done.
+) -> ImportSummary:
+    """Make runs of a study's records, but for those that are here, once however often it is done.
 
     No command counts a run before all are made. Where one cannot be made, all are taken back; what
-    a killed import leaves, the next one deletes. `parcels`: gives, each time, sweeps before the
+    a killed import leaves, the next one deletes. `records`: gives, each time, sweeps before the
     points that stand under them.
 
     Raises:
         StoreError: the store cannot be written.
-        BundleError: a parcel is not the run of its origin that is here.
+        BundleError: a record is not the run of its origin that is here.
 
     """
     try:
-        spool_folder(store).mkdir(parents=True, exist_ok=True)
+        queue_folder(store).mkdir(parents=True, exist_ok=True)
         # Else a second import, or a delivery, would find the runs of this one half-made.
-        with FileLock(spool_folder(store) / ".lock"):
+        with FileLock(queue_folder(store) / ".lock"):
             here, left = _look_up(store, study)
-            for parcel in parcels():
-                _check_same(parcel, here.get(_origin(parcel)))
+            for record in records():
+                _check_same(record, here.get(_origin(record)))
             experiment_id = store.ensure_experiment(study)
             _take_back(store, study, left)
-            return _import(Importing(store, study, experiment_id, here), parcels, unpack, on_run)
+            return _import(
+                RunningImport(store, study, experiment_id, here), records, unpack, on_run
+            )
     except STORE_ERRORS as error:
         raise StoreError(
             f"{in_a_line(error)} (an import can be repeated: nothing is made twice)"
@@ -62,7 +65,7 @@ def take_in(
 
 
 @dataclass(frozen=True)
-class Present:
+class ExistingRun:
     """A run that is here: its id in this store, its kind, and SHA-256 of its artifacts."""
 
     run_id: str
@@ -71,55 +74,57 @@ class Present:
 
 
 @dataclass(frozen=True)
-class Importing:
+class RunningImport:
     """An import under way: `here` has the runs of the study by origin, also those that it makes."""
 
     store: Store
     study: str
     experiment_id: str
-    here: dict[str, Present]
-    made: list[tuple[str, Parcel]] = field(default_factory=list)  # by id, each without its metrics
+    here: dict[str, ExistingRun]
+    made: list[tuple[str, RunRecord]] = field(
+        default_factory=list
+    )  # by id, each without its metrics
 
 
 def _import(
-    to: Importing,
-    parcels: Callable[[], Iterable[Parcel]],
+    to: RunningImport,
+    records: Callable[[], Iterable[RunRecord]],
     unpack: Unpack,
     on_run: Callable[[], None],
-) -> Arrival:
+) -> ImportSummary:
     present = 0
     try:
-        for parcel in parcels():
-            if _origin(parcel) not in to.here:
-                _make(to, parcel, unpack)
+        for record in records():
+            if _origin(record) not in to.here:
+                _make(to, record, unpack)
             else:
-                present += parcel.tags[KIND_TAG] == "point"
-            to.here[str(parcel.run_id)] = to.here[_origin(parcel)]
+                present += record.tags[KIND_TAG] == "point"
+            to.here[str(record.run_id)] = to.here[_origin(record)]
             on_run()
-        for run_id, parcel in to.made:
-            to.store.client.set_terminated(run_id, parcel.status, parcel.ended)
-            to.store.client.set_tag(run_id, KIND_TAG, parcel.tags[KIND_TAG])
+        for run_id, record in to.made:
+            to.store.client.set_terminated(run_id, record.status, record.ended)
+            to.store.client.set_tag(run_id, KIND_TAG, record.tags[KIND_TAG])
     except BaseException:  # Ctrl-C as well
         _take_back(to.store, to.study, [run_id for run_id, _ in to.made])
         raise
-    return Arrival(sum(p.tags[KIND_TAG] == "point" for _, p in to.made), present)
+    return ImportSummary(sum(p.tags[KIND_TAG] == "point" for _, p in to.made), present)
 
 
-def _make(to: Importing, parcel: Parcel, unpack: Unpack) -> None:
+def _make(to: RunningImport, record: RunRecord, unpack: Unpack) -> None:
     """Make a run with all that it holds but its kind, without which no command knows it."""
-    tags = {**parcel.tags, ORIGIN_TAG: _origin(parcel), **signs_of_life()}
+    tags = {**record.tags, ORIGIN_TAG: _origin(record), **signs_of_life()}
     kind = tags.pop(KIND_TAG)
     if PARENT_TAG in tags:
         tags[PARENT_TAG] = to.here[tags[PARENT_TAG]].run_id
-    parcel = replace(parcel, tags=tags)
+    record = replace(record, tags=tags)
     with TemporaryDirectory(prefix="actscope-") as folder:
-        unpack(parcel, Path(folder))
-        run_id = str(open_run(to.store, to.experiment_id, parcel).info.run_id)
-        done = replace(parcel, tags={KIND_TAG: kind}, metrics=())
+        unpack(record, Path(folder))
+        run_id = str(open_run(to.store, to.experiment_id, record).info.run_id)
+        done = replace(record, tags={KIND_TAG: kind}, metrics=())
         to.made.append((run_id, done))
-        to.here[_origin(parcel)] = Present(run_id, kind, parcel.artifacts)
-        log_inputs(to.store, run_id, parcel)
-        log_content(to.store, run_id, parcel, Path(folder))
+        to.here[_origin(record)] = ExistingRun(run_id, kind, record.artifacts)
+        log_inputs(to.store, run_id, record)
+        log_content(to.store, run_id, record, Path(folder))
 
 
 def _take_back(store: Store, study: str, run_ids: Iterable[str]) -> None:
@@ -132,7 +137,7 @@ def _take_back(store: Store, study: str, run_ids: Iterable[str]) -> None:
             store.client.delete_run(run_id)
 
 
-def _look_up(store: Store, study: str) -> tuple[dict[str, Present], list[str]]:
+def _look_up(store: Store, study: str) -> tuple[dict[str, ExistingRun], list[str]]:
     """Runs of a study by their origin, and ids of those that an interrupted import left.
 
     Raises:
@@ -152,7 +157,7 @@ def _look_up(store: Store, study: str) -> tuple[dict[str, Present], list[str]]:
             _check_left(study, tags)
             left.append(run_id)
         elif tags[KIND_TAG] == "sweep" or run.info.status == "FINISHED":
-            found = Present(run_id, tags[KIND_TAG], logged_artifacts(tags) or {})
+            found = ExistingRun(run_id, tags[KIND_TAG], logged_artifacts(tags) or {})
             here[tags.get(ORIGIN_TAG, run_id)] = found
     return here, left
 
@@ -166,22 +171,22 @@ def _check_left(study: str, tags: Mapping[str, str]) -> None:
         )
 
 
-def _check_same(parcel: Parcel, found: Present | None) -> None:
+def _check_same(record: RunRecord, found: ExistingRun | None) -> None:
     """Raise BundleError where a run is here that has the origin of another one."""
     if found is None:
         return
-    if found.kind != parcel.tags[KIND_TAG]:
-        raise BundleError(f"run {parcel.name!r}: here it is a {found.kind}, run {found.run_id}")
+    if found.kind != record.tags[KIND_TAG]:
+        raise BundleError(f"run {record.name!r}: here it is a {found.kind}, run {found.run_id}")
     if found.kind != "point":  # a sweep may go on where it is
         return
-    for name, sha256 in parcel.artifacts.items():
+    for name, sha256 in record.artifacts.items():
         if found.artifacts.get(name, sha256) != sha256:
             raise BundleError(
-                f"run {parcel.name!r}: its {name} is another than that of run {found.run_id}, "
+                f"run {record.name!r}: its {name} is another than that of run {found.run_id}, "
                 "which is here and should be the same run"
             )
 
 
-def _origin(parcel: Parcel) -> str:
-    assert parcel.run_id is not None  # it was packed from a run
-    return parcel.tags.get(ORIGIN_TAG, parcel.run_id)
+def _origin(record: RunRecord) -> str:
+    assert record.run_id is not None  # it was packed from a run
+    return record.tags.get(ORIGIN_TAG, record.run_id)

@@ -1,4 +1,4 @@
-"""A study's finished runs as parcels, out of a store."""
+"""A study's finished runs as records, out of a store."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -15,9 +15,9 @@ from actscope.tracking.packed_tables import PACK_TAG, PACKS
 from actscope.tracking.run_record import (
     ARTIFACTS_TAG,
     MetricRow,
-    Parcel,
+    RunRecord,
     logged_artifacts,
-    parcel_of,
+    record_of,
     verify_artifacts,
 )
 from actscope.tracking.store import Store
@@ -27,11 +27,11 @@ ORIGIN_TAG = "actscope.origin_run"  # id of the run, in the store that trained i
 KIND_TAG = "actscope.kind"
 PARENT_TAG = "mlflow.parentRunId"
 OF_A_STORE = {ARTIFACTS_TAG, PACK_TAG, "mlflow.runName"}  # tags that each store gives its runs
-MADE_ANEW = (REPORT, PACKS)  # folders among the artifacts of a sweep's run
+REBUILT = (REPORT, PACKS)  # folders among the artifacts of a sweep's run
 
 
 @dataclass(frozen=True)
-class Shipment:
+class Export:
     """What of a study travels: its finished points and the sweeps that they stand under.
 
     `left_out`: how many of its points' runs do not, by status.
@@ -42,7 +42,7 @@ class Shipment:
     left_out: dict[str, int]
 
 
-def find_shipment(store: Store, study: str) -> Shipment:
+def find_export(store: Store, study: str) -> Export:
     """Look up what of a study can travel, by run id.
 
     Raises:
@@ -59,13 +59,13 @@ def find_shipment(store: Store, study: str) -> Shipment:
     parents = {run.data.tags.get(PARENT_TAG) for run in finished}
     sweeps = [run for run in runs if run.info.run_id in parents]
     left_out = Counter(run.info.status for run in points if run.info.status != "FINISHED")
-    return Shipment(sweeps, finished, dict(sorted(left_out.items())))
+    return Export(sweeps, finished, dict(sorted(left_out.items())))
 
 
 def pack(
     store: Store, study: str, run: Run, sweeps: Collection[str], scratch: Path
-) -> tuple[Parcel, Path]:
-    """Make a parcel of a run, with the folder of its artifacts, which may lie in `scratch`.
+) -> tuple[RunRecord, Path]:
+    """Make a record of a run, with the folder of its artifacts, which may lie in `scratch`.
 
     `sweeps`: ids of the parent runs that travel with it.
 
@@ -74,28 +74,28 @@ def pack(
         BundleError: an artifact is not the file that was logged, or no store can hold it.
 
     """
-    parcel = parcel_of(run, study)
-    is_sweep = parcel.tags.get(KIND_TAG) == "sweep"
+    record = record_of(run, study)
+    is_sweep = record.tags.get(KIND_TAG) == "sweep"
     with store_errors(store.location):
-        made_anew = MADE_ANEW if is_sweep else ()
+        made_anew = REBUILT if is_sweep else ()
         folder = store.artifact_folder(study, run.info.run_id, scratch, made_anew)
         metrics = sorted(store.metric_rows(run), key=_metric_order)
-    artifacts = verify_artifacts(parcel.name, logged_artifacts(parcel.tags) or {}, folder)
+    artifacts = verify_artifacts(record.name, logged_artifacts(record.tags) or {}, folder)
     if is_sweep:
         # They are made anew wherever the runs are; these alone decide what an archive holds.
-        artifacts = {n: h for n, h in artifacts.items() if n.partition("/")[0] not in MADE_ANEW}
+        artifacts = {n: h for n, h in artifacts.items() if n.partition("/")[0] not in REBUILT}
     here_only = {*OF_A_STORE, *signs_of_life()}
-    if parcel.tags.get(PARENT_TAG) not in sweeps:
+    if record.tags.get(PARENT_TAG) not in sweeps:
         here_only.add(PARENT_TAG)
     packed = replace(
-        parcel,
+        record,
         # A sweep may go on while what it has finished travels.
-        status="KILLED" if parcel.status == "RUNNING" else parcel.status,
-        tags={key: value for key, value in parcel.tags.items() if key not in here_only},
+        status="KILLED" if record.status == "RUNNING" else record.status,
+        tags={key: value for key, value in record.tags.items() if key not in here_only},
         metrics=tuple(metrics),
         artifacts=artifacts,
     )
-    check_limits(packed, f"run {parcel.name!r}")
+    check_limits(packed, f"run {record.name!r}")
     return packed, folder
 
 
