@@ -241,7 +241,7 @@ class TestMistakes:
             load_study(STUDY, tracking_uri=uri)
 
     def test_a_bundle_that_is_not_there_is_told(self, tmp_path: Path) -> None:
-        with pytest.raises(BundleError, match="is no whole zip archive"):
+        with pytest.raises(BundleError, match="is not a complete zip archive"):
             load_study(tmp_path / "nothing.zip")
 
     def test_a_study_without_a_finished_run_is_told(self, tmp_path: Path) -> None:

@@ -337,7 +337,7 @@ class TestWhatIsEditedInTheUI:
         grid = practice.store.artifact_path(STUDY, str(living.parent_run_id), "grid.jsonl")
         grid.unlink()
         assert all(result.is_earlier for result in practice.sweep("s3"))
-        assert "what sweep s2 trains may be trained twice" in caplog.text
+        assert "points of sweep s2 may be trained twice" in caplog.text
         assert practice.examine() == 0
 
     def test_a_sweep_that_was_deleted_without_its_points_comes_back(
@@ -545,7 +545,7 @@ class TestDatabase:
 
     def test_that_is_not_there(self, practice: Practice) -> None:
         practice.store = store_at(f"sqlite:///{practice.folder}/none/mlflow.db")
-        assert "` makes one" in self.examine(practice)
+        assert "` to make one" in self.examine(practice)
         assert not practice.folder.exists()
 
     def test_that_is_damaged(self, practice: Practice) -> None:

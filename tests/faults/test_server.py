@@ -60,7 +60,7 @@ def test_a_sweep_goes_on_without_its_server_and_its_runs_arrive_once(
     server.kill()
     said, _ = sweep.communicate(timeout=240)
     assert sweep.returncode == 0, said
-    assert "is away" in said
+    assert "is unreachable" in said
     kept = len(list((project / "mlruns/spool").glob("[!.]*")))
     assert 1 <= kept < len(SEEDS)
     assert f"kept:   {kept} results in" in said

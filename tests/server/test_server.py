@@ -207,7 +207,7 @@ class TestWhoMayDoWhat:
         wrong = {"MLFLOW_TRACKING_PASSWORD": "wrong"}
         line = refused(client("actscope", "-m", "study=locked", *TWO, *TINY, **wrong))
         assert line == (
-            f"actscope: the store {store} does not let in the user admin with this password: "
+            f"actscope: the store {store} rejects the user admin or the password: "
             "correct MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
         )
         with pytest.raises(MissingStudyError):
@@ -227,12 +227,12 @@ class TestWhoMayDoWhat:
         assert done.returncode == 0, done
         assert client("actscope", "status", f"study={STUDY}", **member).returncode == 0
         line = refused(client("actscope", "-m", f"study={STUDY}", *TWO, *TINY, **member))
-        assert "forbids that (Permission denied)" in line
+        assert "denies access (Permission denied)" in line
         # He may read it, and so report on it, and change nothing.
         done = client("actscope.report", f"study={STUDY}", **member)
         assert done.returncode == 0, done
         assert "the report is not attached to its sweep: " in done.stderr
-        assert "forbids that (Permission denied)" in done.stderr
+        assert "denies access (Permission denied)" in done.stderr
         assert len(done.stderr.splitlines()) == 1
 
     def test_strangers_are_refused(self, team: TeamServer) -> None:

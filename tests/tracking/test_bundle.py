@@ -292,7 +292,7 @@ class TestRoundTrip:
         alive = {**heartbeat.signs_of_life(), "actscope.host": "elsewhere"}
         tags = {**alive, "actscope.origin_run": "a1", "actscope.process": "1 0.00"}
         run_id = other.client.create_run(study, tags=tags).info.run_id
-        with pytest.raises(StoreError, match="another import into it is at work on elsewhere"):
+        with pytest.raises(StoreError, match="another import is running on elsewhere"):
             import_bundle(file, settings_of(other))
         assert [run.info.run_id for run in everything(other)] == [run_id]
         monkeypatch.setattr(heartbeat, "SECONDS_TILL_DEAD", -1)
@@ -311,8 +311,8 @@ class TestRoundTrip:
     @pytest.mark.parametrize(
         ("change", "told"),
         [
-            ({"history.parquet": "0" * 64}, "its history.parquet is another than that of run"),
-            (None, "here it is a sweep"),
+            ({"history.parquet": "0" * 64}, "its history.parquet differs from that of run"),
+            (None, "in this store it is a sweep"),
         ],
     )
     def test_another_run_under_the_id_of_one_that_is_here_is_refused(
@@ -492,19 +492,19 @@ def refusal(path: Path, tmp_path: Path) -> str:
 BAD: dict[str, tuple[Callable[[Files], Files], str]] = {
     "a tampered artifact": (
         lambda files: {**files, artifact(files): changed(files[artifact(files)])},
-        "its SHA-256 is not the one",
+        "its SHA-256 differs from the one",
     ),
     "a shorter artifact": (
         lambda files: {**files, artifact(files): files[artifact(files)][:-1]},
-        "does not have the size that manifest.json declares",
+        "its size differs from the one in manifest.json",
     ),
     "an artifact that only the manifest was changed for": (
         lambda files: manifest_of({**files, artifact(files): changed(files[artifact(files)])}),
-        "has artifacts that are not there",
+        "has artifacts that are not in the archive",
     ),
     "a missing artifact": (
         lambda files: {name: files[name] for name in files if name != artifact(files)},
-        "is in manifest.json and not in the archive",
+        "is in manifest.json but not in the archive",
     ),
     "no run file": (
         lambda files: manifest_of({n: files[n] for n in files if n != run_file(files)}),
@@ -512,7 +512,7 @@ BAD: dict[str, tuple[Callable[[Files], Files], str]] = {
     ),
     "no manifest": (
         lambda files: {name: files[name] for name in files if name != "manifest.json"},
-        "has no manifest.json, so it is no bundle",
+        "has no manifest.json, so it is not a bundle",
     ),
     "a manifest of another kind": (
         lambda files: {**files, "manifest.json": b"[]"},
@@ -528,21 +528,21 @@ BAD: dict[str, tuple[Callable[[Files], Files], str]] = {
         lambda files: with_file(files, "extra.txt"),
         "extra.txt: belongs to no run",
     ),
-    "an absolute path": (lambda files: with_file(files, "/etc/x"), "no safe relative path"),
+    "an absolute path": (lambda files: with_file(files, "/etc/x"), "not a safe relative path"),
     "a path that climbs": (
         lambda files: with_file(files, "parcels/../../x"),
-        "no safe relative path",
+        "not a safe relative path",
     ),
-    "a drive letter": (lambda files: with_file(files, "C:/x"), "no safe relative path"),
-    "a backslash": (lambda files: with_file(files, "a\\..\\x"), "no safe relative path"),
-    "a folder": (lambda files: with_file(files, "parcels/", b""), "no safe relative path"),
+    "a drive letter": (lambda files: with_file(files, "C:/x"), "not a safe relative path"),
+    "a backslash": (lambda files: with_file(files, "a\\..\\x"), "not a safe relative path"),
+    "a folder": (lambda files: with_file(files, "parcels/", b""), "not a safe relative path"),
     "a name in capitals": (
         lambda files: with_file(files, artifact(files).upper()),
-        "is there 2 times",
+        "occurs 2 times",
     ),
     "a file where a folder is": (
         lambda files: with_file(files, "parcels"),
-        "parcels: is a file and a folder",
+        "parcels: is both a file and a folder",
     ),
     "a run of another study": (
         lambda files: manifest_of(files, study="other"),
@@ -564,7 +564,7 @@ BAD: dict[str, tuple[Callable[[Files], Files], str]] = {
         lambda files: with_run(
             files, tags={"actscope.kind": "point", "mlflow.parentRunId": "0" * 32}
         ),
-        "stands under a run that is not there",
+        "has a parent run that is not in the archive",
     ),
     "a run listed twice": (
         lambda files: manifest_of(files, runs=json.loads(files["manifest.json"])["runs"] * 2),
@@ -573,19 +573,19 @@ BAD: dict[str, tuple[Callable[[Files], Files], str]] = {
     "a study that is no name": (lambda files: manifest_of(files, study="../x"), "study: "),
     "a study that Windows cannot hold": (
         lambda files: with_study(files, "con"),
-        "study=con: not every system can hold that name",
+        "study=con: cannot be a folder on every system that name",
     ),
     "a study that ends in a dot": (
         lambda files: with_study(files, "a."),
-        "study=a.: not every system can hold that name",
+        "study=a.: cannot be a folder on every system that name",
     ),
     "a file that Windows cannot hold": (
         lambda files: with_file(files, "parcels/NUL.txt"),
-        "no safe relative path",
+        "not a safe relative path",
     ),
     "names that differ in how a letter is written": (
         lambda files: with_file(with_file(files, "parcels/\u212b"), "parcels/\u00c5"),
-        "is there 2 times",
+        "occurs 2 times",
     ),
     "a step that no database holds": (
         lambda files: with_run(files, metrics=[["loss", 0.5, 0, 2**70]]),
@@ -597,11 +597,11 @@ BAD: dict[str, tuple[Callable[[Files], Files], str]] = {
     ),
     "a time that no calendar has": (
         lambda files: with_run(files, metrics=[["loss", 0.5, 2**63 - 1, 0]]),
-        "no time is so many milliseconds after 1970",
+        "too many milliseconds after 1970 milliseconds after 1970",
     ),
     "a start that no calendar has": (
         lambda files: with_run(files, started=2**62),
-        "no time is so many milliseconds after 1970",
+        "too many milliseconds after 1970 milliseconds after 1970",
     ),
     **{
         f"{what} of {kind}": (
@@ -654,19 +654,19 @@ BAD: dict[str, tuple[Callable[[Files], Files], str]] = {
     **{
         f"a tag {key} of another store": (
             lambda files, key=key: with_run(files, **with_key(files, "tags", key)),
-            "has tags that only a store gives",
+            "has tags that only a store may set",
         )
         for key in ("actscope.artifacts", "actscope.heartbeat", "actscope.pack", "mlflow.runName")
     },
     "an origin that is no id": (
         lambda files: with_run(files, **with_key(files, "tags", "actscope.origin_run", "a' OR 1")),
-        "has an origin that is no run's id",
+        "has an origin that is not a run id",
     ),
     "a point with the origin of its sweep": (
         lambda files: with_run(
             files, **with_key(files, "tags", "actscope.origin_run", sweep_id(files))
         ),
-        "is there twice",
+        "occurs twice",
     ),
     "a sweep under itself": (
         lambda files: with_run(
@@ -674,7 +674,7 @@ BAD: dict[str, tuple[Callable[[Files], Files], str]] = {
             "sweep",
             **with_key(files, "tags", "mlflow.parentRunId", sweep_id(files), of="sweep"),
         ),
-        "stands under a run that is not there",
+        "has a parent run that is not in the archive",
     ),
     "a hash that is none": (
         lambda files: manifest_of(files, files={"a": {"sha256": "0", "size": 1}}),
@@ -701,7 +701,7 @@ class TestStrangers:
         path = write(packed, tmp_path / "bad.zip")
         with ZipFile(path, "a") as target:
             target.writestr(artifact(packed), packed[artifact(packed)])
-        assert "is there 2 times" in refusal(path, tmp_path)
+        assert "occurs 2 times" in refusal(path, tmp_path)
 
     @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
     def test_what_is_no_file_is_refused(self, kind: int, packed: Files, tmp_path: Path) -> None:
@@ -716,7 +716,7 @@ class TestStrangers:
         self, packed: Files, tmp_path: Path
     ) -> None:
         path = write(packed, tmp_path / "bad.zip", ZIP_BZIP2)
-        assert "packed in an unknown way" in refusal(path, tmp_path)
+        assert "compressed in an unknown way" in refusal(path, tmp_path)
 
     def test_more_than_the_limit_is_refused_before_it_is_unpacked(
         self, packed: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -755,7 +755,7 @@ class TestStrangers:
         whole = write(packed, tmp_path / "whole.zip").read_bytes()
         for kept in (0, 1, 100, len(whole) // 2, len(whole) - 1):
             (tmp_path / "bad.zip").write_bytes(whole[:kept])
-            assert "is no whole zip archive" in refusal(tmp_path / "bad.zip", tmp_path)
+            assert "is not a complete zip archive" in refusal(tmp_path / "bad.zip", tmp_path)
 
     def test_a_flipped_bit_anywhere_is_refused_or_changes_nothing(
         self, packed: Files, tmp_path: Path
@@ -816,21 +816,21 @@ class TestCommand:
         capsys.readouterr()
         assert bundle.main(["import", "tests.actscope.zip", f"tracking.uri={other.uri}"]) == 0
         said = capsys.readouterr().out
-        assert "1 of them hold a model for MLflow, which is code: load it only if you trust" in said
+        assert "1 of them have an MLflow model. A model is code: load it only if you trust" in said
 
     @pytest.mark.parametrize(
         ("words", "code", "told"),
         [
-            ([], 2, "nothing: give one of the commands"),
-            (["pack"], 2, "pack: give one of the commands"),
-            (["export"], 2, "study=NAME: name the study"),
+            ([], 2, "bundle: incomplete"),
+            (["pack"], 2, "bundle pack: incomplete or unknown command"),
+            (["export"], 2, "study=NAME: missing. Name the study"),
             (["export", "study=../x"], 2, "study="),
             (["export", "studi=x"], 2, "studi"),
             (["export", "study=x", "file=/"], 2, "file=/: is a folder"),
             (["export", "study=x", "file=."], 2, "file=.: is a folder"),
-            (["import"], 2, "give one of the commands"),
+            (["import"], 2, "bundle import: incomplete"),
             (["import", "x.zip", "study=x"], 2, "study"),
-            (["import", "x.zip"], 1, "x.zip: is no whole zip archive (No such file"),
+            (["import", "x.zip"], 1, "x.zip: is not a complete zip archive (No such file"),
             (["export", "study=x", "tracking.uri=sqlite:////nowhere/x.db"], 1, "no store"),
         ],
     )

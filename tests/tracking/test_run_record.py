@@ -113,7 +113,7 @@ class TestFiles:
             ({"study": "../up"}, "study: "),
             ({"surprise": 1}, "surprise: "),
             ({"id": "../../up"}, "id: "),
-            ({"artifacts": {"../up": "0" * 64}}, "no safe relative path"),
+            ({"artifacts": {"../up": "0" * 64}}, "not a safe relative path"),
             ({"metrics": [["loss", "much", 0, 0]]}, "metrics.0.1: "),
         ],
     )
@@ -146,7 +146,7 @@ def test_a_path_that_stays_inside_is_safe(path: str) -> None:
     ],
 )
 def test_a_path_that_may_not_is_refused(path: str) -> None:
-    with pytest.raises(ValueError, match="no safe relative path"):
+    with pytest.raises(ValueError, match="not a safe relative path"):
         safe_path(path)
 
 

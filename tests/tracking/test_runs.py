@@ -264,12 +264,12 @@ def test_an_unknown_study_is_named_with_those_there_are(
 ) -> None:
     store = tracking.open_store(settings)
     log(store, result)
-    with pytest.raises(StoreError, match=r"study=nothing.*it has tests"):
+    with pytest.raises(StoreError, match=r"study=nothing.*only these: tests"):
         tracking.read_runs(store, "nothing")
 
 
 def test_reading_makes_no_store(settings: Tracking, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="` makes one"):
+    with pytest.raises(StoreError, match="` to make one"):
         tracking.read_runs(tracking.locate_store(settings), STUDY)
     assert list(tmp_path.iterdir()) == []
 

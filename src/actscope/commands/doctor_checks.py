@@ -153,7 +153,7 @@ def check_folders(patient: Patient) -> Iterator[Complaint]:
 
 def _bring_home(strays: Sequence[MisplacedFolder]) -> None:
     for stray in strays:
-        repair.move_back(stray)
+        repair.move_to_target(stray)
 
 
 def check_addresses(patient: Patient) -> Iterator[Complaint]:

@@ -1,4 +1,4 @@
-"""What people delete and edit in MLflow's UI: found, and set right where the rest tells how."""
+"""Find what people deleted and edited in MLflow's UI, and undo it where that is possible."""
 
 import ast
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ POINTS = "tags.`actscope.kind` = 'point'"
 
 
 def find_wanted_in_trash(store: Store, study: str | None) -> dict[str, str]:
-    """Id of each study that was deleted and is wanted: it was named, or runs wait for it."""
+    """Id of each deleted study that was named, or for which runs wait in the queue."""
     wanted = {study, *read_queue(store, queue_folder(store)).studies}
     return {
         name: experiment_id
@@ -26,7 +26,7 @@ def find_wanted_in_trash(store: Store, study: str | None) -> dict[str, str]:
 
 
 def restore_studies(store: Store, ids: Iterable[str]) -> None:
-    """Bring experiments back from MLflow's trash, with all of their runs."""
+    """Restore experiments from MLflow's trash, with all of their runs."""
     for experiment_id in ids:
         store.client.restore_experiment(experiment_id)
 
@@ -45,7 +45,7 @@ def restore_runs(store: Store, runs: Sequence[RunSummary]) -> None:
 
 
 def find_wrong_kinds(store: Store, experiment_id: str) -> dict[str, str]:
-    """What each run is whose tag says something else or is gone, by id: a point or a sweep."""
+    """The true kind, point or sweep, of each run whose tag is wrong or missing, by run id."""
     if isinstance(store, LocalStore):
         runs = read_summaries(store, experiment_id)
     else:  # read_summaries finds only runs that have a kind
@@ -55,7 +55,7 @@ def find_wrong_kinds(store: Store, experiment_id: str) -> dict[str, str]:
 
 
 def _kind(run: RunSummary) -> str:
-    """What a run is by its other tags, as long as they tell."""
+    """The kind of a run by its other tags, or else by its tag."""
     if "signature" in run.tags:
         return "point"
     return "sweep" if "ticket" in run.tags else run.tags.get("kind", "")
@@ -67,12 +67,12 @@ def set_kinds(store: Store, kinds: Mapping[str, str]) -> None:
 
 
 def find_without_outcome(runs: Sequence[RunSummary]) -> list[RunSummary]:
-    """Runs of points that are done, and do not tell how they ended."""
+    """Finished runs of points without a valid outcome."""
     return [r for r in runs if r.is_point and r.status == "FINISHED" and r.outcome is None]
 
 
 def find_lost_grids(store: Store, study: str, runs: Sequence[RunSummary]) -> list[RunSummary]:
-    """Sweeps of a study that are over and whose grid cannot be read."""
+    """Sweeps of a study that have ended and whose grid cannot be read."""
     living = {run.run_id for run in living_sweeps(runs).values()}
     lost = []
     for run in runs:
@@ -85,24 +85,24 @@ def find_lost_grids(store: Store, study: str, runs: Sequence[RunSummary]) -> lis
 
 
 def rebuild_grid(store: Store, study: str, experiment_id: str, sweep: RunSummary) -> None:
-    """Write a sweep's grid as its runs tell it; where it has none, as those of its study do."""
+    """Write a sweep's grid again from its runs or, if it has none, from all runs of the study."""
     of_sweep = f"{POINTS} and tags.`actscope.sweep` = '{sweep.tags.get('sweep')}'"
     runs = list(store.search(experiment_id, of_sweep)) or store.search(experiment_id, POINTS)
     oldest_first = sorted(runs, key=lambda run: (run.info.start_time, run.info.run_name))
-    cells = {cell.signature.whole: cell for cell in map(_cell, oldest_first)}
-    text = "\n".join(cell.to_json() for cell in cells.values())
+    points = {point.signature.whole: point for point in map(_grid_point, oldest_first)}
+    text = "\n".join(point.to_json() for point in points.values())
     if isinstance(store, LocalStore):  # the whole folder may be lost
         store.artifact_path(study, sweep.run_id).mkdir(parents=True, exist_ok=True)
     store.put_files(study, sweep.run_id, {GRID: text.encode()})
 
 
-def _cell(run: Run) -> GridPoint:
+def _grid_point(run: Run) -> GridPoint:
     settings = {key: _value(text) for key, text in run.data.params.items()}
     return GridPoint(run.info.run_name, settings, summary_of(run).signature)
 
 
 def _value(text: str) -> Any:
-    """A setting as it was before it became the text of a parameter."""
+    """The value of a setting from the text of a parameter."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):

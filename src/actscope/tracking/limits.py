@@ -1,4 +1,4 @@
-"""What a store would refuse of a record, found before any of it is written: MLflow's own limits."""
+"""MLflow's limits, checked before anything of a record is written."""
 
 from collections.abc import Iterator
 from textwrap import shorten
@@ -14,13 +14,13 @@ from mlflow.utils.validation import (
 from actscope.errors import BundleError
 from actscope.tracking.run_record import RunRecord, dataset_input
 
-# Of columns of MLflow's that its validators leave out: names of runs, source types of data sets.
+# Of columns that MLflow's validators leave out: names of runs, source types of data sets.
 NAME_LENGTH, SOURCE_TYPE_LENGTH = 250, 36
 LAST_MS = 2**63 // 10**6  # since 1970: pandas counts nanoseconds in 64 bits
 
 
 def check_limits(record: RunRecord, where: str) -> None:
-    """Raise BundleError, which names `where`, for what a store could not hold as it is."""
+    """Raise BundleError, which names `where`, if a store could not hold a record unchanged."""
     try:
         _check_names(record)
         _check_values(record)
@@ -33,7 +33,7 @@ def _check_names(record: RunRecord) -> None:
     metrics = dict.fromkeys(key for key, *_ in record.metrics)
     for name in (record.name, *metrics, *record.params, *record.tags):
         if not name.isprintable():
-            raise MlflowException(f"{name!a}: a name has no control characters")
+            raise MlflowException(f"{name!a}: control characters are not allowed in a name")
     if len(record.name) > NAME_LENGTH:
         raise MlflowException(f"name: has more than {NAME_LENGTH} characters")
     for key in metrics:
@@ -43,7 +43,7 @@ def _check_names(record: RunRecord) -> None:
 def _check_values(record: RunRecord) -> None:
     times = (record.started, record.ended or 0, *(row[2] for row in record.metrics))
     if max(times) >= LAST_MS:
-        raise MlflowException(f"{max(times)}: no time is so many milliseconds after 1970")
+        raise MlflowException(f"{max(times)}: too many milliseconds after 1970 for a time")
     for kind, settings, validate in (
         ("params", record.params, _validate_param),
         ("tags", record.tags, _validate_tag),

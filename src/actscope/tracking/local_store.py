@@ -69,7 +69,7 @@ class LocalStore(Store):
     def check_exists(self) -> None:
         if not self.database.exists():
             sweep = suggestions.command("sweep", store=self)
-            raise MissingStudyError(f"there is no store at {self} yet: `{sweep}` makes one")
+            raise MissingStudyError(f"there is no store at {self} yet: run `{sweep}` to make one.")
         self._check_database()
 
     def prepare(self, *, to_write: bool) -> None:
@@ -171,34 +171,34 @@ class LocalStore(Store):
         """
         with store_errors(self.location):
             if self.database.is_dir():
-                raise self._cannot_open(f"it is a folder, no file; {REPLACE_IT}")
+                raise self._cannot_open("it is a folder, not a file")
             if self.database.stat().st_size == 0:
-                raise self._cannot_open(f"the file is empty; {REPLACE_IT}")
+                raise self._cannot_open("the file is empty")
             tables, version = self._read_schema()
         newest = _get_latest_schema_revision()  # type: ignore[no-untyped-call]
         missing = sorted(set(Base.metadata.tables) - tables)
         if version is None or (version == newest and missing):
             lacks = f"{', '.join(missing[:3])}{', ...' if missing[3:] else ''}"
             raise self._cannot_open(
-                "it was made only in part, or is not MLflow's "
-                f"(it lacks the tables {lacks or 'of versions'}); {REPLACE_IT}"
+                "the database is incomplete or not MLflow's "
+                f"(missing tables: {lacks or 'those of the version'})"
             )
         if version != newest:
-            raise self._cannot_open(
-                f"another version of MLflow made it (schema {version}, here {newest}). Make a copy, "
-                f"then run `{suggestions.python('-m', 'mlflow', 'db', 'upgrade', self.uri)}`. "
-                f"Or {REPLACE_IT}"
+            upgrade = suggestions.python("-m", "mlflow", "db", "upgrade", self.uri)
+            raise StoreError(
+                f"the store {self} cannot be opened: another version of MLflow made it (schema "
+                f"{version}, here {newest}). Make a copy, then run `{upgrade}`. Or {REPLACE_IT}"
             )
 
     def _cannot_open(self, reason: str) -> StoreError:
-        return StoreError(f"the store {self} cannot be opened: {reason}")
+        return StoreError(f"the store {self} cannot be opened: {reason}. To go on, {REPLACE_IT}")
 
     def _read_schema(self) -> tuple[set[str], str | None]:
         """Names of the tables, and the version of MLflow's schema; waits for a lock to go."""
         try:
             return sqlite.read_schema(self.database, 1.0)
         except sqlite.DatabaseLocked:
-            log.warning("the store %s is locked by another process: waiting until it is free", self)
+            log.warning("the store %s is locked by another process: waiting for the lock", self)
         return sqlite.read_schema(self.database, SECONDS_FOR_A_LOCK)
 
 

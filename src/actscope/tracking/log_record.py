@@ -24,18 +24,18 @@ PARAMS_A_BATCH = 100  # MLflow's limit on parameters, and on tags
 
 
 def open_run(store: Store, experiment_id: str, record: RunRecord) -> Run:
-    """Make a run for a record, with its tags and time and no more yet."""
+    """Create a run with a record's name, tags and start."""
     return store.client.create_run(experiment_id, record.started, record.tags, run_name=record.name)
 
 
 def log_start(store: Store, run_id: str, record: RunRecord) -> None:
-    """Log what a record knows before the training."""
+    """Log what is known before the training: parameters and data sets."""
     store.client.log_batch(run_id, params=_params(record))
     log_inputs(store, run_id, record)
 
 
 def log_inputs(store: Store, run_id: str, record: RunRecord) -> None:
-    """Tell a run its data sets; the first to name one to a study makes its row for all others."""
+    """Log a record's data sets. The first run with a data set makes its row for the study."""
     if not record.inputs:
         return
     datasets = [dataset_input(i) for i in record.inputs]
@@ -44,17 +44,17 @@ def log_inputs(store: Store, run_id: str, record: RunRecord) -> None:
     except StoreError as error:
         if not is_already_there(error):
             raise
-        # Another process made the row between MLflow's look and its own row: now it is found.
+        # Another process made the row after MLflow searched for it: now MLflow finds it.
         store.client.log_inputs(run_id, datasets=datasets)
 
 
 def fill_run(
     store: Store, run_id: str, record: RunRecord, folder: Path, artifact_uri: str | None = None
 ) -> None:
-    """Log what a record knows after the training, artifacts first, its status last.
+    """Log what is known after the training: artifacts first, the status last.
 
-    What of it the run holds already does no harm. `folder`: of the artifacts. `artifact_uri`: where
-    the store wants them, if that is known: asking costs a request.
+    This may be repeated. `folder`: of the artifacts. `artifact_uri`: where the store wants them; if
+    it is None, the store is asked.
     """
     log_content(store, run_id, record, folder, artifact_uri)
     store.client.set_terminated(run_id, record.status, record.ended)
@@ -63,7 +63,7 @@ def fill_run(
 def log_content(
     store: Store, run_id: str, record: RunRecord, folder: Path, artifact_uri: str | None = None
 ) -> None:
-    """Log all of that but the status."""
+    """Log artifacts, metrics, parameters and tags."""
     _log_artifacts(store, run_id, folder, artifact_uri)
     params, tags = _params(record), _last_tags(record)
     for start in range(PARAMS_A_BATCH, max(len(params), len(tags)), PARAMS_A_BATCH):
@@ -84,10 +84,10 @@ def log_metrics(store: Store, run_id: str, rows: Sequence[MetricRow]) -> None:
 
 
 def deliver(store: Store, experiment_id: str, record: RunRecord, folder: Path) -> str:
-    """Make a run of a record from begin to end; returns its id. `folder`: of the artifacts."""
+    """Write a complete run from a record; returns its id. `folder`: of the artifacts."""
     tags = dict(record.tags)
     if tags.get("actscope.kind") == "point":
-        tags |= signs_of_life()  # others must not take it for abandoned while it is open
+        tags |= signs_of_life()  # so that no other process closes it as abandoned
     run_id = str(open_run(store, experiment_id, replace(record, tags=tags)).info.run_id)
     log_inputs(store, run_id, record)
     fill_run(store, run_id, record, folder)
@@ -104,7 +104,7 @@ def _log_artifacts(store: Store, run_id: str, folder: Path, artifact_uri: str | 
 
 
 def _last_tags(record: RunRecord) -> list[RunTag]:
-    """All tags but the signs of life, of which a run may hold fresher ones."""
+    """All tags but the signs of life: those of the run may be newer."""
     life = signs_of_life().keys()
     tags = {key: value for key, value in record.tags.items() if key not in life}
     if record.artifacts:

@@ -1,4 +1,4 @@
-"""Where runs wait, as records, for a store that is away, and their way into it once it is back."""
+"""The offline queue: runs that a store could not take, as files, until it takes them."""
 
 import logging
 import re
@@ -36,15 +36,15 @@ HTTP_TOO_MANY = 429
 
 log = logging.getLogger(__name__)
 
-_next_try: dict[str, float] = {}  # by URI of a store that was away; time.monotonic
-_refusals: set[str] = set()  # what this process has said of runs that a store did not take
+_next_try: dict[str, float] = {}  # by URI of an unreachable store; time.monotonic
+_refusals: set[str] = set()  # reasons that this process has already logged
 
 
 @dataclass(frozen=True)
 class QueueContents:
-    """Folders of the records for a store, oldest first, and why others cannot be read.
+    """The queued runs of a store: their folders, oldest first, and their studies.
 
-    `studies`: names of those that they are for.
+    `damaged`: why other runs of the queue cannot be read.
     """
 
     waiting: list[Path]
@@ -53,12 +53,12 @@ class QueueContents:
 
 
 def queue_folder(store: Store) -> Path:
-    """Where records for a store wait: beside it, or in the project for one on a server."""
+    """The folder of a store's queue: next to a local store, in the project for a server."""
     return store.local_folder / "spool"
 
 
 def is_unreachable(store: Store, error: BaseException) -> bool:
-    """Whether an error says that a store cannot be reached now, and not that something is wrong."""
+    """Whether an error means that a store cannot be reached at the moment, by any of its causes."""
     if _is_unreachable(store.uri.startswith("http"), error):
         return True
     return error.__cause__ is not None and is_unreachable(store, error.__cause__)
@@ -66,18 +66,21 @@ def is_unreachable(store: Store, error: BaseException) -> bool:
 
 def _is_unreachable(is_server: bool, error: BaseException) -> bool:
     if is_server:
-        # A refused connection or a timeout counts as 500 too.
+        # A refused connection and a timeout count as 500.
         status = http_status(error)
         return status >= HTTP_SERVER_ERROR or status == HTTP_TOO_MANY
     if isinstance(error, MlflowException):
-        # MLflow's word for "database is locked".
+        # MLflow's code for "database is locked".
         return str(error.error_code) == "TEMPORARILY_UNAVAILABLE"
     return isinstance(error, OperationalError | sqlite3.OperationalError)
 
 
 @contextmanager
 def best_effort(store: Store, otherwise: str) -> Iterator[None]:
-    """Do what a sweep can go without. Where a store refuses it, one line says what happens then."""
+    """Ignore a store's refusal of something that a sweep can do without.
+
+    `otherwise`: the consequence, which is logged with the reason.
+    """
     try:
         yield
     except STORE_ERRORS as error:
@@ -86,15 +89,15 @@ def best_effort(store: Store, otherwise: str) -> Iterator[None]:
 
 
 def is_known_unreachable(store: Store) -> bool:
-    """Whether the store was away a moment ago, so that it is not worth another wait."""
+    """Whether the store was unreachable a moment ago; then it is not tried again yet."""
     return time.monotonic() < _next_try.get(store.uri, 0)
 
 
 def note_unreachable(store: Store, error: Exception) -> None:
-    """Leave a store alone for a while."""
+    """Log that a store is unreachable, and do not try it again for a while."""
     _next_try[store.uri] = time.monotonic() + SECONDS_BETWEEN_TRIES
     log.warning(
-        "the store %s is away (%s): runs are kept in %s until `%s` delivers",
+        "tracking store %s is unreachable (%s): runs wait in %s. `%s` delivers them.",
         store,
         reason_of(error),
         queue_folder(store),
@@ -103,7 +106,7 @@ def note_unreachable(store: Store, error: Exception) -> None:
 
 
 def note_refused(store: Store, record: RunRecord, error: Exception) -> None:
-    """Say that a store does not take a run, and where the run is kept; once for each reason."""
+    """Log once for each reason that a store refused a run, and where the run waits."""
     if is_unreachable(store, error):
         note_unreachable(store, error)
         return
@@ -111,8 +114,8 @@ def note_refused(store: Store, record: RunRecord, error: Exception) -> None:
     if reason not in _refusals:
         _refusals.add(reason)
         log.warning(
-            "%s: its run is kept in %s until `%s` delivers it, and so are others that are refused "
-            "for this reason: %s",
+            "%s: the store refused its run, which waits in %s. `%s` delivers it, and others that "
+            "are refused for the same reason: %s",
             record.name,
             queue_folder(store),
             suggestions.command("sync", store=store),
@@ -121,23 +124,23 @@ def note_refused(store: Store, record: RunRecord, error: Exception) -> None:
 
 
 def reason_of(error: BaseException) -> str:
-    """What is wrong with a connection, without the library's own tale around it."""
+    """Why a connection failed, without the library's own text around it."""
     found = re.search(r"\[Errno -?\d+\] [\w ]+|database is locked|timed? ?out", str(error))
     return found.group(0) if found else in_a_line(error)[:200]
 
 
 def in_a_line(error: BaseException) -> str:
-    """Tell an error in a line: our own as it is, another's with its kind."""
+    """The first line of an error; of a foreign error with its class."""
     if isinstance(error, ActscopeError):
         return str(error).strip().splitlines()[0]
     return first_line(error)
 
 
 def enqueue(store: Store, record: RunRecord, artifacts: Path) -> None:
-    """Put a record into the spool; it is there as a whole or not at all.
+    """Put a run into the queue, complete or not at all.
 
     Raises:
-        StoreError: the spool cannot be written.
+        StoreError: the queue cannot be written.
 
     """
     folder = queue_folder(store)
@@ -146,12 +149,12 @@ def enqueue(store: Store, record: RunRecord, artifacts: Path) -> None:
         write_record(replace(record, store=store.location.name_in_queue), artifacts, partial)
         partial.rename(folder / record.id)
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)  # else a second try would find it
+        shutil.rmtree(partial, ignore_errors=True)  # else the next try would find it
         raise disk_fault(folder, error) from None
 
 
 def read_queue(store: Store, folder: Path) -> QueueContents:
-    """What of a store's waits in a spool."""
+    """The runs in a queue that belong to a store."""
     found, damaged, studies = [], [], set()
     for path in _record_folders(folder):
         try:
@@ -168,14 +171,14 @@ def read_queue(store: Store, folder: Path) -> QueueContents:
 def deliver_queued(
     store: Store, folder: Path, on_delivered: Callable[[], None] = lambda: None
 ) -> list[str]:
-    """Make runs of the records for a store, oldest first; returns their names.
+    """Write a store's queued runs into it, oldest first; returns their names.
 
-    Each becomes one finished run however often this is called or cut short, from any number of
-    processes: a record's id is a tag of its run.
+    Each becomes exactly one run, even if this is interrupted and repeated by several processes:
+    the id of a run's record is a tag of the run.
 
     Raises:
-        StoreError: the store is away, or a record is damaged or refused; what could not be
-            delivered stays, and all that could be was.
+        StoreError: the store is unreachable, or a run is damaged or refused. Such runs stay in the
+            queue; all others were delivered.
 
     """
     if not folder.exists():
@@ -189,7 +192,7 @@ def deliver_queued(
         for path in contents.waiting:
             try:
                 delivered.append(_deliver(store, path))
-            except Exception as error:  # noqa: BLE001 - what is wrong with one stops no other
+            except Exception as error:  # noqa: BLE001 - one run must not stop the others
                 problems.append(error)
                 if is_unreachable(store, error):
                     break
@@ -200,29 +203,29 @@ def deliver_queued(
 
 
 def _deliver(store: Store, path: Path) -> str:
-    """Make one run of a record, unless that was done before, and remove it; returns its name."""
+    """Write one queued run unless that was done before, and remove it; returns its name."""
     record = read_record(path)
     check_limits(record, str(path))
     experiment_id = _experiment_of(store, record)
     query = f"tags.`{RECORD_TAG}` = '{record.id}'"
-    summaries = {run.info.run_id: run.info.status for run in store.search(experiment_id, query)}
-    if record.status not in summaries.values() and not _is_finished_by_another(
+    statuses = {run.info.run_id: run.info.status for run in store.search(experiment_id, query)}
+    if record.status not in statuses.values() and not _is_finished_by_another(
         store, experiment_id, record
     ):
-        if record.run_id is not None and summaries.pop(record.run_id, None) == "RUNNING":
+        if record.run_id is not None and statuses.pop(record.run_id, None) == "RUNNING":
             log_inputs(store, record.run_id, record)
             fill_run(store, record.run_id, record, path / ARTIFACTS)
         else:
             deliver(store, experiment_id, record, path / ARTIFACTS)
-    for run_id, status in summaries.items():
-        if status == "RUNNING":  # what an interrupted delivery left
+    for run_id, status in statuses.items():
+        if status == "RUNNING":  # left by an interrupted delivery
             store.client.delete_run(run_id)
     _remove(path)
     return record.name
 
 
 def _experiment_of(store: Store, record: RunRecord) -> str:
-    """Where the run of a record, or that of its sweep, is: its study may have another name now."""
+    """Id of the experiment that holds a record's run or sweep: its study may have been renamed."""
     for run_id in (record.run_id, record.tags.get("mlflow.parentRunId")):
         if run_id is not None and (experiment_id := store.find_experiment_of(run_id)) is not None:
             return experiment_id
@@ -230,9 +233,9 @@ def _experiment_of(store: Store, record: RunRecord) -> str:
 
 
 def _is_finished_by_another(store: Store, experiment_id: str, record: RunRecord) -> bool:
-    """Whether the record's sweep has a finished run of its point.
+    """Whether another run of the record's sweep has finished its point.
 
-    A worker that was cut off from all others keeps what another was then given to train.
+    A worker that was cut off may queue a run whose point another worker was then given.
     """
     signature = record.tags.get("actscope.signature")
     if record.status != "FINISHED" or record.sweep is None or signature is None:
@@ -245,14 +248,14 @@ def _is_finished_by_another(store: Store, experiment_id: str, record: RunRecord)
 
 
 def _remove(path: Path) -> None:
-    """Delete a record; where that is cut short it is none any more."""
+    """Delete a queued run, after a rename that takes it out of the queue."""
     gone = path.with_name(f"{DELIVERED}{path.name}")
     path.rename(gone)
     shutil.rmtree(gone)
 
 
 def _record_folders(folder: Path) -> list[Path]:
-    """Folders that were not left half-written or half-removed."""
+    """Folders of queued runs, without those that are half-written or half-removed."""
     if not folder.exists():
         return []
     return [p for p in sorted(folder.iterdir()) if p.is_dir() and not p.name.startswith(".")]
@@ -264,10 +267,10 @@ def _undelivered(
     *_, last = problems
     if is_unreachable(store, last):
         return StoreError(
-            f"the store {store} is away ({reason_of(last)}): {delivered} runs were delivered, "
-            f"the others stay in {folder}"
+            f"tracking store {store} is unreachable ({reason_of(last)}): {delivered} runs were "
+            f"delivered. The others stay in {folder}."
         )
     return StoreError(
-        f"{len(problems)} runs in {folder} cannot be delivered ({delivered} others were), first: "
-        f"{in_a_line(problems[0])}"
+        f"{len(problems)} runs in {folder} cannot be delivered, {delivered} others were. The first "
+        f"reason: {in_a_line(problems[0])}"
     )

@@ -1,4 +1,4 @@
-"""What has become of a study's points and sweeps: looked up in one go, without reading runs."""
+"""Summaries of a study's runs, read in one query."""
 
 import json
 import math
@@ -15,14 +15,14 @@ from actscope.tracking.sqlite import RunRow
 from actscope.tracking.store import Store
 
 FINAL_ACCURACY = "test/accuracy_final"
-STACK = "actscope.stack"  # tag of a point's run: id of the task that it is a part of
+STACK = "actscope.stack"  # tag of a point's run: id of the task that trains it
 SWEEPS = {"actscope.kind": "sweep"}  # tags of the runs of sweeps
-EVERYONE: Mapping[str, str] = {}
+NO_TAGS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """A run, of a point or of a sweep, with as much of it as tells how it stands.
+    """A run of a point or of a sweep, without parameters and artifacts.
 
     `started`: ms since 1970. `status`: MLflow's.
     """
@@ -44,13 +44,13 @@ class RunSummary:
 
     @property
     def outcome(self) -> Outcome | None:
-        """How its point ended; None where no tag says so, or one that somebody has edited."""
-        told = self.tags.get("outcome")
-        return next((outcome for outcome in Outcome if outcome == told), None)
+        """How its point ended; None where the tag is missing or was edited."""
+        tag = self.tags.get("outcome")
+        return next((outcome for outcome in Outcome if outcome == tag), None)
 
     @property
     def is_finished(self) -> bool:
-        """Whether it is done, and of a point tells how that ended."""
+        """Whether the run has ended well; a point's run also has its outcome."""
         return self.status == "FINISHED" and (self.is_sweep or self.outcome is not None)
 
     @property
@@ -58,7 +58,7 @@ class RunSummary:
         """Why it is not finished."""
         if self.status == "FINISHED":
             return "its tag actscope.outcome was deleted or edited"
-        return self.tags.get("reason", "for a reason that nothing tells")
+        return self.tags.get("reason", "no reason is recorded")
 
     @property
     def is_open(self) -> bool:
@@ -72,22 +72,22 @@ class RunSummary:
 
     @property
     def platform(self) -> Mapping[str, str]:
-        """What a run tells of the machine and libraries that made it; empty if it does not."""
+        """Libraries and machine of the run; empty where the tag is missing or was edited."""
         try:
-            told = json.loads(self.tags.get("platform", "{}"))
+            found = json.loads(self.tags.get("platform", "{}"))
         except ValueError:
             return {}
-        return {str(k): str(v) for k, v in told.items()} if isinstance(told, dict) else {}
+        return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
 
 
 def read_summaries(
     store: Store,
     experiment_id: str,
-    tags: Mapping[str, str] = EVERYONE,
+    tags: Mapping[str, str] = NO_TAGS,
     *,
     is_unfinished: bool = False,
 ) -> list[RunSummary]:
-    """All runs of an experiment, points' and sweeps', or those that have these tags; oldest first.
+    """Runs of an experiment's points and sweeps that have these tags, oldest first.
 
     `is_unfinished`: without those that are FINISHED.
     """

@@ -14,8 +14,8 @@ from actscope.tracking.server_store import ServerStore
 from actscope.tracking.sqlite import RunRow
 from actscope.tracking.store import Store
 
-RUN_ID = "run_id"  # a column of packs
-PARAMS, METRICS = "params.", "metrics."  # how their columns begin
+RUN_ID = "run_id"  # a column of packed tables
+PARAMS, METRICS = "params.", "metrics."  # prefixes of their columns
 TAGS = (
     "outcome",
     "reason",
@@ -36,7 +36,7 @@ def read_runs(store: Store, study: str) -> pd.DataFrame:
     `signature`, `signature.config`, `.data`, `.code`, `.activation_code`, `sweep`, `commit`,
     `dirty`, `pack` (the name of its packed tables). The parameters, as text, are `params.lr` and so
     on; the metrics' last values, as numbers, are `metrics.test/accuracy_final` and so on. These are
-    the names of MLflow's own tables, so nothing that a user logs takes another thing's place.
+    the names of MLflow's own tables, so no parameter or metric can hide another column.
 
     Raises:
         StoreError: there is no such study, or the store cannot be read.
@@ -67,7 +67,7 @@ def _read_table(store: Store, study: str, run_id: str, name: str) -> pd.DataFram
         and (packed := _packed_table(store, run_id, name)) is not None
     ):
         return packed
-    # By pandas it would take twice as long: such tables are small and many.
+    # pandas would take twice as long: such tables are small and many.
     with store.artifact(study, run_id, name) as path, parquet.ParquetFile(path) as file:
         table: pd.DataFrame = file.read(use_threads=False).to_pandas()
     return table

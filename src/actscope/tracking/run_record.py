@@ -1,4 +1,4 @@
-"""A run as files, `run.json` beside `artifacts/`: what a store, its spool and bundles are given."""
+"""A run as files, `run.json` next to `artifacts/`: for stores, the offline queue and bundles."""
 
 import hashlib
 import json
@@ -22,8 +22,8 @@ ARTIFACTS = "artifacts"
 ARTIFACTS_TAG = "actscope.artifacts"  # canonical JSON {path: SHA-256}
 RECORD_TAG = "actscope.parcel"
 TAG_LENGTH = 8000  # MLflow's limit, beyond which it cuts
-# Of a path that any system can hold: Windows has devices by names, and cuts a last dot or space. A
-# server decodes what is encoded by %.
+# A path that every system can hold: Windows reserves names of devices, and cuts a last dot or
+# space. A server decodes % sequences.
 DEVICE = r"(con|prn|aux|nul|(com|lpt)[0-9\u00b9\u00b2\u00b3]) *(\.|$)"
 PATH_PART = re.compile(
     rf"(?!{DEVICE})(?!.*%[0-9a-f]{{2}})[\w.+=@,%~ ()-]{{1,100}}(?<![. ])", re.IGNORECASE
@@ -33,16 +33,16 @@ PART_BYTES = 255
 
 
 def safe_path(path: str) -> str:
-    """The path, if on any system it is a file's inside the folder that it is joined to.
+    """The path, if it stays inside the folder that it is joined to, on any system.
 
     Raises:
-        ValueError: it is absolute, climbs with `..`, names a drive or is otherwise no such path.
+        ValueError: it is absolute, has `..`, names a drive or is unsafe in another way.
 
     """
     parts = path.split("/")
     is_short = len(path) <= PATH_LENGTH and all(len(p.encode()) <= PART_BYTES for p in parts)
     if not is_short or not all(map(PATH_PART.fullmatch, parts)):
-        raise ValueError(f"{path[:PATH_LENGTH]!r} is no safe relative path")
+        raise ValueError(f"{path[:PATH_LENGTH]!r} is not a safe relative path")
     return path
 
 
@@ -58,7 +58,7 @@ MetricRow = tuple[str, float, Time, Step]  # key, value, timestamp, step
 
 @dataclass(frozen=True, config=CLOSED)
 class Input:
-    """A data set that a run was trained on, as MLflow tells of it."""
+    """A data set that a run was trained on, in MLflow's terms."""
 
     name: str
     digest: str
@@ -71,10 +71,10 @@ class Input:
 
 @dataclass(frozen=True, config=CLOSED)
 class RunRecord:
-    """All that is known of a run, but for the content of its artifacts.
+    """A run without the content of its artifacts.
 
-    `store`: address of the store that it is for, if it is for one only. `run_id`: the run that it
-    was packed from, or that was opened for it.
+    `store`: the only store that the record is for, or None. `run_id`: the run that the record was
+    exported from, or that was opened for it.
     """
 
     id: Id
@@ -98,16 +98,16 @@ ADAPTER = TypeAdapter(RunRecord)
 
 
 def write_record(record: RunRecord, artifacts: Path, folder: Path) -> None:
-    """Make a new folder of a record and its artifacts."""
+    """Write a record and its artifacts into a new folder."""
     shutil.copytree(artifacts, folder / ARTIFACTS, copy_function=shutil.copyfile)
     (folder / RUN_FILE).write_text(to_json(record))
 
 
 def read_record(folder: Path) -> RunRecord:
-    """Read a record and hold its artifacts against their hashes.
+    """Read a record and check its artifacts against their hashes.
 
     Raises:
-        BundleError: it is damaged, or of a format that this version does not know.
+        BundleError: it is damaged, or this version does not know its format.
 
     """
     try:
@@ -119,7 +119,7 @@ def read_record(folder: Path) -> RunRecord:
 
 
 def to_json(record: RunRecord) -> str:
-    """The same record gives the same bytes. A number that is not finite becomes a text."""
+    """The same record gives the same bytes. A number that is not finite becomes text."""
     fields: dict[str, Any] = ADAPTER.dump_python(record)
     fields["metrics"] = [
         [key, value if math.isfinite(value) else str(value), timestamp, step]
@@ -129,7 +129,7 @@ def to_json(record: RunRecord) -> str:
 
 
 def from_json(text: bytes, where: str) -> RunRecord:
-    """Raises BundleError, which names `where`, for anything but a record."""
+    """Parse a record, or raise BundleError with `where` in its message."""
     check_format(text, where)
     try:
         return ADAPTER.validate_json(text)
@@ -138,7 +138,7 @@ def from_json(text: bytes, where: str) -> RunRecord:
 
 
 def check_format(text: bytes, where: str) -> None:
-    """Raise BundleError unless a JSON object says that it is of the format known here."""
+    """Raise BundleError unless the text is a JSON object of the known format."""
     try:
         found = json.loads(text).get("format")
     except (ValueError, AttributeError, RecursionError) as error:
@@ -161,14 +161,14 @@ def hash_artifacts(folder: Path) -> dict[str, str]:
     """SHA-256 of every file under a folder, by its relative path.
 
     Raises:
-        BundleError: there is a link, or a name that could not be unpacked everywhere.
+        BundleError: there is a link, or a name that some system cannot hold.
 
     """
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink():
-            raise BundleError(f"{path}: is a link, which does not travel")
+            raise BundleError(f"{path}: is a link; a run can hold only files")
         if path.is_file():
             try:
                 found[safe_path(name)] = sha256_of_file(path)
@@ -183,10 +183,10 @@ def sha256_of_file(path: Path) -> str:
 
 
 def verify_artifacts(name: str, logged: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Hashes of all files of a run's folder.
+    """Hashes of all files in a run's folder.
 
     Raises:
-        BundleError: of those that were logged one is missing or has changed.
+        BundleError: a logged file is missing or has changed.
 
     """
     found = hash_artifacts(folder)
@@ -198,7 +198,7 @@ def verify_artifacts(name: str, logged: Mapping[str, str], folder: Path) -> dict
 
 
 def record_of(run: Run, study: str) -> RunRecord:
-    """What a store tells of a run at once: all but its metrics and artifacts."""
+    """The record of a run in a store, without its metrics and artifacts."""
     tags = {key: value for key, value in run.data.tags.items() if key != "mlflow.runName"}
     status = run.info.status if run.info.status in get_args(Status) else "RUNNING"
     return RunRecord(
@@ -217,10 +217,10 @@ def record_of(run: Run, study: str) -> RunRecord:
 
 
 def logged_artifacts(tags: Mapping[str, str]) -> dict[str, str] | None:
-    """SHA-256 of a run's artifacts as they were logged; None where the run does not say.
+    """SHA-256 of a run's artifacts as they were logged; None where the run has no such tag.
 
     Raises:
-        BundleError: its tag is not what was written.
+        BundleError: the tag was edited.
 
     """
     if ARTIFACTS_TAG not in tags:
@@ -234,7 +234,7 @@ def logged_artifacts(tags: Mapping[str, str]) -> dict[str, str] | None:
 def artifacts_tag(artifacts: Mapping[str, str]) -> str:
     tag = canonical(artifacts)
     if len(tag) > TAG_LENGTH:
-        raise BundleError(f"{len(artifacts)} artifacts are more than a tag of a run can list")
+        raise BundleError(f"{len(artifacts)} artifacts are too many for a run's tag")
     return tag
 
 
@@ -252,7 +252,7 @@ def _input_of(found: DatasetInput) -> Input:
         dataset.digest,
         dataset.source_type,
         dataset.source,
-        dataset.schema or None,  # what a server does not know it gives as an empty text
+        dataset.schema or None,  # a server returns an empty text for None
         dataset.profile or None,
         {tag.key: tag.value for tag in found.tags},
     )

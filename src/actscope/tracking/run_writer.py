@@ -108,7 +108,7 @@ def finish_run(
     """Log a run's metrics and artifacts and close it as FINISHED.
 
     Where the store refuses the run, it goes into the offline queue.
-    `folder`: the run's artifacts; a model for MLflow is added. `pack`: as log_packed_tables returns.
+    `folder`: the run's artifacts; a model for MLflow is added. `pack`: of log_packed_tables.
 
     Raises:
         StoreError: neither the store nor the queue takes the run.
@@ -175,11 +175,11 @@ def _end(
 
 
 def _enqueue_refused(store: Store, record: RunRecord, folder: Path, error: Exception) -> None:
-    """Keep a record that its store has refused; where that fails as well, raise the refusal."""
+    """Queue a run that its store has refused; where that fails as well, raise the refusal."""
     try:
         enqueue(store, record, folder)
     except StoreError as second:
-        log.warning("%s: its run cannot be kept either: %s", record.name, second)
+        log.warning("%s: its run cannot be queued either: %s", record.name, second)
         raise error from None
     note_refused(store, record, error)
 

@@ -1,4 +1,4 @@
-"""A tracking store: what MLflow gives of any store, and what local stores and servers differ in."""
+"""The interface of a tracking store, and what local stores and servers have in common."""
 
 import logging
 import os
@@ -23,9 +23,9 @@ from actscope.tracking.sqlite import RunRow
 
 RUNS_A_PAGE = 1000  # MLflow's limit
 READERS = 8  # within the ten connections that a session of MLflow's keeps open
-# On the first call to a server. Later ones may take as long as the environment says.
+# For the first call to a server. The environment decides how long later calls may take.
 BRIEFLY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "8"}
-ACTIVE = "active"  # MLflow's word for what is not in its trash
+ACTIVE = "active"  # MLflow's word for experiments that are not in its trash
 
 # They log every table of a fresh store and every try to reach a server.
 for talkative in ("alembic", "mlflow", "urllib3"):
@@ -173,7 +173,7 @@ class Store(ABC):
         if found is None:
             there = ", ".join(self.studies()) or "none"
             raise MissingStudyError(
-                f"study={study}: the store {self} has no such study; it has {there}"
+                f"study={study}: the store {self} has no such study, only these: {there}."
             )
         return found
 
@@ -247,7 +247,7 @@ class _Client:
         return call
 
 
-_environment = threading.RLock()  # which all threads share
+_environment = threading.RLock()  # os.environ is shared by all threads
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A study in one file: export it from a store, import it into another."""
+"""Export a study from a store into one file, and import it into another store."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,8 +17,8 @@ from actscope.tracking.bundle.export_runs import (
     ORIGIN_TAG,
     PARENT_TAG,
     Export,
+    export_run,
     find_export,
-    pack,
 )
 from actscope.tracking.bundle.import_runs import ImportSummary, import_runs
 from actscope.tracking.heartbeat import signs_of_life
@@ -36,17 +36,13 @@ from actscope.tracking.run_record import (
 )
 from actscope.tracking.store import Store
 
-RECORDS = "parcels"
-
-
+RECORDS = "parcels"  # the folder of the runs in an archive
 KINDS = ("point", "sweep")
-
-
 ENDED = {"FINISHED", "FAILED", "KILLED"}
 
 
 def export_study(store: Store, study: str, path: Path) -> Manifest:
-    """Write a study's finished runs into an archive, which is there as a whole or not at all.
+    """Write a study's finished runs into an archive, complete or not at all.
 
     Raises:
         StoreError: the store cannot be read.
@@ -54,11 +50,11 @@ def export_study(store: Store, study: str, path: Path) -> Manifest:
 
     """
     _check_study(study, str(path))
-    shipment = find_export(store, study)
+    export = find_export(store, study)
     unfinished = path.with_name(f".{path.name}.partial")
     try:
         with ZipFile(unfinished, "w") as archive:
-            manifest = _fill(Writer(archive), store, study, shipment)
+            manifest = _fill(Writer(archive), store, study, export)
         unfinished.replace(path)
     except StoreError:  # an OSError as well
         raise
@@ -71,10 +67,10 @@ def export_study(store: Store, study: str, path: Path) -> Manifest:
 
 
 def import_bundle(path: Path, settings: Tracking) -> tuple[Manifest, ImportSummary]:
-    """Make runs of what an archive holds, once all of it was checked.
+    """Check an archive, then write its runs into a store.
 
     Raises:
-        BundleError: something is wrong with it; nothing was written.
+        BundleError: the archive is damaged or unsafe; nothing was written.
         StoreError: the store cannot be written; no run of the archive counts then.
 
     """
@@ -86,23 +82,23 @@ def import_bundle(path: Path, settings: Tracking) -> tuple[Manifest, ImportSumma
         _check_records(archive, ids)
         store = open_store(settings)
         with LateProgress("importing", len(ids)) as bar:
-            arrival = import_runs(
+            summary = import_runs(
                 store,
                 manifest.study,
                 lambda: (_record(archive, run_id) for run_id in ids),
                 lambda record, folder: _unpack(archive, record, folder),
                 bar.advance,
             )
-    return manifest, arrival
+    return manifest, summary
 
 
-def _fill(writer: Writer, store: Store, study: str, shipment: Export) -> Manifest:
-    sweeps = [str(run.info.run_id) for run in shipment.sweeps]
-    runs = [*shipment.sweeps, *shipment.points]
+def _fill(writer: Writer, store: Store, study: str, export: Export) -> Manifest:
+    sweeps = [str(run.info.run_id) for run in export.sweeps]
+    runs = [*export.sweeps, *export.points]
     with LateProgress("exporting", len(runs)) as progress:
         for run in sorted(runs, key=lambda run: str(run.info.run_id)):
             with TemporaryDirectory(prefix="actscope-") as scratch:
-                record, folder = pack(store, study, run, sweeps, Path(scratch))
+                record, folder = export_run(store, study, run, sweeps, Path(scratch))
                 for name in sorted(record.artifacts):
                     writer.add_file(_artifact(record, name), folder / name)
                 writer.add_text(f"{_folder(run.info.run_id)}/{RUN_FILE}", to_json(record))
@@ -112,9 +108,9 @@ def _fill(writer: Writer, store: Store, study: str, shipment: Export) -> Manifes
         version=version("actscope"),
         commit=git_state().commit,
         dirty=git_state().dirty,
-        runs=tuple(str(run.info.run_id) for run in shipment.points),
+        runs=tuple(str(run.info.run_id) for run in export.points),
         sweeps=tuple(sweeps),
-        left_out=shipment.left_out,
+        left_out=export.left_out,
         files=writer.files,
     )
     writer.close(manifest)
@@ -122,7 +118,7 @@ def _fill(writer: Writer, store: Store, study: str, shipment: Export) -> Manifes
 
 
 def _check_records(archive: Reader, ids: Sequence[str]) -> None:
-    """Raise BundleError unless the archive holds the records of these runs and nothing else."""
+    """Raise BundleError unless the archive holds exactly the records of these runs."""
     _check_study(archive.manifest.study, str(archive.path))
     if len(set(ids)) < len(ids):
         raise BundleError(f"{archive.path}: a run is listed twice")
@@ -132,7 +128,7 @@ def _check_records(archive: Reader, ids: Sequence[str]) -> None:
         _check_record(archive, run_id, record)
         origin = record.tags.get(ORIGIN_TAG, run_id)
         if origin != run_id and origin in origins:
-            raise BundleError(f"{archive.path}: run {origin} is there twice")
+            raise BundleError(f"{archive.path}: run {origin} occurs twice")
         origins.add(origin)
         belonging |= {f"{_folder(run_id)}/{RUN_FILE}"}
         belonging |= {_artifact(record, name) for name in record.artifacts}
@@ -149,11 +145,11 @@ def _check_record(archive: Reader, run_id: str, record: RunRecord) -> None:
         "is of another study": record.study == manifest.study,
         "is of another kind of run": record.tags.get("actscope.kind") == KINDS[is_sweep],
         "is of a run that has not ended": record.status in (ENDED if is_sweep else {"FINISHED"}),
-        "stands under a run that is not there": record.tags.get(PARENT_TAG)
+        "has a parent run that is not in the archive": record.tags.get(PARENT_TAG)
         in (None, *([] if is_sweep else manifest.sweeps)),
-        "has tags that only a store gives": record.tags.keys().isdisjoint(FOREIGN),
-        "has an origin that is no run's id": RUN_ID.fullmatch(record.tags.get(ORIGIN_TAG, run_id)),
-        "has artifacts that are not there": all(
+        "has tags that only a store may set": record.tags.keys().isdisjoint(FOREIGN),
+        "has an origin that is not a run id": RUN_ID.fullmatch(record.tags.get(ORIGIN_TAG, run_id)),
+        "has artifacts that are not in the archive": all(
             name in manifest.files and manifest.files[name].sha256 == sha256
             for name, sha256 in hashes.items()
         ),
@@ -168,7 +164,7 @@ def _check_record(archive: Reader, run_id: str, record: RunRecord) -> None:
 def _record(archive: Reader, run_id: str) -> RunRecord:
     name = f"{_folder(run_id)}/{RUN_FILE}"
     if name not in archive.manifest.files:
-        raise BundleError(f"{archive.where(name)}: is not there")
+        raise BundleError(f"{archive.where(name)}: is missing")
     return from_json(archive.read(name), archive.where(name))
 
 
@@ -189,8 +185,10 @@ FOREIGN = {*OF_A_STORE, *signs_of_life()}
 
 
 def _check_study(study: str, where: str) -> None:
-    """Raise BundleError for a name that some system could not give to the study's folder."""
+    """Raise BundleError for a study's name that cannot be a folder on every system."""
     try:
         safe_path(study)
     except ValueError:
-        raise BundleError(f"{where}: study={study}: not every system can hold that name") from None
+        raise BundleError(
+            f"{where}: study={study}: this name cannot be a folder on every system"
+        ) from None

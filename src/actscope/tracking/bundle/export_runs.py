@@ -1,4 +1,4 @@
-"""A study's finished runs as records, out of a store."""
+"""Read a study's finished runs from a store, as records."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -26,15 +26,15 @@ from actscope.tracking.ui import REPORT
 ORIGIN_TAG = "actscope.origin_run"  # id of the run, in the store that trained it
 KIND_TAG = "actscope.kind"
 PARENT_TAG = "mlflow.parentRunId"
-OF_A_STORE = {ARTIFACTS_TAG, PACK_TAG, "mlflow.runName"}  # tags that each store gives its runs
+OF_A_STORE = {ARTIFACTS_TAG, PACK_TAG, "mlflow.runName"}  # tags that each store sets itself
 REBUILT = (REPORT, PACKS)  # folders among the artifacts of a sweep's run
 
 
 @dataclass(frozen=True)
 class Export:
-    """What of a study travels: its finished points and the sweeps that they stand under.
+    """The runs of a study to export: finished points and the sweeps that are their parents.
 
-    `left_out`: how many of its points' runs do not, by status.
+    `left_out`: numbers of other points' runs by status.
     """
 
     sweeps: list[Run]
@@ -43,11 +43,11 @@ class Export:
 
 
 def find_export(store: Store, study: str) -> Export:
-    """Look up what of a study can travel, by run id.
+    """Find the runs of a study to export, sorted by run id.
 
     Raises:
         StoreError: there is no such study, or the store cannot be read.
-        BundleError: none of its runs is finished.
+        BundleError: no run is finished.
 
     """
     experiment_id = store.find_experiment(study).experiment_id
@@ -55,23 +55,25 @@ def find_export(store: Store, study: str) -> Export:
     points = [run for run in runs if run.data.tags[KIND_TAG] == "point"]
     finished = [run for run in points if run.info.status == "FINISHED"]
     if not finished:
-        raise BundleError(f"study={study}: none of its {len(points)} runs is finished")
+        raise BundleError(
+            f"study={study}: none of its {len(points)} runs is finished. Train it first."
+        )
     parents = {run.data.tags.get(PARENT_TAG) for run in finished}
     sweeps = [run for run in runs if run.info.run_id in parents]
     left_out = Counter(run.info.status for run in points if run.info.status != "FINISHED")
     return Export(sweeps, finished, dict(sorted(left_out.items())))
 
 
-def pack(
+def export_run(
     store: Store, study: str, run: Run, sweeps: Collection[str], scratch: Path
 ) -> tuple[RunRecord, Path]:
-    """Make a record of a run, with the folder of its artifacts, which may lie in `scratch`.
+    """The record of a run, and the folder of its artifacts, which may be `scratch`.
 
-    `sweeps`: ids of the parent runs that travel with it.
+    `sweeps`: ids of the parent runs that are exported too.
 
     Raises:
         StoreError: the store cannot be read.
-        BundleError: an artifact is not the file that was logged, or no store can hold it.
+        BundleError: an artifact is missing or has changed, or no store can hold the run.
 
     """
     record = record_of(run, study)
@@ -82,21 +84,21 @@ def pack(
         metrics = sorted(store.metric_rows(run), key=_metric_order)
     artifacts = verify_artifacts(record.name, logged_artifacts(record.tags) or {}, folder)
     if is_sweep:
-        # They are made anew wherever the runs are; these alone decide what an archive holds.
+        # They are made again from the runs, and only the runs decide the bytes of an archive.
         artifacts = {n: h for n, h in artifacts.items() if n.partition("/")[0] not in REBUILT}
     here_only = {*OF_A_STORE, *signs_of_life()}
     if record.tags.get(PARENT_TAG) not in sweeps:
         here_only.add(PARENT_TAG)
-    packed = replace(
+    exported = replace(
         record,
-        # A sweep may go on while what it has finished travels.
+        # A sweep may still be running.
         status="KILLED" if record.status == "RUNNING" else record.status,
         tags={key: value for key, value in record.tags.items() if key not in here_only},
         metrics=tuple(metrics),
         artifacts=artifacts,
     )
-    check_limits(packed, f"run {record.name!r}")
-    return packed, folder
+    check_limits(exported, f"run {record.name!r}")
+    return exported, folder
 
 
 def actscope_runs(store: Store, experiment_id: str) -> Iterator[Run]:
@@ -106,4 +108,4 @@ def actscope_runs(store: Store, experiment_id: str) -> Iterator[Run]:
 
 def _metric_order(row: MetricRow) -> tuple[str, int, int, str]:
     key, value, timestamp, step = row
-    return key, step, timestamp, repr(value)  # as a text NaN has its place too
+    return key, step, timestamp, repr(value)  # as text, since NaN has no order

@@ -1,4 +1,4 @@
-"""A study's records as runs of a store: all of them or none."""
+"""Write a study's records into a store as runs: all of them or none."""
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -22,7 +22,7 @@ Unpack = Callable[[RunRecord, Path], None]  # writes a record's artifacts into a
 
 @dataclass(frozen=True)
 class ImportSummary:
-    """Points' runs that an import made, and those that were there before."""
+    """Numbers of points' runs that an import made, and that were in the store before."""
 
     new: int
     present: int
@@ -35,38 +35,38 @@ def import_runs(
     unpack: Unpack,
     on_run: Callable[[], None] = lambda: None,
 ) -> ImportSummary:
-    """Make runs of a study's records, but for those that are here, once however often it is done.
+    """Write a study's records as runs, except runs that the store has already.
 
-    No command counts a run before all are made. Where one cannot be made, all are taken back; what
-    a killed import leaves, the next one deletes. `records`: gives, each time, sweeps before the
-    points that stand under them.
+    No command counts a run before all are written. If one cannot be written, all are deleted. The
+    next import deletes what a killed import has left. `records`: returns the records, sweeps before
+    their points.
 
     Raises:
         StoreError: the store cannot be written.
-        BundleError: a record is not the run of its origin that is here.
+        BundleError: the store has a different run with the same origin.
 
     """
     try:
         queue_folder(store).mkdir(parents=True, exist_ok=True)
-        # Else a second import, or a delivery, would find the runs of this one half-made.
+        # Without the lock, a second import or a delivery would find unfinished runs of this one.
         with FileLock(queue_folder(store) / ".lock"):
-            here, left = _look_up(store, study)
+            here, left = _existing_runs(store, study)
             for record in records():
                 _check_same(record, here.get(_origin(record)))
             experiment_id = store.ensure_experiment(study)
-            _take_back(store, study, left)
+            _delete(store, study, left)
             return _import(
                 RunningImport(store, study, experiment_id, here), records, unpack, on_run
             )
     except STORE_ERRORS as error:
         raise StoreError(
-            f"{in_a_line(error)} (an import can be repeated: nothing is made twice)"
+            f"{in_a_line(error)} (an import can be repeated: no run is made twice)"
         ) from error
 
 
 @dataclass(frozen=True)
 class ExistingRun:
-    """A run that is here: its id in this store, its kind, and SHA-256 of its artifacts."""
+    """A run of this store: its id, its kind, and SHA-256 of its artifacts."""
 
     run_id: str
     kind: str
@@ -75,7 +75,7 @@ class ExistingRun:
 
 @dataclass(frozen=True)
 class RunningImport:
-    """An import under way: `here` has the runs of the study by origin, also those that it makes."""
+    """An import in progress. `here`: the study's runs by origin, with those that it has made."""
 
     store: Store
     study: str
@@ -105,13 +105,13 @@ def _import(
             to.store.client.set_terminated(run_id, record.status, record.ended)
             to.store.client.set_tag(run_id, KIND_TAG, record.tags[KIND_TAG])
     except BaseException:  # Ctrl-C as well
-        _take_back(to.store, to.study, [run_id for run_id, _ in to.made])
+        _delete(to.store, to.study, [run_id for run_id, _ in to.made])
         raise
     return ImportSummary(sum(p.tags[KIND_TAG] == "point" for _, p in to.made), present)
 
 
 def _make(to: RunningImport, record: RunRecord, unpack: Unpack) -> None:
-    """Make a run with all that it holds but its kind, without which no command knows it."""
+    """Write a run without its kind, so that no command counts it yet."""
     tags = {**record.tags, ORIGIN_TAG: _origin(record), **signs_of_life()}
     kind = tags.pop(KIND_TAG)
     if PARENT_TAG in tags:
@@ -127,21 +127,21 @@ def _make(to: RunningImport, record: RunRecord, unpack: Unpack) -> None:
         log_content(to.store, run_id, record, Path(folder))
 
 
-def _take_back(store: Store, study: str, run_ids: Iterable[str]) -> None:
-    """Delete runs that an import did not get to the end of, with their files on this machine."""
+def _delete(store: Store, study: str, run_ids: Iterable[str]) -> None:
+    """Delete runs of an import that did not finish, with their files on this machine."""
     for run_id in run_ids:
-        # Where the store is gone they stay, and the next import finds them.
+        # If the store is gone they stay, and the next import deletes them.
         with suppress(*STORE_ERRORS):
             # First, since the database on a full disk needs the room.
             store.delete_artifacts(study, run_id)
             store.client.delete_run(run_id)
 
 
-def _look_up(store: Store, study: str) -> tuple[dict[str, ExistingRun], list[str]]:
-    """Runs of a study by their origin, and ids of those that an interrupted import left.
+def _existing_runs(store: Store, study: str) -> tuple[dict[str, ExistingRun], list[str]]:
+    """Runs of a study by their origin, and ids of runs that an interrupted import left.
 
     Raises:
-        StoreError: another import into the study is at work.
+        StoreError: another import into the study is running.
 
     """
     experiment = store.client.get_experiment_by_name(study)
@@ -163,30 +163,32 @@ def _look_up(store: Store, study: str) -> tuple[dict[str, ExistingRun], list[str
 
 
 def _check_left(study: str, tags: Mapping[str, str]) -> None:
-    """Raise StoreError unless the import that opened a run has ended, or is this one."""
+    """Raise StoreError if another import that opened a run is still running."""
     seen = {key.removeprefix("actscope."): value for key, value in tags.items()}
     if seen.get("process") != signs_of_life()["actscope.process"] and is_alive(seen):
         raise StoreError(
-            f"study {study}: another import into it is at work on {seen['host']}; wait for its end"
+            f"study={study}: another import is running on {seen['host']}. Wait until it ends."
         )
 
 
 def _check_same(record: RunRecord, found: ExistingRun | None) -> None:
-    """Raise BundleError where a run is here that has the origin of another one."""
+    """Raise BundleError if the store's run of the same origin differs from a record."""
     if found is None:
         return
     if found.kind != record.tags[KIND_TAG]:
-        raise BundleError(f"run {record.name!r}: here it is a {found.kind}, run {found.run_id}")
-    if found.kind != "point":  # a sweep may go on where it is
+        raise BundleError(
+            f"run {record.name!r}: in this store it is a {found.kind}, run {found.run_id}"
+        )
+    if found.kind != "point":  # a sweep may have continued here
         return
     for name, sha256 in record.artifacts.items():
         if found.artifacts.get(name, sha256) != sha256:
             raise BundleError(
-                f"run {record.name!r}: its {name} is another than that of run {found.run_id}, "
-                "which is here and should be the same run"
+                f"run {record.name!r}: its {name} differs from that of run {found.run_id} in this "
+                "store, which should be the same run"
             )
 
 
 def _origin(record: RunRecord) -> str:
-    assert record.run_id is not None  # it was packed from a run
+    assert record.run_id is not None  # an exported record has it
     return record.tags.get(ORIGIN_TAG, record.run_id)
