@@ -27,7 +27,7 @@ from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done
 from actscope.sweep.runner import run_sweep
 from actscope.sweep.worker import finish_run
-from actscope.tracking import GridPoint, RunSummary, Store
+from actscope.tracking import GridPoint, RunSummary, Store, offline_queue
 from actscope.tracking.offline_queue import enqueue
 from actscope.tracking.run_record import hash_artifacts, record_of
 from actscope.tracking.signature import signature_of
@@ -88,7 +88,7 @@ class Practice:
 
     def grid(self) -> list[GridPoint]:
         (sweep,) = (a for a in self.attempts() if a.run_id == self.sweep_id)
-        return tracking.read_grid(self.store, STUDY, sweep)
+        return tracking.sweeps.read_grid(self.store, STUDY, sweep)
 
     def tag(self, run_id: str, key: str, value: str | None) -> None:
         if value is None:
@@ -328,7 +328,7 @@ class TestWhatIsEditedInTheUI:
         newest = practice.attempts()[-1]
         practice.store.artifact_path(STUDY, newest.run_id, "grid.jsonl").unlink()
         practice.assert_mended()
-        assert tracking.read_grid(practice.store, STUDY, newest) == before
+        assert tracking.sweeps.read_grid(practice.store, STUDY, newest) == before
 
     def test_a_live_sweeps_lost_grid_stops_no_other(
         self, practice: Practice, caplog: pytest.LogCaptureFixture
@@ -370,7 +370,7 @@ class TestWhatIsEditedInTheUI:
         finish_run(practice.store, run, RESULTS[0])
         assert practice.examine("--yes") == 1
         assert "mended  1: restored from MLflow's trash" in practice.said
-        assert len(tracking.deliver_queued(practice.store, practice.folder / "spool")) == 1
+        assert len(offline_queue.deliver_queued(practice.store, practice.folder / "spool")) == 1
         practice.examine("--yes")
         assert practice.statuses()[run.run_id] == "FINISHED"
 

@@ -27,7 +27,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def start(project: Path, server: Server, begin: Start) -> Start:
-    """Begin a command of a project of its own, whose spool then is its own as well."""
+    """Begin a command of a project of its own, whose queue then is its own as well."""
     return partial(
         begin,
         cwd=project,

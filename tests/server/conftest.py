@@ -119,7 +119,7 @@ def team() -> Iterator[TeamServer]:
 
 @pytest.fixture(autouse=True)
 def _as_a_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No store is known to be away, and the project's own spool is left alone."""
+    """No store is known to be unreachable, and the project's own queue is left alone."""
     monkeypatch.setattr(offline_queue, "_next_try", {})
     monkeypatch.setattr("actscope.tracking.location.MLRUNS", tmp_path)
     # Pictures are what takes long.

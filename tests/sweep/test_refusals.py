@@ -42,7 +42,7 @@ Harm = Callable[[Store, str], Callable[[], object]]  # done to a store and a run
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No store is known to be unreachable, and the project's own spool is left alone."""
+    """No store is known to be unreachable, and the project's own queue is left alone."""
     monkeypatch.setattr(offline_queue, "_next_try", {})
     monkeypatch.setattr(offline_queue, "_refusals", set())
     monkeypatch.setattr("actscope.tracking.location.MLRUNS", tmp_path)
@@ -177,8 +177,8 @@ def sabotage(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 
 
 def waiting(store: Store) -> list[str]:
-    """Names of the points that wait in the spool."""
-    paths = tracking.read_queue(store, tracking.queue_folder(store)).waiting
+    """Names of the points that wait in the queue."""
+    paths = offline_queue.read_queue(store, offline_queue.queue_folder(store)).waiting
     return [read_record(path).name for path in paths]
 
 
@@ -188,7 +188,7 @@ def finished(store: Store) -> list[str]:
 
 
 def deliver(store: Store) -> list[str]:
-    return tracking.deliver_queued(store, tracking.queue_folder(store))
+    return offline_queue.deliver_queued(store, offline_queue.queue_folder(store))
 
 
 def kept_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -369,11 +369,11 @@ def test_a_point_that_raises_keeps_its_reason_whatever_becomes_of_its_run(
     assert runs.loc[str(FRAGILE), "reason"] == failed.reason
 
 
-def test_where_the_spool_refuses_a_run_as_well_the_point_fails_for_the_first_reason(
+def test_where_the_queue_refuses_a_run_as_well_the_point_fails_for_the_first_reason(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     task = Task(POINTS, store, begin_sweep(store, RESULTS), checkpoint_minutes=0)
-    tracking.queue_folder(store).write_text("in the way")
+    offline_queue.queue_folder(store).write_text("in the way")
     opened: list[str] = []
     create_run = MlflowClient.create_run
 
@@ -407,7 +407,7 @@ def test_a_run_that_could_not_be_kept_at_first_is_kept_at_the_next_try(
         patch.setattr(Path, "write_text", raising_oserror)
         with pytest.raises(StoreError, match=r"spool cannot be written: its disk is full. Free"):
             finish_run(store, run, RESULTS[0])
-    assert list(tracking.queue_folder(store).iterdir()) == []
+    assert list(offline_queue.queue_folder(store).iterdir()) == []
     finish_run(store, run, RESULTS[0])
     assert waiting(store) == [str(POINTS[0])]
 

@@ -17,7 +17,7 @@ from actscope.engine.model import StackedMLP
 from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
 from actscope.sweep.worker import finish_run
-from actscope.tracking import Store, repair, run_record
+from actscope.tracking import Store, offline_queue, repair, run_record
 from actscope.tracking.pyfunc_model import CODE
 from tests.support.making import BN_RELU, ELU, PRELU, RELU, make_point
 from tests.support.tracked import STUDY, begin, begin_sweep, log, new_store
@@ -168,7 +168,7 @@ def test_a_run_that_waited_for_its_store_brings_its_extras_along(
         patch.setattr(tracking.run_writer, "is_known_unreachable", lambda _: True)
         finish_run(store, begin(store, sweep, result), result)
     assert len(tracking.read_runs(store, STUDY)) == 0
-    tracking.deliver_queued(store, tracking.queue_folder(store))
+    offline_queue.deliver_queued(store, offline_queue.queue_folder(store))
     (run_id,) = tracking.read_runs(store, STUDY)["run_id"]
     assert store.artifact_path(STUDY, run_id, "trajectories.html").exists()
     model = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")

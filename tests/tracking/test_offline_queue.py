@@ -1,4 +1,4 @@
-"""Stores that are away while runs begin and end: nothing is lost, nothing is there twice."""
+"""Stores that are unreachable while runs begin and end: nothing is lost, nothing is there twice."""
 
 import json
 import re
@@ -59,7 +59,7 @@ LOCKED = MlflowException("database is locked", TEMPORARILY_UNAVAILABLE)
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No store is known to be away, and the project's own spool is left alone."""
+    """No store is known to be unreachable, and the project's own queue is left alone."""
     monkeypatch.setattr(offline_queue, "_next_try", {})
     monkeypatch.setattr("actscope.tracking.location.MLRUNS", tmp_path)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -97,11 +97,11 @@ def raising(error: Exception) -> Mock:
 
 
 def deliver(store: Store) -> list[str]:
-    return tracking.deliver_queued(store, tracking.queue_folder(store))
+    return offline_queue.deliver_queued(store, offline_queue.queue_folder(store))
 
 
 def waiting(store: Store) -> list[Path]:
-    return tracking.read_queue(store, tracking.queue_folder(store)).waiting
+    return offline_queue.read_queue(store, offline_queue.queue_folder(store)).waiting
 
 
 def statuses(store: Store) -> list[str]:
@@ -109,7 +109,7 @@ def statuses(store: Store) -> list[str]:
 
 
 def queue_two(store: Store) -> tuple[str, str]:
-    """Put two finished runs into the spool: of the first the store knows that it began."""
+    """Put two finished runs into the queue: of the first the store knows that it began."""
     first, second = trained()[:2]
     sweep = begin_sweep(store, trained()[:2])
     opened = begin(store, sweep, first)
@@ -137,7 +137,7 @@ class TestTraining:
         assert deliver(store) == []
         assert len(tracking.read_runs(store, STUDY)) == 2
 
-    def test_what_was_spooled_is_told_like_any_run(self, store: Store) -> None:
+    def test_what_was_queued_is_like_any_run(self, store: Store) -> None:
         queue_two(store)
         before = int(time.time() * 1000)
         time.sleep(0.01)
@@ -218,7 +218,7 @@ class TestTraining:
         assert "sync` delivers" in caplog.messages[0]
         assert "(database is locked)" in caplog.messages[0]
 
-    def test_a_refusal_is_a_reason_to_spool_as_well(
+    def test_a_refusal_is_a_reason_to_queue_as_well(
         self, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         result = trained()[0]
@@ -288,7 +288,7 @@ class TestDelivery:
         deliver(store)
         finished_once(store, trained()[:2])
         assert statuses(store) == ["FINISHED", "FINISHED"]
-        assert [path.name for path in tracking.queue_folder(store).iterdir()] == [".lock"]
+        assert [path.name for path in offline_queue.queue_folder(store).iterdir()] == [".lock"]
 
     def test_what_is_half_written_is_no_record(
         self, store: Store, monkeypatch: pytest.MonkeyPatch
@@ -300,7 +300,7 @@ class TestDelivery:
             patch.setattr(Path, "rename", cut_off)
             with pytest.raises(KeyboardInterrupt):
                 finish_run(store, run, result)
-        assert len(list(tracking.queue_folder(store).iterdir())) == 1
+        assert len(list(offline_queue.queue_folder(store).iterdir())) == 1
         assert waiting(store) == []
         assert deliver(store) == []
 
@@ -355,7 +355,13 @@ class TestDelivery:
         """The other kills itself behind its first status; this one waits, and does the rest."""
         queue_two(store)
         other = subprocess.Popen(
-            [sys.executable, "-c", KILLED_MIDWAY, store.uri, str(tracking.queue_folder(store))],
+            [
+                sys.executable,
+                "-c",
+                KILLED_MIDWAY,
+                store.uri,
+                str(offline_queue.queue_folder(store)),
+            ],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -395,6 +401,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 from actscope import tracking
 from actscope.config import Tracking
+from actscope.tracking import offline_queue
 
 set_terminated = MlflowClient.set_terminated
 
@@ -405,7 +412,8 @@ def killed(*arguments):
     os.kill(os.getpid(), signal.SIGKILL)
 
 MlflowClient.set_terminated = killed
-tracking.deliver_queued(tracking.locate_store(Tracking(sys.argv[1])), Path(sys.argv[2]))
+store = tracking.locate_store(Tracking(sys.argv[1]))
+offline_queue.deliver_queued(store, Path(sys.argv[2]))
 """
 
 
@@ -451,7 +459,7 @@ def test_a_server_is_away_when_it_cannot_answer_and_not_when_it_refuses(
         thread.start()
         store = store_at(f"http://127.0.0.1:{server.server_port}")
         (tmp_path / "a.txt").write_text("abc")
-        repository = spool_repository(store)
+        repository = repository_of(store)
         for call in (
             lambda: store.client.get_run("1"),
             lambda: store.client.create_run("1"),
@@ -459,12 +467,12 @@ def test_a_server_is_away_when_it_cannot_answer_and_not_when_it_refuses(
         ):
             with pytest.raises(tracking.errors.STORE_ERRORS) as error:
                 call()
-            assert tracking.is_unreachable(store, error.value) is is_unreachable
+            assert offline_queue.is_unreachable(store, error.value) is is_unreachable
         server.shutdown()
         thread.join()
 
 
-def spool_repository(store: Store) -> Any:
+def repository_of(store: Store) -> Any:
     return tracking.log_record.get_artifact_repository("mlflow-artifacts:/1/2/artifacts", store.uri)
 
 
@@ -598,7 +606,7 @@ def test_a_delivery_that_finds_the_store_away_says_that_it_is_away(store: Store)
     queue_two(store)
     with locked(store), pytest.raises(StoreError) as caught:
         deliver(store)
-    assert tracking.is_unreachable(store, caught.value)
+    assert offline_queue.is_unreachable(store, caught.value)
     assert len(waiting(store)) == 2
 
 

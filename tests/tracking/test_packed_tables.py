@@ -61,8 +61,10 @@ def train_study(store: Store) -> None:
 
 
 def read_packed(store: Store, pack: str, run_ids: Sequence[str], table: str) -> list[pd.DataFrame]:
-    pile = packed_tables.RunGroup(pack, run_ids)
-    return [frame for _, frame in tracking.read_run_group(store, STUDY, [table], READ[table], pile)]
+    group = packed_tables.RunGroup(pack, run_ids)
+    return [
+        frame for _, frame in tracking.read_run_group(store, STUDY, [table], READ[table], group)
+    ]
 
 
 def test_a_run_that_is_alone_in_the_end_has_none(runs: pd.DataFrame) -> None:

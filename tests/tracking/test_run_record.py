@@ -18,7 +18,7 @@ from actscope.artifacts.metrics import epoch_metrics
 from actscope.engine.data import load_data
 from actscope.errors import BundleError
 from actscope.sweep.worker import finish_run
-from actscope.tracking import Store, run_record
+from actscope.tracking import Store, offline_queue, run_record
 from actscope.tracking.run_record import (
     RunRecord,
     from_json,
@@ -217,7 +217,7 @@ class TestFinishing:
         unknown = tracking.begin_run(store, nowhere, result.point, load_data(result.point.data))
         assert unknown.run_id is None
         finish_run(store, unknown, result)
-        assert len(tracking.read_queue(store, tracking.queue_folder(store)).waiting) == 2
+        assert len(offline_queue.read_queue(store, offline_queue.queue_folder(store)).waiting) == 2
 
 
 @pytest.fixture

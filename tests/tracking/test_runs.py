@@ -150,7 +150,7 @@ def test_the_parent_run_holds_the_grid(settings: Tracking, result: RunResult) ->
     _, sweep = log(store, result)
     assert sweep.parent_run_id is not None
     (attempt,) = tracking.read_summaries(store, sweep.experiment_id, {"actscope.kind": "sweep"})
-    assert tracking.read_grid(store, STUDY, attempt) == [GridPoint.of(result.point)]
+    assert tracking.sweeps.read_grid(store, STUDY, attempt) == [GridPoint.of(result.point)]
 
 
 def test_artifacts_are_found_after_the_project_moved(

@@ -229,9 +229,9 @@ def read_each(
 
     `tables`: those of tracking.TABLES that it reads.
     """
-    piles = tracking.run_groups(runs["pack"], runs["run_id"])
+    groups = tracking.run_groups(runs["pack"], runs["run_id"])
     read_run_group = partial(tracking.read_run_group, store, study, tables, read)
-    return dict(chain.from_iterable(store.read_in_order(read_run_group, piles)))
+    return dict(chain.from_iterable(store.read_in_order(read_run_group, groups)))
 
 
 def choose_seed(runs: StudyRuns, wanted: int | None) -> int:

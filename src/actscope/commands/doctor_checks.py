@@ -11,7 +11,7 @@ from actscope.command_line import suggestions
 from actscope.runtime.progress import LateProgress
 from actscope.sweep import checkpoint
 from actscope.sweep.checkpoint import checkpoint_folder
-from actscope.tracking import LocalStore, RunSummary, Store, edits, repair
+from actscope.tracking import LocalStore, RunSummary, Store, edits, offline_queue, repair
 from actscope.tracking.repair import Address, MisplacedFolder
 from actscope.tracking.run_reader import artifact_folder
 from actscope.tracking.sweeps import find_abandoned
@@ -270,8 +270,8 @@ def _delete(paths: Sequence[Path]) -> None:
 
 def check_spool(patient: Patient) -> Iterator[Complaint]:
     """Runs that wait to be delivered."""
-    folder = tracking.queue_folder(patient.store)
-    contents = tracking.read_queue(patient.store, folder)
+    folder = offline_queue.queue_folder(patient.store)
+    contents = offline_queue.read_queue(patient.store, folder)
     if contents.waiting:
         sync = suggestions.command("sync", store=patient.store)
         yield Complaint([f"{len(contents.waiting)} runs wait in {folder}: `{sync}` delivers them"])

@@ -20,6 +20,7 @@ from actscope.sweep import console as screen
 from actscope.sweep.point_status import Standing, State, standings
 from actscope.tracking import GridPoint
 from actscope.tracking.signature import Signature, activation_hash, code_hash
+from actscope.tracking.sweeps import read_grid
 
 HELP = """\
 How each point of a study's newest sweep stands: finished, running, failed, stale or missing.
@@ -51,7 +52,7 @@ def print_status(settings: Settings) -> int:
             f"`{suggestions.command('doctor', store=store)}` to restore one that was deleted in "
             "MLflow's UI."
         )
-    grid = [_as_of_now(cell) for cell in tracking.read_grid(store, study, sweeps[-1])]
+    grid = [_as_of_now(cell) for cell in read_grid(store, study, sweeps[-1])]
     stands = standings(grid, attempts)
     console = Console(highlight=False)
     console.print(f"study   {study}, {sweeps[-1].name}: {sweeps[-1].status.lower()}")

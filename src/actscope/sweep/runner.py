@@ -25,7 +25,9 @@ from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Failed, Result, cell_means, done_before
 from actscope.sweep.stacks import Stack, check_trainable, make_stacks, run_steps_of
 from actscope.sweep.worker import Task, _trained_here, train_and_track
-from actscope.tracking import GridPoint, Store, Sweep
+from actscope.tracking import GridPoint, Store, Sweep, offline_queue
+from actscope.tracking.environment import environment_logged, log_files
+from actscope.tracking.system_metrics import system_metrics_logged
 
 SECONDS_BETWEEN_LOOKS = 1.0  # at another sweep that trains what this one needs
 STOPPED = "not trained: another point failed, and sweep.on_error=stop"
@@ -74,8 +76,8 @@ def run_sweep(
             results.setdefault(point, Failed(point, STOPPED))
         _deliver(store, console)  # a store that was unreachable may answer again
     screen.print_summary(console, [results[point] for point in grid], store)
-    folder = tracking.queue_folder(store)
-    screen.print_kept(console, len(tracking.read_queue(store, folder).waiting), folder, store)
+    folder = offline_queue.queue_folder(store)
+    screen.print_kept(console, len(offline_queue.read_queue(store, folder).waiting), folder, store)
     return results
 
 
@@ -138,7 +140,7 @@ def run_alone(
             files = environment.gather(patch=settings.patch)
             result = _train_alone(task, console)
             if isinstance(result, Done) and result.run_id is not None:
-                tracking.log_files(store, result.run_id, files)
+                log_files(store, result.run_id, files)
     screen.print_result(console, result)
     return result
 
@@ -163,9 +165,9 @@ def _deliver(store: Store, console: Console) -> None:
     """Bring results that were kept here into the store; say which it does not take, and why."""
     try:
         with tracking.store_errors(store.location):
-            delivered = tracking.deliver_queued(store, tracking.queue_folder(store))
+            delivered = offline_queue.deliver_queued(store, offline_queue.queue_folder(store))
     except StoreError as error:
-        if not tracking.is_unreachable(store, error):
+        if not offline_queue.is_unreachable(store, error):
             console.print(f"sync    {error}", markup=False, soft_wrap=True)
     else:
         if delivered:
@@ -197,8 +199,8 @@ def _announced(
         watched = sweep.parent_run_id if settings.system_metrics else None
         with (
             tracking.heartbeat_running(store, sweep.parent_run_id),
-            tracking.system_metrics_logged(store, watched),
-            tracking.environment_logged(store, sweep.parent_run_id, patch=settings.patch),
+            system_metrics_logged(store, watched),
+            environment_logged(store, sweep.parent_run_id, patch=settings.patch),
         ):
             yield sweep
         is_done = all(isinstance(results[point], Done) for point in grid)

@@ -27,7 +27,7 @@ from actscope.errors import first_line
 from actscope.sweep.checkpoint import Checkpoint, checkpoint_folder
 from actscope.sweep.results import Done, Failed, Result, done_before
 from actscope.sweep.stacks import Stack
-from actscope.tracking import STACK, OpenRun, Store, Sweep
+from actscope.tracking import STACK, OpenRun, Store, Sweep, offline_queue
 from actscope.tracking.signature import signature_of
 
 SECONDS_BETWEEN_METRICS = 8.0  # of a run in training: some more go by until its epoch is over
@@ -165,7 +165,7 @@ def _taken_over(task: Task) -> dict[Point, Result]:
     """What a worker that was lost has finished of this stack; what it had open is closed."""
     of_point = dict(zip(task.signatures, task.stack, strict=True))
     finished: dict[Point, Result] = {}
-    with tracking.best_effort(task.store, "what a lost worker has finished is trained again"):
+    with offline_queue.best_effort(task.store, "what a lost worker has finished is trained again"):
         tags = {"actscope.sweep": task.sweep.id, STACK: task.id}
         for attempt in tracking.read_summaries(task.store, task.sweep.experiment_id, tags):
             point = of_point.get(attempt.signature.whole)

@@ -10,18 +10,10 @@ os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
 # Else it asks a server for every run that ends, to print its address.
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
-from actscope.tracking.environment import environment_logged, log_files
 from actscope.tracking.errors import store_errors
 from actscope.tracking.heartbeat import heartbeat_running, is_alive
 from actscope.tracking.local_store import LocalStore
 from actscope.tracking.locate import locate_store, open_store
-from actscope.tracking.offline_queue import (
-    best_effort,
-    deliver_queued,
-    is_unreachable,
-    queue_folder,
-    read_queue,
-)
 from actscope.tracking.packed_tables import TABLES, log_packed_tables, read_run_group, run_groups
 from actscope.tracking.run_index import STACK, RunSummary, read_summaries
 from actscope.tracking.run_reader import (
@@ -45,10 +37,8 @@ from actscope.tracking.sweeps import (
     end_sweep,
     is_open,
     living_sweeps,
-    read_grid,
     summarise_sweep,
 )
-from actscope.tracking.system_metrics import system_metrics_logged
 
 __all__ = [
     "METRICS",
@@ -64,29 +54,21 @@ __all__ = [
     "Sweep",
     "begin_run",
     "begin_sweep",
-    "best_effort",
     "claimed_elsewhere",
     "close_abandoned",
     "close_abandoned_run",
-    "deliver_queued",
     "end_sweep",
-    "environment_logged",
     "fail_run",
     "finish_run",
     "heartbeat_running",
     "is_alive",
     "is_open",
-    "is_unreachable",
     "living_sweeps",
     "locate_store",
-    "log_files",
     "log_packed_tables",
     "open_store",
-    "queue_folder",
-    "read_grid",
     "read_history",
     "read_probe",
-    "read_queue",
     "read_run_group",
     "read_runs",
     "read_summaries",
@@ -95,5 +77,4 @@ __all__ = [
     "show_progress",
     "store_errors",
     "summarise_sweep",
-    "system_metrics_logged",
 ]
