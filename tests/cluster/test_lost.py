@@ -103,10 +103,9 @@ def test_what_a_worker_kept_is_not_delivered_where_another_has_finished(task: Ta
     keep_as_if_away(task.store, lost)
     log(task.store, task.sweep, result)
     tracking.end_sweep(task.store, task.sweep, "FINISHED")
-    folder = offline_queue.queue_folder(task.store)
-    offline_queue.deliver_queued(task.store, folder)
+    offline_queue.deliver_queued(task.store)
     assert statuses(task.store) == ["FINISHED", "KILLED"]
-    assert offline_queue.read_queue(task.store, folder).waiting == []
+    assert offline_queue.read_queue(task.store).waiting == []
 
 
 def test_what_a_worker_kept_is_delivered_where_nobody_else_has_finished(task: Task) -> None:
@@ -114,7 +113,7 @@ def test_what_a_worker_kept_is_delivered_where_nobody_else_has_finished(task: Ta
     lost = begin(task.store, task.sweep, result)
     keep_as_if_away(task.store, lost)
     tracking.end_sweep(task.store, task.sweep, "FAILED")
-    offline_queue.deliver_queued(task.store, offline_queue.queue_folder(task.store))
+    offline_queue.deliver_queued(task.store)
     assert statuses(task.store) == ["FINISHED", "KILLED"]
 
 

@@ -370,7 +370,7 @@ class TestWhatIsEditedInTheUI:
         finish_run(practice.store, run, RESULTS[0])
         assert practice.examine("--yes") == 1
         assert "mended  1: restored from MLflow's trash" in practice.said
-        assert len(offline_queue.deliver_queued(practice.store, practice.folder / "spool")) == 1
+        assert len(offline_queue.deliver_queued(practice.store)) == 1
         practice.examine("--yes")
         assert practice.statuses()[run.run_id] == "FINISHED"
 

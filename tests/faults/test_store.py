@@ -1,4 +1,4 @@
-"""A store that is full, read-only, locked, damaged or unreachable: one line, and nothing is lost."""
+"""A store that is full, read-only, locked, damaged or unreachable: one line, nothing is lost."""
 
 import hashlib
 import importlib.util

@@ -178,7 +178,7 @@ def sabotage(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 
 def waiting(store: Store) -> list[str]:
     """Names of the points that wait in the queue."""
-    paths = offline_queue.read_queue(store, offline_queue.queue_folder(store)).waiting
+    paths = offline_queue.read_queue(store).waiting
     return [read_record(path).name for path in paths]
 
 
@@ -188,7 +188,7 @@ def finished(store: Store) -> list[str]:
 
 
 def deliver(store: Store) -> list[str]:
-    return offline_queue.deliver_queued(store, offline_queue.queue_folder(store))
+    return offline_queue.deliver_queued(store)
 
 
 def kept_lines(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -168,7 +168,7 @@ def test_a_run_that_waited_for_its_store_brings_its_extras_along(
         patch.setattr(tracking.run_writer, "is_known_unreachable", lambda _: True)
         finish_run(store, begin(store, sweep, result), result)
     assert len(tracking.read_runs(store, STUDY)) == 0
-    offline_queue.deliver_queued(store, offline_queue.queue_folder(store))
+    offline_queue.deliver_queued(store)
     (run_id,) = tracking.read_runs(store, STUDY)["run_id"]
     assert store.artifact_path(STUDY, run_id, "trajectories.html").exists()
     model = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")

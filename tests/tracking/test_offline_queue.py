@@ -97,11 +97,11 @@ def raising(error: Exception) -> Mock:
 
 
 def deliver(store: Store) -> list[str]:
-    return offline_queue.deliver_queued(store, offline_queue.queue_folder(store))
+    return offline_queue.deliver_queued(store)
 
 
 def waiting(store: Store) -> list[Path]:
-    return offline_queue.read_queue(store, offline_queue.queue_folder(store)).waiting
+    return offline_queue.read_queue(store).waiting
 
 
 def statuses(store: Store) -> list[str]:
@@ -360,7 +360,6 @@ class TestDelivery:
                 "-c",
                 KILLED_MIDWAY,
                 store.uri,
-                str(offline_queue.queue_folder(store)),
             ],
             stdout=subprocess.PIPE,
             text=True,
@@ -413,7 +412,7 @@ def killed(*arguments):
 
 MlflowClient.set_terminated = killed
 store = tracking.locate_store(Tracking(sys.argv[1]))
-offline_queue.deliver_queued(store, Path(sys.argv[2]))
+offline_queue.deliver_queued(store)
 """
 
 

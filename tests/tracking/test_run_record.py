@@ -217,7 +217,7 @@ class TestFinishing:
         unknown = tracking.begin_run(store, nowhere, result.point, load_data(result.point.data))
         assert unknown.run_id is None
         finish_run(store, unknown, result)
-        assert len(offline_queue.read_queue(store, offline_queue.queue_folder(store)).waiting) == 2
+        assert len(offline_queue.read_queue(store).waiting) == 2
 
 
 @pytest.fixture

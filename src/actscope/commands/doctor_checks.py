@@ -271,7 +271,7 @@ def _delete(paths: Sequence[Path]) -> None:
 def check_spool(patient: Patient) -> Iterator[Complaint]:
     """Runs that wait to be delivered."""
     folder = offline_queue.queue_folder(patient.store)
-    contents = offline_queue.read_queue(patient.store, folder)
+    contents = offline_queue.read_queue(patient.store)
     if contents.waiting:
         sync = suggestions.command("sync", store=patient.store)
         yield Complaint([f"{len(contents.waiting)} runs wait in {folder}: `{sync}` delivers them"])

@@ -48,7 +48,7 @@ def sync(settings: Settings) -> int:
     """
     store = tracking.locate_store(settings.tracking)
     folder = offline_queue.queue_folder(store)
-    queue = offline_queue.read_queue(store, folder)
+    queue = offline_queue.read_queue(store)
     waiting = len(queue.waiting)
     if not waiting and not queue.damaged:
         sys.stdout.write(f"nothing to deliver: no run waits in {folder} for the store {store}\n")
@@ -58,7 +58,7 @@ def sync(settings: Settings) -> int:
     except StoreError as error:
         raise StoreError(f"{error} {waiting} runs wait in {folder}.") from error
     with LateProgress("delivering", waiting) as progress:
-        names = offline_queue.deliver_queued(store, folder, progress.advance)
+        names = offline_queue.deliver_queued(store, progress.advance)
     sys.stdout.writelines(f"{name}\n" for name in names)
     sys.stdout.write(f"{len(names)} runs delivered to the store {store}\n")
     return 0

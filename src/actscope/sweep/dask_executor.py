@@ -203,7 +203,7 @@ async def _deliver_on_host(store: Store) -> int:
 
 
 def _deliver_here(store: Store) -> int:
-    return len(offline_queue.deliver_queued(store, offline_queue.queue_folder(store)))
+    return len(offline_queue.deliver_queued(store))
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def run_sweep(
         _deliver(store, console)  # a store that was unreachable may answer again
     screen.print_summary(console, [results[point] for point in grid], store)
     folder = offline_queue.queue_folder(store)
-    screen.print_kept(console, len(offline_queue.read_queue(store, folder).waiting), folder, store)
+    screen.print_kept(console, len(offline_queue.read_queue(store).waiting), folder, store)
     return results
 
 
@@ -165,7 +165,7 @@ def _deliver(store: Store, console: Console) -> None:
     """Bring results that were kept here into the store; say which it does not take, and why."""
     try:
         with tracking.store_errors(store.location):
-            delivered = offline_queue.deliver_queued(store, offline_queue.queue_folder(store))
+            delivered = offline_queue.deliver_queued(store)
     except StoreError as error:
         if not offline_queue.is_unreachable(store, error):
             console.print(f"sync    {error}", markup=False, soft_wrap=True)

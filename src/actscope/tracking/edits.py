@@ -7,7 +7,7 @@ from typing import Any
 from mlflow.entities import Run, ViewType
 
 from actscope.tracking.local_store import LocalStore
-from actscope.tracking.offline_queue import queue_folder, read_queue
+from actscope.tracking.offline_queue import read_queue
 from actscope.tracking.run_index import RunSummary, read_summaries, summary_of
 from actscope.tracking.store import Store
 from actscope.tracking.sweeps import GRID, GridPoint, LostGridError, living_sweeps, read_grid
@@ -17,7 +17,7 @@ POINTS = "tags.`actscope.kind` = 'point'"
 
 def find_wanted_in_trash(store: Store, study: str | None) -> dict[str, str]:
     """Id of each deleted study that was named, or for which runs wait in the queue."""
-    wanted = {study, *read_queue(store, queue_folder(store)).studies}
+    wanted = {study, *read_queue(store).studies}
     return {
         name: experiment_id
         for name, experiment_id in store.studies(ViewType.DELETED_ONLY).items()

@@ -153,10 +153,10 @@ def enqueue(store: Store, record: RunRecord, artifacts: Path) -> None:
         raise disk_fault(folder, error) from None
 
 
-def read_queue(store: Store, folder: Path) -> QueueContents:
+def read_queue(store: Store) -> QueueContents:
     """The runs in a queue that belong to a store."""
     found, damaged, studies = [], [], set()
-    for path in _record_folders(folder):
+    for path in _record_folders(queue_folder(store)):
         try:
             record = from_json((path / RUN_FILE).read_bytes(), str(path / RUN_FILE))
         except (OSError, BundleError) as error:
@@ -168,9 +168,7 @@ def read_queue(store: Store, folder: Path) -> QueueContents:
     return QueueContents([path for _, path in sorted(found)], damaged, studies)
 
 
-def deliver_queued(
-    store: Store, folder: Path, on_delivered: Callable[[], None] = lambda: None
-) -> list[str]:
+def deliver_queued(store: Store, on_delivered: Callable[[], None] = lambda: None) -> list[str]:
     """Write a store's queued runs into it, oldest first; returns their names.
 
     Each becomes exactly one run, even if this is interrupted and repeated by several processes:
@@ -181,13 +179,14 @@ def deliver_queued(
             queue; all others were delivered.
 
     """
+    folder = queue_folder(store)
     if not folder.exists():
         return []
     delivered: list[str] = []
     with FileLock(folder / ".lock"):
         for gone in folder.glob(f"{DELIVERED}*"):
             shutil.rmtree(gone)
-        contents = read_queue(store, folder)
+        contents = read_queue(store)
         problems: list[Exception] = list(contents.damaged)
         for path in contents.waiting:
             try:
