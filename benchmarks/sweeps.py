@@ -10,14 +10,15 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from actscope import tracking
+from actscope.artifacts.metrics import epoch_metrics
 from actscope.config import Point, Tracking, parse_point
 from actscope.engine.data import load_data
 from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
 from actscope.sweep.resources import Resources
 from actscope.sweep.stacks import Stack, make_stacks
-from actscope.sweep.worker import SECONDS_BETWEEN_METRICS
-from actscope.tracking import Cell, Store, Sweep
+from actscope.sweep.worker import SECONDS_BETWEEN_METRICS, finish_run
+from actscope.tracking import GridPoint, OpenRun, Store, Sweep
 from benchmarks.timing import Spent, Took, spent_by, timed
 
 SEEDS_OF_FIVE = "seed=range(5)"
@@ -133,21 +134,21 @@ def _train(stack: Stack) -> tuple[float, float, list[RunResult]]:
 def _track(stack: Stack, results: Sequence[RunResult], store: Store) -> None:
     sweep = _begin_sweep(stack, store)
     for result in results:
-        tracking.finish_run(store, _begin_run(sweep, result, store), result)
+        finish_run(store, _begin_run(sweep, result, store), result)
     tracking.end_sweep(store, sweep, "FINISHED")
 
 
 def showing_costs(stack: Stack, results: Sequence[RunResult], store: Store) -> Took:
     """What showing a stack's runs once more takes, when all epochs but the last were shown."""
     sweep = _begin_sweep(stack, store)
-    histories = {_begin_run(sweep, result, store): result.history for result in results}
-    for run_id, history in histories.items():
+    runs = [(_begin_run(sweep, result, store), result.history) for result in results]
+    for run, history in runs:
         before = history["epoch"] <= history["epoch"].max() - 1
-        tracking.show_progress(store, run_id, history[before])
+        tracking.show_progress(store, run, epoch_metrics(history[before]))
 
     def show() -> None:
-        for run_id, history in histories.items():
-            tracking.show_progress(store, run_id, history)
+        for run, history in runs:
+            tracking.show_progress(store, run, epoch_metrics(history))
 
     took = timed(show)
     tracking.end_sweep(store, sweep, "KILLED")
@@ -155,8 +156,8 @@ def showing_costs(stack: Stack, results: Sequence[RunResult], store: Store) -> T
 
 
 def _begin_sweep(stack: Stack, store: Store) -> Sweep:
-    return tracking.begin_sweep(store, stack[0].study, "bench", [Cell.of(p) for p in stack])
+    return tracking.begin_sweep(store, stack[0].study, "bench", [GridPoint.of(p) for p in stack])
 
 
-def _begin_run(sweep: Sweep, result: RunResult, store: Store) -> str:
+def _begin_run(sweep: Sweep, result: RunResult, store: Store) -> OpenRun:
     return tracking.begin_run(store, sweep, result.point, load_data(result.point.data))

@@ -23,12 +23,12 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
 
 def main() -> None:
     store = tracking.locate_store(Tracking())
-    experiment_id = tracking.find_experiment(store, STUDY).experiment_id
+    experiment_id = store.find_experiment(STUDY).experiment_id
     runs = tracking.read_runs(store, STUDY)
     run_id = runs.loc[(runs["name"] == "selu lr=0.01 seed=0") & (runs["status"] == "FINISHED")]
     run = f"{ADDRESS}/#/experiments/{experiment_id}/runs/{run_id['run_id'].iloc[-1]}"
     pages = {
-        **tracking.view_addresses(ADDRESS, experiment_id),
+        **tracking.ui.view_addresses(ADDRESS, experiment_id),
         "run": run,
         "artifacts": f"{run}/artifacts/trajectories.png",
     }

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from actscope.project import CONF, ROOT
 from actscope.runtime import signals
-from actscope.tracking import store
+from actscope.tracking import local_store
 from tests.support.processes import Start, started
 from tests.support.tracked import empty_database
 
@@ -45,7 +45,7 @@ def _signals_heard() -> Iterator[None]:
 def _migrated_once() -> Iterator[None]:
     """New stores are copies of one: MLflow takes a second to bring a store through its history."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "_make_database", lambda path: path.write_bytes(empty_database()))
+        patch.setattr(local_store, "make_database", lambda path: path.write_bytes(empty_database()))
         yield
 
 

@@ -18,7 +18,8 @@ from actscope.config import Tracking, check_words, parse
 from actscope.credentials import find, find_flaw, hide, scrub
 from actscope.errors import ConfigError, StoreError, first_line
 from actscope.report.settings import read_settings
-from actscope.tracking import Store, offline_queue, store_errors
+from actscope.tracking import ServerStore, store_errors
+from actscope.tracking.location import ServerLocation
 from hydra_plugins.actscope_launcher.launcher import Job
 from tests.e2e.conftest import Run, actscope, store_uri
 
@@ -60,8 +61,9 @@ class TestShown:
     @pytest.mark.parametrize("uri", URIS)
     def test_a_uri_is_shown_without_its_secrets(self, uri: str) -> None:
         assert hide(uri) == URIS[uri]
-        assert SECRET not in f"{Store(uri)} {Store(uri)!r} {[Store(uri)]} {Tracking(uri)}"
-        assert SECRET not in offline_queue._address(Store(uri))
+        store = ServerStore(ServerLocation(uri))
+        assert SECRET not in f"{store} {store!r} {[store]} {Tracking(uri)}"
+        assert SECRET not in store.location.name_in_queue
 
     @pytest.mark.parametrize("uri", PLAIN)
     def test_one_without_is_shown_as_it_is(self, uri: str) -> None:
@@ -82,7 +84,7 @@ class TestShown:
         text = f"invalid: password=a/{SECRET}, or a%2F{SECRET}, sslpassword 'b c'"
         told = "invalid: password=***, or ***, sslpassword '***'"
         assert scrub(text, uri) == told
-        with pytest.raises(StoreError) as error, store_errors(Store(uri)):
+        with pytest.raises(StoreError) as error, store_errors(ServerLocation(uri)):
             raise ArgumentError(text)
         assert told in str(error.value)
 

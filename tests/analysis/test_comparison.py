@@ -21,7 +21,6 @@ from actscope.report.cli import main
 from actscope.report.figures.comparison import draw_by_epoch
 from actscope.report.figures.style import STYLES
 from actscope.report.text.comparison import answer, in_lines
-from actscope.tracking import fetch_artifact
 from tests.analysis.test_frames import row
 from tests.report.test_report import attempts, contents, links, runs_at
 from tests.support.studies import RELU, Lab, Refusal, point
@@ -329,7 +328,7 @@ def test_its_numbers_lead_to_the_runs_of_their_own_study(report: Path) -> None:
 def test_it_is_attached_to_no_sweep(lab: Lab, report: Path, averaged: str) -> None:
     sweeps = [attempt.run_id for attempt in attempts(lab, averaged) if attempt.is_sweep]
     assert len(sweeps) == 1
-    assert not fetch_artifact(lab.store, averaged, sweeps[0], "report").exists()
+    assert not lab.store.artifact_path(averaged, sweeps[0], "report").exists()
 
 
 def test_runs_that_all_diverged_stand_beside_variants(

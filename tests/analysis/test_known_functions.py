@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from actscope import tracking
 from actscope.analysis import known_functions
 from actscope.analysis.known_functions import OWN_CONF, check_known, is_known
 from actscope.analysis.variants import activation_of
@@ -52,7 +51,7 @@ def run_id(store: Store) -> str:
 
 def edit(store: Store, run_id: str, **settings: object) -> None:
     """Write other settings into a run's config.yaml, as whoever makes a bundle may."""
-    path = tracking.fetch_artifact(store, STUDY, run_id, "config.yaml")
+    path = store.artifact_path(STUDY, run_id, "config.yaml")
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | settings))
 
 
@@ -116,7 +115,7 @@ def test_verify_imports_nothing_that_a_run_names(
 def test_verify_imports_nothing_from_among_the_artifacts(
     store: Store, run_id: str, mark: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tracking.fetch_artifact(store, STUDY, run_id, "config.yaml").parent
+    folder = store.artifact_path(STUDY, run_id, "config.yaml").parent
     (folder / "evil.py").write_text(EVIL)
     monkeypatch.syspath_prepend(tmp_path)  # from where `mlruns` is a package
     path = ".".join([*folder.relative_to(tmp_path).parts, "evil", "Evil"])
@@ -128,7 +127,7 @@ def test_verify_imports_nothing_from_among_the_artifacts(
 def test_a_command_in_a_folder_of_artifacts_imports_nothing_that_lies_there(
     store: Store, run_id: str, mark: Path
 ) -> None:
-    folder = tracking.fetch_artifact(store, STUDY, run_id, "config.yaml").parent
+    folder = store.artifact_path(STUDY, run_id, "config.yaml").parent
     for name in ("typing", "yaml", "pydantic", "evil"):
         (folder / f"{name}.py").write_text(EVIL)
     words = [sys.executable, "-c", "import actscope.config, yaml; import evil"]

@@ -71,7 +71,7 @@ def run_of(study: Study, seed: int) -> str:
 @contextmanager
 def lost(store: Store, run_id: str, name: str) -> Iterator[None]:
     """An artifact that is away for a while."""
-    path = tracking.fetch_artifact(store, STUDY, run_id, name)
+    path = store.artifact_path(STUDY, run_id, name)
     away = path.rename(path.with_suffix(".lost"))
     try:
         yield
@@ -241,7 +241,7 @@ class TestMistakes:
             load_study(STUDY, tracking_uri=uri)
 
     def test_a_bundle_that_is_not_there_is_told(self, tmp_path: Path) -> None:
-        with pytest.raises(BundleError, match="is no whole zip archive"):
+        with pytest.raises(BundleError, match="is not a complete zip archive"):
             load_study(tmp_path / "nothing.zip")
 
     def test_a_study_without_a_finished_run_is_told(self, tmp_path: Path) -> None:

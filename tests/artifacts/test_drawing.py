@@ -10,7 +10,9 @@ import pytest
 
 from actscope.artifacts import files, trajectories_png
 from actscope.config import Extras
-from actscope.tracking import fetch_artifact, find_damage, logged_artifacts, read_runs
+from actscope.tracking import read_runs
+from actscope.tracking.repair import find_damage
+from actscope.tracking.run_record import logged_artifacts
 from tests.support.tracked import STUDY, log_study, new_store, trained
 
 SETTINGS = """\
@@ -122,7 +124,7 @@ def test_a_run_is_finished_without_a_picture_that_cannot_be_drawn(
     logged = logged_artifacts(store.client.get_run(first).data.tags)
     assert logged is not None
     assert len(logged) == 5
-    assert find_damage(fetch_artifact(store, STUDY, first, "."), logged) == ""
+    assert find_damage(store.artifact_path(STUDY, first, "."), logged) == ""
     told = [record.message for record in caplog.records]
     assert [line.partition(",")[0] for line in told] == [
         f"runs are logged without {name}" for name in (PICTURE, "trajectories.html")

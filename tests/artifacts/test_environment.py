@@ -96,9 +96,9 @@ def test_a_sweep_and_a_run_alone_keep_them(
         run_sweep([POINT], settings, "s1", Resources(0), console)
     store = tracking.locate_store(settings)
     if not is_alone:
-        experiment_id = tracking.find_experiment(store, POINT.study).experiment_id
-        (run_id,) = [a.run_id for a in tracking.read_attempts(store, experiment_id) if a.is_sweep]
-    with tracking.fetched(store, POINT.study, run_id, environment.PACKAGES) as path:
+        experiment_id = store.find_experiment(POINT.study).experiment_id
+        (run_id,) = [a.run_id for a in tracking.read_summaries(store, experiment_id) if a.is_sweep]
+    with store.artifact(POINT.study, run_id, environment.PACKAGES) as path:
         assert f"torch=={version('torch')}" in path.read_text().splitlines()
     names = [file.path for file in store.client.list_artifacts(run_id)]
     assert (environment.PATCH in names) == patch

@@ -23,7 +23,7 @@ def links(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     folder = tmp_path_factory.mktemp("ui")
     store = new_store(folder)
     run_id, *_ = log_study(store, trained(), extras=Extras(model=True, plotly=True))
-    tracking.attach_report(store, STUDY, {"index.html": b"<p>the page of a report</p>"})
+    tracking.ui.attach_report(store, STUDY, {"index.html": b"<p>the page of a report</p>"})
     parent = store.client.get_run(run_id).data.tags["mlflow.parentRunId"]
     told = folder / "ui.log"
     port = free_port()

@@ -63,7 +63,7 @@ def count(store: Store, status: str) -> int:
 def is_training(store: Store) -> bool:
     try:
         return count(store, "RUNNING") > 0
-    except tracking.STORE_ERRORS:  # a store that is being made right now
+    except tracking.errors.STORE_ERRORS:  # a store that is being made right now
         return False
 
 

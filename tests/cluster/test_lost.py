@@ -10,8 +10,8 @@ import pytest
 from actscope import tracking
 from actscope.artifacts import trajectories_png
 from actscope.sweep.results import Done
-from actscope.sweep.worker import Abandoned, Task, train_and_track
-from actscope.tracking import Store, lost, offline_queue
+from actscope.sweep.worker import Abandoned, Task, finish_run, train_and_track
+from actscope.tracking import OpenRun, Store, offline_queue, sweeps
 from tests.support.tracked import STUDY, begin, begin_sweep, log, new_store, trained
 
 
@@ -53,9 +53,9 @@ def test_a_worker_whose_run_was_closed_does_not_finish_it(task: Task) -> None:
     one = replace(task, stack=task.stack[:1])
 
     def give_to_another(_: int) -> None:
-        for attempt in tracking.read_attempts(task.store, task.sweep.experiment_id):
+        for attempt in tracking.read_summaries(task.store, task.sweep.experiment_id):
             if attempt.is_open and not attempt.is_sweep:
-                tracking.close_as_lost(task.store, attempt.run_id)
+                tracking.close_abandoned_run(task.store, attempt.run_id)
 
     with pytest.raises(Abandoned):
         train_and_track(one, give_to_another)
@@ -64,13 +64,13 @@ def test_a_worker_whose_run_was_closed_does_not_finish_it(task: Task) -> None:
 
 def test_a_run_may_be_closed_by_two_at_once(store: Store) -> None:
     """By the sweep that was interrupted and by the worker that it gave up."""
-    run_ids = [begin(store, begin_sweep(store, []), trained()[0]) for _ in range(10)]
+    run_ids = [begin(store, begin_sweep(store, []), trained()[0]).run_id for _ in range(10)]
     both_ready = Barrier(2)
 
     def close_all() -> None:
         for run_id in run_ids:
             both_ready.wait(timeout=10)
-            lost.close(store, run_id, "closed by a test")
+            sweeps.close(store, run_id, "closed by a test")
 
     with ThreadPoolExecutor(2) as two:
         for closing in [two.submit(close_all), two.submit(close_all)]:
@@ -103,10 +103,9 @@ def test_what_a_worker_kept_is_not_delivered_where_another_has_finished(task: Ta
     keep_as_if_away(task.store, lost)
     log(task.store, task.sweep, result)
     tracking.end_sweep(task.store, task.sweep, "FINISHED")
-    folder = tracking.spool_folder(task.store)
-    tracking.deliver_spooled(task.store, folder)
+    offline_queue.deliver_queued(task.store)
     assert statuses(task.store) == ["FINISHED", "KILLED"]
-    assert tracking.look_into(task.store, folder).waiting == []
+    assert offline_queue.read_queue(task.store).waiting == []
 
 
 def test_what_a_worker_kept_is_delivered_where_nobody_else_has_finished(task: Task) -> None:
@@ -114,11 +113,11 @@ def test_what_a_worker_kept_is_delivered_where_nobody_else_has_finished(task: Ta
     lost = begin(task.store, task.sweep, result)
     keep_as_if_away(task.store, lost)
     tracking.end_sweep(task.store, task.sweep, "FAILED")
-    tracking.deliver_spooled(task.store, tracking.spool_folder(task.store))
+    offline_queue.deliver_queued(task.store)
     assert statuses(task.store) == ["FINISHED", "KILLED"]
 
 
-def keep_as_if_away(store: Store, run_id: str) -> None:
+def keep_as_if_away(store: Store, run: OpenRun) -> None:
     offline_queue._next_try[store.uri] = float("inf")
-    tracking.finish_run(store, run_id, trained()[0])
+    finish_run(store, run, trained()[0])
     offline_queue._next_try.clear()

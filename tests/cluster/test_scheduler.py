@@ -37,6 +37,7 @@ from tests.support.making import ELU, RELU, make_point
 from tests.support.network import free_port
 from tests.support.processes import Start
 from tests.support.serving import serving
+from tests.support.stores import store_at
 from tests.support.tracked import begin_sweep, finished_once, log, new_store, trained
 from tests.support.waiting import wait_for
 
@@ -171,11 +172,11 @@ class TestAWorkerOnAnotherHost:
     def test_does_not_reach_a_store_of_this_machine(self, pair: DaskCluster, terms: Terms) -> None:
         said = self.check(pair, terms)
         assert f"cannot reach the store {terms.store}, which is of this machine only" in said
-        loopback = replace(terms, store=Store("http://127.0.0.1:5000"))
+        loopback = replace(terms, store=store_at("http://127.0.0.1:5000"))
         assert "http://127.0.0.1:5000, which is of this machine only" in self.check(pair, loopback)
 
     def test_says_that_it_does_not_reach_a_server(self, pair: DaskCluster, terms: Terms) -> None:
-        said = self.check(pair, replace(terms, store=Store("http://192.0.2.77:1")))
+        said = self.check(pair, replace(terms, store=store_at("http://192.0.2.77:1")))
         assert said.startswith("worker tcp://127.0.0.1:")
         assert "fails: the store http://192.0.2.77:1 does not answer" in said
 
@@ -220,7 +221,7 @@ class TestAWorkerOnAnotherHost:
     ],
 )
 def test_a_store_of_one_machine_is_known_by_its_address(uri: str, is_local: bool) -> None:
-    assert worker_checks.is_of_one_machine(Store(uri)) is is_local
+    assert worker_checks.is_of_one_machine(store_at(uri)) is is_local
 
 
 SLURM = {"_target_": "dask_jobqueue.SLURMCluster"}
@@ -412,7 +413,7 @@ def test_what_a_host_kept_while_the_server_was_away_is_delivered_in_the_end(
     ):
         sweep = begin_sweep(server.store, [result])
         with monkeypatch.context() as patch:
-            patch.setattr("actscope.tracking.store.MLRUNS", host / "mlruns")
+            patch.setattr("actscope.tracking.location.MLRUNS", host / "mlruns")
             patch.setitem(offline_queue._next_try, server.store.uri, math.inf)
             log(server.store, sweep, result)
         running.start_worker("of the host")

@@ -22,7 +22,7 @@ from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done
 from actscope.sweep.runner import run_sweep
 from actscope.sweep.worker import Task, Trained, train_and_track
-from actscope.tracking import Sweep, ensure_experiment
+from actscope.tracking import Sweep
 from tests.support import writing
 from tests.support.making import ELU, RELU, make_point
 from tests.support.tracked import STUDY, new_store
@@ -110,7 +110,7 @@ def test_a_worker_trains_its_next_stack_while_its_runs_are_logged(tmp_path: Path
 
 def test_runs_are_begun_and_finished_by_whom_they_are_spread_to(tmp_path: Path) -> None:
     store = new_store(tmp_path)
-    task = Task(POINTS, store, Sweep("s1", STUDY, ensure_experiment(store, STUDY), None))
+    task = Task(POINTS, store, Sweep("s1", STUDY, store.ensure_experiment(STUDY), None))
     made: list[type] = []
 
     def spread(do: Callable[[Any], Any], things: Sequence[Any]) -> list[Any]:

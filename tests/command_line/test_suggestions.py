@@ -9,8 +9,8 @@ import pytest
 
 from actscope.command_line import suggestions
 from actscope.project import ROOT
-from actscope.tracking import Store
 from tests.support.processes import Start
+from tests.support.stores import store_at
 
 PROJECTS_OWN = f"sqlite:///{ROOT}/mlruns/mlflow.db"
 VARIABLE = "MLFLOW_TRACKING_URI"
@@ -39,7 +39,7 @@ def at_home(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_command_is_one_of_make_in_the_project(words: tuple[str, ...], suggested: str) -> None:
-    assert suggestions.command(*words, store=Store(PROJECTS_OWN)) == suggested
+    assert suggestions.command(*words, store=store_at(PROJECTS_OWN)) == suggested
     if suggested.startswith("make"):
         dry = ["make", "-n", *shlex.split(suggested)[1:]]
         done = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -64,7 +64,7 @@ def test_a_command_names_a_store_that_it_would_not_find(
 ) -> None:
     if given is not None:
         monkeypatch.setenv(VARIABLE, given)
-    assert suggestions.command("sync", store=Store(uri)) == f"{prefix}make sync"
+    assert suggestions.command("sync", store=store_at(uri)) == f"{prefix}make sync"
 
 
 def test_a_command_is_one_of_python_elsewhere(
@@ -88,7 +88,7 @@ def test_a_study_is_trained_by_the_experiment_of_its_name(
 
 def test_a_command_line_is_given_again_without_credentials() -> None:
     words = ["-m", "model.hidden=[8, 4]", "tracking.uri=http://me:secret@host"]
-    again = suggestions.again(words, Store("http://me:secret@host"))
+    again = suggestions.again(words, store_at("http://me:secret@host"))
     assert shlex.split(again)[1:] == [
         *("-m", "actscope", "-m", "model.hidden=[8, 4]", "tracking.uri=http://host")
     ]

@@ -26,12 +26,14 @@ from actscope.sweep.checkpoint import Checkpoint, checkpoint_folder, waiting
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done
 from actscope.sweep.runner import run_sweep
-from actscope.tracking import Attempt, Cell, Store
-from actscope.tracking.offline_queue import keep
-from actscope.tracking.run_record import hash_artifacts, parcel_of
+from actscope.sweep.worker import finish_run
+from actscope.tracking import GridPoint, RunSummary, Store, offline_queue
+from actscope.tracking.offline_queue import enqueue
+from actscope.tracking.run_record import hash_artifacts, record_of
 from actscope.tracking.signature import signature_of
 from tests.support import tracked
 from tests.support.copied import copy_store
+from tests.support.stores import store_at
 from tests.support.tracked import STUDY, begin, begin_sweep, log_study, new_store, trained
 
 RESULTS = trained(2)
@@ -75,18 +77,18 @@ class Practice:
 
     @property
     def experiment_id(self) -> str:
-        return tracking.find_experiment(self.store, STUDY).experiment_id
+        return self.store.find_experiment(STUDY).experiment_id
 
-    def attempts(self) -> list[Attempt]:
-        return tracking.read_attempts(self.store, self.experiment_id)
+    def attempts(self) -> list[RunSummary]:
+        return tracking.read_summaries(self.store, self.experiment_id)
 
     @property
     def sweep_id(self) -> str:
         return next(attempt.run_id for attempt in self.attempts() if "ticket" in attempt.tags)
 
-    def grid(self) -> list[Cell]:
+    def grid(self) -> list[GridPoint]:
         (sweep,) = (a for a in self.attempts() if a.run_id == self.sweep_id)
-        return tracking.read_grid(self.store, STUDY, sweep)
+        return tracking.sweeps.read_grid(self.store, STUDY, sweep)
 
     def tag(self, run_id: str, key: str, value: str | None) -> None:
         if value is None:
@@ -161,7 +163,7 @@ def test_nothing_is_wrong_with_a_store_that_was_left_alone(practice: Practice) -
 class TestOpenRuns:
     def test_of_a_dead_process_are_closed(self, practice: Practice) -> None:
         sweep = begin_sweep(practice.store, RESULTS, "s2")
-        run_id = begin(practice.store, sweep, RESULTS[0])
+        run_id = begin(practice.store, sweep, RESULTS[0]).run_id
         abandon(practice.store, sweep.parent_run_id)
         practice.assert_only_told(2)
         assert f"{RESULTS[0].point}, run {run_id}, is open" in practice.said
@@ -171,7 +173,7 @@ class TestOpenRuns:
 
     def test_of_a_living_process_are_left_alone(self, practice: Practice) -> None:
         sweep = begin_sweep(practice.store, RESULTS, "s2")
-        run_id = begin(practice.store, sweep, RESULTS[0])
+        run_id = begin(practice.store, sweep, RESULTS[0]).run_id
         assert practice.examine("--yes") == 0
         assert practice.statuses()[run_id] == "RUNNING"
 
@@ -306,7 +308,7 @@ class TestWhatIsEditedInTheUI:
         assert all(result.is_earlier for result in practice.sweep("s2"))
 
     def test_a_grid_that_is_lost_is_made_again_from_the_runs(self, practice: Practice) -> None:
-        grid = tracking.fetch_artifact(practice.store, STUDY, practice.sweep_id, "grid.jsonl")
+        grid = practice.store.artifact_path(STUDY, practice.sweep_id, "grid.jsonl")
         before = practice.grid()
         for harm in (grid.unlink, lambda: grid.write_text("{}"), lambda: grid.write_bytes(b"\xff")):
             harm()
@@ -324,20 +326,18 @@ class TestWhatIsEditedInTheUI:
         before = practice.grid()
         practice.sweep("s2")
         newest = practice.attempts()[-1]
-        tracking.fetch_artifact(practice.store, STUDY, newest.run_id, "grid.jsonl").unlink()
+        practice.store.artifact_path(STUDY, newest.run_id, "grid.jsonl").unlink()
         practice.assert_mended()
-        assert tracking.read_grid(practice.store, STUDY, newest) == before
+        assert tracking.sweeps.read_grid(practice.store, STUDY, newest) == before
 
     def test_a_live_sweeps_lost_grid_stops_no_other(
         self, practice: Practice, caplog: pytest.LogCaptureFixture
     ) -> None:
         living = begin_sweep(practice.store, RESULTS, "s2")
-        grid = tracking.fetch_artifact(
-            practice.store, STUDY, str(living.parent_run_id), "grid.jsonl"
-        )
+        grid = practice.store.artifact_path(STUDY, str(living.parent_run_id), "grid.jsonl")
         grid.unlink()
         assert all(result.is_earlier for result in practice.sweep("s3"))
-        assert "what sweep s2 trains may be trained twice" in caplog.text
+        assert "points of sweep s2 may be trained twice" in caplog.text
         assert practice.examine() == 0
 
     def test_a_sweep_that_was_deleted_without_its_points_comes_back(
@@ -355,8 +355,8 @@ class TestWhatIsEditedInTheUI:
         assert practice.examine("--yes") == 0
         assert "nothing is wrong" in practice.said
         for use in (
-            lambda: tracking.ensure_experiment(practice.store, STUDY),
-            lambda: tracking.find_experiment(practice.store, STUDY),
+            lambda: practice.store.ensure_experiment(STUDY),
+            lambda: practice.store.find_experiment(STUDY),
         ):
             with pytest.raises(StoreError, match="make doctor ARGS=study=tests`, or choose"):
                 use()
@@ -365,14 +365,14 @@ class TestWhatIsEditedInTheUI:
         tracked.finished_once(practice.store, RESULTS)
 
     def test_a_deleted_study_is_restored_where_runs_wait_for_it(self, practice: Practice) -> None:
-        run_id = begin(practice.store, begin_sweep(practice.store, RESULTS, "s2"), RESULTS[0])
+        run = begin(practice.store, begin_sweep(practice.store, RESULTS, "s2"), RESULTS[0])
         practice.store.client.delete_experiment(practice.experiment_id)
-        tracking.finish_run(practice.store, run_id, RESULTS[0])
+        finish_run(practice.store, run, RESULTS[0])
         assert practice.examine("--yes") == 1
         assert "mended  1: restored from MLflow's trash" in practice.said
-        assert len(tracking.deliver_spooled(practice.store, practice.folder / "spool")) == 1
+        assert len(offline_queue.deliver_queued(practice.store)) == 1
         practice.examine("--yes")
-        assert practice.statuses()[run_id] == "FINISHED"
+        assert practice.statuses()[run.run_id] == "FINISHED"
 
     def test_a_study_whose_artifacts_only_a_server_can_keep_gets_a_folder(
         self, practice: Practice
@@ -381,9 +381,9 @@ class TestWhatIsEditedInTheUI:
         practice.store.client.create_experiment("cloud", "s3://bucket/3")
         assert practice.examine() == 0
         with pytest.raises(StoreError, match="study=button`, which sets the address"):
-            tracking.ensure_experiment(practice.store, "button")
+            practice.store.ensure_experiment("button")
         with pytest.raises(StoreError, match=r"at s3://bucket/3, .* Choose another name"):
-            tracking.ensure_experiment(practice.store, "cloud")
+            practice.store.ensure_experiment("cloud")
         assert practice.examine("--yes", "study=button") == 0
         swept = begin_sweep(practice.store, RESULTS, "s2", study="button")
         run_id = tracked.log(practice.store, swept, RESULTS[0])
@@ -432,7 +432,7 @@ class TestArtifacts:
 
     def test_of_another_study_than_asked_for_are_not_looked_at(self, practice: Practice) -> None:
         (practice.artifacts(1) / "config.yaml").unlink()
-        tracking.ensure_experiment(practice.store, "empty")
+        practice.store.ensure_experiment("empty")
         assert practice.examine("study=empty") == 0
         assert practice.examine(f"study={STUDY}") == 1
 
@@ -441,29 +441,30 @@ class TestAddresses:
     def test_follow_a_project_that_was_moved(self, practice: Practice) -> None:
         moved = move(practice, practice.folder.with_name("elsewhere"))
         with pytest.raises(StoreError, match=r"run `.*make doctor ARGS=study=tests`"):
-            tracking.ensure_experiment(moved, STUDY)
+            moved.ensure_experiment(STUDY)
         practice.assert_only_told(1)
         practice.assert_mended()
-        tracking.ensure_experiment(moved, STUDY)
+        moved.ensure_experiment(STUDY)
         client = MlflowClient(moved.uri)
         assert len(client.list_artifacts(practice.ids[0])) == 6
-        new = begin(moved, begin_sweep(moved, RESULTS, "s2"), RESULTS[0])
+        new = begin(moved, begin_sweep(moved, RESULTS, "s2"), RESULTS[0]).run_id
+        assert new is not None
         place = practice.folder / "artifacts" / STUDY / new / "artifacts"
         assert client.get_run(new).info.artifact_uri == place.as_uri()
 
     def test_by_a_link_are_as_good(self, practice: Practice, tmp_path: Path) -> None:
         link = tmp_path / "link"
         link.symlink_to(practice.folder)
-        practice.store = Store(f"sqlite:///{link}/mlflow.db")
+        practice.store = store_at(f"sqlite:///{link}/mlflow.db")
         assert practice.examine() == 0
-        tracking.ensure_experiment(practice.store, STUDY)
+        practice.store.ensure_experiment(STUDY)
 
     def test_of_artifacts_that_were_left_behind_stay(self, practice: Practice) -> None:
         old = practice.folder
         new = old.with_name("elsewhere")
         new.mkdir()
         shutil.move(old / "mlflow.db", new)
-        practice.store = Store(f"sqlite:///{new}/mlflow.db")
+        practice.store = store_at(f"sqlite:///{new}/mlflow.db")
         before = practice.files()
         assert practice.examine("--yes") == 1
         assert len(practice.found()) == 1
@@ -508,8 +509,8 @@ class TestCheckpoints:
 
 def test_runs_that_wait_to_be_delivered_are_told(practice: Practice) -> None:
     folder = practice.artifacts(0)
-    parcel = parcel_of(practice.store.client.get_run(practice.ids[0]), STUDY)
-    keep(practice.store, parcel, folder)
+    record = record_of(practice.store.client.get_run(practice.ids[0]), STUDY)
+    enqueue(practice.store, record, folder)
     assert practice.examine("--yes") == 1
     assert "1 runs wait in" in practice.said
     assert "sync` delivers" in practice.said
@@ -543,8 +544,8 @@ class TestDatabase:
         return practice.said
 
     def test_that_is_not_there(self, practice: Practice) -> None:
-        practice.store = Store(f"sqlite:///{practice.folder}/none/mlflow.db")
-        assert "` makes one" in self.examine(practice)
+        practice.store = store_at(f"sqlite:///{practice.folder}/none/mlflow.db")
+        assert "` to make one" in self.examine(practice)
         assert not practice.folder.exists()
 
     def test_that_is_damaged(self, practice: Practice) -> None:
@@ -576,5 +577,5 @@ def flip_a_byte(path: Path) -> None:
 
 def move(practice: Practice, to: Path) -> Store:
     practice.folder.rename(to)
-    practice.store = Store(f"sqlite:///{to}/mlflow.db")
+    practice.store = store_at(f"sqlite:///{to}/mlflow.db")
     return practice.store

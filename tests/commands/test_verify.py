@@ -35,7 +35,7 @@ class Auditor:
         self._said = said
 
     def artifact(self, name: str) -> Path:
-        return tracking.fetch_artifact(self.store, STUDY, self.run_id, name)
+        return self.store.artifact_path(STUDY, self.run_id, name)
 
     def tag(self, name: str, value: str) -> None:
         self.store.client.set_tag(self.run_id, f"actscope.{name}", value)
@@ -200,13 +200,13 @@ class TestRefused:
         assert "run=nothing: the store " in auditor.refusal("run=nothing")
 
     def test_is_a_run_of_another_study(self, auditor: Auditor) -> None:
-        tracking.ensure_experiment(auditor.store, "other")
+        auditor.store.ensure_experiment("other")
         said = auditor.refusal(f"run={auditor.run_id}", study="other")
         assert f"run={auditor.run_id}: is of study {STUDY}, not of other" in said
 
     def test_is_a_run_that_did_not_finish(self, auditor: Auditor) -> None:
-        run_id = begin(auditor.store, begin_sweep(auditor.store, [RESULT], "s2"), RESULT)
-        assert "is RUNNING, name a finished run" in auditor.refusal(f"run={run_id}")
+        run = begin(auditor.store, begin_sweep(auditor.store, [RESULT], "s2"), RESULT)
+        assert "is RUNNING, name a finished run" in auditor.refusal(f"run={run.run_id}")
 
     def test_is_a_sweep(self, auditor: Auditor) -> None:
         sweep = begin_sweep(auditor.store, [RESULT], "s2")
@@ -237,7 +237,7 @@ def test_one_of_the_finished_runs_is_chosen(auditor: Auditor) -> None:
     finished = {auditor.run_id, log(auditor.store, sweep, RESULT)}
     begin(auditor.store, sweep, RESULT)
     settings = verify.Settings(Tracking(auditor.store.uri), STUDY)
-    experiment_id = tracking.find_experiment(auditor.store, STUDY).experiment_id
-    attempts = tracking.read_attempts(auditor.store, experiment_id)
+    experiment_id = auditor.store.find_experiment(STUDY).experiment_id
+    attempts = tracking.read_summaries(auditor.store, experiment_id)
     chosen = {verify.choose(auditor.store, settings, attempts).run_id for _ in range(50)}
     assert chosen == finished

@@ -80,7 +80,10 @@ def is_training(settings: Tracking) -> bool:
     database = Path(str(tracking.locate_store(settings)))
     try:
         return database.exists() and "RUNNING" in set(runs_of(settings).get("status", []))
-    except (*tracking.STORE_ERRORS, MissingStudyError):  # a store that is being made right now
+    except (
+        *tracking.errors.STORE_ERRORS,
+        MissingStudyError,
+    ):  # a store that is being made right now
         return False
 
 
@@ -134,8 +137,8 @@ def test_a_second_ctrl_c_leaves_no_run_open(
     assert "Traceback" not in said
     assert set(runs_of(settings)["status"]) == {"KILLED"}
     store = tracking.locate_store(settings)
-    experiment = tracking.find_experiment(store, STUDY)
-    assert not any(a.is_open for a in tracking.read_attempts(store, experiment.experiment_id))
+    experiment = store.find_experiment(STUDY)
+    assert not any(a.is_open for a in tracking.read_summaries(store, experiment.experiment_id))
 
 
 def server_of(pid: int) -> psutil.Process:
@@ -248,7 +251,7 @@ def assert_same_as_uninterrupted(
     results = run_sweep(points, calm, "calm", Resources(0, 20), Console(quiet=True))
     for point, run_id in zip(points, finished["run_id"], strict=True):
         stormy, quiet = tracking.locate_store(settings), tracking.locate_store(calm)
-        folder = tracking.fetch_artifact(stormy, STUDY, run_id, "config.yaml").parent
+        folder = stormy.artifact_path(STUDY, run_id, "config.yaml").parent
         assert {path.name for path in folder.iterdir()} == ARTIFACTS
         for read in (tracking.read_history, tracking.read_trajectory, tracking.read_probe):
             pd.testing.assert_frame_equal(

@@ -27,7 +27,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def start(project: Path, server: Server, begin: Start) -> Start:
-    """Begin a command of a project of its own, whose spool then is its own as well."""
+    """Begin a command of a project of its own, whose queue then is its own as well."""
     return partial(
         begin,
         cwd=project,
@@ -60,7 +60,7 @@ def test_a_sweep_goes_on_without_its_server_and_its_runs_arrive_once(
     server.kill()
     said, _ = sweep.communicate(timeout=240)
     assert sweep.returncode == 0, said
-    assert "is away" in said
+    assert "is unreachable" in said
     kept = len(list((project / "mlruns/spool").glob("[!.]*")))
     assert 1 <= kept < len(SEEDS)
     assert f"kept:   {kept} results in" in said

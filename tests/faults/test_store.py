@@ -1,4 +1,4 @@
-"""A store that is full, read-only, locked, damaged or away: a line says so, nothing is lost."""
+"""A store that is full, read-only, locked, damaged or unreachable: one line, nothing is lost."""
 
 import hashlib
 import importlib.util
@@ -24,13 +24,14 @@ from sqlalchemy import create_engine
 from actscope import tracking
 from actscope.config import Tracking
 from actscope.errors import StoreError
+from actscope.tracking import local_store
 from actscope.tracking import store as store_module
 from tests.faults.conftest import TINY, TWO, Command
 from tests.support.network import fetch, free_port, wait_until_up
 
 pytestmark = pytest.mark.slow
 
-MOVE_AWAY = "put a copy of it back, or move it away and run again"
+MOVE_AWAY = "restore a copy of it, or rename it and run again"
 
 
 def runs_of(database: Path) -> pd.DataFrame:
@@ -106,7 +107,9 @@ def test_a_full_disk_costs_nothing_that_was_finished(
             if ended.code == 0:  # there was room to keep what the store has refused
                 assert "kept:   1 results in" in ended.out
             else:
-                assert f"cannot be written: the disk of {folder} is full; make room" in ended.err
+                assert (
+                    f"cannot be written: the disk of {folder} is full. Free some space" in ended.err
+                )
             assert "Traceback" not in ended.out + ended.err
             assert finished_seeds(database) == ["0"]
             if kilobytes == 0:
@@ -234,7 +237,7 @@ def test_a_lock_while_runs_are_logged_keeps_them_for_a_moment(
     command: Command, made: Path, home: Path
 ) -> None:
     words = ("-m", "seed=0,1", *TINY, "train.epochs=100")
-    with locked(made, "runs are kept in", home / "tmp" / "out.txt", runs=2):
+    with locked(made, "runs wait in", home / "tmp" / "out.txt", runs=2):
         ended = command("sweep", *words)
     assert (ended.code, ended.err) == (0, "")
     assert "results that were kept here are delivered" in ended.out
@@ -243,16 +246,16 @@ def test_a_lock_while_runs_are_logged_keeps_them_for_a_moment(
 
 
 def test_a_lock_that_stays_is_one_line(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "SECONDS_FOR_A_LOCK", 0.1)
+    monkeypatch.setattr(local_store, "SECONDS_FOR_A_LOCK", 0.1)
     settings = Tracking(f"sqlite:///{made}")
     store = tracking.locate_store(settings)
     before = content_of(made.parent)
     with locked(made):
         for use in (
             lambda: tracking.open_store(settings),
-            lambda: tracking.find_experiment(store, "quickstart"),
+            lambda: store.find_experiment("quickstart"),
         ):
-            with pytest.raises(StoreError, match=r"locked by another process.*`fuser /.*again$"):
+            with pytest.raises(StoreError, match=r"locked by another process.*`fuser /.*again\.$"):
                 use()
     assert content_of(made.parent) == before
 
@@ -284,14 +287,20 @@ UPGRADE = "-m mlflow db upgrade sqlite:///"
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "garbage": (lambda path: path.write_bytes(b"\x07garbage" * 999), "damaged or not a database"),
     "empty": (lambda path: path.write_bytes(b""), "the file is empty"),
-    "folder": (become_a_folder, "it is a folder, no file"),
+    "folder": (become_a_folder, "it is a folder, not a file"),
     "cut": (cut_in_half, "damaged or not a database"),
-    "foreign": (become_a_database_of_something_else, "or is not MLflow's (it lacks the tables "),
+    "foreign": (
+        become_a_database_of_something_else,
+        "incomplete or not MLflow's (missing tables: ",
+    ),
     "lacks_a_table": (
         lambda path: query(path, "DROP TABLE latest_metrics"),
-        "made only in part, or is not MLflow's (it lacks the tables latest_metrics)",
+        "the database is incomplete or not MLflow's (missing tables: latest_metrics)",
     ),
-    "no_version": (lambda path: query(path, "DELETE FROM alembic_version"), "made only in part"),
+    "no_version": (
+        lambda path: query(path, "DELETE FROM alembic_version"),
+        "incomplete or not MLflow's",
+    ),
     "old": (
         lambda path: query(path, "UPDATE alembic_version SET version_num = '1bd49d398cd23'"),
         UPGRADE,
@@ -313,7 +322,7 @@ def test_what_is_no_store_is_told_and_left_as_it_is(
     names = ("sweep", "report", "ui") if damage == "garbage" else ("sweep",)
     lines = [command(name, *(TWO if name == "sweep" else ())).refused(1) for name in names]
     with pytest.raises(StoreError) as reading:
-        tracking.find_experiment(tracking.locate_store(Tracking(f"sqlite:///{made}")), "quickstart")
+        tracking.locate_store(Tracking(f"sqlite:///{made}")).find_experiment("quickstart")
     for line in (*lines, f"actscope: {reading.value}"):
         assert f"the store {made} cannot be opened: " in line
         assert reason in line

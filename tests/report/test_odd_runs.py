@@ -19,8 +19,9 @@ from actscope.errors import ReportError, StoreError
 from actscope.report.cli import main
 from actscope.report.process_pool import Crew
 from actscope.report.run_digests import read_digests
-from actscope.tracking import Store, fetch_artifact, read_runs
+from actscope.tracking import read_runs
 from tests.report.test_report import contents
+from tests.support.stores import store_at
 from tests.support.studies import RELU, Lab, Refusal, point
 
 STUDY = "odd"
@@ -59,7 +60,7 @@ class Bench:
         place = Path("artifacts") / STUDY
         shutil.copytree(lab.store.folder / place, folder / place)
         self.folder = folder
-        self.store = Store(f"sqlite:///{folder}/mlflow.db")
+        self.store = store_at(f"sqlite:///{folder}/mlflow.db")
         self.study = read_study(self.store, STUDY)
         self.first, self.last = self.study.used["run_id"]
 
@@ -105,7 +106,7 @@ class Bench:
         return self.folder / "artifacts" / STUDY / run_id
 
     def artifact(self, run_id: str, name: str) -> Path:
-        return fetch_artifact(self.store, STUDY, run_id, name)
+        return self.store.artifact_path(STUDY, run_id, name)
 
     def report(self, name: str) -> Path:
         words = [f"study={STUDY}", f"tracking.uri={self.store.uri}", "report.attach=false"]
@@ -308,7 +309,7 @@ def test_claims_are_judged_without_runs_that_cannot_be_read(bench: Bench) -> Non
 
 def test_a_server_that_does_not_answer_leaves_out_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    store = Store("http://127.0.0.1:9")
+    store = store_at("http://127.0.0.1:9")
     with pytest.raises(StoreError) as raised:
         read_run_table("history", store, STUDY, "0" * 32)
     assert not isinstance(raised.value, ReportError)

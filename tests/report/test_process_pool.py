@@ -18,12 +18,12 @@ from actscope.errors import ReportError
 from actscope.report.process_pool import KEYS_AT_ONCE, hired
 from actscope.report.run_digests import read_digests
 from actscope.runtime import forkserver
-from actscope.tracking import Store
 from tests.report.test_report import lost
 from tests.support.processes import started
+from tests.support.stores import store_at
 from tests.support.studies import Lab
 
-NOWHERE = Store("sqlite:////nowhere/mlflow.db")  # of a crew at work on numbers
+NOWHERE = store_at("sqlite:////nowhere/mlflow.db")  # of a crew at work on numbers
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -55,7 +55,7 @@ def test_one_process_is_this_one() -> None:
 
 
 def test_a_server_is_spared_a_crowd() -> None:
-    server = Store("http://127.0.0.1:1")
+    server = store_at("http://127.0.0.1:1")
     with hired(64, server) as crew:
         assert crew.processes == 8
     with hired(64, NOWHERE) as crew:

@@ -13,12 +13,9 @@ import pytest
 from actscope.analysis.frames import read_study
 from actscope.report.cli import main
 from actscope.tracking import (
-    Attempt,
+    RunSummary,
     Sweep,
-    ensure_experiment,
-    fetch_artifact,
-    find_experiment,
-    read_attempts,
+    read_summaries,
 )
 from tests.support.studies import RELU, Lab, Refusal, point
 
@@ -47,7 +44,7 @@ def settings(lab: Lab, study: str, folder: Path) -> list[str]:
 @contextmanager
 def lost(lab: Lab, study: str, run_id: str, name: str) -> Iterator[None]:
     """An artifact that is away for a while."""
-    path = fetch_artifact(lab.store, study, run_id, name)
+    path = lab.store.artifact_path(study, run_id, name)
     away = path.rename(path.with_suffix(".lost"))
     try:
         yield
@@ -130,7 +127,7 @@ def test_its_pages_are_attached_to_the_newest_sweep(lab: Lab, tmp_path: Path) ->
     lab.run(study, [point(study, RELU, 0.01, 0)])
     parent = lab.sweep(study).parent_run_id
     assert parent is not None
-    attached = fetch_artifact(lab.store, study, parent, "report")
+    attached = lab.store.artifact_path(study, parent, "report")
     build(lab, study, tmp_path, "report.attach=false")
     assert not attached.exists()
     folder = build(lab, study, tmp_path)
@@ -144,7 +141,7 @@ def test_a_store_that_takes_no_pages_costs_a_report_a_line(
     study = "closed"
     lab.run(study, [point(study, RELU, 0.01, 0)])
     (attempt,) = (a for a in attempts(lab, study) if a.is_sweep)
-    fetch_artifact(lab.store, study, attempt.run_id, "report").touch()
+    lab.store.artifact_path(study, attempt.run_id, "report").touch()
     folder = build(lab, study, tmp_path)
     said = capsys.readouterr()
     assert said.out == f"{folder / 'index.html'}\n"
@@ -156,16 +153,16 @@ def test_a_study_without_a_sweep_has_nothing_to_attach_to(
     lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study = "alone"
-    alone = Sweep("s1", study, ensure_experiment(lab.store, study), None)
+    alone = Sweep("s1", study, lab.store.ensure_experiment(study), None)
     lab.log(alone, lab.train([point(study, RELU, 0.01, 0)]))
     build(lab, study, tmp_path)
     assert capsys.readouterr().err == ""
     (attempt,) = attempts(lab, study)
-    assert not fetch_artifact(lab.store, study, attempt.run_id, "report").exists()
+    assert not lab.store.artifact_path(study, attempt.run_id, "report").exists()
 
 
-def attempts(lab: Lab, study: str) -> list[Attempt]:
-    return read_attempts(lab.store, find_experiment(lab.store, study).experiment_id)
+def attempts(lab: Lab, study: str) -> list[RunSummary]:
+    return read_summaries(lab.store, lab.store.find_experiment(study).experiment_id)
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -233,7 +230,7 @@ def test_a_number_leads_to_the_runs_behind_it_and_they_to_the_store_s_ui(
     mean, address = links(page)[0]
     behind = runs_at(page, address)
     assert mean == f"{100 * runs.loc[('relu', 0.001), 'final'].mean():.2f}\N{NO-BREAK SPACE}%"
-    experiment = find_experiment(lab.store, grid).experiment_id
+    experiment = lab.store.find_experiment(grid).experiment_id
     assert behind == [
         f"http://127.0.0.1:5000/#/experiments/{experiment}/runs/{run_id}"
         for run_id in runs.loc[("relu", 0.001), "run_id"]

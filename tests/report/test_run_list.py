@@ -3,8 +3,9 @@
 import pytest
 
 from actscope.report.pages.run_list import RunList
-from actscope.tracking import Store, runs_in_ui
+from actscope.tracking.ui import runs_in_ui
 from tests.analysis.test_frames import chosen, row
+from tests.support.stores import store_at
 
 UI = "http://tracking/#/experiments/1/runs"
 
@@ -51,4 +52,4 @@ def test_a_run_leads_to_the_explorer_if_it_counts_and_to_the_store_s_ui(runs: Ru
 
 
 def test_a_database_without_a_known_server_has_no_ui() -> None:
-    assert runs_in_ui(Store("postgresql://user:secret@host/runs"), "study") == ""
+    assert runs_in_ui(store_at("postgresql://user:secret@host/runs"), "study") == ""

@@ -15,7 +15,6 @@ from tempfile import TemporaryDirectory
 import psutil
 import pytest
 
-from actscope import tracking
 from actscope.artifacts import trajectories_png
 from actscope.commands.postgres import ACCOUNT, find_programs
 from actscope.errors import MissingStudyError, StoreError
@@ -120,9 +119,9 @@ def team() -> Iterator[TeamServer]:
 
 @pytest.fixture(autouse=True)
 def _as_a_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No store is known to be away, and the project's own spool is left alone."""
+    """No store is known to be unreachable, and the project's own queue is left alone."""
     monkeypatch.setattr(offline_queue, "_next_try", {})
-    monkeypatch.setattr("actscope.tracking.store.MLRUNS", tmp_path)
+    monkeypatch.setattr("actscope.tracking.location.MLRUNS", tmp_path)
     # Pictures are what takes long.
     monkeypatch.setattr(
         trajectories_png, "save_trajectories", lambda _, path: path.write_bytes(b"png")
@@ -136,7 +135,7 @@ def store(team: TeamServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         monkeypatch.setenv(name, value)
     yield team.store
     try:
-        study = tracking.find_experiment(team.store, STUDY)
+        study = team.store.find_experiment(STUDY)
     except MissingStudyError:
         return
     team.store.client.rename_experiment(study.experiment_id, f"{STUDY}-{time.time_ns()}")

@@ -23,10 +23,11 @@ from actscope.commands import postgres, server
 from actscope.config import Tracking
 from actscope.engine.result import RunResult
 from actscope.errors import MissingStudyError
-from actscope.tracking import Store, Sweep
+from actscope.tracking import Store, Sweep, run_record
 from actscope.tracking.bundle.bundle import export_study, import_bundle
 from tests.server.conftest import Command, TeamServer
 from tests.support.processes import Start
+from tests.support.stores import store_at
 from tests.support.tracked import (
     STUDY,
     assert_as_logged,
@@ -135,7 +136,7 @@ class TestStudies:
         assert report.stderr == ""
         assert (project / "reports/both/index.html").read_bytes() == attached(store, "both")
         for read in (tracking.read_history, tracking.read_trajectory, tracking.read_probe):
-            here, there = (tables(each, read) for each in (Store(local), store))
+            here, there = (tables(each, read) for each in (store_at(local), store))
             assert list(here) == list(there)
             assert len(here) == 8
             for name, table in here.items():
@@ -157,7 +158,7 @@ class TestStudies:
         ids = [finished_once(each, trained()) for each in (local, store, back)]
         assert len({*ids[0], *ids[1], *ids[2]}) == 9
         first, second, third = (
-            [tracking.logged_artifacts(each.client.get_run(run_id).data.tags) for run_id in own]
+            [run_record.logged_artifacts(each.client.get_run(run_id).data.tags) for run_id in own]
             for each, own in zip((local, store, back), ids, strict=True)
         )
         assert first == second == third
@@ -184,8 +185,8 @@ class TestStudies:
 
 def attached(store: Store, study: str) -> bytes:
     """The page of a report that the newest sweep's run has."""
-    experiment_id = tracking.find_experiment(store, study).experiment_id
-    *_, newest = (a for a in tracking.read_attempts(store, experiment_id) if a.is_sweep)
+    experiment_id = store.find_experiment(study).experiment_id
+    *_, newest = (a for a in tracking.read_summaries(store, experiment_id) if a.is_sweep)
     with tempfile.TemporaryDirectory() as folder:
         path = store.client.download_artifacts(newest.run_id, "report/index.html", folder)
         return Path(path).read_bytes()
@@ -206,11 +207,11 @@ class TestWhoMayDoWhat:
         wrong = {"MLFLOW_TRACKING_PASSWORD": "wrong"}
         line = refused(client("actscope", "-m", "study=locked", *TWO, *TINY, **wrong))
         assert line == (
-            f"actscope: the store {store} does not let in the user admin with this password: "
+            f"actscope: the store {store} rejects the user admin or the password: "
             "correct MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
         )
         with pytest.raises(MissingStudyError):
-            tracking.find_experiment(store, "locked")
+            store.find_experiment("locked")
 
     def test_a_member_keeps_to_studies_of_his_own(
         self, client: Command, store: Store, team: TeamServer
@@ -226,12 +227,12 @@ class TestWhoMayDoWhat:
         assert done.returncode == 0, done
         assert client("actscope", "status", f"study={STUDY}", **member).returncode == 0
         line = refused(client("actscope", "-m", f"study={STUDY}", *TWO, *TINY, **member))
-        assert "forbids that (Permission denied)" in line
+        assert "denies access (Permission denied)" in line
         # He may read it, and so report on it, and change nothing.
         done = client("actscope.report", f"study={STUDY}", **member)
         assert done.returncode == 0, done
         assert "the report is not attached to its sweep: " in done.stderr
-        assert "forbids that (Permission denied)" in done.stderr
+        assert "denies access (Permission denied)" in done.stderr
         assert len(done.stderr.splitlines()) == 1
 
     def test_strangers_are_refused(self, team: TeamServer) -> None:
@@ -270,8 +271,8 @@ def test_sixteen_writers_at_once_lose_and_double_nothing(store: Store) -> None:
     assert sorted(runs.index) == sorted(str(result.point) for result in results)
     assert set(runs["status"]) == {"FINISHED"}
     in_order = runs.loc[[str(result.point) for result in results], "run_id"]
-    histories = tracking.read_in_order(
-        store, lambda run_id: tracking.read_history(store, STUDY, run_id), in_order
+    histories = store.read_in_order(
+        lambda run_id: tracking.read_history(store, STUDY, run_id), in_order
     )
     for result, history in zip(results, histories, strict=True):
         pd.testing.assert_frame_equal(history, result.history, check_exact=True)

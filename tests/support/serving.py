@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from actscope.tracking import Store
 from tests.support.network import free_port, is_up
+from tests.support.stores import store_at
 from tests.support.tracked import empty_database
 from tests.support.waiting import wait_for
 
@@ -23,7 +23,7 @@ class Served:
         self.log = log
         self.host = host
         self.port = free_port()
-        self.store = Store(f"http://{host}:{self.port}")
+        self.store = store_at(f"http://{host}:{self.port}")
         self.process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -16,6 +16,7 @@ from actscope.report.cli import main
 from actscope.report.explorer import explore
 from actscope.report.process_pool import Crew
 from actscope.report.run_digests import packed_series, read_digests
+from actscope.sweep.worker import finish_run
 from actscope.tracking import (
     Store,
     Sweep,
@@ -23,7 +24,6 @@ from actscope.tracking import (
     begin_sweep,
     end_sweep,
     fail_run,
-    finish_run,
     open_store,
 )
 
@@ -55,8 +55,10 @@ class Lab:
     def log(self, sweep: Sweep, results: Sequence[RunResult]) -> list[str]:
         ids = []
         for result in results:
-            ids.append(begin_run(self.store, sweep, result.point, self.data))
-            finish_run(self.store, ids[-1], result)
+            run = begin_run(self.store, sweep, result.point, self.data)
+            finish_run(self.store, run, result)
+            assert run.run_id is not None
+            ids.append(run.run_id)
         return ids
 
     def run(self, study: str, points: Sequence[Point]) -> list[str]:

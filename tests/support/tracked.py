@@ -12,8 +12,9 @@ from actscope.config import Extras, Tracking
 from actscope.engine.data import load_data
 from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
-from actscope.tracking import Cell, Store, Sweep
-from actscope.tracking.store import _make_database
+from actscope.sweep.worker import finish_run
+from actscope.tracking import GridPoint, OpenRun, Store, Sweep, run_record
+from actscope.tracking.local_store import make_database
 from tests.support.making import RELU, make_point
 
 STUDY = "tests"
@@ -37,7 +38,7 @@ def empty_database() -> bytes:
     """A store without runs, made by MLflow."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "mlflow.db"
-        _make_database(path)
+        make_database(path)
         return path.read_bytes()
 
 
@@ -52,18 +53,21 @@ def begin_sweep(
     extras: Extras = NO_EXTRAS,
     study: str = STUDY,
 ) -> Sweep:
-    return tracking.begin_sweep(store, study, sweep_id, [Cell.of(r.point) for r in results], extras)
+    return tracking.begin_sweep(
+        store, study, sweep_id, [GridPoint.of(r.point) for r in results], extras
+    )
 
 
-def begin(store: Store, sweep: Sweep, result: RunResult, stack: str | None = None) -> str:
+def begin(store: Store, sweep: Sweep, result: RunResult, stack: str | None = None) -> OpenRun:
     data = load_data(result.point.data)
     return tracking.begin_run(store, sweep, result.point, data, stack=stack)
 
 
 def log(store: Store, sweep: Sweep, result: RunResult, stack: str | None = None) -> str:
-    run_id = begin(store, sweep, result, stack)
-    tracking.finish_run(store, run_id, result)
-    return run_id
+    run = begin(store, sweep, result, stack)
+    finish_run(store, run, result)
+    assert run.run_id is not None
+    return run.run_id
 
 
 def log_study(
@@ -96,9 +100,9 @@ def finished_once(store: Store, results: Sequence[RunResult]) -> list[str]:
 
 def assert_as_logged(store: Store, run_id: str) -> None:
     """The artifacts are those whose hashes the run's tag holds, all six of them."""
-    logged = tracking.logged_artifacts(store.client.get_run(run_id).data.tags)
+    logged = run_record.logged_artifacts(store.client.get_run(run_id).data.tags)
     assert logged is not None
     assert len(logged) == 6
     for name, sha256 in logged.items():
-        with tracking.fetched(store, STUDY, run_id, name) as path:
-            assert tracking.sha256_of_file(path) == sha256
+        with store.artifact(STUDY, run_id, name) as path:
+            assert run_record.sha256_of_file(path) == sha256

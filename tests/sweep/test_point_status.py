@@ -8,11 +8,11 @@ import psutil
 import pytest
 
 from actscope.sweep.point_status import Standing, State, standings
-from actscope.tracking import Attempt, Cell
+from actscope.tracking import GridPoint, RunSummary
 from actscope.tracking.signature import Signature, changed_parts
 
 NOW = Signature("config", "data", "code")
-CELL = Cell("relu lr=0.1 seed=0", {}, NOW)
+CELL = GridPoint("relu lr=0.1 seed=0", {}, NOW)
 LIVING = {
     "host": socket.gethostname(),
     "process": f"{os.getpid()} {psutil.Process().create_time():.2f}",
@@ -28,17 +28,17 @@ def attempt(
     run_id: str = "r",
     kind: str = "point",
     **tags: str,
-) -> Attempt:
+) -> RunSummary:
     parts = {
         "signature.config": signature.config,
         "signature.data": signature.data,
         "signature.code": signature.code,
     }
     ended = {"outcome": "learned"} if status == "FINISHED" else {}
-    return Attempt(run_id, name, status, 0, {"kind": kind, **parts, **ended, **tags})
+    return RunSummary(run_id, name, status, 0, {"kind": kind, **parts, **ended, **tags})
 
 
-def stands(*attempts: Attempt) -> Standing:
+def stands(*attempts: RunSummary) -> Standing:
     return standings([CELL], attempts)[0]
 
 
@@ -86,7 +86,7 @@ def test_a_point_whose_run_had_another_signature_is_stale_and_the_changed_part_i
 
 
 def test_a_run_of_another_point_of_the_grid_makes_none_stale() -> None:
-    wide = Cell(CELL.name, {}, Signature("wide", "data", "code"))
+    wide = GridPoint(CELL.name, {}, Signature("wide", "data", "code"))
     ends = standings([CELL, wide], [attempt("FINISHED", wide.signature)])
     assert [standing.state for standing in ends] == [State.MISSING, State.FINISHED]
 

@@ -26,9 +26,9 @@ from actscope.sweep.checkpoint import waiting as saved_stacks
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Failed
 from actscope.sweep.runner import run_alone, run_sweep
-from actscope.sweep.worker import Task, train_and_track
-from actscope.tracking import Store, offline_queue
-from actscope.tracking.run_record import read_parcel
+from actscope.sweep.worker import Task, finish_run, train_and_track
+from actscope.tracking import OpenRun, Store, offline_queue
+from actscope.tracking.run_record import read_record
 from tests.support.making import RELU, make_point
 from tests.support.serving import Server, serving
 from tests.support.tracked import STUDY, begin, begin_sweep, finished_once, new_store, trained
@@ -42,10 +42,10 @@ Harm = Callable[[Store, str], Callable[[], object]]  # done to a store and a run
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No store is known to be unreachable, and the project's own spool is left alone."""
+    """No store is known to be unreachable, and the project's own queue is left alone."""
     monkeypatch.setattr(offline_queue, "_next_try", {})
     monkeypatch.setattr(offline_queue, "_refusals", set())
-    monkeypatch.setattr("actscope.tracking.store.MLRUNS", tmp_path)
+    monkeypatch.setattr("actscope.tracking.location.MLRUNS", tmp_path)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
     # Pictures are what takes long.
@@ -177,9 +177,9 @@ def sabotage(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 
 
 def waiting(store: Store) -> list[str]:
-    """Names of the points that wait in the spool."""
-    paths = tracking.look_into(store, tracking.spool_folder(store)).waiting
-    return [read_parcel(path).name for path in paths]
+    """Names of the points that wait in the queue."""
+    paths = offline_queue.read_queue(store).waiting
+    return [read_record(path).name for path in paths]
 
 
 def finished(store: Store) -> list[str]:
@@ -188,11 +188,11 @@ def finished(store: Store) -> list[str]:
 
 
 def deliver(store: Store) -> list[str]:
-    return tracking.deliver_spooled(store, tracking.spool_folder(store))
+    return offline_queue.deliver_queued(store)
 
 
 def kept_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [line for line in caplog.messages if re.search(r"until `.*sync` delivers", line)]
+    return [line for line in caplog.messages if re.search(r"`.*sync` delivers", line)]
 
 
 @pytest.mark.parametrize(
@@ -326,15 +326,15 @@ def test_a_study_that_was_renamed_while_runs_waited_gets_them(store: Store) -> N
     opened = begin(store, swept, RESULTS[0])
     offline_queue._next_try[store.uri] = float("inf")
     unknown = begin(store, swept, RESULTS[1])
-    for run_id, result in zip((opened, unknown), RESULTS, strict=True):
-        tracking.finish_run(store, run_id, result)
+    for run, result in zip((opened, unknown), RESULTS, strict=True):
+        finish_run(store, run, result)
     offline_queue._next_try.clear()
     store.client.rename_experiment(swept.experiment_id, "renamed")
     assert len(deliver(store)) == 2
-    assert set(tracking.studies(store)) == {"renamed"}
+    assert set(store.studies()) == {"renamed"}
     runs = tracking.read_runs(store, "renamed")
     assert runs["status"].tolist() == ["FINISHED"] * 2
-    assert opened in set(runs["run_id"])
+    assert opened.run_id in set(runs["run_id"])
 
 
 # Errors while an error is recorded
@@ -351,9 +351,10 @@ def test_a_point_that_raises_keeps_its_reason_whatever_becomes_of_its_run(
     task = Task([*POINTS, FRAGILE], store, begin_sweep(store, RESULTS))
     fail_run, undone = tracking.fail_run, [nothing]
 
-    def harm_and_fail(store: Store, run_id: str, error: Exception) -> None:
-        undone.append(HARMS[harm](store, run_id))
-        fail_run(store, run_id, error)
+    def harm_and_fail(store: Store, run: OpenRun, error: Exception) -> None:
+        assert run.run_id is not None
+        undone.append(HARMS[harm](store, run.run_id))
+        fail_run(store, run, error)
 
     monkeypatch.setattr(tracking, "fail_run", harm_and_fail)
     results = {result.point: result for result in train_and_track(task, lambda _: None)}
@@ -368,11 +369,11 @@ def test_a_point_that_raises_keeps_its_reason_whatever_becomes_of_its_run(
     assert runs.loc[str(FRAGILE), "reason"] == failed.reason
 
 
-def test_where_the_spool_refuses_a_run_as_well_the_point_fails_for_the_first_reason(
+def test_where_the_queue_refuses_a_run_as_well_the_point_fails_for_the_first_reason(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     task = Task(POINTS, store, begin_sweep(store, RESULTS), checkpoint_minutes=0)
-    tracking.spool_folder(store).write_text("in the way")
+    offline_queue.queue_folder(store).write_text("in the way")
     opened: list[str] = []
     create_run = MlflowClient.create_run
 
@@ -391,7 +392,7 @@ def test_where_the_spool_refuses_a_run_as_well_the_point_fails_for_the_first_rea
     assert [type(result) for result in results] == [Done, Failed]
     assert isinstance(results[1], Failed)
     assert results[1].reason.endswith("cannot be used: [Errno 20] Not a directory")
-    assert any("cannot be kept either" in line for line in caplog.messages)
+    assert any("cannot be queued either" in line for line in caplog.messages)
     assert len(saved_stacks(checkpoint.checkpoint_folder(store, STUDY))) == 1
     assert finished(store) == [str(POINTS[0])]
 
@@ -400,14 +401,14 @@ def test_a_run_that_could_not_be_kept_at_first_is_kept_at_the_next_try(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a full disk has left of the first try is not in the way of the second."""
-    run_id = begin(store, begin_sweep(store, RESULTS), RESULTS[0])
+    run = begin(store, begin_sweep(store, RESULTS), RESULTS[0])
     offline_queue._next_try[store.uri] = float("inf")
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_text", raising_oserror)
-        with pytest.raises(StoreError, match=r"spool cannot be written: its disk is full; make"):
-            tracking.finish_run(store, run_id, RESULTS[0])
-    assert list(tracking.spool_folder(store).iterdir()) == []
-    tracking.finish_run(store, run_id, RESULTS[0])
+        with pytest.raises(StoreError, match=r"spool cannot be written: its disk is full. Free"):
+            finish_run(store, run, RESULTS[0])
+    assert list(offline_queue.queue_folder(store).iterdir()) == []
+    finish_run(store, run, RESULTS[0])
     assert waiting(store) == [str(POINTS[0])]
 
 
@@ -420,7 +421,7 @@ def test_a_run_that_cannot_be_begun_costs_no_neighbour(
 ) -> None:
     begin_run = tracking.begin_run
 
-    def begin_some(store: Store, swept: Any, point: Any, *words: Any) -> str:
+    def begin_some(store: Store, swept: Any, point: Any, *words: Any) -> OpenRun:
         if point == POINTS[1]:
             raise ValueError("this point cannot be described")
         return begin_run(store, swept, point, *words)
@@ -494,9 +495,9 @@ def test_what_is_refused_is_told_on_one_line(
     swept = begin_sweep(store, RESULTS)
     with caplog.at_level(logging.WARNING):
         for result in RESULTS:
-            run_id = begin(store, swept, result)
-            delete_run(store, run_id)
-            tracking.finish_run(store, run_id, result)
+            run = begin(store, swept, result)
+            delete_run(store, run.run_id)
+            finish_run(store, run, result)
     assert len(kept_lines(caplog)) == 2
     for line, point in zip(kept_lines(caplog), POINTS, strict=True):
         assert line.startswith(f"{point}: ")
@@ -527,8 +528,8 @@ def delete_a_point_that_is_open(store: Store) -> str:
     opened: list[str] = []
 
     def is_open() -> bool:
-        if STUDY in tracking.studies(store):
-            attempts = tracking.read_attempts(store, tracking.studies(store)[STUDY])
+        if STUDY in store.studies():
+            attempts = tracking.read_summaries(store, store.studies()[STUDY])
             opened.extend(a.run_id for a in attempts if a.is_point and a.is_open)
         return bool(opened)
 

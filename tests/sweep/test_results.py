@@ -17,10 +17,11 @@ from actscope.sweep.point_status import Standing, State
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Failed, Result, cell_means
 from actscope.sweep.runner import run_sweep
-from actscope.tracking import Cell, Store
+from actscope.tracking import GridPoint
 from tests.support.making import ELU, RELU, make_point
+from tests.support.stores import store_at
 
-STORE = Store("sqlite:////nowhere/mlflow.db")
+STORE = store_at("sqlite:////nowhere/mlflow.db")
 
 
 def shown(print_it: object, *what: object) -> str:
@@ -99,7 +100,7 @@ def test_marks_of_variants_stand_in_rows_of_their_own() -> None:
     points = [make_point(hidden=hidden, seed=seed) for hidden in ((1,), (64,)) for seed in (0, 1)]
     said = shown(
         print_standings,
-        [Cell.of(point) for point in points],
+        [GridPoint.of(point) for point in points],
         [Standing(State.FINISHED)] * 2 + [Standing(State.MISSING)] * 2,
     )
     rows = {line.split("│")[1].strip(): line for line in said.splitlines() if "relu" in line}
@@ -118,9 +119,9 @@ def test_summary_file_note_and_report_have_the_same_cells(tmp_path: Path) -> Non
     console = Console(file=io.StringIO(), width=200)
     run_sweep(points, settings, "s1", Resources(0, 20), console)
     store = tracking.locate_store(settings)
-    experiment = tracking.find_experiment(store, "tests").experiment_id
-    (sweep,) = (a for a in tracking.read_attempts(store, experiment) if a.is_sweep)
-    path = tracking.fetch_artifact(store, "tests", sweep.run_id, "cells.csv")
+    experiment = store.find_experiment("tests").experiment_id
+    (sweep,) = (a for a in tracking.read_summaries(store, experiment) if a.is_sweep)
+    path = store.artifact_path("tests", sweep.run_id, "cells.csv")
     cells = pd.read_csv(path, keep_default_na=False)
     reported = read_study(store, "tests").cells[list(cells.columns)]
     pd.testing.assert_frame_equal(cells, reported, check_dtype=False)

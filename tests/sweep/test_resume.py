@@ -18,7 +18,7 @@ from actscope.sweep.console import Progress
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Failed, Result
 from actscope.sweep.runner import DEFAULT_RULES, plan_sweep, run_alone, run_sweep
-from actscope.tracking import Cell
+from actscope.tracking import GridPoint
 from actscope.tracking.signature import code_hash
 from tests.support.making import ELU, PRELU, RELU, make_point
 from tests.support.waiting import wait_for
@@ -176,7 +176,7 @@ def test_points_that_another_sweep_trains_are_waited_for(
 ) -> None:
     monkeypatch.setattr(runner, "SECONDS_BETWEEN_LOOKS", 0.05)
     store = tracking.open_store(settings)
-    other = tracking.begin_sweep(store, STUDY, "other", [Cell.of(GRID[0])])
+    other = tracking.begin_sweep(store, STUDY, "other", [GridPoint.of(GRID[0])])
     thread = threading.Thread(target=session.run, args=[GRID, "s2"])
     thread.start()
     wait_for(lambda: len(session.runs()) == len(GRID) - 1 and all_finished(session))
@@ -191,8 +191,8 @@ def test_points_that_another_sweep_trains_are_waited_for(
 
 def test_a_sweep_whose_process_died_is_not_waited_for(session: Session, settings: Tracking) -> None:
     store = tracking.open_store(settings)
-    dead = tracking.begin_sweep(store, STUDY, "dead", [Cell.of(GRID[0])])
-    run_id = tracking.begin_run(store, dead, GRID[0], runner.load_data(GRID[0].data))
+    dead = tracking.begin_sweep(store, STUDY, "dead", [GridPoint.of(GRID[0])])
+    run_id = tracking.begin_run(store, dead, GRID[0], runner.load_data(GRID[0].data)).run_id
     assert dead.parent_run_id is not None
     store.client.set_tag(dead.parent_run_id, "actscope.process", "1 1.00")
     session.run(GRID[:1], "s2")
@@ -204,8 +204,8 @@ def test_a_sweep_whose_process_died_is_not_waited_for(session: Session, settings
 
 def test_a_live_sweep_elsewhere_is_left_alone(session: Session, settings: Tracking) -> None:
     store = tracking.open_store(settings)
-    living = tracking.begin_sweep(store, STUDY, "living", [Cell.of(GRID[0])])
-    run_id = tracking.begin_run(store, living, GRID[0], runner.load_data(GRID[0].data))
+    living = tracking.begin_sweep(store, STUDY, "living", [GridPoint.of(GRID[0])])
+    run_id = tracking.begin_run(store, living, GRID[0], runner.load_data(GRID[0].data)).run_id
     session.run(GRID[1:2], "s2")
     assert session.runs().set_index("run_id").loc[run_id, "status"] == "RUNNING"
 
@@ -245,10 +245,10 @@ def test_a_stack_goes_on_from_where_an_interrupt_left_it(
 def test_ten_thousand_runs_are_looked_up_by_few_statements(settings: Tracking) -> None:
     """The time is in the benchmark; here, that no run is asked for on its own."""
     store = tracking.open_store(settings)
-    tracking.begin_sweep(store, STUDY, "s1", [Cell.of(GRID[0])])
-    experiment_id = tracking.find_experiment(store, STUDY).experiment_id
+    tracking.begin_sweep(store, STUDY, "s1", [GridPoint.of(GRID[0])])
+    experiment_id = store.find_experiment(STUDY).experiment_id
     store.client.search_runs = None  # the look-up must not go through MLflow's own search
-    assert [attempt.is_sweep for attempt in tracking.read_attempts(store, experiment_id)] == [True]
+    assert [attempt.is_sweep for attempt in tracking.read_summaries(store, experiment_id)] == [True]
 
 
 def all_finished(session: Session) -> bool:

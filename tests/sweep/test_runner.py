@@ -3,6 +3,7 @@
 import math
 import signal
 import threading
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext, suppress
 from dataclasses import replace
@@ -15,6 +16,7 @@ import pytest
 from rich.console import Console
 
 from actscope import tracking
+from actscope.artifacts.metrics import Metric
 from actscope.config import Activation, Point, Tracking
 from actscope.engine.result import Outcome, RunResult
 from actscope.engine.train import train_stack
@@ -27,7 +29,7 @@ from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Failed, Result
 from actscope.sweep.runner import run_alone, run_sweep
 from actscope.sweep.stacks import make_stacks
-from actscope.tracking import Store
+from actscope.tracking import OpenRun, Store
 from tests.support.making import ELU, RELU, make_point
 
 STUDY = "tests"
@@ -193,12 +195,13 @@ def test_metrics_can_be_watched_while_a_stack_trains(
 
     show = tracking.show_progress
 
-    def show_and_look(store: Store, run_id: str, history: pd.DataFrame) -> None:
-        show(store, run_id, history)
-        told = store.client.get_metric_history(run_id, "test/accuracy")
+    def show_and_look(store: Store, run: OpenRun, metrics: Iterable[Metric]) -> None:
+        given = list(metrics)
+        show(store, run, given)
+        assert run.run_id is not None
+        told = store.client.get_metric_history(run.run_id, "test/accuracy")
         seen.append([metric.value for metric in told])
-        test = history[history["split"] == "test"]
-        assert seen[-1] == test["accuracy"].astype(float).tolist()
+        assert seen[-1] == [value for name, value, _ in given if name == "test/accuracy"]
 
     monkeypatch.setattr(tracking, "show_progress", show_and_look)
     results = run(GRID[:3], settings)
@@ -241,7 +244,7 @@ def test_the_machine_is_watched_on_request(
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
     run(GRID[:1], replace(settings, system_metrics=True))
     store = tracking.locate_store(settings)
-    experiment_id = tracking.find_experiment(store, STUDY).experiment_id
+    experiment_id = store.find_experiment(STUDY).experiment_id
     sweeps = store.client.search_runs([experiment_id], "tags.`actscope.kind` = 'sweep'")
     (metrics,) = [run.data.metrics for run in sweeps]
     assert metrics["system/system_memory_usage_megabytes"] > 0
@@ -263,7 +266,7 @@ def test_runs_carry_more_on_request_of_a_sweep_and_of_a_point_alone(
     carrying = {
         row["name"]
         for _, row in runs.iterrows()
-        for folder in [tracking.fetch_artifact(store, STUDY, row["run_id"], ".")]
+        for folder in [store.artifact_path(STUDY, row["run_id"], ".")]
         if (folder / "trajectories.html").exists() and (folder / "model" / "MLmodel").exists()
     }
     assert carrying == {str(point) for point in GRID[:3]}

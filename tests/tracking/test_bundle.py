@@ -25,7 +25,8 @@ from actscope.analysis import frames
 from actscope.commands import bundle
 from actscope.config import Extras, Tracking
 from actscope.errors import BundleError, StoreError
-from actscope.tracking import Store, heartbeat
+from actscope.sweep.worker import finish_run
+from actscope.tracking import OpenRun, Store, heartbeat, repair, run_record, sweeps
 from actscope.tracking.bundle import archive
 from actscope.tracking.bundle.bundle import export_study, import_bundle
 from tests.support.tracked import (
@@ -150,7 +151,7 @@ class TestRoundTrip:
                 old.info.end_time,
             )
             grids = [
-                tracking.fetch_artifact(place, STUDY, run.info.run_id, "grid.jsonl").read_bytes()
+                place.artifact_path(STUDY, run.info.run_id, "grid.jsonl").read_bytes()
                 for place, run in ((store, old), (other, new))
             ]
             assert grids[0] == grids[1]
@@ -198,7 +199,8 @@ class TestRoundTrip:
         export_study(store, STUDY, tmp_path / "some.zip")
         import_bundle(tmp_path / "some.zip", settings_of(other))
         (open_run,) = [run for run in all_runs(store, "point") if run.info.status == "RUNNING"]
-        tracking.finish_run(store, open_run.info.run_id, trained()[1])
+        record = run_record.record_of(open_run, STUDY)
+        finish_run(store, OpenRun(record, open_run.info.run_id), trained()[1])
         export_study(store, STUDY, tmp_path / "more.zip")
         _, arrival = import_bundle(tmp_path / "more.zip", settings_of(other))
         assert (arrival.new, arrival.present) == (1, 3)
@@ -208,7 +210,7 @@ class TestRoundTrip:
     def test_a_run_without_a_sweep_travels_too(self, tmp_path: Path, other: Store) -> None:
         store = new_store(tmp_path / "a")
         result = trained()[0]
-        alone = tracking.Sweep("s1", STUDY, tracking.ensure_experiment(store, STUDY), None)
+        alone = tracking.Sweep("s1", STUDY, store.ensure_experiment(STUDY), None)
         log(store, alone, result)
         manifest = export_study(store, STUDY, tmp_path / "alone.zip")
         assert (len(manifest.runs), manifest.sweeps) == (1, ())
@@ -259,10 +261,10 @@ class TestRoundTrip:
         )
         assert killed.returncode == -signal.SIGKILL
         assert everything(other)
-        study = tracking.find_experiment(other, STUDY).experiment_id
-        assert tracking.read_attempts(other, study, {"actscope.kind": "point"}) == []
-        assert tracking.find_abandoned(tracking.read_attempts(other, study)) == []
-        assert tracking.find_strays(other, None) == []
+        study = other.find_experiment(STUDY).experiment_id
+        assert tracking.read_summaries(other, study, {"actscope.kind": "point"}) == []
+        assert sweeps.find_abandoned(tracking.read_summaries(other, study)) == []
+        assert repair.find_orphaned_folders(other, None) == []
         _, arrival = import_bundle(file, settings_of(other))
         assert (arrival.new, arrival.present) == (3, 0)
         assert len(everything(other)) == 5
@@ -286,11 +288,11 @@ class TestRoundTrip:
     def test_one_that_is_at_work_is_left_alone(
         self, file: Path, other: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        study = tracking.ensure_experiment(other, STUDY)
+        study = other.ensure_experiment(STUDY)
         alive = {**heartbeat.signs_of_life(), "actscope.host": "elsewhere"}
         tags = {**alive, "actscope.origin_run": "a1", "actscope.process": "1 0.00"}
         run_id = other.client.create_run(study, tags=tags).info.run_id
-        with pytest.raises(StoreError, match="another import into it is at work on elsewhere"):
+        with pytest.raises(StoreError, match="another import is running on elsewhere"):
             import_bundle(file, settings_of(other))
         assert [run.info.run_id for run in everything(other)] == [run_id]
         monkeypatch.setattr(heartbeat, "SECONDS_TILL_DEAD", -1)
@@ -300,7 +302,7 @@ class TestRoundTrip:
     def test_a_run_that_was_taken_back_here_comes_again(self, file: Path, other: Store) -> None:
         import_bundle(file, settings_of(other))
         run_id = finished_once(other, trained())[0]
-        tracking.mark_failed(other, run_id, "an artifact is lost")
+        repair.mark_failed(other, run_id, "an artifact is lost")
         for new, present in ((1, 2), (0, 3)):
             _, arrival = import_bundle(file, settings_of(other))
             assert (arrival.new, arrival.present) == (new, present)
@@ -309,8 +311,8 @@ class TestRoundTrip:
     @pytest.mark.parametrize(
         ("change", "told"),
         [
-            ({"history.parquet": "0" * 64}, "its history.parquet is another than that of run"),
-            (None, "here it is a sweep"),
+            ({"history.parquet": "0" * 64}, "its history.parquet differs from that of run"),
+            (None, "in this store it is a sweep"),
         ],
     )
     def test_another_run_under_the_id_of_one_that_is_here_is_refused(
@@ -379,7 +381,7 @@ class TestArchive:
 
     def test_a_damaged_artifact_is_not_packed(self, moved: Store, tmp_path: Path) -> None:
         run_id = finished_once(moved, trained())[0]
-        path = tracking.fetch_artifact(moved, STUDY, run_id, "history.parquet")
+        path = moved.artifact_path(STUDY, run_id, "history.parquet")
         path.write_bytes(path.read_bytes()[:-1] + b"\0")
         with pytest.raises(BundleError, match=r"history\.parquet is not the file that was logged"):
             export_study(moved, STUDY, tmp_path / "x.zip")
@@ -490,19 +492,19 @@ def refusal(path: Path, tmp_path: Path) -> str:
 BAD: dict[str, tuple[Callable[[Files], Files], str]] = {
     "a tampered artifact": (
         lambda files: {**files, artifact(files): changed(files[artifact(files)])},
-        "its SHA-256 is not the one",
+        "its SHA-256 differs from the one",
     ),
     "a shorter artifact": (
         lambda files: {**files, artifact(files): files[artifact(files)][:-1]},
-        "does not have the size that manifest.json declares",
+        "its size differs from the one in manifest.json",
     ),
     "an artifact that only the manifest was changed for": (
         lambda files: manifest_of({**files, artifact(files): changed(files[artifact(files)])}),
-        "has artifacts that are not there",
+        "has artifacts that are not in the archive",
     ),
     "a missing artifact": (
         lambda files: {name: files[name] for name in files if name != artifact(files)},
-        "is in manifest.json and not in the archive",
+        "is in manifest.json but not in the archive",
     ),
     "no run file": (
         lambda files: manifest_of({n: files[n] for n in files if n != run_file(files)}),
@@ -510,7 +512,7 @@ BAD: dict[str, tuple[Callable[[Files], Files], str]] = {
     ),
     "no manifest": (
         lambda files: {name: files[name] for name in files if name != "manifest.json"},
-        "has no manifest.json, so it is no bundle",
+        "has no manifest.json, so it is not a bundle",
     ),
     "a manifest of another kind": (
         lambda files: {**files, "manifest.json": b"[]"},
@@ -526,21 +528,21 @@ BAD: dict[str, tuple[Callable[[Files], Files], str]] = {
         lambda files: with_file(files, "extra.txt"),
         "extra.txt: belongs to no run",
     ),
-    "an absolute path": (lambda files: with_file(files, "/etc/x"), "no safe relative path"),
+    "an absolute path": (lambda files: with_file(files, "/etc/x"), "not a safe relative path"),
     "a path that climbs": (
         lambda files: with_file(files, "parcels/../../x"),
-        "no safe relative path",
+        "not a safe relative path",
     ),
-    "a drive letter": (lambda files: with_file(files, "C:/x"), "no safe relative path"),
-    "a backslash": (lambda files: with_file(files, "a\\..\\x"), "no safe relative path"),
-    "a folder": (lambda files: with_file(files, "parcels/", b""), "no safe relative path"),
+    "a drive letter": (lambda files: with_file(files, "C:/x"), "not a safe relative path"),
+    "a backslash": (lambda files: with_file(files, "a\\..\\x"), "not a safe relative path"),
+    "a folder": (lambda files: with_file(files, "parcels/", b""), "not a safe relative path"),
     "a name in capitals": (
         lambda files: with_file(files, artifact(files).upper()),
-        "is there 2 times",
+        "occurs 2 times",
     ),
     "a file where a folder is": (
         lambda files: with_file(files, "parcels"),
-        "parcels: is a file and a folder",
+        "parcels: is both a file and a folder",
     ),
     "a run of another study": (
         lambda files: manifest_of(files, study="other"),
@@ -562,7 +564,7 @@ BAD: dict[str, tuple[Callable[[Files], Files], str]] = {
         lambda files: with_run(
             files, tags={"actscope.kind": "point", "mlflow.parentRunId": "0" * 32}
         ),
-        "stands under a run that is not there",
+        "has a parent run that is not in the archive",
     ),
     "a run listed twice": (
         lambda files: manifest_of(files, runs=json.loads(files["manifest.json"])["runs"] * 2),
@@ -571,19 +573,19 @@ BAD: dict[str, tuple[Callable[[Files], Files], str]] = {
     "a study that is no name": (lambda files: manifest_of(files, study="../x"), "study: "),
     "a study that Windows cannot hold": (
         lambda files: with_study(files, "con"),
-        "study=con: not every system can hold that name",
+        "study=con: cannot be a folder on every system that name",
     ),
     "a study that ends in a dot": (
         lambda files: with_study(files, "a."),
-        "study=a.: not every system can hold that name",
+        "study=a.: cannot be a folder on every system that name",
     ),
     "a file that Windows cannot hold": (
         lambda files: with_file(files, "parcels/NUL.txt"),
-        "no safe relative path",
+        "not a safe relative path",
     ),
     "names that differ in how a letter is written": (
         lambda files: with_file(with_file(files, "parcels/\u212b"), "parcels/\u00c5"),
-        "is there 2 times",
+        "occurs 2 times",
     ),
     "a step that no database holds": (
         lambda files: with_run(files, metrics=[["loss", 0.5, 0, 2**70]]),
@@ -595,11 +597,11 @@ BAD: dict[str, tuple[Callable[[Files], Files], str]] = {
     ),
     "a time that no calendar has": (
         lambda files: with_run(files, metrics=[["loss", 0.5, 2**63 - 1, 0]]),
-        "no time is so many milliseconds after 1970",
+        "too many milliseconds after 1970 milliseconds after 1970",
     ),
     "a start that no calendar has": (
         lambda files: with_run(files, started=2**62),
-        "no time is so many milliseconds after 1970",
+        "too many milliseconds after 1970 milliseconds after 1970",
     ),
     **{
         f"{what} of {kind}": (
@@ -652,19 +654,19 @@ BAD: dict[str, tuple[Callable[[Files], Files], str]] = {
     **{
         f"a tag {key} of another store": (
             lambda files, key=key: with_run(files, **with_key(files, "tags", key)),
-            "has tags that only a store gives",
+            "has tags that only a store may set",
         )
         for key in ("actscope.artifacts", "actscope.heartbeat", "actscope.pack", "mlflow.runName")
     },
     "an origin that is no id": (
         lambda files: with_run(files, **with_key(files, "tags", "actscope.origin_run", "a' OR 1")),
-        "has an origin that is no run's id",
+        "has an origin that is not a run id",
     ),
     "a point with the origin of its sweep": (
         lambda files: with_run(
             files, **with_key(files, "tags", "actscope.origin_run", sweep_id(files))
         ),
-        "is there twice",
+        "occurs twice",
     ),
     "a sweep under itself": (
         lambda files: with_run(
@@ -672,7 +674,7 @@ BAD: dict[str, tuple[Callable[[Files], Files], str]] = {
             "sweep",
             **with_key(files, "tags", "mlflow.parentRunId", sweep_id(files), of="sweep"),
         ),
-        "stands under a run that is not there",
+        "has a parent run that is not in the archive",
     ),
     "a hash that is none": (
         lambda files: manifest_of(files, files={"a": {"sha256": "0", "size": 1}}),
@@ -699,7 +701,7 @@ class TestStrangers:
         path = write(packed, tmp_path / "bad.zip")
         with ZipFile(path, "a") as target:
             target.writestr(artifact(packed), packed[artifact(packed)])
-        assert "is there 2 times" in refusal(path, tmp_path)
+        assert "occurs 2 times" in refusal(path, tmp_path)
 
     @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
     def test_what_is_no_file_is_refused(self, kind: int, packed: Files, tmp_path: Path) -> None:
@@ -714,7 +716,7 @@ class TestStrangers:
         self, packed: Files, tmp_path: Path
     ) -> None:
         path = write(packed, tmp_path / "bad.zip", ZIP_BZIP2)
-        assert "packed in an unknown way" in refusal(path, tmp_path)
+        assert "compressed in an unknown way" in refusal(path, tmp_path)
 
     def test_more_than_the_limit_is_refused_before_it_is_unpacked(
         self, packed: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -753,7 +755,7 @@ class TestStrangers:
         whole = write(packed, tmp_path / "whole.zip").read_bytes()
         for kept in (0, 1, 100, len(whole) // 2, len(whole) - 1):
             (tmp_path / "bad.zip").write_bytes(whole[:kept])
-            assert "is no whole zip archive" in refusal(tmp_path / "bad.zip", tmp_path)
+            assert "is not a complete zip archive" in refusal(tmp_path / "bad.zip", tmp_path)
 
     def test_a_flipped_bit_anywhere_is_refused_or_changes_nothing(
         self, packed: Files, tmp_path: Path
@@ -814,21 +816,21 @@ class TestCommand:
         capsys.readouterr()
         assert bundle.main(["import", "tests.actscope.zip", f"tracking.uri={other.uri}"]) == 0
         said = capsys.readouterr().out
-        assert "1 of them hold a model for MLflow, which is code: load it only if you trust" in said
+        assert "1 of them have an MLflow model. A model is code: load it only if you trust" in said
 
     @pytest.mark.parametrize(
         ("words", "code", "told"),
         [
-            ([], 2, "nothing: give one of the commands"),
-            (["pack"], 2, "pack: give one of the commands"),
-            (["export"], 2, "study=NAME: name the study"),
+            ([], 2, "bundle: incomplete"),
+            (["pack"], 2, "bundle pack: incomplete or unknown command"),
+            (["export"], 2, "study=NAME: missing. Name the study"),
             (["export", "study=../x"], 2, "study="),
             (["export", "studi=x"], 2, "studi"),
             (["export", "study=x", "file=/"], 2, "file=/: is a folder"),
             (["export", "study=x", "file=."], 2, "file=.: is a folder"),
-            (["import"], 2, "give one of the commands"),
+            (["import"], 2, "bundle import: incomplete"),
             (["import", "x.zip", "study=x"], 2, "study"),
-            (["import", "x.zip"], 1, "x.zip: is no whole zip archive (No such file"),
+            (["import", "x.zip"], 1, "x.zip: is not a complete zip archive (No such file"),
             (["export", "study=x", "tracking.uri=sqlite:////nowhere/x.db"], 1, "no store"),
         ],
     )
@@ -849,16 +851,14 @@ class TestCommand:
 
 
 def all_runs(store: Store, kind: str = "%") -> list[Any]:
-    experiment = tracking.find_experiment(store, STUDY).experiment_id
-    return list(
-        tracking.run_reader.search(store, experiment, f"tags.`actscope.kind` LIKE '{kind}'")
-    )
+    experiment = store.find_experiment(STUDY).experiment_id
+    return list(store.search(experiment, f"tags.`actscope.kind` LIKE '{kind}'"))
 
 
 def everything(store: Store) -> list[Any]:
     """All runs of the study that were not deleted, also those that no command counts."""
-    experiment = tracking.find_experiment(store, STUDY).experiment_id
-    return list(tracking.run_reader.search(store, experiment, ""))
+    experiment = store.find_experiment(STUDY).experiment_id
+    return list(store.search(experiment, ""))
 
 
 def folder_of(store: Store) -> Path:

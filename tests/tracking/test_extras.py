@@ -16,7 +16,8 @@ from actscope.engine.layers import Inputs
 from actscope.engine.model import StackedMLP
 from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
-from actscope.tracking import Store
+from actscope.sweep.worker import finish_run
+from actscope.tracking import Store, offline_queue, repair, run_record
 from actscope.tracking.pyfunc_model import CODE
 from tests.support.making import BN_RELU, ELU, PRELU, RELU, make_point
 from tests.support.tracked import STUDY, begin, begin_sweep, log, new_store
@@ -122,7 +123,7 @@ def test_a_model_needs_no_pickle_and_neither_actscope_nor_a_network(
     store: Store, tmp_path: Path
 ) -> None:
     result = train(BN_RELU)
-    folder = tracking.fetch_artifact(store, STUDY, logged(store, result), "model")
+    folder = store.artifact_path(STUDY, logged(store, result), "model")
     files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     assert files == MODEL_FILES
     assert (folder / "pyfunc_network.py").read_text() == CODE.read_text()
@@ -148,14 +149,14 @@ def test_a_diverged_run_has_a_model_that_says_so(store: Store) -> None:
 @pytest.mark.parametrize("extras", [Extras(), Extras(model=True), Extras(plotly=True), BOTH])
 def test_a_run_carries_what_was_asked_for_with_its_hash(store: Store, extras: Extras) -> None:
     run_id = logged(store, train(RELU), extras)
-    hashes = tracking.logged_artifacts(store.client.get_run(run_id).data.tags)
+    hashes = run_record.logged_artifacts(store.client.get_run(run_id).data.tags)
     assert hashes is not None
     assert ("trajectories.html" in hashes) == extras.plotly
     models = {name for name in hashes if name.startswith("model/")}
     assert models == ({f"model/{name}" for name in MODEL_FILES} if extras.model else set())
     assert len(hashes) == 6 + extras.plotly + len(models)
-    folder = tracking.fetch_artifact(store, STUDY, run_id, ".")
-    assert tracking.find_damage(folder, hashes) == ""
+    folder = store.artifact_path(STUDY, run_id, ".")
+    assert repair.find_damage(folder, hashes) == ""
 
 
 def test_a_run_that_waited_for_its_store_brings_its_extras_along(
@@ -164,11 +165,11 @@ def test_a_run_that_waited_for_its_store_brings_its_extras_along(
     result = train(RELU)
     sweep = begin_sweep(store, [result], extras=BOTH)
     with monkeypatch.context() as patch:
-        patch.setattr(tracking.run_writer, "is_known_away", lambda _: True)
-        tracking.finish_run(store, begin(store, sweep, result), result)
+        patch.setattr(tracking.run_writer, "is_known_unreachable", lambda _: True)
+        finish_run(store, begin(store, sweep, result), result)
     assert len(tracking.read_runs(store, STUDY)) == 0
-    tracking.deliver_spooled(store, tracking.spool_folder(store))
+    offline_queue.deliver_queued(store)
     (run_id,) = tracking.read_runs(store, STUDY)["run_id"]
-    assert tracking.fetch_artifact(store, STUDY, run_id, "trajectories.html").exists()
+    assert store.artifact_path(STUDY, run_id, "trajectories.html").exists()
     model = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")
     assert model.predict(np.zeros((2, 64), np.float32)).shape == (2, 10)

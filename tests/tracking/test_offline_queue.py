@@ -1,4 +1,4 @@
-"""Stores that are away while runs begin and end: nothing is lost, nothing is there twice."""
+"""Stores that are unreachable while runs begin and end: nothing is lost, nothing is there twice."""
 
 import json
 import re
@@ -28,16 +28,19 @@ from sqlalchemy.engine import Engine
 
 from actscope import tracking
 from actscope.artifacts import trajectories_png
+from actscope.artifacts.metrics import epoch_metrics
 from actscope.commands import sync
 from actscope.config import Tracking
 from actscope.errors import StoreError
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done
 from actscope.sweep.runner import run_sweep
+from actscope.sweep.worker import finish_run
 from actscope.tracking import Store, offline_queue
 from actscope.tracking.bundle.bundle import export_study, import_bundle
 from tests.support.making import RELU, make_point
 from tests.support.serving import Server, serving
+from tests.support.stores import store_at
 from tests.support.tracked import (
     STUDY,
     begin,
@@ -56,9 +59,9 @@ LOCKED = MlflowException("database is locked", TEMPORARILY_UNAVAILABLE)
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No store is known to be away, and the project's own spool is left alone."""
+    """No store is known to be unreachable, and the project's own queue is left alone."""
     monkeypatch.setattr(offline_queue, "_next_try", {})
-    monkeypatch.setattr("actscope.tracking.store.MLRUNS", tmp_path)
+    monkeypatch.setattr("actscope.tracking.location.MLRUNS", tmp_path)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
     # Pictures are what takes long.
@@ -94,35 +97,37 @@ def raising(error: Exception) -> Mock:
 
 
 def deliver(store: Store) -> list[str]:
-    return tracking.deliver_spooled(store, tracking.spool_folder(store))
+    return offline_queue.deliver_queued(store)
 
 
 def waiting(store: Store) -> list[Path]:
-    return tracking.look_into(store, tracking.spool_folder(store)).waiting
+    return offline_queue.read_queue(store).waiting
 
 
 def statuses(store: Store) -> list[str]:
     return sorted(tracking.read_runs(store, STUDY)["status"])
 
 
-def spool_two(store: Store) -> tuple[str, str]:
-    """Put two finished runs into the spool: of the first the store knows that it began."""
+def queue_two(store: Store) -> tuple[str, str]:
+    """Put two finished runs into the queue: of the first the store knows that it began."""
     first, second = trained()[:2]
     sweep = begin_sweep(store, trained()[:2])
     opened = begin(store, sweep, first)
     with locked(store):
         unknown = begin(store, sweep, second)
-        tracking.finish_run(store, opened, first)
-        tracking.finish_run(store, unknown, second)
+        finish_run(store, opened, first)
+        finish_run(store, unknown, second)
     offline_queue._next_try.clear()  # the half minute is over
-    return opened, unknown
+    assert opened.run_id is not None
+    assert unknown.run_id is None
+    return opened.run_id, unknown.record.id
 
 
 class TestTraining:
     def test_goes_on_while_the_database_is_locked(self, store: Store) -> None:
-        opened, unknown = spool_two(store)
-        assert re.fullmatch(r"spool-[0-9a-f]{32}", unknown)
-        assert [path.name for path in waiting(store)][1] == unknown.removeprefix("spool-")
+        opened, unknown = queue_two(store)
+        assert re.fullmatch(r"[0-9a-f]{32}", unknown)
+        assert [path.name for path in waiting(store)][1] == unknown
         assert statuses(store) == ["RUNNING"]
         assert deliver(store) == [str(result.point) for result in trained()[:2]]
         ids = finished_once(store, trained()[:2])
@@ -132,8 +137,8 @@ class TestTraining:
         assert deliver(store) == []
         assert len(tracking.read_runs(store, STUDY)) == 2
 
-    def test_what_was_spooled_is_told_like_any_run(self, store: Store) -> None:
-        spool_two(store)
+    def test_what_was_queued_is_like_any_run(self, store: Store) -> None:
+        queue_two(store)
         before = int(time.time() * 1000)
         time.sleep(0.01)
         deliver(store)
@@ -156,12 +161,12 @@ class TestTraining:
         result = trained()[0]
         sweep = begin_sweep(store, [result])
         with locked(store):
-            run_id = begin(store, sweep, result)
-            tracking.fail_run(store, run_id, ValueError("the third weight is odd"))
+            run = begin(store, sweep, result)
+            tracking.fail_run(store, run, ValueError("the third weight is odd"))
         deliver(store)
         row = tracking.read_runs(store, STUDY).iloc[0]
         assert (row["status"], row["reason"]) == ("FAILED", "ValueError: the third weight is odd")
-        path = tracking.fetch_artifact(store, STUDY, row["run_id"], "traceback.txt")
+        path = store.artifact_path(STUDY, row["run_id"], "traceback.txt")
         assert "the third weight is odd" in path.read_text()
 
     def test_a_run_that_was_only_half_begun_becomes_whole(
@@ -171,8 +176,8 @@ class TestTraining:
         sweep = begin_sweep(store, [result])
         with monkeypatch.context() as patch:
             patch.setattr(MlflowClient, "log_batch", raising(LOCKED))
-            run_id = begin(store, sweep, result)
-        tracking.finish_run(store, run_id, result)
+            run = begin(store, sweep, result)
+        finish_run(store, run, result)
         deliver(store)
         (finished,) = finished_once(store, [result])
         assert store.client.get_run(finished).data.params["lr"] == "0.01"
@@ -181,15 +186,15 @@ class TestTraining:
     def test_metrics_shown_before_the_store_went_away_are_there_once(self, store: Store) -> None:
         result = trained()[0]
         sweep = begin_sweep(store, [result])
-        run_id = begin(store, sweep, result)
+        run = begin(store, sweep, result)
         first = result.history[result.history["epoch"] <= 1]
-        tracking.show_progress(store, run_id, first)
+        tracking.show_progress(store, run, epoch_metrics(first))
         with locked(store):
-            tracking.show_progress(store, run_id, result.history)  # not shown, and no error
-            tracking.finish_run(store, run_id, result)
+            tracking.show_progress(store, run, epoch_metrics(result.history))  # not shown
+            finish_run(store, run, result)
         offline_queue._next_try.clear()
         deliver(store)
-        told = store.client.get_metric_history(run_id, "test/accuracy")
+        told = store.client.get_metric_history(run.run_id, "test/accuracy")
         assert [metric.step for metric in told] == [1, 2, 3]
         finished_once(store, [result])
 
@@ -213,18 +218,18 @@ class TestTraining:
         assert "sync` delivers" in caplog.messages[0]
         assert "(database is locked)" in caplog.messages[0]
 
-    def test_a_refusal_is_a_reason_to_spool_as_well(
+    def test_a_refusal_is_a_reason_to_queue_as_well(
         self, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         result = trained()[0]
-        run_id = begin(store, begin_sweep(store, [result]), result)
+        run = begin(store, begin_sweep(store, [result]), result)
         with monkeypatch.context() as patch:
             patch.setattr(
                 LocalArtifactRepository, "log_artifacts", raising(OSError(28, "disk full"))
             )
-            tracking.finish_run(store, run_id, result)
+            finish_run(store, run, result)
         assert len(waiting(store)) == 1
-        assert not offline_queue.is_known_away(store)
+        assert not offline_queue.is_known_unreachable(store)
         deliver(store)
         finished_once(store, [result])
 
@@ -232,7 +237,7 @@ class TestTraining:
 class TestDelivery:
     @pytest.mark.parametrize("end", ["killed", "deleted"])
     def test_a_run_that_was_closed_meanwhile_is_made_anew(self, store: Store, end: str) -> None:
-        opened, _ = spool_two(store)
+        opened, _ = queue_two(store)
         if end == "killed":
             store.client.set_terminated(opened, "KILLED")
         else:
@@ -258,11 +263,11 @@ class TestDelivery:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """Cut short before or behind each request, of the run that is open and of the other."""
-        spool_two(store)
+        queue_two(store)
         owner = LocalArtifactRepository if step == "log_artifacts" else MlflowClient
         with monkeypatch.context() as patch:
             patch.setattr(owner, step, failing_once(getattr(owner, step), number, is_done))
-            with pytest.raises(StoreError, match=r"is away .*the others stay in"):
+            with pytest.raises(StoreError, match=r"is unreachable .*The others stay in"):
                 deliver(store)
         deliver(store)
         finished_once(store, trained()[:2])
@@ -273,7 +278,7 @@ class TestDelivery:
     def test_what_was_delivered_and_not_removed_is_not_delivered_again(
         self, store: Store, step: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        spool_two(store)
+        queue_two(store)
         with monkeypatch.context() as patch:
             patch.setattr(
                 *((Path, step) if step == "rename" else (offline_queue.shutil, step)), cut_off
@@ -283,27 +288,27 @@ class TestDelivery:
         deliver(store)
         finished_once(store, trained()[:2])
         assert statuses(store) == ["FINISHED", "FINISHED"]
-        assert [path.name for path in tracking.spool_folder(store).iterdir()] == [".lock"]
+        assert [path.name for path in offline_queue.queue_folder(store).iterdir()] == [".lock"]
 
-    def test_what_is_half_written_is_no_parcel(
+    def test_what_is_half_written_is_no_record(
         self, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         result = trained()[0]
         with locked(store), monkeypatch.context() as patch:
             sweep_of = tracking.Sweep("s1", STUDY, "1", None)
-            run_id = begin(store, sweep_of, result)
+            run = begin(store, sweep_of, result)
             patch.setattr(Path, "rename", cut_off)
             with pytest.raises(KeyboardInterrupt):
-                tracking.finish_run(store, run_id, result)
-        assert len(list(tracking.spool_folder(store).iterdir())) == 1
+                finish_run(store, run, result)
+        assert len(list(offline_queue.queue_folder(store).iterdir())) == 1
         assert waiting(store) == []
         assert deliver(store) == []
 
     def test_a_damaged_parcel_stays_and_stops_no_other(self, store: Store) -> None:
-        spool_two(store)
+        queue_two(store)
         first, second = waiting(store)
         (first / "artifacts" / "history.parquet").write_bytes(b"")
-        with pytest.raises(StoreError, match=r"1 runs in .* cannot be delivered \(1 others were\)"):
+        with pytest.raises(StoreError, match=r"1 runs in .* cannot be delivered, 1 others were"):
             deliver(store)
         assert waiting(store) == [first]
         assert not second.exists()
@@ -313,21 +318,21 @@ class TestDelivery:
         assert first.exists()
 
     def test_a_parcel_that_no_store_can_hold_makes_no_run(self, store: Store) -> None:
-        spool_two(store)
+        queue_two(store)
         _, second = waiting(store)
-        parcel = json.loads((second / "run.json").read_text())
+        record = json.loads((second / "run.json").read_text())
         for change, told in (
             ({"metrics": [["loss", 0.5, 0, 2**70]]}, r"metrics\.0\.3: "),
-            ({"tags": {**parcel["tags"], "": "x"}}, "Names may"),
+            ({"tags": {**record["tags"], "": "x"}}, "Names may"),
         ):
-            (second / "run.json").write_text(json.dumps({**parcel, **change}))
+            (second / "run.json").write_text(json.dumps({**record, **change}))
             with pytest.raises(StoreError, match=told):
                 deliver(store)
             assert statuses(store) == ["FINISHED"]
             assert second.exists()
 
     def test_a_damaged_parcel_stops_no_sweep(self, store: Store) -> None:
-        spool_two(store)
+        queue_two(store)
         (waiting(store)[0] / "run.json").write_text("{")
         said = StringIO()
         point = make_point(RELU, hidden=(3,), epochs=1, every="epoch", seed=77)
@@ -335,22 +340,27 @@ class TestDelivery:
         results = run_sweep([point], Tracking(store.uri), "s2", Resources(0, 1), console)
         assert isinstance(results[point], Done)
         assert "1 runs in" in said.getvalue()
-        assert "cannot be delivered (1 others were)" in said.getvalue()
+        assert "cannot be delivered, 1 others were" in said.getvalue()
 
     def test_a_parcel_for_another_store_stays(self, store: Store) -> None:
-        spool_two(store)
+        queue_two(store)
         assert store.folder is not None
         (store.folder / "other.db").write_bytes(empty_database())
-        other = Store(f"sqlite:///{store.folder}/other.db")
+        other = store_at(f"sqlite:///{store.folder}/other.db")
         assert deliver(other) == []
         assert len(waiting(store)) == 2
 
     @pytest.mark.slow
     def test_two_processes_deliver_each_run_once_and_one_may_be_killed(self, store: Store) -> None:
         """The other kills itself behind its first status; this one waits, and does the rest."""
-        spool_two(store)
+        queue_two(store)
         other = subprocess.Popen(
-            [sys.executable, "-c", KILLED_MIDWAY, store.uri, str(tracking.spool_folder(store))],
+            [
+                sys.executable,
+                "-c",
+                KILLED_MIDWAY,
+                store.uri,
+            ],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -363,8 +373,8 @@ class TestDelivery:
         assert statuses(store) == ["FINISHED", "FINISHED"]
 
     def test_no_secret_is_written(self) -> None:
-        store = Store("http://me:secret@127.0.0.1:9/base/")
-        assert offline_queue._address(store) == "http://127.0.0.1:9/base"
+        store = store_at("http://me:secret@127.0.0.1:9/base/")
+        assert store.location.name_in_queue == "http://127.0.0.1:9/base"
 
 
 def failing_once(call: Callable[..., Any], number: int, is_done: bool) -> Callable[..., Any]:
@@ -389,6 +399,8 @@ import os, signal, sys, time
 from pathlib import Path
 from mlflow import MlflowClient
 from actscope import tracking
+from actscope.config import Tracking
+from actscope.tracking import offline_queue
 
 set_terminated = MlflowClient.set_terminated
 
@@ -399,7 +411,8 @@ def killed(*arguments):
     os.kill(os.getpid(), signal.SIGKILL)
 
 MlflowClient.set_terminated = killed
-tracking.deliver_spooled(tracking.Store(sys.argv[1]), Path(sys.argv[2]))
+store = tracking.locate_store(Tracking(sys.argv[1]))
+offline_queue.deliver_queued(store)
 """
 
 
@@ -428,14 +441,14 @@ class Answer(BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize(
-    ("status", "is_away"),
+    ("status", "is_unreachable"),
     [
         *((500, True), (502, True), (503, True), (504, True), (429, True), (0, True)),
         *((400, False), (401, False), (403, False), (404, False)),
     ],
 )
 def test_a_server_is_away_when_it_cannot_answer_and_not_when_it_refuses(
-    status: int, is_away: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    status: int, is_unreachable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
@@ -443,23 +456,23 @@ def test_a_server_is_away_when_it_cannot_answer_and_not_when_it_refuses(
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        store = Store(f"http://127.0.0.1:{server.server_port}")
+        store = store_at(f"http://127.0.0.1:{server.server_port}")
         (tmp_path / "a.txt").write_text("abc")
-        repository = spool_repository(store)
+        repository = repository_of(store)
         for call in (
             lambda: store.client.get_run("1"),
             lambda: store.client.create_run("1"),
             lambda: repository.log_artifacts(str(tmp_path)),
         ):
-            with pytest.raises(tracking.STORE_ERRORS) as error:
+            with pytest.raises(tracking.errors.STORE_ERRORS) as error:
                 call()
-            assert tracking.is_away(store, error.value) is is_away
+            assert offline_queue.is_unreachable(store, error.value) is is_unreachable
         server.shutdown()
         thread.join()
 
 
-def spool_repository(store: Store) -> Any:
-    return tracking.run_record.get_artifact_repository("mlflow-artifacts:/1/2/artifacts", store.uri)
+def repository_of(store: Store) -> Any:
+    return tracking.log_record.get_artifact_repository("mlflow-artifacts:/1/2/artifacts", store.uri)
 
 
 @pytest.fixture
@@ -482,19 +495,19 @@ def test_a_server_comes_and_goes_and_has_each_run_once(
     sweep = begin_sweep(store, results)
     opened = begin(store, sweep, results[0])
     server.kill()
-    tracking.finish_run(store, opened, results[0])
+    finish_run(store, opened, results[0])
     for result in results[1:]:
-        run_id = begin(store, sweep, result)
-        assert run_id.startswith("spool-")
-        tracking.finish_run(store, run_id, result)
+        run = begin(store, sweep, result)
+        assert run.run_id is None
+        finish_run(store, run, result)
     line = told_by_sync(store, capsys, code=1)
-    assert re.fullmatch(r"actscope: .*Connection refused.*; 3 runs wait in .*\n", line)
+    assert re.fullmatch(r"actscope: .*Connection refused.* 3 runs wait in .*\n", line)
     assert len(waiting(store)) == 3
 
     server.start()
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "set_terminated", killing(server))
-        with pytest.raises(StoreError, match=r"is away .*: 1 runs were delivered, the others"):
+        with pytest.raises(StoreError, match=r"is unreachable .*: 1 runs were delivered"):
             deliver(store)
     assert len(waiting(store)) == 2
 
@@ -566,7 +579,7 @@ class TestCommand:
     def test_a_damaged_parcel_is_one_line(
         self, store: Store, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        spool_two(store)
+        queue_two(store)
         (waiting(store)[0] / "run.json").write_text("{")
         assert sync.main([f"tracking.uri={store.uri}"]) == 1
         (line,) = capsys.readouterr().err.splitlines()
@@ -589,17 +602,17 @@ class TestCommand:
 
 def test_a_delivery_that_finds_the_store_away_says_that_it_is_away(store: Store) -> None:
     """For a sweep that goes on without the store, that is no error."""
-    spool_two(store)
+    queue_two(store)
     with locked(store), pytest.raises(StoreError) as caught:
         deliver(store)
-    assert tracking.is_away(store, caught.value)
+    assert offline_queue.is_unreachable(store, caught.value)
     assert len(waiting(store)) == 2
 
 
 def test_what_a_killed_writer_has_left_is_undone_by_who_looks(store: Store) -> None:
-    spool_two(store)
-    experiment_id = tracking.find_experiment(store, STUDY).experiment_id
-    before = tracking.read_attempts(store, experiment_id)
+    queue_two(store)
+    experiment_id = store.find_experiment(STUDY).experiment_id
+    before = tracking.read_summaries(store, experiment_id)
     writer = (
         "import os, signal, sqlite3, sys\n"
         "database = sqlite3.connect(sys.argv[1])\n"
@@ -609,4 +622,4 @@ def test_what_a_killed_writer_has_left_is_undone_by_who_looks(store: Store) -> N
     )
     subprocess.run([sys.executable, "-c", writer, str(store)], check=False)
     assert Path(f"{store}-journal").stat().st_size > 0
-    assert tracking.read_attempts(store, experiment_id) == before
+    assert tracking.read_summaries(store, experiment_id) == before

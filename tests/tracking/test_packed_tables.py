@@ -61,8 +61,10 @@ def train_study(store: Store) -> None:
 
 
 def read_packed(store: Store, pack: str, run_ids: Sequence[str], table: str) -> list[pd.DataFrame]:
-    pile = packed_tables.Pile(pack, run_ids)
-    return [frame for _, frame in tracking.read_pile(store, STUDY, [table], READ[table], pile)]
+    group = packed_tables.RunGroup(pack, run_ids)
+    return [
+        frame for _, frame in tracking.read_run_group(store, STUDY, [table], READ[table], group)
+    ]
 
 
 def test_a_run_that_is_alone_in_the_end_has_none(runs: pd.DataFrame) -> None:
@@ -155,13 +157,13 @@ def test_a_bundle_takes_none_along(server: Server, tmp_path: Path) -> None:
 
 
 def test_a_server_is_asked_for_some_attempts_alone(server: Server) -> None:
-    experiment_id = tracking.find_experiment(server.store, STUDY).experiment_id
-    everyone = tracking.read_attempts(server.store, experiment_id)
+    experiment_id = server.store.find_experiment(STUDY).experiment_id
+    everyone = tracking.read_summaries(server.store, experiment_id)
     points = [attempt for attempt in everyone if not attempt.is_sweep]
     (stack,) = {attempt.tags["stack"] for attempt in points}
 
-    def asked(**words: Any) -> list[tracking.Attempt]:
-        return tracking.read_attempts(server.store, experiment_id, **words)
+    def asked(**words: Any) -> list[tracking.RunSummary]:
+        return tracking.read_summaries(server.store, experiment_id, **words)
 
     assert asked(tags={tracking.STACK: stack, "actscope.sweep": "s1"}) == points
     assert asked(tags={tracking.STACK: "another"}) == []
@@ -174,7 +176,7 @@ def test_what_a_server_does_not_take_is_told_and_no_failure(
     results = dict(zip("abcdef", trained(7), strict=False))
     sweep = tracking.Sweep("s", STUDY, "1", "0" * 32)
     with caplog.at_level(logging.WARNING, "actscope"):
-        assert tracking.log_packs(server.store, sweep, results) == {}
+        assert tracking.log_packed_tables(server.store, sweep, results) == {}
     (told,) = caplog.messages
     assert "runs are not packed for their readers" in told
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import pickle
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,16 +14,18 @@ from mlflow import MlflowClient
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from actscope import tracking
+from actscope.artifacts.metrics import epoch_metrics
 from actscope.engine.data import load_data
-from actscope.errors import BundleError, StoreError
-from actscope.tracking import Store
+from actscope.errors import BundleError
+from actscope.sweep.worker import finish_run
+from actscope.tracking import Store, offline_queue, run_record
 from actscope.tracking.run_record import (
-    Parcel,
+    RunRecord,
     from_json,
-    read_parcel,
+    read_record,
     safe_path,
     to_json,
-    write_parcel,
+    write_record,
 )
 from tests.support.tracked import (
     STUDY,
@@ -34,7 +37,7 @@ from tests.support.tracked import (
     trained,
 )
 
-PARCEL = Parcel(
+RECORD = RunRecord(
     id="a1",
     study=STUDY,
     name="relu lr=0.01 seed=0",
@@ -61,45 +64,45 @@ def store(tmp_path: Path) -> Store:
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "artifacts" / "deep").mkdir(parents=True)
     (tmp_path / "artifacts" / "deep" / "a.txt").write_text("abc")
-    sha256 = tracking.sha256_of_file(tmp_path / "artifacts" / "deep" / "a.txt")
-    parcel = replace(PARCEL, artifacts={"deep/a.txt": sha256})
-    write_parcel(parcel, tmp_path / "artifacts", tmp_path / "parcel")
-    return tmp_path / "parcel"
+    sha256 = run_record.sha256_of_file(tmp_path / "artifacts" / "deep" / "a.txt")
+    record = replace(RECORD, artifacts={"deep/a.txt": sha256})
+    write_record(record, tmp_path / "artifacts", tmp_path / "record")
+    return tmp_path / "record"
 
 
 class TestFiles:
     def test_a_parcel_is_read_back_to_the_last_bit(self) -> None:
-        back = from_json(to_json(PARCEL).encode(), "here")
+        back = from_json(to_json(RECORD).encode(), "here")
         assert math.isnan(back.metrics[0][1])
-        assert back.metrics[1:] == PARCEL.metrics[1:]
-        assert replace(back, metrics=()) == replace(PARCEL, metrics=())
-        assert to_json(back) == to_json(PARCEL)
+        assert back.metrics[1:] == RECORD.metrics[1:]
+        assert replace(back, metrics=()) == replace(RECORD, metrics=())
+        assert to_json(back) == to_json(RECORD)
 
     def test_what_is_not_finite_is_still_json(self) -> None:
-        fields = json.loads(to_json(PARCEL), parse_constant=lambda word: pytest.fail(word))
+        fields = json.loads(to_json(RECORD), parse_constant=lambda word: pytest.fail(word))
         values = [value for _, value, _, _ in fields["metrics"]]
         assert values == ["nan", "inf", "-inf", 0.30000000000000004]
 
     def test_artifacts_go_along_with_their_hashes(self, folder: Path) -> None:
-        parcel = read_parcel(folder)
+        record = read_record(folder)
         # of "abc", as FIPS 180 gives it
-        assert parcel.artifacts["deep/a.txt"].startswith("ba7816bf8f01cfea414140de5dae2223b00361")
+        assert record.artifacts["deep/a.txt"].startswith("ba7816bf8f01cfea414140de5dae2223b00361")
         assert (folder / "artifacts" / "deep" / "a.txt").read_text() == "abc"
 
     def test_a_changed_artifact_is_named(self, folder: Path) -> None:
         (folder / "artifacts" / "deep" / "a.txt").write_text("abd")
         with pytest.raises(BundleError, match=r"deep/a\.txt is not the file that was logged"):
-            read_parcel(folder)
+            read_record(folder)
 
     def test_a_missing_artifact_is_named(self, folder: Path) -> None:
         shutil.rmtree(folder / "artifacts")
         with pytest.raises(BundleError, match=r"deep/a\.txt is missing"):
-            read_parcel(folder)
+            read_record(folder)
 
     def test_a_link_is_no_artifact(self, folder: Path) -> None:
         (folder / "artifacts" / "passwd").symlink_to("/etc/passwd")
         with pytest.raises(BundleError, match="is a link"):
-            read_parcel(folder)
+            read_record(folder)
 
     @pytest.mark.parametrize(
         ("change", "told"),
@@ -110,12 +113,12 @@ class TestFiles:
             ({"study": "../up"}, "study: "),
             ({"surprise": 1}, "surprise: "),
             ({"id": "../../up"}, "id: "),
-            ({"artifacts": {"../up": "0" * 64}}, "no safe relative path"),
+            ({"artifacts": {"../up": "0" * 64}}, "not a safe relative path"),
             ({"metrics": [["loss", "much", 0, 0]]}, "metrics.0.1: "),
         ],
     )
     def test_what_is_no_parcel_is_told_in_a_line(self, change: dict[str, Any], told: str) -> None:
-        text = json.dumps({**json.loads(to_json(PARCEL)), **change}).encode()
+        text = json.dumps({**json.loads(to_json(RECORD)), **change}).encode()
         with pytest.raises(BundleError, match=told) as error:
             from_json(text, "run.json")
         assert len(str(error.value).splitlines()) == 1
@@ -143,7 +146,7 @@ def test_a_path_that_stays_inside_is_safe(path: str) -> None:
     ],
 )
 def test_a_path_that_may_not_is_refused(path: str) -> None:
-    with pytest.raises(ValueError, match="no safe relative path"):
+    with pytest.raises(ValueError, match="not a safe relative path"):
         safe_path(path)
 
 
@@ -161,18 +164,18 @@ class TestFinishing:
         self, store: Store, calls: list[str]
     ) -> None:
         result = trained()[0]
-        run_id = begin(store, begin_sweep(store, [result]), result)
+        run = begin(store, begin_sweep(store, [result]), result)
         calls.clear()
-        tracking.finish_run(store, run_id, result)
+        finish_run(store, run, result)
         assert calls == ["log_artifacts", "log_batch", "set_terminated"]
 
     def test_many_metrics_go_a_thousand_at_a_time_the_tags_with_the_last(
-        self, store: Store, monkeypatch: pytest.MonkeyPatch
+        self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         result = trained()[0]
-        run_id = begin(store, begin_sweep(store, [result]), result)
-        rows = [("test/loss", float(step), 1, step) for step in range(2345)]
-        monkeypatch.setattr(tracking.run_writer, "_metrics", lambda _: rows)
+        run = begin(store, begin_sweep(store, [result]), result)
+        assert run.run_id is not None
+        rows = [("test/loss", float(step), step) for step in range(2345)]
         batches = []
         log_batch = MlflowClient.log_batch
 
@@ -181,39 +184,40 @@ class TestFinishing:
             log_batch(client, run_id, **entities)
 
         monkeypatch.setattr(MlflowClient, "log_batch", noting)
-        tracking.finish_run(store, run_id, result)
+        (tmp_path / "files").mkdir()
+        tracking.finish_run(store, run, result, rows, tmp_path / "files")
         *ahead, last = batches
         assert [batch["metrics"] for batch in ahead] == [1000, 2345 - 1000 - last["metrics"]]
         assert sum(last.values()) == 1000
-        history = store.client.get_metric_history(run_id, "test/loss")
+        history = store.client.get_metric_history(run.run_id, "test/loss")
         assert sorted(metric.step for metric in history) == list(range(2345))
 
-    def test_another_process_may_finish_what_one_began(
-        self, store: Store, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_another_process_may_finish_what_one_began(self, store: Store) -> None:
         result = trained()[0]
-        run_id = begin(store, begin_sweep(store, [result]), result)
-        monkeypatch.setattr(tracking.run_writer, "_begun", {})
-        tracking.finish_run(store, run_id, result)
-        assert_as_logged(store, run_id)
+        begun = begin(store, begin_sweep(store, [result]), result)
+        history = result.history
+        tracking.show_progress(store, begun, epoch_metrics(history[history["epoch"] <= 1]))
+        run = pickle.loads(pickle.dumps(begun))  # noqa: S301 - our own
+        assert run.shown
+        assert vars(run) == vars(begun)
+        finish_run(store, run, result)
+        assert_as_logged(store, run.run_id)
+        told = store.client.get_metric_history(run.run_id, "test/accuracy")
+        assert [metric.step for metric in told] == [1, 2, 3]
         row = tracking.read_runs(store, STUDY).iloc[0]
         assert (row["status"], row["params.lr"], row["sweep"]) == ("FINISHED", "0.01", "s1")
-
-    def test_a_run_of_another_process_that_no_store_knows_is_told(self, store: Store) -> None:
-        with pytest.raises(StoreError, match="begun by another process"):
-            tracking.finish_run(store, "spool-1", trained()[0])
 
     def test_what_a_store_that_is_there_refuses_is_kept(self, store: Store) -> None:
         result = trained()[0]
         sweep = begin_sweep(store, [result])
-        run_id = begin(store, sweep, result)
-        store.client.delete_run(run_id)
-        tracking.finish_run(store, run_id, result)
+        run = begin(store, sweep, result)
+        store.client.delete_run(run.run_id)
+        finish_run(store, run, result)
         nowhere = replace(sweep, experiment_id="77")
         unknown = tracking.begin_run(store, nowhere, result.point, load_data(result.point.data))
-        assert unknown.startswith("spool-")
-        tracking.finish_run(store, unknown, result)
-        assert len(tracking.look_into(store, tracking.spool_folder(store)).waiting) == 2
+        assert unknown.run_id is None
+        finish_run(store, unknown, result)
+        assert len(offline_queue.read_queue(store).waiting) == 2
 
 
 @pytest.fixture

@@ -16,13 +16,16 @@ from mlflow import MlflowClient
 from safetensors.torch import load_file
 
 from actscope import tracking
+from actscope.artifacts.metrics import epoch_metrics
 from actscope.config import Tracking
 from actscope.engine.data import load_data
 from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
 from actscope.errors import StoreError
-from actscope.tracking import Cell, Store, Sweep
+from actscope.sweep.worker import finish_run
+from actscope.tracking import GridPoint, Store, Sweep
 from tests.support.making import BN_RELU, RELU, make_point
+from tests.support.stores import store_at
 
 STUDY = "tests"
 
@@ -39,11 +42,12 @@ def result() -> RunResult:
 
 
 def log(store: Store, result: RunResult, sweep_id: str = "s1") -> tuple[str, Sweep]:
-    sweep = tracking.begin_sweep(store, STUDY, sweep_id, [Cell.of(result.point)])
-    run_id = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
-    tracking.finish_run(store, run_id, result)
+    sweep = tracking.begin_sweep(store, STUDY, sweep_id, [GridPoint.of(result.point)])
+    run = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
+    finish_run(store, run, result)
     tracking.end_sweep(store, sweep, "FINISHED")
-    return run_id, sweep
+    assert run.run_id is not None
+    return run.run_id, sweep
 
 
 def test_ctrl_c_does_not_cut_short_what_mlflow_imports_for_a_store(
@@ -55,7 +59,7 @@ def test_ctrl_c_does_not_cut_short_what_mlflow_imports_for_a_store(
         signal.raise_signal(signal.SIGINT)
         imported.append(module)
 
-    monkeypatch.setattr("actscope.tracking.store.import_module", interrupted)
+    monkeypatch.setattr("actscope.tracking.local_store.import_module", interrupted)
     with pytest.raises(KeyboardInterrupt):
         tracking.open_store(settings)
     assert imported == ["mlflow.store.tracking.sqlalchemy_store"]
@@ -116,14 +120,16 @@ def test_a_run_in_training_shows_its_epochs_and_in_the_end_has_each_once(
 ) -> None:
     store = tracking.open_store(settings)
     whole, sweep = log(store, result)
-    run_id = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
+    run = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
+    assert run.run_id is not None
     for epoch in (1, 2):
         history = result.history
-        tracking.show_progress(store, run_id, history[history["epoch"] <= epoch])
-        shown = store.client.get_metric_history(run_id, "test/accuracy")
+        done = history[history["epoch"] <= epoch]
+        tracking.show_progress(store, run, epoch_metrics(done))
+        shown = store.client.get_metric_history(run.run_id, "test/accuracy")
         assert [metric.step for metric in shown] == list(range(1, epoch + 1))
-    tracking.finish_run(store, run_id, result)
-    assert metrics_of(store, run_id) == metrics_of(store, whole)
+    finish_run(store, run, result)
+    assert metrics_of(store, run.run_id) == metrics_of(store, whole)
 
 
 def test_what_is_read_back_is_what_was_written(settings: Tracking, result: RunResult) -> None:
@@ -132,7 +138,7 @@ def test_what_is_read_back_is_what_was_written(settings: Tracking, result: RunRe
     pd.testing.assert_frame_equal(tracking.read_history(store, STUDY, run_id), result.history)
     pd.testing.assert_frame_equal(tracking.read_trajectory(store, STUDY, run_id), result.trajectory)
     pd.testing.assert_frame_equal(tracking.read_probe(store, STUDY, run_id), result.probe)
-    weights = load_file(tracking.fetch_artifact(store, STUDY, run_id, "model.safetensors"))
+    weights = load_file(store.artifact_path(STUDY, run_id, "model.safetensors"))
     assert weights.keys() == result.state.keys()
     assert all(torch.equal(weights[name], result.state[name]) for name in weights)
     row = tracking.read_runs(store, STUDY).iloc[0]
@@ -143,8 +149,8 @@ def test_the_parent_run_holds_the_grid(settings: Tracking, result: RunResult) ->
     store = tracking.open_store(settings)
     _, sweep = log(store, result)
     assert sweep.parent_run_id is not None
-    (attempt,) = tracking.read_attempts(store, sweep.experiment_id, {"actscope.kind": "sweep"})
-    assert tracking.read_grid(store, STUDY, attempt) == [Cell.of(result.point)]
+    (attempt,) = tracking.read_summaries(store, sweep.experiment_id, {"actscope.kind": "sweep"})
+    assert tracking.sweeps.read_grid(store, STUDY, attempt) == [GridPoint.of(result.point)]
 
 
 def test_artifacts_are_found_after_the_project_moved(
@@ -158,19 +164,20 @@ def test_artifacts_are_found_after_the_project_moved(
 
 def test_a_failed_run_is_closed_with_its_reason(settings: Tracking, result: RunResult) -> None:
     store = tracking.open_store(settings)
-    sweep = tracking.begin_sweep(store, STUDY, "s1", [Cell.of(result.point)])
-    run_id = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
-    tracking.fail_run(store, run_id, ValueError("the third weight is odd\nand more"))
+    sweep = tracking.begin_sweep(store, STUDY, "s1", [GridPoint.of(result.point)])
+    run = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
+    assert run.run_id is not None
+    tracking.fail_run(store, run, ValueError("the third weight is odd\nand more"))
     row = tracking.read_runs(store, STUDY).iloc[0]
     assert (row["status"], row["reason"]) == ("FAILED", "ValueError: the third weight is odd")
-    text = tracking.fetch_artifact(store, STUDY, run_id, "traceback.txt").read_text()
+    text = store.artifact_path(STUDY, run.run_id, "traceback.txt").read_text()
     assert "and more" in text
 
 
 def test_the_end_of_a_sweep_leaves_nothing_running(settings: Tracking, result: RunResult) -> None:
     store = tracking.open_store(settings)
-    sweep = tracking.begin_sweep(store, STUDY, "s1", [Cell.of(result.point)])
-    other = tracking.begin_sweep(store, STUDY, "s2", [Cell.of(result.point)])
+    sweep = tracking.begin_sweep(store, STUDY, "s1", [GridPoint.of(result.point)])
+    other = tracking.begin_sweep(store, STUDY, "s2", [GridPoint.of(result.point)])
     for of in (sweep, other):
         tracking.begin_run(store, of, result.point, load_data(result.point.data))
     tracking.end_sweep(store, sweep, "FAILED")
@@ -183,22 +190,24 @@ def test_more_runs_than_a_page_are_all_read(
 ) -> None:
     store = tracking.open_store(settings)
     point = make_point(RELU)
-    sweep = tracking.begin_sweep(store, STUDY, "s1", [Cell.of(point)])
-    ids = {tracking.begin_run(store, sweep, point, load_data(point.data)) for _ in range(7)}
-    monkeypatch.setattr(tracking.run_reader, "RUNS_A_PAGE", 3)
+    sweep = tracking.begin_sweep(store, STUDY, "s1", [GridPoint.of(point)])
+    ids = {tracking.begin_run(store, sweep, point, load_data(point.data)).run_id for _ in range(7)}
+    monkeypatch.setattr(tracking.store, "RUNS_A_PAGE", 3)
     assert set(tracking.read_runs(store, STUDY)["run_id"]) == ids
 
 
 def test_some_attempts_are_those_among_all(settings: Tracking, result: RunResult) -> None:
     store = tracking.open_store(settings)
     other = make_point(RELU, lr=0.5)
-    sweep = tracking.begin_sweep(store, STUDY, "s1", [Cell.of(result.point), Cell.of(other)])
+    sweep = tracking.begin_sweep(
+        store, STUDY, "s1", [GridPoint.of(result.point), GridPoint.of(other)]
+    )
     for point in (result.point, other):
-        run_id = tracking.begin_run(store, sweep, point, load_data(point.data), stack=str(point.lr))
-    tracking.finish_run(store, run_id, result)
+        run = tracking.begin_run(store, sweep, point, load_data(point.data), stack=str(point.lr))
+    finish_run(store, run, result)
 
-    def asked(**words: Any) -> list[tracking.Attempt]:
-        return tracking.read_attempts(store, sweep.experiment_id, **words)
+    def asked(**words: Any) -> list[tracking.RunSummary]:
+        return tracking.read_summaries(store, sweep.experiment_id, **words)
 
     first, second, third = asked()
     assert asked(tags={tracking.STACK: "0.5", "actscope.sweep": "s1"}) == [third]
@@ -209,7 +218,7 @@ def test_some_attempts_are_those_among_all(settings: Tracking, result: RunResult
 
 def _open_and_begin(uri: str, sweep_id: str) -> str:
     store = tracking.open_store(Tracking(uri))
-    return tracking.begin_sweep(store, STUDY, sweep_id, [Cell.of(make_point())]).experiment_id
+    return tracking.begin_sweep(store, STUDY, sweep_id, [GridPoint.of(make_point())]).experiment_id
 
 
 @pytest.mark.slow
@@ -229,13 +238,13 @@ def test_runs_that_are_the_first_to_name_a_data_set_do_not_collide(settings: Tra
     store, point = tracking.open_store(settings), make_point()
     data, runners = load_data(point.data), 4
     for study in ("one", "two", "three"):
-        sweep = tracking.begin_sweep(store, study, "s1", [Cell.of(point)])
+        sweep = tracking.begin_sweep(store, study, "s1", [GridPoint.of(point)])
         together = threading.Barrier(runners)
 
-        def begin(sweep: Sweep = sweep, together: threading.Barrier = together) -> str:
-            own = Store(store.uri)
+        def begin(sweep: Sweep = sweep, together: threading.Barrier = together) -> str | None:
+            own = store_at(store.uri)
             together.wait()
-            return tracking.begin_run(own, sweep, point, data)
+            return tracking.begin_run(own, sweep, point, data).run_id
 
         with ThreadPoolExecutor(runners) as pool:
             ids = [run.result() for run in [pool.submit(begin) for _ in range(runners)]]
@@ -255,12 +264,12 @@ def test_an_unknown_study_is_named_with_those_there_are(
 ) -> None:
     store = tracking.open_store(settings)
     log(store, result)
-    with pytest.raises(StoreError, match=r"study=nothing.*it has tests"):
+    with pytest.raises(StoreError, match=r"study=nothing.*only these: tests"):
         tracking.read_runs(store, "nothing")
 
 
 def test_reading_makes_no_store(settings: Tracking, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="` makes one"):
+    with pytest.raises(StoreError, match="` to make one"):
         tracking.read_runs(tracking.locate_store(settings), STUDY)
     assert list(tmp_path.iterdir()) == []
 

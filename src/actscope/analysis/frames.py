@@ -229,9 +229,9 @@ def read_each(
 
     `tables`: those of tracking.TABLES that it reads.
     """
-    piles = tracking.piles(runs["pack"], runs["run_id"])
-    read_pile = partial(tracking.read_pile, store, study, tables, read)
-    return dict(chain.from_iterable(tracking.read_in_order(store, read_pile, piles)))
+    groups = tracking.run_groups(runs["pack"], runs["run_id"])
+    read_run_group = partial(tracking.read_run_group, store, study, tables, read)
+    return dict(chain.from_iterable(store.read_in_order(read_run_group, groups)))
 
 
 def choose_seed(runs: StudyRuns, wanted: int | None) -> int:

@@ -14,6 +14,7 @@ from actscope.engine.history import SPLITS
 from actscope.engine.trajectory import PROBE, TRAJECTORY
 from actscope.errors import ReportError, StoreError
 from actscope.tracking import Store
+from actscope.tracking.errors import is_missing
 
 READERS: Mapping[str, Callable[[Store, str, str], pd.DataFrame]] = {
     "history": tracking.read_history,
@@ -59,7 +60,7 @@ def read_run_table(name: str, store: Store, study: str, run_id: str) -> pd.DataF
     try:
         table = READERS[name](store, study, run_id)
     except StoreError as error:
-        if not tracking.is_missing(error):
+        if not is_missing(error):
             raise
         raise MissingTableError(study, run_id, f"{name}.parquet is missing") from error
     except FileNotFoundError as error:

@@ -1,15 +1,50 @@
 """The metrics of a run: series by epoch, their last and best values, and a thinned trajectory."""
 
+from collections.abc import Iterator, Mapping
+
 import numpy as np
 import pandas as pd
 
+from actscope.artifacts.unit_fates import shares, unit_fates
 from actscope.engine.history import MEASURES, SPLITS
+from actscope.engine.result import RunResult
 
 # MLflow's UI chokes on hundreds of series a run: it gets the article's, at few steps.
 SERIES_UNITS = 10
-
-
 SERIES_STEPS = 15
+
+Metric = tuple[str, float, int]  # name, value, step
+
+
+def run_metrics(result: RunResult) -> Iterator[Metric]:
+    """All metrics of a run. A metric without a series of its own is at step 0."""
+    series = by_epoch(result.history)
+    yield from _each_step(series)
+    for name, value in final_and_best(series).items():
+        yield name, value, 0
+    for name, value in shares(unit_fates(result.trajectory, result.probe)).items():
+        yield name, value, 0
+    yield from _each_step(thinned_series(result.trajectory))
+
+
+def epoch_metrics(history: pd.DataFrame) -> Iterator[Metric]:
+    """Metrics of a run's finished epochs; `history` as in a RunResult."""
+    return _each_step(by_epoch(history))
+
+
+def _each_step(series: Mapping[str, "pd.Series[float]"]) -> Iterator[Metric]:
+    for name, values in series.items():
+        for step, value in zip(values.index.tolist(), values, strict=True):
+            yield name, float(value), step
+
+
+def describe(result: RunResult) -> str:
+    """One sentence on how a run ended."""
+    if result.diverged_at is not None:
+        step = result.diverged_at
+        return f"{result.point}: diverged, a number stopped being finite at step {step}."
+    verb = "learned" if result.outcome == "learned" else "finished without learning"
+    return f"{result.point}: {verb}; final test accuracy {result.test_accuracy:.4f}."
 
 
 def thinned_series(trajectory: pd.DataFrame) -> dict[str, "pd.Series[float]"]:

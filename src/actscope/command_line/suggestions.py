@@ -89,4 +89,4 @@ def _assignment(store: "Store") -> str:
 
 def _uri(store: "Store") -> str:
     """Without credentials, which MLFLOW_TRACKING_USERNAME and _PASSWORD give."""
-    return store.uri if store.database is not None else str(store)
+    return store.public_uri

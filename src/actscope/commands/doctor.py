@@ -12,6 +12,7 @@ from actscope import tracking
 from actscope.command_line.settings import run_command
 from actscope.commands.doctor_checks import CHECKS, Complaint, Patient
 from actscope.config import CLOSED, Bool, StudyName, Tracking
+from actscope.tracking import repair
 
 HELP = """\
 Looks a store over: its database, runs that nobody works on any more, what was deleted or edited in
@@ -42,10 +43,10 @@ def look_over(settings: Settings) -> int:
     """Tell what is wrong with a store and mend it; the exit code."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
     store = tracking.locate_store(settings.tracking)
-    with tracking.store_errors(store):
-        tracking.check_database(store)
+    with tracking.store_errors(store.location):
+        repair.check_database(store)
         console.print(f"store   {store}: opens, and is whole")
-        tracking.studies_to_check(store, settings.study)
+        repair.studies_to_check(store, settings.study)
         patient = Patient(store, settings.study)
         found = left = 0
         for check in CHECKS:

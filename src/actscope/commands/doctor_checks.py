@@ -11,7 +11,10 @@ from actscope.command_line import suggestions
 from actscope.runtime.progress import LateProgress
 from actscope.sweep import checkpoint
 from actscope.sweep.checkpoint import checkpoint_folder
-from actscope.tracking import Address, Attempt, Store, Stray
+from actscope.tracking import LocalStore, RunSummary, Store, edits, offline_queue, repair
+from actscope.tracking.repair import Address, MisplacedFolder
+from actscope.tracking.run_reader import artifact_folder
+from actscope.tracking.sweeps import find_abandoned
 
 FAILED = "marked as FAILED, so that no report counts it and the next sweep trains the point"
 
@@ -26,7 +29,7 @@ class Patient:
     @property
     def studies(self) -> Mapping[str, str]:
         """Ids of their experiments, by name; without those in MLflow's trash."""
-        return tracking.studies_to_check(self.store, self.study)
+        return repair.studies_to_check(self.store, self.study)
 
 
 @dataclass(frozen=True)
@@ -41,22 +44,22 @@ class Complaint:
 
 def check_trash(patient: Patient) -> Iterator[Complaint]:
     """Studies that were deleted although they are wanted."""
-    deleted = tracking.wanted_from_trash(patient.store, patient.study)
+    deleted = edits.find_wanted_in_trash(patient.store, patient.study)
     yield Complaint(
         [f"{study}: was deleted in MLflow, and is wanted" for study in deleted],
         "restored from MLflow's trash, with its runs",
-        partial(tracking.restore_studies, patient.store, deleted.values()),
+        partial(edits.restore_studies, patient.store, deleted.values()),
     )
 
 
 def check_open_runs(patient: Patient) -> Iterator[Complaint]:
     """Runs that their process left open when it died."""
     for study, experiment_id in patient.studies.items():
-        attempts = tracking.read_attempts(patient.store, experiment_id)
+        attempts = tracking.read_summaries(patient.store, experiment_id)
         yield Complaint(
             [
                 f"{_run(study, attempt)} is open, but its process is gone"
-                for attempt in tracking.find_abandoned(attempts)
+                for attempt in find_abandoned(attempts)
             ],
             "closed as KILLED, so that the next sweep trains the point",
             partial(tracking.close_abandoned, patient.store, experiment_id),
@@ -66,42 +69,42 @@ def check_open_runs(patient: Patient) -> Iterator[Complaint]:
 def check_kinds(patient: Patient) -> Iterator[Complaint]:
     """Runs whose tag actscope.kind was deleted or edited, so that nothing counts them."""
     for study, experiment_id in patient.studies.items():
-        kinds = tracking.wrong_kinds(patient.store, experiment_id)
+        kinds = edits.find_wrong_kinds(patient.store, experiment_id)
         yield Complaint(
             [f"{study}: run {run_id} is no {kind} by its tag" for run_id, kind in kinds.items()],
             "the tag is set right",
-            partial(tracking.set_kinds, patient.store, kinds),
+            partial(edits.set_kinds, patient.store, kinds),
         )
 
 
 def check_sweeps(patient: Patient) -> Iterator[Complaint]:
     """Sweeps that were deleted although points of theirs were not."""
     for study, experiment_id in patient.studies.items():
-        deleted = tracking.deleted_sweeps(patient.store, experiment_id)
+        deleted = edits.find_deleted_sweeps(patient.store, experiment_id)
         yield Complaint(
             [
                 f"{_run(study, sweep)} was deleted in MLflow, but its points not"
                 for sweep in deleted
             ],
             "restored from MLflow's trash",
-            partial(tracking.restore_runs, patient.store, deleted),
+            partial(edits.restore_runs, patient.store, deleted),
         )
 
 
 def _runs_elsewhere(patient: Patient) -> set[str | None]:
     """Runs whose artifacts lie where the database says and not beside the store."""
-    if patient.store.folder is None:
+    if not isinstance(patient.store, LocalStore):
         return set()
-    wrong = tracking.wrong_addresses(patient.store, patient.study)
-    return {address.run_id for address in wrong if address.is_true}
+    wrong = repair.find_wrong_addresses(patient.store, patient.study)
+    return {address.run_id for address in wrong if address.has_artifacts}
 
 
 def check_grids(patient: Patient) -> Iterator[Complaint]:
     """Sweeps whose grid is lost, without which their study has no status."""
     store, elsewhere = patient.store, _runs_elsewhere(patient)
     for study, experiment_id in patient.studies.items():
-        attempts = tracking.read_attempts(store, experiment_id)
-        lost = tracking.lost_grids(
+        attempts = tracking.read_summaries(store, experiment_id)
+        lost = edits.find_lost_grids(
             store, study, [attempt for attempt in attempts if attempt.run_id not in elsewhere]
         )
         yield Complaint(
@@ -112,17 +115,17 @@ def check_grids(patient: Patient) -> Iterator[Complaint]:
 
 
 def _make_grids_again(
-    store: Store, study: str, experiment_id: str, sweeps: Sequence[Attempt]
+    store: Store, study: str, experiment_id: str, sweeps: Sequence[RunSummary]
 ) -> None:
     for sweep in sweeps:
-        tracking.make_grid_again(store, study, experiment_id, sweep)
+        edits.rebuild_grid(store, study, experiment_id, sweep)
 
 
 def check_outcomes(patient: Patient) -> Iterator[Complaint]:
     """Runs whose tag actscope.outcome was deleted or edited."""
     for study, experiment_id in patient.studies.items():
-        attempts = tracking.read_attempts(patient.store, experiment_id)
-        odd = tracking.without_outcome(attempts)
+        attempts = tracking.read_summaries(patient.store, experiment_id)
+        odd = edits.find_without_outcome(attempts)
         yield Complaint(
             [f"{_run(study, attempt)} is finished, but {attempt.reason}" for attempt in odd],
             FAILED,
@@ -132,15 +135,15 @@ def check_outcomes(patient: Patient) -> Iterator[Complaint]:
 
 def check_folders(patient: Patient) -> Iterator[Complaint]:
     """Folders of artifacts that belong to no run, and those that do again."""
-    if patient.store.folder is None:
+    if not isinstance(patient.store, LocalStore):
         return
-    exiles = tracking.find_exiles(patient.store, patient.study)
+    exiles = repair.find_restored_folders(patient.store, patient.study)
     yield Complaint(
         [f"{exile.folder}: was set aside, but the store has its run" for exile in exiles],
         "moved back to the artifacts",
         partial(_bring_home, exiles),
     )
-    strays = tracking.find_strays(patient.store, patient.study)
+    strays = repair.find_orphaned_folders(patient.store, patient.study)
     yield Complaint(
         [f"{stray.folder}: the store has no such run, not even a deleted one" for stray in strays],
         f"moved into {patient.store.folder / 'set-aside'}",
@@ -148,29 +151,29 @@ def check_folders(patient: Patient) -> Iterator[Complaint]:
     )
 
 
-def _bring_home(strays: Sequence[Stray]) -> None:
+def _bring_home(strays: Sequence[MisplacedFolder]) -> None:
     for stray in strays:
-        tracking.bring_home(stray)
+        repair.move_to_target(stray)
 
 
 def check_addresses(patient: Patient) -> Iterator[Complaint]:
     """Addresses of artifacts from before the project was moved."""
-    if patient.store.folder is None:
+    if not isinstance(patient.store, LocalStore):
         return
-    wrong = tracking.wrong_addresses(patient.store, patient.study)
-    outdated = [address for address in wrong if not address.is_true]
+    wrong = repair.find_wrong_addresses(patient.store, patient.study)
+    outdated = [address for address in wrong if not address.has_artifacts]
     yield Complaint(
         [
             f"{study}: the database has {_addresses(own)}, but they belong in {own[0].here}"
             for study, own in _by_study(outdated)
         ],
         "set to where they belong",
-        partial(tracking.readdress, patient.store, outdated),
+        partial(repair.set_addresses, patient.store, outdated),
     )
     yield Complaint(
         [
             f"{study}: {_addresses(own)} lie there, but are looked for in {own[0].here}: move them"
-            for study, own in _by_study([address for address in wrong if address.is_true])
+            for study, own in _by_study([address for address in wrong if address.has_artifacts])
         ]
     )
 
@@ -197,17 +200,17 @@ def check_artifacts(patient: Patient) -> Iterator[Complaint]:
     finished = [
         (study, attempt)
         for study, experiment_id in patient.studies.items()
-        for attempt in tracking.read_attempts(store, experiment_id)
+        for attempt in tracking.read_summaries(store, experiment_id)
         if attempt.is_finished and attempt.is_point and attempt.run_id not in elsewhere
     ]
     hashes: dict[str, dict[str, str]] = {}
     for experiment_id in patient.studies.values():
-        hashes |= tracking.read_hashes(store, experiment_id)
+        hashes |= repair.read_hashes(store, experiment_id)
     damage: dict[str, str] = {}
     with LateProgress("checking artifacts", len(finished)) as progress:
         for study, attempt in finished:
-            with tracking.artifact_folder(store, study, attempt.run_id) as folder:
-                told = tracking.find_damage(folder, hashes.get(attempt.run_id, {}))
+            with artifact_folder(store, study, attempt.run_id) as folder:
+                told = repair.find_damage(folder, hashes.get(attempt.run_id, {}))
             if told:
                 damage[attempt.run_id] = told
             progress.advance()
@@ -232,13 +235,13 @@ def check_artifacts(patient: Patient) -> Iterator[Complaint]:
 
 def _mark_failed(store: Store, reasons: Mapping[str, str]) -> None:
     for run_id, reason in reasons.items():
-        tracking.mark_failed(store, run_id, reason)
+        repair.mark_failed(store, run_id, reason)
 
 
 def check_checkpoints(patient: Patient) -> Iterator[Complaint]:
     """Checkpoints that no training will go on from."""
     for study, experiment_id in patient.studies.items():
-        attempts = tracking.read_attempts(patient.store, experiment_id)
+        attempts = tracking.read_summaries(patient.store, experiment_id)
         if _is_at_work(attempts):
             continue  # what it saves is its own affair
         finished = {attempt.signature.whole for attempt in attempts if attempt.is_finished}
@@ -255,8 +258,8 @@ def check_checkpoints(patient: Patient) -> Iterator[Complaint]:
         )
 
 
-def _is_at_work(attempts: Sequence[Attempt]) -> bool:
-    abandoned = {attempt.run_id for attempt in tracking.find_abandoned(attempts)}
+def _is_at_work(attempts: Sequence[RunSummary]) -> bool:
+    abandoned = {attempt.run_id for attempt in find_abandoned(attempts)}
     return any(attempt.is_open and attempt.run_id not in abandoned for attempt in attempts)
 
 
@@ -267,15 +270,15 @@ def _delete(paths: Sequence[Path]) -> None:
 
 def check_spool(patient: Patient) -> Iterator[Complaint]:
     """Runs that wait to be delivered."""
-    folder = tracking.spool_folder(patient.store)
-    contents = tracking.look_into(patient.store, folder)
+    folder = offline_queue.queue_folder(patient.store)
+    contents = offline_queue.read_queue(patient.store)
     if contents.waiting:
         sync = suggestions.command("sync", store=patient.store)
         yield Complaint([f"{len(contents.waiting)} runs wait in {folder}: `{sync}` delivers them"])
     yield Complaint([f"{error}" for error in contents.damaged])
 
 
-def _run(study: str, attempt: Attempt) -> str:
+def _run(study: str, attempt: RunSummary) -> str:
     return f"{study}: {attempt.name}, run {attempt.run_id},"
 
 

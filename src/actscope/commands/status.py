@@ -18,8 +18,9 @@ from actscope.engine.data import as_found_here, load_data
 from actscope.errors import ConfigError, MissingStudyError
 from actscope.sweep import console as screen
 from actscope.sweep.point_status import Standing, State, standings
-from actscope.tracking import Cell
+from actscope.tracking import GridPoint
 from actscope.tracking.signature import Signature, activation_hash, code_hash
+from actscope.tracking.sweeps import read_grid
 
 HELP = """\
 How each point of a study's newest sweep stands: finished, running, failed, stale or missing.
@@ -43,7 +44,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def print_status(settings: Settings) -> int:
     """Draw the grid of the study's newest sweep."""
     store, study = tracking.locate_store(settings.tracking), settings.study
-    attempts = tracking.read_attempts(store, tracking.find_experiment(store, study).experiment_id)
+    attempts = tracking.read_summaries(store, store.find_experiment(study).experiment_id)
     sweeps = [attempt for attempt in attempts if attempt.is_sweep]
     if not sweeps:
         raise MissingStudyError(
@@ -51,7 +52,7 @@ def print_status(settings: Settings) -> int:
             f"`{suggestions.command('doctor', store=store)}` to restore one that was deleted in "
             "MLflow's UI."
         )
-    grid = [_as_of_now(cell) for cell in tracking.read_grid(store, study, sweeps[-1])]
+    grid = [_as_of_now(cell) for cell in read_grid(store, study, sweeps[-1])]
     stands = standings(grid, attempts)
     console = Console(highlight=False)
     console.print(f"study   {study}, {sweeps[-1].name}: {sweeps[-1].status.lower()}")
@@ -71,13 +72,13 @@ def print_status(settings: Settings) -> int:
     return 0
 
 
-def _as_of_now(cell: Cell) -> Cell:
+def _as_of_now(cell: GridPoint) -> GridPoint:
     """The same point as it would be trained now, with today's code and data."""
     data = load_data(as_found_here(DataSource(cell.settings["data"], cell.settings["data.root"])))
     code = _code_now(_path_of(cell))
     code = cell.signature.activation_code if code is None else code
     signature = Signature(cell.signature.config, data.sha256, code_hash(), code)
-    return Cell(cell.name, cell.settings, signature)
+    return GridPoint(cell.name, cell.settings, signature)
 
 
 @cache
@@ -91,7 +92,7 @@ def _code_now(path: str) -> str | None:
         return None
 
 
-def _path_of(cell: Cell) -> str:
+def _path_of(cell: GridPoint) -> str:
     """Import path of the activation's class."""
     return str(cell.settings["activation.function._target_"])
 

@@ -1,4 +1,4 @@
-"""Bring runs that wait for their store into it: `python -m actscope sync`."""
+"""Deliver runs that wait for their store: `python -m actscope sync`."""
 
 import sys
 from collections.abc import Sequence
@@ -10,14 +10,15 @@ from actscope.command_line.settings import run_command
 from actscope.config import CLOSED, Tracking
 from actscope.errors import StoreError
 from actscope.runtime.progress import LateProgress
+from actscope.tracking import offline_queue
 
 HELP = """\
-Bring runs that wait for their store into it.
+Deliver runs that wait for their store.
 
-Where a store cannot be reached, or refuses a run, the run is kept as files in mlruns/spool/ of the
-project, or beside the store's own database. This brings such runs into the store, each once. What
-a store still refuses stays there, and the reason is told: a study that was deleted is restored by
-`make doctor`.
+If a store is unreachable or refuses a run, the run waits as files in an offline queue. The queue
+is the folder spool/ next to the store's database, or mlruns/spool/ of the project for a server.
+This command delivers each run once. A run that the store still refuses stays in the queue, and the
+reason is printed. If its study was deleted, `make doctor` restores the study.
 
 examples:
   python -m actscope sync
@@ -34,30 +35,30 @@ class Settings:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Do what the command line asks; the exit code."""
+    """Run the command; returns the exit code."""
     return run_command("sync", HELP, Settings, sync, words)
 
 
 def sync(settings: Settings) -> int:
-    """Deliver what waits for a store and tell how many runs that were.
+    """Deliver the queued runs of a store and print their names.
 
     Raises:
-        StoreError: the store is still away, or some of the runs cannot be delivered.
+        StoreError: the store is still unreachable, or some runs cannot be delivered.
 
     """
     store = tracking.locate_store(settings.tracking)
-    folder = tracking.spool_folder(store)
-    contents = tracking.look_into(store, folder)
-    waiting = len(contents.waiting)
-    if not waiting and not contents.damaged:
+    folder = offline_queue.queue_folder(store)
+    queue = offline_queue.read_queue(store)
+    waiting = len(queue.waiting)
+    if not waiting and not queue.damaged:
         sys.stdout.write(f"nothing to deliver: no run waits in {folder} for the store {store}\n")
         return 0
     try:
         tracking.open_store(settings.tracking)
     except StoreError as error:
-        raise StoreError(f"{error}; {waiting} runs wait in {folder}") from error
+        raise StoreError(f"{error} {waiting} runs wait in {folder}.") from error
     with LateProgress("delivering", waiting) as progress:
-        names = tracking.deliver_spooled(store, folder, progress.advance)
+        names = offline_queue.deliver_queued(store, progress.advance)
     sys.stdout.writelines(f"{name}\n" for name in names)
     sys.stdout.write(f"{len(names)} runs delivered to the store {store}\n")
     return 0

@@ -11,6 +11,7 @@ from actscope.command_line.settings import OneLineParser, exit_code
 from actscope.config import Tracking, parse
 from actscope.errors import StoreError
 from actscope.runtime import signals
+from actscope.tracking import ui as tracking_ui
 
 HOST = "127.0.0.1"
 SERVER_SETTINGS = {
@@ -32,21 +33,22 @@ def serve(words: Sequence[str] | None) -> int:
     settings = parse(Tracking, {"uri": os.environ.get("MLFLOW_TRACKING_URI")}, "tracking")
     check_can_serve(tracking.locate_store(settings), port)
     store = tracking.open_store(settings, to_write=False)
-    studies = tracking.studies(store)
+    assert isinstance(store, tracking.LocalStore)
+    studies = store.studies()
     address = f"http://{HOST}:{port}"
     print(f"MLflow's UI: {address}   (Ctrl-C ends it)")  # noqa: T201
     for study, experiment_id in studies.items():
-        for view, link in tracking.view_addresses(address, experiment_id).items():
+        for view, link in tracking_ui.view_addresses(address, experiment_id).items():
             print(f"  {study}, {view}: {link}", flush=True)  # noqa: T201
     os.environ.update(SERVER_SETTINGS)
     signals.end_properly()
-    tracking.serve(store, HOST, port)
+    tracking_ui.serve(store, HOST, port)
     return 0
 
 
 def check_can_serve(store: tracking.Store, port: int) -> None:
     """Raise StoreError where the store is on a server, which has its own UI, or the port taken."""
-    if store.folder is None:
+    if not isinstance(store, tracking.LocalStore):
         raise StoreError(f"the store is the server {store}: open that address in a browser")
     check_port(HOST, port, "as --port 5001, or `make ui PORT=5001`")
 

@@ -31,8 +31,10 @@ from actscope.engine.train import train_stack
 from actscope.errors import ConfigError, StoreError, first_line
 from actscope.sweep.console import Progress
 from actscope.sweep.stacks import check_trainable, run_steps_of
-from actscope.tracking import Attempt, Store
+from actscope.tracking import RunSummary, Store
+from actscope.tracking.run_reader import artifact_folder
 from actscope.tracking.signature import changed_parts, signature_of
+from actscope.tracking.sweeps import current_platform
 
 HELP = """\
 Trains a random finished point of a study again, in this process alone, and compares what comes of
@@ -65,10 +67,10 @@ def verify(settings: Settings) -> int:
     """Tell whether a run's numbers come again, and if not, where they differ; the exit code."""
     store = tracking.locate_store(settings.tracking)
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    with tracking.store_errors(store):
+    with tracking.store_errors(store.location):
         attempts = _attempts(store, settings.study)
         attempt = choose(store, settings, attempts)
-    with tracking.artifact_folder(store, settings.study, attempt.run_id) as folder:
+    with artifact_folder(store, settings.study, attempt.run_id) as folder:
         point = read_point(attempt, folder, store)
         device = choose_device("auto" if _used_card(attempt) else "cpu")
         result = _train(point, device)
@@ -84,11 +86,11 @@ def verify(settings: Settings) -> int:
     return 1 if found else 0
 
 
-def _attempts(store: Store, study: str) -> list[Attempt]:
-    return tracking.read_attempts(store, tracking.find_experiment(store, study).experiment_id)
+def _attempts(store: Store, study: str) -> list[RunSummary]:
+    return tracking.read_summaries(store, store.find_experiment(study).experiment_id)
 
 
-def choose(store: Store, settings: Settings, attempts: Sequence[Attempt]) -> Attempt:
+def choose(store: Store, settings: Settings, attempts: Sequence[RunSummary]) -> RunSummary:
     """The finished run of a point that is named, or else a random one.
 
     Raises:
@@ -109,13 +111,13 @@ def choose(store: Store, settings: Settings, attempts: Sequence[Attempt]) -> Att
             return attempt
     if any(attempt.run_id == settings.run for attempt in attempts):
         raise StoreError(f"run={settings.run}: is a sweep, name the run of a point")
-    for other in tracking.studies(store):
+    for other in store.studies():
         if other != study and any(a.run_id == settings.run for a in _attempts(store, other)):
             raise StoreError(f"run={settings.run}: is of study {other}, not of {study}")
     raise StoreError(f"run={settings.run}: the store {store} has no such run")
 
 
-def read_point(attempt: Attempt, folder: Path, store: Store) -> Point:
+def read_point(attempt: RunSummary, folder: Path, store: Store) -> Point:
     """Rebuild the point that a run trained.
 
     Raises:
@@ -143,7 +145,7 @@ def read_point(attempt: Attempt, folder: Path, store: Store) -> Point:
     return point
 
 
-def _used_card(attempt: Attempt) -> bool:
+def _used_card(attempt: RunSummary) -> bool:
     return attempt.platform.get("device", "cpu") != "cpu"
 
 
@@ -255,8 +257,8 @@ def _bits(array: Array) -> Array:
 
 
 def changes_since(
-    attempt: Attempt,
-    attempts: Sequence[Attempt],
+    attempt: RunSummary,
+    attempts: Sequence[RunSummary],
     point: Point,
     device: torch.device,
     is_same: bool,
@@ -271,7 +273,7 @@ def changes_since(
     if before:
         changes += [
             f"{part} ({before.get(part)} then, {version} now)"
-            for part, version in tracking.current_platform(name_of(device)).items()
+            for part, version in current_platform(name_of(device)).items()
             if before.get(part) != version
         ]
     elif not is_same:

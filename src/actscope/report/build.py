@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from actscope import tracking
 from actscope.analysis import comparison, frames
 from actscope.analysis.claims import claims
 from actscope.analysis.claims.claims import Claim, Evidence, ReadFates, Verdict
@@ -28,7 +27,8 @@ from actscope.report.process_pool import Crew
 from actscope.report.run_digests import Stored
 from actscope.report.settings import Settings
 from actscope.runtime.progress import LateProgress
-from actscope.tracking import Store
+from actscope.tracking import Store, locate_store
+from actscope.tracking.ui import attach_report
 
 ARTICLE_STUDIES = ("article_width", "article_accuracy", "article_dying", "edge")
 ARTICLE_TITLE = "The article, claim by claim"
@@ -44,7 +44,7 @@ class BuildFiles(Protocol):
 
 def build(settings: Settings) -> None:
     """Write the report of a study and print where its page is."""
-    store, study = tracking.locate_store(settings.tracking), settings.study
+    store, study = locate_store(settings.tracking), settings.study
     runs = frames.read_study(store, study)
     own = [claim for claim in claims.read_claims() if claim.study == study]
     parts = [study_page.Part(runs, settings.report.seed)]
@@ -58,7 +58,7 @@ def build(settings: Settings) -> None:
 def build_comparison(settings: Settings) -> None:
     """Write the report on two studies side by side and print where its page is."""
     assert settings.report.compare is not None
-    store = tracking.locate_store(settings.tracking)
+    store = locate_store(settings.tracking)
     first, second = (frames.read_study(store, name) for name in settings.report.compare)
     both = comparison.pair(first, second)
     # No study is called so: its name has no plus sign.
@@ -79,7 +79,7 @@ def write_figure(settings: Settings, name: str = "") -> None:
         ConfigError: there is none of that name; it lists those there are.
 
     """
-    store, study = tracking.locate_store(settings.tracking), settings.study
+    store, study = locate_store(settings.tracking), settings.study
     files = _draw(store, frames.read_study(store, study), settings.report.seed, name)
     with _writing(settings, study) as folder:
         paths = output_folder.add_files(files, folder)
@@ -112,7 +112,7 @@ def choose_picture(name: str, study: str, contents: Iterable[Picture | Prose]) -
 
 def build_article(settings: Settings) -> None:
     """Write one report on all of the article's studies that have finished runs."""
-    store = tracking.locate_store(settings.tracking)
+    store = locate_store(settings.tracking)
     stated = claims.read_claims()
     studies = read_studies(store, [*ARTICLE_STUDIES, *claims.studies_of(stated)])
     parts = [
@@ -132,7 +132,7 @@ def build_article(settings: Settings) -> None:
 
 def print_claims(settings: Settings) -> None:
     """Print every claim with what the runs say of it."""
-    store = tracking.locate_store(settings.tracking)
+    store = locate_store(settings.tracking)
     stated = claims.read_claims()
     evidence = Evidence(read_studies(store, claims.studies_of(stated)), claims.stored_fates(store))
     table = Table(show_lines=True)
@@ -200,7 +200,7 @@ def _attach(store: Store, study: str, files: Mapping[str, bytes]) -> None:
     """Put a report's pages into the store as well; that it takes none is told and no failure."""
     pages = {name: data for name, data in files.items() if name.endswith(".html")}
     try:
-        tracking.attach_report(store, study, pages)
+        attach_report(store, study, pages)
     except StoreError as error:
         reason = " ".join(str(error).split())
         sys.stderr.write(f"actscope: the report is not attached to its sweep: {reason}\n")

@@ -14,11 +14,10 @@ from itertools import chain
 from multiprocessing.process import BaseProcess
 from typing import Self, TypeVar
 
-from actscope import tracking
 from actscope.errors import ReportError
 from actscope.runtime import signals
-from actscope.tracking import Store
-from actscope.tracking.run_reader import READERS
+from actscope.tracking import ServerStore, Store
+from actscope.tracking.store import READERS
 
 KEYS_AT_ONCE = 8  # that a process is given: of small ones; else it would wait too often
 
@@ -43,13 +42,13 @@ class Crew:
         keys: Sequence[Key],
         at_once: int = KEYS_AT_ONCE,
     ) -> Iterator[Content]:
-        """As tracking.read_in_order does; the readers of a server are shared among the processes.
+        """As Store.read_in_order does; the readers of a server are shared among the processes.
 
         With a pool `read`, the keys, `at_once` of them to a process, and what is read travel from
         process to process.
         """
         if self.pool is None:
-            return tracking.read_in_order(store, read, keys)
+            return store.read_in_order(read, keys)
         some = [keys[at : at + at_once] for at in range(0, len(keys), at_once)]
         readers = max(1, READERS // self.processes)
         return chain.from_iterable(self.pool.map(partial(_read_some, store, read, readers), some))
@@ -70,7 +69,7 @@ def hired(processes: int, store: Store) -> Iterator[Crew]:
         ReportError: one of them was ended from outside.
 
     """
-    if store.folder is None:
+    if isinstance(store, ServerStore):
         processes = min(processes, READERS)
     if processes == 1:
         yield Crew()
@@ -131,7 +130,7 @@ class _Interrupt:
 def _read_some(
     store: Store, read: Callable[[Key], Content], readers: int, keys: Sequence[Key]
 ) -> list[Content]:
-    return list(tracking.read_in_order(store, read, keys, readers))
+    return list(store.read_in_order(read, keys, readers))
 
 
 def _begin() -> None:

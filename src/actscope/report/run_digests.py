@@ -115,14 +115,15 @@ def _read(
     epochs = frames.epochs_of(runs)
     left = runs.used[~runs.used["run_id"].isin(known)]
     asked = [_Asked(run_id, epochs.get(run_id), run_id in probed) for run_id in left["run_id"]]
-    piles = tracking.piles(left["pack"], asked)
-    read = partial(tracking.read_pile, store, runs.study, tracking.TABLES, digest)
+    groups = tracking.run_groups(left["pack"], asked)
+    read = partial(tracking.read_run_group, store, runs.study, tracking.TABLES, digest)
     packed, single = (
-        [p for p in piles if (p.pack != "") == is_packed] for is_packed in (True, False)
+        [group for group in groups if (group.pack != "") == is_packed]
+        for is_packed in (True, False)
     )
     found = chain(crew.read(store, read, packed, at_once=1), crew.read(store, read, single))
-    for pile in found:
-        for of_whom, of_run in pile:
+    for group in found:
+        for of_whom, of_run in group:
             yield of_whom.run_id, of_run
             on_run()
 

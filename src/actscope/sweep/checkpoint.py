@@ -161,4 +161,4 @@ def _sha256(state: Mapping[str, Tensor]) -> str:
 
 def checkpoint_folder(store: Store, study: str) -> Path:
     """Where stacks in training are saved: beside the store, or in the project for a server's."""
-    return store.home / "checkpoints" / study
+    return store.local_folder / "checkpoints" / study

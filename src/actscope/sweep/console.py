@@ -23,7 +23,7 @@ from actscope.runtime.progress import columns
 from actscope.sweep.point_status import Standing, State
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Failed, Result, cell_means, variants_of, varying_values
-from actscope.tracking import Cell, Store
+from actscope.tracking import GridPoint, LocalStore, Store
 
 SECONDS_BETWEEN_LINES = 10.0  # of progress, where the output is not a terminal
 
@@ -104,7 +104,7 @@ def print_grid(console: Console, points: Sequence[Point], store: str) -> None:
     console.print(f"store   {store}", soft_wrap=True)
 
 
-def print_unreadable(console: Console, grid: Mapping[Point, Cell]) -> None:
+def print_unreadable(console: Console, grid: Mapping[Point, GridPoint]) -> None:
     """Name the classes whose source cannot be read: no later sweep can know their points again."""
     classes = {p.activation.function for p, cell in grid.items() if not cell.signature.is_lasting}
     for path in sorted(classes):
@@ -150,7 +150,9 @@ MARKS = {  # of how a point stands, with the style that it is shown in
 }
 
 
-def print_standings(console: Console, grid: Sequence[Cell], standings: Sequence[Standing]) -> None:
+def print_standings(
+    console: Console, grid: Sequence[GridPoint], standings: Sequence[Standing]
+) -> None:
     """Draw the grid, a mark a seed, and tell what changed since a stale point was trained."""
     counts = Counter(standing.state for standing in standings)
     legend = [f"{MARKS[state][0]} {counts[state]} {state}" for state in State if counts[state]]
@@ -165,7 +167,7 @@ def print_standings(console: Console, grid: Sequence[Cell], standings: Sequence[
             console.print(line, markup=False, soft_wrap=True)
 
 
-def standings_table(grid: Sequence[Cell], standings: Sequence[Standing]) -> Table:
+def standings_table(grid: Sequence[GridPoint], standings: Sequence[Standing]) -> Table:
     """Rows: variants and activations; columns: rates; in each cell a mark a seed."""
     marks: dict[tuple[str, str], dict[float, Text]] = {}
     variants = variants_of([cell.settings for cell in grid])
@@ -208,7 +210,9 @@ def print_summary(console: Console, results: Sequence[Result], store: Store) -> 
         console.print(f"failed: {result.point}: {result.reason}", markup=False, soft_wrap=True)
     for study in studies:
         report = suggestions.command("report", f"study={study}", store=store)
-        in_ui = str(store) if store.folder is None else suggestions.command("ui", store=store)
+        in_ui = (
+            suggestions.command("ui", store=store) if isinstance(store, LocalStore) else str(store)
+        )
         console.print(f"next:   {report}   or   {in_ui}", markup=False, soft_wrap=True)
 
 
@@ -225,7 +229,8 @@ def print_result(console: Console, result: Result) -> None:
     if isinstance(result, Done):
         when = "finished already, " if result.is_earlier else ""
         accuracy = f"final test accuracy {result.test_accuracy:.4f}"
-        end = f"{when}{result.outcome}, {accuracy}, run {result.run_id}"
+        where = f"run {result.run_id}" if result.run_id else "its run waits in the offline queue"
+        end = f"{when}{result.outcome}, {accuracy}, {where}"
     else:
         end = f"failed: {result.reason}"
     console.print(f"{result.point}: {end}", markup=False, soft_wrap=True)

@@ -17,7 +17,6 @@ from distributed import Future, Worker, get_client, get_worker, secede, wait
 from distributed.core import Status
 from rich.console import Console
 
-from actscope import tracking
 from actscope.engine.device import CPU
 from actscope.errors import ClusterError
 from actscope.runtime import signals
@@ -28,7 +27,7 @@ from actscope.sweep.resources import Resources, take_card
 from actscope.sweep.results import Result
 from actscope.sweep.worker import Abandoned, Made, Task, Thing, failed_all, train_and_track
 from actscope.sweep.worker_checks import Terms, UnfitError, check_workers, find_fault
-from actscope.tracking import Store
+from actscope.tracking import Store, offline_queue
 
 SECONDS_BETWEEN_REPORTS = 0.5
 PROGRESS, WARNING = "progress", "warning"  # what workers tell of
@@ -204,7 +203,7 @@ async def _deliver_on_host(store: Store) -> int:
 
 
 def _deliver_here(store: Store) -> int:
-    return len(tracking.deliver_spooled(store, tracking.spool_folder(store)))
+    return len(offline_queue.deliver_queued(store))
 
 
 @dataclass(frozen=True)

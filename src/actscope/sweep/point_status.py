@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from actscope.tracking import Attempt, Cell, is_alive, living_sweeps
+from actscope.tracking import GridPoint, RunSummary, is_alive, living_sweeps
 from actscope.tracking.signature import changed_parts
 
 
@@ -23,11 +23,11 @@ class Standing:
     """How a point stands, by which run, and what changed since where that is stale."""
 
     state: State
-    attempt: Attempt | None = None
+    attempt: RunSummary | None = None
     changed: tuple[str, ...] = ()
 
 
-def standings(grid: Sequence[Cell], attempts: Sequence[Attempt]) -> list[Standing]:
+def standings(grid: Sequence[GridPoint], attempts: Sequence[RunSummary]) -> list[Standing]:
     """How each point of a grid stands after these attempts, oldest first."""
     of_points = [attempt for attempt in attempts if attempt.is_point]
     by_signature = _grouped((a.signature.whole, a) for a in of_points)
@@ -37,7 +37,7 @@ def standings(grid: Sequence[Cell], attempts: Sequence[Attempt]) -> list[Standin
         a.name: a for a in of_points if a.is_finished and a.signature.whole not in in_grid
     }
 
-    def standing(cell: Cell) -> Standing:
+    def standing(cell: GridPoint) -> Standing:
         own = by_signature.get(cell.signature.whole, [])
         for attempt in reversed(own):
             if attempt.is_finished:
@@ -55,8 +55,8 @@ def standings(grid: Sequence[Cell], attempts: Sequence[Attempt]) -> list[Standin
     return [standing(cell) for cell in grid]
 
 
-def _grouped(pairs: Iterable[tuple[str, Attempt]]) -> Mapping[str, list[Attempt]]:
-    groups: dict[str, list[Attempt]] = {}
+def _grouped(pairs: Iterable[tuple[str, RunSummary]]) -> Mapping[str, list[RunSummary]]:
+    groups: dict[str, list[RunSummary]] = {}
     for key, attempt in pairs:
         groups.setdefault(key, []).append(attempt)
     return groups

@@ -12,15 +12,18 @@ from actscope.analysis.stats import NOT_TRAINED, summarise
 from actscope.analysis.variants import describe_variants, varying_settings
 from actscope.config import Point, flat_settings
 from actscope.engine.result import Outcome
-from actscope.tracking import Attempt
+from actscope.tracking import RunSummary
 
 
 @dataclass(frozen=True)
 class Done:
-    """A point that was trained to the end, and its run."""
+    """A point that was trained to the end, and its run.
+
+    `run_id`: None where the run waits in the offline queue.
+    """
 
     point: Point
-    run_id: str
+    run_id: str | None
     outcome: Outcome
     test_accuracy: float  # NaN where the run diverged
     is_earlier: bool = False  # whether another sweep did it
@@ -37,7 +40,7 @@ class Failed:
 Result = Done | Failed
 
 
-def done_before(point: Point, attempt: Attempt) -> Done:
+def done_before(point: Point, attempt: RunSummary) -> Done:
     """What a finished run, found in the store, says of its point."""
     assert attempt.outcome is not None
     accuracy = math.nan if attempt.outcome is Outcome.DIVERGED else attempt.final_accuracy

@@ -25,13 +25,15 @@ from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Failed, Result, cell_means, done_before
 from actscope.sweep.stacks import Stack, check_trainable, make_stacks, run_steps_of
 from actscope.sweep.worker import Task, _trained_here, train_and_track
-from actscope.tracking import Cell, Store, Sweep
+from actscope.tracking import GridPoint, Store, Sweep, offline_queue
+from actscope.tracking.environment import environment_logged, log_files
+from actscope.tracking.system_metrics import system_metrics_logged
 
 SECONDS_BETWEEN_LOOKS = 1.0  # at another sweep that trains what this one needs
 STOPPED = "not trained: another point failed, and sweep.on_error=stop"
 DEFAULT_RULES = SweepRules()
 
-Grid = dict[Point, Cell]
+Grid = dict[Point, GridPoint]
 
 
 def run_sweep(
@@ -74,8 +76,8 @@ def run_sweep(
             results.setdefault(point, Failed(point, STOPPED))
         _deliver(store, console)  # a store that was unreachable may answer again
     screen.print_summary(console, [results[point] for point in grid], store)
-    folder = tracking.spool_folder(store)
-    screen.print_kept(console, len(tracking.look_into(store, folder).waiting), folder, store)
+    folder = offline_queue.queue_folder(store)
+    screen.print_kept(console, len(offline_queue.read_queue(store).waiting), folder, store)
     return results
 
 
@@ -93,7 +95,7 @@ def plan_sweep(
     stands: dict[Point, Standing] = {}
     for study, own in _by_study(grid).items():
         try:
-            experiment_id = tracking.find_experiment(store, study).experiment_id
+            experiment_id = store.find_experiment(study).experiment_id
         except MissingStudyError:
             stands |= dict.fromkeys(own, Standing(State.MISSING))
         else:
@@ -122,7 +124,7 @@ def run_alone(
     store = tracking.open_store(settings)
     screen.print_unreadable(console, grid)
     _deliver(store, console)
-    experiment_id = tracking.ensure_experiment(store, point.study)
+    experiment_id = store.ensure_experiment(point.study)
     sweep = Sweep(sweep_id, point.study, experiment_id, None, settings.extras)
     tracking.close_abandoned(store, sweep.experiment_id)
     result: Result | None = None
@@ -137,8 +139,8 @@ def run_alone(
             task = Task([point], store, sweep, rules.checkpoint_minutes, device=device)
             files = environment.gather(patch=settings.patch)
             result = _train_alone(task, console)
-            if isinstance(result, Done):
-                tracking.keep_files(store, result.run_id, files)
+            if isinstance(result, Done) and result.run_id is not None:
+                log_files(store, result.run_id, files)
     screen.print_result(console, result)
     return result
 
@@ -156,16 +158,16 @@ def value_of(result: Result) -> float | Outcome | SweepError:
 def _checked(points: Sequence[Point]) -> Grid:
     for point in points:
         check_trainable(point, load_data(point.data))
-    return {point: Cell.of(point) for point in points}
+    return {point: GridPoint.of(point) for point in points}
 
 
 def _deliver(store: Store, console: Console) -> None:
     """Bring results that were kept here into the store; say which it does not take, and why."""
     try:
-        with tracking.store_errors(store):
-            delivered = tracking.deliver_spooled(store, tracking.spool_folder(store))
+        with tracking.store_errors(store.location):
+            delivered = offline_queue.deliver_queued(store)
     except StoreError as error:
-        if not tracking.is_away(store, error):
+        if not offline_queue.is_unreachable(store, error):
             console.print(f"sync    {error}", markup=False, soft_wrap=True)
     else:
         if delivered:
@@ -196,9 +198,9 @@ def _announced(
         tracking.close_abandoned(store, sweep.experiment_id)
         watched = sweep.parent_run_id if settings.system_metrics else None
         with (
-            tracking.beating(store, sweep.parent_run_id),
-            tracking.machine_watched(store, watched),
-            tracking.surroundings_kept(store, sweep.parent_run_id, patch=settings.patch),
+            tracking.heartbeat_running(store, sweep.parent_run_id),
+            system_metrics_logged(store, watched),
+            environment_logged(store, sweep.parent_run_id, patch=settings.patch),
         ):
             yield sweep
         is_done = all(isinstance(results[point], Done) for point in grid)
@@ -283,7 +285,7 @@ def _done_by_others(
 
 
 def _look(store: Store, experiment_id: str, grid: Grid) -> dict[Point, Standing]:
-    attempts = tracking.read_attempts(store, experiment_id)
+    attempts = tracking.read_summaries(store, experiment_id)
     return dict(zip(grid, standings(list(grid.values()), attempts), strict=True))
 
 

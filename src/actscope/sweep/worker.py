@@ -2,18 +2,22 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol, TypeVar
 
 import pandas as pd
 import torch
 
 from actscope import tracking
+from actscope.artifacts import files
+from actscope.artifacts.metrics import epoch_metrics, run_metrics
 from actscope.config import Point
 from actscope.engine.data import load_data
 from actscope.engine.device import CPU, name_of
@@ -23,7 +27,7 @@ from actscope.errors import first_line
 from actscope.sweep.checkpoint import Checkpoint, checkpoint_folder
 from actscope.sweep.results import Done, Failed, Result, done_before
 from actscope.sweep.stacks import Stack
-from actscope.tracking import STACK, Begun, Store, Sweep
+from actscope.tracking import STACK, OpenRun, Store, Sweep, offline_queue
 from actscope.tracking.signature import signature_of
 
 SECONDS_BETWEEN_METRICS = 8.0  # of a run in training: some more go by until its epoch is over
@@ -95,9 +99,9 @@ def failed_all(points: Sequence[Point], error: BaseException) -> list[Result]:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A run that was begun, what came of it, and where its tables were packed."""
+    """An open run, the result of its training, and where its tables were packed."""
 
-    begun: Begun
+    run: OpenRun
     result: RunResult
     pack: str | None
 
@@ -122,7 +126,7 @@ def train_and_track(
     begun = begin_all(partial(_begin, task, name_of(task.device)), left)
     unopened = [result for result in begun if isinstance(result, Failed)]
     runs = [
-        (point, tracking.take_over(opened))
+        (point, opened)
         for point, opened in zip(left, begun, strict=True)
         if not isinstance(opened, Failed)
     ]
@@ -130,20 +134,18 @@ def train_and_track(
         return [*finished.values(), *unopened]
     checkpoint = None if finished or unopened else task.checkpoint()
     # A single run has no sweep whose heartbeat it could live by.
-    alone = runs[0][1] if task.sweep.parent_run_id is None else None
+    alone = runs[0][1].run_id if task.sweep.parent_run_id is None else None
     try:
-        with tracking.beating(task.store, alone):
+        with tracking.heartbeat_running(task.store, alone):
             results, failed = _train_surviving(runs, task, on_step, checkpoint)
-            packs = tracking.log_packs(task.store, task.sweep, results)
+            in_store = {run.run_id: result for run, result in results if run.run_id is not None}
+            packs = tracking.log_packed_tables(task.store, task.sweep, in_store)
             on_trained()
-            trained = [
-                Trained(tracking.hand_over(run_id), result, packs.get(run_id))
-                for run_id, result in results.items()
-            ]
+            trained = [Trained(run, result, packs.get(run.run_id or "")) for run, result in results]
             done = log_all(partial(_logged, task), trained)
     except Abandoned:
-        for _, run_id in runs:
-            tracking.close_as_lost(task.store, run_id)
+        for _, run in runs:
+            tracking.close_abandoned_run(task.store, run.run_id)
         raise
     is_kept = all(isinstance(result, Done) for result in done)
     if checkpoint is not None and is_kept:  # else the next sweep goes on from there
@@ -151,43 +153,42 @@ def train_and_track(
     return [*finished.values(), *unopened, *failed, *done]
 
 
-def _begin(task: Task, device: str, point: Point) -> Begun | Failed:
+def _begin(task: Task, device: str, point: Point) -> OpenRun | Failed:
     try:
         data = load_data(point.data)
-        run_id = tracking.begin_run(task.store, task.sweep, point, data, device, task.id)
+        return tracking.begin_run(task.store, task.sweep, point, data, device, task.id)
     except Exception as error:  # noqa: BLE001 - what is wrong with a point is not its neighbours'
         return Failed(point, first_line(error))
-    return tracking.hand_over(run_id)
 
 
 def _taken_over(task: Task) -> dict[Point, Result]:
     """What a worker that was lost has finished of this stack; what it had open is closed."""
     of_point = dict(zip(task.signatures, task.stack, strict=True))
     finished: dict[Point, Result] = {}
-    with tracking.best_effort(task.store, "what a lost worker has finished is trained again"):
+    with offline_queue.best_effort(task.store, "what a lost worker has finished is trained again"):
         tags = {"actscope.sweep": task.sweep.id, STACK: task.id}
-        for attempt in tracking.read_attempts(task.store, task.sweep.experiment_id, tags):
+        for attempt in tracking.read_summaries(task.store, task.sweep.experiment_id, tags):
             point = of_point.get(attempt.signature.whole)
             if attempt.is_finished and point is not None:
                 finished[point] = done_before(point, attempt)
             elif attempt.is_open:
-                tracking.close_as_lost(task.store, attempt.run_id)
+                tracking.close_abandoned_run(task.store, attempt.run_id)
     return finished
 
 
 def _train_surviving(
-    runs: Sequence[tuple[Point, str]],
+    runs: Sequence[tuple[Point, OpenRun]],
     task: Task,
     on_step: OnStep,
     checkpoint: Checkpoint | None = None,
-) -> tuple[dict[str, RunResult], list[Failed]]:
+) -> tuple[list[tuple[OpenRun, RunResult]], list[Failed]]:
     """Train; where that raises, in halves: a run's numbers do not depend on its stack.
 
-    Returns what came of the runs by their ids, and the points that raise when they are alone.
+    Returns each trained run with its result, and the points that raise when they are alone.
     """
     points = [point for point, _ in runs]
     try:
-        with _shown_live(task.store, [run_id for _, run_id in runs]) as on_epoch:
+        with _shown_live(task.store, [run for _, run in runs]) as on_epoch:
             results = train_stack(
                 points,
                 load_data(points[0].data),
@@ -198,16 +199,16 @@ def _train_surviving(
             )
     except Exception as error:  # noqa: BLE001 - what a point raises is its own, not its neighbours'
         if len(runs) == 1:
-            return {}, [_failed(task, *runs[0], error)]
+            return [], [_failed(task, *runs[0], error)]
         middle = len(runs) // 2
         survived, failed = _train_surviving(runs[:middle], task, on_step)
         more_survived, more_failed = _train_surviving(runs[middle:], task, on_step)
-        return survived | more_survived, failed + more_failed
-    return {run_id: result for (_, run_id), result in zip(runs, results, strict=True)}, []
+        return survived + more_survived, failed + more_failed
+    return [(run, result) for (_, run), result in zip(runs, results, strict=True)], []
 
 
 @contextmanager
-def _shown_live(store: Store, run_ids: Sequence[str]) -> Iterator[Callable[[Histories], None]]:
+def _shown_live(store: Store, runs: Sequence[OpenRun]) -> Iterator[Callable[[Histories], None]]:
     """What tells the store from time to time how far a stack's runs are.
 
     A thread writes, so that the training does not wait for a server; what it is still writing when
@@ -222,33 +223,45 @@ def _shown_live(store: Store, run_ids: Sequence[str]) -> Iterator[Callable[[Hist
         if time.monotonic() - last >= SECONDS_BETWEEN_METRICS and writing.done():
             writing.result()
             last = time.monotonic()
-            writing = writer.submit(_show, store, dict(zip(run_ids, histories(), strict=True)))
+            writing = writer.submit(_show, store, runs, histories())
 
     with ThreadPoolExecutor(1, "shown-live") as writer:
         yield show
         writing.result()
 
 
-def _show(store: Store, histories: Mapping[str, pd.DataFrame]) -> None:
-    for run_id, history in histories.items():
-        tracking.show_progress(store, run_id, history)
+def _show(store: Store, runs: Sequence[OpenRun], histories: Sequence[pd.DataFrame]) -> None:
+    for run, history in zip(runs, histories, strict=True):
+        tracking.show_progress(store, run, epoch_metrics(history))
 
 
 def _logged(task: Task, trained: Trained) -> Result:
-    run_id, result = tracking.take_over(trained.begun), trained.result
-    if task.may_be_taken and not tracking.is_open(task.store, run_id):
-        raise Abandoned(f"run {run_id} was closed by another process")
+    run, result = trained.run, trained.result
+    if task.may_be_taken and not tracking.is_open(task.store, run.run_id):
+        raise Abandoned(f"run {run.run_id} was closed by another process")
     try:
-        tracking.finish_run(task.store, run_id, result, trained.pack)
+        finish_run(task.store, run, result, trained.pack)
     except Exception as error:  # noqa: BLE001 - a run that cannot be logged is a failed run
-        return _failed(task, result.point, run_id, error)
-    return Done(result.point, run_id, result.outcome, result.test_accuracy)
+        return _failed(task, result.point, run, error)
+    return Done(result.point, run.run_id, result.outcome, result.test_accuracy)
 
 
-def _failed(task: Task, point: Point, run_id: str, error: Exception) -> Failed:
+def finish_run(store: Store, run: OpenRun, result: RunResult, pack: str | None = None) -> None:
+    """Write a run's files, compute its metrics and hand both to tracking.
+
+    Raises:
+        StoreError: neither the store nor its offline queue takes the run.
+
+    """
+    with TemporaryDirectory(prefix="actscope-") as folder:
+        files.write(result, Path(folder), plotly=run.extras.plotly)
+        tracking.finish_run(store, run, result, run_metrics(result), Path(folder), pack)
+
+
+def _failed(task: Task, point: Point, run: OpenRun, error: Exception) -> Failed:
     """Close the run of a point that raised; what goes wrong with that is not why it failed."""
     try:
-        tracking.fail_run(task.store, run_id, error)
+        tracking.fail_run(task.store, run, error)
     except Exception as second:  # noqa: BLE001 - the first error is the point's
         log.warning("%s: its run is not closed as FAILED: %s", point, first_line(second))
     return Failed(point, first_line(error))

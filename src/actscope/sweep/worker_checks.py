@@ -16,7 +16,7 @@ from actscope.config import Activation, DataSource, Tracking
 from actscope.engine.data import load_data
 from actscope.engine.device import CPU
 from actscope.errors import ActscopeError, ClusterError
-from actscope.tracking import Store
+from actscope.tracking import LocalStore, Store
 from actscope.tracking.signature import activation_hash, code_hash
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def own_addresses() -> frozenset[str]:
 
 def is_of_one_machine(store: Store) -> bool:
     """Whether only the machine that names a store so can reach it."""
-    if store.database is not None:
+    if isinstance(store, LocalStore):
         return True
     host = urlsplit(store.uri).hostname
     if host is None or host == "localhost":  # None: a database behind a Unix socket

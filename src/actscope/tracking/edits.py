@@ -1,4 +1,4 @@
-"""What people delete and edit in MLflow's UI: found, and set right where the rest tells how."""
+"""Find what people deleted and edited in MLflow's UI, and undo it where that is possible."""
 
 import ast
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,63 +6,59 @@ from typing import Any
 
 from mlflow.entities import Run, ViewType
 
-from actscope.tracking.offline_queue import look_into, spool_folder
-from actscope.tracking.run_index import Attempt, attempt_of, read_attempts
-from actscope.tracking.run_reader import fetch_artifact, search
-from actscope.tracking.store import Store, studies
-from actscope.tracking.sweeps import GRID, Cell, LostGridError, living_sweeps, read_grid
+from actscope.tracking.local_store import LocalStore
+from actscope.tracking.offline_queue import read_queue
+from actscope.tracking.run_index import RunSummary, read_summaries, summary_of
+from actscope.tracking.store import Store
+from actscope.tracking.sweeps import GRID, GridPoint, LostGridError, living_sweeps, read_grid
 
 POINTS = "tags.`actscope.kind` = 'point'"
 
 
-def wanted_from_trash(store: Store, study: str | None) -> dict[str, str]:
-    """Id of each study that was deleted and is wanted: it was named, or runs wait for it."""
-    wanted = {study, *look_into(store, spool_folder(store)).studies}
+def find_wanted_in_trash(store: Store, study: str | None) -> dict[str, str]:
+    """Id of each deleted study that was named, or for which runs wait in the queue."""
+    wanted = {study, *read_queue(store).studies}
     return {
         name: experiment_id
-        for name, experiment_id in studies(store, ViewType.DELETED_ONLY).items()
+        for name, experiment_id in store.studies(ViewType.DELETED_ONLY).items()
         if name in wanted and study in (None, name)
     }
 
 
 def restore_studies(store: Store, ids: Iterable[str]) -> None:
-    """Bring experiments back from MLflow's trash, with all of their runs."""
+    """Restore experiments from MLflow's trash, with all of their runs."""
     for experiment_id in ids:
         store.client.restore_experiment(experiment_id)
 
 
-def deleted_sweeps(store: Store, experiment_id: str) -> list[Attempt]:
+def find_deleted_sweeps(store: Store, experiment_id: str) -> list[RunSummary]:
     """Sweeps in MLflow's trash that have points outside it."""
-    attempts = read_attempts(store, experiment_id)
-    swept = {a.tags.get("sweep") for a in attempts if a.is_point}
-    deleted = search(store, experiment_id, "tags.`actscope.kind` = 'sweep'", ViewType.DELETED_ONLY)
-    return [sweep for sweep in map(attempt_of, deleted) if sweep.tags.get("sweep") in swept]
+    runs = read_summaries(store, experiment_id)
+    swept = {run.tags.get("sweep") for run in runs if run.is_point}
+    deleted = store.search(experiment_id, "tags.`actscope.kind` = 'sweep'", ViewType.DELETED_ONLY)
+    return [sweep for sweep in map(summary_of, deleted) if sweep.tags.get("sweep") in swept]
 
 
-def restore_runs(store: Store, attempts: Sequence[Attempt]) -> None:
-    for attempt in attempts:
-        store.client.restore_run(attempt.run_id)
+def restore_runs(store: Store, runs: Sequence[RunSummary]) -> None:
+    for run in runs:
+        store.client.restore_run(run.run_id)
 
 
-def wrong_kinds(store: Store, experiment_id: str) -> dict[str, str]:
-    """What each run is whose tag says something else or is gone, by id: a point or a sweep."""
-    if store.folder is None:  # of which read_attempts gets what has a kind
-        runs = search(store, experiment_id, "tags.`actscope.sweep` LIKE '%'")
-        attempts = list(map(attempt_of, runs))
-    else:
-        attempts = read_attempts(store, experiment_id)
-    return {
-        attempt.run_id: kind
-        for attempt in attempts
-        if (kind := _kind(attempt)) != attempt.tags.get("kind", "")
-    }
+def find_wrong_kinds(store: Store, experiment_id: str) -> dict[str, str]:
+    """The true kind, point or sweep, of each run whose tag is wrong or missing, by run id."""
+    if isinstance(store, LocalStore):
+        runs = read_summaries(store, experiment_id)
+    else:  # read_summaries finds only runs that have a kind
+        found = store.search(experiment_id, "tags.`actscope.sweep` LIKE '%'")
+        runs = list(map(summary_of, found))
+    return {run.run_id: kind for run in runs if (kind := _kind(run)) != run.tags.get("kind", "")}
 
 
-def _kind(attempt: Attempt) -> str:
-    """What a run is by its other tags, as long as they tell."""
-    if "signature" in attempt.tags:
+def _kind(run: RunSummary) -> str:
+    """The kind of a run by its other tags, or else by its tag."""
+    if "signature" in run.tags:
         return "point"
-    return "sweep" if "ticket" in attempt.tags else attempt.tags.get("kind", "")
+    return "sweep" if "ticket" in run.tags else run.tags.get("kind", "")
 
 
 def set_kinds(store: Store, kinds: Mapping[str, str]) -> None:
@@ -70,46 +66,43 @@ def set_kinds(store: Store, kinds: Mapping[str, str]) -> None:
         store.client.set_tag(run_id, "actscope.kind", kind)
 
 
-def without_outcome(attempts: Sequence[Attempt]) -> list[Attempt]:
-    """Runs of points that are done, and do not tell how they ended."""
-    return [a for a in attempts if a.is_point and a.status == "FINISHED" and a.outcome is None]
+def find_without_outcome(runs: Sequence[RunSummary]) -> list[RunSummary]:
+    """Finished runs of points without a valid outcome."""
+    return [r for r in runs if r.is_point and r.status == "FINISHED" and r.outcome is None]
 
 
-def lost_grids(store: Store, study: str, attempts: Sequence[Attempt]) -> list[Attempt]:
-    """Sweeps of a study that are over and whose grid cannot be read."""
-    living = {attempt.run_id for attempt in living_sweeps(attempts).values()}
+def find_lost_grids(store: Store, study: str, runs: Sequence[RunSummary]) -> list[RunSummary]:
+    """Sweeps of a study that have ended and whose grid cannot be read."""
+    living = {run.run_id for run in living_sweeps(runs).values()}
     lost = []
-    for attempt in attempts:
-        if attempt.is_sweep and attempt.run_id not in living:
+    for run in runs:
+        if run.is_sweep and run.run_id not in living:
             try:
-                read_grid(store, study, attempt)
+                read_grid(store, study, run)
             except LostGridError:
-                lost.append(attempt)
+                lost.append(run)
     return lost
 
 
-def make_grid_again(store: Store, study: str, experiment_id: str, sweep: Attempt) -> None:
-    """Write a sweep's grid as its runs tell it; where it has none, as those of its study do."""
+def rebuild_grid(store: Store, study: str, experiment_id: str, sweep: RunSummary) -> None:
+    """Write a sweep's grid again from its runs or, if it has none, from all runs of the study."""
     of_sweep = f"{POINTS} and tags.`actscope.sweep` = '{sweep.tags.get('sweep')}'"
-    runs = list(search(store, experiment_id, of_sweep)) or search(store, experiment_id, POINTS)
+    runs = list(store.search(experiment_id, of_sweep)) or store.search(experiment_id, POINTS)
     oldest_first = sorted(runs, key=lambda run: (run.info.start_time, run.info.run_name))
-    cells = {cell.signature.whole: cell for cell in map(_cell, oldest_first)}
-    text = "\n".join(cell.to_json() for cell in cells.values())
-    if store.folder is None:
-        store.client.log_text(sweep.run_id, text, GRID)
-    else:  # where it is looked for, whatever address the database has
-        path = fetch_artifact(store, study, sweep.run_id, GRID)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    points = {point.signature.whole: point for point in map(_grid_point, oldest_first)}
+    text = "\n".join(point.to_json() for point in points.values())
+    if isinstance(store, LocalStore):  # the whole folder may be lost
+        store.artifact_path(study, sweep.run_id).mkdir(parents=True, exist_ok=True)
+    store.put_files(study, sweep.run_id, {GRID: text.encode()})
 
 
-def _cell(run: Run) -> Cell:
+def _grid_point(run: Run) -> GridPoint:
     settings = {key: _value(text) for key, text in run.data.params.items()}
-    return Cell(run.info.run_name, settings, attempt_of(run).signature)
+    return GridPoint(run.info.run_name, settings, summary_of(run).signature)
 
 
 def _value(text: str) -> Any:
-    """A setting as it was before it became the text of a parameter."""
+    """The value of a setting from the text of a parameter."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):

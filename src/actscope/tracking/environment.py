@@ -1,4 +1,4 @@
-"""What a sweep was trained with, kept as files of its run."""
+"""Log the environment of a sweep: packages and uncommitted changes, as files of its run."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -10,29 +10,26 @@ from tempfile import TemporaryDirectory
 from actscope.artifacts.environment import gather
 from actscope.errors import first_line
 from actscope.tracking.errors import STORE_ERRORS
-from actscope.tracking.offline_queue import SPOOLED
 from actscope.tracking.store import Store
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def surroundings_kept(store: Store, run_id: str, *, patch: bool) -> Iterator[None]:
-    """Log packages and, with `patch`, uncommitted changes to a run, beside the context."""
+def environment_logged(store: Store, run_id: str, *, patch: bool) -> Iterator[None]:
+    """Log packages and, with `patch`, uncommitted changes to a run, in a thread."""
 
-    def keep() -> None:
-        keep_files(store, run_id, gather(patch=patch))
+    def log_all() -> None:
+        log_files(store, run_id, gather(patch=patch))
 
-    with ThreadPoolExecutor(1) as beside:
-        kept = beside.submit(keep)
+    with ThreadPoolExecutor(1) as thread:
+        logging_files = thread.submit(log_all)
         yield
-        kept.result()
+        logging_files.result()
 
 
-def keep_files(store: Store, run_id: str, files: Mapping[str, bytes]) -> None:
-    """Log files to a run; a store that does not take them is told and stops nothing."""
-    if run_id.startswith(SPOOLED):
-        return
+def log_files(store: Store, run_id: str, files: Mapping[str, bytes]) -> None:
+    """Log files to a run; a refusal of the store is logged and stops nothing."""
     try:
         with TemporaryDirectory(prefix="actscope-") as folder:
             for name, content in files.items():
@@ -40,4 +37,4 @@ def keep_files(store: Store, run_id: str, files: Mapping[str, bytes]) -> None:
             store.client.log_artifacts(run_id, folder)
     except STORE_ERRORS as error:
         names = " and ".join(files)
-        log.warning("%s: not kept with run %s: %s", names, run_id, first_line(error))
+        log.warning("%s: not logged to run %s: %s", names, run_id, first_line(error))

@@ -1,4 +1,4 @@
-"""What goes wrong in a store, told as what, where, and what would help."""
+"""Faults of a tracking store as StoreErrors: what is wrong, where, and how to fix it."""
 
 import os
 import re
@@ -8,16 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING
 
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from actscope.credentials import scrub
 from actscope.errors import ActscopeError, StoreError, first_line
-
-if TYPE_CHECKING:
-    from actscope.tracking.store import Store
+from actscope.tracking.location import LocalLocation, Location
 
 # mlflow lets SQLAlchemy's own errors through while it opens a database.
 STORE_ERRORS = (OSError, MlflowException, SQLAlchemyError, sqlite3.Error)
@@ -37,129 +34,135 @@ DAMAGED = ("not a database", "malformed")
 # Of SQLite, PostgreSQL, MySQL, and of MLflow itself.
 ALREADY_THERE = ("UNIQUE constraint", "duplicate key", "Duplicate entry", "already exists")
 LOCKED = ("database is locked", "could not be acquired")
-MAKE_ROOM = "make room and give the same command again, what is finished is kept"
-ANEW = "put a copy of it back, or move it away and run again, which makes a new one"
+MAKE_ROOM = "Free some space and run the same command again: finished runs are kept."
+REPLACE_IT = "restore a copy of it, or rename it and run again to make a new store."
 
 
 @contextmanager
-def store_errors(store: "Store") -> Iterator[None]:
-    """Raise what goes wrong in a store as a StoreError: what, where, and what would help."""
+def store_errors(location: Location) -> Iterator[None]:
+    """Raise every fault of a store as a StoreError."""
     try:
         yield
     except ActscopeError:
         raise
     except (*STORE_ERRORS, ImportError) as error:  # ImportError: of the driver of a database
-        lasting = _lasting_fault(store, str(error))
+        lasting = _lasting_fault(location, str(error))
         if lasting is not None:
-            # Without its cause, which would have it taken for a store that is away for a while.
+            # Without a cause, by which is_unreachable would take it for a passing fault.
             raise lasting from None
-        raise StoreError(f"the store {store} {_what_is_wrong(store, error)}") from error
+        raise StoreError(f"the store {location} {_what_is_wrong(location, error)}") from error
 
 
 def is_already_there(error: StoreError) -> bool:
-    """Whether a store refused to make what another process made a moment before."""
+    """Whether the store refused to make something because another process has just made it."""
     return any(sign in str(error.__cause__) for sign in ALREADY_THERE)
 
 
 def is_unknown(error: StoreError) -> bool:
-    """Whether a store has no run, or no experiment, of an id that it was asked for."""
+    """Whether the store has no run or experiment with the given id."""
     cause = error.__cause__
     return isinstance(cause, MlflowException) and cause.error_code == "RESOURCE_DOES_NOT_EXIST"
 
 
 def is_missing(error: BaseException) -> bool:
-    """Whether a server said that it has no such file, which it does by 404."""
+    """Whether a server answered 404: it has no such file."""
     if http_status(error) == HTTP_NOT_FOUND:
         return True
     return error.__cause__ is not None and is_missing(error.__cause__)
 
 
-def _lasting_fault(store: "Store", text: str) -> StoreError | None:
-    """What is wrong with the disk or the file of a store, and what would help, if it is that."""
+def _lasting_fault(location: Location, text: str) -> StoreError | None:
+    """The error to raise if the store's disk or file is at fault."""
 
-    def tells_of(signs: tuple[str, ...]) -> bool:
+    def has_any(signs: tuple[str, ...]) -> bool:
         return any(sign in text for sign in signs)
 
-    if store.folder is None:
+    if not isinstance(location, LocalLocation):
         return None
-    if tells_of(FULL):
+    if has_any(FULL):
         return StoreError(
-            f"the store {store} cannot be written: the disk of {store.folder} is full; {MAKE_ROOM}"
+            f"the store {location} cannot be written: the disk of {location.folder} is full. "
+            f"{MAKE_ROOM}"
         )
-    if tells_of(NOT_THERE) and store.database is not None and not store.database.exists():
-        return is_gone(store)
-    if tells_of(READ_ONLY):
-        return read_only(store, store.folder)
-    if tells_of(DAMAGED):
+    if has_any(NOT_THERE) and not location.database.exists():
+        return is_gone(location)
+    if has_any(READ_ONLY):
+        return read_only(location, location.folder)
+    if has_any(DAMAGED):
         return StoreError(
-            f"the store {store} cannot be opened: it is damaged or not a database; {ANEW}"
+            f"the store {location} cannot be opened: it is damaged or not a database. "
+            f"To go on, {REPLACE_IT}"
         )
     return None
 
 
-def is_gone(store: "Store") -> StoreError:
-    """That the file of a store was moved or deleted since it was opened."""
+def is_gone(location: Location) -> StoreError:
+    """The error for a database that was moved or deleted since it was opened."""
     return StoreError(
-        f"the store {store} is gone: its file was moved or deleted; put it back, or give the same "
-        "command again, which makes a new store"
+        f"the store {location} is gone: its file was moved or deleted. Restore the file, or run "
+        "the same command again to make a new store."
     )
 
 
 def disk_fault(folder: Path, error: OSError) -> StoreError:
-    """That a folder of ours, which is no store, cannot be written."""
+    """The error for a folder of actscope's own that cannot be written."""
     if any(sign in str(error) for sign in FULL):
-        return StoreError(f"{folder} cannot be written: its disk is full; {MAKE_ROOM}")
+        return StoreError(f"{folder} cannot be written: its disk is full. {MAKE_ROOM}")
     return StoreError(f"{folder} cannot be written: {error.strerror or first_line(error)}")
 
 
-def read_only(store: "Store", place: Path) -> StoreError:
-    """That a place of a store cannot be written."""
+def read_only(location: Location, place: Path) -> StoreError:
+    """The error for a file or folder of a store that this user may not write."""
     return StoreError(
-        f"the store {store} cannot be written: {place} is read-only, at least for this user; make "
-        "it writable, or keep runs elsewhere with tracking.uri=sqlite:////folder/mlflow.db"
+        f"the store {location} cannot be written: {place} is read-only for this user. Make it "
+        "writable, or use another store with tracking.uri=sqlite:////folder/mlflow.db."
     )
 
 
-def _what_is_wrong(store: "Store", error: Exception) -> str:
-    """What may pass by itself, or is beyond us."""
+def _what_is_wrong(location: Location, error: Exception) -> str:
+    """The end of a sentence that starts with the store, for faults that may pass by themselves."""
     if any(sign in str(error) for sign in LOCKED):
         return (
-            "cannot be used: database is locked by another process; wait for it or end it "
-            f"(`{shlex.join(['fuser', str(store)])}` names it), and give the same command again"
+            "cannot be used: database is locked by another process. Wait for it or end it "
+            f"(`{shlex.join(['fuser', str(location)])}` names it), then run the same command again."
         )
     if isinstance(error, ImportError):
-        return f"needs the Python module {error.name}: install it"
-    if store.folder is None and (refusal := _refusal(error)) is not None:
+        return f"needs the Python module {error.name}: install it."
+    is_local = isinstance(location, LocalLocation)
+    if not is_local and (refusal := _refusal(error)) is not None:
         return refusal
     found = re.search(r"\[Errno -?\d+\] [\w ]+|timed out", str(error))
-    told = scrub(first_line(error), store.uri)
-    reason = found.group(0) if found else shorten(told, 200, placeholder="...")
-    if store.folder is None and _is_no_answer(error):
-        return f"does not answer ({reason}): start it, or correct tracking.uri"
+    text = scrub(first_line(error), location.uri)
+    reason = found.group(0) if found else shorten(text, 200, placeholder="...")
+    if not is_local and _is_no_answer(error):
+        return f"does not answer ({reason}): start it, or correct tracking.uri."
     return f"cannot be used: {reason}"
 
 
 def _refusal(error: Exception) -> str | None:
-    """What a server says no to, and what would help, if it is that."""
+    """The end of a sentence that starts with a server, if it refused permission."""
     status = http_status(error)
     if status == HTTP_UNAUTHORIZED:
         user = os.environ.get("MLFLOW_TRACKING_USERNAME")
-        whom = "whoever gives no name" if user is None else f"the user {user} with this password"
+        if user is None:
+            needed = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            return f"requires authentication: set {needed}."
         return (
-            f"does not let in {whom}: correct MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            f"rejects the user {user} or the password: correct MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD."
         )
     if status == HTTP_FORBIDDEN:
         said = re.search(r"Response (?:body|text): '?(.*?)'?$", str(error))
         reason = shorten(scrub(said.group(1)), 100, placeholder="...") if said else "403"
         return (
-            f"forbids that ({reason}): ask who runs it for the permission, or to have the name by "
-            "which you call it among its allowed_hosts"
+            f"denies access ({reason}): ask its administrator for the permission, or to add the "
+            "server name in your tracking.uri to allowed_hosts."
         )
     return None
 
 
 def http_status(error: BaseException) -> int:
-    """What a server answered, 0 where it is not known, 500 where it was nothing of its own."""
+    """The HTTP status in an error. 0: there is none. 500 also stands for no answer at all."""
     if isinstance(error, MlflowException):
         return int(error.get_http_status_code())  # type: ignore[no-untyped-call]
     # An artifact's transfer lets errors of the HTTP library through.

@@ -1,4 +1,4 @@
-"""Whether the process that opened a run still lives, seen from here or from another machine."""
+"""Heartbeats: whether the process that opened a run is alive, on this or another machine."""
 
 import re
 import socket
@@ -14,11 +14,11 @@ from actscope.tracking.store import Store
 
 SECONDS_BETWEEN_BEATS = 30.0
 WHOLE_NUMBER = re.compile(r"[0-9]{1,15}")
-SECONDS_TILL_DEAD = 300.0  # without a beat; clocks of two machines may differ by a part of it
+SECONDS_TILL_DEAD = 300.0  # without a heartbeat; the clocks of two machines may differ by less
 
 
 def signs_of_life() -> dict[str, str]:
-    """Tags that say which process opens a run, and that it was alive just now."""
+    """Tags of a run: its process, and the time of the last heartbeat."""
     process = psutil.Process()
     return {
         "actscope.host": socket.gethostname(),
@@ -28,9 +28,9 @@ def signs_of_life() -> dict[str, str]:
 
 
 def is_alive(tags: Mapping[str, str]) -> bool:
-    """Whether the process of `signs_of_life`, under names without `actscope.`, still lives.
+    """Whether the process that `signs_of_life` names is alive; tags without `actscope.`.
 
-    On its own machine the process itself is looked for; from elsewhere its last heartbeat counts.
+    On the same machine the process itself is checked, on others the age of its last heartbeat.
     """
     if tags.get("host") == socket.gethostname():
         pid, _, created = tags.get("process", "").partition(" ")
@@ -38,27 +38,27 @@ def is_alive(tags: Mapping[str, str]) -> bool:
             return f"{psutil.Process(int(pid)).create_time():.2f}" == created
         except (psutil.NoSuchProcess, ValueError):
             return False
-    # One from the future is no sign of life: somebody has edited it.
+    # A heartbeat in the future is not a sign of life: somebody has edited it.
     return abs(time.time() - number_in(tags.get("heartbeat", ""))) < SECONDS_TILL_DEAD
 
 
 def number_in(tag: str) -> int:
-    """The whole number that was written into a tag; 0 where somebody has edited it."""
+    """The whole number in a tag; 0 where somebody has edited it."""
     return int(tag) if WHOLE_NUMBER.fullmatch(tag) else 0
 
 
 @contextmanager
-def beating(
+def heartbeat_running(
     store: Store, run_id: str | None, seconds: float = SECONDS_BETWEEN_BEATS
 ) -> Iterator[None]:
-    """Keep the heartbeat tag of a run, if there is one, fresh from a thread of its own."""
+    """Renew the heartbeat tag of a run from a thread; without a run, do nothing."""
     ended = threading.Event()
 
     def beat(run_id: str) -> None:
         while not ended.wait(seconds):
             try:
                 store.client.set_tag(run_id, "actscope.heartbeat", str(int(time.time())))
-            except STORE_ERRORS:  # away for a while; the next beat may reach it
+            except STORE_ERRORS:  # the next heartbeat may reach the store again
                 continue
 
     if run_id is None:

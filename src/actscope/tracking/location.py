@@ -1,61 +1,88 @@
-"""Where artifacts lie: addresses in a store's database against the folder that it is in now."""
+"""Where a tracking store is, as a value: neither the store nor MLflow is asked."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
+from actscope import credentials
+from actscope.config import Tracking
 from actscope.errors import StoreError
+from actscope.project import ROOT
+
+MLRUNS = ROOT / "mlruns"
+SQLITE = "sqlite:///"
+SERVERS = ("http", "https", "postgresql", "mysql")
 
 
-def path_of(address: str) -> Path | None:
-    """Path on this machine that an address of MLflow's names; None for one of another kind."""
-    parts = urlsplit(address)
-    if parts.scheme == "file":
-        return Path(url2pathname(parts.path))
-    return None if parts.scheme else Path(address)
+@dataclass(frozen=True)
+class LocalLocation:
+    """A store in an SQLite database on this machine."""
+
+    database: Path
+
+    @property
+    def uri(self) -> str:
+        return f"{SQLITE}{self.database}"
+
+    @property
+    def folder(self) -> Path:
+        """Where the store keeps artifacts, and actscope its offline queue and checkpoints."""
+        return self.database.parent
+
+    @property
+    def name_in_queue(self) -> str:
+        """How a queued run names its store. The queue is next to the database: no path."""
+        return f"{SQLITE}{self.database.name}"
+
+    def __str__(self) -> str:
+        return str(self.database)
 
 
-def is_address_of(address: str, folder: Path) -> bool:
-    # Most are, to the letter; others may come by a link.
-    if address == folder.as_uri():
-        return True
-    path = path_of(address)
-    return path is not None and path.resolve() == folder.resolve()
+@dataclass(frozen=True, repr=False)
+class ServerLocation:
+    """A store on a server: MLflow's own by HTTP, or a database."""
+
+    uri: str
+
+    @property
+    def folder(self) -> Path:
+        """Where actscope keeps the store's offline queue and checkpoints on this machine."""
+        return MLRUNS
+
+    @property
+    def name_in_queue(self) -> str:
+        """How a queued run names its store: without credentials."""
+        return str(self).rstrip("/")
+
+    def __str__(self) -> str:
+        return credentials.hide(self.uri)
+
+    def __repr__(self) -> str:
+        return f"ServerLocation({str(self)!r})"
 
 
-def check_address(study: str, recorded: str, folder: Path | None, doctor: str) -> None:
-    """Hold a study's artifact location against the folder that its store is in, if it is in one.
+Location = LocalLocation | ServerLocation
 
-    `doctor`: the command that sets addresses right.
+
+def find_location(tracking: Tracking) -> Location:
+    """Location of the store that the settings name, or of the project's own store.
 
     Raises:
-        StoreError: it is not under that folder: the project was moved, or another program made it.
+        StoreError: MLflow cannot write to that kind of store, or the URI is ambiguous.
 
     """
-    if folder is None or lies_in(recorded, folder):
-        return
-    if is_servers(recorded):
+    uri = tracking.uri or f"{SQLITE}{MLRUNS / 'mlflow.db'}"
+    if is_server(uri):
+        if (flaw := credentials.find_flaw(uri)) is not None:
+            raise StoreError(f"tracking.uri={credentials.hide(uri)}: {flaw}")
+        return ServerLocation(uri)
+    path = uri.removeprefix(SQLITE)
+    if path in ("", ":memory:", uri):
         raise StoreError(
-            f"study={study}: keeps its artifacts at {recorded}, where only a server can put them. "
-            f"Run `{doctor}`, which sets the address beside the store."
+            f"tracking.uri={credentials.hide(uri)}: not SQLite and not a server. "
+            "Give sqlite:////folder/mlflow.db or http://host:port."
         )
-    if path_of(recorded) is None:
-        raise StoreError(
-            f"study={study}: keeps its artifacts at {recorded}, but its store is on this machine. "
-            "Choose another name."
-        )
-    raise StoreError(
-        f"study={study}: keeps its artifacts in {path_of(recorded)}, but its store is in {folder}. "
-        f"If the project was moved, run `{doctor}`. Otherwise choose another name."
-    )
+    return LocalLocation(ROOT / path)
 
 
-def lies_in(address: str, folder: Path) -> bool:
-    """Whether an address is of something under a folder of this machine."""
-    path = path_of(address)
-    return path is not None and path.resolve().is_relative_to(folder.resolve())
-
-
-def is_servers(address: str) -> bool:
-    """Whether an address tells a tracking server to keep artifacts where it pleases."""
-    return urlsplit(address).scheme == "mlflow-artifacts"
+def is_server(uri: str) -> bool:
+    return uri.split(":", 1)[0] in SERVERS

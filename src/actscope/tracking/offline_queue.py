@@ -1,4 +1,4 @@
-"""Where runs wait, as parcels, for a store that is away, and their way into it once it is back."""
+"""The offline queue: runs that a store could not take, as files, until it takes them."""
 
 import logging
 import re
@@ -15,41 +15,36 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 
 from actscope.command_line import suggestions
-from actscope.credentials import hide
 from actscope.errors import ActscopeError, BundleError, StoreError, first_line
 from actscope.tracking.errors import HTTP_SERVER_ERROR, STORE_ERRORS, disk_fault, http_status
 from actscope.tracking.limits import check_limits
-from actscope.tracking.run_reader import search
+from actscope.tracking.log_record import deliver, fill_run, log_inputs
 from actscope.tracking.run_record import (
     ARTIFACTS,
-    PARCEL_TAG,
+    RECORD_TAG,
     RUN_FILE,
-    Parcel,
-    deliver,
-    fill_run,
+    RunRecord,
     from_json,
-    log_inputs,
-    read_parcel,
-    write_parcel,
+    read_record,
+    write_record,
 )
-from actscope.tracking.store import SQLITE, Store, ensure_experiment, find_experiment_of
+from actscope.tracking.store import Store
 
 SECONDS_BETWEEN_TRIES = 30.0
-SPOOLED = "spool-"  # how the id of a run begins that no store knows yet
 DELIVERED = ".delivered-"
 HTTP_TOO_MANY = 429
 
 log = logging.getLogger(__name__)
 
-_next_try: dict[str, float] = {}  # by URI of a store that was away; time.monotonic
-_refusals: set[str] = set()  # what this process has said of runs that a store did not take
+_next_try: dict[str, float] = {}  # by URI of an unreachable store; time.monotonic
+_refusals: set[str] = set()  # reasons that this process has already logged
 
 
 @dataclass(frozen=True)
-class Contents:
-    """Folders of the parcels for a store, oldest first, and why others cannot be read.
+class QueueContents:
+    """The queued runs of a store: their folders, oldest first, and their studies.
 
-    `studies`: names of those that they are for.
+    `damaged`: why other runs of the queue cannot be read.
     """
 
     waiting: list[Path]
@@ -57,146 +52,148 @@ class Contents:
     studies: Collection[str]
 
 
-def spool_folder(store: Store) -> Path:
-    """Where parcels for a store wait: beside it, or in the project for one on a server."""
-    return store.home / "spool"
+def queue_folder(store: Store) -> Path:
+    """The folder of a store's queue: next to a local store, in the project for a server."""
+    return store.local_folder / "spool"
 
 
-def is_away(store: Store, error: BaseException) -> bool:
-    """Whether an error says that a store cannot be reached now, and not that something is wrong."""
-    if _says_away(store.uri.startswith("http"), error):
+def is_unreachable(store: Store, error: BaseException) -> bool:
+    """Whether an error means that a store cannot be reached at the moment, by any of its causes."""
+    if _is_unreachable(store.uri.startswith("http"), error):
         return True
-    return error.__cause__ is not None and is_away(store, error.__cause__)
+    return error.__cause__ is not None and is_unreachable(store, error.__cause__)
 
 
-def _says_away(is_server: bool, error: BaseException) -> bool:
+def _is_unreachable(is_server: bool, error: BaseException) -> bool:
     if is_server:
-        # A refused connection or a timeout counts as 500 too.
+        # A refused connection and a timeout count as 500.
         status = http_status(error)
         return status >= HTTP_SERVER_ERROR or status == HTTP_TOO_MANY
     if isinstance(error, MlflowException):
-        # MLflow's word for "database is locked".
+        # MLflow's code for "database is locked".
         return str(error.error_code) == "TEMPORARILY_UNAVAILABLE"
     return isinstance(error, OperationalError | sqlite3.OperationalError)
 
 
 @contextmanager
 def best_effort(store: Store, otherwise: str) -> Iterator[None]:
-    """Do what a sweep can go without. Where a store refuses it, one line says what happens then."""
+    """Ignore a store's refusal of something that a sweep can do without.
+
+    `otherwise`: the consequence, which is logged with the reason.
+    """
     try:
         yield
     except STORE_ERRORS as error:
-        if not is_away(store, error):
+        if not is_unreachable(store, error):
             log.warning("%s: %s", otherwise, in_a_line(error))
 
 
-def is_known_away(store: Store) -> bool:
-    """Whether the store was away a moment ago, so that it is not worth another wait."""
+def is_known_unreachable(store: Store) -> bool:
+    """Whether the store was unreachable a moment ago; then it is not tried again yet."""
     return time.monotonic() < _next_try.get(store.uri, 0)
 
 
-def note_away(store: Store, error: Exception) -> None:
-    """Leave a store alone for a while."""
+def note_unreachable(store: Store, error: Exception) -> None:
+    """Log that a store is unreachable, and do not try it again for a while."""
     _next_try[store.uri] = time.monotonic() + SECONDS_BETWEEN_TRIES
     log.warning(
-        "the store %s is away (%s): runs are kept in %s until `%s` delivers",
+        "tracking store %s is unreachable (%s): runs wait in %s. `%s` delivers them.",
         store,
         reason_of(error),
-        spool_folder(store),
+        queue_folder(store),
         suggestions.command("sync", store=store),
     )
 
 
-def note_refused(store: Store, parcel: Parcel, error: Exception) -> None:
-    """Say that a store does not take a run, and where the run is kept; once for each reason."""
-    if is_away(store, error):
-        note_away(store, error)
+def note_refused(store: Store, record: RunRecord, error: Exception) -> None:
+    """Log once for each reason that a store refused a run, and where the run waits."""
+    if is_unreachable(store, error):
+        note_unreachable(store, error)
         return
     reason = in_a_line(error)
     if reason not in _refusals:
         _refusals.add(reason)
         log.warning(
-            "%s: its run is kept in %s until `%s` delivers it, and so are others that are refused "
-            "for this reason: %s",
-            parcel.name,
-            spool_folder(store),
+            "%s: the store refused its run, which waits in %s. `%s` delivers it, and others that "
+            "are refused for the same reason: %s",
+            record.name,
+            queue_folder(store),
             suggestions.command("sync", store=store),
             reason,
         )
 
 
 def reason_of(error: BaseException) -> str:
-    """What is wrong with a connection, without the library's own tale around it."""
+    """Why a connection failed, without the library's own text around it."""
     found = re.search(r"\[Errno -?\d+\] [\w ]+|database is locked|timed? ?out", str(error))
     return found.group(0) if found else in_a_line(error)[:200]
 
 
 def in_a_line(error: BaseException) -> str:
-    """Tell an error in a line: our own as it is, another's with its kind."""
+    """The first line of an error; of a foreign error with its class."""
     if isinstance(error, ActscopeError):
         return str(error).strip().splitlines()[0]
     return first_line(error)
 
 
-def keep(store: Store, parcel: Parcel, artifacts: Path) -> None:
-    """Put a parcel into the spool; it is there as a whole or not at all.
+def enqueue(store: Store, record: RunRecord, artifacts: Path) -> None:
+    """Put a run into the queue, complete or not at all.
 
     Raises:
-        StoreError: the spool cannot be written.
+        StoreError: the queue cannot be written.
 
     """
-    folder = spool_folder(store)
-    partial = folder / f".partial-{parcel.id}"
+    folder = queue_folder(store)
+    partial = folder / f".partial-{record.id}"
     try:
-        write_parcel(replace(parcel, store=_address(store)), artifacts, partial)
-        partial.rename(folder / parcel.id)
+        write_record(replace(record, store=store.location.name_in_queue), artifacts, partial)
+        partial.rename(folder / record.id)
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)  # else a second attempt would find it
+        shutil.rmtree(partial, ignore_errors=True)  # else the next try would find it
         raise disk_fault(folder, error) from None
 
 
-def look_into(store: Store, folder: Path) -> Contents:
-    """What of a store's waits in a spool."""
+def read_queue(store: Store) -> QueueContents:
+    """The runs in a queue that belong to a store."""
     found, damaged, studies = [], [], set()
-    for path in _parcel_folders(folder):
+    for path in _record_folders(queue_folder(store)):
         try:
-            parcel = from_json((path / RUN_FILE).read_bytes(), str(path / RUN_FILE))
+            record = from_json((path / RUN_FILE).read_bytes(), str(path / RUN_FILE))
         except (OSError, BundleError) as error:
             damaged.append(error)
             continue
-        if parcel.store == _address(store):
-            found.append((parcel.started, path))
-            studies.add(parcel.study)
-    return Contents([path for _, path in sorted(found)], damaged, studies)
+        if record.store == store.location.name_in_queue:
+            found.append((record.started, path))
+            studies.add(record.study)
+    return QueueContents([path for _, path in sorted(found)], damaged, studies)
 
 
-def deliver_spooled(
-    store: Store, folder: Path, on_delivered: Callable[[], None] = lambda: None
-) -> list[str]:
-    """Make runs of the parcels for a store, oldest first; returns their names.
+def deliver_queued(store: Store, on_delivered: Callable[[], None] = lambda: None) -> list[str]:
+    """Write a store's queued runs into it, oldest first; returns their names.
 
-    Each becomes one finished run however often this is called or cut short, from any number of
-    processes: a parcel's id is a tag of its run.
+    Each becomes exactly one run, even if this is interrupted and repeated by several processes:
+    the id of a run's record is a tag of the run.
 
     Raises:
-        StoreError: the store is away, or a parcel is damaged or refused; what could not be
-            delivered stays, and all that could be was.
+        StoreError: the store is unreachable, or a run is damaged or refused. Such runs stay in the
+            queue; all others were delivered.
 
     """
+    folder = queue_folder(store)
     if not folder.exists():
         return []
     delivered: list[str] = []
     with FileLock(folder / ".lock"):
         for gone in folder.glob(f"{DELIVERED}*"):
             shutil.rmtree(gone)
-        contents = look_into(store, folder)
+        contents = read_queue(store)
         problems: list[Exception] = list(contents.damaged)
         for path in contents.waiting:
             try:
                 delivered.append(_deliver(store, path))
-            except Exception as error:  # noqa: BLE001 - what is wrong with one stops no other
+            except Exception as error:  # noqa: BLE001 - one run must not stop the others
                 problems.append(error)
-                if is_away(store, error):
+                if is_unreachable(store, error):
                     break
             on_delivered()
     if problems:
@@ -205,81 +202,74 @@ def deliver_spooled(
 
 
 def _deliver(store: Store, path: Path) -> str:
-    """Make one run of a parcel, unless that was done before, and remove it; returns its name."""
-    parcel = read_parcel(path)
-    check_limits(parcel, str(path))
-    experiment_id = _experiment_of(store, parcel)
-    query = f"tags.`{PARCEL_TAG}` = '{parcel.id}'"
-    attempts = {run.info.run_id: run.info.status for run in search(store, experiment_id, query)}
-    if parcel.status not in attempts.values() and not _is_finished_by_another(
-        store, experiment_id, parcel
+    """Write one queued run unless that was done before, and remove it; returns its name."""
+    record = read_record(path)
+    check_limits(record, str(path))
+    experiment_id = _experiment_of(store, record)
+    query = f"tags.`{RECORD_TAG}` = '{record.id}'"
+    statuses = {run.info.run_id: run.info.status for run in store.search(experiment_id, query)}
+    if record.status not in statuses.values() and not _is_finished_by_another(
+        store, experiment_id, record
     ):
-        if parcel.run_id is not None and attempts.pop(parcel.run_id, None) == "RUNNING":
-            log_inputs(store, parcel.run_id, parcel)
-            fill_run(store, parcel.run_id, parcel, path / ARTIFACTS)
+        if record.run_id is not None and statuses.pop(record.run_id, None) == "RUNNING":
+            log_inputs(store, record.run_id, record)
+            fill_run(store, record.run_id, record, path / ARTIFACTS)
         else:
-            deliver(store, experiment_id, parcel, path / ARTIFACTS)
-    for run_id, status in attempts.items():
-        if status == "RUNNING":  # what an interrupted delivery left
+            deliver(store, experiment_id, record, path / ARTIFACTS)
+    for run_id, status in statuses.items():
+        if status == "RUNNING":  # left by an interrupted delivery
             store.client.delete_run(run_id)
     _remove(path)
-    return parcel.name
+    return record.name
 
 
-def _experiment_of(store: Store, parcel: Parcel) -> str:
-    """Where the run of a parcel, or that of its sweep, is: its study may have another name now."""
-    for run_id in (parcel.run_id, parcel.tags.get("mlflow.parentRunId")):
-        if run_id is not None and (experiment_id := find_experiment_of(store, run_id)) is not None:
+def _experiment_of(store: Store, record: RunRecord) -> str:
+    """Id of the experiment that holds a record's run or sweep: its study may have been renamed."""
+    for run_id in (record.run_id, record.tags.get("mlflow.parentRunId")):
+        if run_id is not None and (experiment_id := store.find_experiment_of(run_id)) is not None:
             return experiment_id
-    return ensure_experiment(store, parcel.study)
+    return store.ensure_experiment(record.study)
 
 
-def _is_finished_by_another(store: Store, experiment_id: str, parcel: Parcel) -> bool:
-    """Whether the parcel's sweep has a finished run of its point.
+def _is_finished_by_another(store: Store, experiment_id: str, record: RunRecord) -> bool:
+    """Whether another run of the record's sweep has finished its point.
 
-    A worker that was cut off from all others keeps what another was then given to train.
+    A worker that was cut off may queue a run whose point another worker was then given.
     """
-    signature = parcel.tags.get("actscope.signature")
-    if parcel.status != "FINISHED" or parcel.sweep is None or signature is None:
+    signature = record.tags.get("actscope.signature")
+    if record.status != "FINISHED" or record.sweep is None or signature is None:
         return False
     query = f"tags.`actscope.signature` = '{signature}' and attributes.status = 'FINISHED'"
     return any(
-        run.data.tags.get("actscope.sweep") == parcel.sweep
-        for run in search(store, experiment_id, query)
+        run.data.tags.get("actscope.sweep") == record.sweep
+        for run in store.search(experiment_id, query)
     )
 
 
 def _remove(path: Path) -> None:
-    """Delete a parcel; where that is cut short it is none any more."""
+    """Delete a queued run, after a rename that takes it out of the queue."""
     gone = path.with_name(f"{DELIVERED}{path.name}")
     path.rename(gone)
     shutil.rmtree(gone)
 
 
-def _parcel_folders(folder: Path) -> list[Path]:
-    """Folders that were not left half-written or half-removed."""
+def _record_folders(folder: Path) -> list[Path]:
+    """Folders of queued runs, without those that are half-written or half-removed."""
     if not folder.exists():
         return []
     return [p for p in sorted(folder.iterdir()) if p.is_dir() and not p.name.startswith(".")]
-
-
-def _address(store: Store) -> str:
-    """How a parcel names its store: without secrets, and without the place of one beside it."""
-    if store.database is not None:
-        return f"{SQLITE}{store.database.name}"
-    return hide(store.uri).rstrip("/")
 
 
 def _undelivered(
     store: Store, folder: Path, delivered: int, problems: Sequence[Exception]
 ) -> StoreError:
     *_, last = problems
-    if is_away(store, last):
+    if is_unreachable(store, last):
         return StoreError(
-            f"the store {store} is away ({reason_of(last)}): {delivered} runs were delivered, "
-            f"the others stay in {folder}"
+            f"tracking store {store} is unreachable ({reason_of(last)}): {delivered} runs were "
+            f"delivered. The others stay in {folder}."
         )
     return StoreError(
-        f"{len(problems)} runs in {folder} cannot be delivered ({delivered} others were), first: "
-        f"{in_a_line(problems[0])}"
+        f"{len(problems)} runs in {folder} cannot be delivered, {delivered} others were. The first "
+        f"reason: {in_a_line(problems[0])}"
     )

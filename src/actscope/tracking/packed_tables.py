@@ -1,8 +1,8 @@
-"""The tables of many runs in one file each: who reads a server asks once for them all.
+"""Tables of many runs in one file, so that reading them from a server costs one request.
 
-A pack is a Parquet file for each of TABLES, in which each run has a row group and its id stands in
-the first column. It lies among the artifacts of the sweep's run and is a second copy: every run has
-its own files.
+A pack is one Parquet file for each of TABLES. Each run has a row group in it, and the first column
+is the run's id. Packs are artifacts of the sweep's run. They are a second copy: every run has its
+own files.
 """
 
 import logging
@@ -23,8 +23,9 @@ from actscope.artifacts.files import parquet_layout
 from actscope.engine.result import RunResult
 from actscope.errors import first_line
 from actscope.tracking.errors import STORE_ERRORS, is_missing
-from actscope.tracking.offline_queue import SPOOLED, is_known_away
-from actscope.tracking.run_reader import RUN_ID, download, read_in_order
+from actscope.tracking.offline_queue import is_known_unreachable
+from actscope.tracking.run_reader import RUN_ID
+from actscope.tracking.server_store import ServerStore
 from actscope.tracking.store import Store
 from actscope.tracking.sweeps import Sweep
 
@@ -32,7 +33,7 @@ TABLES = ("history", "trajectory", "probe")
 PACKS = "runs"  # the folder among the artifacts of the sweep's run: runs/history/<name>.parquet
 PACK_TAG = "actscope.pack"  # of a run: the id of its sweep's run, a slash, the pack's name
 RUNS_A_PACK = 20
-FEWEST = 5  # of fewer runs the files themselves are hardly more
+FEWEST = 5  # of fewer runs, a pack saves few requests
 
 Key = TypeVar("Key")
 Content = TypeVar("Content")
@@ -40,15 +41,19 @@ Content = TypeVar("Content")
 log = logging.getLogger(__name__)
 
 
-def log_packs(store: Store, sweep: Sweep, results: Mapping[str, RunResult]) -> dict[str, str]:
-    """Log packs of runs that are about to finish, by their ids; the PACK_TAG of each.
+def log_packed_tables(
+    store: Store, sweep: Sweep, results: Mapping[str, RunResult]
+) -> dict[str, str]:
+    """Log packs of runs that are about to finish; returns each run's PACK_TAG.
 
-    On this machine there are none: there a file costs no request. That a server does not take them
-    is told and no failure.
+    `results`: by run id. A local store gets none: there a file costs no request. If a server
+    refuses a pack, this is logged, and the runs have only their own files.
     """
-    if store.folder is not None or sweep.parent_run_id is None or is_known_away(store):
+    if not isinstance(store, ServerStore):
         return {}
-    ids = [run_id for run_id in results if not run_id.startswith(SPOOLED)]
+    if sweep.parent_run_id is None or is_known_unreachable(store):
+        return {}
+    ids = list(results)
     found: dict[str, str] = {}
     for start in range(0, len(ids), RUNS_A_PACK):
         some = ids[start : start + RUNS_A_PACK]
@@ -56,65 +61,65 @@ def log_packs(store: Store, sweep: Sweep, results: Mapping[str, RunResult]) -> d
             break
         try:
             _log_pack(store, sweep.parent_run_id, {run_id: results[run_id] for run_id in some})
-        except Exception as error:  # noqa: BLE001 - what was trained matters, and this is a copy
-            log.warning("runs are not packed for their readers: %s", first_line(error))
+        except Exception as error:  # noqa: BLE001 - packs are only copies
+            log.warning("the tables of some runs are not packed: %s", first_line(error))
             break
         found |= dict.fromkeys(some, f"{sweep.parent_run_id}/{some[0]}")
     return found
 
 
-class Pile(NamedTuple, Generic[Key]):
-    """Runs to be read together: `pack`, a run's PACK_TAG, or '', and a key for each run."""
+class RunGroup(NamedTuple, Generic[Key]):
+    """Runs that are read together. `pack`: their PACK_TAG, or '' for a run that is not packed."""
 
     pack: str
     keys: Sequence[Key]
 
 
-def piles(packs: Iterable[str], keys: Iterable[Key]) -> list[Pile[Key]]:
-    """What is to be read of each run, pack by pack; a run without one is a pile by itself."""
-    found: list[Pile[Key]] = []
+def run_groups(packs: Iterable[str], keys: Iterable[Key]) -> list[RunGroup[Key]]:
+    """Group keys of runs by their packs; a run without a pack is a group of its own."""
+    found: list[RunGroup[Key]] = []
     packed: dict[str, list[Key]] = {}
     for pack, key in zip(packs, keys, strict=True):
         if pack == "":
-            found.append(Pile("", [key]))
+            found.append(RunGroup("", [key]))
         else:
             packed.setdefault(pack, []).append(key)
-    return [*(Pile(pack, own) for pack, own in packed.items()), *found]
+    return [*(RunGroup(pack, own) for pack, own in packed.items()), *found]
 
 
-def read_pile(
+def read_run_group(
     store: Store,
     study: str,
     tables: Sequence[str],
     read: Callable[[Store, str, Key], Content],
-    pile: Pile[Key],
+    group: RunGroup[Key],
 ) -> list[tuple[Key, Content]]:
-    """What `read` gives for each run of a pile, from a store that has their tables at hand."""
-    with _unpacked(store, study, tables, pile.pack) as near:
-        return [(key, read(near, study, key)) for key in pile.keys]
+    """What `read` returns for each run of a group, whose tables are fetched together."""
+    with _unpacked(store, study, tables, group.pack) as fetched:
+        return [(key, read(fetched, study, key)) for key in group.keys]
 
 
 @contextmanager
 def _unpacked(store: Store, study: str, tables: Sequence[str], pack: str) -> Iterator[Store]:
-    """The store, with these tables of a pack on this machine as long as the context lasts."""
-    if pack == "" or store.folder is not None:
+    """The store with these tables of a pack on this machine, until the end of the context."""
+    if pack == "" or not isinstance(store, ServerStore):
         yield store
         return
     with TemporaryDirectory(prefix="actscope-") as folder:
         fetch = partial(_fetch, store, study, pack, Path(folder))
-        list(read_in_order(store, fetch, tables))
-        yield replace(store, packs=Path(folder))
+        list(store.read_in_order(fetch, tables))
+        yield replace(store, packed_tables=Path(folder))
 
 
-def _fetch(store: Store, study: str, pack: str, folder: Path, table: str) -> None:
+def _fetch(store: ServerStore, study: str, pack: str, folder: Path, table: str) -> None:
     sweep, _, name = pack.partition("/")
     path = folder / f"{table}.parquet"
     try:
-        download(store, study, f"{sweep}/artifacts/{PACKS}/{table}/{name}.parquet", path)
+        store.download(study, f"{sweep}/artifacts/{PACKS}/{table}/{name}.parquet", path)
     except STORE_ERRORS as error:
         if not is_missing(error):
             raise
-        # Somebody has removed the sweep's files: its runs have their own.
+        # Somebody has deleted the pack: the runs have their own files.
         path.unlink(missing_ok=True)
 
 

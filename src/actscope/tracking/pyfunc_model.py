@@ -1,4 +1,4 @@
-"""A run's network as a model that MLflow loads, without a pickle and without asking any index."""
+"""A run's network as an MLflow model, made without pickle and without network access."""
 
 import json
 import warnings
@@ -17,12 +17,12 @@ NEEDED_BY_CODE = ("mlflow", "numpy", "pyyaml", "safetensors", "torch")
 
 
 def save_model(result: RunResult, folder: Path) -> dict[str, str]:
-    """Write the model of a run into `model/` of the folder that holds its other artifacts.
+    """Write the model of a run into `model/` of the folder with its other artifacts.
 
-    Returns the tag of its run by which MLflow's UI knows it and shows how to use it.
+    Returns the tag by which MLflow's UI finds the model.
     """
     with warnings.catch_warnings():
-        # MLflow's own types have it warn while they are imported.
+        # MLflow's own types cause warnings when they are imported.
         warnings.filterwarnings("ignore", ".*AnyType", UserWarning)
         from mlflow.models import Model, ModelSignature
         from mlflow.pyfunc import save_model as save
@@ -43,7 +43,7 @@ def save_model(result: RunResult, folder: Path) -> dict[str, str]:
             Schema([TensorSpec(number, (-1, data.features))]),
             Schema([TensorSpec(number, (-1, data.classes))]),
         ),
-        model_config={"function": ""},  # which who loads it may give; see pyfunc_network.py
+        model_config={"function": ""},  # can be set on loading: pyfunc_network.py
         input_example=data.test_x[:1].numpy(),
         pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in NEEDED_BY_CODE],
     )

@@ -1,7 +1,7 @@
-"""The network of a run as MLflow loads it: this file travels with each model, without actscope.
+"""The network of a run as MLflow loads it. Each model has a copy of this file.
 
-A model is code: load one only from people whom you trust. A class of the user's own is imported
-only if who loads the model names it: `load_model(uri, model_config={"function": "own.Mine"})`.
+The file needs no actscope. A model is code: load one only from people whom you trust. A user's own
+class is imported only if it is named: `load_model(uri, model_config={"function": "own.Mine"})`.
 """
 
 import pkgutil
@@ -28,8 +28,8 @@ class Network(PythonModel):
 
     def predict(
         self,
-        context: PythonModelContext,  # noqa: ARG002 - MLflow gives it
-        model_input: np.ndarray,  # bare: MLflow warns of any other hint, and of none
+        context: PythonModelContext,  # noqa: ARG002 - MLflow passes it
+        model_input: np.ndarray,  # MLflow warns about every other annotation, and about none
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> np.ndarray:
         with torch.no_grad():
@@ -42,14 +42,14 @@ def build(
 ) -> nn.Sequential:
     """The network of a run's config.yaml, with the tensors of its model.safetensors.
 
-    `allowed`: the one class beside torch.nn's that may be imported.
+    `allowed`: a class that may be imported in addition to torch.nn's.
     """
     layers = dict(_layers(settings, state, allowed))
     for name, module in layers.items():
         own = {
             key: state[f"{name}.{key}"].view_as(value)
             for key, value in module.state_dict().items()
-            if f"{name}.{key}" in state  # others are constants, or count for the training only
+            if f"{name}.{key}" in state  # others are constants, or used in training only
         }
         module.load_state_dict(own, strict=False)
     return nn.Sequential(*layers.values()).eval()
@@ -58,7 +58,7 @@ def build(
 def _layers(
     settings: Mapping[str, Any], state: Mapping[str, Tensor], allowed: str | None
 ) -> Iterator[tuple[str, nn.Module]]:
-    """The modules of a network, under the names that its tensors begin with."""
+    """The modules of a network, by the prefixes of its tensors' names."""
     activation = settings["activation"]
     arguments = dict(activation["function"])
     function = _find_class(arguments.pop("_target_"), allowed)

@@ -1,27 +1,28 @@
-"""What has become of a study's points and sweeps: looked up in one go, without reading runs."""
+"""Summaries of a study's runs, read in one query."""
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from mlflow.entities import Run
 
 from actscope.engine.result import Outcome
 from actscope.tracking.errors import store_errors
-from actscope.tracking.run_reader import search
+from actscope.tracking.server_store import row_of
 from actscope.tracking.signature import Signature
-from actscope.tracking.store import Store, connected
+from actscope.tracking.sqlite import RunRow
+from actscope.tracking.store import Store
 
 FINAL_ACCURACY = "test/accuracy_final"
-STACK = "actscope.stack"  # tag of a point's run: id of the task that it is a part of
+STACK = "actscope.stack"  # tag of a point's run: id of the task that trains it
 SWEEPS = {"actscope.kind": "sweep"}  # tags of the runs of sweeps
-EVERYONE: Mapping[str, str] = {}
+NO_TAGS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """A run, of a point or of a sweep, with as much of it as tells how it stands.
+class RunSummary:
+    """A run of a point or of a sweep, without parameters and artifacts.
 
     `started`: ms since 1970. `status`: MLflow's.
     """
@@ -43,13 +44,13 @@ class Attempt:
 
     @property
     def outcome(self) -> Outcome | None:
-        """How its point ended; None where no tag says so, or one that somebody has edited."""
-        told = self.tags.get("outcome")
-        return next((outcome for outcome in Outcome if outcome == told), None)
+        """How its point ended; None where the tag is missing or was edited."""
+        tag = self.tags.get("outcome")
+        return next((outcome for outcome in Outcome if outcome == tag), None)
 
     @property
     def is_finished(self) -> bool:
-        """Whether it is done, and of a point tells how that ended."""
+        """Whether the run has ended well; a point's run also has its outcome."""
         return self.status == "FINISHED" and (self.is_sweep or self.outcome is not None)
 
     @property
@@ -57,7 +58,7 @@ class Attempt:
         """Why it is not finished."""
         if self.status == "FINISHED":
             return "its tag actscope.outcome was deleted or edited"
-        return self.tags.get("reason", "for a reason that nothing tells")
+        return self.tags.get("reason", "no reason is recorded")
 
     @property
     def is_open(self) -> bool:
@@ -71,84 +72,44 @@ class Attempt:
 
     @property
     def platform(self) -> Mapping[str, str]:
-        """What a run tells of the machine and libraries that made it; empty if it does not."""
+        """Libraries and machine of the run; empty where the tag is missing or was edited."""
         try:
-            told = json.loads(self.tags.get("platform", "{}"))
+            found = json.loads(self.tags.get("platform", "{}"))
         except ValueError:
             return {}
-        return {str(k): str(v) for k, v in told.items()} if isinstance(told, dict) else {}
+        return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
 
 
-def read_attempts(
+def read_summaries(
     store: Store,
     experiment_id: str,
-    tags: Mapping[str, str] = EVERYONE,
+    tags: Mapping[str, str] = NO_TAGS,
     *,
     is_unfinished: bool = False,
-) -> list[Attempt]:
-    """All runs of an experiment, points' and sweeps', or those that have these tags; oldest first.
+) -> list[RunSummary]:
+    """Runs of an experiment's points and sweeps that have these tags, oldest first.
 
     `is_unfinished`: without those that are FINISHED.
-    A store on this machine is asked by one query over MLflow's own indexes, since its search brings
-    all metrics and parameters of every run along: 10,000 runs take a fraction of a second so.
     """
-    rows = _from_server if store.folder is None else _from_sqlite
-    with store_errors(store):
-        found = rows(store, experiment_id, tags, is_unfinished)
-        return sorted(found, key=lambda a: (a.started, a.run_id))
+    with store_errors(store.location):
+        rows = store.summary_rows(experiment_id, tags, FINAL_ACCURACY, is_unfinished=is_unfinished)
+        return sorted(map(_attempt, rows), key=lambda a: (a.started, a.run_id))
 
 
-def _from_server(
-    store: Store, experiment_id: str, tags: Mapping[str, str], is_unfinished: bool
-) -> Iterator[Attempt]:
-    wanted = ["tags.`actscope.kind` LIKE '%'"]
-    wanted += [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
-    if is_unfinished:
-        wanted.append("attributes.status != 'FINISHED'")
-    return map(attempt_of, search(store, experiment_id, " and ".join(wanted)))
+def summary_of(run: Run) -> RunSummary:
+    return _attempt(row_of(run))
 
 
-def attempt_of(run: Run) -> Attempt:
-    return Attempt(
-        run.info.run_id,
-        run.info.run_name,
-        run.info.status,
-        run.info.start_time,
+def _attempt(row: RunRow) -> RunSummary:
+    return RunSummary(
+        row.run_id,
+        row.name,
+        row.status,
+        row.started,
         {
             key.removeprefix("actscope."): value
-            for key, value in run.data.tags.items()
+            for key, value in row.tags.items()
             if key.startswith("actscope.")
         },
-        run.data.metrics.get(FINAL_ACCURACY, math.nan),
+        row.metrics.get(FINAL_ACCURACY, math.nan),
     )
-
-
-def _from_sqlite(
-    store: Store, experiment_id: str, tags: Mapping[str, str], is_unfinished: bool
-) -> Iterator[Attempt]:
-    wanted = (
-        "SELECT run_uuid, name, status, start_time FROM runs "
-        "WHERE experiment_id = ? AND lifecycle_stage = 'active'"
-    )
-    given = [experiment_id]
-    for tag in tags.items():
-        wanted += " AND run_uuid IN (SELECT run_uuid FROM tags WHERE key = ? AND value = ?)"
-        given += tag
-    if is_unfinished:
-        wanted += " AND status != 'FINISHED'"
-    all_tags = (
-        f"SELECT run_uuid, substr(key, 10), value FROM tags JOIN ({wanted}) USING (run_uuid) "  # noqa: S608 - fixed words
-        "WHERE key LIKE 'actscope.%' AND key != 'actscope.artifacts'"
-    )
-    accuracies = (
-        f"SELECT run_uuid, value FROM latest_metrics JOIN ({wanted}) USING (run_uuid) "  # noqa: S608 - fixed words
-        "WHERE key = ? AND NOT is_nan"
-    )
-    with connected(store) as database:
-        tags_of: dict[str, dict[str, str]] = {}
-        for run_id, key, value in database.execute(all_tags, given):
-            tags_of.setdefault(run_id, {})[key] = value
-        accuracy_of = dict(database.execute(accuracies, [*given, FINAL_ACCURACY]))
-        for run_id, name, status, started in database.execute(wanted, given):
-            accuracy = accuracy_of.get(run_id, math.nan)
-            yield Attempt(run_id, name, status, started, tags_of.get(run_id, {}), accuracy)

@@ -1,36 +1,29 @@
-"""A run as files, `run.json` beside `artifacts/`: what a store, its spool and bundles are given."""
+"""A run as files, `run.json` next to `artifacts/`: for stores, the offline queue and bundles."""
 
 import hashlib
 import json
 import math
 import re
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
 
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.entities import Dataset, DatasetInput, InputTag, Run
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from actscope.config import CLOSED, Name
-from actscope.errors import BundleError, StoreError
-from actscope.tracking.errors import is_already_there, store_errors
-from actscope.tracking.heartbeat import signs_of_life
-from actscope.tracking.store import Store
+from actscope.errors import BundleError
 
 FORMAT: Literal[1] = 1
 RUN_FILE = "run.json"
 ARTIFACTS = "artifacts"
 ARTIFACTS_TAG = "actscope.artifacts"  # canonical JSON {path: SHA-256}
-PARCEL_TAG = "actscope.parcel"
-ENTITIES_A_BATCH = 1000  # MLflow's limit on metrics, parameters and tags together
+RECORD_TAG = "actscope.parcel"
 TAG_LENGTH = 8000  # MLflow's limit, beyond which it cuts
-PARAMS_A_BATCH = 100  # and on parameters, and on tags
-# Of a path that any system can hold: Windows has devices by names, and cuts a last dot or space. A
-# server decodes what is encoded by %.
+# A path that every system can hold: Windows reserves names of devices, and cuts a last dot or
+# space. A server decodes % sequences.
 DEVICE = r"(con|prn|aux|nul|(com|lpt)[0-9\u00b9\u00b2\u00b3]) *(\.|$)"
 PATH_PART = re.compile(
     rf"(?!{DEVICE})(?!.*%[0-9a-f]{{2}})[\w.+=@,%~ ()-]{{1,100}}(?<![. ])", re.IGNORECASE
@@ -40,16 +33,16 @@ PART_BYTES = 255
 
 
 def safe_path(path: str) -> str:
-    """The path, if on any system it is a file's inside the folder that it is joined to.
+    """The path, if it stays inside the folder that it is joined to, on any system.
 
     Raises:
-        ValueError: it is absolute, climbs with `..`, names a drive or is otherwise no such path.
+        ValueError: it is absolute, has `..`, names a drive or is unsafe in another way.
 
     """
     parts = path.split("/")
     is_short = len(path) <= PATH_LENGTH and all(len(p.encode()) <= PART_BYTES for p in parts)
     if not is_short or not all(map(PATH_PART.fullmatch, parts)):
-        raise ValueError(f"{path[:PATH_LENGTH]!r} is no safe relative path")
+        raise ValueError(f"{path[:PATH_LENGTH]!r} is not a safe relative path")
     return path
 
 
@@ -65,7 +58,7 @@ MetricRow = tuple[str, float, Time, Step]  # key, value, timestamp, step
 
 @dataclass(frozen=True, config=CLOSED)
 class Input:
-    """A data set that a run was trained on, as MLflow tells of it."""
+    """A data set that a run was trained on, in MLflow's terms."""
 
     name: str
     digest: str
@@ -77,11 +70,11 @@ class Input:
 
 
 @dataclass(frozen=True, config=CLOSED)
-class Parcel:
-    """All that is known of a run, but for the content of its artifacts.
+class RunRecord:
+    """A run without the content of its artifacts.
 
-    `store`: address of the store that it is for, if it is for one only. `run_id`: the run that it
-    was packed from, or that was opened for it.
+    `store`: the only store that the record is for, or None. `run_id`: the run that the record was
+    exported from, or that was opened for it.
     """
 
     id: Id
@@ -101,42 +94,42 @@ class Parcel:
     format: Literal[1] = FORMAT
 
 
-ADAPTER = TypeAdapter(Parcel)
+ADAPTER = TypeAdapter(RunRecord)
 
 
-def write_parcel(parcel: Parcel, artifacts: Path, folder: Path) -> None:
-    """Make a new folder of a parcel and its artifacts."""
+def write_record(record: RunRecord, artifacts: Path, folder: Path) -> None:
+    """Write a record and its artifacts into a new folder."""
     shutil.copytree(artifacts, folder / ARTIFACTS, copy_function=shutil.copyfile)
-    (folder / RUN_FILE).write_text(to_json(parcel))
+    (folder / RUN_FILE).write_text(to_json(record))
 
 
-def read_parcel(folder: Path) -> Parcel:
-    """Read a parcel and hold its artifacts against their hashes.
+def read_record(folder: Path) -> RunRecord:
+    """Read a record and check its artifacts against their hashes.
 
     Raises:
-        BundleError: it is damaged, or of a format that this version does not know.
+        BundleError: it is damaged, or this version does not know its format.
 
     """
     try:
-        parcel = from_json((folder / RUN_FILE).read_bytes(), str(folder / RUN_FILE))
+        record = from_json((folder / RUN_FILE).read_bytes(), str(folder / RUN_FILE))
     except OSError as error:
         raise BundleError(f"{folder}: {RUN_FILE} cannot be read: {error.strerror}") from error
-    verify_artifacts(parcel.name, parcel.artifacts, folder / ARTIFACTS)
-    return parcel
+    verify_artifacts(record.name, record.artifacts, folder / ARTIFACTS)
+    return record
 
 
-def to_json(parcel: Parcel) -> str:
-    """The same parcel gives the same bytes. A number that is not finite becomes a text."""
-    fields: dict[str, Any] = ADAPTER.dump_python(parcel)
+def to_json(record: RunRecord) -> str:
+    """The same record gives the same bytes. A number that is not finite becomes text."""
+    fields: dict[str, Any] = ADAPTER.dump_python(record)
     fields["metrics"] = [
         [key, value if math.isfinite(value) else str(value), timestamp, step]
-        for key, value, timestamp, step in parcel.metrics
+        for key, value, timestamp, step in record.metrics
     ]
     return canonical(fields)
 
 
-def from_json(text: bytes, where: str) -> Parcel:
-    """Raises BundleError, which names `where`, for anything but a parcel."""
+def from_json(text: bytes, where: str) -> RunRecord:
+    """Parse a record, or raise BundleError with `where` in its message."""
     check_format(text, where)
     try:
         return ADAPTER.validate_json(text)
@@ -145,7 +138,7 @@ def from_json(text: bytes, where: str) -> Parcel:
 
 
 def check_format(text: bytes, where: str) -> None:
-    """Raise BundleError unless a JSON object says that it is of the format known here."""
+    """Raise BundleError unless the text is a JSON object of the known format."""
     try:
         found = json.loads(text).get("format")
     except (ValueError, AttributeError, RecursionError) as error:
@@ -168,14 +161,14 @@ def hash_artifacts(folder: Path) -> dict[str, str]:
     """SHA-256 of every file under a folder, by its relative path.
 
     Raises:
-        BundleError: there is a link, or a name that could not be unpacked everywhere.
+        BundleError: there is a link, or a name that some system cannot hold.
 
     """
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink():
-            raise BundleError(f"{path}: is a link, which does not travel")
+            raise BundleError(f"{path}: is a link; a run can hold only files")
         if path.is_file():
             try:
                 found[safe_path(name)] = sha256_of_file(path)
@@ -190,10 +183,10 @@ def sha256_of_file(path: Path) -> str:
 
 
 def verify_artifacts(name: str, logged: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Hashes of all files of a run's folder.
+    """Hashes of all files in a run's folder.
 
     Raises:
-        BundleError: of those that were logged one is missing or has changed.
+        BundleError: a logged file is missing or has changed.
 
     """
     found = hash_artifacts(folder)
@@ -204,12 +197,12 @@ def verify_artifacts(name: str, logged: Mapping[str, str], folder: Path) -> dict
     return found
 
 
-def parcel_of(run: Run, study: str) -> Parcel:
-    """What a store tells of a run at once: all but its metrics and artifacts."""
+def record_of(run: Run, study: str) -> RunRecord:
+    """The record of a run in a store, without its metrics and artifacts."""
     tags = {key: value for key, value in run.data.tags.items() if key != "mlflow.runName"}
     status = run.info.status if run.info.status in get_args(Status) else "RUNNING"
-    return Parcel(
-        id=tags.get(PARCEL_TAG, run.info.run_id),
+    return RunRecord(
+        id=tags.get(RECORD_TAG, run.info.run_id),
         study=study,
         name=run.info.run_name,
         status=cast(Status, status),
@@ -223,100 +216,11 @@ def parcel_of(run: Run, study: str) -> Parcel:
     )
 
 
-def open_run(store: Store, experiment_id: str, parcel: Parcel) -> Run:
-    """Make a run for a parcel, with its tags and time and no more yet."""
-    return store.client.create_run(experiment_id, parcel.started, parcel.tags, run_name=parcel.name)
-
-
-def log_start(store: Store, run_id: str, parcel: Parcel) -> None:
-    """Log what a parcel knows before the training."""
-    store.client.log_batch(run_id, params=_params(parcel))
-    log_inputs(store, run_id, parcel)
-
-
-def log_inputs(store: Store, run_id: str, parcel: Parcel) -> None:
-    """Tell a run its data sets; the first to name one to a study makes its row for all others."""
-    if not parcel.inputs:
-        return
-    datasets = [dataset_input(i) for i in parcel.inputs]
-    try:
-        store.client.log_inputs(run_id, datasets=datasets)
-    except StoreError as error:
-        if not is_already_there(error):
-            raise
-        # Another process made the row between MLflow's look and its own row: now it is found.
-        store.client.log_inputs(run_id, datasets=datasets)
-
-
-def fill_run(
-    store: Store, run_id: str, parcel: Parcel, folder: Path, artifact_uri: str | None = None
-) -> None:
-    """Log what a parcel knows after the training, artifacts first, its status last.
-
-    What of it the run holds already does no harm. `folder`: of the artifacts. `artifact_uri`: where
-    the store wants them, if that is known: asking costs a request.
-    """
-    log_content(store, run_id, parcel, folder, artifact_uri)
-    store.client.set_terminated(run_id, parcel.status, parcel.ended)
-
-
-def log_content(
-    store: Store, run_id: str, parcel: Parcel, folder: Path, artifact_uri: str | None = None
-) -> None:
-    """Log all of that but the status."""
-    _log_artifacts(store, run_id, folder, artifact_uri)
-    params, tags = _params(parcel), _last_tags(parcel)
-    for start in range(PARAMS_A_BATCH, max(len(params), len(tags)), PARAMS_A_BATCH):
-        more = slice(start, start + PARAMS_A_BATCH)
-        store.client.log_batch(run_id, params=params[more], tags=tags[more])
-    params, tags = params[:PARAMS_A_BATCH], tags[:PARAMS_A_BATCH]
-    room = ENTITIES_A_BATCH - len(params) - len(tags)
-    log_metrics(store, run_id, parcel.metrics[:-room])
-    last = [Metric(*row) for row in parcel.metrics[-room:]]
-    store.client.log_batch(run_id, metrics=last, params=params, tags=tags)
-
-
-def log_metrics(store: Store, run_id: str, rows: Sequence[MetricRow]) -> None:
-    """Log metrics, in as many batches as it takes."""
-    for start in range(0, len(rows), ENTITIES_A_BATCH):
-        batch = [Metric(*row) for row in rows[start : start + ENTITIES_A_BATCH]]
-        store.client.log_batch(run_id, metrics=batch)
-
-
-def deliver(store: Store, experiment_id: str, parcel: Parcel, folder: Path) -> str:
-    """Make a run of a parcel from begin to end; returns its id. `folder`: of the artifacts."""
-    tags = dict(parcel.tags)
-    if tags.get("actscope.kind") == "point":
-        tags |= signs_of_life()  # others must not take it for abandoned while it is open
-    run_id = str(open_run(store, experiment_id, replace(parcel, tags=tags)).info.run_id)
-    log_inputs(store, run_id, parcel)
-    fill_run(store, run_id, parcel, folder)
-    return run_id
-
-
-def _log_artifacts(store: Store, run_id: str, folder: Path, artifact_uri: str | None) -> None:
-    if artifact_uri is None:
-        store.client.log_artifacts(run_id, str(folder))
-    else:
-        with store_errors(store):
-            repository = get_artifact_repository(artifact_uri, store.uri)
-            repository.log_artifacts(str(folder))  # type: ignore[no-untyped-call]
-
-
-def _last_tags(parcel: Parcel) -> list[RunTag]:
-    """All tags but the signs of life, of which a run may hold fresher ones."""
-    life = signs_of_life().keys()
-    tags = {key: value for key, value in parcel.tags.items() if key not in life}
-    if parcel.artifacts:
-        tags[ARTIFACTS_TAG] = artifacts_tag(parcel.artifacts)
-    return [RunTag(key, value) for key, value in tags.items()]
-
-
 def logged_artifacts(tags: Mapping[str, str]) -> dict[str, str] | None:
-    """SHA-256 of a run's artifacts as they were logged; None where the run does not say.
+    """SHA-256 of a run's artifacts as they were logged; None where the run has no such tag.
 
     Raises:
-        BundleError: its tag is not what was written.
+        BundleError: the tag was edited.
 
     """
     if ARTIFACTS_TAG not in tags:
@@ -330,12 +234,8 @@ def logged_artifacts(tags: Mapping[str, str]) -> dict[str, str] | None:
 def artifacts_tag(artifacts: Mapping[str, str]) -> str:
     tag = canonical(artifacts)
     if len(tag) > TAG_LENGTH:
-        raise BundleError(f"{len(artifacts)} artifacts are more than a tag of a run can list")
+        raise BundleError(f"{len(artifacts)} artifacts are too many for a run's tag")
     return tag
-
-
-def _params(parcel: Parcel) -> list[Param]:
-    return [Param(key, value) for key, value in parcel.params.items()]
 
 
 def dataset_input(given: Input) -> DatasetInput:
@@ -352,7 +252,7 @@ def _input_of(found: DatasetInput) -> Input:
         dataset.digest,
         dataset.source_type,
         dataset.source,
-        dataset.schema or None,  # what a server does not know it gives as an empty text
+        dataset.schema or None,  # a server returns an empty text for None
         dataset.profile or None,
         {tag.key: tag.value for tag in found.tags},
     )

@@ -1,4 +1,4 @@
-"""Runs on their way into the store: begin one, finish it, close it."""
+"""Write runs into a store: begin a run, show its progress, finish it or close it as failed."""
 
 import json
 import logging
@@ -6,16 +6,12 @@ import tempfile
 import time
 import traceback
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-import pandas as pd
-
-from actscope.artifacts import files
-from actscope.artifacts.metrics import by_epoch, final_and_best, thinned_series
-from actscope.artifacts.unit_fates import shares, unit_fates
+from actscope.artifacts.metrics import Metric, describe
 from actscope.config import Extras, Point, flat_settings
 from actscope.credentials import scrub
 from actscope.engine.data import Data
@@ -24,39 +20,32 @@ from actscope.engine.result import RunResult
 from actscope.errors import StoreError, first_line
 from actscope.tracking.errors import STORE_ERRORS
 from actscope.tracking.heartbeat import signs_of_life
-from actscope.tracking.offline_queue import SPOOLED, is_known_away, keep, note_refused
+from actscope.tracking.log_record import fill_run, log_metrics, log_start, open_run
+from actscope.tracking.offline_queue import enqueue, is_known_unreachable, note_refused
 from actscope.tracking.packed_tables import PACK_TAG
 from actscope.tracking.pyfunc_model import save_model
 from actscope.tracking.run_index import STACK
-from actscope.tracking.run_record import (
-    PARCEL_TAG,
-    Input,
-    MetricRow,
-    Parcel,
-    fill_run,
-    hash_artifacts,
-    log_metrics,
-    log_start,
-    open_run,
-    parcel_of,
-)
+from actscope.tracking.run_record import RECORD_TAG, Input, MetricRow, RunRecord, hash_artifacts
 from actscope.tracking.signature import signature_of
 from actscope.tracking.store import Store
 from actscope.tracking.sweeps import NO_EXTRAS, Sweep, origin
 
 log = logging.getLogger(__name__)
 
-_begun: dict[str, "Begun"] = {}  # by run id, of the runs that this process has open
 
+@dataclass(eq=False)
+class OpenRun:
+    """A run that is being written. Picklable, so another process can finish it.
 
-@dataclass(frozen=True)
-class Begun:
-    """What is known of a run before it ends, and where its store wants its artifacts."""
+    `run_id`: None where the store did not take the run; it then ends in the offline queue.
+    `artifact_uri`: where the store wants the artifacts. `shown`: metrics that the store has.
+    """
 
-    run_id: str
-    parcel: Parcel
+    record: RunRecord
+    run_id: str | None = None
     artifact_uri: str | None = None
     extras: Extras = NO_EXTRAS
+    shown: list[MetricRow] = field(default_factory=list)
 
 
 def begin_run(
@@ -66,164 +55,133 @@ def begin_run(
     data: Data,
     device: str = CPU.type,
     stack: str | None = None,
-) -> str:
-    """Open a run for one attempt at a point; returns its id, which tells if the store is away.
+) -> OpenRun:
+    """Open a run for a point.
 
-    `device`: the name of what trains it. `stack`: id of the task that it is a part of.
+    `device`: the name of what trains it. `stack`: id of the task that trains it.
     """
-    parcel_id = uuid.uuid4().hex
+    record_id = uuid.uuid4().hex
     tags = _first_tags(sweep, point, data, device)
     if stack is not None:
         tags[STACK] = stack
-    parcel = Parcel(
-        id=parcel_id,
+    record = RunRecord(
+        id=record_id,
         study=point.study,
         name=str(point),
         status="RUNNING",
         started=_now(),
         sweep=sweep.id,
-        tags={**tags, PARCEL_TAG: parcel_id},
+        tags={**tags, RECORD_TAG: record_id},
         params={key: str(value) for key, value in flat_settings(point).items()},
         inputs=(_input(data),),
     )
-    begun = replace(_open(store, sweep.experiment_id, parcel), extras=sweep.extras)
-    _begun[begun.run_id] = begun
-    return begun.run_id
+    run = OpenRun(record, extras=sweep.extras)
+    if not is_known_unreachable(store):
+        _open(store, sweep.experiment_id, run)
+    return run
 
 
-def hand_over(run_id: str) -> Begun:
-    """What another process needs to know of a run that was begun in this one."""
-    return _begun.pop(run_id)
+def show_progress(store: Store, run: OpenRun, metrics: Iterable[Metric]) -> None:
+    """Log metrics of a run in training; each step of a metric is logged once.
 
-
-def take_over(begun: Begun) -> str:
-    """Go on with a run that another process has begun; returns its id."""
-    _begun[begun.run_id] = begun
-    return begun.run_id
-
-
-def show_progress(store: Store, run_id: str, history: pd.DataFrame) -> None:
-    """Log the metrics of the epochs that are over, for those who watch a run in training.
-
-    `history`: as in a RunResult, up to the end of an epoch. A store that takes none does not stop
-    the training: in the end all of them are logged.
+    A store that refuses them does not stop the training: finish_run logs them.
     """
-    begun = _begun[run_id]
-    if begun.run_id.startswith(SPOOLED) or is_known_away(store):
+    if run.run_id is None or is_known_unreachable(store):
         return
-    shown = begun.parcel.metrics
-    news = _new(shown, _epoch_metrics(by_epoch(history)))
+    rows = _not_shown(run, metrics)
     try:
-        log_metrics(store, run_id, news)
+        log_metrics(store, run.run_id, rows)
     except STORE_ERRORS as error:
-        log.debug("run %s is not shown in training: %s", run_id, error)
+        log.debug("run %s: its progress is not shown: %s", run.run_id, error)
     else:
-        metrics = (*shown, *news)
-        _begun[run_id] = replace(begun, parcel=replace(begun.parcel, metrics=metrics))
+        run.shown.extend(rows)
 
 
-def finish_run(store: Store, run_id: str, result: RunResult, pack: str | None = None) -> None:
-    """Log what came of a point and close its run as FINISHED, or spool it if the store refuses it.
+def finish_run(
+    store: Store,
+    run: OpenRun,
+    result: RunResult,
+    metrics: Iterable[Metric],
+    folder: Path,
+    pack: str | None = None,
+) -> None:
+    """Log a run's metrics and artifacts and close it as FINISHED.
 
-    `pack`: where log_packs has put its tables as well.
+    Where the store refuses the run, it goes into the offline queue.
+    `folder`: the run's artifacts; a model for MLflow is added. `pack`: of log_packed_tables.
 
     Raises:
-        StoreError: neither the store nor the spool takes it.
+        StoreError: neither the store nor the queue takes the run.
 
     """
-    begun = _find(store, run_id)
     tags = {"actscope.outcome": str(result.outcome), "mlflow.note.content": describe(result)}
     if pack is not None:
         tags[PACK_TAG] = pack
     if result.diverged_at is not None:
         tags["actscope.diverged_at"] = str(result.diverged_at)
-    with tempfile.TemporaryDirectory(prefix="actscope-") as folder:
-        files.write(result, Path(folder), plotly=begun.extras.plotly)
-        if begun.extras.model:
-            tags |= save_model(result, Path(folder))
-        _end(store, begun, "FINISHED", tags, Path(folder), _metrics(result))
+    if run.extras.model:
+        tags |= save_model(result, folder)
+    _end(store, run, "FINISHED", tags, folder, metrics)
 
 
-def fail_run(store: Store, run_id: str, error: Exception) -> None:
-    """Close a run as FAILED, or spool it, with the reason and the traceback as an artifact."""
-    begun = _find(store, run_id)
+def fail_run(store: Store, run: OpenRun, error: Exception) -> None:
+    """Close a run as FAILED with its reason, and with the traceback as an artifact.
+
+    Where the store refuses the run, it goes into the offline queue.
+    """
     with tempfile.TemporaryDirectory(prefix="actscope-") as folder:
         text = scrub("".join(traceback.format_exception(error)), store.uri)
         (Path(folder) / "traceback.txt").write_text(text)
-        _end(store, begun, "FAILED", {"actscope.reason": first_line(error)[:500]}, Path(folder))
+        _end(store, run, "FAILED", {"actscope.reason": first_line(error)[:500]}, Path(folder))
 
 
-def _open(store: Store, experiment_id: str, parcel: Parcel) -> Begun:
-    if not is_known_away(store):
-        try:
-            run = open_run(store, experiment_id, parcel)
-            # From here on the parcel goes into this run, now or when the store is back.
-            parcel = replace(parcel, run_id=run.info.run_id)
-            log_start(store, run.info.run_id, parcel)
-        except Exception as error:  # noqa: BLE001 - a run that no store takes is trained and kept
-            note_refused(store, parcel, error)
-        else:
-            return Begun(run.info.run_id, parcel, run.info.artifact_uri)
-    return Begun(f"{SPOOLED}{parcel.id}", parcel)
+def _open(store: Store, experiment_id: str, run: OpenRun) -> None:
+    """Open the run in the store; one that the store refuses is trained all the same."""
+    try:
+        opened = open_run(store, experiment_id, run.record)
+        # From here on the record goes into this run, now or when the store answers again.
+        run.record = replace(run.record, run_id=opened.info.run_id)
+        log_start(store, opened.info.run_id, run.record)
+    except Exception as error:  # noqa: BLE001 - whatever the store's fault is, the point is trained
+        note_refused(store, run.record, error)
+    else:
+        run.run_id, run.artifact_uri = opened.info.run_id, opened.info.artifact_uri
 
 
 def _end(
     store: Store,
-    begun: Begun,
+    run: OpenRun,
     status: Literal["FINISHED", "FAILED"],
     tags: Mapping[str, str],
     folder: Path,
-    metrics: Iterable[MetricRow] = (),
+    metrics: Iterable[Metric] = (),
 ) -> None:
-    shown = begun.parcel.metrics
-    news = _new(shown, metrics)
-    parcel = replace(
-        begun.parcel,
+    record = replace(
+        run.record,
         status=status,
         ended=_now(),
-        tags={**begun.parcel.tags, **tags},
-        metrics=news,
+        tags={**run.record.tags, **tags},
+        metrics=_not_shown(run, metrics),
         artifacts=hash_artifacts(folder),
     )
-    whole = replace(parcel, metrics=(*shown, *news))
-    if begun.run_id.startswith(SPOOLED) or is_known_away(store):
-        keep(store, whole, folder)
-    else:
-        try:
-            fill_run(store, begun.run_id, parcel, folder, begun.artifact_uri)
-        except Exception as error:  # noqa: BLE001 - whatever refuses it, what was trained is kept
-            _keep_refused(store, whole, folder, error)
-    _begun.pop(begun.run_id, None)
-
-
-def _keep_refused(store: Store, parcel: Parcel, folder: Path, error: Exception) -> None:
-    """Keep a parcel that its store has refused; where that fails as well, raise the refusal."""
+    whole = replace(record, metrics=(*run.shown, *record.metrics))
+    if run.run_id is None or is_known_unreachable(store):
+        enqueue(store, whole, folder)
+        return
     try:
-        keep(store, parcel, folder)
+        fill_run(store, run.run_id, record, folder, run.artifact_uri)
+    except Exception as error:  # noqa: BLE001 - whatever the store's fault is, the run is kept
+        _enqueue_refused(store, whole, folder, error)
+
+
+def _enqueue_refused(store: Store, record: RunRecord, folder: Path, error: Exception) -> None:
+    """Queue a run that its store has refused; where that fails as well, raise the refusal."""
+    try:
+        enqueue(store, record, folder)
     except StoreError as second:
-        log.warning("%s: its run cannot be kept either: %s", parcel.name, second)
+        log.warning("%s: its run cannot be queued either: %s", record.name, second)
         raise error from None
-    note_refused(store, parcel, error)
-
-
-def _find(store: Store, run_id: str) -> Begun:
-    """What this process knows of a run, or the store of one that another process has begun."""
-    if run_id in _begun:
-        return _begun[run_id]
-    if run_id.startswith(SPOOLED):
-        raise StoreError(f"run {run_id} was begun by another process while the store was away")
-    run = store.client.get_run(run_id)
-    study = store.client.get_experiment(run.info.experiment_id).name
-    return Begun(run_id, parcel_of(run, study), run.info.artifact_uri)
-
-
-def describe(result: RunResult) -> str:
-    """Tell how a run ended in a sentence."""
-    if result.diverged_at is not None:
-        step = result.diverged_at
-        return f"{result.point}: diverged, a number stopped being finite at step {step}."
-    verb = "learned" if result.outcome == "learned" else "finished without learning"
-    return f"{result.point}: {verb}; final test accuracy {result.test_accuracy:.4f}."
+    note_refused(store, record, error)
 
 
 def _first_tags(sweep: Sweep, point: Point, data: Data, device: str) -> dict[str, str]:
@@ -242,30 +200,13 @@ def _first_tags(sweep: Sweep, point: Point, data: Data, device: str) -> dict[str
     }
 
 
-def _new(shown: Sequence[MetricRow], rows: Iterable[MetricRow]) -> tuple[MetricRow, ...]:
-    """Those of the rows whose key and step are not among the ones shown: logged once, all stay."""
-    there = {(key, step) for key, _, _, step in shown}
-    return tuple(row for row in rows if (row[0], row[3]) not in there)
-
-
-def _epoch_metrics(series: Mapping[str, "pd.Series[float]"]) -> Iterator[MetricRow]:
+def _not_shown(run: OpenRun, metrics: Iterable[Metric]) -> tuple[MetricRow, ...]:
+    """Rows of the metrics that the store does not have yet."""
+    shown = {(key, step) for key, _, _, step in run.shown}
     now = _now()
-    for name, values in series.items():
-        for epoch, value in zip(values.index.tolist(), values, strict=True):
-            yield name, float(value), now, epoch
-
-
-def _metrics(result: RunResult) -> Iterator[MetricRow]:
-    now = _now()
-    series = by_epoch(result.history)
-    yield from _epoch_metrics(series)
-    for name, value in final_and_best(series).items():
-        yield name, value, now, 0
-    for name, value in shares(unit_fates(result.trajectory, result.probe)).items():
-        yield name, value, now, 0
-    for name, values in thinned_series(result.trajectory).items():
-        for step, value in zip(values.index.tolist(), values, strict=True):
-            yield name, float(value), now, step
+    return tuple(
+        (name, value, now, step) for name, value, step in metrics if (name, step) not in shown
+    )
 
 
 def _input(data: Data) -> Input:

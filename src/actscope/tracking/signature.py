@@ -1,6 +1,6 @@
-"""What makes two points the same: configuration, data and the code that makes the numbers.
+"""A point's signature: hashes of its configuration, data and code. Equal points have equal ones.
 
-That code is actscope's own and, where an activation is a class of a user's own, the user's.
+The code is actscope's engine and, if the activation is a user's own class, the user's.
 """
 
 import ast
@@ -18,14 +18,14 @@ from actscope.engine.data import Data
 from actscope.own_source import name_command, sources_of
 
 ENGINE = Path(engine.__file__).parent
-NO_NUMBERS = ("annotation", "returns", "type_comment")  # fields of syntax that change no number
+IGNORED = ("annotation", "returns", "type_comment")  # syntax fields that cannot change a number
 
 UNREADABLE = "unreadable, command "
 
 
 @dataclass(frozen=True)
 class Signature:
-    """SHA-256 of each part, in hexadecimal; of torch's activations there is no code."""
+    """SHA-256 of each part, in hexadecimal. `activation_code`: '' for torch's activations."""
 
     config: str
     data: str
@@ -39,7 +39,7 @@ class Signature:
 
     @property
     def is_lasting(self) -> bool:
-        """Whether another command can see that a point is the same."""
+        """Whether another command can compute the same signature."""
         return not self.activation_code.startswith(UNREADABLE)
 
 
@@ -56,11 +56,11 @@ def signature_of(point: Point, data: Data) -> Signature:
 
 
 def activation_hash(activation: Activation) -> str:
-    """Hash the source that a user has written for an activation; '' for torch's own.
+    """Hash the source of a user's own activation; '' for torch's.
 
-    Where it cannot be read, a word that no other command gives.
+    If the source cannot be read, the result is a text that no other command returns.
     """
-    if activation.function.startswith("torch."):  # as almost all do: to import it takes longer
+    if activation.function.startswith("torch."):  # the usual case, without an import
         return ""
     sources = sources_of(find_class(activation))  # type: ignore[arg-type]  # mypy: a class of torch has no hash
     if sources is None:
@@ -69,7 +69,7 @@ def activation_hash(activation: Activation) -> str:
 
 
 def config_hash(point: Point) -> str:
-    """Hash the settings that can change a number: not the study's name, not where data lies."""
+    """Hash the settings that can change a number: not the study's name, not the data's folder."""
     settings = nested_settings(point)
     del settings["study"]
     del settings["data"]["root"]
@@ -83,10 +83,9 @@ def code_hash() -> str:
 
 
 def hash_of_code(folder: Path) -> str:
-    """SHA-256 of what the Python files of a folder do.
+    """SHA-256 of the parsed code of a folder's Python files.
 
-    It is over their parsed code, so comments and formatting are no part of it. Neither are
-    docstrings, imports and type annotations.
+    Comments, formatting, docstrings, imports and type annotations do not change it.
     """
     files = sorted(folder.rglob("*.py"))
     return sha256_of({str(path.relative_to(folder)): _syntax(path) for path in files})
@@ -97,21 +96,21 @@ def _syntax(path: Path) -> Any:
 
 
 def _plain(node: Any) -> Any:
-    """A node of syntax as lists, without empty fields, in which versions of Python differ."""
+    """A syntax node as lists. Empty fields are left out: versions of Python differ in them."""
     if isinstance(node, list):
-        return [_plain(each) for each in node if not _says_nothing(each)]
+        return [_plain(each) for each in node if not _is_ignored(each)]
     if not isinstance(node, ast.AST):
         return repr(node)
     fields = [
         [name, _plain(value)]
         for name, value in ast.iter_fields(node)
-        if name not in NO_NUMBERS and value not in (None, [])
+        if name not in IGNORED and value not in (None, [])
     ]
     return [type(node).__name__, *fields]
 
 
-def _says_nothing(node: Any) -> bool:
-    """Whether a statement is an import, or text that stands by itself, as a docstring does."""
+def _is_ignored(node: Any) -> bool:
+    """Whether a statement is an import or a docstring."""
     is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     return is_text or isinstance(node, ast.Import | ast.ImportFrom)
 

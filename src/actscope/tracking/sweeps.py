@@ -1,4 +1,4 @@
-"""A sweep as a run of its own: what it is about to train, whether it lives, how it ended."""
+"""A sweep's own run: its grid, whether its process is alive, how it ended."""
 
 import json
 import platform
@@ -20,19 +20,19 @@ from actscope.engine.data import load_data
 from actscope.engine.device import CPU
 from actscope.errors import StoreError
 from actscope.project import git_state
-from actscope.tracking.errors import is_missing
+from actscope.tracking.errors import is_already_there, is_missing
 from actscope.tracking.heartbeat import is_alive, number_in, signs_of_life
-from actscope.tracking.lost import close, close_as_lost, close_second_ones
 from actscope.tracking.offline_queue import best_effort
-from actscope.tracking.run_index import SWEEPS, Attempt, read_attempts
-from actscope.tracking.run_reader import fetched
+from actscope.tracking.run_index import SWEEPS, RunSummary, read_summaries
 from actscope.tracking.signature import Signature, signature_of
-from actscope.tracking.store import Store, ensure_experiment
+from actscope.tracking.store import Store
 from actscope.tracking.ui import NOTE, about_sweep, study_tags
 
 GRID = "grid.jsonl"
-SECONDS_BETWEEN_LOOKS = 0.2
+SECONDS_BETWEEN_POLLS = 0.2
 NO_EXTRAS = Extras()
+ABANDONED = "its worker was lost, or its sweep was interrupted"
+SECOND = "another worker of its sweep was given the same point and finished it first"
 
 
 class LostGridError(StoreError):
@@ -41,7 +41,7 @@ class LostGridError(StoreError):
 
 @dataclass(frozen=True)
 class Sweep:
-    """One `-m` call on one study: the runs it makes stand under a parent run."""
+    """One `-m` call on one study: its runs have a parent run. `ticket`: see begin_sweep."""
 
     id: str
     study: str
@@ -52,8 +52,8 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A point of a sweep's grid as it is written down: its flat settings and its signature."""
+class GridPoint:
+    """A point in the file of a sweep's grid: its flat settings and its signature."""
 
     name: str
     settings: Mapping[str, Any]
@@ -69,20 +69,21 @@ class Cell:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Raises ValueError for anything but a cell."""
-        cell: Self = TypeAdapter(cls).validate_json(text)
-        return cell
+        """Raises ValueError for any other text."""
+        point: Self = TypeAdapter(cls).validate_json(text)
+        return point
 
 
 def begin_sweep(
-    store: Store, study: str, sweep_id: str, grid: Sequence[Cell], extras: Extras = NO_EXTRAS
+    store: Store, study: str, sweep_id: str, grid: Sequence[GridPoint], extras: Extras = NO_EXTRAS
 ) -> Sweep:
-    """Make the study's experiment, if it is new, and the parent run, which announces the grid.
+    """Open a sweep's own run, which announces the grid; a new study's experiment is made.
 
-    Of two sweeps with points in common the one with the lower ticket trains them: Lamport's bakery
-    (1974), which needs no lock that all machines share. A sweep without a ticket is drawing one.
+    If two sweeps have points in common, the one with the lower ticket trains them. This is
+    Lamport's bakery algorithm (1974), which needs no lock that all machines share. A sweep without
+    a ticket is about to get one.
     """
-    experiment_id = ensure_experiment(store, study)
+    experiment_id = store.ensure_experiment(study)
     for name, value in study_tags(study).items():
         store.client.set_experiment_tag(experiment_id, name, value)
     run = store.client.create_run(
@@ -96,15 +97,15 @@ def begin_sweep(
         },
     )
     run_id = run.info.run_id
-    store.client.log_text(run_id, "\n".join(cell.to_json() for cell in grid), GRID)
-    taken = [_ticket(attempt) for attempt in read_attempts(store, experiment_id, SWEEPS)]
+    store.client.log_text(run_id, "\n".join(point.to_json() for point in grid), GRID)
+    taken = [_ticket(run) for run in read_summaries(store, experiment_id, SWEEPS)]
     ticket = 1 + max(taken, default=0)
     store.client.set_tag(run_id, "actscope.ticket", str(ticket))
     return Sweep(sweep_id, study, experiment_id, run_id, extras, ticket)
 
 
 def summarise_sweep(store: Store, sweep: Sweep, cells: pd.DataFrame) -> None:
-    """Put what came of a sweep where MLflow's UI shows it: `cells` as results.cell_means gives."""
+    """Log a sweep's results as its description and a file. `cells`: of results.cell_means."""
     assert sweep.parent_run_id is not None
     run_id = sweep.parent_run_id
     with best_effort(store, f"sweep {sweep.id} has no summary in MLflow"):
@@ -113,98 +114,141 @@ def summarise_sweep(store: Store, sweep: Sweep, cells: pd.DataFrame) -> None:
 
 
 def end_sweep(store: Store, sweep: Sweep, status: str) -> None:
-    """Close the parent run, and as KILLED what a lost worker or an interrupt left open under it.
+    """Close a sweep's own run, and as KILLED the runs that lost workers or an interrupt left open.
 
-    What a store refuses of that is told in a line: it is no reason to lose what else is known.
+    Each refusal of the store is logged in a line.
     """
-    own: list[Attempt] = []
+    own: list[RunSummary] = []
     doctor = suggestions.command("doctor", store=store)
-    with best_effort(store, f"runs of sweep {sweep.id} may stay open until `{doctor}`"):
-        of_sweep = read_attempts(store, sweep.experiment_id, {"actscope.sweep": sweep.id})
-        own = [attempt for attempt in of_sweep if attempt.run_id != sweep.parent_run_id]
-    for attempt in own:
-        if attempt.is_open:
-            close_as_lost(store, attempt.run_id)
+    with best_effort(store, f"runs of sweep {sweep.id} may stay open until `{doctor}` closes them"):
+        of_sweep = read_summaries(store, sweep.experiment_id, {"actscope.sweep": sweep.id})
+        own = [run for run in of_sweep if run.run_id != sweep.parent_run_id]
+    for run in own:
+        if run.is_open:
+            close_abandoned_run(store, run.run_id)
     with best_effort(store, f"points of sweep {sweep.id} may have two finished runs"):
-        close_second_ones(store, own)
+        close_duplicates(store, own)
     if sweep.parent_run_id is not None:
-        with best_effort(store, f"the run of sweep {sweep.id} stays open until `{doctor}`"):
+        with best_effort(
+            store, f"the run of sweep {sweep.id} stays open until `{doctor}` closes it"
+        ):
             store.client.set_terminated(sweep.parent_run_id, status)
 
 
-def close_abandoned(store: Store, experiment_id: str) -> list[Attempt]:
-    """Close as KILLED the runs whose process died without closing them, and tell which."""
-    abandoned = find_abandoned(read_attempts(store, experiment_id, is_unfinished=True))
-    for attempt in abandoned:
-        close(store, attempt.run_id, "its process died without closing it")
+def is_open(store: Store, run_id: str | None) -> bool:
+    """Whether no other process has closed a run; True where the store does not answer."""
+    status = "RUNNING"
+    if run_id is not None:
+        with best_effort(store, f"run {run_id} is assumed to be open"):
+            status = store.client.get_run(run_id).info.status
+    return status == "RUNNING"
+
+
+def close_abandoned_run(store: Store, run_id: str | None) -> None:
+    """Close a run as KILLED unless it is closed already."""
+    if run_id is not None and is_open(store, run_id):
+        doctor = suggestions.command("doctor", store=store)
+        with best_effort(store, f"run {run_id} stays open until `{doctor}` closes it"):
+            close(store, run_id, ABANDONED)
+
+
+def close_duplicates(store: Store, runs: Sequence[RunSummary]) -> None:
+    """Close as KILLED the finished runs whose point has an earlier finished run.
+
+    `runs`: of one sweep, oldest first. A worker that was cut off may finish a run whose point
+    another worker was then given.
+    """
+    finished: set[str] = set()
+    for run in runs:
+        if run.is_finished and not run.is_sweep:
+            if run.signature.whole in finished:
+                close(store, run.run_id, SECOND)
+            finished.add(run.signature.whole)
+
+
+def close(store: Store, run_id: str, reason: str) -> None:
+    """Close a run as KILLED. If two processes do so at once, one of them gives the reason."""
+    try:
+        store.client.set_tag(run_id, "actscope.reason", reason)
+    except StoreError as error:
+        if not is_already_there(error):
+            raise
+    store.client.set_terminated(run_id, "KILLED")
+
+
+def close_abandoned(store: Store, experiment_id: str) -> list[RunSummary]:
+    """Close as KILLED the runs whose process died without closing them; returns them."""
+    abandoned = find_abandoned(read_summaries(store, experiment_id, is_unfinished=True))
+    for run in abandoned:
+        close(store, run.run_id, "its process died without closing it")
     return abandoned
 
 
-def find_abandoned(attempts: Sequence[Attempt]) -> list[Attempt]:
-    """Those of an experiment's runs that are open although nobody works on them any more."""
-    living = living_sweeps(attempts)
+def find_abandoned(runs: Sequence[RunSummary]) -> list[RunSummary]:
+    """The open runs of an experiment on which no process works."""
+    living = living_sweeps(runs)
     return [
-        attempt
-        for attempt in attempts
-        if attempt.is_open
-        and "kind" in attempt.tags  # else another program's
-        and not is_alive(attempt.tags)
-        and attempt.tags.get("sweep") not in living
+        run
+        for run in runs
+        if run.is_open
+        and "kind" in run.tags  # else another program's
+        and not is_alive(run.tags)
+        and run.tags.get("sweep") not in living
     ]
 
 
-def living_sweeps(attempts: Sequence[Attempt]) -> dict[str, Attempt]:
-    """Sweeps at work, here or elsewhere, by id."""
+def living_sweeps(runs: Sequence[RunSummary]) -> dict[str, RunSummary]:
+    """Sweeps whose process is alive, on any machine, by id."""
     return {
-        attempt.tags["sweep"]: attempt
-        for attempt in attempts
-        if attempt.is_sweep and attempt.is_open and is_alive(attempt.tags)
+        run.tags["sweep"]: run
+        for run in runs
+        if run.is_sweep and run.is_open and is_alive(run.tags)
     }
 
 
-def claimed_elsewhere(store: Store, sweep: Sweep) -> dict[str, Attempt]:
-    """Signatures of the points that other living sweeps train, with who trains each.
+def claimed_elsewhere(store: Store, sweep: Sweep) -> dict[str, RunSummary]:
+    """Signatures of the points that other living sweeps train, with the sweep that trains each.
 
-    Waits for sweeps that are drawing their ticket. One whose grid is lost claims nothing.
+    Waits for sweeps that are about to get a ticket. A sweep whose grid is lost claims nothing.
     """
     while True:
-        attempts = read_attempts(store, sweep.experiment_id, SWEEPS)
-        others = [a for a in living_sweeps(attempts).values() if a.run_id != sweep.parent_run_id]
+        runs = read_summaries(store, sweep.experiment_id, SWEEPS)
+        others = [o for o in living_sweeps(runs).values() if o.run_id != sweep.parent_run_id]
         if all("ticket" in other.tags for other in others):
             break
-        time.sleep(SECONDS_BETWEEN_LOOKS)
-    claimed: dict[str, Attempt] = {}
+        time.sleep(SECONDS_BETWEEN_POLLS)
+    claimed: dict[str, RunSummary] = {}
     for other in others:
         if (_ticket(other), other.run_id) < (sweep.ticket, sweep.parent_run_id):
-            with best_effort(store, f"what {other.name} trains may be trained twice"):
+            with best_effort(store, f"points of {other.name} may be trained twice"):
                 grid = read_grid(store, sweep.study, other)
-                claimed |= {cell.signature.whole: other for cell in grid}
+                claimed |= {point.signature.whole: other for point in grid}
     return claimed
 
 
-def read_grid(store: Store, study: str, sweep: Attempt) -> list[Cell]:
+def read_grid(store: Store, study: str, sweep: RunSummary) -> list[GridPoint]:
     """The grid that a sweep announced.
 
     Raises:
-        LostGridError: there is no such file, or it is no grid.
-        StoreError: a server does not give it.
+        LostGridError: the file is missing or damaged.
+        StoreError: a server does not answer.
 
     """
     try:
-        with fetched(store, study, sweep.run_id, GRID) as path:
-            return [Cell.from_json(line) for line in path.read_text().splitlines()]
+        with store.artifact(study, sweep.run_id, GRID) as path:
+            return [GridPoint.from_json(line) for line in path.read_text().splitlines()]
     except (OSError, ValueError) as error:
         if isinstance(error, StoreError) and not is_missing(error):
             raise
         raise LostGridError(
             f"study={study}: the grid of {sweep.name} is lost or damaged ({GRID} among the "
-            f"artifacts of run {sweep.run_id}). Make it again from the sweep's runs with "
+            f"artifacts of run {sweep.run_id}). Rebuild it from the sweep's runs with "
             f"`{suggestions.command('doctor', f'study={study}', store=store)}`."
         ) from error
 
 
 def origin(device: str = CPU.type) -> Mapping[str, str]:
-    """Tags that say which program and which state of it makes a run, on a device of that name."""
+    """Tags of a run: the program, its commit, and the platform with the given device."""
     git = git_state()
     return {
         "mlflow.source.name": "actscope",
@@ -217,7 +261,7 @@ def origin(device: str = CPU.type) -> Mapping[str, str]:
 
 @cache
 def current_platform(device: str = CPU.type) -> Mapping[str, str]:
-    """What beside code and data has a bearing on the last bits of a run's numbers."""
+    """What can change the last bits of a run's numbers, apart from code and data."""
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -227,5 +271,5 @@ def current_platform(device: str = CPU.type) -> Mapping[str, str]:
     }
 
 
-def _ticket(attempt: Attempt) -> int:
-    return number_in(attempt.tags.get("ticket", ""))
+def _ticket(run: RunSummary) -> int:
+    return number_in(run.tags.get("ticket", ""))

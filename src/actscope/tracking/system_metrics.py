@@ -1,4 +1,4 @@
-"""What a machine did while a sweep ran: MLflow's own system metrics."""
+"""System metrics of the machine while a sweep runs, by MLflow's own monitor."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,8 +7,8 @@ from actscope.tracking.store import Store
 
 
 @contextmanager
-def machine_watched(store: Store, run_id: str | None) -> Iterator[None]:
-    """Log processor, memory, disk and network of this machine to a run, if there is one."""
+def system_metrics_logged(store: Store, run_id: str | None) -> Iterator[None]:
+    """Log use of processor, memory, disk and network to a run; without a run, do nothing."""
     if run_id is None:
         yield
         return

@@ -1,13 +1,19 @@
-"""What MLflow's UI tells of a study and of a sweep, and the views that it opens a study with."""
+"""What MLflow's UI shows: descriptions, views, addresses, a study's report; and the UI itself."""
 
 import json
+import os
+import warnings
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
+import uvicorn
+
+from actscope.tracking.local_store import LocalStore
+from actscope.tracking.store import Store
 
 NOTE = "mlflow.note.content"  # the tag that the UI shows as a description
-# MLflow keeps a view that people share in a tag, and opens it by ?viewStateShareKey=<what follows>.
+# MLflow stores a shared view in a tag with this prefix and opens it by ?viewStateShareKey=<suffix>.
 VIEW = "mlflow.sharedViewState."
 COLUMNS = [
     *("params.`activation`", "params.`lr`", "params.`seed`", "tags.`actscope.outcome`"),
@@ -30,7 +36,8 @@ VIEWS: Mapping[str, Mapping[str, Any]] = {
         "selectedColumns": COLUMNS,
     },
 }
-LONGEST_NOTE = 8000  # MLflow cuts a longer one; cells.csv has all rows
+REPORT = "report"  # the folder among the artifacts of the sweep's run
+LONGEST_NOTE = 8000  # MLflow cuts longer ones; cells.csv has all rows
 
 
 def study_tags(study: str) -> dict[str, str]:
@@ -40,7 +47,7 @@ def study_tags(study: str) -> dict[str, str]:
 
 
 def view_addresses(server: str, experiment_id: str) -> dict[str, str]:
-    """Where MLflow's UI shows a study's runs with the columns that tell most, and their charts."""
+    """Addresses of MLflow's UI for a study: its runs with selected columns, and their charts."""
     view = f"{runs_address(server, experiment_id)}?viewStateShareKey="
     return {
         "runs": f"{view}actscope-runs",
@@ -49,29 +56,80 @@ def view_addresses(server: str, experiment_id: str) -> dict[str, str]:
 
 
 def runs_address(server: str, experiment_id: str) -> str:
-    """Where MLflow's UI has a study's runs; a single one is at its id under it."""
+    """Address of a study's runs in MLflow's UI. With `/` and its id it is the address of a run."""
     return f"{server}/#/experiments/{experiment_id}/runs"
 
 
+def runs_in_ui(store: Store, study: str) -> str:
+    """Where MLflow's UI shows the study's runs; '' where the UI's address is not known.
+
+    Raises:
+        StoreError: the store is unreachable, or has no such study.
+
+    """
+    if store.ui == "":
+        return ""
+    return runs_address(store.ui, store.find_experiment(study).experiment_id)
+
+
+def attach_report(store: Store, study: str, pages: Mapping[str, bytes]) -> None:
+    """Put a report's pages among the artifacts of the newest sweep, if there is a sweep.
+
+    They replace the pages of an earlier report.
+
+    Raises:
+        StoreError: the store is unreachable, or cannot be written.
+
+    """
+    found = store.client.search_runs(
+        [store.find_experiment(study).experiment_id],
+        "tags.`actscope.kind` = 'sweep'",
+        max_results=1,
+        order_by=["attributes.start_time DESC"],
+    )
+    if found:
+        store.put_files(study, found[0].info.run_id, pages, REPORT)
+
+
+def serve(store: LocalStore, host: str, port: int) -> None:
+    """Serve MLflow's UI until a signal ends it.
+
+    `mlflow server` would start one more process, and each would import MLflow again.
+    """
+    warnings.simplefilter("ignore")  # MLflow's libraries warn its developers
+    # Not before it is needed. MLflow sees by uvicorn, which is loaded now, that it is to serve.
+    from mlflow.server.constants import (
+        ARTIFACT_ROOT_ENV_VAR,
+        BACKEND_STORE_URI_ENV_VAR,
+        SERVE_ARTIFACTS_ENV_VAR,
+    )
+
+    os.environ[BACKEND_STORE_URI_ENV_VAR] = store.uri
+    os.environ[ARTIFACT_ROOT_ENV_VAR] = (store.folder / "artifacts").as_uri()
+    os.environ[SERVE_ARTIFACTS_ENV_VAR] = "true"
+    uvicorn.run("mlflow.server.fastapi_app:app", host=host, port=port, log_level="warning")
+
+
 def about_study(study: str) -> str:
-    """What the runs of an experiment are, and how to read them."""
+    """The description of an experiment: what its runs are, and how to read them."""
     return f"""\
 A study of actscope: a grid of activation functions, learning rates and seeds, a run a point.
 
-- A **sweep** is a run whose own description tells the best cell and the mean of every other; the
-  points, named `selu lr=0.01 seed=3`, stand under it.
-- `test/accuracy_final` and `_best` are a point's; `train/...` and `test/...` go by epoch.
+- A **sweep** is a run. Its description shows the best cell and the mean accuracy of every cell.
+  Its child runs are the points, named `selu lr=0.01 seed=3`.
+- `test/accuracy_final` and `_best` are single values.
+- `train/...` and `test/...` are series by epoch.
 - `actscope.outcome`: `learned`, `failed` (it did not learn) or `diverged`.
-- `dead/layer1`: share of the layer's units whose slope is zero on all probe images;
-  `saturated/layer1`: negligible on practically all.
-- `layer1/unit03/weight_mean`: a thinned copy of `trajectory.parquet`; `trajectories.png` shows it.
+- `dead/layer1`: share of the layer's units whose slope is zero on all probe images.
+- `saturated/layer1`: share of the units whose slope is negligible on practically all of them.
+- `layer1/unit03/weight_mean`: some steps of `trajectory.parquet`; `trajectories.png` shows all.
 
 Statistics and figures: `make report STUDY={study}`.
 """
 
 
 def about_sweep(cells: pd.DataFrame) -> str:
-    """The best cell and the others; `cells` as results.cell_means gives."""
+    """The description of a sweep: its best cell and a table. `cells`: of results.cell_means."""
     columns = ["lr", "activation", "mean", "sd", "n", "outcomes"]
     if cells["variant"].any():
         columns.append("variant")

@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from actscope import tracking
 from actscope.analysis import comparison, stats
 from actscope.analysis.comparison import SIDES, Pair
 from actscope.analysis.frames import StudyRuns
@@ -27,6 +26,7 @@ from actscope.report.tables.files import DASH, Table
 from actscope.report.templates import environment
 from actscope.report.text.comparison import answer, in_lines
 from actscope.tracking import Store
+from actscope.tracking.ui import runs_in_ui
 
 SHORT = 16  # letters of a digest that are shown
 RATES_SHOWN = (
@@ -51,7 +51,7 @@ def build(
     both, digests = comparison.pair(first, second), of_first | of_second
     begun = study_page.begin(contents(both, digests), crew)
     lists = [
-        RunList(study, f"{side}-", study.study, tracking.runs_in_ui(store, study.study))
+        RunList(study, f"{side}-", study.study, runs_in_ui(store, study.study))
         for side, study in zip(SIDES, both.studies, strict=True)
     ]
     own = {table.name: table for table in tables_of(both)}

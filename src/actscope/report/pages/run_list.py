@@ -21,7 +21,7 @@ Row = Mapping[Any, Any]
 class RunList:
     """`anchor`: start of its ids on the page; `label`: the study's name in the explorer, or ''.
 
-    `ui`: of tracking.runs_in_ui.
+    `ui`: of tracking.ui.runs_in_ui.
     """
 
     runs: StudyRuns

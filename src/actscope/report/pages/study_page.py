@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import pandas as pd
 
-from actscope import tracking
 from actscope.analysis import edge, frames, stats
 from actscope.analysis.claims.claims import ReadFates, Verdict, stored_fates, tally
 from actscope.analysis.frames import NoRunsError, StudyRuns
@@ -27,6 +26,7 @@ from actscope.report.templates import environment
 from actscope.report.text import edge as edge_text
 from actscope.report.text.study import answer, by_accuracy, join
 from actscope.tracking import Store
+from actscope.tracking.ui import runs_in_ui
 
 REBUILD = "build the study's report again"
 
@@ -119,7 +119,7 @@ def build(
         for section in sections.values():
             own |= section.files
         files |= {_placed(name, part.place): data for name, data in own.items()}
-        ui = tracking.runs_in_ui(store, part.runs.study)
+        ui = runs_in_ui(store, part.runs.study)
         chapters.append(render_study(part, sections, ui, level=3 if part.place else 2))
     files["index.html"] = render_page(title, chapters, verdicts)
     files[explore.NAME] = explore.build(

@@ -1,6 +1,6 @@
-"""Files in a zip archive with a manifest of their hashes: the same files give the same bytes.
+"""A zip archive with a manifest of hashes. The same files give the same bytes.
 
-An archive may come from anyone, so nothing in it is believed before all of it was checked.
+An archive may come from anyone, so nothing in it is used before all of it was checked.
 """
 
 import hashlib
@@ -34,9 +34,9 @@ MANIFEST = "manifest.json"
 MOST_BYTES = 16 * 2**30  # of all files unpacked
 MOST_JSON = 64 * 2**20  # of one file that is read as a whole
 CHUNK = 2**20
-YEAR_ZERO = (1980, 1, 1, 0, 0, 0)  # zip's own; the day of packing would make each archive differ
-TEXTS = (".json", ".jsonl", ".txt", ".yaml")  # everything else is compressed already
-# What reading a damaged archive raises.
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # today's date would make each archive differ
+TEXTS = (".json", ".jsonl", ".txt", ".yaml")  # all other files are compressed already
+# Errors from reading a damaged archive.
 DAMAGE = (
     *(BadZipFile, zlib.error, struct.error, EOFError),
     *(NotImplementedError, OverflowError, ValueError, OSError),
@@ -52,7 +52,7 @@ class File:
 
 @dataclass(frozen=True, config=CLOSED)
 class Manifest:
-    """What an archive holds. `runs`, `sweeps`: their ids. `left_out`: other runs, by status."""
+    """The contents of an archive. `runs`, `sweeps`: ids. `left_out`: other runs by status."""
 
     study: StudyName
     version: str
@@ -69,7 +69,7 @@ ADAPTER = TypeAdapter(Manifest)
 
 
 class Writer:
-    """Adds files to a new archive, keeping count of them for the manifest."""
+    """Adds files to a new archive and lists them for the manifest."""
 
     def __init__(self, archive: ZipFile) -> None:
         self.archive = archive
@@ -84,8 +84,8 @@ class Writer:
         self._add(name, len(content), iter([content]))
 
     def _add(self, name: str, size: int, chunks: Iterator[bytes]) -> None:
-        info = ZipInfo(name, YEAR_ZERO)
-        info.create_system = 3  # Unix, also where it is packed on another system
+        info = ZipInfo(name, ZIP_EPOCH)
+        info.create_system = 3  # Unix, on every system
         info.external_attr = (stat.S_IFREG | 0o644) << 16
         info.compress_type = ZIP_DEFLATED if name.endswith(TEXTS) else ZIP_STORED
         info.file_size = size
@@ -97,15 +97,15 @@ class Writer:
         self.files[name] = File(digest.hexdigest(), size)
 
     def close(self, manifest: Manifest) -> None:
-        """Write the manifest, which is of the files added until now."""
+        """Write the manifest of the files that were added."""
         self.add_text(MANIFEST, canonical(ADAPTER.dump_python(manifest)))
 
 
 class Reader:
-    """An archive whose names, sizes and manifest were checked, and then each file as it is read.
+    """An archive whose names, sizes and manifest are checked; each file is checked when it is read.
 
     Raises:
-        BundleError: it is damaged, unsafe, no bundle or of an unknown format.
+        BundleError: it is damaged, unsafe, not a bundle or of an unknown format.
 
     """
 
@@ -117,13 +117,13 @@ class Reader:
         if sum(sizes.values()) > MOST_BYTES:
             raise BundleError(f"{path}: unpacks to more than {MOST_BYTES / 2**30:g} GiB")
         if MANIFEST not in sizes:
-            raise BundleError(f"{path}: has no {MANIFEST}, so it is no bundle of actscope's")
+            raise BundleError(f"{path}: has no {MANIFEST}, so it is not a bundle of actscope")
         size = sizes.pop(MANIFEST)
         self.manifest = _manifest(path, b"".join(self._chunks(MANIFEST, size, MOST_JSON)))
         _check_sizes(path, sizes, self.manifest)
 
     def verify(self, on_bytes: Callable[[int], None]) -> None:
-        """Hold every file against its hash, or raise BundleError."""
+        """Check every file against its hash, or raise BundleError."""
         for name in self.manifest.files:
             for chunk in self._verified(name):
                 on_bytes(len(chunk))
@@ -133,7 +133,7 @@ class Reader:
         return b"".join(self._verified(name, MOST_JSON))
 
     def extract(self, name: str, target: Path) -> None:
-        """Write a file's content, which verify() saw, to a path that the caller answers for."""
+        """Write a file to a path. The caller makes sure that the path is safe."""
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("wb") as file:
             file.writelines(self._verified(name))
@@ -142,14 +142,14 @@ class Reader:
         return f"{self.path}: {name}"
 
     def _verified(self, name: str, most: int = MOST_BYTES) -> Iterator[bytes]:
-        """Content of a file in parts; raises BundleError behind the last if it is not the one."""
+        """Content of a file in parts; raises BundleError after the last if the hash differs."""
         expected = self.manifest.files[name]
         digest = hashlib.sha256()
         for chunk in self._chunks(name, expected.size, most):
             digest.update(chunk)
             yield chunk
         if digest.hexdigest() != expected.sha256:
-            raise BundleError(f"{self.where(name)}: its SHA-256 is not the one in {MANIFEST}")
+            raise BundleError(f"{self.where(name)}: its SHA-256 differs from the one in {MANIFEST}")
 
     def _chunks(self, name: str, size: int, most: int) -> Iterator[bytes]:
         if size > most:
@@ -164,30 +164,32 @@ class Reader:
         except DAMAGE as error:
             raise BundleError(f"{self.where(name)}: is damaged ({first_line(error)})") from error
         if not is_whole:
-            raise BundleError(f"{self.where(name)}: does not have the size it declares")
+            raise BundleError(
+                f"{self.where(name)}: its size differs from the one in the archive's directory"
+            )
 
 
 @contextmanager
 def open_archive(path: Path) -> Iterator[Reader]:
-    """Open an archive and check it; its content is checked by `verify`.
+    """Open an archive and check its names, sizes and manifest.
 
     Raises:
-        BundleError: there is none, or as of Reader.
+        BundleError: there is no such file, or as for Reader.
 
     """
     try:
         archive = ZipFile(path)
     except DAMAGE as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise BundleError(f"{path}: is no whole zip archive ({reason})") from error
+        raise BundleError(f"{path}: is not a complete zip archive ({reason})") from error
     with archive:
         yield Reader(path, archive)
 
 
 def _checked_size(path: Path, entry: ZipInfo) -> int:
-    """Size of an entry's content, unless it is anything but a plain file under a safe name."""
+    """Size of an entry, or BundleError unless it is a plain file with a safe name."""
     try:
-        # As it is written, too: zipfile has cut filename at a NUL byte.
+        # orig_filename too: zipfile cuts filename at a NUL byte.
         safe_path(entry.orig_filename)
         safe_path(entry.filename)
     except ValueError as error:
@@ -196,19 +198,21 @@ def _checked_size(path: Path, entry: ZipInfo) -> int:
     if kind not in (0, stat.S_IFREG):
         raise BundleError(f"{path}: {entry.filename}: is a link or device, not a file")
     if entry.flag_bits & IS_ENCRYPTED or entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-        raise BundleError(f"{path}: {entry.filename}: is encrypted or packed in an unknown way")
+        raise BundleError(
+            f"{path}: {entry.filename}: is encrypted, or compressed in an unknown way"
+        )
     return entry.file_size
 
 
 def _check_names(path: Path, names: Sequence[str]) -> None:
-    """Raise BundleError where two names are in each other's way, if only where case is ignored."""
+    """Raise BundleError where two names collide, on any system."""
     times = Counter(normalize("NFKC", name).casefold() for name in names)
     for name in times:
         if times[name] > 1:
-            raise BundleError(f"{path}: {name}: is there {times[name]} times")
+            raise BundleError(f"{path}: {name}: occurs {times[name]} times")
         for folder in PurePosixPath(name).parents:
             if str(folder) in times:
-                raise BundleError(f"{path}: {folder}: is a file and a folder")
+                raise BundleError(f"{path}: {folder}: is both a file and a folder")
 
 
 def _manifest(path: Path, text: bytes) -> Manifest:
@@ -225,6 +229,6 @@ def _check_sizes(path: Path, sizes: Mapping[str, int], manifest: Manifest) -> No
         if name not in manifest.files:
             raise BundleError(f"{path}: {name}: is not in {MANIFEST}")
         if name not in sizes:
-            raise BundleError(f"{path}: {name}: is in {MANIFEST} and not in the archive")
+            raise BundleError(f"{path}: {name}: is in {MANIFEST}, but not in the archive")
         if sizes[name] != manifest.files[name].size:
-            raise BundleError(f"{path}: {name}: does not have the size that {MANIFEST} declares")
+            raise BundleError(f"{path}: {name}: its size differs from the one in {MANIFEST}")

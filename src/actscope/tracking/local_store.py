@@ -1,0 +1,230 @@
+"""A store in an SQLite database on this machine, with artifacts next to it.
+
+Artifacts are read where the store is now: the addresses in its database are absolute, and a project
+may have moved since they were written.
+"""
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.store.db.base_sql_model import Base
+from mlflow.store.db.utils import _get_latest_schema_revision
+
+from actscope.command_line import suggestions
+from actscope.errors import MissingStudyError, StoreError
+from actscope.runtime import startup
+from actscope.tracking import sqlite
+from actscope.tracking.artifact_addresses import check_address
+from actscope.tracking.errors import REPLACE_IT, is_gone, read_only, store_errors
+from actscope.tracking.location import SQLITE, LocalLocation
+from actscope.tracking.sqlite import RunRow
+from actscope.tracking.store import READERS, Content, Key, Store
+
+ARTIFACTS = "artifacts"
+LOCAL_UI = "http://127.0.0.1:5000"  # of `make ui`
+LOCK = ".create.lock"
+NEW = ".new-"  # prefix of the folder in which a database is made
+SECONDS_FOR_A_LOCK = 90.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LocalStore(Store):
+    """A store in an SQLite database on this machine."""
+
+    location: LocalLocation
+
+    @property
+    def database(self) -> Path:
+        return self.location.database
+
+    @property
+    def folder(self) -> Path:
+        return self.location.folder
+
+    @property
+    def public_uri(self) -> str:
+        return self.uri
+
+    @property
+    def ui(self) -> str:
+        return LOCAL_UI
+
+    def connect(self) -> MlflowClient:
+        if not self.database.exists():  # MLflow would make an empty one in its place
+            raise is_gone(self.location)
+        return super().connect()
+
+    def check_exists(self) -> None:
+        if not self.database.exists():
+            sweep = suggestions.command("sweep", store=self)
+            raise MissingStudyError(f"there is no store at {self} yet: run `{sweep}` to make one.")
+        self._check_database()
+
+    def prepare(self, *, to_write: bool) -> None:
+        with startup.heavy():  # else MLflow imports it where Ctrl-C may cut it short
+            import_module("mlflow.store.tracking.sqlalchemy_store")
+        _create_if_missing(self.database)
+        self._check_database()
+        if to_write:
+            self.check_writable()
+
+    def check_writable(self) -> None:
+        """Raise StoreError unless this user may write to the database and to the artifacts."""
+        for place in (self.folder, self.database, self.folder / ARTIFACTS):
+            if place.exists() and not os.access(place, os.W_OK):
+                raise read_only(self.location, place)
+
+    def ensure_experiment(self, study: str) -> str:
+        with store_errors(self.location), _only_one(self.folder):
+            found = self._experiment(study)
+            if found is None:
+                artifacts = self.folder / ARTIFACTS / study
+                return str(self.client.create_experiment(study, artifacts.as_uri()))
+            doctor = suggestions.command("doctor", f"study={study}", store=self)
+            check_address(study, found.artifact_location, self.folder, doctor)
+            return str(found.experiment_id)
+
+    def run_folder(self, study: str, run_id: str) -> Path:
+        """The folder of a run's files.
+
+        Run ids are unique, so the run is searched in other studies' folders too: a renamed study
+        keeps its folder, and MLflow's UI names the folder of a new experiment by a number.
+        """
+        artifacts = self.folder / ARTIFACTS
+        usual = artifacts / study / run_id
+        return usual if usual.exists() else next(artifacts.glob(f"*/{run_id}"), usual)
+
+    def artifact_path(self, study: str, run_id: str, name: str = ".") -> Path:
+        return self.run_folder(study, run_id) / "artifacts" / name
+
+    @contextmanager
+    def artifact(self, study: str, run_id: str, name: str) -> Iterator[Path]:
+        yield self.artifact_path(study, run_id, name)
+
+    def artifact_folder(
+        self,
+        study: str,
+        run_id: str,
+        scratch: Path,  # noqa: ARG002 - nothing is downloaded
+        without: Collection[str] = (),  # noqa: ARG002
+    ) -> Path:
+        return self.artifact_path(study, run_id)
+
+    def put_files(
+        self, study: str, run_id: str, files: Mapping[str, bytes], folder: str = ""
+    ) -> None:
+        with store_errors(self.location):
+            self.check_writable()
+            run_folder = self.run_folder(study, run_id)
+            # Moved at the end, so that a full disk leaves no half of them.
+            with TemporaryDirectory(prefix=NEW, dir=run_folder) as scratch:
+                for name, content in files.items():
+                    (Path(scratch) / name).write_bytes(content)
+                target = self.artifact_path(study, run_id, folder)
+                target.mkdir(parents=True, exist_ok=True)
+                for name in files:
+                    (Path(scratch) / name).replace(target / name)
+
+    def delete_artifacts(self, study: str, run_id: str) -> None:
+        shutil.rmtree(self.artifact_path(study, run_id), ignore_errors=True)
+
+    def point_rows(self, experiment_id: str) -> Iterable[RunRow]:
+        return sqlite.point_rows(self.database, experiment_id)
+
+    def summary_rows(
+        self, experiment_id: str, tags: Mapping[str, str], metric: str, *, is_unfinished: bool
+    ) -> Iterable[RunRow]:
+        return sqlite.summary_rows(
+            self.database, experiment_id, tags, metric, is_unfinished=is_unfinished
+        )
+
+    def metric_rows(self, run: Run) -> Iterable[tuple[str, float, int, int]]:
+        return sqlite.metric_rows(self.database, run.info.run_id)
+
+    def tag_values(self, experiment_id: str, key: str) -> dict[str, str]:
+        return sqlite.tag_values(self.database, experiment_id, key)
+
+    def read_in_order(
+        self,
+        read: Callable[[Key], Content],
+        keys: Iterable[Key],
+        readers: int = READERS,  # noqa: ARG002 - files of this machine are read one by one
+    ) -> Iterator[Content]:
+        return map(read, keys)
+
+    def _check_database(self) -> None:
+        """Raise StoreError unless the file is what MLflow of this version makes.
+
+        MLflow itself would add missing tables, and so write to a store that needs repair.
+        """
+        with store_errors(self.location):
+            if self.database.is_dir():
+                raise self._cannot_open("it is a folder, not a file")
+            if self.database.stat().st_size == 0:
+                raise self._cannot_open("the file is empty")
+            tables, version = self._read_schema()
+        newest = _get_latest_schema_revision()  # type: ignore[no-untyped-call]
+        missing = sorted(set(Base.metadata.tables) - tables)
+        if version is None or (version == newest and missing):
+            lacks = f"{', '.join(missing[:3])}{', ...' if missing[3:] else ''}"
+            raise self._cannot_open(
+                "the database is incomplete or not MLflow's "
+                f"(missing tables: {lacks or 'those of the version'})"
+            )
+        if version != newest:
+            upgrade = suggestions.python("-m", "mlflow", "db", "upgrade", self.uri)
+            raise StoreError(
+                f"the store {self} cannot be opened: another version of MLflow made it (schema "
+                f"{version}, here {newest}). Make a copy, then run `{upgrade}`. Or {REPLACE_IT}"
+            )
+
+    def _cannot_open(self, reason: str) -> StoreError:
+        return StoreError(f"the store {self} cannot be opened: {reason}. To go on, {REPLACE_IT}")
+
+    def _read_schema(self) -> tuple[set[str], str | None]:
+        """Names of the tables, and the version of MLflow's schema; waits for a lock to go."""
+        try:
+            return sqlite.read_schema(self.database, 1.0)
+        except sqlite.DatabaseLocked:
+            log.warning("the store %s is locked by another process: waiting for the lock", self)
+        return sqlite.read_schema(self.database, SECONDS_FOR_A_LOCK)
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Keep other processes from making a database or an experiment at the same time."""
+    with FileLock(folder / LOCK, timeout=SECONDS_FOR_A_LOCK):
+        yield
+
+
+def _create_if_missing(path: Path) -> None:
+    """Make the database in a folder of its own, so that a killed process leaves no half of it."""
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _only_one(path.parent):
+        if path.exists():
+            return
+        for left in path.parent.glob(f"{NEW}*"):
+            shutil.rmtree(left)
+        with TemporaryDirectory(prefix=NEW, dir=path.parent) as folder:
+            new = Path(folder) / path.name
+            make_database(new)
+            new.rename(path)
+
+
+def make_database(path: Path) -> None:
+    """Let MLflow make its database, which it does at the first request."""
+    MlflowClient(tracking_uri=f"{SQLITE}{path}").search_experiments(max_results=1)
