@@ -217,7 +217,7 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("name", "kind", "message"),
         [
-            ("nothing", MissingStudyError, "study=nothing: the store .* has tests"),
+            ("nothing", MissingStudyError, "study=nothing: the store .* only these: tests"),
             ("../tests", ConfigError, "study='../tests': give letters"),
             ("tests.zip", ConfigError, "a bundle, as tests.zip, needs no store"),
         ],
