@@ -380,7 +380,7 @@ class TestWhatIsEditedInTheUI:
         practice.store.client.create_experiment("button", "mlflow-artifacts:/2")
         practice.store.client.create_experiment("cloud", "s3://bucket/3")
         assert practice.examine() == 0
-        with pytest.raises(StoreError, match="study=button`, which sets the address"):
+        with pytest.raises(StoreError, match="study=button` to set an address"):
             practice.store.ensure_experiment("button")
         with pytest.raises(StoreError, match=r"at s3://bucket/3, .* Choose another name"):
             practice.store.ensure_experiment("cloud")
@@ -566,7 +566,7 @@ class TestDatabase:
 
     def test_without_the_study_asked_for(self, practice: Practice) -> None:
         assert practice.examine("study=nothing") == 1
-        assert f"it has {STUDY}" in practice.said
+        assert f"only these: {STUDY}" in practice.said
 
 
 def flip_a_byte(path: Path) -> None:

@@ -190,7 +190,7 @@ class TestDifferent:
 
 class TestRefused:
     def test_is_a_study_that_is_not_there(self, auditor: Auditor) -> None:
-        assert f"it has {STUDY}" in auditor.refusal(study="nothing")
+        assert f"only these: {STUDY}" in auditor.refusal(study="nothing")
 
     def test_is_a_study_without_a_finished_run(self, auditor: Auditor) -> None:
         auditor.store.client.set_terminated(auditor.run_id, "FAILED")

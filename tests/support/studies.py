@@ -120,7 +120,8 @@ def broken(lab: Lab) -> tuple[str, str]:
     lab.run(study, [point(study, RELU, 0.01, 0)])
     failed = begin_run(lab.store, lab.sweep(study), point(study, ELU, 0.01, 0), lab.data)
     fail_run(lab.store, failed, RuntimeError(MARKUP))
-    return study, failed
+    assert failed.run_id is not None
+    return study, failed.run_id
 
 
 @pytest.fixture(scope="session")

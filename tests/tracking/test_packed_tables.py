@@ -178,7 +178,7 @@ def test_what_a_server_does_not_take_is_told_and_no_failure(
     with caplog.at_level(logging.WARNING, "actscope"):
         assert tracking.log_packed_tables(server.store, sweep, results) == {}
     (told,) = caplog.messages
-    assert "runs are not packed for their readers" in told
+    assert "the tables of some runs are not packed" in told
 
 
 def test_a_store_on_this_machine_has_none(tmp_path: Path) -> None:

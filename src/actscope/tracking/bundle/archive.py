@@ -180,8 +180,9 @@ def open_archive(path: Path) -> Iterator[Reader]:
     try:
         archive = ZipFile(path)
     except DAMAGE as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise BundleError(f"{path}: is not a complete zip archive ({reason})") from error
+        if isinstance(error, OSError):
+            raise BundleError(f"{path}: cannot be opened: {error.strerror or error}") from error
+        raise BundleError(f"{path}: is not a complete zip archive ({error})") from error
     with archive:
         yield Reader(path, archive)
 
