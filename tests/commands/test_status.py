@@ -42,7 +42,7 @@ def test_a_mark_a_point_and_what_has_changed(
     assert "# 4 finished" in said
     monkeypatch.setattr("actscope.commands.status.code_hash", lambda: "changed")
     main(["study=tests", f"tracking.uri={uri}"])
-    assert "4 stale since what changed is: code" in capsys.readouterr().out
+    assert "4 stale. Changed since their training: code" in capsys.readouterr().out
 
 
 OWN = "import torch\nclass Mine(torch.nn.Module):\n    def forward(self, x):\n        return {}\n"
@@ -80,7 +80,7 @@ def test_an_edited_class_is_stale_and_trained_again(
     assert "# 1 finished" in ask()
     assert replace(first, is_earlier=True) == sweep("s2")
     write("torch.tanh(x)")
-    assert "1 stale since what changed is: activation_code" in ask()
+    assert "1 stale. Changed since their training: activation_code" in ask()
     again = sweep("s3")
     assert isinstance(again, Done)
     assert not again.is_earlier

@@ -104,7 +104,7 @@ def test_a_full_disk_costs_nothing_that_was_finished(
             filler = fill(folder, but=kilobytes)
             ended = command("sweep", *TWO)
             if ended.code == 0:  # there was room to keep what the store has refused
-                assert "kept:   1 results in" in ended.out
+                assert "queued: 1 results in" in ended.out
             else:
                 assert f"cannot be written: the disk of {folder} is full; make room" in ended.err
             assert "Traceback" not in ended.out + ended.err
@@ -237,8 +237,8 @@ def test_a_lock_while_runs_are_logged_keeps_them_for_a_moment(
     with locked(made, "runs are kept in", home / "tmp" / "out.txt", runs=2):
         ended = command("sweep", *words)
     assert (ended.code, ended.err) == (0, "")
-    assert "results that were kept here are delivered" in ended.out
-    assert "kept:   " not in ended.out
+    assert "queued results delivered" in ended.out
+    assert "queued: " not in ended.out
     assert finished_seeds(made) == ["0", "1"]
 
 

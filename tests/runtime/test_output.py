@@ -80,7 +80,7 @@ def test_a_command_ends_in_a_line(
 
 
 def test_another_thread_leaves_the_end_to_the_main_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    with full() as stream, monkeypatch.context() as patch, signals.remembered():
+    with full() as stream, monkeypatch.context() as patch, signals.installed():
         patch.setattr(sys, "stdout", stream)
         with output.guarded():
             thread = threading.Thread(target=say_by_print)

@@ -53,10 +53,10 @@ def run_command(
 def exit_code(command: Callable[[], int]) -> int:
     """Exit code of a command; a user's mistake ends as one line."""
     try:
-        with signals.remembered(), output.guarded():
+        with signals.installed(), output.guarded():
             return command()
     except KeyboardInterrupt as reason:
-        return output.tell_end(reason)
+        return output.report_end(reason)
     except ActscopeError as error:
         return _told(error)
     except OSError as error:
@@ -64,7 +64,7 @@ def exit_code(command: Callable[[], int]) -> int:
 
 
 def _told(error: ActscopeError) -> int:
-    output.tell(str(error))
+    output.print_error(str(error))
     return error.exit_code
 
 

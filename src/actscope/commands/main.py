@@ -65,7 +65,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _run(command: Command, words: Sequence[str]) -> int:
     try:
-        with startup.heavy():
+        with startup.without_gc():
             function: Callable[[Sequence[str]], int] = getattr(
                 import_module(command.module), command.function
             )

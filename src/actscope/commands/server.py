@@ -91,7 +91,7 @@ def serve(settings: Settings) -> int:
         StoreError: something is not installed, taken, or cannot be started or reached.
 
     """
-    signals.end_properly()
+    signals.raise_interrupts()
     _check_installed()
     check_port(settings.host, settings.port, f"port={settings.port + 1}")
     folder = ROOT / settings.folder

@@ -17,7 +17,7 @@ from actscope.config import CLOSED, Activation, DataSource, StudyName, Tracking
 from actscope.engine.data import as_found_here, load_data
 from actscope.errors import ConfigError, MissingStudyError
 from actscope.sweep import console as screen
-from actscope.sweep.point_status import Standing, State, standings
+from actscope.sweep.point_status import PointStatus, State, point_statuses
 from actscope.tracking import Cell
 from actscope.tracking.signature import Signature, activation_hash, code_hash
 
@@ -52,11 +52,11 @@ def print_status(settings: Settings) -> int:
             "MLflow's UI."
         )
     grid = [_as_of_now(cell) for cell in tracking.read_grid(store, study, sweeps[-1])]
-    stands = standings(grid, attempts)
+    stands = point_statuses(grid, attempts)
     console = Console(highlight=False)
     console.print(f"study   {study}, {sweeps[-1].name}: {sweeps[-1].status.lower()}")
     console.print(f"store   {store}", soft_wrap=True)
-    screen.print_standings(console, grid, stands)
+    screen.print_statuses(console, grid, stands)
     for path in sorted({_path_of(cell) for cell in grid if _code_now(_path_of(cell)) is None}):
         console.print(
             f"class   {path}: not compared, as no file of conf/activation names it, or it is not "
@@ -96,7 +96,7 @@ def _path_of(cell: Cell) -> str:
     return str(cell.settings["activation.function._target_"])
 
 
-def _other_torch(stands: Iterable[Standing]) -> Counter[str]:
+def _other_torch(stands: Iterable[PointStatus]) -> Counter[str]:
     """How many of the finished runs another version of torch has trained, by that version."""
     runs = (stand.attempt for stand in stands if stand.state is State.FINISHED)
     versions = Counter(run.platform.get("torch", "an unknown version") for run in runs if run)

@@ -72,12 +72,12 @@ def run() -> int:
     # Hydra otherwise prints errors itself and leaves nothing for the lines below.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        with signals.remembered(), output.guarded():
+        with signals.installed(), output.guarded():
             sys.argv[1:] = arranged(taken_out(sys.argv[1:]))
             main()
     except KeyboardInterrupt as reason:
         signals.ignore()
-        sys.exit(output.tell_end(reason))
+        sys.exit(output.report_end(reason))
     except (ActscopeError, *hydra_errors.SETTINGS_ERRORS) as error:
         end_with(hydra_errors.explain(error, sys.argv[1:]))
     except OSError as error:
@@ -136,7 +136,7 @@ def end_with(error: ActscopeError) -> NoReturn:
     if WANTS_TRACEBACK:
         sys.stderr.write(scrub("".join(traceback.format_exception(error))))
     else:
-        output.tell(str(error))
+        output.print_error(str(error))
     sys.exit(error.exit_code)
 
 
@@ -160,7 +160,7 @@ def train_grid(jobs: Sequence[Job], folder: Path, means: LauncherSettings) -> li
         else nullcontext()
     ):
         # Heavy imports wait until the settings are known to be right.
-        with startup.heavy():
+        with startup.without_gc():
             from actscope.engine.device import choose_device
             from actscope.sweep import runner
 
@@ -193,7 +193,7 @@ def _train_alone(config: DictConfig) -> float | str:
     point = parse_point(config)
     settings, rules, wanted = parse_tracking(config), parse_sweep(config), parse_device(config)
 
-    with startup.heavy():
+    with startup.without_gc():
         from actscope.engine.device import choose_device
         from actscope.sweep import runner
 

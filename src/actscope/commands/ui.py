@@ -39,7 +39,7 @@ def serve(words: Sequence[str] | None) -> int:
         for view, link in tracking.view_addresses(address, experiment_id).items():
             print(f"  {study}, {view}: {link}", flush=True)  # noqa: T201
     os.environ.update(SERVER_SETTINGS)
-    signals.end_properly()
+    signals.raise_interrupts()
     tracking.serve(store, HOST, port)
     return 0
 

@@ -48,7 +48,7 @@ def running(modules: Sequence[str]) -> Iterator[None]:
     _stop()  # one that runs already would know neither these modules nor this environment
     multiprocessing.get_context("forkserver").set_forkserver_preload([PRELOAD, *modules])
     try:
-        with signals.held(), _short_temporary_folder(), _deaf_children():
+        with signals.deferred(), _short_temporary_folder(), _deaf_children():
             forkserver.ensure_running()
         yield
     finally:

@@ -23,7 +23,7 @@ def guarded() -> Iterator[None]:
     if stream is None:
         raise OutputLost("it is closed")
     _fill_closed()
-    output = _Output(stream)
+    output = _GuardedStream(stream)
     sys.stdout = cast(TextIO, output)
     try:
         yield
@@ -34,7 +34,7 @@ def guarded() -> Iterator[None]:
             sys.stdout = stream
 
 
-def tell(text: str) -> None:
+def print_error(text: str) -> None:
     """Write it as one line to standard error, if that is open, and without credentials."""
     if sys.stderr is None:  # it is closed
         return
@@ -46,14 +46,14 @@ def tell(text: str) -> None:
         _silence(sys.stderr)
 
 
-def tell_end(reason: KeyboardInterrupt) -> int:
+def report_end(reason: KeyboardInterrupt) -> int:
     """Say why a command ends where that is not known; its exit code."""
     if isinstance(reason, OutputLost):
-        tell(f"standard output cannot be written: {reason}. Redirect it to another place.")
+        print_error(f"standard output cannot be written: {reason}. Redirect it to another place.")
     return signals.exit_code(reason)
 
 
-class _Output:
+class _GuardedStream:
     """A stream that ends the command where it cannot be written, and is silent from then on."""
 
     def __init__(self, stream: TextIO) -> None:

@@ -12,7 +12,7 @@ SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
 
-_came: list[KeyboardInterrupt] = []  # of those that are remembered
+_received: list[KeyboardInterrupt] = []  # of those that are remembered
 
 
 class Signalled(KeyboardInterrupt):
@@ -24,7 +24,7 @@ class Signalled(KeyboardInterrupt):
 
 
 @contextmanager
-def remembered() -> Iterator[None]:
+def installed() -> Iterator[None]:
     """Raise them as KeyboardInterrupt, and remember them for `check`.
 
     What is raised where they happen to come is lost if that is in a finalizer or another callback
@@ -34,9 +34,9 @@ def remembered() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # which alone hears them
         yield
         return
-    before = {number: signal.getsignal(number) for number in SIGNALS if is_heard(number)}
+    before = {number: signal.getsignal(number) for number in SIGNALS if ends_process(number)}
     for number in before:
-        signal.signal(number, _remember)
+        signal.signal(number, _record)
     try:
         yield
     except Exception:
@@ -45,19 +45,19 @@ def remembered() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        _came.clear()
+        _received.clear()
 
 
-def is_heard(number: int) -> bool:
+def ends_process(number: int) -> bool:
     """Whether a signal ends this process: one begun by nohup, say, is to be deaf to SIGHUP."""
-    handlers = (signal.SIG_DFL, signal.default_int_handler, _remember)
+    handlers = (signal.SIG_DFL, signal.default_int_handler, _record)
     return signal.getsignal(number) in handlers
 
 
 def check() -> None:
     """Raise what came and may have been lost; for loops that would go on without it."""
-    if _came:
-        raise _came[0]
+    if _received:
+        raise _received[0]
 
 
 def stop(reason: KeyboardInterrupt) -> None:
@@ -65,7 +65,7 @@ def stop(reason: KeyboardInterrupt) -> None:
 
     Not while it ends already: a second Ctrl-C would leave half of the clean-up undone.
     """
-    _came.append(reason)
+    _received.append(reason)
     if threading.current_thread() is threading.main_thread() and not _is_ending():
         raise reason
 
@@ -76,9 +76,9 @@ def exit_code(reason: KeyboardInterrupt) -> int:
     return code
 
 
-def end_properly() -> None:
+def raise_interrupts() -> None:
     """Have them raise KeyboardInterrupt and no more: they are how a server is meant to end."""
-    for number in filter(is_heard, SIGNALS):
+    for number in filter(ends_process, SIGNALS):
         signal.signal(number, signal.default_int_handler)
 
 
@@ -89,8 +89,8 @@ def ignore() -> None:
 
 
 @contextmanager
-def held() -> Iterator[None]:
-    """Have them wait for the end of the context, where whatever heeded them before does so.
+def deferred() -> Iterator[None]:
+    """Have them wait for the end of the context, where whatever before them before does so.
 
     For what must not be cut short, as the start of another process.
     """
@@ -98,13 +98,13 @@ def held() -> Iterator[None]:
         yield
         return
     came: list[int] = []
-    heeded = {
+    before = {
         number: signal.signal(number, lambda number, _: came.append(number)) for number in SIGNALS
     }
     try:
         yield
     finally:
-        for number, handler in heeded.items():
+        for number, handler in before.items():
             signal.signal(number, handler)
     if came:
         signal.raise_signal(came[0])
@@ -114,26 +114,26 @@ def held() -> Iterator[None]:
 def noticed() -> Iterator[list[int]]:
     """Tell a Ctrl-C that comes within the context from a KeyboardInterrupt that code raises.
 
-    It is heeded as before, and its number is in the list.
+    It is before as before, and its number is in the list.
     """
     came: list[int] = []
-    heeded = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(heeded):
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield came
         return
 
     def notice(number: int, frame: FrameType | None) -> None:
         came.append(number)
-        heeded(number, frame)
+        before(number, frame)
 
     signal.signal(signal.SIGINT, notice)
     try:
         yield came
     finally:
-        signal.signal(signal.SIGINT, heeded)
+        signal.signal(signal.SIGINT, before)
 
 
-def _remember(number: int, _: FrameType | None) -> None:
+def _record(number: int, _: FrameType | None) -> None:
     stop(Signalled(number))
 
 

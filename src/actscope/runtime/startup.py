@@ -9,7 +9,7 @@ from actscope.runtime import signals
 
 
 @contextmanager
-def heavy() -> Iterator[None]:
+def without_gc() -> Iterator[None]:
     """Import without the garbage collector, which takes a quarter of the time, and uninterrupted.
 
     Of what comes up in their imports numpy, torch and MLflow catch some, Ctrl-C too, to go on half
@@ -18,7 +18,7 @@ def heavy() -> Iterator[None]:
     was_collecting, known = gc.isenabled(), len(sys.modules)
     gc.disable()
     try:
-        with signals.held():
+        with signals.deferred():
             yield
     finally:
         if len(sys.modules) > known:

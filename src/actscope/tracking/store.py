@@ -127,7 +127,7 @@ def open_store(tracking: Tracking, *, to_write: bool = True) -> Store:
     store = locate_store(tracking)
     with store_errors(store):
         if store.database is not None:
-            with startup.heavy():  # else MLflow imports it where Ctrl-C may cut it short
+            with startup.without_gc():  # else MLflow imports it where Ctrl-C may cut it short
                 import_module("mlflow.store.tracking.sqlalchemy_store")
             _create_if_missing(store.database)
             _check_database(store, store.database)
