@@ -22,7 +22,7 @@ from actscope.commands import doctor, status
 from actscope.config import Tracking
 from actscope.engine.data import load_data
 from actscope.errors import StoreError
-from actscope.sweep.checkpoint import Checkpoint, checkpoint_folder, waiting
+from actscope.sweep.checkpoint import Checkpoint, checkpoint_folder, saved_stacks
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done
 from actscope.sweep.runner import run_sweep
@@ -500,7 +500,7 @@ class TestCheckpoints:
         unfinished = self.save(practice, [self.finished()[0], "another"])
         practice.assert_only_told(1)
         practice.assert_fixed()
-        assert waiting(unfinished.folder) == [unfinished.signatures]
+        assert saved_stacks(unfinished.folder) == [unfinished.signatures]
 
     def test_are_a_living_sweeps_own_affair(self, practice: Practice) -> None:
         saved = self.save(practice, self.finished())
