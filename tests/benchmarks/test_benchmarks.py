@@ -187,4 +187,4 @@ def test_without_mnist_no_sweep_is_begun(
 def test_a_part_that_is_none_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(["part=lunch"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == "actscope: part='lunch': choose 'steps', 'sweeps', 'growth', 'server' or 'gpu'"
+    assert line == "actscope: part='lunch': must be 'steps', 'sweeps', 'growth', 'server' or 'gpu'."

@@ -57,7 +57,7 @@ def test_an_edited_class_is_stale_and_trained_again(
         sys.modules.pop("edited", None)
         importlib.invalidate_caches()
         sources_of.cache_clear()
-        status._code_now.cache_clear()
+        status._code_today.cache_clear()
 
     def ask() -> str:
         assert main(["study=tests", f"tracking.uri={uri}"]) == 0
@@ -71,7 +71,7 @@ def test_an_edited_class_is_stale_and_trained_again(
     mine = make_point(Activation("mine", "edited.Mine"), hidden=(4,), epochs=1, every="epoch")
     write("torch.relu(x)")
     first = sweep("s1")
-    assert "class   edited.Mine: not compared" in ask()
+    assert "class   edited.Mine: its code was not compared" in ask()
     conf = tmp_path / "conf" / "activation"
     conf.mkdir(parents=True)
     (conf / "mine.yaml").write_text("name: mine\nfunction:\n  _target_: edited.Mine\n")
@@ -99,8 +99,8 @@ def test_a_version_of_torch_that_is_another_is_told(
         store.client.set_tag(run_id, "actscope.platform", platform)
     main(["study=tests", f"tracking.uri={uri}"])
     said = capsys.readouterr().out
-    assert f"torch   0.1 trained 2 of them; this is {torch.__version__}" in said
-    assert "torch   an unknown version trained 1 of them" in said
+    assert f"torch   0.1 trained 2 of the points; installed is {torch.__version__}" in said
+    assert "torch   an unknown version trained 1 of the points" in said
 
 
 @pytest.mark.parametrize(
@@ -108,9 +108,9 @@ def test_a_version_of_torch_that_is_another_is_told(
     [
         (["study=none"], 1, "there is no store"),
         (["study=../x"], 2, "study='../x'"),
-        (["study=Default"], 2, "study=Default: MLflow keeps this name for itself"),
-        (["what=1"], 2, "what: there is no such setting"),
-        (["quickstart"], 2, "give settings as name=value"),
+        (["study=Default"], 2, "study=Default: MLflow reserves this name"),
+        (["what=1"], 2, "what: unknown setting"),
+        (["quickstart"], 2, "Give settings as name=value."),
     ],
 )
 def test_a_mistake_is_one_line(

@@ -443,7 +443,7 @@ def test_a_server_that_is_not_there_is_one_line_soon(
         assert (
             "the store http://127.0.0.1:9 does not answer ([Errno 111] Connection refused" in line
         )
-    assert "the store is the server http://127.0.0.1:9" in command("ui").refused(1)
+    assert "The store is the server http://127.0.0.1:9" in command("ui").refused(1)
 
 
 def test_a_server_that_says_nothing_is_one_line_soon(monkeypatch: pytest.MonkeyPatch) -> None:

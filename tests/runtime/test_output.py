@@ -74,7 +74,7 @@ def test_a_command_ends_in_a_line(
         assert exit_code(command) == 1
     assert cleaned == [True]
     assert capsys.readouterr().err == (
-        f"actscope: standard output cannot be written: {REASONS[opened]}. "
+        f"actscope: Standard output cannot be written: {REASONS[opened]}. "
         "Redirect it to another place.\n"
     )
 
@@ -115,4 +115,4 @@ def test_a_process_ends_without_a_traceback(redirection: str) -> None:
     assert done.returncode == 1, done
     if "2>" not in redirection:
         (line,) = done.stderr.splitlines()
-        assert line.startswith("actscope: standard output cannot be written: ")
+        assert line.startswith("actscope: Standard output cannot be written: ")
