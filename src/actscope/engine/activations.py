@@ -1,4 +1,4 @@
-"""Activation functions as torch modules: each is tried before anything is trained with it."""
+"""Activation functions as torch modules; each is tested before it is used in a training."""
 
 import inspect
 import pkgutil
@@ -17,10 +17,10 @@ from actscope.runtime import signals
 
 NOT_ELEMENTWISE = "is not an elementwise function of its input alone"
 LIKE_RELU = "; choose one like torch.nn.ReLU"
-# What torch raises where arguments or inputs are of the wrong kind.
+# Errors of torch for arguments or inputs of the wrong type.
 MISUSED = (RuntimeError, TypeError, ValueError, IndexError, AssertionError)
-# What must not matter to an elementwise function of 4 x 6 values: their order, shape and layout,
-# and which of them there are.
+# Rearrangements of 4 x 6 values that do not change an elementwise function: other order, shape,
+# layout and selection.
 REARRANGED: tuple[Callable[[Tensor], Tensor], ...] = (
     lambda values: values.flip(0, 1).reshape(2, 3, 4),
     lambda values: values.mT,
@@ -29,7 +29,7 @@ REARRANGED: tuple[Callable[[Tensor], Tensor], ...] = (
 
 
 def make_function(activation: Activation, dtype: torch.dtype = torch.float32) -> nn.Module:
-    """The activation's module, as numbers of a type, after another like it was tried.
+    """Create the activation's module with numbers of this type, and test a second one like it.
 
     Raises:
         ConfigError: its import path or arguments are wrong, its code fails, it is not an
@@ -48,10 +48,10 @@ def make_function(activation: Activation, dtype: torch.dtype = torch.float32) ->
 
 
 def find_class(activation: Activation) -> type[nn.Module]:
-    """The class that an activation names.
+    """Import the class of an activation.
 
     Raises:
-        ConfigError: it cannot be imported, or it is no class of torch modules.
+        ConfigError: it cannot be imported, or is not a class of torch modules.
 
     """
     path = activation.function
@@ -62,7 +62,7 @@ def find_class(activation: Activation) -> type[nn.Module]:
         try:
             kind = pkgutil.resolve_name(path)
         except (ModuleNotFoundError, AttributeError) as error:
-            # An error of the module's own code names something that is no part of the path.
+            # An error in the module's own code names something that is not part of the path.
             if str(error.name).rpartition(".")[2] not in re.split("[.:]", path):
                 raise
             raise ConfigError(absent) from None
@@ -73,7 +73,7 @@ def find_class(activation: Activation) -> type[nn.Module]:
 
 @contextmanager
 def contained() -> Iterator[None]:
-    """Make a TrainingError of what a class raises to end the process, as SystemExit."""
+    """Raise TrainingError if an activation's code tries to end the process, as with SystemExit."""
     try:
         yield
     except (Exception, KeyboardInterrupt):
@@ -84,7 +84,7 @@ def contained() -> Iterator[None]:
 
 @contextmanager
 def _blamed(activation: Activation, what: str) -> Iterator[None]:
-    """Make a ConfigError of all that a class raises, even SystemExit; but not of Ctrl-C."""
+    """Raise ConfigError for everything that a class raises, even SystemExit, but not for Ctrl-C."""
     with signals.noticed() as came:
         try:
             yield
@@ -104,9 +104,9 @@ def _short(error: BaseException, most: int = 80) -> str:
 
 
 def _find_fault(tried: nn.Module, other: nn.Module, dtype: torch.dtype) -> str:
-    """What keeps a module from being trained, beginning with a verb; nothing if it can be.
+    """Why a module cannot be trained, beginning with a verb; empty if it can.
 
-    `other`: a second one of the same class and arguments.
+    `other`: a second module of the same class and arguments.
     """
     if getattr(tried, "inplace", False):
         return "must not work in place. Return a new tensor"
@@ -125,9 +125,9 @@ def _find_fault(tried: nn.Module, other: nn.Module, dtype: torch.dtype) -> str:
 
 @torch.no_grad()
 def _find_fault_of_values(module: nn.Module, values: Tensor) -> str:
-    """See by trying whether each output depends on the input at its own place, and nothing else.
+    """Test whether each output depends only on the input at its own place.
 
-    The same values must come out the same twice, rearranged, and in evaluation.
+    The module must return the same values twice, for rearranged inputs, and in evaluation.
     """
     before, randomness = _tensors(module), torch.get_rng_state()
     given = values.clone()
@@ -154,7 +154,7 @@ def _find_fault_of_values(module: nn.Module, values: Tensor) -> str:
 
 @torch.enable_grad()
 def _find_fault_of_gradients(module: nn.Module, values: Tensor) -> str:
-    """See by trying whether the input and all parameters have gradients, taken as in training."""
+    """Test whether the input and all parameters have gradients, computed as in training."""
     own = {
         name: value.detach().clone().requires_grad_()
         for name, value in module.named_parameters()

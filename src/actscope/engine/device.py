@@ -1,4 +1,4 @@
-"""What trains: the processor, or a graphics card."""
+"""The device of the training: CPU or GPU."""
 
 import torch
 
@@ -9,10 +9,10 @@ CPU = torch.device("cpu")
 
 
 def choose_device(wanted: Device) -> torch.device:
-    """The device of that name; `auto` is a card where there is one.
+    """The device of this name; `auto` is a GPU if there is one.
 
     Raises:
-        ConfigError: there is no card.
+        ConfigError: there is no GPU.
 
     """
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):

@@ -1,4 +1,4 @@
-"""Loss and accuracy over the training: counted minibatch by minibatch, told epoch by epoch."""
+"""Loss and accuracy during the training, summed over minibatches."""
 
 # R runs of the stack
 
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 SPLITS = ["train", "test"]
-MEASURES = {"loss": "min", "accuracy": "max"}  # and which end of it is best
+MEASURES = {"loss": "min", "accuracy": "max"}  # and how the best value is found
 
 
 class Tally:
-    """Loss and correct answers of each run over some examples."""
+    """Sums of loss and correct predictions of each run over some examples."""
 
     def __init__(self, runs: int, device: torch.device) -> None:
         self.loss = torch.zeros(runs, dtype=torch.float64, device=device)
@@ -23,7 +23,7 @@ class Tally:
         self.examples = torch.zeros((), dtype=torch.int64, device=device)
 
     def add(self, losses: Tensor, correct: Tensor, examples: int) -> None:
-        """Count the summed losses, [R], of some examples, and the correct answers, [R], to them."""
+        """Add the summed losses, [R], and the correct predictions, [R], of some examples."""
         self.loss += losses
         self.correct += correct
         self.examples += examples
@@ -49,7 +49,7 @@ class Tally:
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         for name, count in self.state().items():
-            count.copy_(state[name])  # in place: a captured step holds it too
+            count.copy_(state[name])  # in place, as a captured step refers to these tensors
 
 
 class History:
@@ -86,7 +86,7 @@ class History:
         self.rows = list(zip(steps, splits, closed, strict=True))
 
     def frames(self, until: Sequence[int | None]) -> list[pd.DataFrame]:
-        """The history of each run, up to but not including step `until` where that is given."""
+        """The history of each run, up to but not including its step in `until`, if it has one."""
         steps = np.array([step for step, _, _ in self.rows], dtype=np.int32)
         told = pd.DataFrame(
             {
