@@ -40,11 +40,10 @@ Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Count = Annotated[Int, Field(ge=1)]
 Argument = Bool | Int | Finite | Annotated[str, Field(max_length=64)] | None
 
-LONGEST_NAME = 200
+MAX_NAME = 200  # characters
 LONG_NUMBER = re.compile(r"\d{4301}")
 
 Parsed = TypeVar("Parsed")
-
 Device = Literal["auto", "cpu", "cuda"]
 
 CLOSED = ConfigDict(extra="forbid")
@@ -179,7 +178,7 @@ def check_words(words: Iterable[str]) -> None:
     for word in words:
         if word.startswith(("=", "@")):
             raise ConfigError(f"{shorten(word)}: has no name. Give settings as name=value.")
-        if len(word.partition("=")[0]) > LONGEST_NAME:
+        if len(word.partition("=")[0]) > MAX_NAME:
             raise ConfigError(f"{shorten(scrub(ascii(word)[1:-1]))}: unknown setting.")
         if LONG_NUMBER.search(word):
             raise ConfigError(

@@ -99,13 +99,13 @@ WORDS = {
     ("-m", "lr"): "lr: has no value. Give settings as name=value.",
     ("-m", "=1"): "=1: has no name. Give settings as name=value",
     ("-m", "model.hidden=[64,", "64]"): (
-        "model.hidden=[64,: Hydra cannot read the value. Close its brackets and quotes, or quote "
-        "the value. It needs quotes if it has spaces."
+        "model.hidden=[64,: Hydra cannot read the value. Check its commas, brackets and quotes. A "
+        "value with spaces needs quotes."
     ),
     ("-m", "model.hidden[0]=3"): (
         "model.hidden[0]=3: a single value of a list cannot be set. Give all: model.hidden=[1,2]."
     ),
-    ("-m", "study='a"): "study='a: Hydra cannot read the value. Close its brackets and quotes,",
+    ("-m", "study='a"): "study='a: Hydra cannot read the value. Check its commas, brackets and",
     ("-m", "seed=range(0,10,0)"): "seed=range(0,10,0): range() arg 3 must not be zero",
     ("-m", "lr=log(1)"): "lr=log(1): Unknown function 'log' Available: bool,choice,float,glob,",
     ("-m", "lr=interval(0,1)"): "interval(...): works only with an optimising sweeper. Give val",
@@ -175,7 +175,7 @@ def test_a_mistake_in_a_word_of_a_command_is_told(word: str) -> None:
 REPORT_WORDS = {
     "report.fodler=x": "report.fodler: unknown setting; did you mean report.folder? Choo",
     "study=a,b": "study=a,b: has several values. Give one value; a setting that takes a list",
-    "report.compare=[a,": "report.compare=[a,: Hydra cannot read the value. Close its brackets",
+    "report.compare=[a,": "report.compare=[a,: Hydra cannot read the value. Check its commas",
     "tracking=locl": "tracking=locl: there is no tracking/locl; did you mean local? Choose one of",
     "tracking=null": "tracking=null: Config group override must be a string or a list.",
     "=1": "=1: has no name. Give settings as name=value",

@@ -160,5 +160,5 @@ def test_a_mistake_ends_the_process_without_a_traceback(actscope: Run) -> None:
 def test_help_tells_how_to_sweep(actscope: Run) -> None:
     done = actscope("--help")
     assert done.returncode == 0
-    assert "python -m actscope -m" in done.stdout
+    assert "python -m actscope sweep" in done.stdout
     assert "leaky_relu" in done.stdout

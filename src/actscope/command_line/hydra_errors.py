@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from actscope.command_line.yaml_errors import CLOSE_OR_QUOTE, explain_file, in_a_line, without_noise
+from actscope.command_line.yaml_errors import explain_file, in_a_line, without_noise
 from actscope.errors import ActscopeError, ConfigError
 from actscope.project import CONF
 
@@ -36,7 +36,7 @@ REWORDED = {
     ),
 }
 MORE_THAN_ONE = {
-    "config": "Use --multirun (-m) to train a point for each.",
+    "config": "Use --multirun (-m) or the command `sweep` to train a point for each.",
     "report": "Give one value; a setting that takes a list needs brackets.",
 }
 

@@ -34,13 +34,17 @@ def run_command(
     """
     parser = OneLineParser(
         prog=f"actscope {name}",
+        usage=" ".join(["%(prog)s", *(f"[--{flag}]" for flag in flags), "[setting=value ...]"]),
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+        add_help=False,
     )
-    parser.add_argument("settings", nargs="*", metavar="setting=value", help="listed above")
+    # The description explains them all.
+    parser.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)
+    parser.add_argument("settings", nargs="*", metavar="setting=value", help=argparse.SUPPRESS)
     for flag in flags:
-        parser.add_argument(f"--{flag}", action="store_true", help="described above")
+        parser.add_argument(f"--{flag}", action="store_true", help=argparse.SUPPRESS)
 
     def run() -> int:
         given = parser.parse_intermixed_args(words)

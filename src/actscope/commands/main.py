@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
 from typing import NamedTuple
@@ -59,9 +60,10 @@ def main(words: Sequence[str] | None = None) -> int:
             return 0
         case [name, *rest] if name in COMMANDS:
             return _run(COMMANDS[name], rest)
-    sys.stderr.write(
-        f"actscope: {words[0]}: unknown command. Choose one of {', '.join(COMMANDS)}.\n"
-    )
+    near = get_close_matches(words[0], COMMANDS, 1)
+    hint = f"Did you mean {near[0]}? " if near else ""
+    known = ", ".join(COMMANDS)
+    sys.stderr.write(f"actscope: {words[0]}: unknown command. {hint}Choose one of {known}.\n")
     return 2
 
 

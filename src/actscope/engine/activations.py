@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,12 @@ REARRANGED: tuple[Callable[[Tensor], Tensor], ...] = (
 )
 
 
+@cache
+def check_function(activation: Activation) -> None:
+    """Raise ConfigError, as `make_function` does, if an activation cannot be used."""
+    make_function(activation)
+
+
 def make_function(activation: Activation, dtype: torch.dtype = torch.float32) -> nn.Module:
     """Create the activation's module with numbers of this type, and test a second one like it.
 
@@ -38,12 +45,15 @@ def make_function(activation: Activation, dtype: torch.dtype = torch.float32) ->
     """
     kind = find_class(activation)
     arguments = dict(activation.arguments)
-    with _blamed(activation, "refuses its arguments"):
+    with _config_errors(activation, "refuses its arguments"):
         module, tried = (kind(**arguments).to(dtype) for _ in range(2))
-    with _blamed(activation, "fails when it is tried"), warnings.catch_warnings(action="ignore"):
-        fault = _find_fault(tried, module, dtype)
-    if fault:
-        raise ConfigError(f"activation={activation.name}: {activation.function} {fault}")
+    with (
+        _config_errors(activation, "fails when it is tried"),
+        warnings.catch_warnings(action="ignore"),
+    ):
+        problem = _find_problem(tried, module, dtype)
+    if problem:
+        raise ConfigError(f"activation={activation.name}: {activation.function} {problem}")
     return module
 
 
@@ -58,7 +68,7 @@ def find_class(activation: Activation) -> type[nn.Module]:
     absent = f"activation={activation.name}: there is no {path!r} to import"
     if not all(part.isidentifier() for part in re.split("[.:]", path)):
         raise ConfigError(absent)
-    with _blamed(activation, "cannot be imported"):
+    with _config_errors(activation, "cannot be imported"):
         try:
             kind = pkgutil.resolve_name(path)
         except (ModuleNotFoundError, AttributeError) as error:
@@ -83,15 +93,15 @@ def contained() -> Iterator[None]:
 
 
 @contextmanager
-def _blamed(activation: Activation, what: str) -> Iterator[None]:
+def _config_errors(activation: Activation, what: str) -> Iterator[None]:
     """Raise ConfigError for everything that a class raises, even SystemExit, but not for Ctrl-C."""
-    with signals.noticed() as came:
+    with signals.sigint_received() as received:
         try:
             yield
         except ConfigError:
             raise
         except BaseException as error:
-            if came or isinstance(error, signals.Signalled):
+            if received or isinstance(error, signals.Signalled):
                 raise
             reason = _short(error) if isinstance(error, MISUSED) else first_line(error)[:80]
             raise ConfigError(
@@ -103,7 +113,7 @@ def _short(error: BaseException, most: int = 80) -> str:
     return str(error).partition("\n")[0][:most]
 
 
-def _find_fault(tried: nn.Module, other: nn.Module, dtype: torch.dtype) -> str:
+def _find_problem(tried: nn.Module, other: nn.Module, dtype: torch.dtype) -> str:
     """Why a module cannot be trained, beginning with a verb; empty if it can.
 
     `other`: a second module of the same class and arguments.
@@ -113,18 +123,18 @@ def _find_fault(tried: nn.Module, other: nn.Module, dtype: torch.dtype) -> str:
     values = torch.linspace(-3, 3, 24, dtype=dtype).view(4, 6)
     try:
         is_random = not _are_same(_tensors(tried), _tensors(other))
-        fault = _find_fault_of_values(tried, values)
+        problem = _find_problem_of_values(tried, values)
     except MISUSED as error:
         return f"{NOT_ELEMENTWISE} ({_short(error, 60)}){LIKE_RELU}"
-    if fault:
-        return fault
+    if problem:
+        return problem
     if is_random:
         return "starts from random numbers. Give the numbers as arguments"
-    return _find_fault_of_gradients(tried, values)
+    return _find_problem_of_gradients(tried, values)
 
 
 @torch.no_grad()
-def _find_fault_of_values(module: nn.Module, values: Tensor) -> str:
+def _find_problem_of_values(module: nn.Module, values: Tensor) -> str:
     """Test whether each output depends only on the input at its own place.
 
     The module must return the same values twice, for rearranged inputs, and in evaluation.
@@ -153,7 +163,7 @@ def _find_fault_of_values(module: nn.Module, values: Tensor) -> str:
 
 
 @torch.enable_grad()
-def _find_fault_of_gradients(module: nn.Module, values: Tensor) -> str:
+def _find_problem_of_gradients(module: nn.Module, values: Tensor) -> str:
     """Test whether the input and all parameters have gradients, computed as in training."""
     own = {
         name: value.detach().clone().requires_grad_()

@@ -125,8 +125,8 @@ def _check_digest(source: DataSource, digest: str) -> None:
     known = KNOWN_SHA256[source.name]
     if digest != known:
         raise DataError(
-            f"data={source.name}: {_whereabouts(source)} does not hold the genuine data set (its "
-            f"SHA-256 is {digest[:12]}..., not {known[:12]}...); {_ways_out(source)}"
+            f"data={source.name}: {_place(source)} does not hold the genuine data set (its "
+            f"SHA-256 is {digest[:12]}..., not {known[:12]}...). {_fix(source)}"
         )
 
 
@@ -166,7 +166,7 @@ def _from_torchvision(source: DataSource) -> Arrays:
     kind = getattr(torchvision_compat.datasets(), TORCHVISION_CLASS[source.name])
     root = _root(source)
     try:
-        with _one_fetches(root):
+        with _download_lock(root):
             splits = [kind(root, train=train, download=True) for train in (True, False)]
             if source.name not in KNOWN_SHA256:
                 _check_against_archives(splits[0])
@@ -174,8 +174,8 @@ def _from_torchvision(source: DataSource) -> Arrays:
     except (OSError, RuntimeError, ValueError, EOFError, AssertionError) as error:
         reason = shorten(str(error) or "a file is damaged", width=100, placeholder=" ...")
         raise DataError(
-            f"data={source.name}: {_whereabouts(source)} cannot be read or downloaded ({reason}); "
-            f"{_ways_out(source)}"
+            f"data={source.name}: {_place(source)} cannot be read or downloaded ({reason}). "
+            f"{_fix(source)}"
         ) from error
     return tuple(
         array.numpy().astype(np.uint8) for split in splits for array in (split.data, split.targets)
@@ -183,7 +183,7 @@ def _from_torchvision(source: DataSource) -> Arrays:
 
 
 @contextmanager
-def _one_fetches(root: Path) -> Iterator[None]:
+def _download_lock(root: Path) -> Iterator[None]:
     """Let only one process of this host download, unpack and read the files at a time."""
     if root.exists() and not os.access(root, os.W_OK):
         yield  # no process can download anything
@@ -198,22 +198,22 @@ def _check_against_archives(split: Any) -> None:
     for name, md5 in split.resources:
         archive = Path(split.raw_folder) / name
         if hashlib.md5(archive.read_bytes(), usedforsecurity=False).hexdigest() != md5:
-            raise ValueError(f"{name} has not the md5 {md5}")
+            raise ValueError(f"{name} does not have the md5 {md5}")
         if gzip.decompress(archive.read_bytes()) != archive.with_suffix("").read_bytes():
-            raise ValueError(f"{archive.stem} is not what {name} holds")
+            raise ValueError(f"{archive.stem} differs from the content of {name}")
 
 
 def _root(source: DataSource) -> Path:
     return ROOT / (source.root or "data")
 
 
-def _whereabouts(source: DataSource) -> str:
+def _place(source: DataSource) -> str:
     if source.name == "digits":
         return "the installed scikit-learn"
     return str(_root(source) / TORCHVISION_CLASS[source.name] / "raw")
 
 
-def _ways_out(source: DataSource) -> str:
+def _fix(source: DataSource) -> str:
     if source.name == "digits":
-        return "install scikit-learn anew"
-    return "remove that folder and put the four genuine .gz files into it, or use data=digits"
+        return "Install scikit-learn again."
+    return "Remove that folder and put the four genuine .gz files into it, or use data=digits."

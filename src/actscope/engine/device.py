@@ -19,8 +19,8 @@ def choose_device(wanted: Device) -> torch.device:
         return CPU
     if not torch.cuda.is_available():
         raise ConfigError(
-            f"device=cuda: torch {torch.__version__} sees no GPU here; give device=cpu, or install "
-            "a torch that is built for yours"
+            f"device=cuda: torch {torch.__version__} finds no GPU. Use device=cpu, or install a "
+            "torch that supports your GPU."
         )
     return torch.device("cuda")
 

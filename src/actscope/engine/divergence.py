@@ -26,7 +26,7 @@ class Divergence:
         """Record runs that are not `finite`, [R], as diverged at this step; return the new ones."""
         news = ~finite & (self.noted == NOT_YET)
         self.noted.copy_(torch.where(news, step, self.noted))
-        self._look()
+        self._update_known()
         return news
 
     def note_losses(self, step: Tensor, losses: Tensor) -> None:
@@ -39,11 +39,11 @@ class Divergence:
         """Whether each run has diverged, [R]; None if it is known that none has."""
         return self.noted != NOT_YET if self.noted.is_cuda else self.known
 
-    def is_everyones(self) -> bool:
+    def have_all_diverged(self) -> bool:
         frozen = self.frozen()
         return frozen is not None and bool(frozen.all())
 
-    def _look(self) -> None:
+    def _update_known(self) -> None:
         if not self.noted.is_cuda:
             frozen = self.noted != NOT_YET
             self.known = frozen if bool(frozen.any()) else None
@@ -63,4 +63,4 @@ class Divergence:
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         for name, own in self.state().items():
             own.copy_(state[name])
-        self._look()
+        self._update_known()

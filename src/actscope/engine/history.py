@@ -28,7 +28,7 @@ class Tally:
         self.correct += correct
         self.examples += examples
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         for count in self.state().values():
             count.zero_()
 
@@ -63,7 +63,7 @@ class History:
     def close_train(self, step: int) -> None:
         """Make a row of the minibatches since the last one."""
         self.add(step, "train", self.train.copy())
-        self.train.begin_anew()
+        self.train.reset()
 
     def add(self, step: int, split: str, tally: Tally) -> None:
         self.rows.append((step, split, tally))

@@ -230,12 +230,8 @@ class Nonlinearity:
             return sums
         # Copies, as the backward pass requires that its inputs are unchanged.
         running = {name: value.clone() for name, value in self.running.items()}
-        tensors = (
-            sums,
-            *running.values(),
-            self.trained["norm.weight"],
-            self.trained["norm.bias"],
-        )
+        trained = (self.trained["norm.weight"], self.trained["norm.bias"])
+        tensors = (sums, *running.values(), *trained)
         runs = zip(*(_chunks(tensor, self.at_once) for tensor in tensors), strict=True)
         normalised = cat([_batch_norm(*part, training=training) for part in runs])
         for name, value in self.running.items() if training else ():

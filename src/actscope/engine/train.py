@@ -7,17 +7,15 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import cache, partial
-from typing import Protocol
+from functools import partial
 
 import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from actscope.config import Activation, Point
-from actscope.engine.activations import contained, make_function
+from actscope.config import Point
+from actscope.engine.activations import contained
 from actscope.engine.cuda_graphs import Replayed
 from actscope.engine.data import Data
 from actscope.engine.device import CPU
@@ -27,6 +25,8 @@ from actscope.engine.layers import Inputs
 from actscope.engine.minibatches import Minibatches, probe_set
 from actscope.engine.model import StackedMLP
 from actscope.engine.result import RunResult, judge
+from actscope.engine.saved_state import Checkpoint, Resumable, prefixed, without_prefix
+from actscope.engine.schedule import in_steps, stack_key, total_steps
 from actscope.engine.sgd import SGD
 from actscope.engine.trajectory import (
     PROBE,
@@ -45,25 +45,6 @@ os.environ.setdefault("MKL_CBWR", "AUTO")
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 Histories = Callable[[], list[pd.DataFrame]]
-
-
-class Checkpoint(Protocol):
-    """Keeps the state of a stack; sweep.checkpoint implements it."""
-
-    @property
-    def signatures(self) -> Sequence[str]: ...
-
-    @property
-    def seconds(self) -> float: ...
-
-    @property
-    def dtype(self) -> torch.dtype: ...
-
-    def load(self) -> dict[str, Tensor] | None: ...
-
-    def save(self, state: Mapping[str, Tensor]) -> None: ...
-
-    def drop(self, reason: str) -> None: ...
 
 
 EVALUATED_AT_ONCE = 1000  # test examples: enough to be fast, few enough to stay in the caches
@@ -95,7 +76,7 @@ def train_stack(
         training = Training([points[i] for i in order], data, dtype, device)
         if checkpoint is not None:
             assert (len(checkpoint.signatures), checkpoint.dtype) == (len(points), dtype)
-            _go_on(training, checkpoint)
+            _resume(training, checkpoint)
         saved_at = time.monotonic()
         for step in training.steps():
             if checkpoint is not None and time.monotonic() - saved_at >= checkpoint.seconds:
@@ -113,7 +94,7 @@ def _histories_of(training: "Training", place: Sequence[int]) -> list[pd.DataFra
     return [histories[i] for i in place]
 
 
-def _go_on(training: "Training", checkpoint: Checkpoint) -> None:
+def _resume(training: "Training", checkpoint: Checkpoint) -> None:
     state = checkpoint.load()
     if state is None:
         return
@@ -122,26 +103,6 @@ def _go_on(training: "Training", checkpoint: Checkpoint) -> None:
     except ValueError as error:
         # A signature does not include the version of an installed package that has the function.
         checkpoint.drop(str(error))
-
-
-def stack_key(point: Point) -> Point:
-    """What all points of a stack share: everything but activation, learning rate and seed."""
-    anything = replace(point.activation, name="any", function="any", arguments=(), batch_norm=False)
-    return replace(point, activation=anything, lr=1.0, seed=0)
-
-
-@cache
-def _check_function(activation: Activation) -> None:
-    make_function(activation)
-
-
-def total_steps(point: Point, data: Data) -> int:
-    """Number of minibatches of the training, with the last, smaller one of each epoch."""
-    return point.train.epochs * math.ceil(len(data.train_x) / point.train.batch_size)
-
-
-def _in_steps(every: int | str, steps_per_epoch: int) -> int:
-    return steps_per_epoch if isinstance(every, str) else every
 
 
 @contextmanager
@@ -155,14 +116,6 @@ def steady_arithmetic() -> Iterator[None]:
     finally:
         torch.set_flush_denormal(False)
         torch.set_num_threads(threads)
-
-
-class Resumable(Protocol):
-    """Something whose state can be saved to tensors and loaded from them."""
-
-    def state(self) -> dict[str, Tensor]: ...
-
-    def load_state(self, state: Mapping[str, Tensor]) -> None: ...
 
 
 class Training:
@@ -188,8 +141,8 @@ class Training:
         )  # the current minibatch, on the device
         self.total = total_steps(points[0], data)
         self.steps_per_epoch = self.total // points[0].train.epochs
-        self.record_every = _in_steps(points[0].trajectory.every, self.steps_per_epoch)
-        self.probe_every = _in_steps(points[0].trajectory.probe_every, self.steps_per_epoch)
+        self.record_every = in_steps(points[0].trajectory.every, self.steps_per_epoch)
+        self.probe_every = in_steps(points[0].trajectory.probe_every, self.steps_per_epoch)
         self.late_from = self.total - math.ceil(self.total / 10) + 1
         self.trajectory = Recorder(TRAJECTORY, device)
         self.probe = Recorder(PROBE, device)
@@ -202,7 +155,7 @@ class Training:
     def steps(self) -> Iterator[int]:
         """Train to the end; yield the number of minibatches done after each one."""
         for step, rows in enumerate(self.minibatches.rows(self.done), self.done + 1):
-            if self.device.type == "cpu" and self.divergence.is_everyones():
+            if self.device.type == "cpu" and self.divergence.have_all_diverged():
                 return
             with contained():
                 self._take(step, rows)
@@ -212,7 +165,7 @@ class Training:
     def _take(self, step: int, rows: Tensor) -> None:
         """Train on a minibatch, and record what is due after it."""
         if step == self.late_from:
-            self.late.begin_anew()
+            self.late.reset()
         is_recorded = step % self.record_every == 0 or step == self.total
         record = self.learn(rows, is_recorded)
         if record is not None:
@@ -221,7 +174,7 @@ class Training:
         if step % self.steps_per_epoch == 0:
             self._evaluate(step)
         if step % self.probe_every == 0 or step == self.total:
-            self._look_at_probe_set(step)
+            self._record_probe(step)
 
     def histories(self) -> list[pd.DataFrame]:
         """The history of each run so far."""
@@ -252,7 +205,7 @@ class Training:
         """All tensors that are needed to continue from here; some of them not copied."""
         state = {"done": torch.tensor(self.done)}
         for name, part in self._parts().items():
-            state |= _prefixed(name, part.state())
+            state |= prefixed(name, part.state())
         return state
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
@@ -263,7 +216,7 @@ class Training:
 
         """
         for name, part in self._parts().items():
-            part.load_state(_under(name, state))
+            part.load_state(without_prefix(name, state))
         self.done = int(state["done"])
         self.clock.fill_(self.done)
 
@@ -316,7 +269,7 @@ class Training:
         self.history.add(step, "test", tally)
         self.divergence.note(self.clock, torch.isfinite(tally.loss) & self.stack_is_finite())
 
-    def _look_at_probe_set(self, step: int) -> None:
+    def _record_probe(self, step: int) -> None:
         hidden = self.stack.forward(self.probe_x, training=False).hidden
         slopes = [torch.cat(layer.slopes()) for layer in hidden]
         self.probe.add(step, probe_record(self.stack, slopes))
@@ -331,16 +284,6 @@ class Training:
 
     def _diverged_at(self) -> list[int | None]:
         return self.divergence.steps(self.stack_is_finite())
-
-
-def _prefixed(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {f"{prefix}/{name}": value for name, value in state.items()}
-
-
-def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The inverse of `_prefixed`."""
-    start = f"{prefix}/"
-    return {name[len(start) :]: state[name] for name in state if name.startswith(start)}
 
 
 def example_losses(logits: Tensor, y: Tensor) -> Tensor:

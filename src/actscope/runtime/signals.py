@@ -111,7 +111,7 @@ def deferred() -> Iterator[None]:
 
 
 @contextmanager
-def noticed() -> Iterator[list[int]]:
+def sigint_received() -> Iterator[list[int]]:
     """Yield a list that gets each SIGINT within the block, which is handled as before.
 
     It distinguishes Ctrl-C from a KeyboardInterrupt that other code raises.

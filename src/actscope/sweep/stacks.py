@@ -5,15 +5,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from actscope.config import Point
+from actscope.engine.activations import check_function
 from actscope.engine.data import Data, load_data
 from actscope.engine.device import CPU
-from actscope.engine.train import (
-    EVALUATED_AT_ONCE,
-    _check_function,
-    _in_steps,
-    stack_key,
-    total_steps,
-)
+from actscope.engine.schedule import in_steps, stack_key, total_steps
+from actscope.engine.train import EVALUATED_AT_ONCE
 from actscope.engine.trajectory import PROBE, TRAJECTORY
 from actscope.errors import ConfigError
 from actscope.sweep.resources import Resources, free_bytes
@@ -85,7 +81,7 @@ def check_trainable(point: Point, data: Data) -> None:
             f"train.batch_size={size}: leaves a minibatch of 1 of the {examples} examples, which "
             f"{point.activation.name} cannot normalise. Choose another size."
         )
-    _check_function(point.activation)
+    check_function(point.activation)
 
 
 def bytes_a_run(point: Point, data: Data) -> int:
@@ -99,7 +95,7 @@ def bytes_a_run(point: Point, data: Data) -> int:
     units = sum(widths[1:])
     steps, per_epoch = total_steps(point, data), total_steps(point, data) // point.train.epochs
     records = sum(
-        len(quantities) * units * (1 + steps // _in_steps(every, per_epoch))
+        len(quantities) * units * (1 + steps // in_steps(every, per_epoch))
         for quantities, every in (
             (TRAJECTORY, point.trajectory.every),
             (PROBE, point.trajectory.probe_every),
