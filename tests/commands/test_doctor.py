@@ -278,10 +278,7 @@ class TestWhatIsEditedInTheUI:
         for run_id in (practice.ids[0], practice.sweep_id):
             practice.tag(run_id, "actscope.kind", kind)
         assert practice.examine() == 1
-        assert (
-            f"run {practice.ids[0]} is a point, but its tag actscope.kind says otherwise"
-            in practice.said
-        )
+        assert f"run {practice.ids[0]} lacks actscope.kind=point" in practice.said
         practice.assert_fixed()
         tracked.finished_once(practice.store, RESULTS)
         assert all(result.is_earlier for result in practice.sweep("s2"))

@@ -103,7 +103,8 @@ def _of_grammar(word: str, message: str) -> str:
     if value.endswith(",") and value.count("[") == value.count("]"):
         return f"{word}: a value is missing after the last comma. Add it or remove the comma."
     return (
-        f"{word}: Hydra cannot read the value. {CLOSE_OR_QUOTE}. It needs quotes if it has spaces."
+        f"{word}: Hydra cannot read the value. Check its commas, brackets and quotes. A value with "
+        "spaces needs quotes."
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 from actscope import tracking
@@ -71,10 +72,7 @@ def check_kinds(target: Target) -> Iterator[Finding]:
     for study, experiment_id in target.studies.items():
         kinds = tracking.wrong_kinds(target.store, experiment_id)
         yield Finding(
-            [
-                f"{study}: run {run_id} is a {kind}, but its tag actscope.kind says otherwise"
-                for run_id, kind in kinds.items()
-            ],
+            [f"{study}: run {run_id} lacks actscope.kind={kind}" for run_id, kind in kinds.items()],
             "correct the tag",
             partial(tracking.set_kinds, target.store, kinds),
         )
@@ -85,10 +83,7 @@ def check_sweeps(target: Target) -> Iterator[Finding]:
     for study, experiment_id in target.studies.items():
         deleted = tracking.deleted_sweeps(target.store, experiment_id)
         yield Finding(
-            [
-                f"{_run(study, sweep)} was deleted in MLflow, but its points were not"
-                for sweep in deleted
-            ],
+            [f"{_run(study, run)} was deleted in MLflow, its points were not" for run in deleted],
             "restore it from MLflow's trash",
             partial(tracking.restore_runs, target.store, deleted),
         )
@@ -185,9 +180,7 @@ def check_addresses(target: Target) -> Iterator[Finding]:
 
 
 def _by_study(addresses: Sequence[Address]) -> Iterator[tuple[str, list[Address]]]:
-    def study(address: Address) -> str:
-        return address.study
-
+    study = attrgetter("study")
     for name, own in groupby(sorted(addresses, key=study), study):
         yield name, list(own)
 

@@ -88,7 +88,7 @@ class History:
     def frames(self, until: Sequence[int | None]) -> list[pd.DataFrame]:
         """The history of each run, up to but not including its step in `until`, if it has one."""
         steps = np.array([step for step, _, _ in self.rows], dtype=np.int32)
-        told = pd.DataFrame(
+        table = pd.DataFrame(
             {
                 "step": steps,
                 "epoch": (steps / self.steps_per_epoch).astype(np.float32),
@@ -102,7 +102,7 @@ class History:
         for run, end in enumerate(until):
             kept = len(steps) if end is None else int(np.searchsorted(steps, end))
             columns = {"loss": losses[:kept, run], "accuracy": accuracies[:kept, run]}
-            frames.append(told[:kept].assign(**columns))
+            frames.append(table[:kept].assign(**columns))
         return frames
 
 

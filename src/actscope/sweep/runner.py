@@ -57,7 +57,6 @@ def run_sweep(
     sweep_console.print_unreadable(console, grid)
     resources = dask_cluster.check_cluster(resources, store, grid, console)
     _deliver(store, console)
-    results: dict[Point, Result] = {}
     with ExitStack() as opened:
         sweeps = {
             study: opened.enter_context(_open_sweep(store, study, sweep_id, own, settings))
@@ -65,16 +64,7 @@ def run_sweep(
         }
         own_sweeps = {study: each.sweep for study, each in sweeps.items()}
         training = _train_missing(grid, store, own_sweeps, resources, console, rules)
-        try:
-            with closing(training):
-                for some in training:
-                    results.update((result.point, result) for result in some)
-                    if rules.on_error == "stop" and any(isinstance(r, Failed) for r in some):
-                        break
-        except KeyboardInterrupt:
-            sweep_console.print_interrupted(console, list(results.values()), len(grid), store)
-            raise
-        results = {point: results.get(point, Failed(point, STOPPED)) for point in grid}
+        results = _collect(training, grid, store, console, rules)
         _deliver(store, console)  # an unreachable store may answer again
         for study, own in by_study(grid).items():
             sweeps[study].record([results[point] for point in own])
@@ -207,6 +197,27 @@ def _open_sweep(
             yield opened
     finally:
         tracking.end_sweep(store, sweep, opened.status)
+
+
+def _collect(
+    training: Generator[Sequence[Result]],
+    grid: Grid,
+    store: Store,
+    console: Console,
+    rules: SweepRules,
+) -> dict[Point, Result]:
+    """Gather the results of all points; with on_error=stop end at the first failure."""
+    results: dict[Point, Result] = {}
+    try:
+        with closing(training):
+            for some in training:
+                results.update((result.point, result) for result in some)
+                if rules.on_error == "stop" and any(isinstance(r, Failed) for r in some):
+                    break
+    except KeyboardInterrupt:
+        sweep_console.print_interrupted(console, list(results.values()), len(grid), store)
+        raise
+    return {point: results.get(point, Failed(point, STOPPED)) for point in grid}
 
 
 def _train_missing(

@@ -115,11 +115,8 @@ def train_and_track(
     """Train a stack and track one run a point. A point that raises does not fail the others.
 
     `begin_all` opens the runs before the training, `log_all` writes their results after it.
-    Points that a lost worker has already finished are not trained again.
-
-    Raises:
-        StackCancelled: the sweep no longer waits for the stack.
-
+    Points that a lost worker has already finished are not trained again. Raises StackCancelled if
+    the sweep no longer waits for the stack.
     """
     finished = _finished_by_lost_worker(task)
     left = [point for point in task.stack if point not in finished]
