@@ -58,7 +58,7 @@ ui: $(STAMP)  ## browse the runs in MLflow's UI on 127.0.0.1
 sync: $(STAMP)  ## deliver results that were kept here while a tracking server was away
 	$(BIN)/python -m actscope sync $(call quoted,$(ARGS))
 
-doctor: $(STAMP)  ## look the store over and, after asking, mend what can be mended
+doctor: $(STAMP)  ## check the store and, after asking, fix what can be fixed
 	$(BIN)/python -m actscope doctor $(call quoted,$(ARGS))
 
 verify: $(STAMP)  ## train a random finished point of a study again and compare every number
@@ -88,7 +88,7 @@ lint: $(STAMP)  ## ruff and the import contracts, changing nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-format: $(STAMP)  ## ruff: mend what can be mended
+format: $(STAMP)  ## ruff: fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

@@ -1,1 +1,1 @@
-"""How fast actscope is here, against the floor and against what one would write by hand."""
+"""Benchmarks: actscope's speed on this machine, compared with a floor and with common loops."""

@@ -1,4 +1,4 @@
-"""The command `python -m benchmarks`: measure, and write what was measured."""
+"""The command `python -m benchmarks`: run the benchmarks and write their results."""
 
 import json
 import os
@@ -37,15 +37,17 @@ from benchmarks.sweeps import STUDIES, Costs, costs_of
 from benchmarks.timing import interleaved, spread
 
 HELP = """\
-How fast actscope is on this machine: what a run-step costs against its two products (the floor) and
-against the usual loops, what whole sweeps cost and on what, and how costs grow with the study.
-Writes bench.md, bench.json and bench.svg.
+Measure the speed of actscope on this machine and write bench.md, bench.json and bench.svg.
 
-  part=NAME           only steps, sweeps, growth, server or gpu (the first three, and gpu where
-                      there is one); server: growth again, on a tracking server of its own
-  rounds=N            of the run-steps, all cases in turn (5)
-  full=true, --full   growth up to 10,000 points, which takes most of an hour (1,000)
-  folder=PATH         where to write (outputs/bench)
+steps compares a run-step with its two matrix products (the floor) and with common loops; sweeps
+measures whole sweeps and their parts; growth measures how costs grow with the number of points;
+server measures growth on a tracking server; gpu measures stacks and studies on a GPU.
+
+  part=NAME           measure only steps, sweeps, growth, server or gpu (default: the first three,
+                      and gpu if there is one)
+  rounds=N            rounds of the run-steps; each round runs all cases (default: 5)
+  full=true, --full   growth up to 10,000 points, which takes most of an hour (default: 1,000)
+  folder=PATH         folder of the results (default: outputs/bench)
 """
 MNIST = DataSource("mnist", None)
 POINTS = (10, 100, 1000)
@@ -64,7 +66,7 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True, config=CLOSED)
 class Settings:
-    tracking: Tracking  # of no use here; every command has it
+    tracking: Tracking  # unused, but every command has it
     part: Literal["steps", "sweeps", "growth", "server", "gpu"] | None = None
     rounds: Annotated[int, Field(ge=1, le=100)] = 5
     full: bool = False
@@ -72,11 +74,12 @@ class Settings:
 
 
 def main(words: Sequence[str] | None = None) -> int:
+    """Do what the command line asks; the exit code."""
     return run_command("bench", HELP, Settings, bench, words, flags=("full",))
 
 
 def bench(settings: Settings) -> int:
-    """Measure what is asked for and write it."""
+    """Run the benchmarks that the settings name and write the results."""
     folder = ROOT / settings.folder
     folder.mkdir(parents=True, exist_ok=True)
     parts: dict[str, Callable[[], Any]] = {
@@ -93,7 +96,7 @@ def bench(settings: Settings) -> int:
     for part in asked:
         found[part] = parts[part]()
     (folder / "bench.json").write_text(f"{json.dumps(found, indent=1)}\n")
-    text = in_words(found)
+    text = as_markdown(found)
     (folder / "bench.md").write_text(text)
     if found.get("sweeps"):
         draw(found["sweeps"]).savefig(folder / "bench.svg")
@@ -103,7 +106,7 @@ def bench(settings: Settings) -> int:
 
 
 def machine() -> dict[str, str]:
-    """What the figures are of."""
+    """Description of this machine."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
@@ -116,31 +119,31 @@ def machine() -> dict[str, str]:
 
 
 def measure_steps(rounds: int) -> Rows:
-    """CPU time of a run-step of each case, and in floors of the same round."""
-    ways = cases()
-    with LateProgress("run-steps", (1 + rounds) * len(ways)) as progress:
-        seconds = interleaved(ways, rounds, progress.advance)
-    told = spread(seconds * 1000).assign(floors=seconds.div(seconds["floor"], axis=0).median())
-    return _rows(told.rename_axis("case").reset_index())
+    """CPU time of a run-step in each case: ms, and multiples of the floor in the same round."""
+    works = cases()
+    with LateProgress("run-steps", (1 + rounds) * len(works)) as progress:
+        seconds = interleaved(works, rounds, progress.advance)
+    summary = spread(seconds * 1000).assign(floors=seconds.div(seconds["floor"], axis=0).median())
+    return _rows(summary.rename_axis("case").reset_index())
 
 
 def measure_sweeps() -> Rows:
-    """Costs of whole studies, and of one of them on a single worker.
+    """Costs of whole studies, and of one study on a single worker.
 
     Raises:
-        DataError: MNIST is not there, which is told before anything is measured.
+        DataError: MNIST is missing; this is checked before any measurement.
 
     """
     load_data(MNIST)
     alone = "article_dying, 50 runs"
-    ways = [
+    sweeps = [
         *((name, words, 2) for name, words in STUDIES.items()),
         (alone, STUDIES[alone], 1),
         (f"{alone}, 2 writers", [*STUDIES[alone], "hydra.launcher.writers=2"], 1),
     ]
     found: list[Costs] = []
-    with LateProgress("sweeps", len(ways)) as progress:
-        for name, words, workers in ways:
+    with LateProgress("sweeps", len(sweeps)) as progress:
+        for name, words, workers in sweeps:
             with TemporaryDirectory(prefix="actscope-bench-") as scratch:
                 found.append(costs_of(name, words, workers, Path(scratch)))
             progress.advance()
@@ -150,7 +153,7 @@ def measure_sweeps() -> Rows:
 def measure_growth(
     grow: Callable[[int, int, Path], Iterable[Growth]], sizes: Sequence[int]
 ) -> Rows:
-    """Seconds and memory of each part of a study, by the number of its points."""
+    """Seconds and memory of each part of a study, by the number of points."""
     found: list[Growth] = []
     with LateProgress("points", sum(sizes)) as progress:
         for points in sizes:
@@ -163,7 +166,7 @@ def measure_growth(
 
 
 def measure_gpu(device: torch.device) -> dict[str, Any]:
-    """Run-steps a second by the size of a stack, and seconds of whole studies."""
+    """Run-steps a second by stack size, and seconds of whole studies."""
     with LateProgress("stacks", len(gpu.STACKS) + len(gpu.STUDIES)) as progress:
         stacks, studies = [], []
         for runs in gpu.STACKS:
@@ -175,8 +178,8 @@ def measure_gpu(device: torch.device) -> dict[str, Any]:
     return {"card": name_of(device), "stacks": stacks, "studies": studies}
 
 
-def in_words(found: dict[str, Any]) -> str:
-    """The tables, as Markdown."""
+def as_markdown(found: dict[str, Any]) -> str:
+    """The results as Markdown tables."""
     environment = Environment(
         loader=PackageLoader("benchmarks", "."),
         undefined=StrictUndefined,
@@ -190,7 +193,7 @@ def in_words(found: dict[str, Any]) -> str:
 
 
 def draw(sweeps: Rows) -> Figure:
-    """CPU seconds of each sweep and its report, stacked by what they went on."""
+    """A bar chart of the CPU seconds of each sweep and its report, by part."""
     figure = Figure(figsize=(8, 0.8 + 0.7 * len(sweeps)), layout="constrained")
     FigureCanvasAgg(figure)
     ax = figure.subplots()
@@ -211,7 +214,7 @@ def _rows(frame: pd.DataFrame) -> Rows:
 
 
 def _processor() -> str:
-    """Its name, where the system tells."""
-    told = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.+)", told.read_text()) if told.exists() else None
+    """The name of the processor, if the system gives it."""
+    info = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.+)", info.read_text()) if info.exists() else None
     return found.group(1) if found else platform.processor() or platform.machine()

@@ -1,4 +1,4 @@
-"""What a GPU makes of stacks: run-steps a second by size, and whole studies of many seeds."""
+"""Speed on a GPU: run-steps a second by stack size, and whole studies with many seeds."""
 
 import gc
 import time
@@ -16,7 +16,7 @@ from benchmarks.steps import BATCH, FEATURES, HIDDEN, STEPS, made_data, points
 
 STACKS = (1, 16, 64, 256, 1024, 4096)
 SEEDS_IN = 20  # runs of a stack that share a seed
-EPOCHS = 2  # in the first the step is captured, the second is timed
+EPOCHS = 2  # the first captures the step, the second is timed
 TEST = 100
 STUDIES = {
     "article_accuracy": ["experiment=article_accuracy"],
@@ -28,7 +28,7 @@ SEEDS = range(20)
 
 @dataclass(frozen=True)
 class Stacked:
-    """Run-steps a second of a stack, and of its two largest products alone; memory a run."""
+    """Run-steps a second of a stack, and of its two largest products alone; MiB of memory a run."""
 
     runs: int
     rate: float
@@ -38,7 +38,7 @@ class Stacked:
 
 @dataclass(frozen=True)
 class Whole:
-    """A study as one stack: its training, with evaluation and all that is recorded."""
+    """The training of a study as one stack, with evaluation and recording."""
 
     study: str
     runs: int
@@ -48,7 +48,7 @@ class Whole:
 
 
 def stacked(runs: int, device: torch.device) -> Stacked:
-    """Train a stack of the article's network on made data."""
+    """Train a stack of the article's network on random data."""
     stack = [
         replace(
             point,
@@ -60,13 +60,13 @@ def stacked(runs: int, device: torch.device) -> Stacked:
     ]
     times: list[float] = []
 
-    def look(step: int) -> None:
+    def note_time(step: int) -> None:
         if step % STEPS == 0:
             torch.cuda.synchronize(device)
             times.append(time.monotonic())
 
-    _forget(device)
-    train_stack(stack, made_data(TEST), device=device, on_step=look)
+    _free_memory(device)
+    train_stack(stack, made_data(TEST), device=device, on_step=note_time)
     peak = torch.cuda.max_memory_allocated(device)
     return Stacked(
         runs, runs * STEPS / (times[-1] - times[0]), floor(runs, device), peak / runs / 2**20
@@ -74,8 +74,8 @@ def stacked(runs: int, device: torch.device) -> Stacked:
 
 
 def floor(runs: int, device: torch.device) -> float:
-    """Run-steps a second of the two products of a step that cannot be had for less."""
-    _forget(device)
+    """Run-steps a second of the two matrix products that every step needs."""
+    _free_memory(device)
     x = torch.rand(runs, BATCH, FEATURES, device=device)
     weight = torch.rand(runs, FEATURES, HIDDEN, device=device)
     delta = torch.rand(runs, BATCH, HIDDEN, device=device)
@@ -100,10 +100,10 @@ def floor(runs: int, device: torch.device) -> float:
 
 
 def whole(study: str, device: torch.device) -> Whole:
-    """Train one of STUDIES with many seeds, all its points at once."""
+    """Train one of STUDIES with many seeds, all points in one stack."""
     stack = _points(STUDIES[study])
     data = load_data(stack[0].data)
-    _forget(device)
+    _free_memory(device)
     start = time.monotonic()
     train_stack(stack, data, device=device)
     seconds = time.monotonic() - start
@@ -122,7 +122,7 @@ def _points(words: list[str]) -> list[Point]:
     return [replace(point, lr=lr, seed=seed) for point in each for lr in rates for seed in SEEDS]
 
 
-def _forget(device: torch.device) -> None:
+def _free_memory(device: torch.device) -> None:
     gc.collect()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(device)

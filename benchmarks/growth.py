@@ -1,4 +1,4 @@
-"""Whether each part of a study stays as cheap a point when the study grows."""
+"""Cost a point of each part of a study, for studies of different sizes."""
 
 import sys
 import time
@@ -12,7 +12,7 @@ from actscope.engine.data import load_data
 from actscope.engine.train import train_stack
 from actscope.sweep.resources import Resources
 from actscope.sweep.stacks import make_stacks
-from benchmarks.sweeps import points_in, showing_costs
+from benchmarks.sweeps import live_metrics_costs, points_in
 from benchmarks.team import team_server
 from benchmarks.timing import spent_by
 
@@ -27,16 +27,16 @@ TINY = (
 
 @dataclass(frozen=True)
 class Growth:
-    """What one part of a study of so many points took."""
+    """Time and memory of one part of a study."""
 
     part: str
     points: int
-    wall: float  # s; CPU time of this process where the part says so
+    wall: float  # s; CPU time of this process if the part's name says so
     peak: int  # bytes, of the largest process
 
 
 def growth(points: int, workers: int, folder: Path) -> Iterator[Growth]:
-    """Compose, train and track, look up, and report a study of tiny networks.
+    """Compose, train and track, find all finished, and report a study of tiny networks.
 
     Raises:
         BenchError: a command failed.
@@ -47,14 +47,12 @@ def growth(points: int, workers: int, folder: Path) -> Iterator[Growth]:
     store = tracking.locate_store(settings)
     experiment_id = store.find_experiment(STUDY).experiment_id
     start = time.monotonic()
-    assert len(tracking.read_summaries(store, experiment_id)) >= points  # and the sweeps
-    yield Growth("the look-up alone", points, time.monotonic() - start, 0)
+    assert len(tracking.read_summaries(store, experiment_id)) >= points  # plus the sweeps
+    yield Growth("read the run index", points, time.monotonic() - start, 0)
 
 
 def growth_on_server(points: int, workers: int, folder: Path) -> Iterator[Growth]:
-    """The same with a team's tracking server in the place of a store on this machine.
-
-    And what it takes to show the runs of a stack in training.
+    """The same with a team's tracking server, and the cost of live metrics of a stack.
 
     Raises:
         BenchError: a command failed, or the server does not start.
@@ -64,13 +62,15 @@ def growth_on_server(points: int, workers: int, folder: Path) -> Iterator[Growth
         yield from _by_commands(points, workers, folder, environment)
         stack = make_stacks(points_in(folder / "outputs"), Resources(workers))[0]
         results = train_stack(stack, load_data(stack[0].data))
-        showing = showing_costs(stack, results, tracking.locate_store(_with_password(environment)))
-        yield Growth("show a stack in training", len(stack), showing.wall, 0)
-        yield Growth("show a stack in training, CPU", len(stack), showing.cpu, 0)
+        shown = live_metrics_costs(
+            stack, results, tracking.locate_store(_with_password(environment))
+        )
+        yield Growth("live metrics of a stack", len(stack), shown.wall, 0)
+        yield Growth("live metrics of a stack, CPU", len(stack), shown.cpu, 0)
 
 
 def _with_password(environment: Mapping[str, str]) -> Tracking:
-    """A server's address by which this process is let in."""
+    """The server's address with user and password."""
     user, password = (environment[f"MLFLOW_TRACKING_{name}"] for name in ("USERNAME", "PASSWORD"))
     scheme, host = environment["MLFLOW_TRACKING_URI"].split("//")
     return Tracking(f"{scheme}//{user}:{password}@{host}")

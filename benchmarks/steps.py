@@ -1,4 +1,4 @@
-"""What a run-step costs: the floor, the usual loops, and stacks of several sizes."""
+"""Cost of a run-step: the floor, common loops, and stacks of several sizes."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -29,7 +29,7 @@ ACTIVATIONS = (
 
 
 def cases() -> dict[str, Work]:
-    """Each trains for an epoch; the DataLoader loop, which takes long, for a tenth of one."""
+    """All cases. Each trains for an epoch; the slow DataLoader loop for a tenth of an epoch."""
     bare, whole = made_data(TEST // 20), made_data(TEST)
     everyone = points(20, every="epoch")
     return {
@@ -51,13 +51,13 @@ def cases() -> dict[str, Work]:
 
 
 def train(stack: list[Point], data: Data) -> int:
-    """Train a stack, and count its run-steps."""
+    """Train a stack; return the number of run-steps."""
     train_stack(stack, data)
     return len(stack) * STEPS
 
 
 def floor() -> int:
-    """The two products of a step that cannot be had for less."""
+    """The two matrix products that every step needs."""
     x = torch.rand(BATCH, FEATURES)
     weight, delta = torch.rand(FEATURES, HIDDEN), torch.rand(BATCH, HIDDEN)
     sums, gradient = torch.empty(BATCH, HIDDEN), torch.empty(FEATURES, HIDDEN)
@@ -70,7 +70,7 @@ def floor() -> int:
 
 
 def plain_loop(data: Data) -> int:
-    """One run as one would write it, the data in memory."""
+    """One run in the common way, with the data in memory."""
     torch.set_num_threads(1)
     model, optimiser, loss = _ordinary()
     for chosen in torch.randperm(TRAIN).split(BATCH):
@@ -81,7 +81,7 @@ def plain_loop(data: Data) -> int:
 
 
 def data_loader_loop(data: Data) -> int:
-    """One run as tutorials write it: torchvision's transforms behind a DataLoader."""
+    """One run as in tutorials: a DataLoader with torchvision's transforms."""
     torch.set_num_threads(1)
     model, optimiser, loss = _ordinary()
     images = Subset(_Images(data), range(TRAIN // 10))
@@ -93,9 +93,9 @@ def data_loader_loop(data: Data) -> int:
 
 
 def by_hand(data: Data) -> int:
-    """Twenty runs of ReLU, all gradients written out: no autograd, no counting, nothing noted.
+    """Twenty runs of ReLU with handwritten gradients: no autograd, no metrics, no records.
 
-    What the engine could come to if it knew one activation and did nothing but train.
+    It is the speed that the engine could reach for one known activation and training only.
     """
     torch.set_num_threads(1)
     runs, rates = 20, torch.full((20, 1, 1), 1e-6)
@@ -119,8 +119,8 @@ def step_by_hand(
 ) -> None:
     """Take a step of R runs of ReLU in place.
 
-    Weights [R, I, O] and biases [R, 1, O] of two layers, x [B, I], targets [classes, B] that are 1
-    for the class of each example, rates [R, 1, 1].
+    Weights [R, I, O] and biases [R, 1, O] of two layers, x [B, I], one-hot targets [classes, B],
+    rates [R, 1, 1].
     """
     x = x.expand(len(rates), -1, -1)
     values = torch.baddbmm(hidden_bias, x, hidden).relu_()
@@ -134,7 +134,7 @@ def step_by_hand(
 
 
 def made_data(test: int) -> Data:
-    """As many pixels as MNIST has, as many of them black; there is nothing to be learned."""
+    """Random data with the size of MNIST and its share of black pixels; nothing can be learned."""
     rng = torch.Generator().manual_seed(0)
     x = torch.rand(TRAIN + test, FEATURES, generator=rng)
     x = torch.where(x < 0.8, 0.0, x)
@@ -149,7 +149,7 @@ def points(
     activations: Sequence[Activation] = ACTIVATIONS,
     seeds: int = 1,
 ) -> list[Point]:
-    """Points of a stack, seeds in turn for all activations, at rates so low that none diverges."""
+    """Points of a stack with all activations for each seed, at rates so low that none diverges."""
     return [
         Point(
             study="bench",
@@ -172,7 +172,7 @@ def _ordinary() -> tuple[nn.Module, torch.optim.Optimizer, nn.Module]:
 
 
 class _Images(Dataset[tuple[Tensor, int]]):
-    """Images as torchvision.datasets.MNIST hands them out: from bytes by way of PIL."""
+    """Images as torchvision.datasets.MNIST returns them: from bytes through PIL."""
 
     def __init__(self, data: Data) -> None:
         self.bytes = (255 * data.train_x).byte().view(-1, 28, 28)

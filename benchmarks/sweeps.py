@@ -1,4 +1,4 @@
-"""What whole sweeps cost, and on what: start-up, training, recording, tracking, the report."""
+"""Costs of whole sweeps by part: start-up, training, recording, tracking, report."""
 
 import json
 import sys
@@ -31,28 +31,28 @@ STUDIES = {
 
 @dataclass(frozen=True)
 class Costs:
-    """CPU seconds of a sweep and its report by what they went on; wall seconds of the whole.
+    """CPU seconds of the parts of a sweep and its report, and wall seconds of the whole.
 
-    `shown`: how much dearer a training becomes whose runs are shown as they go, as a share of it.
+    `shown`: additional cost of live metrics, as a share of the training's time.
     """
 
     study: str
     runs: int
     workers: int
     wall: float
-    to_first_run: float  # wall, from the command to the first run's opening
+    to_first_run: float  # wall, from the command to the start of the first run
     starting: float
     training: float
     recording: float
     tracking: float
-    rest: float  # worker processes start, and are slower beside each other than one alone
+    rest: float  # worker processes start, and slow each other down
     report: float
     report_wall: float
     shown: float
 
 
 def costs_of(study: str, words: Sequence[str], workers: int, folder: Path) -> Costs:
-    """Run a sweep as a user does, and then apart what it is made of.
+    """Run a sweep as a user does, then measure its parts separately.
 
     Raises:
         BenchError: the sweep failed.
@@ -60,7 +60,7 @@ def costs_of(study: str, words: Sequence[str], workers: int, folder: Path) -> Co
     """
     words = [*words, f"hydra.launcher.workers={workers}"]
     grid = ["-m", "actscope", "-m", *words]
-    for place in ("swept", "tracked"):  # before: a store is made once, not once a sweep or a run
+    for place in ("swept", "tracked"):  # before the measurement, as a store is created only once
         tracking.open_store(_store(folder / place))
     planning = _spent(folder / "planned", *grid, "sweep.dry_run=true")
     sweep = _spent(folder / "swept", *grid)
@@ -70,9 +70,9 @@ def costs_of(study: str, words: Sequence[str], workers: int, folder: Path) -> Co
     bare, whole, results = _train(stack)
     store = tracking.locate_store(_store(folder / "tracked"))
     track = partial(_track, stack, results, store)
-    track()  # what the first run has to import, workers have from the process they are forked from
+    track()  # not measured: its imports, which workers get from the process that forks them
     logging = timed(track).cpu
-    showing = showing_costs(stack, results, store)
+    live = live_metrics_costs(stack, results, store)
     parts = {
         "starting": planning.cpu,
         "training": share * bare,
@@ -92,7 +92,7 @@ def costs_of(study: str, words: Sequence[str], workers: int, folder: Path) -> Co
         rest=max(sweep.cpu - sum(parts.values()), 0.0),
         report=reporting.cpu,
         report_wall=reporting.wall,
-        shown=showing.cpu / SECONDS_BETWEEN_METRICS,
+        shown=live.cpu / SECONDS_BETWEEN_METRICS,
         **parts,
     )
 
@@ -109,19 +109,19 @@ def _store(folder: Path) -> Tracking:
 
 
 def points_in(folder: Path) -> list[Point]:
-    """Those that a sweep has listed in its folder."""
+    """The points that a sweep has listed in its folder."""
     lines = (folder / "points.jsonl").read_text().splitlines()
     return [parse_point(OmegaConf.create(json.loads(line)["config"])) for line in lines]
 
 
 def _first_run(folder: Path, study: str) -> float:
-    """When the first run was opened, in seconds since 1970."""
+    """Start of the first run, in seconds since 1970."""
     runs = tracking.read_runs(tracking.locate_store(_store(folder)), study)
     return float(runs["started"].min()) / 1000
 
 
 def _train(stack: Stack) -> tuple[float, float, list[RunResult]]:
-    """CPU seconds of a stack without recording steps and as it is, and what comes of it."""
+    """CPU seconds of a stack without and with recorded steps, and its results."""
     data = load_data(stack[0].data)
     results: list[RunResult] = []
     whole = timed(lambda: results.extend(train_stack(stack, data))).cpu
@@ -138,8 +138,8 @@ def _track(stack: Stack, results: Sequence[RunResult], store: Store) -> None:
     tracking.end_sweep(store, sweep, "FINISHED")
 
 
-def showing_costs(stack: Stack, results: Sequence[RunResult], store: Store) -> Took:
-    """What showing a stack's runs once more takes, when all epochs but the last were shown."""
+def live_metrics_costs(stack: Stack, results: Sequence[RunResult], store: Store) -> Took:
+    """Cost of one update of a stack's live metrics, by the last epoch."""
     sweep = _begin_sweep(stack, store)
     runs = [(_begin_run(sweep, result, store), result.history) for result in results]
     for run, history in runs:

@@ -1,4 +1,4 @@
-"""A team's tracking server to measure with: `python -m actscope server`, up for a while."""
+"""A temporary tracking server for measurements: `python -m actscope server`."""
 
 import os
 import secrets
@@ -19,13 +19,13 @@ SECONDS_TO_START = 120.0
 
 @contextmanager
 def team_server(folder: Path) -> Iterator[Mapping[str, str]]:
-    """A server in a new folder as long as the context lasts; what its clients have to set.
+    """Run a server in a new folder; yield the environment variables of its clients.
 
     Raises:
-        BenchError: it does not start; with the last line that it said.
+        BenchError: the server does not start; the message has its last line of output.
 
     """
-    folder.mkdir(mode=0o755)  # the user that PostgreSQL runs as has to enter it
+    folder.mkdir(mode=0o755)  # PostgreSQL's user has to enter it
     folder.parent.chmod(0o755)
     port, password = _free_port(), secrets.token_urlsafe(24)
     address = f"http://127.0.0.1:{port}"
@@ -64,7 +64,7 @@ def _wait_until_up(server: "subprocess.Popen[bytes]", address: str, log: Path) -
     while not _is_up(address):
         if server.poll() is not None or time.monotonic() > until:
             last = log.read_text().strip().splitlines()[-1:] or [""]
-            raise BenchError(f"the tracking server does not start: {last[0]}")
+            raise BenchError(f"The tracking server does not start: {last[0]}")
         time.sleep(0.2)
 
 

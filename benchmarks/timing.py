@@ -1,4 +1,4 @@
-"""Timings that hold on a shared machine: CPU seconds, all cases in turn, ratios within a round."""
+"""Timings that are valid on a shared machine: CPU seconds, cases in turn, ratios within a round."""
 
 import os
 import subprocess
@@ -10,19 +10,19 @@ import pandas as pd
 
 from actscope.errors import ActscopeError
 
-Work = Callable[[], int]  # does some work and returns how many units of it were done
+Work = Callable[[], int]  # does some work and returns the number of units done
 
 
 class BenchError(ActscopeError, RuntimeError):
-    """What was to be measured did not come to an end."""
+    """A command that is measured failed."""
 
 
 def interleaved(
     cases: Mapping[str, Work], rounds: int, on_case: Callable[[], None] = lambda: None
 ) -> pd.DataFrame:
-    """CPU seconds that a unit of each case takes: a column a case, a row a round.
+    """CPU seconds a unit of each case: one column a case, one row a round.
 
-    One round before them is not counted.
+    A first round is not counted.
     """
     rows = []
     for _ in range(1 + rounds):
@@ -44,14 +44,14 @@ def spread(rounds: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Took:
-    """What some work took, of all processors together."""
+    """Wall time and CPU time of some work, summed over all cores."""
 
     wall: float  # s
     cpu: float  # s
 
 
 def timed(work: Callable[[], object]) -> Took:
-    """Do some work in this process."""
+    """Do some work in this process and measure it."""
     start, cpu = time.monotonic(), time.process_time()
     work()
     return Took(time.monotonic() - start, time.process_time() - cpu)
@@ -59,17 +59,17 @@ def timed(work: Callable[[], object]) -> Took:
 
 @dataclass(frozen=True)
 class Spent(Took):
-    """What a command and all its processes took."""
+    """Time and memory of a command with all its processes."""
 
     started: float  # seconds since 1970
     peak: int  # bytes, of its largest process
 
 
 def spent_by(command: Sequence[str], environment: Mapping[str, str]) -> Spent:
-    """Run a command to its end.
+    """Run a command and measure it.
 
     Raises:
-        BenchError: it failed; with the last line that it said.
+        BenchError: the command failed; the message has its last line of output.
 
     """
     started, start = time.time(), time.monotonic()
@@ -81,13 +81,13 @@ def spent_by(command: Sequence[str], environment: Mapping[str, str]) -> Spent:
         text=True,
     )
     assert process.stdout is not None
-    said = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)  # which also tells of the processes below it
+    printed = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)  # includes its child processes
     process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.monotonic() - start
     process.stdout.close()
     if process.returncode != 0:
-        last = said.strip().splitlines()[-1:] or [""]
+        last = printed.strip().splitlines()[-1:] or [""]
         raise BenchError(f"{' '.join(command)} failed ({process.returncode}): {last[0]}")
     return Spent(
         wall=wall,

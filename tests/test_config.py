@@ -110,59 +110,59 @@ def test_every_shipped_data_set_is_called_like_its_file(compose, name):
 
 LARGE = 2**63
 WRONG = [
-    ("lr", math.nan, "lr=nan: give a finite number"),
-    ("lr", math.inf, "lr=inf: give a finite number"),
-    ("lr", -math.inf, "lr=-inf: give a finite number"),
-    ("lr", -1, "lr=-1: give more than 0"),
-    ("lr", 0, "lr=0: give more than 0"),
-    ("lr", True, "lr=True: give a number"),
-    ("lr", "fast", "lr='fast': give a number"),
-    ("lr", None, "lr=None: give a number"),
-    ("lr", [0.1, 0.2], "lr=[0.1, 0.2]: give a number"),
-    ("seed", 1.5, "seed=1.5: give a whole number"),
-    ("seed", 1.0, "seed=1.0: give a whole number"),
-    ("seed", -1, "seed=-1: give at least 0"),
-    ("seed", True, "seed=True: give a whole number"),
-    ("seed", "0", "seed='0': give a whole number"),
-    ("seed", LARGE, f"seed={LARGE}: give less than {LARGE}"),
-    ("model.hidden", [], "model.hidden=[]: give at least 1 value"),
-    ("model.hidden", 64, "model.hidden=64: give a list like [64]"),
-    ("model.hidden", None, "model.hidden=None: give a list like [64]"),
-    ("model.hidden", [64, 0], "model.hidden[1]=0: give at least 1"),
-    ("model.hidden", [-3], "model.hidden[0]=-3: give at least 1"),
-    ("model.hidden", [1.5], "model.hidden[0]=1.5: give a whole number"),
-    ("model.hidden", [True], "model.hidden[0]=True: give a whole number"),
-    ("model.hidden", [[64]], "model.hidden[0]=[64]: give a whole number"),
-    ("model.hidden", [2**15 + 1], "model.hidden[0]=32769: give at most 32768"),
-    ("model.init", "foo", "model.init='foo': choose 'he', 'lecun', 'xavier' or 'normal'"),
-    ("model.init", None, "model.init=None: choose 'he', 'lecun', 'xavier' or 'normal'"),
-    ("model.init", "normal", "model.init_std: give it with model.init=normal, and only with it"),
-    ("model.init_std", 0.1, "model.init_std: give it with model.init=normal, and only with it"),
-    ("model.init_std", 0, "model.init_std=0: give more than 0"),
-    ("model.init_std", math.nan, "model.init_std=nan: give a finite number"),
-    ("train.batch_size", 0, "train.batch_size=0: give at least 1"),
-    ("train.batch_size", 10.5, "train.batch_size=10.5: give a whole number"),
-    ("train.epochs", 0, "train.epochs=0: give at least 1"),
-    ("train.epochs", None, "train.epochs=None: give a whole number"),
-    ("train.reduction", "max", "train.reduction='max': choose 'sum' or 'mean'"),
-    ("train.momentum", 1, "train.momentum=1: give less than 1"),
-    ("train.momentum", -0.1, "train.momentum=-0.1: give at least 0"),
-    ("train.momentum", math.nan, "train.momentum=nan: give a finite number"),
-    ("train.weight_decay", -1, "train.weight_decay=-1: give at least 0"),
-    ("train.weight_decay", 1e300, "train.weight_decay=1e+300: give at most 1"),
-    ("trajectory.every", 0, "trajectory.every=0: give at least 1 or choose 'epoch'"),
-    ("trajectory.every", "step", "trajectory.every='step': give a whole number or choose 'epoch'"),
-    ("trajectory.every", True, "trajectory.every=True: give a whole number or choose 'epoch'"),
-    ("outcome.learned_from", 0, "outcome.learned_from=0: give more than 0"),
-    ("outcome.learned_from", 1.5, "outcome.learned_from=1.5: give at most 1"),
-    ("data.name", 1, "data.name=1: choose 'digits', 'mnist', 'fashion_mnist' or 'kmnist'"),
-    ("data.root", "", "data.root='': give at least 1 character"),
-    ("data.root", 3, "data.root=3: give a text"),
-    ("activation.batch_norm", "yes", "activation.batch_norm='yes': give true or false"),
-    ("activation.batch_norm", 1, "activation.batch_norm=1: give true or false"),
-    ("train", None, "train=None: give settings by name"),
-    ("data", "mnist", "data='mnist': give settings by name"),
-    ("data", None, "data=None: give settings by name"),
+    ("lr", math.nan, "lr=nan: must be a finite number"),
+    ("lr", math.inf, "lr=inf: must be a finite number"),
+    ("lr", -math.inf, "lr=-inf: must be a finite number"),
+    ("lr", -1, "lr=-1: must be more than 0"),
+    ("lr", 0, "lr=0: must be more than 0"),
+    ("lr", True, "lr=True: must be a number"),
+    ("lr", "fast", "lr='fast': must be a number"),
+    ("lr", None, "lr=None: must be a number"),
+    ("lr", [0.1, 0.2], "lr=[0.1, 0.2]: must be a number"),
+    ("seed", 1.5, "seed=1.5: must be a whole number"),
+    ("seed", 1.0, "seed=1.0: must be a whole number"),
+    ("seed", -1, "seed=-1: must be at least 0"),
+    ("seed", True, "seed=True: must be a whole number"),
+    ("seed", "0", "seed='0': must be a whole number"),
+    ("seed", LARGE, f"seed={LARGE}: must be less than {LARGE}"),
+    ("model.hidden", [], "model.hidden=[]: must have at least 1 value"),
+    ("model.hidden", 64, "model.hidden=64: must be a list like [64]"),
+    ("model.hidden", None, "model.hidden=None: must be a list like [64]"),
+    ("model.hidden", [64, 0], "model.hidden[1]=0: must be at least 1"),
+    ("model.hidden", [-3], "model.hidden[0]=-3: must be at least 1"),
+    ("model.hidden", [1.5], "model.hidden[0]=1.5: must be a whole number"),
+    ("model.hidden", [True], "model.hidden[0]=True: must be a whole number"),
+    ("model.hidden", [[64]], "model.hidden[0]=[64]: must be a whole number"),
+    ("model.hidden", [2**15 + 1], "model.hidden[0]=32769: must be at most 32768"),
+    ("model.init", "foo", "model.init='foo': must be 'he', 'lecun', 'xavier' or 'normal'"),
+    ("model.init", None, "model.init=None: must be 'he', 'lecun', 'xavier' or 'normal'"),
+    ("model.init", "normal", "model.init_std: must be given with model.init=normal, and only then"),
+    ("model.init_std", 0.1, "model.init_std: must be given with model.init=normal, and only then"),
+    ("model.init_std", 0, "model.init_std=0: must be more than 0"),
+    ("model.init_std", math.nan, "model.init_std=nan: must be a finite number"),
+    ("train.batch_size", 0, "train.batch_size=0: must be at least 1"),
+    ("train.batch_size", 10.5, "train.batch_size=10.5: must be a whole number"),
+    ("train.epochs", 0, "train.epochs=0: must be at least 1"),
+    ("train.epochs", None, "train.epochs=None: must be a whole number"),
+    ("train.reduction", "max", "train.reduction='max': must be 'sum' or 'mean'"),
+    ("train.momentum", 1, "train.momentum=1: must be less than 1"),
+    ("train.momentum", -0.1, "train.momentum=-0.1: must be at least 0"),
+    ("train.momentum", math.nan, "train.momentum=nan: must be a finite number"),
+    ("train.weight_decay", -1, "train.weight_decay=-1: must be at least 0"),
+    ("train.weight_decay", 1e300, "train.weight_decay=1e+300: must be at most 1"),
+    ("trajectory.every", 0, "trajectory.every=0: must be at least 1 or 'epoch'"),
+    ("trajectory.every", "step", "trajectory.every='step': must be a whole number or 'epoch'"),
+    ("trajectory.every", True, "trajectory.every=True: must be a whole number or 'epoch'"),
+    ("outcome.learned_from", 0, "outcome.learned_from=0: must be more than 0"),
+    ("outcome.learned_from", 1.5, "outcome.learned_from=1.5: must be at most 1"),
+    ("data.name", 1, "data.name=1: must be 'digits', 'mnist', 'fashion_mnist' or 'kmnist'"),
+    ("data.root", "", "data.root='': must have at least 1 character"),
+    ("data.root", 3, "data.root=3: must be a text"),
+    ("activation.batch_norm", "yes", "activation.batch_norm='yes': must be true or false"),
+    ("activation.batch_norm", 1, "activation.batch_norm=1: must be true or false"),
+    ("train", None, "train=None: must have settings by name"),
+    ("data", "mnist", "data='mnist': must have settings by name"),
+    ("data", None, "data=None: must have settings by name"),
 ]  # fmt: skip
 
 
@@ -170,7 +170,7 @@ WRONG = [
     ("name", "value", "message"), WRONG, ids=[f"{name}={value}" for name, value, _ in WRONG]
 )
 def test_a_wrong_value_is_refused(good, name, value, message):
-    assert refusal(with_setting(good, name, value)) == message
+    assert refusal(with_setting(good, name, value)) == f"{message}."
 
 
 @pytest.mark.parametrize("setting", ["study", "activation.name"])
@@ -195,7 +195,8 @@ def test_a_wrong_value_is_refused(good, name, value, message):
 def test_a_name_is_of_few_kinds_of_characters(good, setting, name):
     message = refusal(with_setting(good, setting, name))
     assert message == (
-        f"{setting}={name!a}: give letters, digits, '_', '.' and '-', first a letter or a digit"
+        f"{setting}={name!a}: must begin with a letter or digit, and have only letters, digits, "
+        "'_', '.' and '-'."
     )
 
 
@@ -203,12 +204,12 @@ def test_a_name_is_of_few_kinds_of_characters(good, setting, name):
 def test_a_name_of_10000_characters_is_refused_in_a_short_line(good, setting):
     message = refusal(with_setting(good, setting, "a" * 10_000))
     assert message.startswith(f"{setting}='aaaaaaaa")
-    assert message.endswith("aaa...: give at most 64 characters")
+    assert message.endswith("aaa...: must have at most 64 characters.")
 
 
 def test_a_study_may_not_have_the_name_that_mlflow_keeps(good):
     assert refusal(with_setting(good, "study", "Default")) == (
-        "study=Default: MLflow keeps this name for itself. Choose another."
+        "study=Default: MLflow reserves this name. Choose another one."
     )
     assert parse_point(with_setting(good, "study", "default")).study == "default"
 
@@ -216,13 +217,17 @@ def test_a_study_may_not_have_the_name_that_mlflow_keeps(good):
 @pytest.mark.parametrize(
     ("name", "shown", "reason"),
     [
-        ("sead", "sead", "there is no such setting; choose one of study, activation, lr, seed, "),
-        ("train.lr", "train.lr", "there is no such setting; choose one of epochs, batch_size, "),
-        ("model.width", "model.width", "there is no such setting; choose one of hidden, init, "),
-        ("activation.norm", "activation.norm", "there is no such setting; choose one of name, "),
-        ("activation.arguments", "activation.arguments", "give them beside activation.function."),
-        ("x" * 10_000, "x" * 57 + "...", "there is no such setting; "),
-        ("a\nb", "a\\nb", "there is no such setting; "),
+        ("sead", "sead", "unknown setting. Choose one of study, activation, lr, seed, "),
+        ("train.lr", "train.lr", "unknown setting. Choose one of epochs, batch_size, "),
+        ("model.width", "model.width", "unknown setting. Choose one of hidden, init, "),
+        ("activation.norm", "activation.norm", "unknown setting. Choose one of name, "),
+        (
+            "activation.arguments",
+            "activation.arguments",
+            "unknown setting. Give them in activation.function.",
+        ),
+        ("x" * 10_000, "x" * 57 + "...", "unknown setting. "),
+        ("a\nb", "a\\nb", "unknown setting. "),
     ],
 )
 def test_an_unknown_setting_is_refused(good, name, shown, reason):
@@ -233,7 +238,7 @@ def test_an_unknown_setting_is_refused(good, name, shown, reason):
 def test_a_missing_setting_is_named(good, name):
     config = OmegaConf.create(OmegaConf.to_container(good))
     del config[name]
-    assert refusal(config) == f"{name}: is missing"
+    assert refusal(config) == f"{name}: is missing."
 
 
 @pytest.mark.parametrize("name", ["model.hidden", "train.epochs", "data.name", "activation.name"])
@@ -241,7 +246,7 @@ def test_a_missing_setting_of_a_group_is_named(good, name):
     config = OmegaConf.create(OmegaConf.to_container(good))
     group, _, key = name.partition(".")
     del config[group][key]
-    assert refusal(config) == f"{name}: is missing"
+    assert refusal(config) == f"{name}: is missing."
 
 
 @pytest.mark.parametrize(
@@ -262,25 +267,25 @@ def test_a_value_that_leads_nowhere_is_refused(good, value, message):
 @pytest.mark.parametrize("activation", [None, "relu", {}, {"name": "relu"}, {"function": "relu"}])
 def test_an_activation_needs_a_function(good, activation):
     assert refusal(with_setting(good, "activation", activation)) == (
-        "activation: needs function._target_, the import path of its function"
+        "activation.function._target_: is missing. Give the function's import path."
     )
 
 
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        ({"_target_": None}, "activation.function=None: give a text"),
+        ({"_target_": None}, "activation.function=None: must be a text"),
         ({"_target_": "x" * 300}, "activation.function='xxx"),
         (
             {"_target_": "x", "alpha": math.nan},
-            "activation.function.alpha=nan: give true or false ",
+            "activation.function.alpha=nan: must be true or false ",
         ),
         (
             {"_target_": "x", "alpha": [1]},
-            "activation.function.alpha=[1]: give true or false or a ",
+            "activation.function.alpha=[1]: must be true or false or a ",
         ),
         ({"_target_": "x", "alpha": "y" * 999}, "activation.function.alpha='yyy"),
-        ({"_target_": "x", 3: 1, "a": 1}, "activation.function.3=3: give a text"),
+        ({"_target_": "x", 3: 1, "a": 1}, "activation.function.3=3: must be a text"),
     ],
 )
 def test_arguments_of_a_function_are_plain_values(good, function, message):
@@ -388,7 +393,7 @@ def test_what_runs_carry_beside_is_a_matter_of_tracking_and_of_no_point(
 
 @pytest.mark.parametrize("setting", ["model", "plotly"])
 def test_what_runs_carry_beside_is_asked_for_by_yes_or_no(good, setting):
-    with pytest.raises(ConfigError, match=rf"tracking\.{setting}='much': give true or false"):
+    with pytest.raises(ConfigError, match=rf"tracking\.{setting}='much': must be true or false"):
         parse_tracking(with_setting(good, f"tracking.{setting}", "much"))
 
 
@@ -399,5 +404,5 @@ def test_a_server_without_an_address_is_refused(compose, monkeypatch):
 
 
 def test_a_wrong_address_is_refused(good):
-    with pytest.raises(ConfigError, match=r"^tracking\.uri='': give at least 1 character$"):
+    with pytest.raises(ConfigError, match=r"^tracking\.uri='': must have at least 1 character\.$"):
         parse_tracking(with_setting(good, "tracking.uri", ""))

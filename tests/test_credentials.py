@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError
 
 from actscope import tracking
 from actscope.analysis.study import load_study
-from actscope.command_line.hydra_credentials import HideCredentials, taken_out
+from actscope.command_line.hydra_credentials import HideCredentials, hide_credentials
 from actscope.commands import server, train
 from actscope.config import Tracking, check_words, parse
 from actscope.credentials import find, find_flaw, hide, scrub
@@ -166,12 +166,12 @@ class TestWords:
     )
     def test_the_uri_goes_to_the_environment(self, word: str, uri: str) -> None:
         key, _, _ = word.partition("=")
-        assert taken_out(["-m", word]) == ["-m", f"{key}=${{oc.env:MLFLOW_TRACKING_URI}}"]
+        assert hide_credentials(["-m", word]) == ["-m", f"{key}=${{oc.env:MLFLOW_TRACKING_URI}}"]
         assert os.environ["MLFLOW_TRACKING_URI"] == uri
 
     def test_what_holds_no_secret_stays(self) -> None:
         words = ["-m", "seed=0,1", "tracking.uri=http://host", "x=ssh://me@host", "a=b@c"]
-        assert taken_out(words) == words
+        assert hide_credentials(words) == words
         assert os.environ["MLFLOW_TRACKING_URI"] == "http://other"
 
     @pytest.mark.parametrize(
@@ -182,8 +182,8 @@ class TestWords:
         ],
     )
     def test_another_word_that_holds_one_is_refused(self, word: str) -> None:
-        with pytest.raises(ConfigError, match=r"give \S+=\$\{oc\.env:NAME\}$") as error:
-            taken_out([word])
+        with pytest.raises(ConfigError, match=r"give \S+=\$\{oc\.env:NAME\}\.$") as error:
+            hide_credentials([word])
         assert SECRET not in str(error.value)
 
     @pytest.mark.parametrize("kind", ["on_run_start", "on_multirun_start"])
@@ -218,7 +218,7 @@ class TestWritten:
         error = StoreError("no answer")
         error.__cause__ = OSError(f"http://me:{SECRET}@host/api")
         with pytest.raises(SystemExit):
-            train.end_with(error)
+            train.exit_with(error)
         said = capsys.readouterr().err
         assert "OSError: http://host/api" in said
         assert SECRET not in said
@@ -284,7 +284,7 @@ class TestFiles:
         assert server._secret(path) == "abc"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         told = capsys.readouterr().err
-        assert told == f"{path}: others could read its secret (mode 644). Mode is 600 now.\n"
+        assert told == f"{path}: others could read this secret (mode 644). Its mode is 600 now.\n"
         server._secret(path)
         assert capsys.readouterr().err == ""
 

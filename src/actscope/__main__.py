@@ -1,4 +1,4 @@
-"""`python -m actscope`: a sub-command, or settings of one point; with `-m` those of a grid."""
+"""`python -m actscope`: a sub-command, or the settings of one point, or with `-m` of a grid."""
 
 import sys
 

@@ -1,9 +1,9 @@
-"""A point of the grid: what it is made of, checked once at the door."""
+"""The settings of a point, of tracking and of a sweep; each is checked once, when it is read."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, fields
-from typing import Annotated, Any, Literal, Self, TypeVar, cast, get_type_hints
+from dataclasses import asdict
+from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -16,19 +16,19 @@ from pydantic import (
     model_validator,
 )
 from pydantic.dataclasses import dataclass
-from pydantic_core import ErrorDetails
 
 from actscope.credentials import scrub
 from actscope.errors import ConfigError
+from actscope.settings_errors import first_problem, shorten
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 
-MLFLOWS_OWN = "Default"  # an experiment of every store, with no place for a study's artifacts
+MLFLOWS_OWN = "Default"  # every store has this experiment, with another folder of artifacts
 
 
 def _check_study(name: str) -> str:
     if name == MLFLOWS_OWN:
-        raise ValueError(f"study={name}: MLflow keeps this name for itself. Choose another.")
+        raise ValueError(f"study={name}: MLflow reserves this name. Choose another one.")
     return name
 
 
@@ -40,11 +40,10 @@ Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Count = Annotated[Int, Field(ge=1)]
 Argument = Bool | Int | Finite | Annotated[str, Field(max_length=64)] | None
 
-LONGEST_NAME = 200
+MAX_NAME = 200  # characters
 LONG_NUMBER = re.compile(r"\d{4301}")
 
 Parsed = TypeVar("Parsed")
-
 Device = Literal["auto", "cpu", "cuda"]
 
 CLOSED = ConfigDict(extra="forbid")
@@ -52,7 +51,7 @@ CLOSED = ConfigDict(extra="forbid")
 
 @dataclass(frozen=True, config=CLOSED)
 class Activation:
-    """An elementwise function, by import path and arguments, behind batch normalisation or not."""
+    """An elementwise function by import path and arguments, with batch normalisation or without."""
 
     name: Name
     function: Annotated[str, Field(max_length=100)]
@@ -62,15 +61,17 @@ class Activation:
 
 @dataclass(frozen=True, config=CLOSED)
 class DataSource:
+    """A data set and the folder of its files."""
+
     name: Literal["digits", "mnist", "fashion_mnist", "kmnist"]
     root: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
 
 
 @dataclass(frozen=True, config=CLOSED)
 class Model:
-    """A multilayer perceptron: widths of its hidden layers and scale of its initial weights."""
+    """A multilayer perceptron: the widths of its hidden layers and its initial weights."""
 
-    # As many units and layers as a trajectory's int16 and int8 can number.
+    # The limits of a trajectory's int16 unit and int8 layer numbers.
     hidden: Annotated[
         tuple[Annotated[Count, Field(le=2**15)], ...], Field(min_length=1, max_length=2**7 - 2)
     ]
@@ -80,7 +81,7 @@ class Model:
     @model_validator(mode="after")
     def _init_std_belongs_to_normal(self) -> Self:
         if (self.init == "normal") != (self.init_std is not None):
-            raise ValueError("model.init_std: give it with model.init=normal, and only with it")
+            raise ValueError("model.init_std: must be given with model.init=normal, and only then.")
         return self
 
 
@@ -97,7 +98,7 @@ class Train:
 
 @dataclass(frozen=True, config=CLOSED)
 class Trajectory:
-    """How often every unit is recorded, and seen on the probe set: in minibatches, or `epoch`."""
+    """Intervals of recording all units and of the probe set: in minibatches, or `epoch`."""
 
     every: Count | Literal["epoch"] = 1
     probe_every: Count | Literal["epoch"] = 50
@@ -105,14 +106,14 @@ class Trajectory:
 
 @dataclass(frozen=True, config=CLOSED)
 class OutcomeRule:
-    """Training accuracy over the last tenth of the steps from which a run counts as learned."""
+    """The training accuracy over the last tenth of the steps that makes a run `learned`."""
 
     learned_from: Annotated[Finite, Field(gt=0, le=1)] = 0.5
 
 
 @dataclass(frozen=True, config=CLOSED)
 class Point:
-    """One cell of the grid."""
+    """One point of the grid: all settings of one training."""
 
     study: StudyName
     activation: Activation
@@ -125,30 +126,30 @@ class Point:
     outcome: OutcomeRule = OutcomeRule()
 
     def __str__(self) -> str:
-        lr = str(self.lr).removesuffix(".0")  # in full: points of different rates differ in name
+        lr = str(self.lr).removesuffix(".0")  # all digits: different rates need different names
         return f"{self.activation.name} lr={lr} seed={self.seed}"
 
 
 @dataclass(frozen=True, config=CLOSED)
 class Extras:
-    """What finished runs carry on request, beside what all of them do."""
+    """Optional artifacts of finished runs."""
 
-    model: Bool = False  # as MLflow loads it, with signature and input example
+    model: Bool = False  # an MLflow model with signature and input example
     plotly: Bool = False  # trajectories.html, which embeds plotly.js
 
 
 @dataclass(frozen=True, config=CLOSED)
 class Tracking:
-    """Where runs are kept: an MLflow tracking URI, or the project's own store; and what of them."""
+    """The store of the runs, by its MLflow tracking URI or the project's own, and optional data."""
 
     uri: Annotated[str, Field(min_length=1, max_length=1000)] | None = Field(
         default=None,
-        repr=False,  # it may hold a password
+        repr=False,  # it may contain a password
     )
-    system_metrics: Bool = False  # of the machine that a sweep is begun on
+    system_metrics: Bool = False  # of the machine that starts the sweep
     model: Bool = False
     plotly: Bool = False
-    patch: Bool = True  # the uncommitted changes of the project's files, on the sweep's run
+    patch: Bool = True  # store the uncommitted changes of the project with the sweep's run
 
     @property
     def extras(self) -> Extras:
@@ -157,7 +158,7 @@ class Tracking:
 
 @dataclass(frozen=True, config=CLOSED)
 class SweepRules:
-    """How a sweep goes about its points, without a bearing on any number."""
+    """Options of a sweep that do not change any number."""
 
     force: Bool = False
     on_error: Literal["continue", "stop"] = "continue"
@@ -166,27 +167,27 @@ class SweepRules:
 
 
 def check_words(words: Iterable[str]) -> None:
-    """Check words of a command line for what Hydra would stumble over itself.
+    """Check words of a command line for mistakes that make Hydra fail.
 
-    It looks for files by the names of settings, and has Python read numbers of any length.
+    Hydra searches files by the names of settings, and parses numbers of any length.
 
     Raises:
-        ConfigError: a name is missing; it, or a number, is longer than that allows.
+        ConfigError: a name is missing, or a name or number is too long.
 
     """
     for word in words:
         if word.startswith(("=", "@")):
-            raise ConfigError(f"{_shorten(word)}: has no name. Give settings as name=value")
-        if len(word.partition("=")[0]) > LONGEST_NAME:
-            raise ConfigError(f"{_shorten(scrub(ascii(word)[1:-1]))}: there is no such setting")
+            raise ConfigError(f"{shorten(word)}: has no name. Give settings as name=value.")
+        if len(word.partition("=")[0]) > MAX_NAME:
+            raise ConfigError(f"{shorten(scrub(ascii(word)[1:-1]))}: unknown setting.")
         if LONG_NUMBER.search(word):
             raise ConfigError(
-                f"{_shorten(scrub(ascii(word)[1:-1]))}: give a number of fewer digits"
+                f"{shorten(scrub(ascii(word)[1:-1]))}: the number has too many digits."
             )
 
 
 def parse_point(config: DictConfig) -> Point:
-    """Check a composed configuration and make it a point.
+    """Check a composed configuration and convert it to a point.
 
     Raises:
         ConfigError: a setting is missing, unknown or out of range.
@@ -196,7 +197,7 @@ def parse_point(config: DictConfig) -> Point:
 
 
 def parse_settings(settings: Mapping[str, Any]) -> Point:
-    """Make plain settings a point: texts are taken as they stand, `${...}` as well.
+    """Convert plain settings to a point. Texts are not interpolated, not even `${...}`.
 
     Raises:
         ConfigError: a setting is missing, unknown or out of range.
@@ -206,11 +207,11 @@ def parse_settings(settings: Mapping[str, Any]) -> Point:
     if misplaced := dict(_flattened({"experiment": settings.pop("experiment", {})})):
         name, value = next(iter(misplaced.items()))
         raise ConfigError(
-            f"{name}={_shorten(ascii(value))}: sets nothing. Make `# @package _global_` the first "
-            "line of the experiment's file"
+            f"{name}={shorten(ascii(value))}: has no effect. Make `# @package _global_` the first "
+            "line of the experiment's file."
         )
-    for beside_the_point in ("tracking", "sweep", "device"):
-        settings.pop(beside_the_point, None)
+    for other in ("tracking", "sweep", "device"):
+        settings.pop(other, None)
     settings["activation"] = _parse_activation(settings.get("activation"))
     return parse(Point, settings)
 
@@ -231,26 +232,26 @@ def parse_device(config: DictConfig) -> Device:
 
 
 def parse(kind: type[Parsed], settings: Any, name: str = "") -> Parsed:
-    """Make the settings called `name` a `kind`, or raise ConfigError for the first wrong one."""
+    """Convert the settings called `name` to a `kind`; raise ConfigError for the first wrong one."""
     try:
         return TypeAdapter(kind).validate_python(settings)
     except ValidationError as error:
-        raise ConfigError(_first_wrong(error, kind, settings, name)) from None
+        raise ConfigError(first_problem(error, kind, settings, name)) from None
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
-    """Resolve a configuration into plain dictionaries, or raise ConfigError."""
+    """Convert a configuration to plain dictionaries, interpolated, or raise ConfigError."""
     try:
         return cast(
             dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
         )
     except OmegaConfBaseException as error:
         reason = str(error).splitlines()[0]
-        raise ConfigError(_shorten(scrub(f"{error.full_key}: {reason}"), 180)) from error
+        raise ConfigError(shorten(scrub(f"{error.full_key}: {reason}"), 180)) from error
 
 
 def nested_settings(point: Point) -> dict[str, Any]:
-    """All settings of a point as a configuration holds them: what `parse_point` reads."""
+    """All settings of a point in the form of a configuration, the inverse of `parse_settings`."""
     settings = asdict(point)
     activation = settings["activation"]
     arguments = dict(activation.pop("arguments"))
@@ -260,7 +261,7 @@ def nested_settings(point: Point) -> dict[str, Any]:
 
 
 def flat_settings(point: Point) -> dict[str, Any]:
-    """All settings of a point under the names that the command line uses."""
+    """All settings of a point by their names on the command line."""
     settings = nested_settings(point)
     groups = {
         "activation": settings["activation"].pop("name"),
@@ -280,83 +281,15 @@ def _flattened(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[
 def _parse_activation(settings: Any) -> Activation:
     function = settings.get("function") if isinstance(settings, Mapping) else None
     if not isinstance(function, Mapping) or "_target_" not in function:
-        raise ConfigError("activation: needs function._target_, the import path of its function")
+        raise ConfigError(
+            "activation.function._target_: is missing. Give the function's import path."
+        )
     given = {key: value for key, value in function.items() if key != "_target_"}
     arguments = parse(dict[str, Argument], given, "activation.function")
     rest = {key: value for key, value in settings.items() if key != "function"}
     if "arguments" in rest:
-        raise ConfigError("activation.arguments: give them beside activation.function._target_")
+        raise ConfigError(
+            "activation.arguments: unknown setting. Give them in activation.function."
+        )
     flat = {**rest, "function": function["_target_"], "arguments": tuple(sorted(arguments.items()))}
     return parse(Activation, flat, "activation")
-
-
-# What would be right, by the type of pydantic's error, whose context fills the braces.
-ADVICE = {
-    "bool_type": "give true or false",
-    "dataclass_type": "give settings by name",
-    "finite_number": "give a finite number",
-    "float_type": "give a number",
-    "greater_than": "give more than {gt}",
-    "greater_than_equal": "give at least {ge}",
-    "int_from_float": "give a whole number",
-    "int_type": "give a whole number",
-    "less_than": "give less than {lt}",
-    "less_than_equal": "give at most {le}",
-    "literal_error": "choose {expected}",
-    "missing": "is missing",
-    "string_pattern_mismatch": "give letters, digits, '_', '.' and '-', first a letter or a digit",
-    "string_too_long": "give at most {max_length} characters",
-    "string_too_short": "give at least {min_length} character",
-    "string_type": "give a text",
-    "too_long": "give at most {max_length} values",
-    "too_short": "give at least {min_length} value",
-    "tuple_type": "give a list like [64]",
-}
-
-
-def _first_wrong(error: ValidationError, kind: Any, settings: Any, name: str) -> str:
-    """Name the first setting that is wrong, and what would be right."""
-    errors = error.errors(include_url=False)
-    first = errors[0]
-    if first["type"] == "value_error":
-        return first["msg"].removeprefix("Value error, ")
-    if first["type"] == "unexpected_keyword_argument":
-        *group, _ = first["loc"]
-        for part in group:
-            kind = get_type_hints(kind)[str(part)]
-        allowed = ", ".join(field.name for field in fields(kind))
-        return f"{_place(first, settings, name)}: there is no such setting; choose one of {allowed}"
-    place = _place(first, settings, name)
-    # Where a setting may be one thing or another, each has its own error.
-    reasons = [_advice(each) for each in errors if _place(each, settings, name) == place]
-    given = "" if first["type"] == "missing" else f"={_shorten(scrub(ascii(first['input'])))}"
-    return f"{place}{given}: {' or '.join(dict.fromkeys(reasons)).replace('or give', 'or')}"
-
-
-def _place(error: ErrorDetails, settings: Any, name: str) -> str:
-    """Name of the setting as on the command line: `model.hidden[0]`.
-
-    What else pydantic's location holds are the kinds of value that it has tried.
-    """
-    place = name
-    for part in error["loc"]:
-        if isinstance(settings, Mapping) and (part in settings or error["type"] == "missing"):
-            place, settings = f"{place}.{part}".removeprefix("."), settings.get(part)
-        elif isinstance(settings, list | tuple) and isinstance(part, int):
-            place, settings = f"{place}[{part}]", settings[part]
-        else:
-            break
-    return _shorten(ascii(place)[1:-1])
-
-
-def _advice(error: ErrorDetails) -> str:
-    limits = {
-        key: f"{value:g}" if isinstance(value, float) else value
-        for key, value in error.get("ctx", {}).items()
-    }
-    advice = ADVICE.get(error["type"])
-    return advice.format(**limits) if advice else error["msg"]
-
-
-def _shorten(text: str, most: int = 60) -> str:
-    return text if len(text) <= most else f"{text[: most - 3]}..."

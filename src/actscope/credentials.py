@@ -1,4 +1,4 @@
-"""User names and passwords in URIs: what of a URI may be shown, and texts that quote one."""
+"""Removes user names, passwords and other secrets from URIs and from texts that quote URIs."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,11 +7,11 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 
 HIDDEN = "***"
 SHOWN = rf"\1{HIDDEN}"
-ENCODE = "percent-encode a user's name and password, all but letters and digits (@ is %40)"
-# Greedy: a password that was not encoded may itself hold `/`, `?`, `#` or `@`.
+ENCODE = "percent-encode the user name and password, except letters and digits (@ is %40)"
+# Greedy, because a password that is not encoded may contain `/`, `?`, `#` or `@`.
 USER_IN_TEXT = re.compile(r"([A-Za-z][\w+.-]*://)(?!/)\S*@")
 URI_IN_TEXT = re.compile(r"[A-Za-z][\w+.-]*://[^\s'\"]+")
-# A setting of a query is a secret where its name holds one of these, or is encoded.
+# A query parameter is a secret if its name contains one of these words, or is encoded.
 SECRET = re.compile(
     r"([?&;#][^\s=&;?#]*(?:pass|pwd|secret|token|key|credential|auth|sig|%)[^\s=&;?#]*=)([^\s&]*)",
     re.IGNORECASE,
@@ -19,18 +19,18 @@ SECRET = re.compile(
 
 
 def hide(uri: str) -> str:
-    """The URI without user and password, and without the secrets of its query.
+    """The URI without user, password, and secrets of its query.
 
-    It is shown by this in every place, also where it is not one that could be used.
+    All messages show URIs in this form, even invalid ones.
     """
     scheme, _, rest = _split(uri)
     return f"{scheme}{SECRET.sub(SHOWN, rest.partition('#')[0])}"
 
 
 def scrub(text: str, *uris: str) -> str:
-    """A text, as of a library's error, without the credentials of URIs that it quotes.
+    """A text, for example a library's error, without the credentials of URIs that it quotes.
 
-    `uris`: those in use, whose credentials are taken out of it wherever they stand.
+    `uris`: URIs in use, whose credentials are removed everywhere in the text.
     """
     text = USER_IN_TEXT.sub(r"\1", text)
     text = SECRET.sub(SHOWN, text)
@@ -40,12 +40,12 @@ def scrub(text: str, *uris: str) -> str:
 
 
 def holds_credentials(text: str) -> bool:
-    """Whether a text quotes a URI with its credentials."""
+    """Whether a text quotes a URI with credentials."""
     return any(find(uri) for uri in URI_IN_TEXT.findall(text))
 
 
 def scrub_all(settings: Any) -> Any:
-    """Settings as a file may hold them: every text in them is scrubbed."""
+    """Settings without credentials: all texts in them are scrubbed."""
     if isinstance(settings, str):
         return scrub(settings)
     if isinstance(settings, Mapping):
@@ -56,7 +56,7 @@ def scrub_all(settings: Any) -> Any:
 
 
 def find(uri: str) -> set[str]:
-    """The secrets of a URI, as they are written in it and as they are meant."""
+    """The secrets of a URI, both as written and decoded."""
     scheme, owner, rest = _split(uri)
     user, has_password, password = owner.partition(":")
     found = {password}
@@ -68,12 +68,12 @@ def find(uri: str) -> set[str]:
 
 
 def find_flaw(uri: str) -> str | None:
-    """What has a server's URI read in two ways, by us and by a library, in words."""
+    """How to fix a server's URI that libraries may read differently; None if it is fine."""
     if not uri.isprintable() or " " in uri or "\\" in uri:
         return "percent-encode spaces, backslashes and control characters"
     try:
         parts = urlsplit(uri)
-        _ = parts.port  # which is read only here
+        _ = parts.port  # parsed only here
     except ValueError:
         return ENCODE if "@" in uri else "correct its host or port"
     is_clear = uri.count("@") == parts.netloc.count("@") < 2

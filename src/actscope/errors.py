@@ -1,10 +1,10 @@
-"""What a user can get wrong or meet; anything else that is raised is our own bug."""
+"""Errors that a user can cause or meet. Any other exception is a bug of actscope."""
 
 from actscope.credentials import scrub
 
 
 class ActscopeError(Exception):
-    """Base of all errors that end as one line on the screen."""
+    """Base of all errors that are printed as one line."""
 
     exit_code = 1
 
@@ -16,7 +16,7 @@ class ConfigError(ActscopeError, ValueError):
 
 
 class DataError(ActscopeError, OSError):
-    """A data set is missing, damaged or not the one it should be."""
+    """A data set is missing, damaged, or not the genuine one."""
 
     exit_code = 2
 
@@ -26,7 +26,7 @@ class StoreError(ActscopeError, OSError):
 
 
 class MissingStudyError(StoreError):
-    """The tracking store, if there is one, has no such study."""
+    """The tracking store has no such study, or does not exist."""
 
 
 class ClusterError(ActscopeError, RuntimeError):
@@ -38,11 +38,11 @@ class BundleError(ActscopeError, ValueError):
 
 
 class TrainingError(ActscopeError, RuntimeError):
-    """The code of a user's own activation has failed in a way that would end the process."""
+    """The code of a user's own activation tried to end the process."""
 
 
 class LibraryError(ActscopeError, ImportError):
-    """A library that is installed cannot be imported."""
+    """An installed library cannot be imported."""
 
 
 class SweepError(ActscopeError, RuntimeError):
@@ -50,16 +50,16 @@ class SweepError(ActscopeError, RuntimeError):
 
 
 class ReportError(ActscopeError, RuntimeError):
-    """A report cannot be built from what the store holds."""
+    """A report cannot be built from the runs in the store."""
 
 
 def of_system(error: OSError) -> StoreError:
-    """What the system refused, and where, in a line."""
+    """Convert an error of the operating system to one line: file and reason."""
     reason = error.strerror or first_line(error)
     return StoreError(f"{error.filename}: {reason}" if error.filename else reason)
 
 
 def first_line(error: BaseException) -> str:
-    """Kind and first line of an error, for a tag or a line on the screen, without credentials."""
+    """Type and first line of an error, without credentials, for a tag or a message."""
     lines = scrub(str(error)).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

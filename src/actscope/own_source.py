@@ -1,4 +1,4 @@
-"""The source of a class of a user's own, and of the user's own modules that it imports."""
+"""The source of a user's own class, and of the user's own modules that it imports."""
 
 import ast
 import inspect
@@ -13,26 +13,25 @@ from importlib.util import resolve_name
 from itertools import accumulate
 from pathlib import Path
 
-# Known to a command and to the processes that it starts, and to no other.
+# The environment variable that a command shares with the processes it starts.
 COMMAND = "ACTSCOPE_COMMAND"
 INSTALLED = {"site-packages", "dist-packages"}
 STDLIB = Path(sysconfig.get_path("stdlib"))
 
 
 def name_command() -> str:
-    """A name that this process shares with those that it starts from now on."""
+    """A name that this process shares with the processes it starts from now on."""
     return os.environ.setdefault(COMMAND, secrets.token_hex(8))
 
 
 @cache
 def sources_of(kind: type) -> Mapping[str, str] | None:
-    """Source of each module that a class is made of, by name; of torch's classes nothing.
+    """Source of each module that a class depends on, by name; empty for torch's classes.
 
-    These are the modules of the class and of its bases, and of all that they import those that
-    are neither installed nor of Python itself. What a function imports counts; what is imported
-    under a name that is made while the code runs cannot be seen.
+    These are the modules of the class and its bases, and the modules that they import, also inside
+    functions. Installed modules, Python's own, and imports by a computed name are left out.
 
-    None where one of them has no source that could be read.
+    None if the source of one of them cannot be read.
     """
     unread = [base.__module__ for base in kind.__mro__ if not _is_given(base.__module__)]
     sources: dict[str, str] = {}
@@ -49,7 +48,7 @@ def sources_of(kind: type) -> Mapping[str, str] | None:
 
 
 def _is_given(name: str) -> bool:
-    """Whether a module is of Python itself or of torch, whose version a run tells."""
+    """Whether a module belongs to Python or to torch; runs record the versions of both."""
     spec = _spec(name)
     if name.partition(".")[0] == "torch" or spec is None:
         return spec is not None
@@ -59,7 +58,7 @@ def _is_given(name: str) -> bool:
 
 
 def _is_own(name: str) -> bool:
-    """Whether a module is there, and neither installed nor of Python itself."""
+    """Whether a module exists, is not installed, and does not belong to Python."""
     spec = _spec(name)
     if spec is None:
         return name == "__main__"
@@ -71,18 +70,18 @@ def _is_installed(spec: ModuleSpec) -> bool:
 
 
 def _places(spec: ModuleSpec) -> list[Path]:
-    """Its file, or the folders of a package without one."""
+    """The file of a module, or the folders of a package without `__init__.py`."""
     places = [spec.origin] if spec.has_location else spec.submodule_search_locations
     return [Path(str(place)) for place in places or ()]
 
 
 def _spec(name: str) -> ModuleSpec | None:
-    """Where a module is found, without importing anything."""
+    """Find a module without importing anything."""
     spec: ModuleSpec | None = None
     for part in accumulate(name.split("."), "{}.{}".format):
         places = spec.submodule_search_locations if spec is not None else None
         if spec is not None and places is None:
-            return None  # no package: what follows is something in the module
+            return None  # not a package: the rest of the name is an attribute
         if part in sys.modules:
             spec = getattr(sys.modules[part], "__spec__", None)
         else:
@@ -95,7 +94,7 @@ def _spec(name: str) -> ModuleSpec | None:
 def _found(name: str, places: Sequence[str] | None) -> ModuleSpec | None:
     try:
         return PathFinder.find_spec(name, places)
-    except KeyError:  # of a folder without an __init__.py, whose package is not imported yet
+    except KeyError:  # in a folder without __init__.py whose package is not imported yet
         folders = [Path(place) / name.rpartition(".")[2] for place in places or ()]
         spec = ModuleSpec(name, None, is_package=True)
         spec.submodule_search_locations = [str(path) for path in folders if path.is_dir()]
@@ -116,13 +115,13 @@ def _source(name: str) -> str | None:
 
 
 def _imported(name: str, source: str) -> Iterator[str]:
-    """Names of the modules that a module imports, and of the packages that those are in."""
+    """Names of the modules that a module imports, and of their packages."""
     spec = _spec(name)
     package = name if spec is None or spec.submodule_search_locations is not None else spec.parent
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
-        return  # nobody can import it
+        return  # it cannot be imported
     found = [name]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -130,7 +129,7 @@ def _imported(name: str, source: str) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             try:
                 base = resolve_name("." * node.level + (node.module or ""), package)
-            except ImportError:  # out of the package: nor can Python
+            except ImportError:  # outside the package, so Python cannot import it either
                 continue
             found += [base, *(f"{base}.{alias.name}" for alias in node.names)]
     for each in found:

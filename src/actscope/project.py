@@ -1,6 +1,7 @@
-"""Where the project is. In a checkout its folders are found whatever the current directory is.
+"""The folders of the project.
 
-Where actscope was installed from a wheel, runs and reports go to the current directory.
+In a checkout they do not depend on the current directory. If actscope was installed from a wheel,
+runs and reports go to the current directory.
 """
 
 import subprocess
@@ -10,14 +11,16 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 CHECKOUT = PACKAGE.parents[1]
-IS_CHECKOUT = (CHECKOUT / "conf" / "config.yaml").exists()  # else it was installed from a wheel
+IS_CHECKOUT = (
+    CHECKOUT / "conf" / "config.yaml"
+).exists()  # otherwise actscope was installed from a wheel
 ROOT = CHECKOUT if IS_CHECKOUT else Path.cwd()
 CONF = (CHECKOUT if IS_CHECKOUT else PACKAGE) / "conf"
 
 
 @dataclass(frozen=True)
 class GitState:
-    """The commit that is checked out and whether the files differ from it."""
+    """The checked-out commit, and whether the files differ from it."""
 
     commit: str
     dirty: str
@@ -25,7 +28,7 @@ class GitState:
 
 @cache
 def git_state() -> GitState:
-    """State of the checkout; `unknown` where the project is not a git checkout or git is absent."""
+    """State of the checkout; `unknown` without git or outside a git checkout."""
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(ROOT), *arguments]

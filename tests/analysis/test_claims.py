@@ -427,9 +427,9 @@ def test_adding_a_claim_is_adding_an_entry(tmp_path: Path) -> None:
     [
         ("check: learns", "check: shines", ", ".join(sorted(CHECKS))),
         ("check: learns, ", "", "give a check with its kind"),
-        ("lr: 0.1", "lr: 0.1, shine: 1", "shine: there is no such setting"),
-        ("lr: 0.1", "lr: fast", "lr='fast': give a number"),
-        ("rule: a rule", "rule: a rule\n  verdict: yes", "verdict: there is no such setting"),
+        ("lr: 0.1", "lr: 0.1, shine: 1", "shine: unknown setting"),
+        ("lr: 0.1", "lr: fast", "lr='fast': must be a number"),
+        ("rule: a rule", "rule: a rule\n  verdict: yes", "verdict: unknown setting"),
         ("  rule: a rule\n", "", "rule: is missing"),
         ("- id", "id", "give a list of claims"),
         ("checks: [", "checks: ", "own.yaml, line 6, column 56: expected <block end>"),

@@ -218,7 +218,7 @@ class TestMistakes:
         ("name", "kind", "message"),
         [
             ("nothing", MissingStudyError, "study=nothing: the store .* only these: tests"),
-            ("../tests", ConfigError, "study='../tests': give letters"),
+            ("../tests", ConfigError, "study='../tests': must begin with a letter"),
             ("tests.zip", ConfigError, "a bundle, as tests.zip, needs no store"),
         ],
     )

@@ -67,9 +67,9 @@ def test_runs_are_whole_but_for_the_picture_where_matplotlib_cannot_be_imported(
     tmp_path: Path,
 ) -> None:
     said = written(tmp_path, "# gr\u00fcn\n".encode("latin-1"))
-    told = [line for line in said.stderr.splitlines() if "runs are logged" in line]
+    told = [line for line in said.stderr.splitlines() if "Runs are logged" in line]
     assert len(told) == 1
-    assert told[0].startswith(f"runs are logged without {PICTURE}, which cannot be drawn: ")
+    assert told[0].startswith(f"Runs are logged without {PICTURE}: it cannot be drawn (")
     assert "Traceback" not in said.stderr
     for number in ("0", "1"):
         assert sorted(path.name for path in (tmp_path / number).iterdir()) == [
@@ -126,7 +126,7 @@ def test_a_run_is_finished_without_a_picture_that_cannot_be_drawn(
     assert len(logged) == 5
     assert find_damage(store.artifact_path(STUDY, first, "."), logged) == ""
     told = [record.message for record in caplog.records]
-    assert [line.partition(",")[0] for line in told] == [
-        f"runs are logged without {name}" for name in (PICTURE, "trajectories.html")
+    assert [line.partition(":")[0] for line in told] == [
+        f"Runs are logged without {name}" for name in (PICTURE, "trajectories.html")
     ]
     assert not any("and more" in line for line in told)

@@ -126,7 +126,9 @@ def test_every_case_of_the_steps_trains(monkeypatch: pytest.MonkeyPatch) -> None
 def test_what_was_measured_is_told_in_tables() -> None:
     step = {"case": "floor", "median": 0.25, "low": 0.2, "high": 0.3, "floors": 1.0}
     grown = {"part": "compose", "points": 10, "wall": 2.0, "peak": 2**20, "a_point": 200.0}
-    text = app.in_words({"machine": MACHINE, "steps": [step], "sweeps": [COSTS], "growth": [grown]})
+    text = app.as_markdown(
+        {"machine": MACHINE, "steps": [step], "sweeps": [COSTS], "growth": [grown]}
+    )
     assert "Abacus, 2 cores, AVX2; torch 2, Python 3; 2026-01-02." in text
     assert "| floor | 0.250 | 0.200 to 0.300 | 1.00 |" in text
     assert "| quickstart | 4 | 2 | 30.0 | 9.0 | 5.0 | 4.0 | 20.0 | 3.0 | 2.0 | 8.0 |" in text
@@ -153,7 +155,7 @@ def test_costs_of_a_sweep_are_its_own(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_growth_is_measured_part_by_part(tmp_path: Path) -> None:
     measured = list(growth(10, workers=0, folder=tmp_path))
-    assert [row.part for row in measured] == [*COMMANDS, "the look-up alone"]
+    assert [row.part for row in measured] == [*COMMANDS, "read the run index"]
     assert all(row.points == 10 and row.wall > 0 for row in measured)
 
 
@@ -187,4 +189,4 @@ def test_without_mnist_no_sweep_is_begun(
 def test_a_part_that_is_none_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(["part=lunch"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == "actscope: part='lunch': choose 'steps', 'sweeps', 'growth', 'server' or 'gpu'"
+    assert line == "actscope: part='lunch': must be 'steps', 'sweeps', 'growth', 'server' or 'gpu'."

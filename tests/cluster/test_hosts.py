@@ -94,7 +94,7 @@ def test_a_store_that_the_hosts_do_not_reach_is_refused(
     process = start(store, "seed=0", where)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert f"cannot reach the store {store}, which is of this machine only" in said
+    assert f"cannot reach tracking store {store}, which is on this machine only" in said
     assert "Traceback" not in said
     assert runs_of(store).empty
 

@@ -10,7 +10,7 @@ import pytest
 from actscope import tracking
 from actscope.artifacts import trajectories_png
 from actscope.sweep.results import Done
-from actscope.sweep.worker import Abandoned, Task, finish_run, train_and_track
+from actscope.sweep.worker import StackCancelled, Task, finish_run, train_and_track
 from actscope.tracking import OpenRun, Store, offline_queue, sweeps
 from tests.support.tracked import STUDY, begin, begin_sweep, log, new_store, trained
 
@@ -33,7 +33,7 @@ def store(tmp_path: Path) -> Store:
 def task(store: Store) -> Task:
     results = trained()[:2]
     points = [result.point for result in results]
-    return Task(points, store, begin_sweep(store, results), may_be_taken=True)
+    return Task(points, store, begin_sweep(store, results), may_be_reassigned=True)
 
 
 def statuses(store: Store) -> list[str]:
@@ -57,7 +57,7 @@ def test_a_worker_whose_run_was_closed_does_not_finish_it(task: Task) -> None:
             if attempt.is_open and not attempt.is_sweep:
                 tracking.close_abandoned_run(task.store, attempt.run_id)
 
-    with pytest.raises(Abandoned):
+    with pytest.raises(StackCancelled):
         train_and_track(one, give_to_another)
     assert statuses(task.store) == ["KILLED"]
 
@@ -82,9 +82,9 @@ def test_a_run_may_be_closed_by_two_at_once(store: Store) -> None:
 
 def test_a_worker_that_is_given_up_closes_its_runs(task: Task) -> None:
     def stop(_: int) -> None:
-        raise Abandoned("its sweep has ended")
+        raise StackCancelled("its sweep has ended")
 
-    with pytest.raises(Abandoned):
+    with pytest.raises(StackCancelled):
         train_and_track(task, stop)
     assert statuses(task.store) == ["KILLED", "KILLED"]
 

@@ -23,7 +23,7 @@ from actscope.sweep import worker_checks
 from actscope.sweep.launcher_settings import LauncherSettings
 from actscope.sweep.resources import Resources
 from actscope.sweep.runner import run_sweep
-from actscope.sweep.worker_checks import Terms
+from actscope.sweep.worker_checks import WorkerRequirements
 from actscope.tracking import Store, offline_queue
 from tests.cluster.conftest import (
     STUDY,
@@ -71,7 +71,7 @@ def resources(running: DaskCluster, workers: int = 1) -> Resources:
 def reach(running: DaskCluster, store: Store) -> tuple[Resources, str]:
     screen = StringIO()
     console = Console(file=screen, width=200)
-    return cluster.reached(resources(running), store, GRID, console), screen.getvalue()
+    return cluster.check_cluster(resources(running), store, GRID, console), screen.getvalue()
 
 
 def refusal(running: DaskCluster, store: Store) -> str:
@@ -99,7 +99,7 @@ def test_a_sweep_has_the_numbers_of_a_local_one(
         assert ours.equals(theirs)
     said = screen.getvalue()
     assert said.count(f"cluster {pair.address}: 2 workers on 1 host") == 2
-    assert "stacks  2 of at most 4 points, on a cluster, cut for 2 workers" in said
+    assert "stacks  2 of at most 4 points, on a cluster, for 2 workers" in said
 
 
 def test_as_many_workers_are_counted_on_as_are_there(pair: DaskCluster, store: Store) -> None:
@@ -107,7 +107,7 @@ def test_as_many_workers_are_counted_on_as_are_there(pair: DaskCluster, store: S
     assert found.workers == 2
     assert said == f"cluster {pair.address}: 2 workers on 1 host\n"
     more = replace(resources(pair), workers=7)
-    assert cluster.reached(more, store, GRID, Console(quiet=True)).workers == 7
+    assert cluster.check_cluster(more, store, GRID, Console(quiet=True)).workers == 7
 
 
 # Dask leaves the sockets of refused connections to be collected.
@@ -116,7 +116,7 @@ def test_an_address_where_nobody_answers_is_refused(store: Store) -> None:
     address = f"tcp://127.0.0.1:{free_port()}"
     nobody = Resources(1, 20, address)
     with pytest.raises(ClusterError, match="does not answer within 5 s"):
-        cluster.reached(nobody, store, GRID, Console(quiet=True))
+        cluster.check_cluster(nobody, store, GRID, Console(quiet=True))
     gc.collect()
 
 
@@ -124,7 +124,9 @@ def test_workers_with_several_threads_are_refused(pair: DaskCluster, store: Stor
     pair.start_worker("wide", threads=2)
     try:
         pair.wait_for_workers(3)
-        assert "has 2 threads: start workers with --nthreads 1" in refusal(pair, store)
+        assert "has 2 threads. Start one worker a core, each with --nthreads 1." in refusal(
+            pair, store
+        )
     finally:
         pair.kill("wide")
         pair.wait_for_workers(2)
@@ -136,7 +138,7 @@ OTHER_CODE = "\nOTHER = 1\n"
 @pytest.mark.parametrize(
     ("module", "content", "reason"),
     [
-        ("engine/sgd", OTHER_CODE, "has other training code: install the same version"),
+        ("engine/sgd", OTHER_CODE, "has different training code. Install the same version"),
         ("sweep/worker_checks", None, "cannot run this actscope (ModuleNotFoundError("),
     ],
 )
@@ -159,25 +161,32 @@ def test_workers_with_another_version_are_refused(
 
 class TestAWorkerOnAnotherHost:
     @pytest.fixture
-    def terms(self, store: Store) -> Terms:
+    def requirements(self, store: Store) -> WorkerRequirements:
         """As if they came from a machine that has none of this one's addresses."""
-        own = Terms.of_here(store, {point.data for point in GRID}, CPU)
+        own = WorkerRequirements.of_this_process(store, {point.data for point in GRID}, CPU)
         return replace(own, addresses=frozenset())
 
-    def check(self, pair: DaskCluster, terms: Terms) -> str:
+    def check(self, pair: DaskCluster, requirements: WorkerRequirements) -> str:
         with pair.client() as client, pytest.raises(ClusterError) as refused:
-            worker_checks.check_workers(client, terms, client.nthreads())
+            worker_checks.check_workers(client, requirements, client.nthreads())
         return str(refused.value)
 
-    def test_does_not_reach_a_store_of_this_machine(self, pair: DaskCluster, terms: Terms) -> None:
-        said = self.check(pair, terms)
-        assert f"cannot reach the store {terms.store}, which is of this machine only" in said
-        loopback = replace(terms, store=store_at("http://127.0.0.1:5000"))
-        assert "http://127.0.0.1:5000, which is of this machine only" in self.check(pair, loopback)
+    def test_does_not_reach_a_store_of_this_machine(
+        self, pair: DaskCluster, requirements: WorkerRequirements
+    ) -> None:
+        said = self.check(pair, requirements)
+        assert (
+            f"cannot reach tracking store {requirements.store}, which is on this machine only"
+            in said
+        )
+        loopback = replace(requirements, store=store_at("http://127.0.0.1:5000"))
+        assert "http://127.0.0.1:5000, which is on this machine only" in self.check(pair, loopback)
 
-    def test_says_that_it_does_not_reach_a_server(self, pair: DaskCluster, terms: Terms) -> None:
-        said = self.check(pair, replace(terms, store=store_at("http://192.0.2.77:1")))
-        assert said.startswith("worker tcp://127.0.0.1:")
+    def test_says_that_it_does_not_reach_a_server(
+        self, pair: DaskCluster, requirements: WorkerRequirements
+    ) -> None:
+        said = self.check(pair, replace(requirements, store=store_at("http://192.0.2.77:1")))
+        assert said.startswith("Worker tcp://127.0.0.1:")
         assert "fails: the store http://192.0.2.77:1 does not answer" in said
 
     def test_says_that_it_cannot_read_the_data(
@@ -186,7 +195,7 @@ class TestAWorkerOnAnotherHost:
         folder = tmp_path / "nothing"
         folder.write_text("no folder")
         point = make_point(data="mnist", root=str(folder))
-        said = self.check(pair, Terms.of_here(store, [point.data], CPU))
+        said = self.check(pair, WorkerRequirements.of_this_process(store, [point.data], CPU))
         assert "(host " in said
         assert "fails: data=mnist:" in said
 
@@ -194,18 +203,22 @@ class TestAWorkerOnAnotherHost:
         self, pair: DaskCluster, store: Store
     ) -> None:
         own = Activation("mine", "tests.support.own_functions.Swish")
-        terms = Terms.of_here(store, [GRID[0].data], CPU, [own])
+        requirements = WorkerRequirements.of_this_process(store, [GRID[0].data], CPU, [own])
         with pair.client() as client:
-            worker_checks.check_workers(client, terms, client.nthreads())
-        edited = replace(terms, activations={own: "0" * 64})
-        assert f"has other code of {own.function}: copy the same" in self.check(pair, edited)
-        absent = replace(terms, activations={replace(own, function="nowhere.Mine"): "0" * 64})
+            worker_checks.check_workers(client, requirements, client.nthreads())
+        edited = replace(requirements, activations={own: "0" * 64})
+        assert f"has different code of {own.function}. Copy" in self.check(pair, edited)
+        absent = replace(
+            requirements, activations={replace(own, function="nowhere.Mine"): "0" * 64}
+        )
         assert "there is no 'nowhere.Mine' to import" in self.check(pair, absent)
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-    def test_says_that_it_has_no_card(self, pair: DaskCluster, terms: Terms) -> None:
-        said = self.check(pair, replace(terms, device=torch.device("cuda")))
-        assert "sees no GPU: give device=cpu" in said
+    def test_says_that_it_has_no_gpu(
+        self, pair: DaskCluster, requirements: WorkerRequirements
+    ) -> None:
+        said = self.check(pair, replace(requirements, device=torch.device("cuda")))
+        assert "has no GPU. Use device=cpu" in said
 
 
 @pytest.mark.parametrize(
@@ -221,7 +234,7 @@ class TestAWorkerOnAnotherHost:
     ],
 )
 def test_a_store_of_one_machine_is_known_by_its_address(uri: str, is_local: bool) -> None:
-    assert worker_checks.is_of_one_machine(store_at(uri)) is is_local
+    assert worker_checks.is_local(store_at(uri)) is is_local
 
 
 SLURM = {"_target_": "dask_jobqueue.SLURMCluster"}
@@ -234,9 +247,9 @@ SLURM = {"_target_": "dask_jobqueue.SLURMCluster"}
         (LauncherSettings(None, 20, "tcp://host"), "tcp://host:8786"),
         (LauncherSettings(None, 20, "tcp://host:port"), "tcp://host:8786"),
         (LauncherSettings(0, 20, "tcp://host:8786"), "workers=0"),
-        (LauncherSettings(1, 20, "tcp://host:8786", SLURM), "give scheduler"),
-        (LauncherSettings(1, 20, None, {"queue": "cpu"}), "needs _target_"),
-        (LauncherSettings(None, 20, None, SLURM), "how many workers"),
+        (LauncherSettings(1, 20, "tcp://host:8786", SLURM), "exclude each other"),
+        (LauncherSettings(1, 20, None, {"queue": "cpu"}), "_target_ is missing"),
+        (LauncherSettings(None, 20, None, SLURM), "number of workers to start"),
     ],
 )
 def test_settings_that_are_wrong(settings: LauncherSettings, reason: str) -> None:
@@ -245,8 +258,8 @@ def test_settings_that_are_wrong(settings: LauncherSettings, reason: str) -> Non
 
 
 def test_a_cluster_to_start_needs_a_store_that_others_reach(store: Store) -> None:
-    with pytest.raises(ClusterError, match="its workers cannot reach the store"):
-        cluster.reached(Resources(2, 20, None, SLURM), store, GRID, Console(quiet=True))
+    with pytest.raises(ClusterError, match="the workers cannot reach tracking store"):
+        cluster.check_cluster(Resources(2, 20, None, SLURM), store, GRID, Console(quiet=True))
 
 
 # Dask leaves the socket of what it could not start to be collected.
@@ -254,7 +267,7 @@ def test_a_cluster_to_start_needs_a_store_that_others_reach(store: Store) -> Non
 @pytest.mark.parametrize(
     ("node", "reason"),
     [
-        ({"_target_": "no_such_module.Cluster"}, "is not installed"),
+        ({"_target_": "no_such_module.Cluster"}, "the class is not installed"),
         ({"_target_": "distributed.LocalCluster", "nonsense": 1}, "cannot be started"),
     ],
 )
@@ -263,7 +276,7 @@ def test_a_cluster_that_cannot_be_started_is_told_in_a_line(
 ) -> None:
     with (
         pytest.raises(ClusterError, match=reason) as refused,
-        cluster.opened(Resources(2, 20, None, node), 2),
+        cluster.open_cluster(Resources(2, 20, None, node), 2),
     ):
         pass
     assert "\n" not in str(refused.value)
@@ -314,7 +327,7 @@ def test_a_scheduler_that_dies_ends_the_sweep_and_the_next_goes_on(
         running.kill("scheduler")
         said, _ = process.communicate(timeout=90)
         assert process.returncode == 1
-        assert f"actscope: the cluster {running.address} does not answer any more" in said
+        assert f"actscope: Cluster {running.address} no longer answers." in said
         assert "Traceback" not in said
         assert not is_training(store)
         running.kill("first")
@@ -420,5 +433,5 @@ def test_what_a_host_kept_while_the_server_was_away_is_delivered_in_the_end(
         running.wait_for_workers(1)
         where = f"hydra.launcher.scheduler={running.address}"
         said, _ = start(server.store, "seed=0", where, epochs=1).communicate(timeout=120)
-        assert "1 results that were kept on other hosts are delivered" in said
+        assert "1 queued results of other hosts delivered" in said
         finished_once(server.store, [result])

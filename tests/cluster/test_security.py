@@ -47,7 +47,7 @@ def here(others: set[int]) -> Iterator[Cluster]:
     """A sweep's own cluster, on this machine: a worker and a writer."""
     with (
         forkserver.running([]),
-        cluster.opened(Resources(1, writers=1), stacks=1) as workplace,
+        cluster.open_cluster(Resources(1, writers=1), stacks=1) as workplace,
     ):
         workplace.client.wait_for_workers(2)
         yield workplace
@@ -163,7 +163,7 @@ def store(tmp_path: Path) -> Store:
 def said_of(address: str) -> str:
     """What the screen shows of a cluster that does its work."""
     screen = StringIO()
-    with cluster.opened(Resources(1, 20, address), stacks=1) as workplace:
+    with cluster.open_cluster(Resources(1, 20, address), stacks=1) as workplace:
         cluster.wait_for_workers(workplace, Console(file=screen, width=200))
         assert workplace.client.submit(len, "abc").result() == 3
     return screen.getvalue()
@@ -181,7 +181,7 @@ def test_a_sweep_runs_on_a_cluster_that_speaks_tls(elsewhere: DaskCluster, store
     assert runs_of(store)["status"].tolist() == ["FINISHED"]
 
 
-ANYONE = "Anyone who reaches it can run programs as the user of its workers: docs/cluster.md"
+ANYONE = "Anyone who reaches it can run programs as the user of its workers (docs/cluster.md)."
 
 
 def test_a_cluster_without_tls_is_warned_of(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_a_cluster_without_tls_is_warned_of(tmp_path: Path) -> None:
 class TestIsRefusedInALine:
     def refusal(self, address: str, store: Store) -> str:
         with pytest.raises(ClusterError) as refused:
-            cluster.reached(Resources(1, 20, address), store, POINTS, Console(quiet=True))
+            cluster.check_cluster(Resources(1, 20, address), store, POINTS, Console(quiet=True))
         said = str(refused.value)
         assert said.startswith(f"hydra.launcher.scheduler={address}: ")
         assert "\n" not in said
@@ -221,7 +221,7 @@ class TestIsRefusedInALine:
 
     def test_who_speaks_plainly_to_it(self, elsewhere: DaskCluster, store: Store) -> None:
         plain = elsewhere.address.replace("tls", "tcp")
-        assert "Give tls:// and certificates that it trusts" in self.refusal(plain, store)
+        assert "Use tls:// with certificates that it trusts" in self.refusal(plain, store)
 
     def test_who_must_not_speak_plainly(self, elsewhere: DaskCluster, store: Store) -> None:
         with dask.config.set({"distributed.comm.require-encryption": True}):

@@ -85,7 +85,7 @@ def test_the_only_job_is_renewed_when_it_is_lost(
     queue.command("scancel", job)
     said, _ = process.communicate(timeout=240)
     assert process.returncode == 0, said
-    assert "no worker is left: waiting for others" in said
+    assert "no worker is left: waiting for new ones" in said
     assert_each_seed_finished_once(store, range(4), tmp_path)
 
 
@@ -108,7 +108,7 @@ def test_a_partition_that_does_not_exist_is_told_in_a_line(
     said, _ = process.communicate(timeout=90)
     assert process.returncode == 1
     assert (
-        "actscope: hydra.launcher.cluster=dask_jobqueue.SLURMCluster cannot start workers" in said
+        "actscope: hydra.launcher.cluster=dask_jobqueue.SLURMCluster: cannot start workers" in said
     )
     assert "invalid partition specified: nowhere" in said
     assert "Traceback" not in said

@@ -17,7 +17,7 @@ from actscope.config import Tracking
 from actscope.runtime import forkserver
 from actscope.sweep import dask_cluster
 from actscope.sweep.dask_cluster import TRAINING, Cluster
-from actscope.sweep.dask_executor import _warnings_told
+from actscope.sweep.dask_worker import forwarded_warnings
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done
 from actscope.sweep.runner import run_sweep
@@ -36,7 +36,7 @@ def workplace() -> Iterator[Cluster]:
     """A worker that trains, and two that write."""
     with (
         forkserver.running(["actscope.sweep.dask_executor"]),
-        dask_cluster.opened(Resources(1, writers=2), stacks=1) as workplace,
+        dask_cluster.open_cluster(Resources(1, writers=2), stacks=1) as workplace,
     ):
         yield workplace
 
@@ -87,10 +87,10 @@ def test_a_warning_is_told_once_and_by_the_stack_that_it_is_of() -> None:
     worker = Mock(address="tcp://here:1")
 
     def warn() -> None:
-        with _warnings_told(worker, "second"):
+        with forwarded_warnings(worker, "second"):
             logging.getLogger("actscope.tests").warning("it rains")
 
-    with _warnings_told(worker, "first"), ThreadPoolExecutor(1) as other:
+    with forwarded_warnings(worker, "first"), ThreadPoolExecutor(1) as other:
         other.submit(warn).result()
     assert [call.args[0] for call in worker.log_event.call_args_list] == ["second"]
 

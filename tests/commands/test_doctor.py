@@ -22,7 +22,7 @@ from actscope.commands import doctor, status
 from actscope.config import Tracking
 from actscope.engine.data import load_data
 from actscope.errors import StoreError
-from actscope.sweep.checkpoint import Checkpoint, checkpoint_folder, waiting
+from actscope.sweep.checkpoint import Checkpoint, checkpoint_folder, saved_stacks
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done
 from actscope.sweep.runner import run_sweep
@@ -111,13 +111,13 @@ class Practice:
         before = self.files()
         assert self.examine() == 1
         assert len(self.found()) == findings
-        assert "--yes would mend it" in self.said
+        assert "--yes fixes this" in self.said
         assert self.files() == before
 
-    def assert_mended(self) -> None:
-        """With --yes all is mended, and another look finds nothing."""
+    def assert_fixed(self) -> None:
+        """With --yes all problems are fixed, and a second check finds none."""
         assert self.examine("--yes") == 0
-        assert "all is mended" in self.said
+        assert "OK: all problems fixed." in self.said
         assert self.examine() == 0, self.said
         assert self.found() == []
 
@@ -156,7 +156,7 @@ def abandon(store: Store, run_id: str | None) -> None:
 def test_nothing_is_wrong_with_a_store_that_was_left_alone(practice: Practice) -> None:
     before = practice.files()
     assert practice.examine("--yes") == 0
-    assert "nothing is wrong" in practice.said
+    assert "OK: no problems found." in practice.said
     assert practice.files() == before
 
 
@@ -167,7 +167,7 @@ class TestOpenRuns:
         abandon(practice.store, sweep.parent_run_id)
         practice.assert_only_told(2)
         assert f"{RESULTS[0].point}, run {run_id}, is open" in practice.said
-        practice.assert_mended()
+        practice.assert_fixed()
         assert practice.statuses()[run_id] == "KILLED"
         assert [practice.statuses()[run_id] for run_id in practice.ids] == ["FINISHED"] * 2
 
@@ -195,7 +195,7 @@ class TestFolders:
         stray = practice.folder / "artifacts" / STUDY / uuid.uuid4().hex
         shutil.copytree(practice.artifacts(0), stray / "artifacts")
         practice.assert_only_told(1)
-        practice.assert_mended()
+        practice.assert_fixed()
         aside = practice.folder / "set-aside" / STUDY / stray.name / "artifacts"
         assert hash_artifacts(aside) == hash_artifacts(practice.artifacts(0))
 
@@ -221,8 +221,8 @@ class TestFolders:
         aside.parent.mkdir(parents=True)
         shutil.move(practice.artifacts(0).parent, aside)
         assert practice.examine() == 1
-        assert f"{aside}: was set aside, but the store has its run" in practice.said
-        practice.assert_mended()
+        assert f"{aside}: the folder was set aside, but its run exists" in practice.said
+        practice.assert_fixed()
         tracked.finished_once(practice.store, RESULTS)
 
     def test_that_were_set_aside_before_are_kept(self, practice: Practice) -> None:
@@ -230,7 +230,7 @@ class TestFolders:
         for content in ("first", "second"):
             stray.mkdir(parents=True)
             (stray / "file").write_text(content)
-            practice.assert_mended()
+            practice.assert_fixed()
         kept = sorted((practice.folder / "set-aside" / "gone").rglob("file"))
         assert [path.read_text() for path in kept] == ["first", "second"]
 
@@ -269,7 +269,7 @@ class TestWhatIsEditedInTheUI:
         assert isinstance(result, Done)
         assert not result.is_earlier
         practice.assert_only_told(1)
-        practice.assert_mended()
+        practice.assert_fixed()
         assert practice.statuses()[practice.ids[0]] == "FAILED"
         tracked.finished_once(practice.store, RESULTS)
 
@@ -280,8 +280,8 @@ class TestWhatIsEditedInTheUI:
         for run_id in (practice.ids[0], practice.sweep_id):
             practice.tag(run_id, "actscope.kind", kind)
         assert practice.examine() == 1
-        assert f"run {practice.ids[0]} is no point by its tag" in practice.said
-        practice.assert_mended()
+        assert f"run {practice.ids[0]} lacks actscope.kind=point" in practice.said
+        practice.assert_fixed()
         tracked.finished_once(practice.store, RESULTS)
         assert all(result.is_earlier for result in practice.sweep("s2"))
 
@@ -315,7 +315,7 @@ class TestWhatIsEditedInTheUI:
             assert status.main([f"tracking.uri={practice.store.uri}", f"study={STUDY}"]) == 1
             assert practice.said_now().count("\n") == 1
             practice.assert_only_told(1)
-            practice.assert_mended()
+            practice.assert_fixed()
             assert practice.grid() == before
             assert status.main([f"tracking.uri={practice.store.uri}", f"study={STUDY}"]) == 0
             assert "2 finished" in practice.said_now()
@@ -327,7 +327,7 @@ class TestWhatIsEditedInTheUI:
         practice.sweep("s2")
         newest = practice.attempts()[-1]
         practice.store.artifact_path(STUDY, newest.run_id, "grid.jsonl").unlink()
-        practice.assert_mended()
+        practice.assert_fixed()
         assert tracking.sweeps.read_grid(practice.store, STUDY, newest) == before
 
     def test_a_live_sweeps_lost_grid_stops_no_other(
@@ -347,13 +347,13 @@ class TestWhatIsEditedInTheUI:
         assert status.main([f"tracking.uri={practice.store.uri}", f"study={STUDY}"]) == 1
         assert "make doctor` to restore" in practice.said_now()
         practice.assert_only_told(1)
-        practice.assert_mended()
+        practice.assert_fixed()
         assert status.main([f"tracking.uri={practice.store.uri}", f"study={STUDY}"]) == 0
 
     def test_a_deleted_study_is_restored_where_it_is_asked_for(self, practice: Practice) -> None:
         practice.store.client.delete_experiment(practice.experiment_id)
         assert practice.examine("--yes") == 0
-        assert "nothing is wrong" in practice.said
+        assert "OK: no problems found." in practice.said
         for use in (
             lambda: practice.store.ensure_experiment(STUDY),
             lambda: practice.store.find_experiment(STUDY),
@@ -369,7 +369,7 @@ class TestWhatIsEditedInTheUI:
         practice.store.client.delete_experiment(practice.experiment_id)
         finish_run(practice.store, run, RESULTS[0])
         assert practice.examine("--yes") == 1
-        assert "mended  1: restored from MLflow's trash" in practice.said
+        assert "done    restore it from MLflow's trash" in practice.said
         assert len(offline_queue.deliver_queued(practice.store)) == 1
         practice.examine("--yes")
         assert practice.statuses()[run.run_id] == "FINISHED"
@@ -396,14 +396,14 @@ class TestArtifacts:
         (practice.artifacts(1) / name).unlink()
         practice.assert_only_told(1)
         assert f"{practice.ids[1]}, has damaged artifacts: missing: {name}" in practice.said
-        practice.assert_mended()
+        practice.assert_fixed()
         assert practice.statuses() == {practice.ids[0]: "FINISHED", practice.ids[1]: "FAILED"}
 
     def test_that_were_changed_take_their_run_back(self, practice: Practice) -> None:
         ended = practice.store.client.get_run(practice.ids[1]).info.end_time
         flip_a_byte(practice.artifacts(1) / "model.safetensors")
         practice.assert_only_told(1)
-        practice.assert_mended()
+        practice.assert_fixed()
         run = practice.store.client.get_run(practice.ids[1])
         assert (run.info.status, run.info.end_time) == ("FAILED", ended)
         assert run.data.tags["actscope.reason"] == (
@@ -412,7 +412,7 @@ class TestArtifacts:
 
     def test_that_were_damaged_are_made_again_by_the_next_sweep(self, practice: Practice) -> None:
         flip_a_byte(practice.artifacts(1) / "history.parquet")
-        practice.assert_mended()
+        practice.assert_fixed()
         points = [result.point for result in RESULTS]
         settings = Tracking(practice.store.uri)
         run_sweep(points, settings, "s2", Resources(0, 20), Console(quiet=True))
@@ -426,7 +426,7 @@ class TestArtifacts:
         practice.store.client.set_tag(practice.ids[1], "actscope.artifacts", "no hashes")
         flip_a_byte(practice.artifacts(0) / "history.parquet")
         assert practice.examine() == 0
-        assert "note    2 runs do not tell the SHA-256 of their artifacts" in practice.said
+        assert "note    2 runs have no SHA-256 of their artifacts" in practice.said
         (practice.artifacts(0) / "history.parquet").unlink()
         practice.assert_only_told(1)
 
@@ -443,7 +443,7 @@ class TestAddresses:
         with pytest.raises(StoreError, match=r"run `.*make doctor ARGS=study=tests`"):
             moved.ensure_experiment(STUDY)
         practice.assert_only_told(1)
-        practice.assert_mended()
+        practice.assert_fixed()
         moved.ensure_experiment(STUDY)
         client = MlflowClient(moved.uri)
         assert len(client.list_artifacts(practice.ids[0])) == 6
@@ -468,7 +468,7 @@ class TestAddresses:
         before = practice.files()
         assert practice.examine("--yes") == 1
         assert len(practice.found()) == 1
-        assert f"{(old / 'artifacts' / STUDY).as_uri()} lie there" in practice.said
+        assert f"{(old / 'artifacts' / STUDY).as_uri()}, but should be in" in practice.said
         assert practice.files() == before
 
 
@@ -489,16 +489,16 @@ class TestCheckpoints:
         save_file({}, path, {"format": "1", "signatures": signatures})
         assert all(result.is_earlier for result in practice.sweep("s2"))
         practice.assert_only_told(1)
-        assert f"checkpoint {path} cannot be read" in practice.said
-        practice.assert_mended()
+        assert f"cannot read checkpoint {path}" in practice.said
+        practice.assert_fixed()
         assert not path.exists()
 
     def test_of_finished_points_are_deleted(self, practice: Practice) -> None:
         self.save(practice, self.finished())
         unfinished = self.save(practice, [self.finished()[0], "another"])
         practice.assert_only_told(1)
-        practice.assert_mended()
-        assert waiting(unfinished.folder) == [unfinished.signatures]
+        practice.assert_fixed()
+        assert saved_stacks(unfinished.folder) == [unfinished.signatures]
 
     def test_are_a_living_sweeps_own_affair(self, practice: Practice) -> None:
         saved = self.save(practice, self.finished())
@@ -512,7 +512,7 @@ def test_runs_that_wait_to_be_delivered_are_told(practice: Practice) -> None:
     record = record_of(practice.store.client.get_run(practice.ids[0]), STUDY)
     enqueue(practice.store, record, folder)
     assert practice.examine("--yes") == 1
-    assert "1 runs wait in" in practice.said
+    assert "1 runs are queued in" in practice.said
     assert "sync` delivers" in practice.said
 
 
@@ -524,19 +524,19 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 1), ("", 1)])
-def test_where_somebody_can_be_asked_nothing_is_mended_without(
+def test_where_somebody_can_be_asked_nothing_is_fixed_without(
     practice: Practice, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
 ) -> None:
     (practice.artifacts(1) / "config.yaml").unlink()
     monkeypatch.setattr("sys.stdin", Terminal(answer))
     assert practice.examine() == code
-    assert "mend it: marked as FAILED" in practice.said
-    is_mended = practice.statuses()[practice.ids[1]] == "FAILED"
-    assert is_mended == (code == 0)
+    assert "Fix this: mark it as FAILED" in practice.said
+    is_fixed = practice.statuses()[practice.ids[1]] == "FAILED"
+    assert is_fixed == (code == 0)
 
 
 class TestDatabase:
-    """What no doctor can mend is one line."""
+    """What no doctor can fix is one line."""
 
     def examine(self, practice: Practice) -> str:
         assert practice.examine("--yes") == 1

@@ -42,7 +42,7 @@ def test_a_mark_a_point_and_what_has_changed(
     assert "# 4 finished" in said
     monkeypatch.setattr("actscope.commands.status.code_hash", lambda: "changed")
     main(["study=tests", f"tracking.uri={uri}"])
-    assert "4 stale since what changed is: code" in capsys.readouterr().out
+    assert "4 stale. Changed since their training: code" in capsys.readouterr().out
 
 
 OWN = "import torch\nclass Mine(torch.nn.Module):\n    def forward(self, x):\n        return {}\n"
@@ -57,7 +57,7 @@ def test_an_edited_class_is_stale_and_trained_again(
         sys.modules.pop("edited", None)
         importlib.invalidate_caches()
         sources_of.cache_clear()
-        status._code_now.cache_clear()
+        status._code_today.cache_clear()
 
     def ask() -> str:
         assert main(["study=tests", f"tracking.uri={uri}"]) == 0
@@ -71,7 +71,7 @@ def test_an_edited_class_is_stale_and_trained_again(
     mine = make_point(Activation("mine", "edited.Mine"), hidden=(4,), epochs=1, every="epoch")
     write("torch.relu(x)")
     first = sweep("s1")
-    assert "class   edited.Mine: not compared" in ask()
+    assert "class   edited.Mine: its code was not compared" in ask()
     conf = tmp_path / "conf" / "activation"
     conf.mkdir(parents=True)
     (conf / "mine.yaml").write_text("name: mine\nfunction:\n  _target_: edited.Mine\n")
@@ -80,7 +80,7 @@ def test_an_edited_class_is_stale_and_trained_again(
     assert "# 1 finished" in ask()
     assert replace(first, is_earlier=True) == sweep("s2")
     write("torch.tanh(x)")
-    assert "1 stale since what changed is: activation_code" in ask()
+    assert "1 stale. Changed since their training: activation_code" in ask()
     again = sweep("s3")
     assert isinstance(again, Done)
     assert not again.is_earlier
@@ -99,8 +99,8 @@ def test_a_version_of_torch_that_is_another_is_told(
         store.client.set_tag(run_id, "actscope.platform", platform)
     main(["study=tests", f"tracking.uri={uri}"])
     said = capsys.readouterr().out
-    assert f"torch   0.1 trained 2 of them; this is {torch.__version__}" in said
-    assert "torch   an unknown version trained 1 of them" in said
+    assert f"torch   0.1 trained 2 of the points; installed is {torch.__version__}" in said
+    assert "torch   an unknown version trained 1 of the points" in said
 
 
 @pytest.mark.parametrize(
@@ -108,9 +108,9 @@ def test_a_version_of_torch_that_is_another_is_told(
     [
         (["study=none"], 1, "there is no store"),
         (["study=../x"], 2, "study='../x'"),
-        (["study=Default"], 2, "study=Default: MLflow keeps this name for itself"),
-        (["what=1"], 2, "what: there is no such setting"),
-        (["quickstart"], 2, "give settings as name=value"),
+        (["study=Default"], 2, "study=Default: MLflow reserves this name"),
+        (["what=1"], 2, "what: unknown setting"),
+        (["quickstart"], 2, "Give settings as name=value."),
     ],
 )
 def test_a_mistake_is_one_line(

@@ -110,7 +110,7 @@ class TestIdentical:
         auditor.tag("signature.code", "0" * 64)
         code, said = auditor.verify()
         assert code == 0
-        assert said.splitlines()[1] == "changed since then: code"
+        assert said.splitlines()[1] == "changed since its training: code"
 
 
 class TestDifferent:
@@ -155,7 +155,7 @@ class TestDifferent:
         write_parquet(pd.read_parquet(path).iloc[:-1], path)
         rows = len(RESULT.history)
         _, said = auditor.verify()
-        assert f"history.parquet has another form: step was int32[{rows - 1}], is" in said
+        assert f"history.parquet has a different shape: step was int32[{rows - 1}], is" in said
 
     @pytest.mark.parametrize("name", ["trajectory.parquet", "model.safetensors"])
     @pytest.mark.parametrize("content", [None, b"nonsense"])
@@ -177,7 +177,7 @@ class TestDifferent:
         auditor.tag("host", "another-machine")
         _, said = auditor.verify()
         changes = said.splitlines()[1]
-        assert changes.startswith("changed since then: data, python (2.7 then, 3.")
+        assert changes.startswith("changed since its training: data, python (2.7 then, 3.")
         assert f"torch (0.1 then, {torch.__version__} now)" in changes
         assert "the machine (another-machine then, " in changes
 
@@ -185,7 +185,7 @@ class TestDifferent:
         auditor.change("history.parquet", 0, "loss", 2.0)
         auditor.store.client.delete_tag(auditor.run_id, "actscope.platform")
         _, said = auditor.verify()
-        assert "perhaps versions of libraries, which the run does not tell" in said
+        assert "possibly versions of libraries, which the run does not record" in said
 
 
 class TestRefused:
@@ -197,16 +197,16 @@ class TestRefused:
         assert "none of its 1 runs is finished" in auditor.refusal()
 
     def test_is_a_run_that_is_not_there(self, auditor: Auditor) -> None:
-        assert "run=nothing: the store " in auditor.refusal("run=nothing")
+        assert "run=nothing: tracking store " in auditor.refusal("run=nothing")
 
     def test_is_a_run_of_another_study(self, auditor: Auditor) -> None:
         auditor.store.ensure_experiment("other")
         said = auditor.refusal(f"run={auditor.run_id}", study="other")
-        assert f"run={auditor.run_id}: is of study {STUDY}, not of other" in said
+        assert f"run={auditor.run_id}: belongs to study {STUDY}. Give study={STUDY}." in said
 
     def test_is_a_run_that_did_not_finish(self, auditor: Auditor) -> None:
         run = begin(auditor.store, begin_sweep(auditor.store, [RESULT], "s2"), RESULT)
-        assert "is RUNNING, name a finished run" in auditor.refusal(f"run={run.run_id}")
+        assert "is RUNNING. Give a finished run." in auditor.refusal(f"run={run.run_id}")
 
     def test_is_a_sweep(self, auditor: Auditor) -> None:
         sweep = begin_sweep(auditor.store, [RESULT], "s2")
@@ -239,5 +239,5 @@ def test_one_of_the_finished_runs_is_chosen(auditor: Auditor) -> None:
     settings = verify.Settings(Tracking(auditor.store.uri), STUDY)
     experiment_id = auditor.store.find_experiment(STUDY).experiment_id
     attempts = tracking.read_summaries(auditor.store, experiment_id)
-    chosen = {verify.choose(auditor.store, settings, attempts).run_id for _ in range(50)}
+    chosen = {verify.choose_run(auditor.store, settings, attempts).run_id for _ in range(50)}
     assert chosen == finished

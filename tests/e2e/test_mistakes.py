@@ -28,7 +28,7 @@ FILES = {
         ", line 2: a character is not UTF-8. Save the file as UTF-8",
     ),
     "utf16": ("name: a".encode("utf-16"), ", line 1: a character is not UTF-8."),
-    "nul": (b"name: a\0\n" + RELU, ", character 8: special characters are not allowed. Take it"),
+    "nul": (b"name: a\0\n" + RELU, ", character 8: special characters are not allowed. Remove it."),
     "open": (b"name: 'a\n" + RELU, ", line 4, column 1: found unexpected end of stream. Correct"),
     "colon": (b"name: a: b\n" + RELU, ", line 1, column 8: mapping values are not allowed here."),
     "code": (b"name: !!python/name:os.system\n", ", line 1, column 7: could not determine a"),
@@ -52,17 +52,17 @@ def test_a_mistake_in_a_file_is_told_with_its_place(
 
 EXPERIMENTS = {
     "study: mine\nlr: 0.5\n": (
-        "experiment.study='mine': sets nothing. Make `# @package _global_` the first line of the ex"
+        "experiment.study='mine': has no effect. Make `# @package _global_` the first line of the"
     ),
     "# @package _global_\nhydra: {sweeper: {params: {lr: [0.1, 0.2]}}}\n": (
         "experiment/mine.yaml: hydra.sweeper.params.lr: Cannot convert 'ListConfig' to string: "
         "'[0.1, 0.2]'. Give the values as one text, like 0.001,0.01"
     ),
     "# @package _global_\nhydra: {sweeper: {params: {sed: '1,2'}}}\n": (
-        "sed: there is no such setting; did you mean seed?"
+        "sed: unknown setting; did you mean seed?"
     ),
     "# @package _global_\nhydra: {sweeper: {params: {lr: '0.1,'}}}\n": (
-        "lr=0.1,: a value is missing behind the last comma."
+        "lr=0.1,: a value is missing after the last comma."
     ),
     "# @package _global_\nhydra: {launcher: {workers: two}}\n": (
         "experiment/mine.yaml: hydra.launcher.workers: Value 'two' of type 'str' could not"
@@ -83,52 +83,55 @@ def test_a_mistake_in_an_experiment_is_told(text: str, refused: Refused, tmp_pat
 
 
 WORDS = {
-    ("-m", "train.epoch=3"): "train.epoch: there is no such setting; did you mean train.epochs? C",
-    ("-m", "tarin.epochs=3"): "tarin.epochs: there is no such setting; did you mean train.epochs?",
+    ("-m", "train.epoch=3"): "train.epoch: unknown setting; did you mean train.epochs? C",
+    ("-m", "tarin.epochs=3"): "tarin.epochs: unknown setting; did you mean train.epochs?",
     ("-m", "activation=rel"): "activation=rel: there is no activation/rel; did you mean relu? Cho",
     ("-m", "activation=null"): "activation=null: Config group override must be a string or a list",
     ("-m", "activation=elu,celu", "activation.function.alpha=0.5"): (
-        "activation.function.alpha: not all of the activations have such a setting. Write "
-        "++activation.function.alpha=0.5 to give it to each of them"
+        "activation.function.alpha: some of the activations have no such setting. Give "
+        "++activation.function.alpha=0.5 to add it to all of them."
     ),
     ("-m", "experiment=edge,article_dying"): (
-        "experiment=edge: sets hydra.sweeper, which is settled before the values of a sweep are. "
-        "Start a sweep for each value, with experiment=edge"
+        "experiment=edge: sets hydra.sweeper, which cannot differ within a sweep. Start one sweep "
+        "for each value, with experiment=edge"
     ),
-    ("-m", "lr=0.1,"): "lr=0.1,: a value is missing behind the last comma. Give it, or leave",
-    ("-m", "lr"): "lr: has no value. Give settings as name=value",
+    ("-m", "lr=0.1,"): "lr=0.1,: a value is missing after the last comma. Add it or remove",
+    ("-m", "lr"): "lr: has no value. Give settings as name=value.",
     ("-m", "=1"): "=1: has no name. Give settings as name=value",
     ("-m", "model.hidden=[64,", "64]"): (
-        "model.hidden=[64,: Hydra cannot read the value. Close its brackets and quotes, or quote "
-        "the value; it has no spaces outside quotes"
+        "model.hidden=[64,: Hydra cannot read the value. Check its commas, brackets and quotes. A "
+        "value with spaces needs quotes."
     ),
     ("-m", "model.hidden[0]=3"): (
-        "model.hidden[0]=3: one value of a list cannot be set. Give all, as model.hidden=[1,2]"
+        "model.hidden[0]=3: a single value of a list cannot be set. Give all: model.hidden=[1,2]."
     ),
-    ("-m", "study='a"): "study='a: Hydra cannot read the value. Close its brackets and quotes,",
+    ("-m", "study='a"): "study='a: Hydra cannot read the value. Check its commas, brackets and",
     ("-m", "seed=range(0,10,0)"): "seed=range(0,10,0): range() arg 3 must not be zero",
     ("-m", "lr=log(1)"): "lr=log(1): Unknown function 'log' Available: bool,choice,float,glob,",
-    ("-m", "lr=interval(0,1)"): "interval(...): only a sweeper that optimises takes it. Give val",
-    ("-m", "+lr=1"): "+lr: is there already. Give it without the +",
-    ("-m", "~rate"): "~rate: there is no such setting. Leave it out",
-    ("lr=0.1,0.2",): "lr=0.1,0.2: is more than one value. Train a point of each with --multirun",
+    ("-m", "lr=interval(0,1)"): "interval(...): works only with an optimising sweeper. Give val",
+    ("-m", "+lr=1"): "+lr: the setting exists already. Give it without the +.",
+    ("-m", "~rate"): "~rate: unknown setting. Remove it.",
+    ("lr=0.1,0.2",): "lr=0.1,0.2: has several values. Use --multirun (-m)",
     ("-m", "hydra.launcher.workers=two"): (
         "hydra.launcher.workers=two: Value 'two' of type 'str' could not be converted to Integer"
     ),
-    ("-m", "hydra.launcher.workers=1,2"): "hydra.launcher.workers=1,2: is more than one value. A s",
+    (
+        "-m",
+        "hydra.launcher.workers=1,2",
+    ): "hydra.launcher.workers=1,2: has several values. Give one: Hydra",
     ("-m", "hydra.sweeper.params.lr=[0.1,0.2]"): (
         "hydra.sweeper.params.lr=[0.1,0.2]: Cannot convert 'list' to string: '[0.1, 0.2]'. Give "
         "the values as one text, like 0.001,0.01"
     ),
     ("-m", *ONE, "hydra.sweeper.max_batch_size=0"): (
-        "hydra.sweeper.max_batch_size=0: give 1 or more, or null"
+        "hydra.sweeper.max_batch_size=0: must be at least 1, or null"
     ),
-    ("-m", "--cfg", "job"): "--multirun --cfg: each is a command of its own. Give one of them",
-    ("-m", "--info", "all"): "--multirun --info: each is a command of its own. Give one of them",
-    ("-sc", "foo"): "--shell-completion: does not say what to do. Give install=bash, uninstall=",
-    ("--resolve",): "--resolve: belongs to --cfg. Give both",
+    ("-m", "--cfg", "job"): "--multirun --cfg: exclude each other. Give one of them.",
+    ("-m", "--info", "all"): "--multirun --info: exclude each other. Give one of them.",
+    ("-sc", "foo"): "--shell-completion: the action is missing. Give install=bash or uninstall=",
+    ("--resolve",): "--resolve: works only with --cfg. Give both.",
     ("--cfg", "jbo"): "argument --cfg/-c: invalid choice: 'jbo'",
-    ("--foo",): "unrecognized arguments: --foo; see ",
+    ("--foo",): "unrecognized arguments: --foo. See ",
     ("--config-dir", "nowhere"): "Additional config directory '",
 }
 
@@ -157,8 +160,8 @@ COMMAND_WORDS = {
     "study=*a": "study=*a: the value cannot be read.",
     "study=!!python/none": "study=!!python/none: the value cannot be read.",
     "study=?": "study=?: Incompatible key type 'NoneType'",
-    "=a": "=a: give settings as name=value",
-    "study": "study: give settings as name=value",
+    "=a": "=a: is not a setting. Give settings as name=value.",
+    "study": "study: is not a setting. Give settings as name=value.",
 }
 
 
@@ -170,9 +173,9 @@ def test_a_mistake_in_a_word_of_a_command_is_told(word: str) -> None:
 
 
 REPORT_WORDS = {
-    "report.fodler=x": "report.fodler: there is no such setting; did you mean report.folder? Choo",
-    "study=a,b": "study=a,b: is more than one value. Give one, or a list in brackets where",
-    "report.compare=[a,": "report.compare=[a,: Hydra cannot read the value. Close its brackets",
+    "report.fodler=x": "report.fodler: unknown setting; did you mean report.folder? Choo",
+    "study=a,b": "study=a,b: has several values. Give one value; a setting that takes a list",
+    "report.compare=[a,": "report.compare=[a,: Hydra cannot read the value. Check its commas",
     "tracking=locl": "tracking=locl: there is no tracking/locl; did you mean local? Choose one of",
     "tracking=null": "tracking=null: Config group override must be a string or a list.",
     "=1": "=1: has no name. Give settings as name=value",

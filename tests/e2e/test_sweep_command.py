@@ -95,7 +95,7 @@ def test_other_launchers_train_the_same_points_to_the_same_numbers(
 def test_points_written_twice_are_trained_once_and_named(actscope: Run, store_uri: str) -> None:
     done = actscope("-m", "activation=relu", "lr=0.1,1e-1", "seed=0", HERE, *SMALL)
     assert done.returncode == 0, done.stderr
-    assert "relu lr=0.1 seed=0: written 2 times in the grid, trained once" in done.stdout
+    assert "relu lr=0.1 seed=0: 2 times in the grid, trained once" in done.stdout
     assert len(finished(store_uri)) == 1
 
 
@@ -126,7 +126,7 @@ MISTAKES = [
     ("lr=-1", "lr=-1"),
     ("seed=1.5", "seed=1.5"),
     ("activation=foo", "activation/foo"),
-    ("sed=1", "sed: there is no such setting; did you mean seed?"),
+    ("sed=1", "sed: unknown setting; did you mean seed?"),
     ("model.hidden=[]", "model.hidden"),
     ("train.batch_size=0", "train.batch_size=0"),
     ("train.batch_size=99999", "1437"),
@@ -154,11 +154,11 @@ def test_a_mistake_ends_the_process_without_a_traceback(actscope: Run) -> None:
     for words in (["-m"], []):
         done = actscope(*words, "lr=nan")
         assert done.returncode == 2
-        assert done.stderr == "actscope: lr=nan: give a finite number\n"
+        assert done.stderr == "actscope: lr=nan: must be a finite number.\n"
 
 
 def test_help_tells_how_to_sweep(actscope: Run) -> None:
     done = actscope("--help")
     assert done.returncode == 0
-    assert "python -m actscope -m" in done.stdout
+    assert "python -m actscope sweep" in done.stdout
     assert "leaky_relu" in done.stdout

@@ -329,14 +329,18 @@ def test_files_that_are_what_their_archives_hold_are_read(tiny_kmnist):
 def test_a_file_that_is_not_what_its_archive_holds_is_refused(tiny_kmnist):
     content = (tiny_kmnist / TEST_IMAGES).read_bytes()
     (tiny_kmnist / TEST_IMAGES).write_bytes(content[:-1] + b"\xff")
-    reason = f"cannot be read or downloaded ({TEST_IMAGES} is not what {TEST_IMAGES}.gz holds)"
+    reason = (
+        f"cannot be read or downloaded ({TEST_IMAGES} differs from the content of {TEST_IMAGES}.gz)"
+    )
     assert_refused("kmnist", tiny_kmnist, reason)
 
 
 def test_an_archive_that_is_not_the_published_one_is_refused(tiny_kmnist):
     other = gzip.compress((tiny_kmnist / TRAIN_LABELS).read_bytes(), mtime=1)
     (tiny_kmnist / f"{TRAIN_LABELS}.gz").write_bytes(other)
-    assert_refused("kmnist", tiny_kmnist, f"cannot be read or downloaded ({TRAIN_LABELS}.gz has no")
+    assert_refused(
+        "kmnist", tiny_kmnist, f"cannot be read or downloaded ({TRAIN_LABELS}.gz does no"
+    )
 
 
 def test_files_without_their_archives_are_refused(tiny_kmnist):
@@ -362,5 +366,5 @@ def assert_refused(name: str, raw: Path, reason: str) -> None:
     message = line(caught.value)
     assert message.startswith(f"data={name}: {raw} {reason}")
     assert message.endswith(
-        "; remove that folder and put the four genuine .gz files into it, or use data=digits"
+        ". Remove that folder and put the four genuine .gz files into it, or use data=digits."
     )

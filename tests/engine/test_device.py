@@ -7,7 +7,7 @@ from actscope.engine.device import CPU, choose_device
 from actscope.errors import ConfigError
 from actscope.sweep import resources, stacks
 from actscope.sweep.launcher_settings import LauncherSettings
-from actscope.sweep.resources import Resources, take_card
+from actscope.sweep.resources import Resources, select_gpu
 from actscope.sweep.stacks import bytes_a_run, make_stacks
 from tests.support.making import make_data, make_point
 
@@ -35,9 +35,7 @@ def test_the_processor_trains_where_there_is_no_card(no_card: None) -> None:
 
 
 def test_a_card_that_is_not_there_is_refused(no_card: None) -> None:
-    with pytest.raises(
-        ConfigError, match=r"^device=cuda: torch .* sees no GPU here; give device=cpu"
-    ):
+    with pytest.raises(ConfigError, match=r"^device=cuda: torch .* finds no GPU. Use device=cpu"):
         choose_device("cuda")
 
 
@@ -50,7 +48,7 @@ def test_there_is_a_worker_a_card(three_cards: list[int]) -> None:
     assert Resources.checked(LauncherSettings(), CUDA).workers == 3
     assert Resources.checked(LauncherSettings(workers=2), CUDA).workers == 2
     for worker in range(4):
-        take_card(worker)
+        select_gpu(worker)
     assert three_cards == [0, 1, 2, 0]
 
 
@@ -76,7 +74,7 @@ def test_each_card_has_its_share() -> None:
 def test_a_stack_is_as_large_as_fits_the_cards_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     data = make_data()
     room = 7.5 * bytes_a_run(GRID[0], data)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (room / resources.USABLE, 0))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (room / resources.USABLE_SHARE, 0))
     monkeypatch.setattr(stacks, "load_data", lambda _: data)
     sizes = [len(stack) for stack in make_stacks(GRID, Resources(1, device=CUDA))]
     assert sizes == [7, 7, 6]

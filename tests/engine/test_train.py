@@ -18,7 +18,8 @@ from actscope.engine.divergence import Divergence
 from actscope.engine.layers import lengths
 from actscope.engine.minibatches import shuffled_rows
 from actscope.engine.result import Outcome, RunResult
-from actscope.engine.train import Training, stack_key, steady_arithmetic, total_steps, train_stack
+from actscope.engine.schedule import stack_key, total_steps
+from actscope.engine.train import Training, steady_arithmetic, train_stack
 from actscope.errors import ConfigError, TrainingError
 from actscope.project import CONF
 from actscope.sweep.stacks import check_trainable

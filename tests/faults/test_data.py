@@ -22,7 +22,7 @@ from tests.faults.test_store import content_of
 
 pytestmark = pytest.mark.slow
 
-WAYS_OUT = "; remove that folder and put the four genuine .gz files into it, or use data=digits"
+WAYS_OUT = ". Remove that folder and put the four genuine .gz files into it, or use data=digits."
 NOT_GENUINE = "does not hold the genuine data set (its SHA-256 is "
 UNREADABLE = "cannot be read or downloaded ("
 

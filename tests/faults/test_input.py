@@ -9,25 +9,25 @@ from tests.faults.conftest import TINY, Command
 pytestmark = pytest.mark.slow
 
 LONG = 10_000
-NAME = "give letters, digits, '_', '.' and '-', first a letter or a digit"
+NAME = "must begin with a letter or digit, and have only letters, digits, '_', '.' and '-'"
 MISTAKES = {
-    "lr=nan": "lr=nan: give a finite number",
-    "lr=inf": "lr=inf: give a finite number",
-    "lr=-1": "lr=-1: give more than 0",
-    "lr=fast": "lr='fast': give a number",
-    "seed=1.5": "seed=1.5: give a whole number",
-    "seed=-1": "seed=-1: give at least 0",
+    "lr=nan": "lr=nan: must be a finite number",
+    "lr=inf": "lr=inf: must be a finite number",
+    "lr=-1": "lr=-1: must be more than 0",
+    "lr=fast": "lr='fast': must be a number",
+    "seed=1.5": "seed=1.5: must be a whole number",
+    "seed=-1": "seed=-1: must be at least 0",
     "activation=foo": "activation/foo",
-    "sed=1": "sed: there is no such setting; did you mean seed?",
-    "+sed=1": "sed: there is no such setting; choose one of study, activation, lr, seed, ",
-    "model.hidden=[]": "model.hidden=[]: give at least 1 value",
-    "model.hidden=[0]": "model.hidden[0]=0: give at least 1",
-    "device=tpu": "device='tpu': choose 'auto', 'cpu' or 'cuda'",
-    "train.batch_size=0": "train.batch_size=0: give at least 1",
+    "sed=1": "sed: unknown setting; did you mean seed?",
+    "+sed=1": "sed: unknown setting. Choose one of study, activation, lr, seed, ",
+    "model.hidden=[]": "model.hidden=[]: must have at least 1 value",
+    "model.hidden=[0]": "model.hidden[0]=0: must be at least 1",
+    "device=tpu": "device='tpu': must be 'auto', 'cpu' or 'cuda'",
+    "train.batch_size=0": "train.batch_size=0: must be at least 1",
     "train.batch_size=100000": "train.batch_size=100000: digits has 1437 training examples; ",
-    "train.epochs=0": "train.epochs=0: give at least 1",
-    "trajectory.every=0": "trajectory.every=0: give at least 1 or choose 'epoch'",
-    f"study={'x' * LONG}": f"study='{'x' * 56}...: give at most 64 characters",
+    "train.epochs=0": "train.epochs=0: must be at least 1",
+    "trajectory.every=0": "trajectory.every=0: must be at least 1 or 'epoch'",
+    f"study={'x' * LONG}": f"study='{'x' * 56}...: must have at most 64 characters",
     "study=": f"study='': {NAME}",
     "study=\u540d\u524d": "study",
     "study='\u540d'": f"study='\\u540d': {NAME}",
@@ -69,7 +69,9 @@ def test_a_folder_for_outputs_that_cannot_be_made_is_one_line(command: Command, 
 def test_a_mistake_among_right_values_of_a_grid_stops_all_of_them(
     command: Command, home: Path
 ) -> None:
-    assert "lr=-1: give more than 0" in command("sweep", "-m", "lr=0.1,-1", "seed=0,1").refused(2)
+    assert "lr=-1: must be more than 0" in command("sweep", "-m", "lr=0.1,-1", "seed=0,1").refused(
+        2
+    )
     assert written(home) <= {"outputs"}
 
 
@@ -78,16 +80,16 @@ REPORT_MISTAKES = {
     "study=../x": (2, f"study='../x': {NAME}"),
     "study='<script>'": (2, f"study='<script>': {NAME}"),
     "study=": (2, f"study='': {NAME}"),
-    f"study={'x' * LONG}": (2, "give at most 64 characters"),
-    "sed=1": (2, "sed: there is no such setting"),
-    "+sed=1": (2, "sed: there is no such setting; choose one of "),
-    f"{'x' * LONG}=1": (2, f"{'x' * 57}...: there is no such setting"),
-    f"report.seed={'9' * LONG}": (2, f"report.seed={'9' * 45}...: give a number of fewer digits"),
-    "report.seed=1.5": (2, "report.seed=1.5: give a whole number"),
-    "report.folder=": (2, "report.folder='': give at least 1 character"),
+    f"study={'x' * LONG}": (2, "must have at most 64 characters"),
+    "sed=1": (2, "sed: unknown setting"),
+    "+sed=1": (2, "sed: unknown setting. Choose one of "),
+    f"{'x' * LONG}=1": (2, f"{'x' * 57}...: unknown setting"),
+    f"report.seed={'9' * LONG}": (2, f"report.seed={'9' * 45}...: the number has too many digits"),
+    "report.seed=1.5": (2, "report.seed=1.5: must be a whole number"),
+    "report.folder=": (2, "report.folder='': must have at least 1 character"),
     "study=[": (2, "study="),
     "claim": (2, "claim: neither setting=value nor one of the commands "),
-    "--sed": (2, "unrecognized arguments: --sed; see `"),
+    "--sed": (2, "unrecognized arguments: --sed. See `"),
 }
 
 
@@ -125,12 +127,12 @@ def test_an_empty_address_of_a_store_is_one_line(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
     for name in ("sweep", "report", "ui"):
-        assert "tracking.uri='': give at least 1 character" in command(name).refused(2)
+        assert "tracking.uri='': must have at least 1 character" in command(name).refused(2)
 
 
 @pytest.mark.parametrize("words", [["sweep", "lr=nan"], ["sweep", "-m", "lr=nan"]], ids=str)
 def test_the_process_ends_with_that_line(process: Command, home: Path, words: list[str]) -> None:
-    assert process(*words).refused(2) == "actscope: lr=nan: give a finite number"
+    assert process(*words).refused(2) == "actscope: lr=nan: must be a finite number."
     assert written(home) <= {"outputs"}
 
 

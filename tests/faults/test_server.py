@@ -63,7 +63,7 @@ def test_a_sweep_goes_on_without_its_server_and_its_runs_arrive_once(
     assert "is unreachable" in said
     kept = len(list((project / "mlruns/spool").glob("[!.]*")))
     assert 1 <= kept < len(SEEDS)
-    assert f"kept:   {kept} results in" in said
+    assert f"queued: {kept} results in" in said
 
     server.start()
     delivered, _ = start("actscope", "sync").communicate(timeout=120)

@@ -105,7 +105,7 @@ def test_a_full_disk_costs_nothing_that_was_finished(
             filler = fill(folder, but=kilobytes)
             ended = command("sweep", *TWO)
             if ended.code == 0:  # there was room to keep what the store has refused
-                assert "kept:   1 results in" in ended.out
+                assert "queued: 1 results in" in ended.out
             else:
                 assert (
                     f"cannot be written: the disk of {folder} is full. Free some space" in ended.err
@@ -240,8 +240,8 @@ def test_a_lock_while_runs_are_logged_keeps_them_for_a_moment(
     with locked(made, "runs wait in", home / "tmp" / "out.txt", runs=2):
         ended = command("sweep", *words)
     assert (ended.code, ended.err) == (0, "")
-    assert "results that were kept here are delivered" in ended.out
-    assert "kept:   " not in ended.out
+    assert "queued results delivered" in ended.out
+    assert "queued: " not in ended.out
     assert finished_seeds(made) == ["0", "1"]
 
 
@@ -452,7 +452,7 @@ def test_a_server_that_is_not_there_is_one_line_soon(
         assert (
             "the store http://127.0.0.1:9 does not answer ([Errno 111] Connection refused" in line
         )
-    assert "the store is the server http://127.0.0.1:9" in command("ui").refused(1)
+    assert "The store is the server http://127.0.0.1:9" in command("ui").refused(1)
 
 
 def test_a_server_that_says_nothing_is_one_line_soon(monkeypatch: pytest.MonkeyPatch) -> None:

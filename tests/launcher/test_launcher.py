@@ -52,7 +52,7 @@ def test_jobs_of_another_program_run_one_after_another_and_it_says_so(tmp_path: 
         text=True,
         check=True,
     )
-    assert "the jobs of this task function run one after another" in done.stdout
+    assert "this task function has no train_grid. Its jobs run one after another." in done.stdout
     assert [line for line in done.stdout.splitlines() if "job " in line] == ["job 1", "job 2"]
 
 

@@ -333,7 +333,7 @@ def test_a_report_with_odd_runs_is_that_without_them_but_for_the_list(bench: Ben
     assert {name for name in found if found[name] != expected[name]} == LISTS
     page = found["index.html"].decode()
     assert f"{len(edited) + len(damaged)} runs are left out" in page
-    assert "cannot be read: lr=&#39;abc&#39;: give a number" in page
+    assert "cannot be read: lr=&#39;abc&#39;: must be a number" in page
     assert "cannot be read: probe.parquet is missing" in page
     assert page.count("<b>x</b>") == 0
     before = expected["index.html"].decode()

@@ -330,7 +330,7 @@ def test_a_diverged_run_is_counted_and_not_averaged(
         (["study=../grid"], 2, "study"),
         (["report.seed=-1"], 2, "report.seed=-1"),
         (["report.seed=1.5"], 2, "report.seed=1.5"),
-        (["colour=blue"], 2, "colour: there is no such setting"),
+        (["colour=blue"], 2, "colour: unknown setting"),
         (["+colour=blue"], 2, "colour"),
         (["study=[1,"], 2, "study=[1,"),
         (["tracking=elsewhere"], 2, "tracking/elsewhere"),

@@ -74,13 +74,13 @@ def test_a_command_ends_in_a_line(
         assert exit_code(command) == 1
     assert cleaned == [True]
     assert capsys.readouterr().err == (
-        f"actscope: standard output cannot be written: {REASONS[opened]}. "
+        f"actscope: Standard output cannot be written: {REASONS[opened]}. "
         "Redirect it to another place.\n"
     )
 
 
 def test_another_thread_leaves_the_end_to_the_main_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    with full() as stream, monkeypatch.context() as patch, signals.remembered():
+    with full() as stream, monkeypatch.context() as patch, signals.installed():
         patch.setattr(sys, "stdout", stream)
         with output.guarded():
             thread = threading.Thread(target=say_by_print)
@@ -115,4 +115,4 @@ def test_a_process_ends_without_a_traceback(redirection: str) -> None:
     assert done.returncode == 1, done
     if "2>" not in redirection:
         (line,) = done.stderr.splitlines()
-        assert line.startswith("actscope: standard output cannot be written: ")
+        assert line.startswith("actscope: Standard output cannot be written: ")

@@ -16,7 +16,7 @@ def test_a_signal_waits_for_the_end_and_is_heeded_then(number: signal.Signals) -
     heard: list[int] = []
     before = signal.signal(number, lambda number, _: heard.append(number))
     try:
-        with signals.held():
+        with signals.deferred():
             signal.raise_signal(number)
             signal.raise_signal(number)
             assert heard == []
@@ -28,13 +28,13 @@ def test_a_signal_waits_for_the_end_and_is_heeded_then(number: signal.Signals) -
 
 
 def test_ctrl_c_is_an_interrupt_as_it_always_is() -> None:
-    with pytest.raises(KeyboardInterrupt), signals.held():
+    with pytest.raises(KeyboardInterrupt), signals.deferred():
         signal.raise_signal(signal.SIGINT)
 
 
 def test_what_is_raised_in_between_goes_first() -> None:
     def fail_after_ctrl_c() -> None:
-        with signals.held():
+        with signals.deferred():
             signal.raise_signal(signal.SIGINT)
             raise ImportError
 
@@ -44,7 +44,7 @@ def test_what_is_raised_in_between_goes_first() -> None:
 
 @pytest.mark.parametrize("number", CODES)
 def test_one_that_is_lost_in_a_callback_is_raised_again(number: signal.Signals) -> None:
-    with signals.remembered():
+    with signals.installed():
         signals.check()
         lose(number)
         with pytest.raises(KeyboardInterrupt) as raised:
@@ -83,14 +83,14 @@ def test_a_second_one_does_not_cut_the_clean_up_short(second: signal.Signals) ->
             cleaned.append("in a handler")
             raise
 
-    with pytest.raises(KeyboardInterrupt) as raised, signals.remembered():
+    with pytest.raises(KeyboardInterrupt) as raised, signals.installed():
         work()
     assert cleaned == ["in a context", "in a handler"]
     assert signals.exit_code(raised.value) == 130
 
 
 def test_a_second_one_is_raised_where_the_first_was_lost() -> None:
-    with signals.remembered():
+    with signals.installed():
         lose(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
@@ -98,7 +98,7 @@ def test_a_second_one_is_raised_where_the_first_was_lost() -> None:
 
 def test_an_error_of_what_was_cut_short_is_an_interrupt() -> None:
     def composed() -> None:
-        with signals.remembered():
+        with signals.installed():
             try:
                 signal.raise_signal(signal.SIGINT)
             finally:
@@ -109,7 +109,7 @@ def test_an_error_of_what_was_cut_short_is_an_interrupt() -> None:
 
 
 def test_an_error_of_its_own_stays_one() -> None:
-    with pytest.raises(AttributeError), signals.remembered():
+    with pytest.raises(AttributeError), signals.installed():
         raise AttributeError
 
 
@@ -117,8 +117,8 @@ def test_an_error_of_its_own_stays_one() -> None:
 def test_who_is_deaf_to_a_signal_stays_so(number: signal.Signals) -> None:
     before = signal.signal(number, signal.SIG_IGN)
     try:
-        with signals.remembered(), signals.held():
-            signals.end_properly()
+        with signals.installed(), signals.deferred():
+            signals.raise_interrupts()
             signal.raise_signal(number)
         signals.check()
     finally:

@@ -33,7 +33,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def test_what_is_imported_meets_no_garbage_collector_neither_then_nor_later(module: str) -> None:
     frozen = gc.get_freeze_count()
-    with startup.heavy():
+    with startup.without_gc():
         large = importlib.import_module(module)
     assert not large.found_a_collector
     assert gc.get_freeze_count() > frozen
@@ -43,21 +43,21 @@ def test_what_is_imported_meets_no_garbage_collector_neither_then_nor_later(modu
 def test_garbage_of_others_is_still_found_where_all_was_imported_before(module: str) -> None:
     importlib.import_module(module)
     frozen = gc.get_freeze_count()
-    with startup.heavy():
+    with startup.without_gc():
         importlib.import_module(module)
     assert gc.get_freeze_count() == frozen
 
 
 def test_who_has_no_garbage_collector_is_given_none() -> None:
     gc.disable()
-    with startup.heavy():
+    with startup.without_gc():
         pass
     assert not gc.isenabled()
 
 
 def test_ctrl_c_waits_for_the_last_import(module: str) -> None:
     def interrupted() -> None:
-        with startup.heavy():
+        with startup.without_gc():
             signal.raise_signal(signal.SIGINT)
             importlib.import_module(module)
 

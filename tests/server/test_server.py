@@ -75,8 +75,8 @@ class TestWithoutAServer:
             taken.listen()
             port = taken.getsockname()[1]
             assert self.said(capsys, f"port={port}") == (
-                f"actscope: port {port} on 127.0.0.1 cannot be used (Address already in use): "
-                f"give another, port={port + 1}\n"
+                f"actscope: port {port} on 127.0.0.1 cannot be used (Address already in use). "
+                f"Give another one, like port={port + 1}.\n"
             )
 
     def test_without_postgresql_it_says_what_to_install(
@@ -95,8 +95,8 @@ class TestWithoutAServer:
     @pytest.mark.parametrize(
         ("uri", "reason"),
         [
-            ("sqlite:///mlflow.db", "is not like postgresql://host/database"),
-            ("me:hidden@nowhere", "is not like postgresql://host/database"),
+            ("sqlite:///mlflow.db", "is not a PostgreSQL database"),
+            ("me:hidden@nowhere", "is not a PostgreSQL database"),
             ("postgresql://me:hidden@127.0.0.1:1/mlflow", r"mlflow cannot be used: .*refused"),
         ],
     )
@@ -117,7 +117,7 @@ class TestWithoutAServer:
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         with server._only_server(tmp_path):
-            assert "another server runs in" in self.said(capsys, f"folder={tmp_path}")
+            assert "another server uses it" in self.said(capsys, f"folder={tmp_path}")
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ from actscope.config import Activation, Point
 from actscope.engine.minibatches import shuffled_rows
 from actscope.engine.result import Outcome, RunResult
 from actscope.engine.train import Training, train_stack
-from actscope.sweep.checkpoint import Checkpoint, waiting
+from actscope.sweep.checkpoint import Checkpoint, saved_stacks
 from tests.support.making import BN_RELU, ELU, PRELU, RELU, TANH, make_data, make_point
 
 DATA = make_data()  # 95 examples: at 20 a minibatch, an epoch is four of 20 and one of 15
@@ -352,13 +352,13 @@ def test_as_many_signatures_as_points(tmp_path):
 
 
 def test_waiting_checkpoints_are_listed_by_their_signatures(tmp_path):
-    assert waiting(tmp_path / "nowhere") == waiting(tmp_path) == []
+    assert saved_stacks(tmp_path / "nowhere") == saved_stacks(tmp_path) == []
     stacks = [POINTS, POINTS[:2]]
     for points in stacks:
         steps_of(points, checkpoint_of(points, tmp_path), 2)
-    assert sorted(waiting(tmp_path)) == sorted(signatures_of(points) for points in stacks)
+    assert sorted(saved_stacks(tmp_path)) == sorted(signatures_of(points) for points in stacks)
     checkpoint_of(POINTS, tmp_path).discard()
-    assert waiting(tmp_path) == [signatures_of(POINTS[:2])]
+    assert saved_stacks(tmp_path) == [signatures_of(POINTS[:2])]
 
 
 def test_what_is_no_checkpoint_does_not_wait(tmp_path, caplog):
@@ -368,7 +368,7 @@ def test_what_is_no_checkpoint_does_not_wait(tmp_path, caplog):
     whole = checkpoint.path.read_bytes()
     (tmp_path / f"{checkpoint.key}.123.tmp").write_bytes(whole)
     save_file({"a": torch.zeros(1)}, tmp_path / "model.safetensors")
-    assert waiting(tmp_path) == [signatures_of(points)]
+    assert saved_stacks(tmp_path) == [signatures_of(points)]
     assert not caplog.records
 
     (tmp_path / "short.safetensors").write_bytes(whole[:-1])
@@ -378,7 +378,7 @@ def test_what_is_no_checkpoint_does_not_wait(tmp_path, caplog):
     save_file({}, tmp_path / "number.safetensors", {"format": "1", "signatures": "[1]"})
     (tmp_path / "renamed.safetensors").write_bytes(whole)
     (tmp_path / "folder.safetensors").mkdir()
-    assert waiting(tmp_path) == [signatures_of(points)]
+    assert saved_stacks(tmp_path) == [signatures_of(points)]
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 6
     assert all("`make doctor` deletes it" in message for message in caplog.messages)
     assert not any("\n" in message for message in caplog.messages)
@@ -494,7 +494,7 @@ def test_a_save_that_fails_leaves_the_last_checkpoint_and_the_training_alone(
         results = train(POINTS, checkpoint)
     assert_same_bits(results, train(POINTS))
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [before]  # and nothing beside it
-    assert caplog.messages == ["No checkpoint is saved: [Errno 28] No space left on device"] * 13
+    assert caplog.messages == ["Cannot save a checkpoint: [Errno 28] No space left on device"] * 13
 
     assert_same_bits(train(POINTS, checkpoint), results)
 
@@ -512,7 +512,7 @@ def test_a_checkpoint_is_never_seen_in_part(tmp_path, monkeypatch):
 
     def note_replace(source: Path, target: Path) -> None:
         assert Path(source).stat().st_ino == synced[-1]
-        assert waiting(tmp_path) == [signatures_of(POINTS)]
+        assert saved_stacks(tmp_path) == [signatures_of(POINTS)]
         seen.append(done(checkpoint))
         move(source, target)
 

@@ -22,7 +22,7 @@ from actscope.errors import StoreError
 from actscope.runtime import forkserver
 from actscope.sweep import checkpoint
 from actscope.sweep import worker as workers_module
-from actscope.sweep.checkpoint import waiting as saved_stacks
+from actscope.sweep.checkpoint import saved_stacks
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Failed
 from actscope.sweep.runner import run_alone, run_sweep

@@ -12,8 +12,8 @@ from actscope import tracking
 from actscope.analysis.frames import read_study
 from actscope.config import Point, Tracking
 from actscope.engine.result import Outcome
-from actscope.sweep.console import print_grid, print_standings, print_summary
-from actscope.sweep.point_status import Standing, State
+from actscope.sweep.console import print_grid, print_statuses, print_summary
+from actscope.sweep.point_status import PointStatus, State
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Failed, Result, cell_means
 from actscope.sweep.runner import run_sweep
@@ -99,9 +99,9 @@ def test_a_sweep_of_one_variant_begins_with_its_table() -> None:
 def test_marks_of_variants_stand_in_rows_of_their_own() -> None:
     points = [make_point(hidden=hidden, seed=seed) for hidden in ((1,), (64,)) for seed in (0, 1)]
     said = shown(
-        print_standings,
+        print_statuses,
         [GridPoint.of(point) for point in points],
-        [Standing(State.FINISHED)] * 2 + [Standing(State.MISSING)] * 2,
+        [PointStatus(State.FINISHED)] * 2 + [PointStatus(State.MISSING)] * 2,
     )
     rows = {line.split("│")[1].strip(): line for line in said.splitlines() if "relu" in line}
     assert rows.keys() == {"model.hidden=[1]", "model.hidden=[64]"}

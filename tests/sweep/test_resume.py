@@ -12,6 +12,7 @@ from rich.console import Console
 
 from actscope import tracking
 from actscope.config import Activation, Point, SweepRules, Tracking
+from actscope.engine.data import load_data
 from actscope.engine.result import Outcome
 from actscope.sweep import runner
 from actscope.sweep.console import Progress
@@ -167,14 +168,14 @@ def test_a_plan_tells_how_each_point_stands(session: Session, settings: Tracking
     said = screen.getvalue()
     assert "1 finished" in said
     assert "2 missing" in said
-    assert "1 stale since what changed is: config" in said
+    assert "1 stale. Changed since their training: config" in said
     assert len(session.runs()) == 2
 
 
 def test_points_that_another_sweep_trains_are_waited_for(
     session: Session, settings: Tracking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "SECONDS_BETWEEN_LOOKS", 0.05)
+    monkeypatch.setattr(runner, "SECONDS_BETWEEN_POLLS", 0.05)
     store = tracking.open_store(settings)
     other = tracking.begin_sweep(store, STUDY, "other", [GridPoint.of(GRID[0])])
     thread = threading.Thread(target=session.run, args=[GRID, "s2"])
@@ -185,14 +186,14 @@ def test_points_that_another_sweep_trains_are_waited_for(
     tracking.end_sweep(store, other, "FAILED")  # without having trained it: now it is ours
     thread.join(timeout=180)
     assert not thread.is_alive()
-    assert "wait    for 1 that sweep other is training" in session.said
+    assert "wait    1 in training by sweep other" in session.said
     assert sorted(session.runs()["name"]) == sorted(map(str, GRID))
 
 
 def test_a_sweep_whose_process_died_is_not_waited_for(session: Session, settings: Tracking) -> None:
     store = tracking.open_store(settings)
     dead = tracking.begin_sweep(store, STUDY, "dead", [GridPoint.of(GRID[0])])
-    run_id = tracking.begin_run(store, dead, GRID[0], runner.load_data(GRID[0].data)).run_id
+    run_id = tracking.begin_run(store, dead, GRID[0], load_data(GRID[0].data)).run_id
     assert dead.parent_run_id is not None
     store.client.set_tag(dead.parent_run_id, "actscope.process", "1 1.00")
     session.run(GRID[:1], "s2")
@@ -205,7 +206,7 @@ def test_a_sweep_whose_process_died_is_not_waited_for(session: Session, settings
 def test_a_live_sweep_elsewhere_is_left_alone(session: Session, settings: Tracking) -> None:
     store = tracking.open_store(settings)
     living = tracking.begin_sweep(store, STUDY, "living", [GridPoint.of(GRID[0])])
-    run_id = tracking.begin_run(store, living, GRID[0], runner.load_data(GRID[0].data)).run_id
+    run_id = tracking.begin_run(store, living, GRID[0], load_data(GRID[0].data)).run_id
     session.run(GRID[1:2], "s2")
     assert session.runs().set_index("run_id").loc[run_id, "status"] == "RUNNING"
 

@@ -18,6 +18,7 @@ from rich.console import Console
 from actscope import tracking
 from actscope.artifacts.metrics import Metric
 from actscope.config import Activation, Point, Tracking
+from actscope.engine.data import load_data
 from actscope.engine.result import Outcome, RunResult
 from actscope.engine.train import train_stack
 from actscope.errors import ConfigError
@@ -128,7 +129,7 @@ def test_numbers_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> Non
 
 
 def test_ctrl_c_that_was_swallowed_ends_the_training_in_this_process(settings: Tracking) -> None:
-    with signals.remembered():
+    with signals.installed():
         with suppress(KeyboardInterrupt):  # as the garbage collector does
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
@@ -165,7 +166,7 @@ def test_a_point_that_raises_takes_no_neighbour_down(
     assert isinstance(starved, Failed)
     assert failed.reason == "RuntimeError: this function cannot be trained"
     assert "can't allocate memory" in starved.reason
-    alone = {str(point): train_stack([point], runner.load_data(point.data))[0] for point in GRID}
+    alone = {str(point): train_stack([point], load_data(point.data))[0] for point in GRID}
     store = tracking.locate_store(settings)
     runs = tracking.read_runs(store, STUDY).set_index("name")
     assert runs.loc["raising lr=0.01 seed=0", "status"] == "FAILED"
@@ -316,13 +317,13 @@ def test_nothing_is_made_where_a_setting_is_wrong(settings: Tracking, tmp_path: 
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        (LauncherSettings(workers=-1), r"workers=-1: give 0"),
-        (LauncherSettings(workers=2, stack_size=0), r"stack_size=0: give 1"),
-        (LauncherSettings(writers=-1), r"writers=-1: give 0"),
-        (LauncherSettings(workers=0, writers=2), r"writers=2: help workers of this machine"),
+        (LauncherSettings(workers=-1), r"workers=-1: must be at least"),
+        (LauncherSettings(workers=2, stack_size=0), r"stack_size=0: must be at least"),
+        (LauncherSettings(writers=-1), r"writers=-1: must be at least"),
+        (LauncherSettings(workers=0, writers=2), r"writers=2: writers needs local workers"),
         (
             LauncherSettings(scheduler="tcp://h:8786", writers=2),
-            r"writers=2: help workers of this machine",
+            r"writers=2: writers needs local workers",
         ),
     ],
 )

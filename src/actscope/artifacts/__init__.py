@@ -1,1 +1,1 @@
-"""What a run leaves behind: files, metrics, fates of units, pictures."""
+"""Everything that is saved of a run: files, metrics, fates of units, pictures."""

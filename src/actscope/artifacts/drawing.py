@@ -1,7 +1,7 @@
-"""matplotlib as every picture here is drawn: in its own defaults, whatever a user has set.
+"""Imports matplotlib with its own defaults, whatever the user has set.
 
-matplotlib reads MPLBACKEND and the user's matplotlibrc as it is imported, and may fail over either.
-So what draws imports it from here, or after this module.
+On import matplotlib reads MPLBACKEND and the user's matplotlibrc, and either may make it fail. So
+all modules that draw import matplotlib from here, or after this module.
 """
 
 import os
@@ -11,7 +11,7 @@ from typing import Any
 
 from actscope.errors import LibraryError, first_line
 
-# Figures are drawn by canvases of their own; a backend that is gone would stop the import.
+# Figures have their own canvases, and a missing backend would make the import fail.
 chosen = os.environ.get("MPLBACKEND")
 os.environ["MPLBACKEND"] = "agg"
 try:
@@ -21,10 +21,12 @@ try:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 except Exception as error:
-    reason = f"matplotlib cannot be imported: {first_line(error)}"
-    raise LibraryError(f"{reason}. Correct matplotlibrc, or install matplotlib again") from error
+    raise LibraryError(
+        f"matplotlib cannot be imported: {first_line(error)}. Correct matplotlibrc, or install "
+        "matplotlib again."
+    ) from error
 finally:
-    # A notebook's own pictures go by its own choice.
+    # A notebook's own pictures use its own backend.
     if chosen is None:
         del os.environ["MPLBACKEND"]
     else:
@@ -35,9 +37,9 @@ __all__ = ["Axes", "Figure", "FigureCanvasAgg", "own_style"]
 
 @contextmanager
 def own_style(settings: Mapping[str, Any] | None = None) -> Iterator[None]:
-    """Context to draw and render in: matplotlib's defaults with these settings, and no user's."""
+    """Draw with matplotlib's defaults and these settings, without the user's settings."""
     with matplotlib.rc_context():
         matplotlib.style.use(["default", dict(settings or {})])
-        # Not a part of styles; unset, the ids in an SVG are random.
+        # Styles do not include it; without it the ids in an SVG are random.
         matplotlib.rcParams["svg.hashsalt"] = "actscope"
         yield

@@ -1,4 +1,4 @@
-"""The files that a run leaves behind."""
+"""Writes the files of a run."""
 
 import logging
 from collections.abc import Callable
@@ -22,14 +22,14 @@ log = logging.getLogger(__name__)
 def write(result: RunResult, folder: Path, *, plotly: bool = False) -> None:
     """Write all artifacts of a run: config.yaml, history.parquet, trajectory.parquet, ...
 
-    A picture that cannot be drawn is not among them, and a line says so.
-    `plotly`: whether trajectories.html is among them.
+    A picture that cannot be drawn is left out, with a warning.
+    `plotly`: whether to write trajectories.html.
     """
     OmegaConf.save(OmegaConf.create(nested_settings(result.point)), folder / "config.yaml")
     write_parquet(result.history, folder / "history.parquet")
     write_parquet(result.trajectory, folder / "trajectory.parquet")
     write_parquet(result.probe, folder / "probe.parquet")
-    # Not save_file: it makes a file that only its owner may read.
+    # Not save_file: it creates a file that only its owner can read.
     (folder / "model.safetensors").write_bytes(save(result.state))
     _draw(_save_picture, result, folder / "trajectories.png")
     if plotly:
@@ -40,21 +40,21 @@ Draw = Callable[[RunResult, Path], None]
 
 
 def _draw(save: Draw, result: RunResult, path: Path) -> None:
-    """Save a picture; a run whose picture cannot be drawn is worth no less, and goes without."""
+    """Save a picture; if that fails, warn and leave it out, as the run's numbers are still good."""
     try:
         save(result, path)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it says nothing of the run
+    except Exception as error:  # noqa: BLE001 - no error here concerns the run's numbers
         path.unlink(missing_ok=True)
-        _warn(f"runs are logged without {path.name}, which cannot be drawn: {first_line(error)}")
+        _warn(f"Runs are logged without {path.name}: it cannot be drawn ({first_line(error)}).")
 
 
 @cache
 def _warn(text: str) -> None:
-    """Once a process: the next run's picture fails for the same reason."""
+    """Warn once a process, as the next run's picture fails for the same reason."""
     log.warning("%s", text)
 
 
-# To import matplotlib or plotly takes a second.
+# Importing matplotlib or plotly takes a second, so these functions do it only when needed.
 
 
 def _save_picture(result: RunResult, path: Path) -> None:
@@ -75,10 +75,10 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
 
 
 def parquet_layout(schema: pa.Schema) -> dict[str, Any]:
-    """How a run's table is laid out in a Parquet file, in the words of pyarrow's writers.
+    """Arguments of pyarrow's writers for a run's table.
 
-    By dictionary, which is their default, floats take twice the time and half again the space, as
-    hardly any of them stands there twice.
+    Their default, dictionary encoding, takes twice the time and 1.5 times the space for floats,
+    because hardly any value occurs twice.
     """
     floats = [field.name for field in schema if pa.types.is_floating(field.type)]
     return {

@@ -1,4 +1,4 @@
-"""The metrics of a run: series by epoch, their last and best values, and a thinned trajectory."""
+"""Computes the metrics of a run: series by epoch, last and best values, a thinned trajectory."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,7 +9,7 @@ from actscope.artifacts.unit_fates import shares, unit_fates
 from actscope.engine.history import MEASURES, SPLITS
 from actscope.engine.result import RunResult
 
-# MLflow's UI chokes on hundreds of series a run: it gets the article's, at few steps.
+# MLflow's UI is slow with hundreds of series a run, so it gets the article's only, at few steps.
 SERIES_UNITS = 10
 SERIES_STEPS = 15
 
@@ -50,7 +50,7 @@ def describe(result: RunResult) -> str:
 def thinned_series(trajectory: pd.DataFrame) -> dict[str, "pd.Series[float]"]:
     """The article's series at few steps: mean weight and bias of the first ten units of a layer.
 
-    Named `layer1/unit03/weight_mean` and so on, each by step.
+    Their names are like `layer1/unit03/weight_mean`; each is indexed by step.
     """
     steps = trajectory["step"].unique()
     places = np.linspace(0, len(steps) - 1, min(SERIES_STEPS, len(steps))).round().astype(int)
@@ -66,15 +66,15 @@ def thinned_series(trajectory: pd.DataFrame) -> dict[str, "pd.Series[float]"]:
 
 
 def by_epoch(history: pd.DataFrame) -> dict[str, "pd.Series[float]"]:
-    """Series over whole epochs, from 1, named as the metrics of a run: `test/accuracy` and so on.
+    """Series by epoch, from 1, named like the metrics of a run: `test/accuracy` and so on.
 
-    Test values are those at the end of the epoch. A training value is the mean over the epoch's
-    minibatches: the rows that end in it, each weighted by the minibatches it stands for.
+    A test value is the one at the end of the epoch. A training value is the mean over the epoch's
+    minibatches: the rows that end in the epoch, each weighted by its number of minibatches.
     """
     series = {}
     for split in SPLITS:
         rows = history[history["split"] == split]
-        # By numpy: pandas would take ten times as long, for each run that is shown in training.
+        # numpy is ten times as fast as pandas here, and live metrics call this for each run.
         epoch = np.ceil(rows["epoch"].to_numpy(float).round(6)).astype(int)
         weight = np.diff(rows["step"].to_numpy(float), prepend=0)
         epochs = np.unique(epoch)

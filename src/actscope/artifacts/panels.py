@@ -1,4 +1,4 @@
-"""The article's five panels: how the accuracy and the units of a run move, step by step."""
+"""The article's five panels: accuracy, weights and biases of a run, step by step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ import pandas as pd
 from actscope.artifacts.drawing import Axes
 
 UNITS_SHOWN = 10  # of a hidden layer, as in the article
-STEPS_SHOWN = 1000  # more than a picture has dots in its width
-ACCURACY_SHOWN = (0, 102)  # per cent: a line at 100 stays in sight
-# Okabe and Ito's palette, then again dashed: ten lines that a colour-blind eye tells apart.
+STEPS_SHOWN = 1000  # more than a picture has pixels in its width
+ACCURACY_SHOWN = (0, 102)  # per cent, so that a line at 100 is visible
+# Okabe and Ito's palette, solid and dashed: ten lines that colour-blind readers can distinguish.
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00"]
 UNIT_STYLES = [(colour, line) for line in ("-", "--") for colour in COLOURS]
 
 
 @dataclass(frozen=True)
 class Panel:
-    """What one panel shows; `layer` counts from the last (-1: the output layer)."""
+    """The quantity and layer of one panel. `layer`: 0 for the whole network, -1 for the output."""
 
     title: str
     quantity: str
@@ -26,7 +26,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a panel: its values, and how it looks in matplotlib's words."""
+    """A line of a panel: its values, and its colour and style in matplotlib's terms."""
 
     name: str
     by_step: "pd.Series[float]"
@@ -44,15 +44,15 @@ PANELS = [
 
 
 def draw_panels(history: pd.DataFrame, trajectory: pd.DataFrame, axes: Sequence[Axes]) -> None:
-    """Draw the five panels of one run, a line a unit; one that is flat no longer learns."""
+    """Draw the five panels of one run, one line a unit; a unit with flat lines no longer learns."""
     for panel, ax in zip(PANELS, axes, strict=True):
-        # In the middle, as matplotlib writes a power of ten that ticks share on the left.
+        # Centred, because matplotlib writes the common power of ten of the ticks on the left.
         ax.set_title(panel.title, fontsize="small", y=1.0)
         draw_panel(history, trajectory, panel, ax)
 
 
 def draw_panel(history: pd.DataFrame, trajectory: pd.DataFrame, panel: Panel, ax: Axes) -> Axes:
-    """Draw one panel of one run, by minibatches done; where there is but one, as a dot."""
+    """Draw one panel of one run by minibatch; a line of a single step is drawn as a dot."""
     lines = lines_of(history, trajectory, panel)
     for line in lines:
         ax.plot(
@@ -65,13 +65,13 @@ def draw_panel(history: pd.DataFrame, trajectory: pd.DataFrame, panel: Panel, ax
         )
     if panel.layer == 0:
         ax.set_ylim(ACCURACY_SHOWN)
-    if not lines:  # it diverged at once
+    if not lines:  # the run diverged at once
         ax.text(0.5, 0.5, "nothing recorded", transform=ax.transAxes, ha="center", color="grey")
     return ax
 
 
 def lines_of(history: pd.DataFrame, trajectory: pd.DataFrame, panel: Panel) -> list[Line]:
-    """The lines of a panel, a unit each, at most ten; none where nothing was recorded."""
+    """The lines of a panel, one a unit, at most ten; none if nothing was recorded."""
     if panel.layer == 0:
         train = history[history["split"] == "train"].set_index("step")["accuracy"]
         lines = [Line("accuracy", _thinned(100 * train), "black", "-")]
@@ -80,8 +80,8 @@ def lines_of(history: pd.DataFrame, trajectory: pd.DataFrame, panel: Panel) -> l
         rows = trajectory[(trajectory["layer"] == layer) & (trajectory["unit"] < UNITS_SHOWN)]
         table = rows.pivot(index="step", columns="unit", values=panel.quantity)  # noqa: PD010 - faster
         lines = [
-            Line(f"unit {unit}", _thinned(values), *look)
-            for (unit, values), look in zip(table.items(), UNIT_STYLES, strict=False)
+            Line(f"unit {unit}", _thinned(values), *style)
+            for (unit, values), style in zip(table.items(), UNIT_STYLES, strict=False)
         ]
     return [line for line in lines if len(line.by_step) > 0]
 

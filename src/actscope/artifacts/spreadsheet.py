@@ -1,17 +1,17 @@
-"""Tables as CSV, which people open in programs that take some texts for formulas."""
+"""Tables as CSV that is safe in spreadsheets, which run some texts as formulas."""
 
 import re
 
 import pandas as pd
 
-# What begins a formula in some spreadsheet, the last four in full width; but not a number.
+# Characters that begin a formula in a spreadsheet, the last four full-width; numbers excepted.
 FORMULA = re.compile(
     r"(?![+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\Z)[=+\-@\t\n\uff1d\uff0b\uff0d\uff20]", re.IGNORECASE
 )
 
 
 def to_csv(table: pd.DataFrame) -> str:
-    """CSV of a table in full precision; a text that a program would run has a `'` before it."""
+    """CSV of a table in full precision; a text that looks like a formula gets a `'` before it."""
     safe = table.copy(deep=False)
     for column in safe.select_dtypes(exclude="number"):
         safe[column] = safe[column].map(_as_text)
@@ -21,6 +21,6 @@ def to_csv(table: pd.DataFrame) -> str:
 def _as_text(value: object) -> object:
     if not isinstance(value, str):
         return value
-    # A bare CR is not quoted, and would begin a row of its own.
+    # The CSV writer does not quote a bare CR, which would begin a new row.
     text = value.replace("\r\n", "\n").replace("\r", "\n")
     return f"'{text}" if FORMULA.match(text) else text

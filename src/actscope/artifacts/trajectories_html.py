@@ -1,4 +1,4 @@
-"""The article's five panels of one run as a page to point at; it works without a network."""
+"""The article's five panels of one run as an interactive page, which needs no network."""
 
 from pathlib import Path
 
@@ -15,13 +15,13 @@ HOVER = "%{fullData.name}<br>minibatch %{x}: %{y:.4g}<extra></extra>"
 
 def save_trajectories(result: RunResult, path: Path) -> None:
     """Write the page of one run; the same run gives the same bytes."""
-    # plotly otherwise draws the id of the figure's element by lot.
+    # Without div_id plotly chooses a random one.
     text = draw(result).to_html(include_plotlyjs=True, div_id="trajectories")
     path.write_text(f"{text}\n")
 
 
 def draw(result: RunResult) -> go.Figure:
-    """The panels one under the other on one axis of minibatches, a line a unit."""
+    """The panels below each other with a common axis of minibatches, one line a unit."""
     titles = [panel.title for panel in PANELS]
     figure = make_subplots(
         len(PANELS), 1, shared_xaxes=True, vertical_spacing=0.035, subplot_titles=titles
@@ -30,7 +30,7 @@ def draw(result: RunResult) -> go.Figure:
     for row, panel in enumerate(PANELS, 1):
         lines = lines_of(result.history, result.trajectory, panel)
         figure.add_traces([_drawn(line) for line in lines], rows=row, cols=1)
-        if not lines:  # it diverged at once
+        if not lines:  # the run diverged at once
             figure.add_annotation(
                 text="nothing recorded", x=0.5, y=0.5, showarrow=False, row=row, col=1
             )
@@ -46,9 +46,9 @@ def draw(result: RunResult) -> go.Figure:
 
 
 def _drawn(line: Line) -> go.Scatter:
-    """A line of values by step; where there is but one, a dot."""
+    """A line of values by step; a single value is a dot."""
     return go.Scatter(
-        # plotly makes int64 as small as it goes, and no other kind.
+        # plotly stores int64 in the smallest type that fits, and no other type.
         x=line.by_step.index.to_numpy("int64"),
         y=line.by_step.to_numpy(),
         name=line.name,

@@ -1,7 +1,6 @@
-"""Which units die, and when: ground truth from the training, and what the eye reads off a line.
+"""Decides which units are dead, saturated, silent or flat at the end of a run, and since when.
 
-All verdicts are about the end of a run and tell since when they hold. docs/dying.md has the
-definitions in words and formulas.
+docs/dying.md defines them in words and formulas.
 """
 
 # T recorded steps, U units of a layer
@@ -13,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 SATURATED_SHARE = 0.99  # of the probe set on which a saturated unit's slope is negligible
-SILENT_CHANGE = 1e-5  # of the weights' own length: a smaller change in a step is silence
-FLAT_HEIGHT = 0.005  # of the panel's height: a line that stays within it looks flat
+SILENT_CHANGE = 1e-5  # of the weights' length; a silent unit changes by less in a step
+FLAT_HEIGHT = 0.005  # of the panel's height; a flat line stays within it
 NEVER = -1  # in a `..._since` column
 
 VERDICTS = ["dead", "saturated", "silent", "flat"]
@@ -29,17 +28,18 @@ class Late:
     total: int
 
     def holds(self, since: Array) -> Array:
-        """Whether what has held since a step (or NEVER) held through all of it."""
-        held: Array = (since != NEVER) & (since <= self.total - self.total / 10)
-        return held
+        """Whether something that holds since a step (or NEVER) held in all of the last tenth."""
+        always: Array = (since != NEVER) & (since <= self.total - self.total / 10)
+        return always
 
 
 def unit_fates(trajectory: pd.DataFrame, probe: pd.DataFrame) -> pd.DataFrame:
-    """One row a unit: what has become of it.
+    """The verdicts on each unit at the end of a run, one row a unit.
 
     Columns: `layer`, `unit`; for each verdict v of VERDICTS `v` (bool) and `v_since` (step, -1:
-    never); `revivals`, how often a dead unit came back; `swing_weight_mean` and `swing_bias`, how
-    far the line had moved from its first record when it went flat (NaN where it did not).
+    never); `revivals`, the number of times that a dead unit was active again; `swing_weight_mean`
+    and `swing_bias`, the distance of the line from its first value when it became flat (NaN if it
+    did not).
 
     dead: its slope is exactly zero on the whole probe set (at the last probe). saturated: it is
     negligible on 99 % of it. silent: no step of the last tenth changed its weights by more than
@@ -48,13 +48,13 @@ def unit_fates(trajectory: pd.DataFrame, probe: pd.DataFrame) -> pd.DataFrame:
     """
     if trajectory.empty or probe.empty:
         return pd.DataFrame()
-    lines, looks = Records.of(trajectory), Records.of(probe)
-    layers = [_fates_of_layer(lines, looks, layer) for layer in np.unique(lines.layers)]
+    lines, probes = Records.of(trajectory), Records.of(probe)
+    layers = [_fates_of_layer(lines, probes, layer) for layer in np.unique(lines.layers)]
     return pd.DataFrame({name: np.concatenate([own[name] for own in layers]) for name in layers[0]})
 
 
 def shares(fates: pd.DataFrame) -> dict[str, float]:
-    """Share of each layer's units with each verdict, named `dead/layer1` and so on."""
+    """Share of each layer's units with each verdict, with names like `dead/layer1`."""
     if fates.empty:
         return {}
     layers = fates["layer"].to_numpy()
@@ -67,9 +67,9 @@ def shares(fates: pd.DataFrame) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Records:
-    """A table of one row a recorded step, layer and unit, in that order, as arrays.
+    """A table with one row a step, layer and unit, in this order, as arrays.
 
-    `steps` [T]; `layers` [U], of each unit; `rows`: the table, whose columns are [T, U].
+    `steps` [T]; `layers` [U]: the layer of each unit; `rows`: the table, its columns are [T, U].
     """
 
     rows: pd.DataFrame
@@ -87,17 +87,17 @@ class Records:
         return values.reshape(len(self.steps), -1)[:, self.layers == layer]
 
 
-def _fates_of_layer(lines: Records, looks: Records, layer: int) -> dict[str, Array]:
+def _fates_of_layer(lines: Records, probes: Records, layer: int) -> dict[str, Array]:
     """The columns of `unit_fates` for the units of a layer."""
     weight_mean, bias = lines.column("weight_mean", layer), lines.column("bias", layer)
-    is_dead = looks.column("zero", layer) == 1.0
-    is_saturated = looks.column("negligible", layer) >= SATURATED_SHARE
-    length = looks.column("weight_norm", layer)[-1]
+    is_dead = probes.column("zero", layer) == 1.0
+    is_saturated = probes.column("negligible", layer) >= SATURATED_SHARE
+    length = probes.column("weight_norm", layer)[-1]
     is_silent = lines.column("update_norm", layer) <= SILENT_CHANGE * length
     flat = np.stack([_flat_since(lines.steps, weight_mean), _flat_since(lines.steps, bias)])
     since = {
-        "dead": _since(looks.steps, is_dead),
-        "saturated": _since(looks.steps, is_saturated),
+        "dead": _since(probes.steps, is_dead),
+        "saturated": _since(probes.steps, is_saturated),
         "silent": _since(lines.steps, is_silent),
         "flat": np.where(flat.min(0) == NEVER, NEVER, flat.max(0)),
     }
@@ -128,7 +128,7 @@ def _flat_since(steps: Array, line: Array) -> Array:
     height = line.max() - line.min()
     highest = np.maximum.accumulate(line[::-1])[::-1]
     lowest = np.minimum.accumulate(line[::-1])[::-1]
-    # The last record alone is no line.
+    # A single record is not a line.
     return _since(steps[:-1], (highest - lowest)[:-1] <= FLAT_HEIGHT * height)
 
 

@@ -1,1 +1,1 @@
-"""Words of a command line: settings, mistakes in them, commands that messages suggest."""
+"""The command line: settings, error messages about them, and suggested commands."""

@@ -1,6 +1,6 @@
-"""Credentials kept out of what Hydra writes and quotes: they go to the environment instead.
+"""Moves credentials from Hydra's settings to the environment.
 
-Hydra copies the words of a command and the settings of its files into `multirun.yaml` and `.hydra`.
+Hydra copies the command line and the settings of its files to `multirun.yaml` and `.hydra`.
 """
 
 import os
@@ -20,11 +20,13 @@ VARIABLE = "MLFLOW_TRACKING_URI"
 FROM_ENVIRONMENT = f"${{oc.env:{VARIABLE}}}"
 
 
-def taken_out(words: Iterable[str]) -> list[str]:
-    """The words of a command line, with a tracking URI that holds credentials moved out of them.
+def hide_credentials(words: Iterable[str]) -> list[str]:
+    """Move a tracking URI with credentials from the command line to the environment.
+
+    Returns the words without the credentials.
 
     Raises:
-        ConfigError: another word holds credentials.
+        ConfigError: another word contains credentials.
 
     """
     return [_without_credentials(word) for word in words]
@@ -32,19 +34,19 @@ def taken_out(words: Iterable[str]) -> list[str]:
 
 def _without_credentials(word: str) -> str:
     key, _, value = word.partition("=")
-    if key.lstrip("+") == URI and find(uri := _meant(word, value)):
+    if key.lstrip("+") == URI and find(uri := _parsed(word, value)):
         os.environ[VARIABLE] = uri
         return f"{key}={FROM_ENVIRONMENT}"
     if holds_credentials(word):
         raise ConfigError(
-            f"{scrub(word)}: Hydra would write its credentials to disk. Put the URI into a "
-            f"variable of the environment, and give {key}=${{oc.env:NAME}}"
+            f"{scrub(word)}: Hydra would write these credentials to disk. Put the URI in an "
+            f"environment variable and give {key}=${{oc.env:NAME}}."
         )
     return word
 
 
-def _meant(word: str, value: str) -> str:
-    """What Hydra makes of a word's value; as it stands where Hydra cannot read it."""
+def _parsed(word: str, value: str) -> str:
+    """The value of a word as Hydra reads it; unchanged if Hydra cannot read it."""
     try:
         read = OverridesParser.create().parse_override(word).value()
     except HydraException:
@@ -53,20 +55,20 @@ def _meant(word: str, value: str) -> str:
 
 
 class HideCredentials(Callback):
-    """Moves a tracking URI that a file of settings holds with its credentials out of them too."""
+    """Moves a tracking URI with credentials from a configuration file to the environment."""
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
-        _take_out(config)
+        _move_uri(config)
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        if _take_out(config):
-            # Each job is composed from the files once more.
+        if _move_uri(config):
+            # Each job is composed from the files again.
             with read_write(config.hydra), open_dict(config.hydra):
                 config.hydra.overrides.task.append(f"{URI}={FROM_ENVIRONMENT}")
 
 
-def _take_out(config: DictConfig) -> bool:
-    """Whether there was one to move."""
+def _move_uri(config: DictConfig) -> bool:
+    """Move the URI if it has credentials; return whether it has."""
     settings: Any = OmegaConf.to_container(config, resolve=False)
     tracking = settings.get("tracking")
     uri = tracking.get("uri") if isinstance(tracking, dict) else None

@@ -1,4 +1,4 @@
-"""A user's mistake in words or files that Hydra reads, told in one line: where, what, a remedy."""
+"""Explains mistakes in words or files that Hydra reads in one line: place, problem, fix."""
 
 import re
 import traceback
@@ -16,38 +16,38 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from actscope.command_line.yaml_errors import CLOSE_OR_QUOTE, explain_file, in_a_line, without_noise
+from actscope.command_line.yaml_errors import explain_file, in_a_line, without_noise
 from actscope.errors import ActscopeError, ConfigError
 from actscope.project import CONF
 
 SETTINGS_ERRORS = (HydraException, OmegaConfBaseException, YAMLError)
 GRID = "hydra.sweeper.params"
-# What Hydra says, and what is told instead; `{0}` is what stands between its quotes.
+# Hydra's messages and their replacements; `{0}` is the text between Hydra's quotes.
 REWORDED = {
-    r"Ambiguous value for argument '(.+?)'": "{0}: is more than one value. {1}",
-    r"Sweep parameters '(.+?)' requires": "{0}: is more than one value. {1}",
+    r"Ambiguous value for argument '(.+?)'": "{0}: has several values. {1}",
+    r"Sweep parameters '(.+?)' requires": "{0}: has several values. {1}",
     r"Sweeping over Hydra's configuration is not supported : '(.+?)'": (
-        "{0}: is more than one value. A setting of Hydra's has one in a sweep"
+        "{0}: has several values. Give one: Hydra's own settings cannot vary in a sweep."
     ),
-    r"An item is already at '(.+?)'": "+{0}: is there already. Give it without the +",
-    r"Could not delete from config\. '(.+?)' does": "~{0}: there is no such setting. Leave it out",
+    r"An item is already at '(.+?)'": "+{0}: the setting exists already. Give it without the +.",
+    r"Could not delete from config\. '(.+?)' does": "~{0}: unknown setting. Remove it.",
     r"does not support sweep type : INTERVAL()": (
-        "interval(...): only a sweeper that optimises takes it. Give values, like lr=0.001,0.01"
+        "interval(...): works only with an optimising sweeper. Give values, like lr=0.001,0.01."
     ),
 }
 MORE_THAN_ONE = {
-    "config": "Train a point of each with --multirun (-m)",
-    "report": "Give one, or a list in brackets where the setting takes one",
+    "config": "Use --multirun (-m) or the command `sweep` to train a point for each.",
+    "report": "Give one value; a setting that takes a list needs brackets.",
 }
 
 
 def explain(error: Exception, words: Sequence[str], config_name: str = "config") -> ActscopeError:
-    """Tell what Hydra, OmegaConf or YAML found wrong with words or with the files that they read.
+    """Explain an error that Hydra, OmegaConf or YAML raised for words or configuration files.
 
-    `config_name`: of the primary configuration in conf/.
+    `config_name`: the name of the primary configuration in conf/.
     """
     cause: BaseException | None = error
-    while cause is not None:  # Hydra wraps what is raised in what it starts
+    while cause is not None:  # Hydra wraps errors of the code that it runs
         if isinstance(cause, ActscopeError):
             return cause
         cause = cause.__cause__
@@ -64,7 +64,7 @@ def file_of(error: Exception) -> Path | None:
 
 
 def end_with_near(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence about a name that is none: a full stop, or the one that was meant."""
+    """The end of a sentence about an unknown name: the most similar name, or a full stop."""
     found = get_close_matches(name, list(known), 1)
     return f"; did you mean {found[0]}?" if found else "."
 
@@ -83,11 +83,11 @@ def _in_a_line(error: Exception, words: Sequence[str], config_name: str) -> str:
         return _of_value(found[1], error)
     if found := re.match(r"In '(.+?)': \w+ raised while composing config:\n(.*)", text):
         return _of_value(f"{found[1]}.yaml", error)
-    for pattern, told in REWORDED.items():
+    for pattern, message in REWORDED.items():
         if found := re.search(pattern, text):
-            return told.format(found[1], MORE_THAN_ONE[config_name])
-    culprit = None if isinstance(error, SETTINGS_ERRORS) else _culprit(words, config_name)
-    return f"{culprit}: {without_noise(error)}" if culprit else without_noise(error)
+            return message.format(found[1], MORE_THAN_ONE[config_name])
+    word = None if isinstance(error, SETTINGS_ERRORS) else _unusable_word(words, config_name)
+    return f"{word}: {without_noise(error)}" if word else without_noise(error)
 
 
 def _of_grammar(word: str, message: str) -> str:
@@ -95,24 +95,29 @@ def _of_grammar(word: str, message: str) -> str:
     if found := re.search(r"while evaluating '.*?': (.*)", message, re.DOTALL):
         return f"{word}: {in_a_line(found[1])}"
     if not equals:
-        return f"{word}: has no value. Give settings as name=value"
+        return f"{word}: has no value. Give settings as name=value."
     if "[" in key:
-        return f"{word}: one value of a list cannot be set. Give all, as {key.split('[')[0]}=[1,2]"
+        return (
+            f"{word}: a single value of a list cannot be set. Give all: {key.split('[')[0]}=[1,2]."
+        )
     if value.endswith(",") and value.count("[") == value.count("]"):
-        return f"{word}: a value is missing behind the last comma. Give it, or leave the comma out"
-    return f"{word}: Hydra cannot read the value. {CLOSE_OR_QUOTE}; it has no spaces outside quotes"
+        return f"{word}: a value is missing after the last comma. Add it or remove the comma."
+    return (
+        f"{word}: Hydra cannot read the value. Check its commas, brackets and quotes. A value with "
+        "spaces needs quotes."
+    )
 
 
 def _of_choice(path: str, options: Sequence[str]) -> str:
     group, _, name = path.rpartition("/")
     end = end_with_near(name, options)
-    return f"{group}={name}: there is no {path}{end} Choose one of {', '.join(options)}"
+    return f"{group}={name}: there is no {path}{end} Choose one of {', '.join(options)}."
 
 
 def _of_unknown(key: str, words: Sequence[str], config_name: str) -> str:
     known = _known_settings(config_name)
     group = key.rpartition(".")[0]
-    beside = [
+    siblings = [
         name
         for name in known
         if name.rpartition(".")[0] == group and name.startswith("hydra") == key.startswith("hydra")
@@ -120,27 +125,29 @@ def _of_unknown(key: str, words: Sequence[str], config_name: str) -> str:
     if key.startswith("activation."):
         given = next((word for word in words if word.partition("=")[0] == key), f"{key}=...")
         return (
-            f"{key}: not all of the activations have such a setting. Write ++{given} to give it to "
-            "each of them"
+            f"{key}: some of the activations have no such setting. Give ++{given} to add it to all "
+            "of them."
         )
-    remedy = f"Choose one of {', '.join(beside)}" if beside else f"See conf/{config_name}.yaml"
-    return f"{key}: there is no such setting{end_with_near(key, known)} {remedy}"
+    remedy = (
+        f"Choose one of {', '.join(siblings)}." if siblings else f"See conf/{config_name}.yaml."
+    )
+    return f"{key}: unknown setting{end_with_near(key, known)} {remedy}"
 
 
 def _of_value(place: str, error: Exception) -> str:
-    """A value that does not fit where Hydra puts it; OmegaConf's own words are the cause."""
-    told = error.__cause__ or error
-    reason = without_noise(told).split("composing config: ")[-1]
-    found = re.search(r"full_key: (\S+)", str(told)) or re.search(r"full_key: (\S+)", str(error))
+    """Explain a value that does not fit its setting, by OmegaConf's message in the cause."""
+    cause = error.__cause__ or error
+    reason = without_noise(cause).split("composing config: ")[-1]
+    found = re.search(r"full_key: (\S+)", str(cause)) or re.search(r"full_key: (\S+)", str(error))
     key = found[1] if found else ""
     where = place if "=" in place else f"{place}: {key}"
     if f"{key}.".startswith(f"{GRID}."):
-        reason = f"{reason}. Give the values as one text, like 0.001,0.01"
+        reason = f"{reason}. Give the values as one text, like 0.001,0.01."
     return f"{where}: {reason}"
 
 
-def _culprit(words: Sequence[str], config_name: str) -> str | None:
-    """The first word that Hydra reads and can do nothing with."""
+def _unusable_word(words: Sequence[str], config_name: str) -> str | None:
+    """The first word that Hydra can parse but not use."""
     parser = OverridesParser.create()
     groups = _groups(config_name)
     for word in words:
@@ -150,7 +157,7 @@ def _culprit(words: Sequence[str], config_name: str) -> str | None:
                 next(override.sweep_string_iterator(), None)
             elif override.key_or_group in groups and not isinstance(override.value(), str | list):
                 return word
-        except HydraException:  # of an option, which is no override
+        except HydraException:  # the word is an option, not an override
             continue
         except ValueError:
             return word
@@ -158,19 +165,19 @@ def _culprit(words: Sequence[str], config_name: str) -> str | None:
 
 
 def _known_settings(config_name: str) -> list[str]:
-    """Names of all settings and groups, as the command line has them."""
+    """Names of all settings and groups, as on the command line."""
     settings = OmegaConf.to_container(_composed(config_name), resolve=False)
     return list(dict.fromkeys([*_names(settings), *_groups(config_name)]))
 
 
 def _groups(config_name: str) -> list[str]:
-    """Names of what is chosen by the name of a file."""
+    """Names of the groups, whose values are names of files."""
     return ["hydra", *_composed(config_name).hydra.runtime.choices]
 
 
 @cache
 def _composed(config_name: str) -> DictConfig:
-    """The configuration without any words."""
+    """The configuration without overrides."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose(config_name, return_hydra_config=True)
 

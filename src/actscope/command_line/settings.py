@@ -1,4 +1,4 @@
-"""What the commands beside training have in common: settings as words, errors as one line."""
+"""Reads the settings of the sub-commands that do not use Hydra; prints errors as one line."""
 
 import argparse
 import os
@@ -28,58 +28,62 @@ def run_command(
     words: Sequence[str] | None = None,
     flags: Sequence[str] = (),
 ) -> int:
-    """Do `command` with the settings of the command line, `setting=value`; its exit code.
+    """Run `command` with the settings of the command line, `setting=value`; return its exit code.
 
-    `flags`: settings that are also set true by `--name`.
+    `flags`: settings that `--name` sets to true.
     """
     parser = OneLineParser(
         prog=f"actscope {name}",
+        usage=" ".join(["%(prog)s", *(f"[--{flag}]" for flag in flags), "[setting=value ...]"]),
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+        add_help=False,
     )
-    parser.add_argument("settings", nargs="*", metavar="setting=value", help="see above")
+    # The description explains them all.
+    parser.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)
+    parser.add_argument("settings", nargs="*", metavar="setting=value", help=argparse.SUPPRESS)
     for flag in flags:
-        parser.add_argument(f"--{flag}", action="store_true", help="see above")
+        parser.add_argument(f"--{flag}", action="store_true", help=argparse.SUPPRESS)
 
-    def obey() -> int:
+    def run() -> int:
         given = parser.parse_intermixed_args(words)
         set_flags = [f"{flag}=true" for flag in flags if getattr(given, flag)]
         return command(read_settings(kind, [*given.settings, *set_flags]))
 
-    return exit_code(obey)
+    return exit_code(run)
 
 
 def exit_code(command: Callable[[], int]) -> int:
-    """Exit code of a command; a user's mistake ends as one line."""
+    """Run a command and return its exit code; print an error of the user as one line."""
     try:
-        with signals.remembered(), output.guarded():
+        with signals.installed(), output.guarded():
             return command()
     except KeyboardInterrupt as reason:
-        return output.tell_end(reason)
+        return output.report_end(reason)
     except ActscopeError as error:
-        return _told(error)
+        return _print(error)
     except OSError as error:
-        return _told(of_system(error))
+        return _print(of_system(error))
 
 
-def _told(error: ActscopeError) -> int:
-    output.tell(str(error))
+def _print(error: ActscopeError) -> int:
+    output.print_error(str(error))
     return error.exit_code
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Tells a wrong word as every other mistake is told, without the usage above it."""
+    """Raises ConfigError for a wrong word, instead of printing the usage."""
 
     def error(self, message: str) -> NoReturn:
         command = suggestions.python("-m", *shlex.split(self.prog), "--help")
-        raise ConfigError(f"{message}; see `{command}`")
+        raise ConfigError(f"{message}. See `{command}`.")
 
 
 def read_settings(kind: type[Settings], words: Sequence[str]) -> Settings:
-    """Make `setting=value` words a `kind`, or raise ConfigError.
+    """Parse `setting=value` words into a `kind`, or raise ConfigError.
 
-    `tracking.uri` is MLFLOW_TRACKING_URI unless it is given.
+    `tracking.uri` defaults to MLFLOW_TRACKING_URI.
     """
     settings: list[Any] = [parsed(word) for word in words]
     if any(field.name == "tracking" for field in fields(kind)):  # type: ignore[arg-type]
@@ -88,9 +92,9 @@ def read_settings(kind: type[Settings], words: Sequence[str]) -> Settings:
 
 
 def parsed(word: str) -> DictConfig:
-    """What one `setting=value` sets, or raise ConfigError."""
+    """Parse one `setting=value`, or raise ConfigError."""
     if not word.partition("=")[0] or "=" not in word:
-        raise ConfigError(f"{word}: give settings as name=value")
+        raise ConfigError(f"{word}: is not a setting. Give settings as name=value.")
     try:
         return OmegaConf.from_dotlist([word])
     except (YAMLError, OmegaConfBaseException, ValueError) as error:

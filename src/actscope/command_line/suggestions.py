@@ -1,6 +1,6 @@
-"""Commands that messages suggest: each runs as it is pasted, in the folder where the message came.
+"""Commands that messages suggest. Each one works when pasted in the folder of the message.
 
-It names the store, unless the environment does, and its Python: `python` may be another one.
+A command names the store, unless the environment does, and the full path of its Python.
 """
 
 import os
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 VARIABLE = "MLFLOW_TRACKING_URI"
 SQLITE = "sqlite:///"
-OF_A_STUDY = ("report", "status", "verify")  # which `make` calls by STUDY=
-SURVIVES_MAKE = re.compile(r"[\w.,=\[\]/:+-]+")  # a word that neither make nor its shell reads
+OF_A_STUDY = ("report", "status", "verify")  # `make` passes their study as STUDY=
+SAFE_IN_MAKE = re.compile(r"[\w.,=\[\]/:+-]+")  # a word that neither make nor its shell changes
 
 
 def command(name: str, *settings: str, store: "Store | None" = None) -> str:
-    """`make report STUDY=mine`, or the same by Python where `make` does not serve."""
+    """`make report STUDY=mine`, or the same with Python where `make` does not work."""
     prefix = "" if store is None or _is_found(store) else _assignment(store)
-    if _make_serves(settings):
+    if _make_works(settings):
         return f"{prefix}{_by_make(name, settings)}"
     return f"{prefix}{python('-m', 'actscope', name, *settings)}"
 
 
 def python(*words: str) -> str:
-    """A command of the Python that runs this."""
+    """A command with the Python that runs this process."""
     program = Path(sys.executable)
     here = Path.cwd()
     shown = program.relative_to(here) if program.is_relative_to(here) else program
@@ -39,7 +39,7 @@ def python(*words: str) -> str:
 
 
 def mlflow(*words: str, store: "Store") -> str:
-    """A command of MLflow's own, which finds a store by the environment and nowhere else."""
+    """A command of MLflow, which finds a store only by the environment."""
     prefix = "" if os.environ.get(VARIABLE) == _uri(store) else _assignment(store)
     return f"{prefix}{python('-m', 'mlflow', *words)}"
 
@@ -52,22 +52,20 @@ def again(words: Sequence[str], store: "Store") -> str:
 
 
 def training(study: str, store: "Store | None" = None) -> str:
-    """What trains a study: its experiment, where there is one of its name."""
+    """The command that trains a study, by the experiment of its name if there is one."""
     is_experiment = (CONF / "experiment" / f"{study}.yaml").exists()
     return command("sweep", f"{'experiment' if is_experiment else 'study'}={study}", store=store)
 
 
 def install(extra: str) -> str:
-    """What installs an extra of the project."""
+    """The command that installs an extra of the project."""
     project = "." if Path.cwd() == ROOT else str(ROOT)
     return python("-m", "pip", "install", "-e", f"{project}[{extra}]")
 
 
-def _make_serves(settings: Sequence[str]) -> bool:
+def _make_works(settings: Sequence[str]) -> bool:
     is_its_python = Path(sys.prefix) == ROOT / ".venv"
-    return (
-        is_its_python and Path.cwd() == ROOT and all(SURVIVES_MAKE.fullmatch(s) for s in settings)
-    )
+    return is_its_python and Path.cwd() == ROOT and all(SAFE_IN_MAKE.fullmatch(s) for s in settings)
 
 
 def _by_make(name: str, settings: Sequence[str]) -> str:
@@ -78,7 +76,7 @@ def _by_make(name: str, settings: Sequence[str]) -> str:
 
 
 def _is_found(store: "Store") -> bool:
-    """Whether commands find the store without being given it."""
+    """Whether commands find the store without its URI."""
     given = os.environ.get(VARIABLE) or f"{SQLITE}{ROOT}/mlruns/mlflow.db"
     return store.uri in (given, f"{SQLITE}{ROOT / given.removeprefix(SQLITE)}")
 
@@ -88,5 +86,5 @@ def _assignment(store: "Store") -> str:
 
 
 def _uri(store: "Store") -> str:
-    """Without credentials, which MLFLOW_TRACKING_USERNAME and _PASSWORD give."""
+    """The URI without credentials: MLFLOW_TRACKING_USERNAME and _PASSWORD have them."""
     return store.public_uri

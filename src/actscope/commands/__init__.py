@@ -1,1 +1,1 @@
-"""The commands, one file each."""
+"""The sub-commands of `actscope`, one file each."""

@@ -1,4 +1,4 @@
-"""Look a store over and mend it: `python -m actscope doctor`, `make doctor`."""
+"""Check a store and fix what can be fixed: `python -m actscope doctor`, `make doctor`."""
 
 import sys
 from collections.abc import Sequence
@@ -10,21 +10,23 @@ from rich.text import Text
 
 from actscope import tracking
 from actscope.command_line.settings import run_command
-from actscope.commands.doctor_checks import CHECKS, Complaint, Patient
+from actscope.commands.doctor_checks import CHECKS, Finding, Target
 from actscope.config import CLOSED, Bool, StudyName, Tracking
 from actscope.tracking import repair
 
 HELP = """\
-Looks a store over: its database, runs that nobody works on any more, what was deleted or edited in
-MLflow's UI, artifacts that are damaged, missing, without a run or at another address than the
-database has, and what waits beside it. Tells each finding in a line and, after asking, mends what
-can be mended; nothing is deleted but checkpoints of no use, and nothing is moved that MLflow can
-restore. The exit code is 0 when all is well or was mended.
+Check a store and fix what can be fixed.
 
-  --yes                mend without asking; where nobody can be asked, nothing is mended otherwise
-  study=NAME           look at this study only (all), and at what waits to be delivered; a study
-                       that was deleted is restored
-  tracking.uri=URI     the store (mlruns/mlflow.db of the project, or MLFLOW_TRACKING_URI)
+It checks the database, open runs whose process has died, deletions and edits in MLflow's UI,
+damaged or missing artifacts, artifacts without a run or at another address than the database says,
+checkpoints, and queued runs. It prints each problem on a line and asks before it fixes anything.
+It deletes only useless checkpoints, and moves nothing that MLflow can restore.
+The exit code is 0 if no problem remains, else 1.
+
+  --yes                fix without asking; needed to fix anything when no terminal is connected
+  study=NAME           check only this study (default: all) and the queued runs; a deleted study is
+                       restored
+  tracking.uri=URI     the store (default: MLFLOW_TRACKING_URI, or mlruns/mlflow.db of the project)
 """
 
 
@@ -36,54 +38,55 @@ class Settings:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    return run_command("doctor", HELP, Settings, look_over, words, flags=["yes"])
+    """Do what the command line asks; the exit code."""
+    return run_command("doctor", HELP, Settings, check_and_fix, words, flags=["yes"])
 
 
-def look_over(settings: Settings) -> int:
-    """Tell what is wrong with a store and mend it; the exit code."""
+def check_and_fix(settings: Settings) -> int:
+    """Print the problems of a store and fix them; the exit code."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
     store = tracking.locate_store(settings.tracking)
     with tracking.store_errors(store.location):
         repair.check_database(store)
-        console.print(f"store   {store}: opens, and is whole")
+        console.print(f"store   {store}: the database is intact")
         repair.studies_to_check(store, settings.study)
-        patient = Patient(store, settings.study)
+        target = Target(store, settings.study)
         found = left = 0
         for check in CHECKS:
-            for complaint in check(patient):
-                found += len(complaint.findings)
-                if not _see_to(complaint, console, settings):
-                    left += len(complaint.findings)
+            for finding in check(target):
+                found += len(finding.problems)
+                if not _handle(finding, console, settings):
+                    left += len(finding.problems)
     if left:
-        console.print(f"left    {left} of {found} findings")
+        console.print(f"{left} of {found} problems remain.")
     else:
-        console.print("well    " + ("all is mended" if found else "nothing is wrong"))
+        console.print("OK: all problems fixed." if found else "OK: no problems found.")
     return 1 if left else 0
 
 
-def _see_to(complaint: Complaint, console: Console, settings: Settings) -> bool:
-    """Tell a complaint and, where that is wanted, mend it; whether nothing is left of it."""
-    for finding in complaint.findings:
-        console.print(f"found   {finding}")
-    for note in complaint.notes:
+def _handle(finding: Finding, console: Console, settings: Settings) -> bool:
+    """Print a finding and, with the user's consent, fix it; whether no problem is left."""
+    for problem in finding.problems:
+        console.print(f"found   {problem}")
+    for note in finding.notes:
         console.print(f"note    {note}")
-    if not complaint.findings:
+    if not finding.problems:
         return True
-    if complaint.mend is None:
+    if finding.fix is None:
         return False
-    if not (settings.yes or _is_wanted(complaint.remedy, console)):
+    if not (settings.yes or _is_wanted(finding.remedy, console)):
         return False
-    complaint.mend()
-    console.print(f"mended  {len(complaint.findings)}: {complaint.remedy}")
+    finding.fix()
+    console.print(f"done    {finding.remedy}")
     return True
 
 
 def _is_wanted(remedy: str, console: Console) -> bool:
     if sys.stdin is None or not sys.stdin.isatty():
-        console.print(f"        --yes would mend it: {remedy}")
+        console.print(f"        --yes fixes this: {remedy}")
         return False
     try:
-        question = Text(f"        mend it: {remedy}?")
+        question = Text(f"        Fix this: {remedy}?")
         return Confirm.ask(question, console=console, default=False)
     except EOFError:
         return False

@@ -1,9 +1,10 @@
-"""The checks of a store: what each finds, and what fixes it."""
+"""The checks of a store: the problems that each finds, and their fixes."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 from actscope import tracking
@@ -16,100 +17,100 @@ from actscope.tracking.repair import Address, MisplacedFolder
 from actscope.tracking.run_reader import artifact_folder
 from actscope.tracking.sweeps import find_abandoned
 
-FAILED = "marked as FAILED, so that no report counts it and the next sweep trains the point"
+FAILED = "mark it as FAILED; reports leave it out and the next sweep trains the point again"
 
 
 @dataclass(frozen=True)
-class Patient:
-    """The store that is looked over, and the study, if it is one only."""
+class Target:
+    """The store to check, and the study if only one is checked."""
 
     store: Store
     study: str | None
 
     @property
     def studies(self) -> Mapping[str, str]:
-        """Ids of their experiments, by name; without those in MLflow's trash."""
+        """Experiment ids of the studies by name, without those in MLflow's trash."""
         return repair.studies_to_check(self.store, self.study)
 
 
 @dataclass(frozen=True)
-class Complaint:
-    """Findings of one kind and their fix; `notes` name what does no harm."""
+class Finding:
+    """Problems of one kind and the fix for all of them; `notes` are harmless.
 
-    findings: Sequence[str]
+    `remedy` says in words what `fix` does. Without a fix the user has to act.
+    """
+
+    problems: Sequence[str]
     remedy: str = ""
-    mend: Callable[[], object] | None = None
+    fix: Callable[[], object] | None = None
     notes: Sequence[str] = ()
 
 
-def check_trash(patient: Patient) -> Iterator[Complaint]:
-    """Studies that were deleted although they are wanted."""
-    deleted = edits.find_wanted_in_trash(patient.store, patient.study)
-    yield Complaint(
-        [f"{study}: was deleted in MLflow, and is wanted" for study in deleted],
-        "restored from MLflow's trash, with its runs",
-        partial(edits.restore_studies, patient.store, deleted.values()),
+def check_trash(target: Target) -> Iterator[Finding]:
+    """Studies that were deleted in MLflow but are still needed."""
+    deleted = edits.find_wanted_in_trash(target.store, target.study)
+    yield Finding(
+        [f"{study}: the study was deleted in MLflow, but is needed" for study in deleted],
+        "restore it from MLflow's trash, with its runs",
+        partial(edits.restore_studies, target.store, deleted.values()),
     )
 
 
-def check_open_runs(patient: Patient) -> Iterator[Complaint]:
-    """Runs that their process left open when it died."""
-    for study, experiment_id in patient.studies.items():
-        attempts = tracking.read_summaries(patient.store, experiment_id)
-        yield Complaint(
+def check_open_runs(target: Target) -> Iterator[Finding]:
+    """Open runs whose process has died."""
+    for study, experiment_id in target.studies.items():
+        attempts = tracking.read_summaries(target.store, experiment_id)
+        yield Finding(
             [
-                f"{_run(study, attempt)} is open, but its process is gone"
+                f"{_run(study, attempt)} is open, but its process has died"
                 for attempt in find_abandoned(attempts)
             ],
-            "closed as KILLED, so that the next sweep trains the point",
-            partial(tracking.close_abandoned, patient.store, experiment_id),
+            "close it as KILLED; the next sweep trains the point",
+            partial(tracking.close_abandoned, target.store, experiment_id),
         )
 
 
-def check_kinds(patient: Patient) -> Iterator[Complaint]:
-    """Runs whose tag actscope.kind was deleted or edited, so that nothing counts them."""
-    for study, experiment_id in patient.studies.items():
-        kinds = edits.find_wrong_kinds(patient.store, experiment_id)
-        yield Complaint(
-            [f"{study}: run {run_id} is no {kind} by its tag" for run_id, kind in kinds.items()],
-            "the tag is set right",
-            partial(edits.set_kinds, patient.store, kinds),
+def check_kinds(target: Target) -> Iterator[Finding]:
+    """Runs that no command counts, because their tag actscope.kind was deleted or edited."""
+    for study, experiment_id in target.studies.items():
+        kinds = edits.find_wrong_kinds(target.store, experiment_id)
+        yield Finding(
+            [f"{study}: run {run_id} lacks actscope.kind={kind}" for run_id, kind in kinds.items()],
+            "correct the tag",
+            partial(edits.set_kinds, target.store, kinds),
         )
 
 
-def check_sweeps(patient: Patient) -> Iterator[Complaint]:
-    """Sweeps that were deleted although points of theirs were not."""
-    for study, experiment_id in patient.studies.items():
-        deleted = edits.find_deleted_sweeps(patient.store, experiment_id)
-        yield Complaint(
-            [
-                f"{_run(study, sweep)} was deleted in MLflow, but its points not"
-                for sweep in deleted
-            ],
-            "restored from MLflow's trash",
-            partial(edits.restore_runs, patient.store, deleted),
+def check_sweeps(target: Target) -> Iterator[Finding]:
+    """Deleted sweeps with points that were not deleted."""
+    for study, experiment_id in target.studies.items():
+        deleted = edits.find_deleted_sweeps(target.store, experiment_id)
+        yield Finding(
+            [f"{_run(study, run)} was deleted in MLflow, its points were not" for run in deleted],
+            "restore it from MLflow's trash",
+            partial(edits.restore_runs, target.store, deleted),
         )
 
 
-def _runs_elsewhere(patient: Patient) -> set[str | None]:
-    """Runs whose artifacts lie where the database says and not beside the store."""
-    if not isinstance(patient.store, LocalStore):
+def _runs_elsewhere(target: Target) -> set[str | None]:
+    """Runs whose artifacts are at the address in the database instead of next to the store."""
+    if not isinstance(target.store, LocalStore):
         return set()
-    wrong = repair.find_wrong_addresses(patient.store, patient.study)
+    wrong = repair.find_wrong_addresses(target.store, target.study)
     return {address.run_id for address in wrong if address.has_artifacts}
 
 
-def check_grids(patient: Patient) -> Iterator[Complaint]:
-    """Sweeps whose grid is lost, without which their study has no status."""
-    store, elsewhere = patient.store, _runs_elsewhere(patient)
-    for study, experiment_id in patient.studies.items():
+def check_grids(target: Target) -> Iterator[Finding]:
+    """Sweeps whose grid is missing or damaged; the status of their study needs it."""
+    store, elsewhere = target.store, _runs_elsewhere(target)
+    for study, experiment_id in target.studies.items():
         attempts = tracking.read_summaries(store, experiment_id)
         lost = edits.find_lost_grids(
             store, study, [attempt for attempt in attempts if attempt.run_id not in elsewhere]
         )
-        yield Complaint(
-            [f"{_run(study, sweep)} has lost its grid, or it is damaged" for sweep in lost],
-            "made again from the runs that there are",
+        yield Finding(
+            [f"{_run(study, sweep)} has a missing or damaged grid" for sweep in lost],
+            "rebuild the grid from the existing runs",
             partial(_make_grids_again, store, study, experiment_id, lost),
         )
 
@@ -121,32 +122,35 @@ def _make_grids_again(
         edits.rebuild_grid(store, study, experiment_id, sweep)
 
 
-def check_outcomes(patient: Patient) -> Iterator[Complaint]:
+def check_outcomes(target: Target) -> Iterator[Finding]:
     """Runs whose tag actscope.outcome was deleted or edited."""
-    for study, experiment_id in patient.studies.items():
-        attempts = tracking.read_summaries(patient.store, experiment_id)
+    for study, experiment_id in target.studies.items():
+        attempts = tracking.read_summaries(target.store, experiment_id)
         odd = edits.find_without_outcome(attempts)
-        yield Complaint(
+        yield Finding(
             [f"{_run(study, attempt)} is finished, but {attempt.reason}" for attempt in odd],
             FAILED,
-            partial(_mark_failed, patient.store, {a.run_id: a.reason for a in odd}),
+            partial(_mark_failed, target.store, {a.run_id: a.reason for a in odd}),
         )
 
 
-def check_folders(patient: Patient) -> Iterator[Complaint]:
-    """Folders of artifacts that belong to no run, and those that do again."""
-    if not isinstance(patient.store, LocalStore):
+def check_folders(target: Target) -> Iterator[Finding]:
+    """Folders of artifacts without a run, and set-aside folders whose run exists again."""
+    if not isinstance(target.store, LocalStore):
         return
-    exiles = repair.find_restored_folders(patient.store, patient.study)
-    yield Complaint(
-        [f"{exile.folder}: was set aside, but the store has its run" for exile in exiles],
-        "moved back to the artifacts",
+    exiles = repair.find_restored_folders(target.store, target.study)
+    yield Finding(
+        [f"{exile.folder}: the folder was set aside, but its run exists" for exile in exiles],
+        "move it back to the artifacts",
         partial(_bring_home, exiles),
     )
-    strays = repair.find_orphaned_folders(patient.store, patient.study)
-    yield Complaint(
-        [f"{stray.folder}: the store has no such run, not even a deleted one" for stray in strays],
-        f"moved into {patient.store.folder / 'set-aside'}",
+    strays = repair.find_orphaned_folders(target.store, target.study)
+    yield Finding(
+        [
+            f"{stray.folder}: the store has no run for it, not even a deleted one"
+            for stray in strays
+        ],
+        f"move it to {target.store.folder / 'set-aside'}",
         partial(_bring_home, strays),
     )
 
@@ -156,66 +160,64 @@ def _bring_home(strays: Sequence[MisplacedFolder]) -> None:
         repair.move_to_target(stray)
 
 
-def check_addresses(patient: Patient) -> Iterator[Complaint]:
-    """Addresses of artifacts from before the project was moved."""
-    if not isinstance(patient.store, LocalStore):
+def check_addresses(target: Target) -> Iterator[Finding]:
+    """Addresses of artifacts that are outdated since the project was moved."""
+    if not isinstance(target.store, LocalStore):
         return
-    wrong = repair.find_wrong_addresses(patient.store, patient.study)
+    wrong = repair.find_wrong_addresses(target.store, target.study)
     outdated = [address for address in wrong if not address.has_artifacts]
-    yield Complaint(
+    yield Finding(
         [
-            f"{study}: the database has {_addresses(own)}, but they belong in {own[0].here}"
+            f"{study}: the database has {_addresses(own)}, but they are in {own[0].here}"
             for study, own in _by_study(outdated)
         ],
-        "set to where they belong",
-        partial(repair.set_addresses, patient.store, outdated),
+        "correct the addresses",
+        partial(repair.set_addresses, target.store, outdated),
     )
-    yield Complaint(
+    yield Finding(
         [
-            f"{study}: {_addresses(own)} lie there, but are looked for in {own[0].here}: move them"
+            f"{study}: {_addresses(own)}, but should be in {own[0].here}. Move them there."
             for study, own in _by_study([address for address in wrong if address.has_artifacts])
         ]
     )
 
 
 def _by_study(addresses: Sequence[Address]) -> Iterator[tuple[str, list[Address]]]:
-    def study(address: Address) -> str:
-        return address.study
-
+    study = attrgetter("study")
     for name, own in groupby(sorted(addresses, key=study), study):
         yield name, list(own)
 
 
 def _addresses(addresses: Sequence[Address]) -> str:
-    """Tell of addresses by the first, an experiment's if there is one."""
+    """Describe addresses by the first one, an experiment's if there is one."""
     runs = sum(address.run_id is not None for address in addresses)
     what = f"the artifacts of {runs} runs" if runs else "its artifacts"
     return f"{what} at {addresses[0].recorded}"
 
 
-def check_artifacts(patient: Patient) -> Iterator[Complaint]:
-    """Files of finished runs that are not there, or not those that were logged."""
-    store = patient.store
-    elsewhere = _runs_elsewhere(patient)
+def check_artifacts(target: Target) -> Iterator[Finding]:
+    """Missing or changed files of finished runs."""
+    store = target.store
+    elsewhere = _runs_elsewhere(target)
     finished = [
         (study, attempt)
-        for study, experiment_id in patient.studies.items()
+        for study, experiment_id in target.studies.items()
         for attempt in tracking.read_summaries(store, experiment_id)
         if attempt.is_finished and attempt.is_point and attempt.run_id not in elsewhere
     ]
     hashes: dict[str, dict[str, str]] = {}
-    for experiment_id in patient.studies.values():
+    for experiment_id in target.studies.values():
         hashes |= repair.read_hashes(store, experiment_id)
     damage: dict[str, str] = {}
     with LateProgress("checking artifacts", len(finished)) as progress:
         for study, attempt in finished:
             with artifact_folder(store, study, attempt.run_id) as folder:
-                told = repair.find_damage(folder, hashes.get(attempt.run_id, {}))
-            if told:
-                damage[attempt.run_id] = told
+                found = repair.find_damage(folder, hashes.get(attempt.run_id, {}))
+            if found:
+                damage[attempt.run_id] = found
             progress.advance()
     unhashed = sum(attempt.run_id not in hashes for _, attempt in finished)
-    yield Complaint(
+    yield Finding(
         [
             f"{_run(study, attempt)} has damaged artifacts: {damage[attempt.run_id]}"
             for study, attempt in finished
@@ -225,9 +227,9 @@ def check_artifacts(patient: Patient) -> Iterator[Complaint]:
         partial(
             _mark_failed,
             store,
-            {run_id: f"damaged artifacts: {told}" for run_id, told in damage.items()},
+            {run_id: f"damaged artifacts: {found}" for run_id, found in damage.items()},
         ),
-        [f"{unhashed} runs do not tell the SHA-256 of their artifacts: only their presence is sure"]
+        [f"{unhashed} runs have no SHA-256 of their artifacts. Only their presence was checked."]
         if unhashed
         else [],
     )
@@ -238,27 +240,27 @@ def _mark_failed(store: Store, reasons: Mapping[str, str]) -> None:
         repair.mark_failed(store, run_id, reason)
 
 
-def check_checkpoints(patient: Patient) -> Iterator[Complaint]:
-    """Checkpoints that no training will go on from."""
-    for study, experiment_id in patient.studies.items():
-        attempts = tracking.read_summaries(patient.store, experiment_id)
-        if _is_at_work(attempts):
-            continue  # what it saves is its own affair
+def check_checkpoints(target: Target) -> Iterator[Finding]:
+    """Checkpoints from which no training will continue."""
+    for study, experiment_id in target.studies.items():
+        attempts = tracking.read_summaries(target.store, experiment_id)
+        if _has_open_run(attempts):
+            continue  # a sweep may be using its checkpoints
         finished = {attempt.signature.whole for attempt in attempts if attempt.is_finished}
-        saved = checkpoint.look_into(checkpoint_folder(patient.store, study))
+        saved = checkpoint.scan(checkpoint_folder(target.store, study))
         useless = [path for path, points in saved.stacks.items() if finished >= set(points)]
         damaged = saved.damaged.items()
-        yield Complaint(
+        yield Finding(
             [
-                *(f"{study}: checkpoint {path} cannot be read: {why}" for path, why in damaged),
+                *(f"{study}: cannot read checkpoint {path}: {why}" for path, why in damaged),
                 *(f"{study}: all points of checkpoint {path} are finished" for path in useless),
             ],
-            "deleted",
+            "delete it",
             partial(_delete, [*saved.damaged, *useless]),
         )
 
 
-def _is_at_work(attempts: Sequence[RunSummary]) -> bool:
+def _has_open_run(attempts: Sequence[RunSummary]) -> bool:
     abandoned = {attempt.run_id for attempt in find_abandoned(attempts)}
     return any(attempt.is_open and attempt.run_id not in abandoned for attempt in attempts)
 
@@ -268,22 +270,24 @@ def _delete(paths: Sequence[Path]) -> None:
         path.unlink(missing_ok=True)
 
 
-def check_spool(patient: Patient) -> Iterator[Complaint]:
-    """Runs that wait to be delivered."""
-    folder = offline_queue.queue_folder(patient.store)
-    contents = offline_queue.read_queue(patient.store)
+def check_spool(target: Target) -> Iterator[Finding]:
+    """Runs that are queued for delivery."""
+    folder = offline_queue.queue_folder(target.store)
+    contents = offline_queue.read_queue(target.store)
     if contents.waiting:
-        sync = suggestions.command("sync", store=patient.store)
-        yield Complaint([f"{len(contents.waiting)} runs wait in {folder}: `{sync}` delivers them"])
-    yield Complaint([f"{error}" for error in contents.damaged])
+        sync = suggestions.command("sync", store=target.store)
+        yield Finding(
+            [f"{len(contents.waiting)} runs are queued in {folder}. `{sync}` delivers them."]
+        )
+    yield Finding([f"{error}" for error in contents.damaged])
 
 
 def _run(study: str, attempt: RunSummary) -> str:
     return f"{study}: {attempt.name}, run {attempt.run_id},"
 
 
-# In this order: each fixes what would mislead the later ones.
-CHECKS: Sequence[Callable[[Patient], Iterator[Complaint]]] = (
+# The order matters: later checks rely on the fixes of earlier ones.
+CHECKS: Sequence[Callable[[Target], Iterator[Finding]]] = (
     check_trash,
     check_kinds,
     check_sweeps,

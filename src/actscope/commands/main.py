@@ -1,7 +1,8 @@
-"""`actscope`: its sub-commands, each imported only when it is asked for."""
+"""The command `actscope`. It imports a sub-command only to run it."""
 
 import sys
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
 from typing import NamedTuple
@@ -16,13 +17,13 @@ usage: actscope COMMAND [setting=value ...]
 commands:
 {commands}
 
-  actscope COMMAND --help   shows the settings of a command
-  actscope --version        shows the version
+  actscope COMMAND --help   show the settings of a command
+  actscope --version        show the version
 """
 
 
 class Command(NamedTuple):
-    """Where a command is: a function of a module, which takes words and returns an exit code."""
+    """A sub-command: a function that takes words and returns an exit code."""
 
     module: str
     function: str
@@ -31,21 +32,23 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "train": Command("actscope.commands.train", "train", "train one point and track it"),
-    "sweep": Command("actscope.commands.train", "sweep", "train a grid, a tracked run a point"),
+    "sweep": Command("actscope.commands.train", "sweep", "train a grid of points and track each"),
     "plan": Command("actscope.commands.train", "plan", "show what a sweep would train"),
     "status": Command("actscope.commands.status", "main", "show the state of each point of a grid"),
     "report": Command("actscope.report.__main__", "run", "build the report of a study"),
     "ui": Command("actscope.commands.ui", "main", "browse the runs in MLflow's UI"),
-    "verify": Command("actscope.commands.verify", "main", "train a finished point again, compare"),
-    "doctor": Command("actscope.commands.doctor", "main", "check the store, fix what can be fixed"),
+    "verify": Command(
+        "actscope.commands.verify", "main", "train a finished point again and compare"
+    ),
+    "doctor": Command("actscope.commands.doctor", "main", "check the store and fix problems"),
     "sync": Command("actscope.commands.sync", "main", "deliver queued runs to the store"),
-    "bundle": Command("actscope.commands.bundle", "main", "carry a study from store to store"),
-    "server": Command("actscope.commands.server", "main", "serve runs to a team"),
+    "bundle": Command("actscope.commands.bundle", "main", "export a study, or import one"),
+    "server": Command("actscope.commands.server", "main", "run a tracking server for a team"),
 }
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the command that the first word names; its exit code."""
+    """Run the sub-command that the first word names; return its exit code."""
     words = list(sys.argv[1:] if words is None else words)
     match words:
         case [] | ["-h" | "--help", *_]:
@@ -57,15 +60,16 @@ def main(words: Sequence[str] | None = None) -> int:
             return 0
         case [name, *rest] if name in COMMANDS:
             return _run(COMMANDS[name], rest)
-    sys.stderr.write(
-        f"actscope: {words[0]}: no such command. Choose one of {', '.join(COMMANDS)}.\n"
-    )
+    near = get_close_matches(words[0], COMMANDS, 1)
+    hint = f"Did you mean {near[0]}? " if near else ""
+    known = ", ".join(COMMANDS)
+    sys.stderr.write(f"actscope: {words[0]}: unknown command. {hint}Choose one of {known}.\n")
     return 2
 
 
 def _run(command: Command, words: Sequence[str]) -> int:
     try:
-        with startup.heavy():
+        with startup.without_gc():
             function: Callable[[Sequence[str]], int] = getattr(
                 import_module(command.module), command.function
             )

@@ -1,4 +1,4 @@
-"""A private PostgreSQL cluster: made once in a folder, up as long as it is needed."""
+"""A private PostgreSQL cluster: created once in a folder, running while it is needed."""
 
 import os
 import pwd
@@ -13,28 +13,28 @@ from tempfile import TemporaryDirectory
 
 from actscope.errors import StoreError
 
-DEBIAN = Path("/usr/lib/postgresql")  # which leaves its server's programs off the PATH
-ACCOUNT = "postgres"  # runs them where we are root, whom they refuse
-ADVICE = "`apt install postgresql`, or name a database that there is with DATABASE_URL"
+DEBIAN = Path("/usr/lib/postgresql")  # Debian does not put the server's programs on the PATH
+ACCOUNT = "postgres"  # runs the programs for root, as they refuse to run as root
+ADVICE = "Run `apt install postgresql`, or set DATABASE_URL to an existing database."
 
 
 @contextmanager
 def cluster_up(folder: Path) -> Iterator[str]:
-    """Have the cluster of a folder run, made if it is new; gives the URI of its database.
+    """Run the cluster of a folder, created if it is missing; yield the URI of its database.
 
-    It is reached through a Unix socket only, by the user who runs this, whom the system itself
-    vouches for (`peer`): there is no port to attack and no password to lose.
+    Only the user who runs this can connect, through a Unix socket; the system checks the user
+    (`peer`). So there is no open port and no password.
 
     Raises:
-        StoreError: PostgreSQL is not installed, or cannot make or start the cluster.
+        StoreError: PostgreSQL is not installed, or cannot create or start the cluster.
 
     """
     programs = find_programs()
     folder.mkdir(parents=True, exist_ok=True)
-    _hand_over(folder)
+    _give_to_postgres(folder)
     with TemporaryDirectory(prefix="actscope-pg-") as socket_folder:
-        _hand_over(Path(socket_folder))
-        _make_if_missing(programs, folder)
+        _give_to_postgres(Path(socket_folder))
+        _create_if_missing(programs, folder)
         _start(programs, folder, socket_folder)
         try:
             yield f"postgresql:///postgres?host={socket_folder}"
@@ -44,19 +44,19 @@ def cluster_up(folder: Path) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Programs:
-    """The programs of PostgreSQL's server, which lie in one folder."""
+    """The folder of the programs of PostgreSQL's server."""
 
     folder: Path
 
     def run(self, name: str, *words: str) -> None:
-        """Raise StoreError with the program's first line where it fails."""
+        """Run a program; raise StoreError with the first line of its error if it fails."""
         account = ACCOUNT if _is_root() else None
         done = subprocess.run(  # noqa: S603 - fixed words
             [self.folder / name, *words],
             user=account,
             group=account,
             extra_groups=[] if account else None,
-            cwd="/",  # the account need not be allowed where we stand
+            cwd="/",  # the account may not be allowed in the current folder
             env={**os.environ, "LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -66,35 +66,35 @@ class Programs:
         )
         if done.returncode != 0:
             by = f", as the system's user {account}," if account else ""
-            raise StoreError(f"PostgreSQL's {name}{by} fails: {_reason(done.stderr)}")
+            raise StoreError(f"PostgreSQL's {name}{by} failed: {_reason(done.stderr)}")
 
 
 def find_programs() -> Programs:
-    """Where PostgreSQL's own `pg_config` says that they are, or else where Debian puts them.
+    """Find PostgreSQL's programs by its `pg_config`, or in Debian's folder.
 
     Raises:
-        StoreError: they are not installed.
+        StoreError: PostgreSQL's server is not installed.
 
     """
     for folder in _candidates():
         if (folder / "initdb").exists() and (folder / "pg_ctl").exists():
             break
     else:
-        raise StoreError(f"PostgreSQL's server is not installed: {ADVICE}")
+        raise StoreError(f"PostgreSQL's server is not installed. {ADVICE}")
     if _is_root():
         try:
             pwd.getpwnam(ACCOUNT)
         except KeyError:
             raise StoreError(
-                f"PostgreSQL refuses to run as root, and there is no user {ACCOUNT}: {ADVICE}"
+                f"PostgreSQL refuses to run as root, and there is no user {ACCOUNT}. {ADVICE}"
             ) from None
     return Programs(folder)
 
 
 def _candidates() -> Iterator[Path]:
     if (program := shutil.which("pg_config")) is not None:
-        said = subprocess.run([program, "--bindir"], capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
-        yield Path(said.stdout.strip())
+        shown = subprocess.run([program, "--bindir"], capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
+        yield Path(shown.stdout.strip())
     yield from sorted(DEBIAN.glob("*/bin"), key=_version, reverse=True)
 
 
@@ -102,8 +102,8 @@ def _version(folder: Path) -> tuple[int, ...]:
     return tuple(int(part) for part in folder.parent.name.split(".") if part.isdigit())
 
 
-def _make_if_missing(programs: Programs, folder: Path) -> None:
-    """Make it beside its place: what is killed half-way leaves none, not half a one."""
+def _create_if_missing(programs: Programs, folder: Path) -> None:
+    """Create the cluster under another name, then rename it: a killed start leaves none."""
     if (folder / "data").exists():
         return
     new = folder / "new"
@@ -122,7 +122,7 @@ def _make_if_missing(programs: Programs, folder: Path) -> None:
 
 
 def _start(programs: Programs, folder: Path, socket_folder: str) -> None:
-    """Start the cluster anew, also one that a killed server has left behind."""
+    """Start the cluster, or restart one that a killed server has left running."""
     log = folder / "log"
     options = shlex.join(["-k", socket_folder, "-c", "listen_addresses="])
     try:
@@ -131,11 +131,11 @@ def _start(programs: Programs, folder: Path, socket_folder: str) -> None:
             *(f"--pgdata={folder / 'data'}", f"--log={log}", f"--options={options}"),
         )
     except StoreError as error:
-        raise StoreError(f"{error}; {log} tells more") from error
+        raise StoreError(f"{error}. See {log}.") from error
 
 
-def _hand_over(folder: Path) -> None:
-    """Make a folder one that PostgreSQL, and nobody else, may write to."""
+def _give_to_postgres(folder: Path) -> None:
+    """Let PostgreSQL, and no other user, write to a folder."""
     folder.chmod(0o700)
     if _is_root():
         shutil.chown(folder, ACCOUNT, ACCOUNT)
@@ -145,7 +145,7 @@ def _is_root() -> bool:
     return os.geteuid() == 0
 
 
-def _reason(told: str) -> str:
-    lines = [line for line in told.splitlines() if "Is server running?" not in line]
+def _reason(output: str) -> str:
+    lines = [line for line in output.splitlines() if "Is server running?" not in line]
     errors = [line for line in lines if "error:" in line or "could not" in line]
-    return (errors or lines or ["it does not say why"])[0]
+    return (errors or lines or ["it gives no reason"])[0]

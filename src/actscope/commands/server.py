@@ -33,7 +33,7 @@ from actscope.project import ROOT
 from actscope.runtime import signals
 
 HELP = """\
-Serve runs to a team: MLflow's own server over PostgreSQL, with users and passwords.
+Run a tracking server for a team: MLflow's server with a PostgreSQL database, users and passwords.
 
 examples:
   python -m actscope server
@@ -41,21 +41,22 @@ examples:
   DATABASE_URL=postgresql://mlflow:secret@db.example.org/mlflow python -m actscope server
 
 settings:
-  host=ADDRESS                where it listens (127.0.0.1)
-  port=NUMBER                 (5001)
-  allowed_hosts=NAME,...      names by which clients may call it (host and localhost, at the port)
-  folder=PATH                 artifacts, secrets and its own database (mlruns/server)
-  permission=READ             what users may do with studies of others: READ, EDIT, MANAGE or
-                              NO_PERMISSIONS
-  password_cache_seconds=60   how long a password that was right is not hashed again (0: always)
-  workers=NUMBER              processes (one a core)
+  host=ADDRESS                address to listen on (default: 127.0.0.1)
+  port=NUMBER                 port to listen on (default: 5001)
+  allowed_hosts=NAME,...      host names that clients may use (default: host and localhost)
+  folder=PATH                 folder of artifacts, secrets and database (default: mlruns/server)
+  permission=READ             rights of users on studies of others: READ, EDIT, MANAGE or
+                              NO_PERMISSIONS (default: READ)
+  password_cache_seconds=60   time for which a correct password is not checked again (default: 60;
+                              0 checks each request)
+  workers=NUMBER              server processes (default: one a core)
 
-from the environment:
-  DATABASE_URL                a PostgreSQL database; without it a private cluster in the folder
-  MLFLOW_AUTH_ADMIN_PASSWORD  of the user admin, who is made at the first start; without it one is
-                              drawn and kept in the folder
+environment variables:
+  DATABASE_URL                a PostgreSQL database (default: a private one in the folder)
+  MLFLOW_AUTH_ADMIN_PASSWORD  password of the user admin, who is created at the first start
+                              (default: a random one, stored in the folder)
 
-How to run it for good: docs/server.md
+For permanent use see docs/server.md.
 """
 ADMIN = "admin"
 SECONDS_TO_END = 20.0
@@ -85,13 +86,14 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def serve(settings: Settings) -> int:
-    """Serve until Ctrl-C, SIGTERM or SIGHUP, which are its proper ends.
+    """Run the server until Ctrl-C, SIGTERM or SIGHUP.
 
     Raises:
-        StoreError: something is not installed, taken, or cannot be started or reached.
+        StoreError: a package is missing, the port or folder is in use, or the database or server
+            cannot be started.
 
     """
-    signals.end_properly()
+    signals.raise_interrupts()
     _check_installed()
     check_port(settings.host, settings.port, f"port={settings.port + 1}")
     folder = ROOT / settings.folder
@@ -100,33 +102,35 @@ def serve(settings: Settings) -> int:
         _print_how_to_use(settings, folder, database)
         code = _run_until_interrupted(_command(settings, folder), environment)
     if code != 0:
-        raise StoreError(f"MLflow's server ended with code {code}; the lines above tell why")
+        raise StoreError(
+            f"MLflow's server ended with exit code {code}. The lines above give the reason."
+        )
     return 0
 
 
 def _check_installed() -> None:
     if missing := [package for module, package in EXTRA.items() if find_spec(module) is None]:
         raise StoreError(
-            f"the server needs {', '.join(missing)}: `{suggestions.install('server')}`"
+            f"The server needs {', '.join(missing)}. Run `{suggestions.install('server')}`."
         )
 
 
 @contextmanager
 def _only_server(folder: Path) -> Iterator[None]:
-    """Hold a folder, made if it is new, as the only server that uses it."""
+    """Create a folder if it is missing, and lock it for this server."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
             yield
     except Timeout:
         raise StoreError(
-            f"another server runs in {folder}: end it, or give another folder=..."
+            f"folder={folder}: another server uses it. Stop that server or give another folder."
         ) from None
 
 
 @contextmanager
 def _database(folder: Path) -> Iterator[URL]:
-    """The database that DATABASE_URL names, or the folder's own, which then is up till the end."""
+    """The database of DATABASE_URL, or the folder's own, which runs until the block exits."""
     given = os.environ.get("DATABASE_URL")
     if given is not None:
         yield _checked(given)
@@ -136,11 +140,11 @@ def _database(folder: Path) -> Iterator[URL]:
 
 
 def _checked(uri: str) -> URL:
-    """A database that is PostgreSQL's and answers: MLflow would try for minutes.
+    """Check that a URI is a PostgreSQL database and answers; MLflow would retry for minutes.
 
     Raises:
-        ConfigError: it is none.
-        StoreError: it does not answer, or lets us not in.
+        ConfigError: it is not the URI of a PostgreSQL database.
+        StoreError: the database does not answer, or refuses the user.
 
     """
     try:
@@ -149,22 +153,23 @@ def _checked(uri: str) -> URL:
             raise ArgumentError
         create_engine(_for_mlflow(database), poolclass=NullPool).connect().close()
     except ArgumentError:
-        raise ConfigError("DATABASE_URL: is not like postgresql://host/database") from None
+        raise ConfigError(
+            "DATABASE_URL: is not a PostgreSQL database. Give one like postgresql://host/database."
+        ) from None
     except OperationalError as error:
         raise StoreError(
-            f"DATABASE_URL: the database {hide(uri)} cannot be used: "
-            f"{scrub(first_line(error), uri)}"
+            f"DATABASE_URL: cannot connect to database {hide(uri)}: {scrub(first_line(error), uri)}"
         ) from error
     return database
 
 
 def _for_mlflow(database: URL) -> str:
-    # Else SQLAlchemy takes the driver that it likes best, which need not be there.
+    # SQLAlchemy's default driver may not be installed.
     return database.set(drivername=DRIVER).render_as_string(hide_password=False)
 
 
 def _command(settings: Settings, folder: Path) -> list[str]:
-    """MLflow's server. Secrets, and the database's URI may hold one, are no words of it: see ps."""
+    """The command of MLflow's server, without secrets: other users can read it with ps."""
     return [
         *(sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth"),
         *("--serve-artifacts", "--artifacts-destination", str(folder / "artifacts")),
@@ -179,12 +184,12 @@ def _allowed_hosts(settings: Settings) -> str:
 
 
 def _environment(settings: Settings, folder: Path, database: URL) -> Mapping[str, str]:
-    """What MLflow's server reads there, and in the files that it names."""
+    """Environment variables of MLflow's server, and the file that they name."""
     uri = _for_mlflow(database)
     rules = ConfigParser(interpolation=None)
     rules["mlflow"] = {
         "default_permission": settings.permission,
-        "database_uri": uri.replace("%", "%%"),  # MLflow reads it with interpolation
+        "database_uri": uri.replace("%", "%%"),  # MLflow reads the file with interpolation
         "admin_username": ADMIN,
         "auth_cache_ttl_seconds": str(settings.password_cache_seconds),
     }
@@ -198,7 +203,7 @@ def _environment(settings: Settings, folder: Path, database: URL) -> Mapping[str
         "MLFLOW_BACKEND_STORE_URI": uri,
         "MLFLOW_AUTH_CONFIG_PATH": str(folder / "basic_auth.ini"),
         "MLFLOW_AUTH_ADMIN_PASSWORD": _given_password() or _secret(_password_file(folder)),
-        # The same after a restart, else forms that were open in a browser are refused.
+        # Kept over restarts, so that forms that are open in a browser stay valid.
         "MLFLOW_FLASK_SERVER_SECRET_KEY": _secret(folder / "secret_key"),
     }
 
@@ -212,7 +217,7 @@ def _password_file(folder: Path) -> Path:
 
 
 def _secret(path: Path) -> str:
-    """A random text, drawn once, that only its owner can read."""
+    """A random text, created once in a file that only its owner can read."""
     if path.exists():
         _tighten(path)
     else:
@@ -221,36 +226,36 @@ def _secret(path: Path) -> str:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read from its first byte on."""
+    """Write a file that at no time anyone but its owner can read."""
     new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)  # a killed server's, with whatever rights
+    new.unlink(missing_ok=True)  # left by a killed server, with unknown rights
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "w") as file:  # noqa: PTH123 - Path.open takes no descriptor
         file.write(text)
     new.replace(path)
 
 
 def _tighten(path: Path) -> None:
-    """Have only its owner read a file, if it is there, and say so where others could until now."""
+    """Let only its owner read a file, if it exists; print a line if others could read it before."""
     if path.exists() and (mode := stat.S_IMODE(path.stat().st_mode)) & ~PRIVATE:
         path.chmod(PRIVATE)
         sys.stderr.write(
-            f"{path}: others could read its secret (mode {mode:o}). Mode is 600 now.\n"
+            f"{path}: others could read this secret (mode {mode:o}). Its mode is 600 now.\n"
         )
 
 
 def _print_how_to_use(settings: Settings, folder: Path, database: URL) -> None:
     if _given_password() is None:
-        password, told = (
+        password, place = (
             f'"$(cat {shlex.quote(str(_password_file(folder)))})"',
             f"in {_password_file(folder)}",
         )
     else:
-        password, told = "...", "as MLFLOW_AUTH_ADMIN_PASSWORD has it at the first start"
+        password, place = "...", "from MLFLOW_AUTH_ADMIN_PASSWORD at the first start"
     sys.stdout.write(
-        f"tracking server  {settings.address}   (Ctrl-C ends it)\n"
+        f"tracking server  {settings.address}   (stop with Ctrl-C)\n"
         f"  database       {hide(_for_mlflow(database))}\n"
         f"  artifacts      {folder / 'artifacts'}\n"
-        f"  administrator  {ADMIN}; password {told}\n"
+        f"  administrator  {ADMIN}; password {place}\n"
         "to use it:\n"
         f"  export MLFLOW_TRACKING_URI={settings.address} MLFLOW_TRACKING_USERNAME={ADMIN}\n"
         f"  export MLFLOW_TRACKING_PASSWORD={password}\n"
@@ -260,8 +265,8 @@ def _print_how_to_use(settings: Settings, folder: Path, database: URL) -> None:
 
 
 def _run_until_interrupted(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Exit code of a program that ended by itself; 0 where an interrupt of this one ends it."""
-    # In a process group of its own Ctrl-C does not reach it past us.
+    """Run a program; return its exit code, or 0 if an interrupt of this process ends it."""
+    # In a process group of its own, so that Ctrl-C reaches this process only.
     with subprocess.Popen(command, env=environment, process_group=0) as process:  # noqa: S603 - ours
         try:
             return process.wait()

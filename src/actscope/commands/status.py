@@ -1,4 +1,4 @@
-"""How a study stands: `python -m actscope status study=NAME`, `make status`."""
+"""Show the state of each point of a study: `python -m actscope status study=NAME`."""
 
 import sys
 from collections import Counter
@@ -16,17 +16,18 @@ from actscope.command_line.settings import run_command
 from actscope.config import CLOSED, Activation, DataSource, StudyName, Tracking
 from actscope.engine.data import as_found_here, load_data
 from actscope.errors import ConfigError, MissingStudyError
-from actscope.sweep import console as screen
-from actscope.sweep.point_status import Standing, State, standings
+from actscope.sweep.console import print_statuses
+from actscope.sweep.point_status import PointStatus, State, point_statuses
 from actscope.tracking import GridPoint
 from actscope.tracking.signature import Signature, activation_hash, code_hash
 from actscope.tracking.sweeps import read_grid
 
 HELP = """\
-How each point of a study's newest sweep stands: finished, running, failed, stale or missing.
+Show the state of each point of a study's newest sweep: finished, running, failed, stale or missing.
+A stale point was trained with other settings, data or code than today's.
 
-  study=NAME           the study (quickstart)
-  tracking.uri=URI     the store (mlruns/mlflow.db of the project, or MLFLOW_TRACKING_URI)
+  study=NAME           the study (default: quickstart)
+  tracking.uri=URI     the store (default: MLFLOW_TRACKING_URI, or mlruns/mlflow.db of the project)
 """
 
 
@@ -48,42 +49,42 @@ def print_status(settings: Settings) -> int:
     sweeps = [attempt for attempt in attempts if attempt.is_sweep]
     if not sweeps:
         raise MissingStudyError(
-            f"study={study}: has no sweep whose grid could be shown. Run "
-            f"`{suggestions.command('doctor', store=store)}` to restore one that was deleted in "
-            "MLflow's UI."
+            f"study={study}: has no sweep, so there is no grid to show. If it was deleted in "
+            f"MLflow's UI, run `{suggestions.command('doctor', store=store)}` to restore it."
         )
-    grid = [_as_of_now(cell) for cell in read_grid(store, study, sweeps[-1])]
-    stands = standings(grid, attempts)
+    grid = [_as_of_today(cell) for cell in read_grid(store, study, sweeps[-1])]
+    statuses = point_statuses(grid, attempts)
     console = Console(highlight=False)
     console.print(f"study   {study}, {sweeps[-1].name}: {sweeps[-1].status.lower()}")
     console.print(f"store   {store}", soft_wrap=True)
-    screen.print_standings(console, grid, stands)
-    for path in sorted({_path_of(cell) for cell in grid if _code_now(_path_of(cell)) is None}):
+    print_statuses(console, grid, statuses)
+    for path in sorted({_path_of(cell) for cell in grid if _code_today(_path_of(cell)) is None}):
         console.print(
-            f"class   {path}: not compared, as no file of conf/activation names it, or it is not "
-            "there to import",
+            f"class   {path}: its code was not compared. The class cannot be imported, or no "
+            "file in conf/activation names it.",
             markup=False,
             soft_wrap=True,
         )
-    for version, count in _other_torch(stands).items():
+    for version, count in _other_torch(statuses).items():
         console.print(
-            f"torch   {version} trained {count} of them; this is {torch.__version__}", markup=False
+            f"torch   {version} trained {count} of the points; installed is {torch.__version__}",
+            markup=False,
         )
     return 0
 
 
-def _as_of_now(cell: GridPoint) -> GridPoint:
-    """The same point as it would be trained now, with today's code and data."""
+def _as_of_today(cell: GridPoint) -> GridPoint:
+    """The same point with today's code and data."""
     data = load_data(as_found_here(DataSource(cell.settings["data"], cell.settings["data.root"])))
-    code = _code_now(_path_of(cell))
+    code = _code_today(_path_of(cell))
     code = cell.signature.activation_code if code is None else code
     signature = Signature(cell.signature.config, data.sha256, code_hash(), code)
     return GridPoint(cell.name, cell.settings, signature)
 
 
 @cache
-def _code_now(path: str) -> str | None:
-    """Hash of the code of an activation's class today; None where that cannot be told."""
+def _code_today(path: str) -> str | None:
+    """Hash of the code of an activation's class today; None if it cannot be read."""
     activation = Activation("any", path)
     try:
         check_known(activation)
@@ -97,9 +98,9 @@ def _path_of(cell: GridPoint) -> str:
     return str(cell.settings["activation.function._target_"])
 
 
-def _other_torch(stands: Iterable[Standing]) -> Counter[str]:
-    """How many of the finished runs another version of torch has trained, by that version."""
-    runs = (stand.attempt for stand in stands if stand.state is State.FINISHED)
+def _other_torch(statuses: Iterable[PointStatus]) -> Counter[str]:
+    """Number of finished runs that another version of torch has trained, by version."""
+    runs = (status.attempt for status in statuses if status.state is State.FINISHED)
     versions = Counter(run.platform.get("torch", "an unknown version") for run in runs if run)
     del versions[torch.__version__]
     return versions

@@ -1,4 +1,4 @@
-"""The command line, through Hydra: train one point, or with `-m` a whole grid."""
+"""Train one point, or with `-m` a grid; Hydra reads the command line."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from actscope.command_line import hydra_errors
-from actscope.command_line.hydra_credentials import taken_out
+from actscope.command_line.hydra_credentials import hide_credentials
 from actscope.command_line.settings import OneLineParser
 from actscope.config import (
     Point,
@@ -39,63 +39,63 @@ from hydra_plugins.actscope_launcher.launcher import Job, trains_grids_with
 WORKERS_IMPORT = [
     "actscope.sweep.dask_executor",
     "distributed.nanny",
-    # What they would import one by one as they log their first runs.
+    # Workers would import these one by one when they track their first runs.
     "mlflow.store.tracking.sqlalchemy_store",
     "actscope.artifacts.trajectories_png",
 ]
 WANTS_TRACEBACK = "HYDRA_FULL_ERROR" in os.environ
-NOT_TRAINED = "not trained"  # of a point that is only planned
-COMPLETIONS = {"install", "uninstall", "query"}  # what --shell-completion is given
+NOT_TRAINED = "not trained"  # value of a point in a dry run
+COMPLETIONS = {"install", "uninstall", "query"}  # actions of --shell-completion
 
 OmegaConf.register_new_resolver("project", lambda folder: str(ROOT / folder), replace=True)
 
 
 def train(words: Sequence[str]) -> int:
-    """Train one point; the exit code."""
+    """Train one point; return the exit code."""
     sys.argv[1:] = words  # where Hydra reads them
     return run()
 
 
 def sweep(words: Sequence[str]) -> int:
-    """Train a grid; the exit code."""
+    """Train a grid; return the exit code."""
     return train(["--multirun", *words])
 
 
 def plan(words: Sequence[str]) -> int:
-    """Show what a sweep would train; the exit code."""
+    """Show what a sweep would train; return the exit code."""
     return train(["--multirun", "sweep.dry_run=true", *words])
 
 
 def run() -> int:
-    """Do what the command line says. A user's mistake ends as one line and an exit code."""
-    # Hydra otherwise prints errors itself and leaves nothing for the lines below.
+    """Do what the command line says. A user's mistake is printed as one line."""
+    # By default Hydra prints errors itself and does not raise them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        with signals.remembered(), output.guarded():
-            sys.argv[1:] = arranged(taken_out(sys.argv[1:]))
+        with signals.installed(), output.guarded():
+            sys.argv[1:] = options_first(hide_credentials(sys.argv[1:]))
             main()
     except KeyboardInterrupt as reason:
         signals.ignore()
-        sys.exit(output.tell_end(reason))
+        sys.exit(output.report_end(reason))
     except (ActscopeError, *hydra_errors.SETTINGS_ERRORS) as error:
-        end_with(hydra_errors.explain(error, sys.argv[1:]))
+        exit_with(hydra_errors.explain(error, sys.argv[1:]))
     except OSError as error:
         if hydra_errors.file_of(error):
-            end_with(hydra_errors.explain(error, sys.argv[1:]))
-        end_with(of_system(error))
+            exit_with(hydra_errors.explain(error, sys.argv[1:]))
+        exit_with(of_system(error))
     except Exception as error:
         if is_of_task(error):
             raise
-        # Hydra and its plugins let words and files that they do not check fail where they may.
-        end_with(hydra_errors.explain(error, sys.argv[1:]))
+        # Hydra and its plugins do not check all words and files, so these may raise any error.
+        exit_with(hydra_errors.explain(error, sys.argv[1:]))
     return 0
 
 
-def arranged(words: Sequence[str]) -> list[str]:
-    """Words of the command line with the options before the settings, as Hydra wants them.
+def options_first(words: Sequence[str]) -> list[str]:
+    """Reorder the words of the command line: options before settings, as Hydra requires.
 
     Raises:
-        ConfigError: they are none that Hydra can do anything with.
+        ConfigError: Hydra cannot use these words.
 
     """
     parser = OneLineParser(prog="actscope", parents=[get_args_parser()], add_help=False)
@@ -109,13 +109,13 @@ def arranged(words: Sequence[str]) -> list[str]:
     }
     chosen = [mode for mode, is_given in modes.items() if is_given]
     if len(chosen) > 1:
-        raise ConfigError(f"{' '.join(chosen)}: each is a command of its own. Give one of them")
+        raise ConfigError(f"{' '.join(chosen)}: exclude each other. Give one of them.")
     if given.resolve and not (given.cfg or given.help):
-        raise ConfigError("--resolve: belongs to --cfg. Give both")
+        raise ConfigError("--resolve: works only with --cfg. Give both.")
     if given.shell_completion and not COMPLETIONS & {w.partition("=")[0] for w in given.overrides}:
         raise ConfigError(
-            "--shell-completion: does not say what to do. Give install=bash, uninstall=bash, or "
-            "the same of fish or zsh"
+            "--shell-completion: the action is missing. Give install=bash or uninstall=bash; fish "
+            "and zsh work too."
         )
     check_words(given.overrides)
     options = list(words)
@@ -125,47 +125,50 @@ def arranged(words: Sequence[str]) -> list[str]:
 
 
 def is_of_task(error: Exception) -> bool:
-    """Whether an error was raised by what Hydra starts, and not before, for words or files."""
+    """Whether an error was raised by the task that Hydra runs, not by Hydra itself."""
     own = (train_grid.__code__, _train_alone.__code__)
     return any(frame.f_code in own for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
-def end_with(error: ActscopeError) -> NoReturn:
-    """Tell an error in one line, or with its traceback where that is wanted, and exit."""
+def exit_with(error: ActscopeError) -> NoReturn:
+    """Print an error as one line, or with its traceback if HYDRA_FULL_ERROR is set, and exit."""
     if WANTS_TRACEBACK:
         sys.stderr.write(scrub("".join(traceback.format_exception(error))))
     else:
-        output.tell(str(error))
+        output.print_error(str(error))
     sys.exit(error.exit_code)
 
 
-def train_grid(jobs: Sequence[Job], folder: Path, means: LauncherSettings) -> list[Any]:
-    """Train the points of a multirun together: of each its final test accuracy, or why it has none.
+def train_grid(jobs: Sequence[Job], folder: Path, launcher: LauncherSettings) -> list[Any]:
+    """Train the points of a multirun together.
+
+    Returns the final test accuracy of each point, or why it has none.
 
     Raises:
         ActscopeError: a setting, the data or the store is wrong; nothing was trained then.
 
     """
     if not jobs:
-        raise ConfigError("the grid is empty: give every axis a value, like seed=range(5)")
+        raise ConfigError("The grid is empty. Give every axis a value, like seed=range(5).")
     points = [parse_point(job.config) for job in jobs]
     settings, rules = parse_tracking(jobs[0].config), parse_sweep(jobs[0].config)
     wanted = parse_device(jobs[0].config)
 
-    has_workers_here = means.workers != 0 and means.scheduler is None and means.cluster is None
+    is_remote = launcher.scheduler is not None or launcher.cluster is not None
+    has_local_workers = launcher.workers != 0 and not is_remote
     with (
         forkserver.running(WORKERS_IMPORT)
-        if has_workers_here and not rules.dry_run
+        if has_local_workers and not rules.dry_run
         else nullcontext()
     ):
-        # Heavy imports wait until the settings are known to be right.
-        with startup.heavy():
+        # Slow imports wait until the settings are checked.
+        with startup.without_gc():
             from actscope.engine.device import choose_device
             from actscope.sweep import runner
             from actscope.sweep.resources import Resources
 
         console = Console(highlight=False)
-        resources = Resources.checked(means, choose_device(wanted))
+        resources = Resources.checked(launcher, choose_device(wanted))
         unique = drop_repeated(points, console)
         if rules.dry_run:
             runner.plan_sweep(unique, settings, resources, console, rules)
@@ -179,13 +182,13 @@ def train_grid(jobs: Sequence[Job], folder: Path, means: LauncherSettings) -> li
 def train_point(config: DictConfig) -> float | str:
     """Train and track one point: a single run, or a job of any launcher but actscope's own.
 
-    Returns its final test accuracy, for sweepers that optimise, or a word where it has none.
+    Returns its final test accuracy, for sweepers that optimise, or why it has none.
     """
     try:
         return _train_alone(config)
     except ActscopeError as error:
         if HydraConfig.get().mode is RunMode.RUN:
-            end_with(error)  # before Hydra puts a line of its own above ours
+            exit_with(error)  # before Hydra prints a line of its own
         raise
 
 
@@ -193,7 +196,7 @@ def _train_alone(config: DictConfig) -> float | str:
     point = parse_point(config)
     settings, rules, wanted = parse_tracking(config), parse_sweep(config), parse_device(config)
 
-    with startup.heavy():
+    with startup.without_gc():
         from actscope.engine.device import choose_device
         from actscope.sweep import runner
         from actscope.sweep.resources import Resources
@@ -213,7 +216,7 @@ def _train_alone(config: DictConfig) -> float | str:
 
 
 def _sweep_id(folder: Path) -> str:
-    """The folder's name, and something that tells sweeps apart that are given the same folder."""
+    """The folder's name and a random suffix, as several sweeps may use the same folder."""
     return f"{folder.name}-{secrets.token_hex(2)}"
 
 
@@ -221,22 +224,21 @@ main = hydra.main(config_path=str(CONF), config_name="config", version_base="1.3
 
 
 def drop_repeated(points: Sequence[Point], console: Console) -> list[Point]:
-    """Keep each point once, naming those that the grid holds more often."""
+    """Keep each point once; print the points that the grid has more than once."""
     unique: dict[Point, int] = {}
     for point in points:
         unique[point] = unique.get(point, 0) + 1
     for point, times in unique.items():
         if times > 1:
-            console.print(f"{point}: written {times} times in the grid, trained once")
+            console.print(f"{point}: {times} times in the grid, trained once")
     return list(unique)
 
 
 def write_jobs(jobs: Sequence[Job], path: Path) -> None:
-    """Write a line a job: its number, overrides and resolved configuration.
+    """Write one line a job: its number, overrides and resolved configuration, without credentials.
 
-    A sweeper that gives its jobs in batches has them all in the same file. One file where Hydra
-    writes three a job: that takes it longer than a small point's training. Credentials are no part
-    of it.
+    Later batches of a sweeper append to the file. One file for all jobs, as Hydra's three files a
+    job take longer than the training of a small point.
     """
     lines = [
         {"job": job.number, "overrides": list(job.overrides), "config": plain(job.config)}
@@ -245,5 +247,5 @@ def write_jobs(jobs: Sequence[Job], path: Path) -> None:
     try:
         with path.open("a" if jobs[0].number else "w") as file:
             file.writelines(f"{json.dumps(scrub_all(line))}\n" for line in lines)
-    except OSError as error:  # which names no file where the disk is full
+    except OSError as error:  # it names no file if the disk is full
         raise StoreError(f"{path}: {error.strerror}") from error

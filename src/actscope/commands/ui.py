@@ -1,4 +1,4 @@
-"""Serve the project's store in MLflow's own UI: `python -m actscope ui`, `make ui`."""
+"""Show the runs of a store in MLflow's UI: `python -m actscope ui`, `make ui`."""
 
 import os
 import socket
@@ -13,10 +13,11 @@ from actscope.errors import StoreError
 from actscope.runtime import signals
 from actscope.tracking import ui as tracking_ui
 
+HELP = "Show the runs in MLflow's UI. The store is MLFLOW_TRACKING_URI, or mlruns/mlflow.db."
 HOST = "127.0.0.1"
 SERVER_SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # else it starts a job runner beside itself
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # else MLflow also starts a job runner
 }
 
 
@@ -26,9 +27,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def serve(words: Sequence[str] | None) -> int:
-    """Print where to look, then be MLflow's server."""
-    parser = OneLineParser(prog="actscope ui", description=__doc__)
-    parser.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default 5000)")
+    """Print the addresses of the studies, then run MLflow's server."""
+    parser = OneLineParser(prog="actscope ui", description=HELP)
+    parser.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default: 5000)")
     port = parser.parse_args(words).port
     settings = parse(Tracking, {"uri": os.environ.get("MLFLOW_TRACKING_URI")}, "tracking")
     check_can_serve(tracking.locate_store(settings), port)
@@ -36,25 +37,25 @@ def serve(words: Sequence[str] | None) -> int:
     assert isinstance(store, tracking.LocalStore)
     studies = store.studies()
     address = f"http://{HOST}:{port}"
-    print(f"MLflow's UI: {address}   (Ctrl-C ends it)")  # noqa: T201
+    print(f"MLflow's UI: {address}   (stop with Ctrl-C)")  # noqa: T201
     for study, experiment_id in studies.items():
         for view, link in tracking_ui.view_addresses(address, experiment_id).items():
             print(f"  {study}, {view}: {link}", flush=True)  # noqa: T201
     os.environ.update(SERVER_SETTINGS)
-    signals.end_properly()
+    signals.raise_interrupts()
     tracking_ui.serve(store, HOST, port)
     return 0
 
 
 def check_can_serve(store: tracking.Store, port: int) -> None:
-    """Raise StoreError where the store is on a server, which has its own UI, or the port taken."""
+    """Raise StoreError if the store is a server, which has its own UI, or if the port is in use."""
     if not isinstance(store, tracking.LocalStore):
-        raise StoreError(f"the store is the server {store}: open that address in a browser")
-    check_port(HOST, port, "as --port 5001, or `make ui PORT=5001`")
+        raise StoreError(f"The store is the server {store}. Open that address in a browser.")
+    check_port(HOST, port, "--port 5001 or `make ui PORT=5001`")
 
 
 def check_port(host: str, port: int, advice: str) -> None:
-    """Raise StoreError, with advice to give another one, unless a server can listen on a port."""
+    """Raise StoreError if no server can listen on this port; `advice` names another one."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -62,7 +63,7 @@ def check_port(host: str, port: int, advice: str) -> None:
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", error)
             raise StoreError(
-                f"port {port} on {host} cannot be used ({reason}): give another, {advice}"
+                f"port {port} on {host} cannot be used ({reason}). Give another one, like {advice}."
             ) from error
 
 

@@ -1,28 +1,24 @@
-"""Train a finished point again and compare every number: `python -m actscope verify study=NAME`."""
+"""Train a finished point again and compare all numbers: `python -m actscope verify study=NAME`."""
 
 import random
 import socket
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass as plain_dataclass
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
-import pandas as pd
 import torch
 import yaml
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from rich.console import Console
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from actscope import tracking
 from actscope.analysis.known_functions import check_known
 from actscope.command_line import suggestions
 from actscope.command_line.settings import run_command
+from actscope.commands.run_differences import arrays_of, differences
 from actscope.config import CLOSED, Point, StudyName, Tracking, parse_settings
 from actscope.engine.data import as_found_here, load_data, tensor_sha256
 from actscope.engine.device import CPU, choose_device, name_of
@@ -37,19 +33,16 @@ from actscope.tracking.signature import changed_parts, signature_of
 from actscope.tracking.sweeps import current_platform
 
 HELP = """\
-Trains a random finished point of a study again, in this process alone, and compares what comes of
-it with what was recorded, to the last bit. The exit code is 0 where all is identical, else 1.
+Train a finished point of a study again and compare all numbers with its run, bit by bit.
+The exit code is 0 if all numbers are identical, else 1.
 
-  study=NAME           the study (quickstart)
-  run=RUN_ID           the run to compare with, instead of a random one
-  tracking.uri=URI     the store (mlruns/mlflow.db of the project, or MLFLOW_TRACKING_URI)
+  study=NAME           the study (default: quickstart)
+  run=RUN_ID           the run to compare with (default: a random finished run)
+  tracking.uri=URI     the store (default: MLFLOW_TRACKING_URI, or mlruns/mlflow.db of the project)
 
-Of the classes that runs name only those are imported that torch.nn has, or that a file of
-conf/activation names, in the project or in the folder that ACTSCOPE_CONFIG_DIR gives.
+An activation's class is imported only if it is in torch.nn, or if a file in conf/activation names
+it. That folder is searched in the project and in ACTSCOPE_CONFIG_DIR.
 """
-KEYS = ("step", "split", "layer", "unit")  # columns that say where in a table a number is
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -60,19 +53,20 @@ class Settings:
 
 
 def main(words: Sequence[str] | None = None) -> int:
+    """Do what the command line asks; the exit code."""
     return run_command("verify", HELP, Settings, verify, words)
 
 
 def verify(settings: Settings) -> int:
-    """Tell whether a run's numbers come again, and if not, where they differ; the exit code."""
+    """Print whether a run's numbers are identical, or where they differ; the exit code."""
     store = tracking.locate_store(settings.tracking)
     console = Console(highlight=False, markup=False, soft_wrap=True)
     with tracking.store_errors(store.location):
         attempts = _attempts(store, settings.study)
-        attempt = choose(store, settings, attempts)
+        attempt = choose_run(store, settings, attempts)
     with artifact_folder(store, settings.study, attempt.run_id) as folder:
         point = read_point(attempt, folder, store)
-        device = choose_device("auto" if _used_card(attempt) else "cpu")
+        device = choose_device("auto" if _used_gpu(attempt) else "cpu")
         result = _train(point, device)
         found = differences(folder, result)
     run = f"run {attempt.run_id}, {attempt.name}"
@@ -82,7 +76,7 @@ def verify(settings: Settings) -> int:
         sha256 = tensor_sha256(arrays_of(result.trajectory).values())
         console.print(f"identical: {run}: SHA-256 of the trajectory's numbers {sha256}")
     if changes := changes_since(attempt, attempts, point, device, is_same=not found):
-        console.print(f"changed since then: {', '.join(changes)}")
+        console.print(f"changed since its training: {', '.join(changes)}")
     return 1 if found else 0
 
 
@@ -90,11 +84,11 @@ def _attempts(store: Store, study: str) -> list[RunSummary]:
     return tracking.read_summaries(store, store.find_experiment(study).experiment_id)
 
 
-def choose(store: Store, settings: Settings, attempts: Sequence[RunSummary]) -> RunSummary:
-    """The finished run of a point that is named, or else a random one.
+def choose_run(store: Store, settings: Settings, attempts: Sequence[RunSummary]) -> RunSummary:
+    """The finished run that the settings name, or a random one.
 
     Raises:
-        StoreError: there is none, or the one named is none.
+        StoreError: there is no finished run, or the named run is not one.
 
     """
     study = settings.study
@@ -102,19 +96,22 @@ def choose(store: Store, settings: Settings, attempts: Sequence[RunSummary]) -> 
     if settings.run is None:
         finished = [attempt for attempt in points if attempt.is_finished]
         if not finished:
-            raise StoreError(f"study={study}: none of its {len(points)} runs is finished")
+            raise StoreError(
+                f"study={study}: none of its {len(points)} runs is finished. Run "
+                f"`{suggestions.training(study, store)}` to train its points."
+            )
         return random.SystemRandom().choice(finished)
     for attempt in points:
         if attempt.run_id == settings.run:
             if not attempt.is_finished:
-                raise StoreError(f"run={settings.run}: is {attempt.status}, name a finished run")
+                raise StoreError(f"run={settings.run}: is {attempt.status}. Give a finished run.")
             return attempt
     if any(attempt.run_id == settings.run for attempt in attempts):
-        raise StoreError(f"run={settings.run}: is a sweep, name the run of a point")
+        raise StoreError(f"run={settings.run}: is a sweep. Give the run of a point.")
     for other in store.studies():
         if other != study and any(a.run_id == settings.run for a in _attempts(store, other)):
-            raise StoreError(f"run={settings.run}: is of study {other}, not of {study}")
-    raise StoreError(f"run={settings.run}: the store {store} has no such run")
+            raise StoreError(f"run={settings.run}: belongs to study {other}. Give study={other}.")
+    raise StoreError(f"run={settings.run}: tracking store {store} has no such run. Correct the id.")
 
 
 def read_point(attempt: RunSummary, folder: Path, store: Store) -> Point:
@@ -129,11 +126,11 @@ def read_point(attempt: RunSummary, folder: Path, store: Store) -> Point:
     try:
         settings = yaml.safe_load(path.read_text())
         if not isinstance(settings, dict):
-            raise ValueError("it holds no settings")
+            raise ValueError("it has no settings")
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise StoreError(
-            f"run {attempt.run_id}: its config.yaml cannot be read ({first_line(error)}); "
-            f"`{suggestions.command('doctor', store=store)}` checks the store"
+            f"run {attempt.run_id}: its config.yaml cannot be read ({first_line(error)}). "
+            f"`{suggestions.command('doctor', store=store)}` checks the store."
         ) from error
     try:
         point = parse_settings(settings)
@@ -145,7 +142,7 @@ def read_point(attempt: RunSummary, folder: Path, store: Store) -> Point:
     return point
 
 
-def _used_card(attempt: RunSummary) -> bool:
+def _used_gpu(attempt: RunSummary) -> bool:
     return attempt.platform.get("device", "cpu") != "cpu"
 
 
@@ -157,105 +154,6 @@ def _train(point: Point, device: torch.device) -> RunResult:
     return result
 
 
-def differences(folder: Path, result: RunResult) -> list[str]:
-    """Tell where the artifacts of a run do not hold a result's numbers; nothing where they do."""
-    tables = {"history": result.history, "trajectory": result.trajectory, "probe": result.probe}
-    told = [_tell_table(folder / f"{name}.parquet", now) for name, now in tables.items()]
-    told.append(_tell_model(folder / "model.safetensors", result))
-    return [difference for difference in told if difference]
-
-
-@plain_dataclass(frozen=True)
-class Difference:
-    """How an array differs from what it was: in how many numbers, first in which, by how much."""
-
-    name: str
-    count: int
-    first: tuple[int, ...]
-    before: object
-    now: object
-    at_most: float  # inf where one of two numbers is not finite, and where they are no numbers
-
-
-def _tell_table(path: Path, now: pd.DataFrame) -> str:
-    try:
-        before = arrays_of(pd.read_parquet(path))
-    except (OSError, ValueError) as error:  # pyarrow's are kinds of these
-        return f"{path.name} cannot be read ({first_line(error)})"
-    arrays = arrays_of(now)
-    if form := other_form(before, arrays):
-        return f"{path.name} has another form: {form}"
-    found = compare(before, arrays)
-    first = min(found, key=lambda difference: difference.first, default=None)
-    if first is None:
-        return ""
-    place = ", ".join(f"{key} {arrays[key][first.first]}" for key in KEYS if key in arrays)
-    return f"{path.name}: {_tell(found, first, arrays)} at {place})"
-
-
-def _tell_model(path: Path, result: RunResult) -> str:
-    try:
-        tensors = load_file(path)
-    except (OSError, SafetensorError) as error:
-        return f"{path.name} cannot be read ({first_line(error)})"
-    before, now = ({n: s[n].numpy() for n in sorted(s)} for s in (tensors, result.state))
-    if form := other_form(before, now):
-        return f"{path.name} has another form: {form}"
-    found = compare(before, now)
-    if not found:
-        return ""
-    return f"{path.name}: {_tell(found, found[0], now)} at {list(found[0].first)})"
-
-
-def _tell(found: Sequence[Difference], first: Difference, arrays: Mapping[str, Array]) -> str:
-    count = sum(difference.count for difference in found)
-    total = sum(array.size for array in arrays.values())
-    at_most = max(difference.at_most for difference in found)
-    return (
-        f"{count} of {total} numbers differ by up to {at_most:.3g} (first {first.name}: "
-        f"{first.before} then, {first.now} now,"
-    )
-
-
-def arrays_of(table: pd.DataFrame) -> dict[str, Array]:
-    return {str(name): column.to_numpy() for name, column in table.items()}
-
-
-def other_form(before: Mapping[str, Array], now: Mapping[str, Array]) -> str:
-    """The first array that is not of the type and shape that it was; nothing where all are."""
-    for name in [*before, *now]:
-        was, is_now = (
-            f"{arrays[name].dtype}{list(arrays[name].shape)}" if name in arrays else "absent"
-            for arrays in (before, now)
-        )
-        if was != is_now:
-            return f"{name} was {was}, is {is_now} now"
-    return ""
-
-
-def compare(before: Mapping[str, Array], now: Mapping[str, Array]) -> list[Difference]:
-    """Differences, by bits, of arrays of one form."""
-    found = []
-    for name, new in now.items():
-        old = before[name]
-        where = np.nonzero(_bits(old) != _bits(new))
-        if len(where[0]) == 0:
-            continue
-        first = tuple(int(axis[0]) for axis in where)
-        at_most = np.inf
-        if new.dtype.kind != "O":
-            with np.errstate(invalid="ignore"):
-                gaps = np.abs(old[where].astype(float) - new[where].astype(float))
-            at_most = float(np.nan_to_num(gaps, nan=np.inf).max())
-        found.append(Difference(name, len(where[0]), first, old[first], new[first], at_most))
-    return found
-
-
-def _bits(array: Array) -> Array:
-    """Numbers as integers, for which NaN equals itself and -0.0 is not 0.0."""
-    return array.view(f"u{array.itemsize}") if array.dtype.kind == "f" else array
-
-
 def changes_since(
     attempt: RunSummary,
     attempts: Sequence[RunSummary],
@@ -263,9 +161,9 @@ def changes_since(
     device: torch.device,
     is_same: bool,
 ) -> list[str]:
-    """What is not as it was when a run was trained, and may explain other numbers.
+    """What has changed since a run was trained, and may explain different numbers.
 
-    Where a run's numbers are the same (`is_same`), what is not known of then does not matter.
+    If its numbers are identical (`is_same`), changes that are only possible are left out.
     """
     now = signature_of(point, load_data(point.data))
     changes = list(changed_parts(attempt.signature, now))
@@ -277,12 +175,14 @@ def changes_since(
             if before.get(part) != version
         ]
     elif not is_same:
-        changes.append("perhaps versions of libraries, which the run does not tell")
+        changes.append("possibly versions of libraries, which the run does not record")
     sweep = attempt.tags.get("sweep")
     hosts = {a.tags.get("host") for a in attempts if a.is_sweep and a.tags.get("sweep") == sweep}
     host = attempt.tags.get("host") or next(iter(hosts), None)
     if not is_same and device != CPU:
-        changes.append("perhaps who shared its stack, which a GPU's last bits depend on")
+        changes.append(
+            "possibly the other points of its stack, which affect the last bits on a GPU"
+        )
     if not is_same and host not in (None, socket.gethostname()):
         changes.append(f"the machine ({host} then, {socket.gethostname()} now)")
     return changes

@@ -1,1 +1,1 @@
-"""All that makes numbers, and nothing else: every file here is part of a point's signature."""
+"""All code that produces numbers, and nothing else. Its hash is part of every point's signature."""

@@ -1,4 +1,4 @@
-"""Activation functions as torch modules: each is tried before anything is trained with it."""
+"""Activation functions as torch modules; each is tested before it is used in a training."""
 
 import inspect
 import pkgutil
@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +18,10 @@ from actscope.runtime import signals
 
 NOT_ELEMENTWISE = "is not an elementwise function of its input alone"
 LIKE_RELU = "; choose one like torch.nn.ReLU"
-# What torch raises where arguments or inputs are of the wrong kind.
+# Errors of torch for arguments or inputs of the wrong type.
 MISUSED = (RuntimeError, TypeError, ValueError, IndexError, AssertionError)
-# What must not matter to an elementwise function of 4 x 6 values: their order, shape and layout,
-# and which of them there are.
+# Rearrangements of 4 x 6 values that do not change an elementwise function: other order, shape,
+# layout and selection.
 REARRANGED: tuple[Callable[[Tensor], Tensor], ...] = (
     lambda values: values.flip(0, 1).reshape(2, 3, 4),
     lambda values: values.mT,
@@ -28,8 +29,14 @@ REARRANGED: tuple[Callable[[Tensor], Tensor], ...] = (
 )
 
 
+@cache
+def check_function(activation: Activation) -> None:
+    """Raise ConfigError, as `make_function` does, if an activation cannot be used."""
+    make_function(activation)
+
+
 def make_function(activation: Activation, dtype: torch.dtype = torch.float32) -> nn.Module:
-    """The activation's module, as numbers of a type, after another like it was tried.
+    """Create the activation's module with numbers of this type, and test a second one like it.
 
     Raises:
         ConfigError: its import path or arguments are wrong, its code fails, it is not an
@@ -38,31 +45,34 @@ def make_function(activation: Activation, dtype: torch.dtype = torch.float32) ->
     """
     kind = find_class(activation)
     arguments = dict(activation.arguments)
-    with _blamed(activation, "refuses its arguments"):
+    with _config_errors(activation, "refuses its arguments"):
         module, tried = (kind(**arguments).to(dtype) for _ in range(2))
-    with _blamed(activation, "fails when it is tried"), warnings.catch_warnings(action="ignore"):
-        fault = _find_fault(tried, module, dtype)
-    if fault:
-        raise ConfigError(f"activation={activation.name}: {activation.function} {fault}")
+    with (
+        _config_errors(activation, "fails when it is tried"),
+        warnings.catch_warnings(action="ignore"),
+    ):
+        problem = _find_problem(tried, module, dtype)
+    if problem:
+        raise ConfigError(f"activation={activation.name}: {activation.function} {problem}")
     return module
 
 
 def find_class(activation: Activation) -> type[nn.Module]:
-    """The class that an activation names.
+    """Import the class of an activation.
 
     Raises:
-        ConfigError: it cannot be imported, or it is no class of torch modules.
+        ConfigError: it cannot be imported, or is not a class of torch modules.
 
     """
     path = activation.function
     absent = f"activation={activation.name}: there is no {path!r} to import"
     if not all(part.isidentifier() for part in re.split("[.:]", path)):
         raise ConfigError(absent)
-    with _blamed(activation, "cannot be imported"):
+    with _config_errors(activation, "cannot be imported"):
         try:
             kind = pkgutil.resolve_name(path)
         except (ModuleNotFoundError, AttributeError) as error:
-            # An error of the module's own code names something that is no part of the path.
+            # An error in the module's own code names something that is not part of the path.
             if str(error.name).rpartition(".")[2] not in re.split("[.:]", path):
                 raise
             raise ConfigError(absent) from None
@@ -73,7 +83,7 @@ def find_class(activation: Activation) -> type[nn.Module]:
 
 @contextmanager
 def contained() -> Iterator[None]:
-    """Make a TrainingError of what a class raises to end the process, as SystemExit."""
+    """Raise TrainingError if an activation's code tries to end the process, as with SystemExit."""
     try:
         yield
     except (Exception, KeyboardInterrupt):
@@ -83,15 +93,15 @@ def contained() -> Iterator[None]:
 
 
 @contextmanager
-def _blamed(activation: Activation, what: str) -> Iterator[None]:
-    """Make a ConfigError of all that a class raises, even SystemExit; but not of Ctrl-C."""
-    with signals.noticed() as came:
+def _config_errors(activation: Activation, what: str) -> Iterator[None]:
+    """Raise ConfigError for everything that a class raises, even SystemExit, but not for Ctrl-C."""
+    with signals.sigint_received() as received:
         try:
             yield
         except ConfigError:
             raise
         except BaseException as error:
-            if came or isinstance(error, signals.Signalled):
+            if received or isinstance(error, signals.Signalled):
                 raise
             reason = _short(error) if isinstance(error, MISUSED) else first_line(error)[:80]
             raise ConfigError(
@@ -103,31 +113,31 @@ def _short(error: BaseException, most: int = 80) -> str:
     return str(error).partition("\n")[0][:most]
 
 
-def _find_fault(tried: nn.Module, other: nn.Module, dtype: torch.dtype) -> str:
-    """What keeps a module from being trained, beginning with a verb; nothing if it can be.
+def _find_problem(tried: nn.Module, other: nn.Module, dtype: torch.dtype) -> str:
+    """Why a module cannot be trained, beginning with a verb; empty if it can.
 
-    `other`: a second one of the same class and arguments.
+    `other`: a second module of the same class and arguments.
     """
     if getattr(tried, "inplace", False):
         return "must not work in place. Return a new tensor"
     values = torch.linspace(-3, 3, 24, dtype=dtype).view(4, 6)
     try:
         is_random = not _are_same(_tensors(tried), _tensors(other))
-        fault = _find_fault_of_values(tried, values)
+        problem = _find_problem_of_values(tried, values)
     except MISUSED as error:
         return f"{NOT_ELEMENTWISE} ({_short(error, 60)}){LIKE_RELU}"
-    if fault:
-        return fault
+    if problem:
+        return problem
     if is_random:
         return "starts from random numbers. Give the numbers as arguments"
-    return _find_fault_of_gradients(tried, values)
+    return _find_problem_of_gradients(tried, values)
 
 
 @torch.no_grad()
-def _find_fault_of_values(module: nn.Module, values: Tensor) -> str:
-    """See by trying whether each output depends on the input at its own place, and nothing else.
+def _find_problem_of_values(module: nn.Module, values: Tensor) -> str:
+    """Test whether each output depends only on the input at its own place.
 
-    The same values must come out the same twice, rearranged, and in evaluation.
+    The module must return the same values twice, for rearranged inputs, and in evaluation.
     """
     before, randomness = _tensors(module), torch.get_rng_state()
     given = values.clone()
@@ -153,8 +163,8 @@ def _find_fault_of_values(module: nn.Module, values: Tensor) -> str:
 
 
 @torch.enable_grad()
-def _find_fault_of_gradients(module: nn.Module, values: Tensor) -> str:
-    """See by trying whether the input and all parameters have gradients, taken as in training."""
+def _find_problem_of_gradients(module: nn.Module, values: Tensor) -> str:
+    """Test whether the input and all parameters have gradients, computed as in training."""
     own = {
         name: value.detach().clone().requires_grad_()
         for name, value in module.named_parameters()

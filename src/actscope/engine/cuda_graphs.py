@@ -1,4 +1,4 @@
-"""A GPU's steps captured as CUDA graphs: one launch a step instead of hundreds."""
+"""Training steps as CUDA graphs: one launch a step instead of hundreds."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -11,16 +11,18 @@ Step = Callable[[Tensor, bool], Tensor | None]
 
 @dataclass(frozen=True)
 class Captured:
+    """A captured step with its input and result tensors."""
+
     graph: torch.cuda.CUDAGraph
     given: Tensor
     result: Tensor | None
 
 
 class Replayed:
-    """A step that is captured once for each shape of its input and each flag, and then replayed.
+    """A step that is captured once for each input shape and flag, and then replayed.
 
-    `step` must keep its state in tensors that stay where they are, and must not ask the GPU for a
-    value. The first call of a kind is an ordinary one, as libraries make things ready in it.
+    `step` must change its state in place and must not read a value from the GPU. The first call of
+    each kind is an ordinary one, in which libraries initialise themselves.
     https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs
     """
 

@@ -1,4 +1,4 @@
-"""A data set as tensors, read once, verified by its SHA-256."""
+"""Data sets as tensors; each is read once and verified by its SHA-256."""
 
 import gzip
 import hashlib
@@ -23,8 +23,8 @@ from actscope.engine import torchvision_compat
 from actscope.errors import DataError
 from actscope.project import ROOT
 
-# Of the uint8 pixels and labels, train then test, each behind its shape: `tensor_sha256`. Sets
-# without an entry are held against their archives instead, whose md5 torchvision publishes.
+# `tensor_sha256` of the uint8 pixels and labels, train then test. Data sets without an entry are
+# compared with their archives, whose md5 torchvision publishes.
 KNOWN_SHA256 = {
     "digits": "2e7750b9477994ef6f996f240b375c7949fcf6f77f07626d6f60bec04b180930",
     "mnist": "2eb4d82c94e1e65af5a565df335e810e7cfbcdeb8ce2cf9674792583d7c4266b",
@@ -53,7 +53,7 @@ class Data:
         return int(self.train_y.max()) + 1
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Self:
-        """The same on a device, the pixels as numbers of a type."""
+        """A copy on this device, with pixels of this type."""
         return replace(
             self,
             train_x=self.train_x.to(device, dtype),
@@ -80,7 +80,7 @@ def load_data(source: DataSource) -> Data:
         digest = tensor_sha256(arrays)
         if known is not None:
             _check_digest(source, digest)
-            with suppress(OSError):  # where nothing may be written, each process reads it like this
+            with suppress(OSError):  # in a read-only folder each process reads the original files
                 _keep_copy(arrays, copy)
     train_x, train_y, test_x, test_y = arrays
     brightest = 16 if source.name == "digits" else 255
@@ -95,9 +95,10 @@ def load_data(source: DataSource) -> Data:
 
 
 def as_found_here(source: DataSource) -> DataSource:
-    """The data set that a run names, of the folder that it names only if that holds it here.
+    """The data set of a run, in the run's folder if this machine has it there.
 
-    Nothing is fetched into a folder at a run's word.
+    Otherwise the default folder is used, so that a run cannot make this machine download files to
+    a folder of its choice.
     """
     has_raw = source.name != "digits" and (_root(source) / TORCHVISION_CLASS[source.name]).is_dir()
     has_copy = (_root(source) / f"{source.name}.npz").is_file()
@@ -124,15 +125,15 @@ def _check_digest(source: DataSource, digest: str) -> None:
     known = KNOWN_SHA256[source.name]
     if digest != known:
         raise DataError(
-            f"data={source.name}: {_whereabouts(source)} does not hold the genuine data set (its "
-            f"SHA-256 is {digest[:12]}..., not {known[:12]}...); {_ways_out(source)}"
+            f"data={source.name}: {_place(source)} does not hold the genuine data set (its "
+            f"SHA-256 is {digest[:12]}..., not {known[:12]}...). {_fix(source)}"
         )
 
 
 def _read_copy(path: Path) -> Arrays:
-    """What an earlier process has kept; nothing if there is none, or it is damaged.
+    """Read the copy of an earlier process; empty if there is none, or if it is damaged.
 
-    To import scikit-learn or torchvision takes a second or two, in each process that trains.
+    It saves each process the import of scikit-learn or torchvision, which takes a second or two.
     """
     try:
         with path.open("rb") as file, np.load(file) as arrays:
@@ -142,7 +143,7 @@ def _read_copy(path: Path) -> Arrays:
 
 
 def _keep_copy(arrays: Arrays, path: Path) -> None:
-    """Write a copy; it is there as a whole or not at all."""
+    """Write a copy, completely or not at all."""
     path.parent.mkdir(exist_ok=True)
     with TemporaryDirectory(prefix=".copy-", dir=path.parent) as folder:
         new = Path(folder) / path.name
@@ -165,7 +166,7 @@ def _from_torchvision(source: DataSource) -> Arrays:
     kind = getattr(torchvision_compat.datasets(), TORCHVISION_CLASS[source.name])
     root = _root(source)
     try:
-        with _one_fetches(root):
+        with _download_lock(root):
             splits = [kind(root, train=train, download=True) for train in (True, False)]
             if source.name not in KNOWN_SHA256:
                 _check_against_archives(splits[0])
@@ -173,8 +174,8 @@ def _from_torchvision(source: DataSource) -> Arrays:
     except (OSError, RuntimeError, ValueError, EOFError, AssertionError) as error:
         reason = shorten(str(error) or "a file is damaged", width=100, placeholder=" ...")
         raise DataError(
-            f"data={source.name}: {_whereabouts(source)} cannot be read or downloaded ({reason}); "
-            f"{_ways_out(source)}"
+            f"data={source.name}: {_place(source)} cannot be read or downloaded ({reason}). "
+            f"{_fix(source)}"
         ) from error
     return tuple(
         array.numpy().astype(np.uint8) for split in splits for array in (split.data, split.targets)
@@ -182,10 +183,10 @@ def _from_torchvision(source: DataSource) -> Arrays:
 
 
 @contextmanager
-def _one_fetches(root: Path) -> Iterator[None]:
-    """Keep a host's processes from downloading or reading what one of them is unpacking."""
+def _download_lock(root: Path) -> Iterator[None]:
+    """Let only one process of this host download, unpack and read the files at a time."""
     if root.exists() and not os.access(root, os.W_OK):
-        yield  # nobody can fetch anything
+        yield  # no process can download anything
         return
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / LOCK):
@@ -193,26 +194,26 @@ def _one_fetches(root: Path) -> Iterator[None]:
 
 
 def _check_against_archives(split: Any) -> None:
-    """Raise ValueError unless the unpacked files are what the archives of known md5 hold."""
+    """Raise ValueError unless the archives have their known md5 and the unpacked files match."""
     for name, md5 in split.resources:
         archive = Path(split.raw_folder) / name
         if hashlib.md5(archive.read_bytes(), usedforsecurity=False).hexdigest() != md5:
-            raise ValueError(f"{name} has not the md5 {md5}")
+            raise ValueError(f"{name} does not have the md5 {md5}")
         if gzip.decompress(archive.read_bytes()) != archive.with_suffix("").read_bytes():
-            raise ValueError(f"{archive.stem} is not what {name} holds")
+            raise ValueError(f"{archive.stem} differs from the content of {name}")
 
 
 def _root(source: DataSource) -> Path:
     return ROOT / (source.root or "data")
 
 
-def _whereabouts(source: DataSource) -> str:
+def _place(source: DataSource) -> str:
     if source.name == "digits":
         return "the installed scikit-learn"
     return str(_root(source) / TORCHVISION_CLASS[source.name] / "raw")
 
 
-def _ways_out(source: DataSource) -> str:
+def _fix(source: DataSource) -> str:
     if source.name == "digits":
-        return "install scikit-learn anew"
-    return "remove that folder and put the four genuine .gz files into it, or use data=digits"
+        return "Install scikit-learn again."
+    return "Remove that folder and put the four genuine .gz files into it, or use data=digits."

@@ -1,4 +1,4 @@
-"""What trains: the processor, or a graphics card."""
+"""The device of the training: CPU or GPU."""
 
 import torch
 
@@ -9,18 +9,18 @@ CPU = torch.device("cpu")
 
 
 def choose_device(wanted: Device) -> torch.device:
-    """The device of that name; `auto` is a card where there is one.
+    """The device of this name; `auto` is a GPU if there is one.
 
     Raises:
-        ConfigError: there is no card.
+        ConfigError: there is no GPU.
 
     """
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
         return CPU
     if not torch.cuda.is_available():
         raise ConfigError(
-            f"device=cuda: torch {torch.__version__} sees no GPU here; give device=cpu, or install "
-            "a torch that is built for yours"
+            f"device=cuda: torch {torch.__version__} finds no GPU. Use device=cpu, or install a "
+            "torch that supports your GPU."
         )
     return torch.device("cuda")
 

@@ -1,4 +1,4 @@
-"""Loss and accuracy over the training: counted minibatch by minibatch, told epoch by epoch."""
+"""Loss and accuracy during the training, summed over minibatches."""
 
 # R runs of the stack
 
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 SPLITS = ["train", "test"]
-MEASURES = {"loss": "min", "accuracy": "max"}  # and which end of it is best
+MEASURES = {"loss": "min", "accuracy": "max"}  # and how the best value is found
 
 
 class Tally:
-    """Loss and correct answers of each run over some examples."""
+    """Sums of loss and correct predictions of each run over some examples."""
 
     def __init__(self, runs: int, device: torch.device) -> None:
         self.loss = torch.zeros(runs, dtype=torch.float64, device=device)
@@ -23,12 +23,12 @@ class Tally:
         self.examples = torch.zeros((), dtype=torch.int64, device=device)
 
     def add(self, losses: Tensor, correct: Tensor, examples: int) -> None:
-        """Count the summed losses, [R], of some examples, and the correct answers, [R], to them."""
+        """Add the summed losses, [R], and the correct predictions, [R], of some examples."""
         self.loss += losses
         self.correct += correct
         self.examples += examples
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         for count in self.state().values():
             count.zero_()
 
@@ -49,7 +49,7 @@ class Tally:
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         for name, count in self.state().items():
-            count.copy_(state[name])  # in place: a captured step holds it too
+            count.copy_(state[name])  # in place, as a captured step refers to these tensors
 
 
 class History:
@@ -63,7 +63,7 @@ class History:
     def close_train(self, step: int) -> None:
         """Make a row of the minibatches since the last one."""
         self.add(step, "train", self.train.copy())
-        self.train.begin_anew()
+        self.train.reset()
 
     def add(self, step: int, split: str, tally: Tally) -> None:
         self.rows.append((step, split, tally))
@@ -86,9 +86,9 @@ class History:
         self.rows = list(zip(steps, splits, closed, strict=True))
 
     def frames(self, until: Sequence[int | None]) -> list[pd.DataFrame]:
-        """The history of each run, up to but not including step `until` where that is given."""
+        """The history of each run, up to but not including its step in `until`, if it has one."""
         steps = np.array([step for step, _, _ in self.rows], dtype=np.int32)
-        told = pd.DataFrame(
+        table = pd.DataFrame(
             {
                 "step": steps,
                 "epoch": (steps / self.steps_per_epoch).astype(np.float32),
@@ -102,7 +102,7 @@ class History:
         for run, end in enumerate(until):
             kept = len(steps) if end is None else int(np.searchsorted(steps, end))
             columns = {"loss": losses[:kept, run], "accuracy": accuracies[:kept, run]}
-            frames.append(told[:kept].assign(**columns))
+            frames.append(table[:kept].assign(**columns))
         return frames
 
 

@@ -1,9 +1,9 @@
-"""What a layer of a stack is given, and the products with its weights.
+"""The inputs of a layer, and their products with its weights.
 
-Runs of one seed see the same minibatch, which is in memory once for all of them.
+Runs of one seed have the same minibatch, which is in memory once for all of them.
 """
 
-# R runs of the stack, G of them in a stretch, S inputs in memory, B examples, I inputs, O units
+# R runs of the stack, G of them in a slice, S inputs in memory, B examples, I inputs, O units
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Share:
-    """A stretch of runs, and its part of what is in memory: one for each run, or one for all."""
+    """A slice of runs, and the slice of the inputs in memory: one for each run, or one for all."""
 
     runs: slice
     part: slice
@@ -25,20 +25,20 @@ class Share:
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """Inputs x [S, B, I] of R runs, and how they share them."""
+    """Inputs x [S, B, I] of R runs, and which runs share them."""
 
     x: Tensor
     shares: Sequence[Share]
 
     @classmethod
     def of_each(cls, x: Tensor) -> Self:
-        """Each run has its own: x [R, B, I]."""
+        """Inputs of which each run has its own: x [R, B, I]."""
         everyone = slice(0, len(x))
         return cls(x, [Share(everyone, everyone)])
 
     @classmethod
     def of_all(cls, x: Tensor, runs: int) -> Self:
-        """So many runs have the same: x [B, I]."""
+        """Inputs that this number of runs shares: x [B, I]."""
         return cls(x[None], [Share(slice(0, runs), slice(0, 1))])
 
     def sums(self, weights: Tensor, biases: Tensor) -> Tensor:
@@ -51,16 +51,16 @@ class Inputs:
         )
 
     def gradient(self, deltas: Tensor) -> Tensor:
-        """Gradient of the weights, [R, I, O], by that of the sums, [R, B, O]."""
+        """Gradient of the weights, [R, I, O], from that of the sums, [R, B, O]."""
         return cat([torch.bmm(x.mT, _of(deltas, runs)) for runs, x in self._stretches()])
 
     def subtract_gradient(self, weights: Tensor, deltas: Tensor) -> None:
-        """The same taken from the weights, without being a tensor of its own in between."""
+        """Subtract the gradient from the weights without storing it."""
         for runs, x in self._stretches():
             _of(weights, runs).baddbmm_(x.mT, _of(deltas, runs), alpha=-1)
 
     def of_runs(self, values: Tensor) -> Tensor:
-        """A value of each of the S inputs, [S, ...], for each run that has it, [R, ...]."""
+        """Expand a value of each input, [S, ...], to the runs that share the input, [R, ...]."""
         return cat([_expanded(values, share) for share in self.shares])
 
     def _stretches(self) -> Iterator[tuple[slice, Tensor]]:
@@ -69,7 +69,7 @@ class Inputs:
 
 
 def shared_by_neighbours(owners: Sequence[int]) -> list[Share]:
-    """Shares of runs that follow each other and have the same input, by its place in memory."""
+    """Shares of neighbouring runs with the same input; `owners`: the input of each run."""
     shares, start = [], 0
     for owner, stretch in groupby(owners):
         end = start + len(list(stretch))
@@ -79,7 +79,7 @@ def shared_by_neighbours(owners: Sequence[int]) -> list[Share]:
 
 
 def cat(parts: list[Tensor]) -> Tensor:
-    """torch.cat, but no copy of a single part."""
+    """torch.cat, but a single part is not copied."""
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
@@ -89,7 +89,7 @@ def _expanded(values: Tensor, share: Share) -> Tensor:
 
 
 def _of(values: Tensor, stretch: slice) -> Tensor:
-    # Each slice costs a stack of few runs some of its time.
+    # Slicing takes a noticeable time in stacks of few runs.
     return values if stretch.stop - stretch.start == len(values) else values[stretch]
 
 
@@ -98,26 +98,26 @@ def lengths(columns: Tensor) -> Tensor:
     if columns.is_cuda:
         exact: Tensor = torch.linalg.vector_norm(columns, dim=1, dtype=torch.float64)
         return exact.to(columns.dtype)
-    # The one way that makes no square of each number in memory: half the time on this many numbers.
+    # einsum stores no squares in memory, so it takes half the time for this many numbers.
     values = columns.numpy()
     norms = torch.from_numpy(np.einsum("rio,rio->ro", values, values)).sqrt_()
-    if not bool(torch.isfinite(norms.max())):  # as the squares of finite numbers may
+    if not bool(torch.isfinite(norms.max())):  # squares of finite numbers may be infinite
         exact = torch.linalg.vector_norm(columns.double(), dim=1).to(columns.dtype)
         norms = torch.where(torch.isinf(norms), exact, norms)
     return norms
 
 
 def gradient_lengths(inputs: Inputs, deltas: Tensor) -> Tensor:
-    """`lengths` of the gradient of a layer's weights, by that of its sums, without the gradient.
+    """`lengths` of the gradient of a layer's weights, without computing that gradient.
 
-    Of x.T @ deltas the square of each is deltas.T @ (x @ x.T) @ deltas, which is less work where
-    there are fewer examples than inputs, and less still where runs share x.
+    The squared lengths of x.T @ deltas are the diagonal of deltas.T @ (x @ x.T) @ deltas. That is
+    less work if there are fewer examples than inputs, and even less if runs share x.
     """
     x = inputs.x
     if x.shape[1] >= x.shape[2]:
         return lengths(inputs.gradient(deltas))
     norms = _gradient_lengths(inputs, deltas)
-    if not x.is_cuda and bool(torch.isfinite(norms.max())):  # a GPU is not waited for
+    if not x.is_cuda and bool(torch.isfinite(norms.max())):  # no check on a GPU, as it would wait
         return norms
     # The squares of finite numbers may be infinite.
     size_x, size = _largest(x), _largest(deltas)
@@ -129,9 +129,9 @@ def gradient_lengths(inputs: Inputs, deltas: Tensor) -> Tensor:
 def _gradient_lengths(inputs: Inputs, deltas: Tensor) -> Tensor:
     products = torch.bmm(inputs.of_runs(inputs.x @ inputs.x.mT), deltas)
     squares = products.mul_(deltas).sum(1)
-    return squares.clamp_(min=0).sqrt_()  # rounding may have left less than 0
+    return squares.clamp_(min=0).sqrt_()  # rounding may give less than 0
 
 
 def _largest(values: Tensor) -> Tensor:
-    """Magnitude of each run's largest value, [R, 1, 1], or next to nothing where that is zero."""
+    """Magnitude of each run's largest value, [R, 1, 1]; if zero, the smallest positive number."""
     return values.abs().amax((1, 2), keepdim=True).clamp_(min=torch.finfo(values.dtype).tiny)

@@ -1,4 +1,4 @@
-"""Which examples the runs of a stack see, step by step."""
+"""The minibatches of a stack, step by step."""
 
 # R runs of the stack, S seeds that they have, B examples, I inputs
 
@@ -16,7 +16,7 @@ from actscope.engine.trajectory import PROBE_SIZE
 
 
 class Minibatches:
-    """Those of a stack: runs of one seed have the same."""
+    """The minibatches of a stack; runs of one seed share them."""
 
     def __init__(self, points: Sequence[Point], data: Data, device: torch.device = CPU) -> None:
         self.data = data
@@ -27,11 +27,11 @@ class Minibatches:
         of_run = [self.seeds.index(seed) for seed in seeds]
         self.seed_of_run = torch.tensor(of_run, device=device)
         self.shares = shared_by_neighbours(of_run)
-        # A GPU would rather read more than take a product in parts.
+        # On a GPU reading more is faster than a product in parts.
         self.copies_inputs = device.type == "cuda" and len(self.seeds) > 1
 
     def rows(self, done: int) -> Iterator[Tensor]:
-        """Rows of the training split, [S, B], without the first `done` minibatches."""
+        """Row numbers in the training split, [S, B], without the first `done` minibatches."""
         return shuffled_rows(len(self.data.train_x), self.settings, self.seeds, done, self.device)
 
     def examples(self, rows: Tensor) -> tuple[Inputs, Tensor]:
@@ -52,17 +52,16 @@ def shuffled_rows(
     done: int = 0,
     device: torch.device = CPU,
 ) -> Iterator[Tensor]:
-    """Rows of the training split, [S, B], shuffled anew each epoch by each of S seeds.
+    """Row numbers in the training split, [S, B], shuffled again in each epoch by each of S seeds.
 
-    A seed's are the same whichever seeds it stands beside. The first `done` minibatches are left
-    out.
+    A seed's rows do not depend on the other seeds. The first `done` minibatches are left out.
     """
     streams = [torch.Generator().manual_seed(stream_seed(seed, "order")) for seed in seeds]
     for _ in range(settings.epochs):
-        # Those of past epochs are drawn again, so that no state of a generator has to be kept.
+        # Past epochs are drawn again, so that no generator state has to be saved.
         orders = torch.stack([torch.randperm(examples, generator=rng) for rng in streams])
         if device.type == "cuda":
-            orders = orders.pin_memory()  # else the next epoch's would wait for this one's end
+            orders = orders.pin_memory()  # otherwise the copy would wait for the end of this epoch
         batches = orders.to(device, non_blocking=True).split(settings.batch_size, dim=1)
         skipped = min(done, len(batches))
         done -= skipped
@@ -70,6 +69,6 @@ def shuffled_rows(
 
 
 def probe_set(examples: int) -> Tensor:
-    """Which training examples every run is probed on: the same ones, whatever its seed."""
+    """The training examples on which every run is probed, the same for all seeds."""
     rng = torch.Generator().manual_seed(stream_seed(0, "probe"))
     return torch.randperm(examples, generator=rng)[:PROBE_SIZE]

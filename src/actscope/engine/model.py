@@ -1,4 +1,4 @@
-"""Multilayer perceptrons of one shape, many at once: the run is every tensor's first dimension."""
+"""A stack of multilayer perceptrons of one shape; the run is every tensor's first dimension."""
 
 # R runs of the stack, G of them that share an activation, B examples, I inputs, O units of a layer
 
@@ -18,9 +18,9 @@ from actscope.engine.device import CPU
 from actscope.engine.layers import Inputs, cat
 from actscope.engine.random_streams import initial_weights
 
-# A kernel takes the elements at a tensor's end that fill no pair of vector registers one by one,
-# with another exp() whose last bits differ, and it must not matter which run of a stack is there.
-# So runs share a call only where a layer's width fills registers (32 floats with AVX-512).
+# A kernel treats the elements at a tensor's end that do not fill two vector registers one by one,
+# with another exp() whose last bits differ. A run's numbers must not depend on its place in the
+# stack, so runs share a call only if the layer's width fills registers (32 floats with AVX-512).
 WHOLE_VECTORS = 32
 
 
@@ -34,35 +34,32 @@ class Parameter:
 
     @property
     def key(self) -> str:
-        """A name that no other parameter of the stack has."""
+        """A unique name within the stack."""
         return f"{self.name}@{self.runs.start}"
 
 
 @dataclass
 class Hidden:
-    """What the functions of a hidden layer were given and made of it, [G, B, O] an activation."""
+    """Inputs and outputs of a hidden layer's activation functions, [G, B, O] an activation."""
 
     given: list[Tensor]
     values: list[Tensor]
 
     def slopes(self) -> tuple[Tensor, ...]:
-        """Derivative of the functions at what they were given, [G, B, O] an activation.
+        """Derivatives of the functions at their inputs, [G, B, O] an activation.
 
-        Taken from the graph of the forward pass, so before the backward pass has freed it.
+        They use the graph of the forward pass, which the backward pass frees.
         """
         one = self.values[0].new_ones(())
         ones = [one.expand_as(values) for values in self.values]
         slopes = torch.autograd.grad(self.values, self.given, ones, retain_graph=True)
-        # A function like the identity hands on the ones, all of which are one place in memory.
+        # A function like the identity returns the expanded ones, which share one place in memory.
         return tuple(slope.clone() if 0 in slope.stride() else slope for slope in slopes)
 
 
 @dataclass
 class Pass:
-    """What a forward pass has met.
-
-    Of each layer its inputs, and its weighted sums [G, B, O] an activation.
-    """
+    """The tensors of a forward pass: each layer's inputs, and its sums [G, B, O] an activation."""
 
     inputs: list[Inputs]
     sums: list[Sequence[Tensor]]
@@ -75,9 +72,9 @@ class Pass:
 
 
 class StackedMLP:
-    """R networks side by side; `points` must hold those of one activation next to each other.
+    """R networks; `points` with the same activation must be neighbours.
 
-    A run starts from its own seed, so it starts the same whichever runs it stands beside.
+    Each run starts from its own seed, so its start does not depend on the other runs.
     """
 
     def __init__(
@@ -109,7 +106,7 @@ class StackedMLP:
         yield from self.of_functions()
 
     def linear(self) -> Iterator[tuple[Parameter, Parameter]]:
-        """Weights and biases of each layer. In the graph are only the sums that they make."""
+        """Weights and biases of each layer. The autograd graph has only their weighted sums."""
         everyone = slice(0, len(self.weights[0]))
         for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True), 1):
             name = f"layer{number}"
@@ -119,17 +116,17 @@ class StackedMLP:
             )
 
     def of_functions(self) -> Iterator[Parameter]:
-        """What activation functions and batch normalisation have of their own."""
+        """Trained parameters of activation functions and batch normalisation."""
         for number, layer in enumerate(self.hidden, 1):
             for nonlinearity in layer:
                 for name, value in nonlinearity.trained.items():
                     yield Parameter(f"layer{number}.{name}", value, nonlinearity.runs)
 
     def forward(self, x: Inputs, *, training: bool, frozen: Tensor | None = None) -> Pass:
-        """What becomes of x on its way to the logits.
+        """Compute the logits of x, and return all tensors on the way.
 
-        In training, batch normalisation uses the minibatch's statistics and updates the running,
-        but not those of the `frozen` runs, [R].
+        In training, batch normalisation uses the minibatch's statistics and updates the running
+        statistics, except those of `frozen` runs, [R].
         """
         passed = Pass([x], [], [])
         for number, parts in enumerate(self.hidden):
@@ -147,12 +144,12 @@ class StackedMLP:
 
     def _sums(self, layer: int, inputs: Inputs, sizes: Sequence[int]) -> Sequence[Tensor]:
         sums = inputs.sums(self.weights[layer], self.biases[layer])
-        # A split, even into one, costs the backward pass a copy.
+        # A split costs the backward pass a copy, even a split into one part.
         parts = [sums] if len(sizes) == 1 else sums.split(sizes)
         return [part.requires_grad_(torch.is_grad_enabled()) for part in parts]
 
     def state_of(self, run: int) -> dict[str, Tensor]:
-        """A copy of one run's tensors, as `torch.nn.Linear` and `BatchNorm1d` lay them out."""
+        """A copy of one run's tensors, in the layout of `torch.nn.Linear` and `BatchNorm1d`."""
         state = {}
         for weights, biases in self.linear():
             state[weights.name] = weights.value[run].T
@@ -181,10 +178,10 @@ class StackedMLP:
         return state
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from there.
+        """Continue from a saved state.
 
         Raises:
-            ValueError: the tensors are not those of such a stack; nothing was changed.
+            ValueError: the tensors are those of another stack; nothing was changed.
 
         """
         own = self.state()
@@ -192,11 +189,11 @@ class StackedMLP:
         if {name: value.shape for name, value in state.items()} != shapes:
             raise ValueError("the tensors of another stack")
         for name, value in own.items():
-            value.copy_(state[name])  # in place: others hold them too
+            value.copy_(state[name])  # in place, as other objects refer to these tensors
 
 
 class Nonlinearity:
-    """The activation function of G runs in one hidden layer, behind batch normalisation or not."""
+    """The activation function of G runs in a hidden layer, with batch normalisation or without."""
 
     def __init__(
         self,
@@ -209,7 +206,7 @@ class Nonlinearity:
         self.runs = runs
         self.size = runs.stop - runs.start
         self.module = make_function(activation, dtype).to(device)
-        self.own = {  # parameters of the function itself, as PReLU's slope: one of each a run
+        self.own = {  # the function's own parameters, like PReLU's slope: one a run
             name: torch.stack([value.detach()] * self.size)
             for name, value in self.module.named_parameters()
             if value.requires_grad
@@ -231,14 +228,10 @@ class Nonlinearity:
         """Batch normalisation of [G, B, O] in each run, with torch.nn.BatchNorm1d's constants."""
         if not self.batch_norm:
             return sums
-        # Copies: the backward pass insists that what it was given has not changed since.
+        # Copies, as the backward pass requires that its inputs are unchanged.
         running = {name: value.clone() for name, value in self.running.items()}
-        tensors = (
-            sums,
-            *running.values(),
-            self.trained["norm.weight"],
-            self.trained["norm.bias"],
-        )
+        trained = (self.trained["norm.weight"], self.trained["norm.bias"])
+        tensors = (sums, *running.values(), *trained)
         runs = zip(*(_chunks(tensor, self.at_once) for tensor in tensors), strict=True)
         normalised = cat([_batch_norm(*part, training=training) for part in runs])
         for name, value in self.running.items() if training else ():
@@ -265,7 +258,7 @@ class Nonlinearity:
 def _starts(
     points: Sequence[Point], widths: Sequence[int], dtype: torch.dtype, device: torch.device
 ) -> list[Tensor]:
-    # Drawn on the CPU whatever the device: a GPU's generator gives other numbers.
+    # Drawn on the CPU for every device, as a GPU's generator gives other numbers.
     drawn = {
         seed: initial_weights(points[0].model, seed, widths, dtype)
         for seed in dict.fromkeys(point.seed for point in points)
@@ -290,7 +283,7 @@ def _batch_norm(
 
 
 def runs_by_activation(points: Sequence[Point]) -> Iterator[tuple[Activation, slice]]:
-    """The stretches of a stack that share an activation."""
+    """The slices of a stack with the same activation."""
     start = 0
     for activation, stretch in groupby(points, key=lambda point: point.activation):
         size = len(list(stretch))
@@ -299,5 +292,5 @@ def runs_by_activation(points: Sequence[Point]) -> Iterator[tuple[Activation, sl
 
 
 def _chunks(tensor: Tensor, size: int) -> Sequence[Tensor]:
-    # A split, even into one, costs the backward pass a copy.
+    # A split costs the backward pass a copy, even a split into one part.
     return [tensor] if len(tensor) <= size else tensor.split(size)

@@ -22,7 +22,7 @@ def initial_weights(
     """Normal weights [I, O] of each layer, drawn from the seed's own stream."""
     rng = torch.Generator().manual_seed(stream_seed(seed, "init"))
     return [
-        # Drawn in float32 whatever the dtype: a generator gives other numbers in float64.
+        # Drawn in float32 for every dtype, as a generator gives other numbers in float64.
         torch.randn(fan_in, fan_out, generator=rng).to(dtype) * initial_std(model, fan_in, fan_out)
         for fan_in, fan_out in pairwise(widths)
     ]

@@ -1,4 +1,4 @@
-"""How a run ended."""
+"""The result and outcome of a run."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from actscope.config import OutcomeRule, Point
 
 
 class Outcome(StrEnum):
-    """`failed`: finished, but without learning; `diverged`: a number stopped being finite."""
+    """`failed`: finished without learning; `diverged`: a number stopped being finite."""
 
     LEARNED = "learned"
     FAILED = "failed"
@@ -27,11 +27,11 @@ def judge(rule: OutcomeRule, late_accuracy: float, diverged_at: int | None) -> O
 
 @dataclass(frozen=True, eq=False)
 class RunResult:
-    """What came of one point.
+    """The result of one point.
 
-    `history`, `trajectory` and `probe` have the columns of the run's Parquet files; a diverged
-    run's end before step `diverged_at`. `state` holds its tensors as torch.nn.Linear and
-    BatchNorm1d do.
+    `history`, `trajectory` and `probe` have the columns of the run's Parquet files; those of a
+    diverged run end before step `diverged_at`. `state` has the run's tensors in the layout of
+    torch.nn.Linear and BatchNorm1d.
     """
 
     point: Point
@@ -44,7 +44,7 @@ class RunResult:
 
     @property
     def test_accuracy(self) -> float:
-        """Final test accuracy; NaN where the run diverged."""
+        """Final test accuracy; NaN if the run diverged."""
         if self.diverged_at is not None:
             return math.nan
         return float(self.history.loc[self.history["split"] == "test", "accuracy"].iloc[-1])

@@ -15,10 +15,10 @@ from actscope.engine.model import Parameter, Pass, StackedMLP
 
 
 class SGD:
-    """torch.optim.SGD with a learning rate a run, which stays the same for the whole training.
+    """torch.optim.SGD with a constant learning rate for each run.
 
-    So each run's loss is multiplied by its rate at once, and all its gradients come as the steps
-    that they make: the update of a layer is a part of the product of its gradient.
+    Each run's loss is multiplied by its rate, so its gradients are the steps themselves. The update
+    of a layer is then part of the matrix product that computes the gradient.
     """
 
     def __init__(self, stack: StackedMLP, points: Sequence[Point], dtype: torch.dtype) -> None:
@@ -29,15 +29,15 @@ class SGD:
         self.of_functions = list(stack.of_functions())
         rates = [point.lr for point in points]
         self.rates = torch.tensor(rates, dtype=dtype, device=stack.device)  # [R]
-        self.norms: list[Callable[[], Tensor]] = []  # of the last step, for who wants them
+        self.norms: list[Callable[[], Tensor]] = []  # of the last step, computed on demand
         self.momenta = {
             p.key: torch.zeros_like(p.value) for p in stack.parameters() if self.momentum > 0
         }
 
     def step(self, losses: Tensor, passed: Pass, frozen: Tensor | None = None) -> None:
-        """Take one step down the gradient of losses [R, B], but not of the `frozen` runs, [R].
+        """Take one step down the gradient of losses [R, B], except for `frozen` runs, [R].
 
-        `passed`: the forward pass that they come from.
+        `passed`: the forward pass of these losses.
         """
         sums = list(chain.from_iterable(passed.sums))
         values = [parameter.value for parameter in self.of_functions]
@@ -51,7 +51,7 @@ class SGD:
                 self._descend(parameter, step, frozen)
             self.norms.clear()
             for layer, inputs, parts in zip(self.linear, passed.inputs, of_sums, strict=True):
-                # Batch normalisation of several runs has another layout, with which cat is slow.
+                # Batch normalisation of several runs gives a layout for which cat is slow.
                 joined = cat([part.contiguous() for part in parts])
                 self._descend_linear(*layer, inputs, joined, frozen)
 
@@ -63,30 +63,30 @@ class SGD:
         steps: Tensor,
         frozen: Tensor | None,
     ) -> None:
-        """Change a layer by its inputs and the steps of its sums, [R, B, O]."""
+        """Update a layer from its inputs and the steps of its sums, [R, B, O]."""
         if self.momentum > 0 or self.weight_decay > 0:
             change = self._descend(weights, inputs.gradient(steps), frozen)
             self._descend(biases, steps.sum(1, keepdim=True), frozen)
             self.norms.append(partial(lengths, change))
             return
-        # A part of the product itself: a gradient of its own would be written and read for nothing.
+        # The update is part of the product, so no gradient is written to memory and read again.
         if frozen is not None:
             steps.masked_fill_(_beside(frozen, steps), 0)
-            if inputs.x.requires_grad:  # else they are the data, all finite
+            if inputs.x.requires_grad:  # otherwise they are the data, which are finite
                 inputs = Inputs.of_each(inputs.x.masked_fill(_beside(frozen, inputs.x), 0))
         inputs.subtract_gradient(weights.value, steps)
         biases.value.sub_(steps.sum(1, keepdim=True))
         self.norms.append(partial(gradient_lengths, inputs, steps))
 
     def _descend(self, parameter: Parameter, step: Tensor, frozen: Tensor | None) -> Tensor:
-        """Change a parameter; returns by what."""
+        """Update a parameter; return the step that was subtracted."""
         value = parameter.value
         if self.weight_decay > 0:
             rates = _beside(self.rates[parameter.runs], value)
             step = step.addcmul(value, rates, value=self.weight_decay)
         if self.momentum > 0:
             step = self.momenta[parameter.key].mul_(self.momentum).add_(step)
-        if frozen is not None:  # whose steps may be infinite
+        if frozen is not None:  # their steps may be infinite
             step.masked_fill_(_beside(frozen[parameter.runs], value), 0)
         value.sub_(step)
         return step
@@ -96,7 +96,7 @@ class SGD:
         return [norms() for norms in self.norms]
 
     def state(self) -> dict[str, Tensor]:
-        """What the next step depends on, not copied."""
+        """The tensors that the next step depends on, not copied."""
         return self.momenta
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:

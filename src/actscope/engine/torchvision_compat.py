@@ -1,11 +1,11 @@
-"""The one door to torchvision, which may be built for CUDA beside a torch that is not."""
+"""The only import of torchvision, which may be a CUDA build while torch is CPU-only."""
 
 from importlib import import_module
 from types import ModuleType
 
 import torch
 
-# torch keeps a library's operators only as long as the library object lives.
+# The operators of a library exist only as long as its object.
 _placeholders: list[torch.library.Library] = []
 
 
@@ -20,11 +20,11 @@ def transforms() -> ModuleType:
 
 
 def _imported(name: str) -> ModuleType:
-    """A module of torchvision, importable whichever torch stands beside it.
+    """Import a module of torchvision, even a CUDA build with a CPU-only torch.
 
-    A CUDA build of torchvision on a CPU-only torch cannot load its compiled operators, and its
-    import dies on two that it describes: https://github.com/pytorch/vision/issues/9085.
-    Declared beforehand, and never called here, they let the import pass.
+    Such a build cannot load its compiled operators, and its import fails at two of them:
+    https://github.com/pytorch/vision/issues/9085. Declared here, and never called, they let the
+    import succeed.
     """
     try:
         return import_module(name)

@@ -1,4 +1,4 @@
-"""The one training loop. A single run is a stack of one."""
+"""The training loop. It trains a stack of runs at once; a single run is a stack of one."""
 
 # R runs of the stack, B examples of the minibatch, I inputs
 
@@ -7,17 +7,15 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import cache, partial
-from typing import Protocol
+from functools import partial
 
 import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from actscope.config import Activation, Point
-from actscope.engine.activations import contained, make_function
+from actscope.config import Point
+from actscope.engine.activations import contained
 from actscope.engine.cuda_graphs import Replayed
 from actscope.engine.data import Data
 from actscope.engine.device import CPU
@@ -27,6 +25,8 @@ from actscope.engine.layers import Inputs
 from actscope.engine.minibatches import Minibatches, probe_set
 from actscope.engine.model import StackedMLP
 from actscope.engine.result import RunResult, judge
+from actscope.engine.saved_state import Checkpoint, Resumable, prefixed, without_prefix
+from actscope.engine.schedule import in_steps, stack_key, total_steps
 from actscope.engine.sgd import SGD
 from actscope.engine.trajectory import (
     PROBE,
@@ -38,32 +38,13 @@ from actscope.engine.trajectory import (
     trajectory_record,
 )
 
-# Without it, where minibatches have an odd size, the last bits of MKL's products depend on where in
-# memory a run of the stack lies. MKL reads it at its first product; it costs no time.
+# Without it the last bits of MKL's products depend on a run's place in memory if minibatches have
+# an odd size. MKL reads it at its first product; it costs no time.
 os.environ.setdefault("MKL_CBWR", "AUTO")
-# Without it the last bits of cuBLAS's products may differ from run to run; torch's docs name it.
+# Without it the last bits of cuBLAS's products may differ between executions (torch's docs).
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 Histories = Callable[[], list[pd.DataFrame]]
-
-
-class Checkpoint(Protocol):
-    """Keeps the state of a stack: see sweep.checkpoint."""
-
-    @property
-    def signatures(self) -> Sequence[str]: ...
-
-    @property
-    def seconds(self) -> float: ...
-
-    @property
-    def dtype(self) -> torch.dtype: ...
-
-    def load(self) -> dict[str, Tensor] | None: ...
-
-    def save(self, state: Mapping[str, Tensor]) -> None: ...
-
-    def drop(self, reason: str) -> None: ...
 
 
 EVALUATED_AT_ONCE = 1000  # test examples: enough to be fast, few enough to stay in the caches
@@ -79,23 +60,23 @@ def train_stack(
     on_epoch: Callable[[Histories], None] = lambda _: None,
     checkpoint: Checkpoint | None = None,
 ) -> list[RunResult]:
-    """Train points that differ in activation, learning rate and seed only, all at once.
+    """Train points that differ only in activation, learning rate and seed, all at once.
 
-    Each run's numbers are those that it would have alone: on a CPU to the last bit.
-    `on_step` is told the minibatches done, `on_epoch`, whenever one is over, how to get the history
-    of each run so far.
-    With `checkpoint` the training goes on where that stands, to the same numbers, and saves it from
-    time to time; to discard it is left to the caller.
+    Each run gets the numbers that it would get alone, on a CPU to the last bit.
+    `on_step` is called with the number of minibatches done, `on_epoch` after each epoch with a
+    function that returns the history of each run so far.
+    With `checkpoint` the training continues from its state, with the same numbers, and saves it at
+    intervals; the caller discards it.
     """
     assert len({stack_key(point) for point in points}) == 1, "these points cannot share a stack"
-    # Runs that share an activation, and among them those that share minibatches, in a row.
+    # Runs with the same activation, and within these the same seed, are neighbours.
     order = sorted(range(len(points)), key=lambda i: (repr(points[i].activation), points[i].seed))
     place = [order.index(i) for i in range(len(points))]
     with steady_arithmetic():
         training = Training([points[i] for i in order], data, dtype, device)
         if checkpoint is not None:
             assert (len(checkpoint.signatures), checkpoint.dtype) == (len(points), dtype)
-            _go_on(training, checkpoint)
+            _resume(training, checkpoint)
         saved_at = time.monotonic()
         for step in training.steps():
             if checkpoint is not None and time.monotonic() - saved_at >= checkpoint.seconds:
@@ -113,40 +94,20 @@ def _histories_of(training: "Training", place: Sequence[int]) -> list[pd.DataFra
     return [histories[i] for i in place]
 
 
-def _go_on(training: "Training", checkpoint: Checkpoint) -> None:
+def _resume(training: "Training", checkpoint: Checkpoint) -> None:
     state = checkpoint.load()
     if state is None:
         return
     try:
         training.load_state(state)
     except ValueError as error:
-        # A signature does not know the version of an installed package that a function is from.
+        # A signature does not include the version of an installed package that has the function.
         checkpoint.drop(str(error))
-
-
-def stack_key(point: Point) -> Point:
-    """What points of one stack have in common: all but activation, learning rate and seed."""
-    anything = replace(point.activation, name="any", function="any", arguments=(), batch_norm=False)
-    return replace(point, activation=anything, lr=1.0, seed=0)
-
-
-@cache
-def _check_function(activation: Activation) -> None:
-    make_function(activation)
-
-
-def total_steps(point: Point, data: Data) -> int:
-    """Minibatches of the whole training; the last, smaller one of an epoch counts."""
-    return point.train.epochs * math.ceil(len(data.train_x) / point.train.batch_size)
-
-
-def _in_steps(every: int | str, steps_per_epoch: int) -> int:
-    return steps_per_epoch if isinstance(every, str) else every
 
 
 @contextmanager
 def steady_arithmetic() -> Iterator[None]:
-    """One thread, so that sums keep their order; denormals, frequent in failing runs, flushed."""
+    """Use one thread, so that sums keep their order; flush denormals, which slow failing runs."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
@@ -155,14 +116,6 @@ def steady_arithmetic() -> Iterator[None]:
     finally:
         torch.set_flush_denormal(False)
         torch.set_num_threads(threads)
-
-
-class Resumable(Protocol):
-    """What can be taken up again from tensors."""
-
-    def state(self) -> dict[str, Tensor]: ...
-
-    def load_state(self, state: Mapping[str, Tensor]) -> None: ...
 
 
 class Training:
@@ -183,24 +136,26 @@ class Training:
         self.optimiser = SGD(self.stack, points, dtype)
         self.learn = Replayed(self._learn) if device.type == "cuda" else self._learn
         self.done = 0  # minibatches
-        self.clock = torch.zeros((), dtype=torch.int64, device=device)  # begun, as the device knows
+        self.clock = torch.zeros(
+            (), dtype=torch.int64, device=device
+        )  # the current minibatch, on the device
         self.total = total_steps(points[0], data)
         self.steps_per_epoch = self.total // points[0].train.epochs
-        self.record_every = _in_steps(points[0].trajectory.every, self.steps_per_epoch)
-        self.probe_every = _in_steps(points[0].trajectory.probe_every, self.steps_per_epoch)
+        self.record_every = in_steps(points[0].trajectory.every, self.steps_per_epoch)
+        self.probe_every = in_steps(points[0].trajectory.probe_every, self.steps_per_epoch)
         self.late_from = self.total - math.ceil(self.total / 10) + 1
         self.trajectory = Recorder(TRAJECTORY, device)
         self.probe = Recorder(PROBE, device)
         probe_x = self.data.train_x[probe_set(len(data.train_x))]
         self.probe_x = Inputs.of_all(probe_x, len(points))
         self.history = History(len(points), self.steps_per_epoch, device)
-        self.late = Tally(len(points), device)  # of the last tenth, once that has begun
+        self.late = Tally(len(points), device)  # of the last tenth of the steps
         self.divergence = Divergence(len(points), device)
 
     def steps(self) -> Iterator[int]:
-        """Train on to the end, yielding after each minibatch how many are done."""
+        """Train to the end; yield the number of minibatches done after each one."""
         for step, rows in enumerate(self.minibatches.rows(self.done), self.done + 1):
-            if self.device.type == "cpu" and self.divergence.is_everyones():
+            if self.device.type == "cpu" and self.divergence.have_all_diverged():
                 return
             with contained():
                 self._take(step, rows)
@@ -208,9 +163,9 @@ class Training:
             yield step
 
     def _take(self, step: int, rows: Tensor) -> None:
-        """Learn from a minibatch, and record what is due behind it."""
+        """Train on a minibatch, and record what is due after it."""
         if step == self.late_from:
-            self.late.begin_anew()
+            self.late.reset()
         is_recorded = step % self.record_every == 0 or step == self.total
         record = self.learn(rows, is_recorded)
         if record is not None:
@@ -219,14 +174,14 @@ class Training:
         if step % self.steps_per_epoch == 0:
             self._evaluate(step)
         if step % self.probe_every == 0 or step == self.total:
-            self._look_at_probe_set(step)
+            self._record_probe(step)
 
     def histories(self) -> list[pd.DataFrame]:
         """The history of each run so far."""
         return self.history.frames(self._diverged_at())
 
     def results(self) -> list[RunResult]:
-        """What came of each run."""
+        """The result of each run."""
         diverged_at = self._diverged_at()
         histories = self.history.frames(diverged_at)
         widths = [bias.shape[2] for bias in self.stack.biases]
@@ -247,27 +202,27 @@ class Training:
         ]
 
     def state(self) -> dict[str, Tensor]:
-        """All that is needed to go on from here; some of it not copied."""
+        """All tensors that are needed to continue from here; some of them not copied."""
         state = {"done": torch.tensor(self.done)}
         for name, part in self._parts().items():
-            state |= _prefixed(name, part.state())
+            state |= prefixed(name, part.state())
         return state
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from there.
+        """Continue from a saved state.
 
         Raises:
-            ValueError: it is not the state of such a stack; nothing was changed.
+            ValueError: it is the state of another stack; nothing was changed.
 
         """
         for name, part in self._parts().items():
-            part.load_state(_under(name, state))
+            part.load_state(without_prefix(name, state))
         self.done = int(state["done"])
         self.clock.fill_(self.done)
 
     def _parts(self) -> dict[str, Resumable]:
         return {
-            "stack": self.stack,  # first, as it sees whether the state is of such a stack
+            "stack": self.stack,  # first, as it checks that the state belongs to this stack
             "optimiser": self.optimiser,
             "history": self.history,
             "late": self.late,
@@ -277,9 +232,9 @@ class Training:
         }
 
     def _learn(self, rows: Tensor, is_recorded: bool) -> Tensor | None:
-        """Take one step of all runs on minibatches, [S, B], of the seeds; the record of it.
+        """Take one step of all runs on the seeds' minibatches, rows [S, B]; return its record.
 
-        Everything that it changes stays where it is, and on a GPU nothing waits for that.
+        All changes are in place, and on a GPU nothing waits for them.
         """
         self.clock.add_(1)
         x, y = self.minibatches.examples(rows)
@@ -314,7 +269,7 @@ class Training:
         self.history.add(step, "test", tally)
         self.divergence.note(self.clock, torch.isfinite(tally.loss) & self.stack_is_finite())
 
-    def _look_at_probe_set(self, step: int) -> None:
+    def _record_probe(self, step: int) -> None:
         hidden = self.stack.forward(self.probe_x, training=False).hidden
         slopes = [torch.cat(layer.slopes()) for layer in hidden]
         self.probe.add(step, probe_record(self.stack, slopes))
@@ -331,17 +286,7 @@ class Training:
         return self.divergence.steps(self.stack_is_finite())
 
 
-def _prefixed(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {f"{prefix}/{name}": value for name, value in state.items()}
-
-
-def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The inverse of `_prefixed`."""
-    start = f"{prefix}/"
-    return {name[len(start) :]: state[name] for name in state if name.startswith(start)}
-
-
 def example_losses(logits: Tensor, y: Tensor) -> Tensor:
     """Cross-entropy of each example, [R, B], of logits [R, B, classes] and classes [R or 1, B]."""
-    # By torch's way for images: with ten classes in the last dimension it takes five times as long.
+    # In torch's layout for images; with the classes last it takes five times longer.
     return functional.cross_entropy(logits.mT, y.expand(logits.shape[:2]), reduction="none")

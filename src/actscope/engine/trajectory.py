@@ -1,4 +1,4 @@
-"""What every unit did, step by step, and its tabular form."""
+"""Records of every unit, step by step, and their tables."""
 
 # R runs of the stack, I inputs and O units of a layer, U units of all layers, T recorded steps
 
@@ -14,14 +14,14 @@ from torch import Tensor
 from actscope.engine.layers import lengths
 from actscope.engine.model import StackedMLP
 
-# A slope under this in magnitude passes practically no gradient on.
+# A slope with a smaller magnitude passes practically no gradient.
 NEGLIGIBLE_SLOPE = 1e-3
 
 
 TRAJECTORY = ["weight_mean", "bias", "update_norm", "active"]
 
-# What is seen of each unit on the probe set: the share of its images on which the slope is exactly
-# zero, that on which it is negligible, and the L2 length of the incoming weights.
+# Of each unit on the probe set: the share of images on which the slope is exactly zero, the share
+# on which it is negligible, and the L2 length of the incoming weights.
 PROBE = ["zero", "negligible", "weight_norm"]
 PROBE_SIZE = 1000
 
@@ -38,7 +38,7 @@ class Recorder:
     records: list[Tensor] = field(default_factory=list)  # each [R, quantity, U] float32
 
     def add(self, step: int, record: Tensor) -> None:
-        """Note [R, quantity * U]: of each quantity, all layers' units."""
+        """Add a record [R, quantity * U]: for each quantity the units of all layers."""
         self.steps.append(step)
         self.records.append(record.unflatten(1, (len(self.quantities), -1)))
 
@@ -53,7 +53,7 @@ class Recorder:
             self.records = list(state["record"].to(self.device).unbind())
 
     def frames(self, widths: Sequence[int], until: Sequence[int | None]) -> list[pd.DataFrame]:
-        """One table a run, up to but not including step `until` where that is given."""
+        """One table a run, up to but not including the run's step in `until`, if it has one."""
         nothing = torch.empty(0, len(until), len(self.quantities), sum(widths))
         records = (torch.stack(self.records) if self.records else nothing).cpu().numpy()
         frames = []
@@ -71,7 +71,7 @@ def trajectory_record(
 ) -> Tensor:
     """TRAJECTORY of all units after a step, [R, quantity * U]; an output unit is always active.
 
-    `update_norms`: L2 length of the step's change of each unit's incoming weights, and
+    `update_norms`: L2 length of the step of each unit's incoming weights, [R, O] a layer.
     `hidden_active`: `active` of each hidden layer, [R, O] a layer.
     """
     return _record(
@@ -84,7 +84,7 @@ def trajectory_record(
 
 
 def probe_record(stack: StackedMLP, hidden: Sequence[Tensor]) -> Tensor:
-    """PROBE of all units, [R, quantity * U], from the hidden layers' slopes on it, [R, B, O]."""
+    """PROBE of all units, [R, quantity * U], from the hidden layers' slopes, [R, B, O] a layer."""
     outputs = torch.zeros_like(stack.biases[-1].squeeze(1))
     return _record(
         *(share(slopes == 0) for slopes in hidden),
@@ -101,21 +101,21 @@ def _record(*rows: Tensor) -> Tensor:
 
 def is_finite(record: Tensor) -> Tensor:
     """Whether the record of each run is finite, [R]."""
-    # In float64, where no sum of finite float32 numbers overflows.
+    # In float64 no sum of finite float32 numbers overflows.
     return torch.isfinite(record.sum(1, dtype=torch.float64))
 
 
 def active(slopes: Sequence[Tensor]) -> Tensor:
     """Share of the minibatch on which each unit's slope is not negligible: [R, O].
 
-    `slopes` [G, B, O] an activation are overwritten: copies would cost more than all the rest.
+    `slopes` [G, B, O] an activation are overwritten, as copies would take most of the time.
     """
     counts = [part.abs_().gt_(NEGLIGIBLE_SLOPE).sum(1) for part in slopes]
     return torch.cat(counts) / slopes[0].shape[1]
 
 
 def share(holds: Tensor) -> Tensor:
-    """Share of the examples for which [R, B, O] holds: [R, O]."""
+    """Share of the examples for which `holds` [R, B, O] is true: [R, O]."""
     return holds.sum(1, dtype=torch.int32) / holds.shape[1]
 
 

@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None, *, processes: int = 1) -> int:
             settings = replace(settings, report=replace(settings.report, processes=processes))
         with _helpers(command, settings):
             # Takes seconds to import, at the same time as the helpers do.
-            with startup.heavy():
+            with startup.without_gc():
                 import actscope.artifacts.drawing  # noqa: F401 - before what imports matplotlib
                 from actscope.report.build import COMMANDS
 

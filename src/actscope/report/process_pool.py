@@ -106,7 +106,7 @@ class _Interrupt:
 
     def __enter__(self) -> Self:
         self.before = signal.getsignal(signal.SIGINT)
-        if signals.is_heard(signal.SIGINT):  # else whoever began this is deaf to Ctrl-C
+        if signals.ends_process(signal.SIGINT):  # else whoever began this is deaf to Ctrl-C
             signal.signal(signal.SIGINT, self._heed)
         return self
 

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
 from actscope.command_line import hydra_errors
-from actscope.command_line.hydra_credentials import taken_out
+from actscope.command_line.hydra_credentials import hide_credentials
 from actscope.config import CLOSED, Bool, Int, StudyName, Tracking, check_words, parse, plain
 from actscope.project import CONF
 
@@ -49,7 +49,7 @@ class Settings:
 
 def read_settings(overrides: Sequence[str]) -> Settings:
     """Compose conf/report.yaml with the overrides and check it, or raise ConfigError."""
-    overrides = taken_out(overrides)
+    overrides = hide_credentials(overrides)
     check_words(overrides)
     try:
         with initialize_config_dir(str(CONF), job_name="actscope-report", version_base="1.3"):

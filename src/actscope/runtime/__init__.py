@@ -1,1 +1,1 @@
-"""Starting and stopping processes, signals, progress."""
+"""Processes, signals, progress bars and standard output."""

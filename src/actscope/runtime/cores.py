@@ -1,5 +1,5 @@
-"""How many cores this process may use."""
+"""The number of cores that this process may use."""
 
-from dask.system import CPU_COUNT  # heeds affinity and the limits of containers
+from dask.system import CPU_COUNT  # respects affinity and container limits
 
 __all__ = ["CPU_COUNT"]

@@ -1,7 +1,7 @@
-"""A process that has imported what workers need: forked from it, they begin at once.
+"""A process that imports torch and MLflow, from which workers are forked and start at once.
 
-Importing torch and MLflow takes seconds, as long as it takes the process that asks for workers to
-come to that point: so both import at the same time.
+These imports take seconds. The command starts this process first, so that both import at the same
+time.
 """
 
 import multiprocessing
@@ -21,14 +21,14 @@ from actscope.errors import ClusterError
 from actscope.own_source import name_command
 from actscope.runtime import signals
 
-# Read by libraries when they are loaded, so that a worker, which is forked later, cannot set them.
+# Libraries read these when they are loaded; a worker, which is forked later, cannot set them.
 ENVIRONMENT = {
     # A worker has one core.
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
-    # Dask has a worker give freed memory back at once, and each minibatch would then fetch its few
-    # MB from the system anew: that made recording every step two to three times as dear.
+    # Dask makes workers return freed memory at once. Each minibatch would then request its few MB
+    # from the system again, which made recording every step two to three times slower.
     "MALLOC_TRIM_THRESHOLD_": str(2**30),
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
 }
@@ -36,19 +36,19 @@ ENVIRONMENT = {
 PRELOAD = "actscope.runtime.preload"
 OF_A_TERMINAL = set(signals.SIGNALS) - {signal.SIGTERM}
 SECONDS_BETWEEN_CHECKS = 0.2
-FORKS_TO_TRY = 3
-LONGEST_FOLDER = 70  # bytes: a Unix socket's address has 107 at most, and 32 more are added
+MAX_FORKS = 3
+LONGEST_FOLDER = 70  # bytes; a Unix socket's address has at most 107, and 32 are added
 
 
 @contextmanager
 def running(modules: Sequence[str]) -> Iterator[None]:
-    """Have the process as long as the context lasts; it imports these modules meanwhile."""
+    """Start the process, which imports these modules; stop it when the block exits."""
     os.environ.update(ENVIRONMENT)
-    name_command()  # before there are processes that are to know it
-    _stop()  # one that runs already would know neither these modules nor this environment
+    name_command()  # before the processes start that inherit it
+    _stop()  # a running one would have neither these modules nor this environment
     multiprocessing.get_context("forkserver").set_forkserver_preload([PRELOAD, *modules])
     try:
-        with signals.held(), _short_temporary_folder(), _deaf_children():
+        with signals.deferred(), _short_temporary_folder(), _signals_blocked_in_children():
             forkserver.ensure_running()
         yield
     finally:
@@ -56,13 +56,13 @@ def running(modules: Sequence[str]) -> Iterator[None]:
 
 
 def wait_until_ready() -> int:
-    """Wait until it forks, as it does once it has imported all; its process id.
+    """Wait until the process has imported all modules and can fork; return its id.
 
-    One that is stopped is continued, and another takes the place of one that was killed.
+    A stopped process is continued, and a killed one is started again.
     """
     server: Any = forkserver._forkserver
     fork = threading.Thread(target=_fork_once, daemon=True)
-    with _deaf_children():  # of another one too
+    with _signals_blocked_in_children():  # also in a restarted one
         fork.start()
     while fork.is_alive():
         fork.join(SECONDS_BETWEEN_CHECKS)
@@ -73,21 +73,21 @@ def wait_until_ready() -> int:
 
 
 def check(pid: int) -> None:
-    """Continue it where it was stopped: it is waited for as a worker is restarted, or ends.
+    """Continue the process if it was stopped, as Dask waits for it to restart or end a worker.
 
     Raises:
-        ClusterError: it was killed, and each of its workers with it, as far as Dask knows.
+        ClusterError: the process was killed; Dask takes its workers for dead too.
 
     """
     if not _continue(pid):
         raise ClusterError(
-            f"process {pid}, from which workers are forked, was killed. What is finished is kept: "
-            "give the same command again"
+            f"Process {pid}, which starts the workers, was killed. Finished points are kept. Run "
+            "the same command again."
         )
 
 
 def _continue(pid: int) -> bool:
-    """Continue a process that was stopped; whether it lives."""
+    """Continue a stopped process; return whether it is alive."""
     try:
         process = psutil.Process(pid)
         status = process.status()
@@ -100,8 +100,8 @@ def _continue(pid: int) -> bool:
 
 def _fork_once() -> None:
     context = multiprocessing.get_context("forkserver")
-    for _ in range(FORKS_TO_TRY):
-        with suppress(OSError, EOFError):  # it was killed: another is started once it is gone
+    for _ in range(MAX_FORKS):
+        with suppress(OSError, EOFError):  # killed: another process is started when it is gone
             context.Process(target=_do_nothing, daemon=True).start()
             return
         time.sleep(SECONDS_BETWEEN_CHECKS)
@@ -111,9 +111,9 @@ def _do_nothing() -> None: ...
 
 
 @contextmanager
-def _deaf_children() -> Iterator[None]:
-    """Ctrl-C, or its end, reaches all processes of a terminal; the caller sees to its workers."""
-    resource_tracker.ensure_running()  # which, as it starts, would lift the block
+def _signals_blocked_in_children() -> Iterator[None]:
+    """Block the terminal's signals in new child processes, as the caller ends its workers."""
+    resource_tracker.ensure_running()  # its start would lift the block
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, OF_A_TERMINAL)
     try:
         yield
@@ -123,10 +123,10 @@ def _deaf_children() -> Iterator[None]:
 
 @contextmanager
 def _short_temporary_folder() -> Iterator[None]:
-    """One in which multiprocessing may put its socket, as Python itself sees to from 3.14 on."""
+    """Use a short folder for multiprocessing's socket, as Python does itself from 3.14 on."""
     chosen = tempfile.gettempdir()
     if len(os.fsencode(chosen)) > LONGEST_FOLDER:
-        tempfile.tempdir = "/tmp"  # noqa: S108 - a folder of its own is made there
+        tempfile.tempdir = "/tmp"  # noqa: S108 - multiprocessing creates its own folder there
     try:
         yield
     finally:
@@ -134,10 +134,10 @@ def _short_temporary_folder() -> Iterator[None]:
 
 
 def _stop() -> None:
-    """End it, though it may still be importing; left alone it would outlive the command."""
-    server: Any = forkserver._forkserver  # there is no public way
+    """Kill the process, even during its imports; otherwise it would outlive the command."""
+    server: Any = forkserver._forkserver  # there is no public API
     if server._forkserver_pid is None:
         return
     with suppress(ProcessLookupError):
-        os.kill(server._forkserver_pid, signal.SIGKILL)  # which one that is stopped heeds too
+        os.kill(server._forkserver_pid, signal.SIGKILL)  # also ends a stopped process
     server._stop()

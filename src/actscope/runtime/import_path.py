@@ -1,7 +1,7 @@
-"""Keeps what stores and bundles hold out of where Python imports from.
+"""Keeps files in stores and bundles from being imported.
 
-`python -m` has it import from the current folder, which may be one of a store: among the artifacts
-there are files of other people's. Nothing is imported here that could lie in such a folder.
+`python -m` imports from the current folder. In a store, that folder may hold files of other people.
+This module imports nothing that could be in such a folder.
 """
 
 import os
@@ -11,13 +11,13 @@ PARTS_OF_A_STORE = ("artifacts", "checkpoints", "spool")
 
 
 def forget_stores() -> None:
-    """Remove all folders of stores, and of bundles that were unpacked, from `sys.path`."""
+    """Remove folders of stores and of unpacked bundles from `sys.path`."""
     sys.path[:] = [folder for folder in sys.path if not _is_in_store(folder)]
 
 
 def _is_in_store(folder: str) -> bool:
-    folder = os.path.realpath(folder)  # of "": the current one
-    while folder != (parent := os.path.dirname(folder)):  # noqa: PTH120 - pathlib is not loaded yet
+    folder = os.path.realpath(folder)  # "" is the current folder
+    while folder != (parent := os.path.dirname(folder)):  # noqa: PTH120 - pathlib is not imported yet
         if _is_store(folder, parent):
             return True
         folder = parent

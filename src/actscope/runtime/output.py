@@ -1,4 +1,4 @@
-"""Standard output: a command ends in a line where nobody can read what it says there."""
+"""Standard output and error: a command ends with one line if its output cannot be written."""
 
 import os
 import sys
@@ -11,19 +11,19 @@ from actscope.runtime import signals
 
 
 class OutputLost(KeyboardInterrupt):
-    """Ends a command as Ctrl-C does: its work is cleaned up, and no point is blamed for it."""
+    """Standard output cannot be written. It ends the command as Ctrl-C does; no point fails."""
 
     exit_code = 1
 
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Have a write to standard output that fails raise OutputLost, at the latest at the end."""
+    """Raise OutputLost if a write to standard output fails, at the latest when the block exits."""
     stream = sys.stdout
     if stream is None:
         raise OutputLost("it is closed")
     _fill_closed()
-    output = _Output(stream)
+    output = _GuardedStream(stream)
     sys.stdout = cast(TextIO, output)
     try:
         yield
@@ -34,9 +34,9 @@ def guarded() -> Iterator[None]:
             sys.stdout = stream
 
 
-def tell(text: str) -> None:
-    """Write it as one line to standard error, if that is open, and without credentials."""
-    if sys.stderr is None:  # it is closed
+def print_error(text: str) -> None:
+    """Print a text as one line to standard error, without credentials."""
+    if sys.stderr is None:  # closed
         return
     line = " ".join(scrub(text).split())
     try:
@@ -46,15 +46,15 @@ def tell(text: str) -> None:
         _silence(sys.stderr)
 
 
-def tell_end(reason: KeyboardInterrupt) -> int:
-    """Say why a command ends where that is not known; its exit code."""
+def report_end(reason: KeyboardInterrupt) -> int:
+    """Print why a command ends, unless the user knows; return its exit code."""
     if isinstance(reason, OutputLost):
-        tell(f"standard output cannot be written: {reason}. Redirect it to another place.")
+        print_error(f"Standard output cannot be written: {reason}. Redirect it to another place.")
     return signals.exit_code(reason)
 
 
-class _Output:
-    """A stream that ends the command where it cannot be written, and is silent from then on."""
+class _GuardedStream:
+    """A stream that ends the command when a write fails, and then drops all writes."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -81,13 +81,13 @@ class _Output:
 
 
 def _silence(stream: TextIO) -> None:
-    """Have a stream lead nowhere: what is in its buffer would else fail again as Python ends."""
-    with suppress(OSError):  # it has no number: a test's own
+    """Redirect a stream to nowhere, as its buffer would fail again when Python exits."""
+    with suppress(OSError):  # a test's stream has no file descriptor
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _fill_closed() -> None:
-    """Keep the numbers of standard streams that are closed from being those of other files."""
+    """Open the descriptors of closed standard streams, so that no other file gets them."""
     for number in range(3):
         try:
             os.fstat(number)

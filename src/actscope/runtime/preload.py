@@ -1,7 +1,7 @@
-"""Imported first by the forkserver: its garbage collector waits for forks.
+"""Imported first by the forkserver: turns its garbage collector off until it forks.
 
-It takes a quarter of the time of the imports that follow, and what it goes through in a fork, the
-fork has to copy (Python's docs, `gc.freeze`).
+The collector takes a quarter of the time of the imports that follow. In a fork, memory that the
+collector touches has to be copied (Python's docs, `gc.freeze`).
 """
 
 import gc

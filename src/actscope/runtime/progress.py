@@ -1,4 +1,4 @@
-"""How far a long piece of work is, and how long the rest may take."""
+"""Progress bars with the time left."""
 
 import time
 from types import TracebackType
@@ -20,7 +20,7 @@ SECONDS_IN_SILENCE = 5.0
 
 
 def columns(doing: str, unit: str = "") -> list[ProgressColumn]:
-    """What every bar shows: `training ---- 20% 200/1000 run-steps 0:00:10 left 0:00:40`."""
+    """Columns of every bar: `training ---- 20% 200/1000 run-steps 0:00:10 left 0:00:40`."""
     return [
         TextColumn(doing),
         BarColumn(),
@@ -34,7 +34,7 @@ def columns(doing: str, unit: str = "") -> list[ProgressColumn]:
 
 
 class LateProgress:
-    """A bar on stderr that shows up only where the work takes long, and a person is watching."""
+    """A bar on stderr that appears only after some seconds, and only on a terminal."""
 
     def __init__(self, doing: str, total: float) -> None:
         self.started = time.monotonic()
@@ -60,5 +60,5 @@ class LateProgress:
         error: BaseException | None,
         where: TracebackType | None,
     ) -> None:
-        if self.is_shown:  # else stopping it prints an empty line
+        if self.is_shown:  # stopping a hidden bar prints an empty line
             self.bar.stop()

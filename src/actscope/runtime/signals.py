@@ -1,4 +1,4 @@
-"""When Ctrl-C, SIGTERM and SIGHUP are heard, and how a command ends by them."""
+"""How a command handles SIGINT (Ctrl-C), SIGTERM and SIGHUP."""
 
 import signal
 import sys
@@ -7,36 +7,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# SIGHUP is that of a terminal that is closed; Windows has none.
+# SIGHUP comes from a closing terminal; Windows has none.
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
 
-_came: list[KeyboardInterrupt] = []  # of those that are remembered
+_received: list[KeyboardInterrupt] = []  # with the handlers of `installed`
 
 
 class Signalled(KeyboardInterrupt):
-    """A signal that ended the command. It cleans up as Ctrl-C does."""
+    """A signal that ends the command, with the same clean-up as Ctrl-C."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
-        self.exit_code = 128 + number  # as a shell tells of a command that a signal ended
+        self.exit_code = 128 + number  # as a shell reports a command that a signal ended
 
 
 @contextmanager
-def remembered() -> Iterator[None]:
-    """Raise them as KeyboardInterrupt, and remember them for `check`.
+def installed() -> Iterator[None]:
+    """Install handlers that raise KeyboardInterrupt and record the signal for `check`.
 
-    What is raised where they happen to come is lost if that is in a finalizer or another callback
-    of the garbage collector, of which SQLAlchemy has many; and what is cut short may fail with an
-    error of its own, as OmegaConf does.
+    An exception is lost if the signal arrives in a callback of the garbage collector, of which
+    SQLAlchemy has many. And interrupted code may raise another error instead, as OmegaConf does.
     """
-    if threading.current_thread() is not threading.main_thread():  # which alone hears them
+    if threading.current_thread() is not threading.main_thread():  # only it gets signals
         yield
         return
-    before = {number: signal.getsignal(number) for number in SIGNALS if is_heard(number)}
+    before = {number: signal.getsignal(number) for number in SIGNALS if ends_process(number)}
     for number in before:
-        signal.signal(number, _remember)
+        signal.signal(number, _record)
     try:
         yield
     except Exception:
@@ -45,100 +44,101 @@ def remembered() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        _came.clear()
+        _received.clear()
 
 
-def is_heard(number: int) -> bool:
-    """Whether a signal ends this process: one begun by nohup, say, is to be deaf to SIGHUP."""
-    handlers = (signal.SIG_DFL, signal.default_int_handler, _remember)
+def ends_process(number: int) -> bool:
+    """Whether a signal ends this process; for example under nohup SIGHUP does not."""
+    handlers = (signal.SIG_DFL, signal.default_int_handler, _record)
     return signal.getsignal(number) in handlers
 
 
 def check() -> None:
-    """Raise what came and may have been lost; for loops that would go on without it."""
-    if _came:
-        raise _came[0]
+    """Raise a received signal whose exception may have been lost; call it in long loops."""
+    if _received:
+        raise _received[0]
 
 
 def stop(reason: KeyboardInterrupt) -> None:
-    """Have the command end: here and now, or at the next `check` where this is another thread.
+    """End the command: at once in the main thread, else at the next `check`.
 
-    Not while it ends already: a second Ctrl-C would leave half of the clean-up undone.
+    If it is ending already, do nothing: a second Ctrl-C would interrupt the clean-up.
     """
-    _came.append(reason)
+    _received.append(reason)
     if threading.current_thread() is threading.main_thread() and not _is_ending():
         raise reason
 
 
 def exit_code(reason: KeyboardInterrupt) -> int:
-    """Exit code of a command that was ended so."""
+    """Exit code of a command that ended for this reason."""
     code: int = getattr(reason, "exit_code", 128 + signal.SIGINT)
     return code
 
 
-def end_properly() -> None:
-    """Have them raise KeyboardInterrupt and no more: they are how a server is meant to end."""
-    for number in filter(is_heard, SIGNALS):
+def raise_interrupts() -> None:
+    """Make the signals raise KeyboardInterrupt only: they are the normal end of a server."""
+    for number in filter(ends_process, SIGNALS):
         signal.signal(number, signal.default_int_handler)
 
 
 def ignore() -> None:
-    """Be deaf to them from now on: the process has cleaned up and is about to end."""
+    """Ignore the signals from now on, as the process has cleaned up and is about to end."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
-def held() -> Iterator[None]:
-    """Have them wait for the end of the context, where whatever heeded them before does so.
+def deferred() -> Iterator[None]:
+    """Defer SIGINT, SIGTERM and SIGHUP until the block exits, then redeliver the first one.
 
-    For what must not be cut short, as the start of another process.
+    For code that must not be interrupted, like the start of another process.
     """
-    if threading.current_thread() is not threading.main_thread():  # which alone hears them
+    if threading.current_thread() is not threading.main_thread():  # only it gets signals
         yield
         return
-    came: list[int] = []
-    heeded = {
-        number: signal.signal(number, lambda number, _: came.append(number)) for number in SIGNALS
+    received: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: received.append(number))
+        for number in SIGNALS
     }
     try:
         yield
     finally:
-        for number, handler in heeded.items():
+        for number, handler in before.items():
             signal.signal(number, handler)
-    if came:
-        signal.raise_signal(came[0])
+    if received:
+        signal.raise_signal(received[0])
 
 
 @contextmanager
-def noticed() -> Iterator[list[int]]:
-    """Tell a Ctrl-C that comes within the context from a KeyboardInterrupt that code raises.
+def sigint_received() -> Iterator[list[int]]:
+    """Yield a list that gets each SIGINT within the block, which is handled as before.
 
-    It is heeded as before, and its number is in the list.
+    It distinguishes Ctrl-C from a KeyboardInterrupt that other code raises.
     """
-    came: list[int] = []
-    heeded = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(heeded):
-        yield came
+    received: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield received
         return
 
     def notice(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-        heeded(number, frame)
+        received.append(number)
+        before(number, frame)
 
     signal.signal(signal.SIGINT, notice)
     try:
-        yield came
+        yield received
     finally:
-        signal.signal(signal.SIGINT, heeded)
+        signal.signal(signal.SIGINT, before)
 
 
-def _remember(number: int, _: FrameType | None) -> None:
+def _record(number: int, _: FrameType | None) -> None:
     stop(Signalled(number))
 
 
 def _is_ending() -> bool:
-    """Whether the code that runs now cleans up after one that came before."""
+    """Whether the running code cleans up after an earlier KeyboardInterrupt."""
     error = sys.exception()
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__

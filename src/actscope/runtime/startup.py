@@ -1,4 +1,4 @@
-"""Imports of what is large: torch, MLflow and Dask have thousands of modules."""
+"""Fast imports of large packages: torch, MLflow and Dask have thousands of modules."""
 
 import gc
 import sys
@@ -9,19 +9,19 @@ from actscope.runtime import signals
 
 
 @contextmanager
-def heavy() -> Iterator[None]:
-    """Import without the garbage collector, which takes a quarter of the time, and uninterrupted.
+def without_gc() -> Iterator[None]:
+    """Import without the garbage collector, which takes a quarter of the time, or signals.
 
-    Of what comes up in their imports numpy, torch and MLflow catch some, Ctrl-C too, to go on half
-    loaded and fail elsewhere: so it is heard afterwards.
+    numpy, torch and MLflow catch some exceptions during their imports, even Ctrl-C, and would
+    continue half loaded. So signals are deferred until the block exits.
     """
     was_collecting, known = gc.isenabled(), len(sys.modules)
     gc.disable()
     try:
-        with signals.held():
+        with signals.deferred():
             yield
     finally:
         if len(sys.modules) > known:
-            gc.freeze()  # modules stay: else it would now look at all that they have made
+            gc.freeze()  # modules stay, so the collector need not check their objects
         if was_collecting:
             gc.enable()

@@ -1,1 +1,1 @@
-"""Grid, stacks, workers, results."""
+"""Runs a sweep: grid, stacks, workers, results."""

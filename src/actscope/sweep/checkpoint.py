@@ -1,4 +1,4 @@
-"""The state of a stack on disk, so that an interrupted training goes on where it stood."""
+"""The state of a stack on disk, from which an interrupted training continues."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ from actscope.errors import first_line
 from actscope.tracking import Store
 from actscope.tracking.signature import sha256_of
 
-FORMAT = "1"  # of the file: a change of what is in a state shows in the points' signatures
+FORMAT = "1"  # of the file; a change of the state itself changes the points' signatures
 SUFFIX = ".safetensors"
 
 log = logging.getLogger(__name__)
@@ -27,14 +27,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where the state of one stack is kept while it is trained.
+    """The file that keeps the state of one stack during its training.
 
-    `signatures`: of its points, in the order in which `train_stack` is given them.
+    `signatures`: of its points, in the order in which `train_stack` gets them.
     """
 
     folder: Path
     signatures: Sequence[str]
-    seconds: float  # at least so many between two saves
+    seconds: float  # at least this long between two saves
     dtype: torch.dtype = torch.float32
 
     @property
@@ -46,25 +46,25 @@ class Checkpoint:
         return self.folder / f"{self.key}{SUFFIX}"
 
     def load(self) -> dict[str, Tensor] | None:
-        """The state last saved; None where there is none, or none that is whole."""
+        """The state last saved; None if there is none, or if it is damaged."""
         try:
             with safe_open(self.path, framework="pt") as file:
                 metadata = file.metadata() or {}
-                # Copied: a tensor of the file's own would not outlive it everywhere.
-                state = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - it is no dict
-            is_whole = (metadata.get("format"), metadata.get("sha256")) == (FORMAT, _sha256(state))
+                # Copied: a tensor of the file may become invalid when the file is closed.
+                state = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - not a dict
+            is_valid = (metadata.get("format"), metadata.get("sha256")) == (FORMAT, _sha256(state))
         except FileNotFoundError:
             return None
-        except Exception as error:  # noqa: BLE001 - a file that was changed may fail in any way
+        except Exception as error:  # noqa: BLE001 - a damaged file may raise any error
             self.drop(first_line(error))
             return None
-        if not is_whole:
-            self.drop("its tensors are not those that were saved")
+        if not is_valid:
+            self.drop("its tensors differ from those saved")
             return None
         return state
 
     def save(self, state: Mapping[str, Tensor]) -> None:
-        """Put a state in the place of the last one, all at once or, where it fails, not at all."""
+        """Replace the last state by this one, completely or not at all."""
         metadata = {
             "format": FORMAT,
             "signatures": json.dumps(list(self.signatures)),
@@ -73,47 +73,47 @@ class Checkpoint:
         try:
             _write(self.path, save(dict(state), metadata))
         except OSError as error:
-            # As on a full disk: the training itself is not harmed, and may well come to its end.
-            log.warning("No checkpoint is saved: %s", error)
+            # For example on a full disk: the training itself can still finish.
+            log.warning("Cannot save a checkpoint: %s", error)
 
     def drop(self, reason: str) -> None:
-        """Discard a checkpoint that is of no use, and say so."""
+        """Remove a checkpoint that cannot be used, with a warning."""
         log.warning("Training starts from the beginning, without %s: %s", self.path, reason)
         self.discard()
 
     def discard(self) -> None:
-        """Remove the checkpoint, and what killed processes may have left of it."""
+        """Remove the checkpoint, and temporary files that killed processes left."""
         try:
             for path in self.folder.glob(f"{self.key}.*"):
                 path.unlink(missing_ok=True)
-        except OSError as error:  # what was trained is not harmed by a file that stays
-            log.warning("Checkpoint %s cannot be removed: %s", self.path, error)
+        except OSError as error:  # a file that stays does no harm to the results
+            log.warning("Cannot remove checkpoint %s: %s", self.path, error)
 
 
 @dataclass(frozen=True)
 class Saved:
-    """What lies in a folder of checkpoints, by its path.
+    """The checkpoints in a folder, by path.
 
-    `stacks`: the signatures of each stack. `damaged`: why others cannot be read.
+    `stacks`: the signatures of each stack. `damaged`: why a file cannot be read.
     """
 
     stacks: Mapping[Path, list[str]]
     damaged: Mapping[Path, str]
 
 
-def waiting(folder: Path, doctor: str = "make doctor") -> list[list[str]]:
-    """The signatures of each stack with a checkpoint in the folder; warns of damaged ones.
+def saved_stacks(folder: Path, doctor: str = "make doctor") -> list[list[str]]:
+    """The signatures of each stack with a checkpoint in the folder; warn of damaged files.
 
-    `doctor`: the command that deletes these.
+    `doctor`: the command that deletes damaged files.
     """
-    saved = look_into(folder)
+    saved = scan(folder)
     for path, reason in saved.damaged.items():
-        log.warning("Checkpoint %s cannot be read (`%s` deletes it): %s", path, doctor, reason)
+        log.warning("Cannot read checkpoint %s (`%s` deletes it): %s", path, doctor, reason)
     return list(saved.stacks.values())
 
 
-def look_into(folder: Path) -> Saved:
-    """What checkpoints there are, as their headers tell."""
+def scan(folder: Path) -> Saved:
+    """Read the headers of all checkpoints in a folder."""
     stacks: dict[Path, list[str]] = {}
     damaged: dict[Path, str] = {}
     for path in filter(Path.is_file, sorted(folder.glob(f"*{SUFFIX}"))):
@@ -124,31 +124,31 @@ def look_into(folder: Path) -> Saved:
                 stacks[path] = _signatures_in(path, metadata)
         except FileNotFoundError:  # discarded since it was listed
             continue
-        except Exception as error:  # noqa: BLE001 - a file that was changed may fail in any way
+        except Exception as error:  # noqa: BLE001 - a damaged file may raise any error
             damaged[path] = first_line(error)
     return Saved(stacks, damaged)
 
 
 def _signatures_in(path: Path, metadata: Mapping[str, str]) -> list[str]:
-    """The signatures that a header names, if they are those by which the file has its name."""
+    """The signatures in a header; raise ValueError if they do not belong to the file's name."""
     signatures = TypeAdapter(list[str]).validate_json(metadata["signatures"])
     if not signatures or len(set(signatures)) < len(signatures):
-        raise ValueError("its signatures are not those of a stack")
+        raise ValueError("its signatures do not form a stack")
     if Checkpoint(path.parent, signatures, seconds=0).path != path:
-        raise ValueError("it is not the checkpoint of the points that it names")
+        raise ValueError("its name does not match its points")
     return signatures
 
 
 def _write(path: Path, content: bytes) -> None:
-    # A name a process, as Dask may have a stack that it thinks lost trained a second time, on
-    # another host of the same disk.
+    # One name a process: Dask may train a stack that it takes for lost a second time, on another
+    # host with the same disk.
     temporary = path.with_suffix(f".{socket.gethostname()}-{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())  # else a power cut may leave the new name without the content
+            os.fsync(file.fileno())  # a power cut could leave the new name without its content
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -160,5 +160,5 @@ def _sha256(state: Mapping[str, Tensor]) -> str:
 
 
 def checkpoint_folder(store: Store, study: str) -> Path:
-    """Where stacks in training are saved: beside the store, or in the project for a server's."""
+    """The folder of a study's checkpoints: next to the store, or in the project for a server."""
     return store.local_folder / "checkpoints" / study

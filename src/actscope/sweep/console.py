@@ -1,4 +1,4 @@
-"""What a person sees of a sweep: the plan, the progress, the table at the end."""
+"""Prints a sweep to the console: the plan, the progress, the final table."""
 
 import math
 import sys
@@ -20,7 +20,7 @@ from actscope.config import Point, flat_settings
 from actscope.engine.device import CPU
 from actscope.runtime import signals
 from actscope.runtime.progress import columns
-from actscope.sweep.point_status import Standing, State
+from actscope.sweep.point_status import PointStatus, State
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Failed, Result, cell_means, variants_of, varying_values
 from actscope.tracking import GridPoint, LocalStore, Store
@@ -29,14 +29,14 @@ SECONDS_BETWEEN_LINES = 10.0  # of progress, where the output is not a terminal
 
 
 class Progress:
-    """A bar over all run-steps with the time left; plain lines where there is no terminal."""
+    """A bar over all run-steps with the time left; plain lines if there is no terminal."""
 
     def __init__(self, console: Console, run_steps: Sequence[int]) -> None:
         self.console = console
         self.run_steps = run_steps  # of each stack
         self.done = [0] * len(run_steps)
         self.last_line = time.monotonic()
-        self.first: tuple[float, int] | None = None  # when training was first heard of, and how far
+        self.first: tuple[float, int] | None = None  # time and run-steps of the first report
         self.bar = Bar(
             *columns("training", "run-steps"),
             console=console,
@@ -58,14 +58,14 @@ class Progress:
         self.bar.stop()
 
     def advance(self, stack: int, run_steps: int) -> None:
-        """Note that a stack, by number, has done so many run-steps."""
+        """Set the number of run-steps that a stack, given by number, has done."""
         self.done[stack] = min(run_steps, self.run_steps[stack])
         self.bar.update(self.task, completed=sum(self.done))
         if not self.console.is_terminal:
             self._print_line()
 
     def follow(self, stack: int) -> Callable[[int], None]:
-        """`advance` for a stack that this process trains; a Ctrl-C that was lost is heard here."""
+        """A callback that calls `advance` for a stack of this process, and checks for Ctrl-C."""
 
         def advance(run_steps: int) -> None:
             signals.check()
@@ -90,7 +90,7 @@ class Progress:
 
 
 def print_grid(console: Console, points: Sequence[Point], store: str) -> None:
-    """Tell what a sweep is about."""
+    """Print the studies of a sweep, its grid and its store."""
     axes: dict[str, set[str] | set[float] | set[int]] = {
         "activations": {point.activation.name for point in points},
         "rates": {point.lr for point in points},
@@ -105,28 +105,28 @@ def print_grid(console: Console, points: Sequence[Point], store: str) -> None:
 
 
 def print_unreadable(console: Console, grid: Mapping[Point, GridPoint]) -> None:
-    """Name the classes whose source cannot be read: no later sweep can know their points again."""
+    """Name the classes whose source cannot be read; later sweeps cannot recognise their points."""
     classes = {p.activation.function for p, cell in grid.items() if not cell.signature.is_lasting}
     for path in sorted(classes):
         line = f"class   {path}: its source cannot be read, so each sweep trains its points again"
         console.print(line, markup=False, soft_wrap=True)
 
 
-def print_left(console: Console, finished: int, own: int, elsewhere: Collection[str]) -> None:
-    """Tell what of a grid is finished already, and what another process is training."""
+def print_left(console: Console, finished: int, own: int, running: Collection[str]) -> None:
+    """Print how many points are finished already, and how many other processes are training."""
     if finished:
         rest = f"{own} to train" if own else "nothing to train"
         console.print(f"resume  {finished} finished already, {rest} (sweep.force=true trains all)")
-    if elsewhere:
-        who = ", ".join(sorted(set(elsewhere)))
-        console.print(f"wait    for {len(elsewhere)} that {who} is training", soft_wrap=True)
+    if running:
+        names = ", ".join(sorted(set(running)))
+        console.print(f"wait    {len(running)} in training by {names}", soft_wrap=True)
 
 
 def print_stacks(console: Console, stacks: Sequence[Sequence[Point]], resources: Resources) -> None:
-    """Tell how points are trained."""
+    """Print the number of stacks, and the processes that train and track them."""
     workers = min(resources.workers, len(stacks))
-    if resources.are_elsewhere:
-        where = f"a cluster, cut for {workers} workers"
+    if resources.is_remote:
+        where = f"a cluster, for {workers} workers"
     else:
         where = _processes(workers, "worker ") if workers else "this process"
     if resources.device != CPU:
@@ -141,7 +141,7 @@ def _processes(number: int, kind: str) -> str:
     return f"{number} {kind}process{'' if number == 1 else 'es'}"
 
 
-MARKS = {  # of how a point stands, with the style that it is shown in
+MARKS = {  # of each state, with its style
     State.FINISHED: ("#", "green"),
     State.RUNNING: (">", "cyan"),
     State.FAILED: ("x", "red"),
@@ -150,53 +150,53 @@ MARKS = {  # of how a point stands, with the style that it is shown in
 }
 
 
-def print_standings(
-    console: Console, grid: Sequence[GridPoint], standings: Sequence[Standing]
+def print_statuses(
+    console: Console, grid: Sequence[GridPoint], statuses: Sequence[PointStatus]
 ) -> None:
-    """Draw the grid, a mark a seed, and tell what changed since a stale point was trained."""
-    counts = Counter(standing.state for standing in standings)
+    """Draw the grid, one mark a seed; print what has changed since stale points were trained."""
+    counts = Counter(status.state for status in statuses)
     legend = [f"{MARKS[state][0]} {counts[state]} {state}" for state in State if counts[state]]
-    console.print(standings_table(grid, standings))
+    console.print(status_table(grid, statuses))
     console.print("   ".join(legend), markup=False)
-    changes = Counter(s.changed for s in standings if s.state is State.STALE)
+    changes = Counter(s.changed for s in statuses if s.state is State.STALE)
     for parts, count in changes.items():
-        console.print(f"{count} stale since what changed is: {', '.join(parts)}")
-    for cell, standing in zip(grid, standings, strict=True):
-        if standing.state is State.FAILED and standing.attempt is not None:
-            line = f"failed: {cell.name}: {standing.attempt.reason}"
+        console.print(f"{count} stale. Changed since their training: {', '.join(parts)}")
+    for cell, status in zip(grid, statuses, strict=True):
+        if status.state is State.FAILED and status.attempt is not None:
+            line = f"failed: {cell.name}: {status.attempt.reason}"
             console.print(line, markup=False, soft_wrap=True)
 
 
-def standings_table(grid: Sequence[GridPoint], standings: Sequence[Standing]) -> Table:
-    """Rows: variants and activations; columns: rates; in each cell a mark a seed."""
+def status_table(grid: Sequence[GridPoint], statuses: Sequence[PointStatus]) -> Table:
+    """A table with a row a variant and activation, a column a rate, and one mark a seed."""
     marks: dict[tuple[str, str], dict[float, Text]] = {}
     variants = variants_of([cell.settings for cell in grid])
-    for variant, cell, standing in zip(variants, grid, standings, strict=True):
+    for variant, cell, status in zip(variants, grid, statuses, strict=True):
         row = marks.setdefault((variant, cell.settings["activation"]), {})
-        row.setdefault(cell.settings["lr"], Text()).append(*MARKS[standing.state])
+        row.setdefault(cell.settings["lr"], Text()).append(*MARKS[status.state])
     rates = sorted({cell.settings["lr"] for cell in grid})
     table = Table(title="A mark a point, by activation and learning rate")
-    about = slice(None if any(variants) else 1, None)  # without the column of variants, or with it
-    for heading in (*("variant", "activation")[about], *(f"{rate:g}" for rate in rates)):
-        table.add_column(Text(heading), overflow="fold")  # two variants never look alike
+    shown = slice(None if any(variants) else 1, None)  # no column of variants if there is one only
+    for heading in (*("variant", "activation")[shown], *(f"{rate:g}" for rate in rates)):
+        table.add_column(Text(heading), overflow="fold")  # a cut name could hide the difference
     for names, row in marks.items():
         cells = [row.get(rate, Text()) for rate in rates]
-        table.add_row(*map(Text, names[about]), *cells)
+        table.add_row(*map(Text, names[shown]), *cells)
     return table
 
 
 def print_interrupted(
     console: Console, results: Sequence[Result], points: int, store: Store
 ) -> None:
-    """Tell how far a sweep came, and how to go on with it."""
+    """Print how many points are finished, and the command that continues the sweep."""
     done = sum(isinstance(result, Done) for result in results)
     command = suggestions.again(sys.argv[1:], store)
-    line = f"interrupted: {done} of {points} points are finished; to go on: {command}"
+    line = f"interrupted: {done} of {points} points are finished. To continue: {command}"
     console.print(line, markup=False, soft_wrap=True)
 
 
 def print_summary(console: Console, results: Sequence[Result], store: Store) -> None:
-    """Tell how a sweep ended, name what failed, and say how to go on."""
+    """Print the results of a sweep, its failed points, and the next commands."""
     studies = list(dict.fromkeys(result.point.study for result in results))
     for study in studies:
         cells = cell_means([result for result in results if result.point.study == study])
@@ -216,16 +216,16 @@ def print_summary(console: Console, results: Sequence[Result], store: Store) -> 
         console.print(f"next:   {report}   or   {in_ui}", markup=False, soft_wrap=True)
 
 
-def print_kept(console: Console, results: int, folder: Path, store: Store) -> None:
-    """Tell of results that could not be brought into the store."""
+def print_queued(console: Console, results: int, folder: Path, store: Store) -> None:
+    """Print the number of results that could not be written to the store."""
     if results:
         sync = suggestions.command("sync", store=store)
-        line = f"kept:   {results} results in {folder}: `{sync}` delivers them to the store"
+        line = f"queued: {results} results in {folder}. `{sync}` delivers them to the store."
         console.print(line, markup=False, soft_wrap=True)
 
 
 def print_result(console: Console, result: Result) -> None:
-    """Tell how a single run ended."""
+    """Print the result of a single run."""
     if isinstance(result, Done):
         when = "finished already, " if result.is_earlier else ""
         accuracy = f"final test accuracy {result.test_accuracy:.4f}"
@@ -237,7 +237,7 @@ def print_result(console: Console, result: Result) -> None:
 
 
 def summary_table(cells: pd.DataFrame) -> Table:
-    """Final test accuracy by rate and activation, and how the runs ended; `cells`: a variant's."""
+    """Final test accuracy and outcomes by rate and activation, of one variant's cells."""
     table = Table(title="Final test accuracy: mean and standard deviation over n seeds")
     for heading in ("lr", "activation", "mean", "sd", "n", "outcomes"):
         is_text = heading in ("activation", "outcomes")

@@ -1,4 +1,4 @@
-"""The Dask cluster that stacks are trained on: processes of this machine, or somebody else's."""
+"""The Dask cluster that trains stacks: processes of this machine, or a remote cluster."""
 
 import asyncio
 import logging
@@ -19,72 +19,72 @@ from actscope.command_line import suggestions
 from actscope.config import Point
 from actscope.errors import ClusterError
 from actscope.runtime import forkserver, signals
-from actscope.sweep.dask_connection import connected, kept_private, quieten, warn_if_open
+from actscope.sweep.dask_connection import connected, private_folder, silence_logs, warn_if_insecure
 from actscope.sweep.resources import Resources
-from actscope.sweep.worker_checks import Terms, check_reachable, check_workers
+from actscope.sweep.worker_checks import WorkerRequirements, check_reachable, check_workers
 from actscope.tracking import Store
 
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster
 
-SECONDS_BETWEEN_LOOKS = 5.0  # at who is there
-KILLS_A_STACK_MAY_MEET = 1  # on this machine, where a worker is lost to what it trains
+SECONDS_BETWEEN_CHECKS = 5.0  # of which workers are present
+ALLOWED_KILLS = 1  # of workers by one stack; on this machine the stack is the likely cause
 
-IN_PROCESSES = {
-    "distributed.scheduler.allowed-failures": KILLS_A_STACK_MAY_MEET,
-    # Its memory is known beforehand: better the system's limit than half of it for each worker.
+LOCAL_CONFIG = {
+    "distributed.scheduler.allowed-failures": ALLOWED_KILLS,
+    # A stack's memory is known in advance, so the system's limit serves better than Dask's.
     "distributed.worker.memory.terminate": False,
-    # actscope.runtime.forkserver, which the command line has started while it was still importing.
+    # The command has started actscope.runtime.forkserver during its own imports.
     "distributed.worker.multiprocessing-method": "forkserver",
-    # Nobody looks at its samples of what each worker does, a hundred a second.
+    # Nobody reads the profile, which takes a hundred samples a second.
     "distributed.worker.profile.enabled": False,
 }
 
-# Dask's resources, by which stacks go to workers, and what is done for a run to writers.
+# Dask resources: stacks go to workers, the tracking of a run goes to writers.
 TRAINING, WRITING = {"train": 1.0}, {"write": 1.0}
-TWO_STACKS = {"train": 2.0}  # that a worker may have: one it trains, one that writers log
+TWO_STACKS = {"train": 2.0}  # of a worker: it trains one while writers log the other
 
-# Of a command like sbatch that fails, is not there, or answers what dask-jobqueue cannot read.
-CANNOT_START = (OSError, RuntimeError, ValueError)
+# Raised where a command like sbatch fails, is missing, or prints what dask-jobqueue cannot read.
+START_ERRORS = (OSError, RuntimeError, ValueError)
 
 log = logging.getLogger(__name__)
 
 
 class Cluster:
-    """A cluster in use, that of somebody else: its workers come and go as they please."""
+    """A cluster in use. Of this base class: a remote one, whose workers may come and go."""
 
     def __init__(
         self, client: "Client", name: str, training: Mapping[str, float] | None = None
     ) -> None:
         self.client = client
         self.name = name
-        self.training = training  # what of Dask's resources a stack takes, if some only write
+        self.training = training  # the Dask resources of a stack; None without writers
 
     def workers(self) -> list[str]:
-        """Addresses of those that are there.
+        """Addresses of the present workers.
 
         Raises:
-            ClusterError: there is no scheduler any more.
+            ClusterError: the scheduler no longer answers.
 
         """
         try:
             return sorted(self.client.nthreads())
         except (OSError, RuntimeError) as error:
-            raise gone(self.name) from error
+            raise lost_cluster(self.name) from error
 
-    def renew(self) -> None:
-        """Ask for workers in the place of those that are lost."""
+    def replace_lost_workers(self) -> None:
+        """Request new workers in place of lost ones."""
 
     def check(self) -> None:
-        """Raise ClusterError where it can have no more workers."""
+        """Raise ClusterError if the cluster can start no more workers."""
 
     def stop(self, futures: Iterable["Future[Any]"]) -> None:
-        """Have the work end within seconds; workers look whether they are still wanted."""
+        """End the work within seconds: workers check whether their stack is still wanted."""
         self.client.cancel(list(futures), force=True)
 
 
-class Processes(Cluster):
-    """Workers that are processes of this machine, and this sweep's alone."""
+class LocalProcesses(Cluster):
+    """Worker processes on this machine, used by this sweep only."""
 
     def __init__(
         self,
@@ -104,87 +104,88 @@ class Processes(Cluster):
             self.stop([])
             raise
 
-    def stop(self, futures: Iterable["Future[Any]"]) -> None:  # noqa: ARG002 - all of it is ours
+    def stop(self, futures: Iterable["Future[Any]"]) -> None:  # noqa: ARG002 - the whole cluster is this sweep's
         self.cluster.sync(_kill_workers, self.cluster)
 
 
-class Started(Cluster):
-    """A cluster that was started for this sweep, as by Slurm."""
+class StartedCluster(Cluster):
+    """A remote cluster that was started for this sweep, for example by Slurm."""
 
     def __init__(self, client: "Client", name: str, cluster: Any, wanted: int) -> None:
         super().__init__(client, name)
         self.cluster = cluster
         self.wanted = wanted
 
-    def renew(self) -> None:
+    def replace_lost_workers(self) -> None:
         try:
             self.cluster.sync(_scale, self.cluster, self.wanted)
-        except CANNOT_START as error:
-            _give_up_jobs(self.cluster)
-            log.warning("%s cannot start workers: %s", self.name, _reason(error))
+        except START_ERRORS as error:
+            _mark_jobs_failed(self.cluster)
+            log.warning("%s: cannot start workers: %s", self.name, _reason(error))
 
 
-def gone(name: str) -> ClusterError:
+def lost_cluster(name: str) -> ClusterError:
     return ClusterError(
-        f"the cluster {name} does not answer any more: what is finished is kept; start it and give "
-        "the same command again"
+        f"Cluster {name} no longer answers. Finished points are kept. Start the cluster and run "
+        "the same command again."
     )
 
 
-def reached(
+def check_cluster(
     resources: Resources, store: Store, points: Iterable[Point], console: Console
 ) -> Resources:
-    """The resources with the workers that are there; looks who they are before any work is begun.
+    """Check a remote cluster before any work begins; return the resources with its workers.
 
     Raises:
-        ClusterError: nobody answers, or a worker cannot train these points into this store.
+        ClusterError: the scheduler does not answer, or a worker cannot train these points or
+            reach this store.
 
     """
     if resources.cluster is not None:
-        check_reachable(store, f"{_name(resources.cluster)}: its workers")
+        check_reachable(store, f"{_name(resources.cluster)}: the workers")
     if resources.scheduler is None:
         return resources
     needed = {(point.data, point.activation) for point in points}
     sources, activations = zip(*needed, strict=True)
-    terms = Terms.of_here(store, sources, resources.device, activations)
+    requirements = WorkerRequirements.of_this_process(store, sources, resources.device, activations)
     with connected(resources.scheduler) as client:
         cluster = Cluster(client, resources.scheduler)
-        there = cluster.workers()
-        if there:
-            check_workers(client, terms, there)
-        console.print(f"cluster {cluster.name}: {_in_words(there)}", soft_wrap=True)
-    return replace(resources, workers=max(resources.workers, len(there)))
+        workers = cluster.workers()
+        if workers:
+            check_workers(client, requirements, workers)
+        console.print(f"cluster {cluster.name}: {_describe(workers)}", soft_wrap=True)
+    return replace(resources, workers=max(resources.workers, len(workers)))
 
 
 @contextmanager
-def opened(resources: Resources, stacks: int) -> Iterator[Cluster]:
-    """The cluster for so many stacks, connected."""
-    quieten()
+def open_cluster(resources: Resources, stacks: int) -> Iterator[Cluster]:
+    """Connect to, or start, the cluster for this number of stacks."""
+    silence_logs()
     if resources.scheduler is not None:
         with connected(resources.scheduler) as client:
             yield Cluster(client, resources.scheduler)
     elif resources.cluster is not None:
-        with _started(resources.cluster, min(resources.workers, stacks)) as cluster:
+        with _start_remote(resources.cluster, min(resources.workers, stacks)) as cluster:
             yield cluster
     else:
-        with _processes(min(resources.workers, stacks), resources.writers) as cluster:
+        with _start_processes(min(resources.workers, stacks), resources.writers) as cluster:
             yield cluster
 
 
 def wait_for_workers(cluster: Cluster, console: Console) -> list[str]:
-    """Addresses of the workers, as soon as there is one."""
-    there = cluster.workers()
-    if not there:
-        console.print(f"cluster {cluster.name}: no worker is there yet: waiting", soft_wrap=True)
-        while not there:
+    """Wait for the first worker; return the addresses of all workers."""
+    workers = cluster.workers()
+    if not workers:
+        console.print(f"cluster {cluster.name}: waiting for a worker", soft_wrap=True)
+        while not workers:
             time.sleep(0.5)
-            there = cluster.workers()
-    console.print(f"cluster {cluster.name}: {_in_words(there)}", soft_wrap=True)
-    warn_if_open(cluster.client, cluster.name, console)
-    return there
+            workers = cluster.workers()
+    console.print(f"cluster {cluster.name}: {_describe(workers)}", soft_wrap=True)
+    warn_if_insecure(cluster.client, cluster.name, console)
+    return workers
 
 
-def _in_words(workers: Sequence[str]) -> str:
+def _describe(workers: Sequence[str]) -> str:
     hosts = len({urlsplit(address).hostname for address in workers})
     return f"{_counted(len(workers), 'worker')} on {_counted(hosts, 'host')}"
 
@@ -194,20 +195,20 @@ def _counted(number: int, what: str) -> str:
 
 
 @contextmanager
-def _processes(workers: int, writers: int) -> Iterator[Cluster]:
+def _start_processes(workers: int, writers: int) -> Iterator[Cluster]:
     from distributed import Client, LocalCluster, Security
 
     forks_from = forkserver.wait_until_ready()
-    with kept_private(), dask.config.set(IN_PROCESSES), ExitStack() as entered:
-        # Cut short, it tells of what it cannot close.
-        with signals.held():
+    with private_folder(), dask.config.set(LOCAL_CONFIG), ExitStack() as entered:
+        # An interrupted start prints errors about what it cannot close.
+        with signals.deferred():
             cluster = entered.enter_context(
                 LocalCluster(
                     n_workers=workers,
                     threads_per_worker=1,
-                    security=Security.temporary(),  # other users of this machine reach its ports
+                    security=Security.temporary(),  # other users can reach its ports
                     scheduler_kwargs={"dashboard": False},
-                    dashboard_address="127.0.0.1:0",  # it has a web server in any case
+                    dashboard_address="127.0.0.1:0",  # it always has a web server
                     silence_logs=logging.CRITICAL,
                     resources=TWO_STACKS,
                 )
@@ -215,7 +216,7 @@ def _processes(workers: int, writers: int) -> Iterator[Cluster]:
             client = entered.enter_context(Client(cluster))
             if writers:
                 _add_writers(cluster, writers)
-        yield Processes(client, cluster, TRAINING if writers else None, forks_from)
+        yield LocalProcesses(client, cluster, TRAINING if writers else None, forks_from)
 
 
 def _add_writers(cluster: "LocalCluster", writers: int) -> None:
@@ -227,62 +228,55 @@ def _add_writers(cluster: "LocalCluster", writers: int) -> None:
 async def _kill_workers(cluster: "LocalCluster") -> None:
     nannies = list(cluster.workers.values())
     for nanny in nannies:
-        if nanny.pid is None:  # it has none at this moment, and None would be this very process
+        if nanny.pid is None:  # no process yet; psutil takes None for this process
             continue
-        # Asked to close, a worker in training takes seconds to find the time.
+        # A worker that is asked to close during training takes seconds to do so.
         with suppress(psutil.NoSuchProcess):
             psutil.Process(nanny.pid).kill()
     await asyncio.gather(*(nanny.close(timeout=2) for nanny in nannies))
 
 
 @contextmanager
-def _started(node: Mapping[str, Any], workers: int) -> Iterator[Cluster]:
+def _start_remote(node: Mapping[str, Any], workers: int) -> Iterator[Cluster]:
     from distributed import Client
 
     name = _name(node)
-    with kept_private(), _made(node) as cluster, Client(cluster) as client:
+    with private_folder(), _instantiate(node) as cluster, Client(cluster) as client:
         try:
             cluster.sync(_scale, cluster, workers)
-        except CANNOT_START as error:
-            _give_up_jobs(cluster)
-            raise ClusterError(f"{name} cannot start workers: {_reason(error)}") from error
-        yield Started(client, name, cluster, workers)
+        except START_ERRORS as error:
+            _mark_jobs_failed(cluster)
+            raise ClusterError(f"{name}: cannot start workers: {_reason(error)}") from error
+        yield StartedCluster(client, name, cluster, workers)
 
 
-def _made(node: Mapping[str, Any]) -> Any:
+def _instantiate(node: Mapping[str, Any]) -> Any:
     from hydra.utils import instantiate
 
+    handler = signal.getsignal(signal.SIGINT)
     try:
-        with _signals_kept():
-            return instantiate(dict(node))
+        return instantiate(dict(node))
     except InstantiationException as error:
         cause = error.__cause__ or error
         if isinstance(cause, ImportError):
             raise ClusterError(
-                f"{_name(node)} is not installed ({_reason(cause)}): "
-                f"`{suggestions.install('cluster')}` has dask_jobqueue"
+                f"{_name(node)}: the class is not installed ({_reason(cause)}). "
+                f"`{suggestions.install('cluster')}` installs dask_jobqueue."
             ) from error
-        raise ClusterError(f"{_name(node)} cannot be started: {_reason(cause)}") from error
-
-
-@contextmanager
-def _signals_kept() -> Iterator[None]:
-    """Keep what Ctrl-C does: dask_jobqueue, as it is imported, has it exit with code 0."""
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        yield
+        raise ClusterError(f"{_name(node)}: cannot be started: {_reason(cause)}") from error
     finally:
-        signal.signal(signal.SIGINT, before)
+        # Importing dask_jobqueue sets a handler that exits with code 0.
+        signal.signal(signal.SIGINT, handler)
 
 
 async def _scale(cluster: Any, workers: int) -> None:
-    """Ask for workers, and wait until they are asked for: scaling alone swallows what is raised."""
+    """Request workers and wait for the request: scale() alone hides its errors."""
     cluster.scale(workers)
     await cluster
 
 
-def _give_up_jobs(cluster: Any) -> None:
-    """Mark those that could not be started, which Dask otherwise takes for running as it closes."""
+def _mark_jobs_failed(cluster: Any) -> None:
+    """Mark jobs that did not start; Dask would treat them as running when it closes."""
     from distributed.core import Status
 
     for job in cluster.workers.values():
@@ -295,6 +289,6 @@ def _name(node: Mapping[str, Any]) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    text = str(error).partition("stderr:")[2] or str(error)  # of a command that failed
+    text = str(error).partition("stderr:")[2] or str(error)  # of a failed command
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return " ".join(lines)[:300]

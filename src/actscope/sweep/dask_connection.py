@@ -1,4 +1,4 @@
-"""The connection to a Dask scheduler that runs already, with the certificates that it asks for."""
+"""The connection to a running Dask scheduler, with the certificates that it requires."""
 
 import logging
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from actscope.errors import ClusterError
 if TYPE_CHECKING:
     from distributed import Client, Security
 
-SECONDS_TO_ANSWER = 5.0  # of a scheduler that is asked for the first time
+SECONDS_TO_ANSWER = 5.0  # for the first answer of a scheduler
 
-# Its pages for a browser ask nobody for a password.
+# Dask's web pages ask for no password.
 WITHOUT_PAGES: dict[str, Any] = {
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
@@ -24,11 +24,11 @@ WITHOUT_PAGES: dict[str, Any] = {
 
 
 @contextmanager
-def kept_private() -> Iterator[None]:
-    """Keep what Dask starts here from other users of the machine, but for its ports.
+def private_folder() -> Iterator[None]:
+    """Give Dask a folder that other users of this machine cannot write to.
 
-    Dask puts its folder into sys.path, of the sweep's own process too, and has one in /tmp that
-    another user may have made.
+    Dask adds its folder to sys.path, in the sweep's own process too. Its default folder in /tmp may
+    have been created by another user.
     """
     with (
         TemporaryDirectory(prefix="actscope-", ignore_cleanup_errors=True) as folder,
@@ -37,50 +37,51 @@ def kept_private() -> Iterator[None]:
         yield
 
 
-def quieten() -> None:
-    """Hydra makes the root logger talkative, and a cluster tells it of every connection."""
-    # Each of them is given a level of its own when distributed is imported.
+def silence_logs() -> None:
+    """Silence Dask's loggers: Hydra's root logger would print every connection."""
+    # distributed sets a level for each of them when it is imported.
     for name in ("distributed", "distributed.client", "tornado.application"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 @contextmanager
 def connected(scheduler: str) -> Iterator["Client"]:
-    """A client of the scheduler at an address, as hydra.launcher.scheduler gives it.
+    """Connect a client to the scheduler at this address.
 
     Raises:
-        ClusterError: nobody answers, or one of the two does not trust the other.
+        ClusterError: the scheduler does not answer, or scheduler and client do not trust each
+            other.
 
     """
     from distributed import Client
     from distributed.comm.core import CommClosedError
 
-    quieten()
+    silence_logs()
     setting = f"hydra.launcher.scheduler={scheduler}"
     security = _configured_security(scheduler)
     try:
         client = Client(scheduler, timeout=SECONDS_TO_ANSWER, security=security)
-    except (CommClosedError, ValueError) as error:  # ValueError: tls:// where none is spoken
+    except (CommClosedError, ValueError) as error:  # ValueError: tls:// to a server without TLS
         raise ClusterError(
-            f"{setting}: the scheduler closes the connection. Give tls:// and certificates that it "
-            "trusts, or tcp:// where it has none (docs/cluster.md)"
+            f"{setting}: the scheduler closes the connection. Use tls:// with certificates that it "
+            "trusts, or tcp:// if it has none (docs/cluster.md)."
         ) from error
     except RuntimeError as error:
-        raise ClusterError(f"{setting}: {error}. Give the address of its tls:// port") from error
+        raise ClusterError(f"{setting}: {error}. Give the address of its tls:// port.") from error
     except OSError as error:
         raise ClusterError(
-            f"{setting} does not answer within {SECONDS_TO_ANSWER:g} s: "
-            "start it (dask scheduler), or correct the address"
+            f"{setting}: the scheduler does not answer within {SECONDS_TO_ANSWER:g} s. "
+            "Start it (dask scheduler) or correct the address."
         ) from error
     with client:
         yield client
 
 
 def _configured_security(scheduler: str) -> "Security":
-    """Certificates as Dask's own configuration names them.
+    """Load the certificates that Dask's own configuration names.
 
     Raises:
-        ClusterError: they cannot be read, or there are none although the address needs them.
+        ClusterError: they cannot be read, or a tls:// address has none.
 
     """
     from distributed import Security
@@ -93,19 +94,19 @@ def _configured_security(scheduler: str) -> "Security":
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ClusterError(
-            f"{setting}: Dask's certificates cannot be read ({reason}). Correct {names}"
+            f"{setting}: Dask's certificates cannot be read ({reason}). Correct {names}."
         ) from error
     if context is None and scheduler.startswith("tls://"):
-        raise ClusterError(f"{setting}: Dask has no certificates. Set {names} (docs/cluster.md)")
+        raise ClusterError(f"{setting}: Dask has no certificates. Set {names} (docs/cluster.md).")
     return security
 
 
-def warn_if_open(client: "Client", name: str, console: Console) -> None:
-    """Say in a line that a cluster runs the programs of anyone who reaches it."""
+def warn_if_insecure(client: "Client", name: str, console: Console) -> None:
+    """Print a warning if the cluster accepts connections without TLS."""
     if str(client.scheduler_info()["address"]).startswith("tls://"):
         return
     console.print(
         f"warning: cluster {name} has no TLS. Anyone who reaches it can run programs as the user "
-        "of its workers: docs/cluster.md",
+        "of its workers (docs/cluster.md).",
         soft_wrap=True,
     )

@@ -1,36 +1,27 @@
-"""Stacks shared out among the workers of a Dask cluster, and what a worker does with one."""
+"""Sends stacks to the workers of a Dask cluster and collects their results."""
 
 import asyncio
 import logging
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
-from urllib.parse import urlsplit
 
-from distributed import Future, Worker, get_client, get_worker, secede, wait
-from distributed.core import Status
+from distributed import Future
 from rich.console import Console
 
-from actscope.engine.device import CPU
 from actscope.errors import ClusterError
 from actscope.runtime import signals
 from actscope.sweep import dask_cluster
 from actscope.sweep.console import Progress
-from actscope.sweep.dask_cluster import WRITING, Cluster
-from actscope.sweep.resources import Resources, take_card
+from actscope.sweep.dask_cluster import Cluster
+from actscope.sweep.dask_worker import PROGRESS, StackJob, run_job
+from actscope.sweep.resources import Resources
 from actscope.sweep.results import Result
-from actscope.sweep.worker import Abandoned, Made, Task, Thing, failed_all, train_and_track
-from actscope.sweep.worker_checks import Terms, UnfitError, check_workers, find_fault
+from actscope.sweep.worker import Task, failed_all
+from actscope.sweep.worker_checks import WorkerRejectedError, WorkerRequirements, check_workers
 from actscope.tracking import Store, offline_queue
-
-SECONDS_BETWEEN_REPORTS = 0.5
-PROGRESS, WARNING = "progress", "warning"  # what workers tell of
 
 log = logging.getLogger(__name__)
 
@@ -38,164 +29,169 @@ log = logging.getLogger(__name__)
 def run_on_cluster(
     tasks: Sequence[Task], resources: Resources, progress: Progress
 ) -> Iterator[list[Result]]:
-    """Train all stacks on the workers that the resources name, giving the results of each."""
+    """Train all stacks on the workers that the resources name; yield each stack's results."""
     sources = (task.stack[0].data for task in tasks)
     activations = (point.activation for task in tasks for point in task.stack)
-    terms = Terms.of_here(tasks[0].store, sources, resources.device, activations)
-    with dask_cluster.opened(resources, len(tasks)) as workplace:
-        if resources.are_elsewhere:
-            there = dask_cluster.wait_for_workers(workplace, progress.console)
-            check_workers(workplace.client, terms, there)
-        yield from _Shift(tasks, terms, workplace, progress, resources.are_elsewhere).results()
-        if resources.are_elsewhere:
-            _deliver_kept(workplace, terms.store, progress.console)
+    requirements = WorkerRequirements.of_this_process(
+        tasks[0].store, sources, resources.device, activations
+    )
+    with dask_cluster.open_cluster(resources, len(tasks)) as cluster:
+        if resources.is_remote:
+            workers = dask_cluster.wait_for_workers(cluster, progress.console)
+            check_workers(cluster.client, requirements, workers)
+        yield from DaskExecutor(
+            tasks, requirements, cluster, progress, resources.is_remote
+        ).results()
+        if resources.is_remote:
+            _deliver_queued(cluster, requirements.store, progress.console)
 
 
-class _Shift:
-    """Stacks on the workers of a cluster, each until it is done."""
+class DaskExecutor:
+    """Runs stacks on the workers of a cluster until each stack is done."""
 
     def __init__(
         self,
         tasks: Sequence[Task],
-        terms: Terms,
-        workplace: Cluster,
+        requirements: WorkerRequirements,
+        cluster: Cluster,
         progress: Progress,
-        is_elsewhere: bool,
+        is_remote: bool,
     ) -> None:
         self.tasks = tasks
-        self.terms = terms if is_elsewhere else None
-        self.workplace = workplace
+        self.requirements = requirements if is_remote else None
+        self.cluster = cluster
         self.progress = progress
         self.topic = f"actscope-{uuid.uuid4().hex}"  # other sweeps may use the same scheduler
-        self.unfit: set[str] = set()  # workers
+        self.rejected: set[str] = set()  # addresses of workers
         self.pending: dict[Future[Any], int] = {}
-        # Not by distributed.wait, which leaves a waiter at each future that has not ended.
+        # Not by distributed.wait: it leaves a waiter at each future that has not ended.
         self.ended: SimpleQueue[Future[Any]] = SimpleQueue()
-        self.only_for: dict[Future[Any], set[str] | None] = {}
-        self.unplaced: list[int] = []  # stacks that no worker which is there can train
-        self.was_deserted = False
-        self.last_look = time.monotonic()
+        self.allowed_workers: dict[Future[Any], set[str] | None] = {}
+        self.unplaced: list[int] = []  # stacks that no present worker can train
+        self.had_no_worker = False
+        self.last_check = time.monotonic()
 
     def results(self) -> Iterator[list[Result]]:
-        self.workplace.client.subscribe_topic(self.topic, lambda event: self._hear(*event[1]))
+        """Submit all stacks; yield each stack's results when it ends."""
+        self.cluster.client.subscribe_topic(self.topic, lambda event: self._handle(*event[1]))
         try:
             for number in range(len(self.tasks)):
-                self._give_out(number)
+                self._submit(number)
             while self.pending or self.unplaced:
                 signals.check()
                 future = self._next_ended()
                 if future is not None:
                     yield self._results_of(future)
-                if time.monotonic() - self.last_look >= dask_cluster.SECONDS_BETWEEN_LOOKS:
-                    self._look_round()
-        except ClusterError:  # there is nobody to be stopped
+                if time.monotonic() - self.last_check >= dask_cluster.SECONDS_BETWEEN_CHECKS:
+                    self._check_workers()
+        except ClusterError:  # the cluster is gone, so no work can be stopped
             raise
         except BaseException:
-            self.workplace.stop(self.pending)
+            self.cluster.stop(self.pending)
             raise
 
-    def _give_out(self, number: int) -> None:
-        fit = self._fit() if self.unfit else None
-        if fit is not None and not fit:
+    def _submit(self, number: int) -> None:
+        accepted = self._accepted_workers() if self.rejected else None
+        if accepted is not None and not accepted:
             self.unplaced.append(number)
             return
-        has_writers = self.workplace.training is not None
-        order = Order(number, self.tasks[number], self.topic, self.terms, has_writers)
-        future = self.workplace.client.submit(
-            _in_worker,
-            order,
+        has_writers = self.cluster.training is not None
+        job = StackJob(number, self.tasks[number], self.topic, self.requirements, has_writers)
+        future = self.cluster.client.submit(
+            run_job,
+            job,
             pure=False,
-            workers=None if fit is None else list(fit),
-            resources=self.workplace.training,
+            workers=None if accepted is None else list(accepted),
+            resources=self.cluster.training,
         )
         future.add_done_callback(self.ended.put)
         self.pending[future] = number
-        self.only_for[future] = fit
+        self.allowed_workers[future] = accepted
 
-    def _fit(self) -> set[str]:
-        return set(self.workplace.workers()) - self.unfit
+    def _accepted_workers(self) -> set[str]:
+        return set(self.cluster.workers()) - self.rejected
 
     def _next_ended(self) -> Future[Any] | None:
-        """The next stack that ends, unless it is time to look round before."""
+        """The next stack that ends; None when it is time to check the workers first."""
         try:
-            future = self.ended.get(timeout=dask_cluster.SECONDS_BETWEEN_LOOKS)
+            future = self.ended.get(timeout=dask_cluster.SECONDS_BETWEEN_CHECKS)
         except Empty:
             return None
-        if future not in self.pending:  # taken from a worker that is gone
+        if future not in self.pending:  # cancelled: its worker is gone
             return None
         if future.cancelled():
-            raise dask_cluster.gone(self.workplace.name)
+            raise dask_cluster.lost_cluster(self.cluster.name)
         return future
 
     def _results_of(self, future: Future[Any]) -> list[Result]:
         number = self._forget(future)
         error = future.exception()
-        if isinstance(error, UnfitError):
-            self._leave_out(error)
-            self._give_out(number)
+        if isinstance(error, WorkerRejectedError):
+            self._reject(error)
+            self._submit(number)
             return []
         self.progress.complete(number)
         if error is not None:
-            self.workplace.check()
+            self.cluster.check()
             return failed_all(self.tasks[number].stack, error)
         try:
             results: list[Result] = future.result()
-        except OSError as lost:  # the connection: what the worker raised is seen to above
-            raise dask_cluster.gone(self.workplace.name) from lost
+        except OSError as lost:  # the connection: an error of the worker is handled above
+            raise dask_cluster.lost_cluster(self.cluster.name) from lost
         return results
 
-    def _leave_out(self, error: UnfitError) -> None:
+    def _reject(self, error: WorkerRejectedError) -> None:
         address, _ = error.args
-        if address not in self.unfit:
-            self._tell(f"{error}; others train its stacks")
-            self.unfit.add(address)
+        if address not in self.rejected:
+            self._print(f"{error} Other workers train its stacks.")
+            self.rejected.add(address)
 
-    def _look_round(self) -> None:
-        self.last_look = time.monotonic()
-        self.workplace.check()
-        if self.terms is None:
+    def _check_workers(self) -> None:
+        self.last_check = time.monotonic()
+        self.cluster.check()
+        if self.requirements is None:
             return
-        is_deserted = not self._fit()
-        if is_deserted and not self.was_deserted:
-            self._tell("no worker is left: waiting for others")
-        self.was_deserted = is_deserted
-        self.workplace.renew()
-        self._give_out_again()
+        has_no_worker = not self._accepted_workers()
+        if has_no_worker and not self.had_no_worker:
+            self._print("no worker is left: waiting for new ones")
+        self.had_no_worker = has_no_worker
+        self.cluster.replace_lost_workers()
+        self._resubmit()
 
-    def _give_out_again(self) -> None:
-        """Stacks that wait for a worker, or whose workers, the others being unfit, are all gone."""
-        if not self.unfit or not (fit := self._fit()):
+    def _resubmit(self) -> None:
+        """Submit stacks that have no worker yet, or whose allowed workers are all gone."""
+        if not self.rejected or not (accepted := self._accepted_workers()):
             return
         waiting, self.unplaced = self.unplaced, []
         for number in waiting:
-            self._give_out(number)
-        for future, chosen in list(self.only_for.items()):
-            if chosen is not None and not chosen & fit:
-                self.workplace.client.cancel([future], force=True)
+            self._submit(number)
+        for future, allowed in list(self.allowed_workers.items()):
+            if allowed is not None and not allowed & accepted:
+                self.cluster.client.cancel([future], force=True)
                 number = self._forget(future)
-                self._give_out(number)
+                self._submit(number)
 
     def _forget(self, future: Future[Any]) -> int:
-        del self.only_for[future]
+        del self.allowed_workers[future]
         return self.pending.pop(future)
 
-    def _tell(self, what: str) -> None:
-        self.progress.console.print(f"cluster {what}", markup=False, soft_wrap=True)
+    def _print(self, text: str) -> None:
+        self.progress.console.print(f"cluster {text}", markup=False, soft_wrap=True)
 
-    def _hear(self, kind: str, *words: Any) -> None:
-        """What workers tell: how far a stack is, or a warning."""
+    def _handle(self, kind: str, *arguments: Any) -> None:
+        """Handle an event of a worker: the progress of a stack, or a warning."""
         if kind == PROGRESS:
-            self.progress.advance(*words)
+            self.progress.advance(*arguments)
         else:
-            log.warning(*words)
+            log.warning(*arguments)
 
 
-def _deliver_kept(workplace: Cluster, store: Store, console: Console) -> None:
-    """Bring what workers have kept on their own hosts, while the store was away, into it."""
-    answers = workplace.client.run(_deliver_on_host, store, on_error="return")
+def _deliver_queued(cluster: Cluster, store: Store, console: Console) -> None:
+    """Deliver results that workers queued on their own hosts while the store was unreachable."""
+    answers = cluster.client.run(_deliver_on_host, store, on_error="return")
     count = sum(answer for answer in answers.values() if isinstance(answer, int))
     if count:
-        console.print(f"sync    {count} results that were kept on other hosts are delivered")
+        console.print(f"sync    {count} queued results of other hosts delivered")
 
 
 async def _deliver_on_host(store: Store) -> int:
@@ -204,98 +200,3 @@ async def _deliver_on_host(store: Store) -> int:
 
 def _deliver_here(store: Store) -> int:
     return len(offline_queue.deliver_queued(store))
-
-
-@dataclass(frozen=True)
-class Order:
-    """A task for a worker, and where it tells how far it is."""
-
-    number: int
-    task: Task
-    topic: str
-    terms: Terms | None  # None: a process of ours, as we are
-    has_writers: bool
-
-
-def _in_worker(order: Order) -> list[Result]:
-    worker = get_worker()
-    if order.terms is not None:
-        fault = find_fault(order.terms, worker)
-        if fault is not None:
-            raise UnfitError(worker.address, fault)
-    elif order.task.device != CPU:
-        take_card(worker.name)  # the number that it has among this machine's
-    is_wanted = partial(_is_wanted, worker, worker.get_current_task())
-    last_report = time.monotonic()
-
-    def report(run_steps: int) -> None:
-        nonlocal last_report
-        if time.monotonic() - last_report >= SECONDS_BETWEEN_REPORTS:
-            last_report = time.monotonic()
-            if not is_wanted():
-                raise Abandoned("its sweep has ended, or given it to another worker")
-            worker.log_event(order.topic, (PROGRESS, order.number, run_steps))
-
-    with _warnings_told(worker, order.topic):
-        if not order.has_writers:
-            return train_and_track(order.task, report)
-        # While its runs are logged the worker trains its next stack, which has to be begun first.
-        begin_all, log_all = (partial(by_writers, order.topic, priority) for priority in (1, 0))
-        return train_and_track(order.task, report, begin_all, log_all, on_trained=secede)
-
-
-def by_writers(
-    topic: str, priority: int, do: Callable[[Thing], Made], things: Sequence[Thing]
-) -> list[Made]:
-    """As `workers.in_turn`, by the writers of this worker's cluster, while this thread waits.
-
-    What a writer cannot do, as it was killed at it more than once, is done here.
-    """
-    client = get_client()
-    # They fetch them from here: through the scheduler they would all have to pass at once.
-    kept = client.scatter(list(things), hash=False)
-    done = client.map(
-        partial(_in_writer, topic, do), kept, pure=False, resources=WRITING, priority=priority
-    )
-    wait(done)
-    made = iter(client.gather([future for future in done if future.status == "finished"]))
-    return [
-        next(made) if future.status == "finished" else do(thing)
-        for future, thing in zip(done, things, strict=True)
-    ]
-
-
-def _in_writer(topic: str, do: Callable[[Thing], Made], thing: Thing) -> Made:
-    with _warnings_told(get_worker(), topic):
-        return do(thing)
-
-
-def _is_wanted(worker: Worker, key: Any) -> bool:
-    """Whether the sweep still waits for a task of this worker."""
-    task = worker.state.tasks.get(key)
-    is_cut_off = worker.status in (Status.closing, Status.closed, Status.failed)
-    return not is_cut_off and task is not None and task.state in ("executing", "long-running")
-
-
-@contextmanager
-def _warnings_told(worker: Worker, topic: str) -> Iterator[None]:
-    """Send what this process is warned of to where the sweep was begun."""
-    teller = _Teller(worker, topic)
-    logger = logging.getLogger("actscope")
-    logger.addHandler(teller)
-    try:
-        yield
-    finally:
-        logger.removeHandler(teller)
-
-
-class _Teller(logging.Handler):
-    def __init__(self, worker: Worker, topic: str) -> None:
-        super().__init__(logging.WARNING)
-        self.worker, self.topic, self.thread = worker, topic, threading.get_ident()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.thread != self.thread:  # of another stack, which has a teller of its own
-            return
-        where = urlsplit(self.worker.address).netloc
-        self.worker.log_event(self.topic, (WARNING, "worker %s: %s", where, record.getMessage()))

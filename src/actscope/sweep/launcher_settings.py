@@ -1,4 +1,4 @@
-"""What a grid is trained with, as a user gives it. Light, as the Hydra plug-in imports it."""
+"""The user's settings of a sweep's workers. Imports little, as the Hydra plug-in loads it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class LauncherSettings:
-    """The settings of `hydra.launcher`: see ActscopeLauncherConf."""
+    """The settings of `hydra.launcher`; ActscopeLauncherConf explains them."""
 
     workers: int | None = None
     stack_size: int | None = None

@@ -1,4 +1,4 @@
-"""What a sweep may use: workers, writers, a cluster, a device."""
+"""The resources of a sweep: workers, writers, a cluster, a device."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,43 +12,42 @@ from actscope.errors import ConfigError
 from actscope.runtime.cores import CPU_COUNT
 from actscope.sweep.launcher_settings import LauncherSettings
 
-WRITERS_THAT_PAY = 12  # a tenth of what tracking a run takes it has the database for itself
-
-
-USABLE = 0.8  # of a card's free memory: the rest is for what the allocator cannot use
+MAX_WRITERS = 12  # a run locks the database for a tenth of its tracking, so more would wait
+USABLE_SHARE = 0.8  # of a GPU's free memory; the allocator cannot use all of the rest
 
 
 def workers_for(device: torch.device) -> int:
-    """As many as there are cores, or cards."""
+    """Default number of workers: one a core, or one a GPU."""
     return CPU_COUNT if device == CPU else torch.cuda.device_count()
 
 
 def writers_for(device: torch.device) -> int:
-    """As many as there are cores beside a card; none where the cores train."""
-    return 0 if device == CPU else min(CPU_COUNT, WRITERS_THAT_PAY)
+    """Default number of writers: one a core next to a GPU, none if the cores train."""
+    return 0 if device == CPU else min(CPU_COUNT, MAX_WRITERS)
 
 
-def take_card(number: int) -> None:
-    """Let this process train on the card of that number, counted round and round."""
+def select_gpu(number: int) -> None:
+    """Make this process train on the GPU of this number, modulo the number of GPUs."""
     torch.cuda.set_device(number % torch.cuda.device_count())
 
 
 def free_bytes(device: torch.device) -> float:
-    """Memory of a card that a stack may take."""
+    """Bytes of a GPU's memory that a stack may use."""
     free, _ = torch.cuda.mem_get_info(device)
-    return USABLE * free
+    return USABLE_SHARE * free
 
 
-SCHEMES = ("tcp", "tls")  # in which a Dask scheduler is spoken to
+SCHEMES = ("tcp", "tls")  # of a Dask scheduler's address
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What a sweep may use: workers (0: only this process), points a stack (None: as many as pay).
+    """The resources of a sweep.
 
-    The workers are processes of this machine, or those of a Dask cluster: the one that answers at
-    `scheduler`, or one that is started as `cluster` says, its class under `_target_`.
-    `writers`: further processes of this machine, which track what the workers train.
+    `workers`: 0 trains in this process. They are processes of this machine, or of the Dask cluster
+    at `scheduler`, or of a cluster that is started from `cluster`, with its class as `_target_`.
+    `stack_size`: points a stack; None chooses the fastest size. `writers`: further processes of
+    this machine, which track the runs that the workers train.
     """
 
     workers: int
@@ -60,22 +59,26 @@ class Resources:
 
     @classmethod
     def checked(cls, settings: LauncherSettings, device: torch.device = CPU) -> Self:
-        """Resources as a user gives them; no `workers`: one a core or card. Raises ConfigError."""
+        """Check a user's settings and fill in defaults. Raises ConfigError."""
         workers, writers = settings.workers, settings.writers
         if workers is not None and workers < 0:
-            raise ConfigError(f"hydra.launcher.workers={workers}: give 0 (this process) or more")
+            raise ConfigError(
+                f"hydra.launcher.workers={workers}: must be at least 0. 0 trains in this process."
+            )
         if settings.stack_size is not None and settings.stack_size < 1:
-            raise ConfigError(f"hydra.launcher.stack_size={settings.stack_size}: give 1 or more")
+            raise ConfigError(
+                f"hydra.launcher.stack_size={settings.stack_size}: must be at least 1."
+            )
         if writers is not None and writers < 0:
-            raise ConfigError(f"hydra.launcher.writers={writers}: give 0 or more")
-        is_elsewhere = settings.scheduler is not None or settings.cluster is not None
-        if is_elsewhere:
-            workers = _workers_elsewhere(settings)
-        if is_elsewhere or workers == 0:
+            raise ConfigError(f"hydra.launcher.writers={writers}: must be at least 0.")
+        is_remote = settings.scheduler is not None or settings.cluster is not None
+        if is_remote:
+            workers = _remote_workers(settings)
+        if is_remote or workers == 0:
             if writers:
                 raise ConfigError(
-                    f"hydra.launcher.writers={writers}: help workers of this machine; leave it out "
-                    "with workers=0, scheduler or cluster"
+                    f"hydra.launcher.writers={writers}: writers needs local workers. Remove it "
+                    "when using workers=0, scheduler or cluster."
                 )
             writers = 0
         return cls(
@@ -88,31 +91,35 @@ class Resources:
         )
 
     @property
-    def are_elsewhere(self) -> bool:
-        """Whether workers may be on other machines, with clocks, disks and minds of their own."""
+    def is_remote(self) -> bool:
+        """Whether workers may run on other machines."""
         return self.scheduler is not None or self.cluster is not None
 
 
-def _workers_elsewhere(settings: LauncherSettings) -> int:
-    """How many workers of a cluster are counted on, before any has been seen."""
+def _remote_workers(settings: LauncherSettings) -> int:
+    """The expected number of workers of a cluster, before any is connected."""
     if settings.scheduler is not None and settings.cluster is not None:
         raise ConfigError(
-            "hydra.launcher: give scheduler, of a cluster that runs, or cluster, of one to start"
+            "hydra.launcher: scheduler and cluster exclude each other. Give scheduler for a "
+            "running cluster, or cluster to start one."
         )
     if settings.workers == 0:
         raise ConfigError(
-            "hydra.launcher.workers=0: is this process alone; a cluster needs 1 or more"
+            "hydra.launcher.workers=0: workers=0 trains in this process; a cluster needs at "
+            "least 1."
         )
     if settings.scheduler is not None:
         _check_address(settings.scheduler)
         return 1 if settings.workers is None else settings.workers
     if "_target_" not in (settings.cluster or {}):
         raise ConfigError(
-            "hydra.launcher.cluster: needs _target_, the import path of a class of Dask clusters; "
-            "hydra/launcher=slurm has one"
+            "hydra.launcher.cluster: _target_ is missing. Give the import path of a Dask cluster "
+            "class, or use hydra/launcher=slurm."
         )
     if settings.workers is None:
-        raise ConfigError("hydra.launcher.workers: say how many workers the cluster is to start")
+        raise ConfigError(
+            "hydra.launcher.workers: is missing. Give the number of workers to start."
+        )
     return settings.workers
 
 
@@ -120,10 +127,10 @@ def _check_address(scheduler: str) -> None:
     try:
         address = urlsplit(scheduler)
         is_whole = bool(address.hostname) and address.port is not None
-    except ValueError:  # of a port that is no number
+    except ValueError:  # the port is not a number
         is_whole = False
     if not is_whole or address.scheme not in SCHEMES:
         raise ConfigError(
-            f"hydra.launcher.scheduler={scheduler}: give the address of a Dask scheduler, like "
-            "tcp://host:8786"
+            f"hydra.launcher.scheduler={scheduler}: is not the address of a Dask scheduler. Give "
+            "one like tcp://host:8786."
         )

@@ -1,4 +1,4 @@
-"""What a sweep brings back of each point."""
+"""The results of a sweep's points."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -26,12 +26,12 @@ class Done:
     run_id: str | None
     outcome: Outcome
     test_accuracy: float  # NaN where the run diverged
-    is_earlier: bool = False  # whether another sweep did it
+    is_earlier: bool = False  # whether an earlier sweep trained it
 
 
 @dataclass(frozen=True)
 class Failed:
-    """A point that was not, and why."""
+    """A point that was not trained to the end, and the reason."""
 
     point: Point
     reason: str
@@ -40,17 +40,17 @@ class Failed:
 Result = Done | Failed
 
 
-def done_before(point: Point, attempt: RunSummary) -> Done:
-    """What a finished run, found in the store, says of its point."""
+def from_earlier_run(point: Point, attempt: RunSummary) -> Done:
+    """The result of a point from its finished run in the store."""
     assert attempt.outcome is not None
     accuracy = math.nan if attempt.outcome is Outcome.DIVERGED else attempt.final_accuracy
     return Done(point, attempt.run_id, attempt.outcome, accuracy, is_earlier=True)
 
 
 def cell_means(results: Sequence[Result]) -> pd.DataFrame:
-    """Final test accuracy of each cell, and how its points ended, as a report on them has it.
+    """Final test accuracy and outcomes over the seeds of each variant, rate and activation.
 
-    Columns: those of stats.summarise but for the best accuracy. By variant, rate and activation.
+    The numbers are those of a report. Columns: those of stats.summarise without the best accuracy.
     """
     runs = pd.DataFrame(
         {
@@ -66,19 +66,19 @@ def cell_means(results: Sequence[Result]) -> pd.DataFrame:
 
 
 def variants_of(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What of points differs beside activation, rate and seed, from the flat settings of each."""
+    """The variant of each point, from its flat settings."""
     return describe_variants(_as_logged(settings)).tolist()
 
 
 def varying_values(settings: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """How many values each setting has that makes variants, by its name."""
+    """The number of values of each setting that makes variants, by its name."""
     logged = _as_logged(settings)
     names = sorted({name for _, name in varying_settings(logged)})
     return {name: logged[name].nunique() for name in names}
 
 
 def _as_logged(settings: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Settings as the parameters of runs hold them."""
+    """Settings as the parameters of runs store them."""
     return pd.DataFrame([{name: str(value) for name, value in own.items()} for own in settings])
 
 

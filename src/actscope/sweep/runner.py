@@ -1,39 +1,42 @@
-"""A grid of points -> what is still to be trained -> tracked runs."""
+"""Runs a sweep: finds the points to train, trains them, tracks their runs."""
 
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from rich.console import Console
 
 from actscope import tracking
 from actscope.artifacts import environment
-from actscope.command_line import suggestions
 from actscope.config import Point, SweepRules, Tracking
-from actscope.engine.data import load_data
 from actscope.engine.device import CPU
 from actscope.engine.result import Outcome
 from actscope.errors import MissingStudyError, StoreError, SweepError
-from actscope.sweep import checkpoint, dask_cluster
-from actscope.sweep import console as screen
-from actscope.sweep.checkpoint import checkpoint_folder
+from actscope.sweep import console as sweep_console
+from actscope.sweep import dask_cluster
 from actscope.sweep.console import Progress
-from actscope.sweep.point_status import Standing, State, standings
+from actscope.sweep.grid import (
+    Grid,
+    by_study,
+    check_grid,
+    read_statuses,
+    stacks_of,
+    trained_by_others,
+)
+from actscope.sweep.point_status import PointStatus, State
 from actscope.sweep.resources import Resources
-from actscope.sweep.results import Done, Failed, Result, cell_means, done_before
-from actscope.sweep.stacks import Stack, check_trainable, make_stacks, run_steps_of
-from actscope.sweep.worker import Task, _trained_here, train_and_track
-from actscope.tracking import GridPoint, Store, Sweep, offline_queue
+from actscope.sweep.results import Done, Failed, Result, cell_means, from_earlier_run
+from actscope.sweep.stacks import run_steps_of
+from actscope.sweep.worker import Task, train_and_track, train_here
+from actscope.tracking import Store, Sweep, offline_queue
 from actscope.tracking.environment import environment_logged, log_files
 from actscope.tracking.system_metrics import system_metrics_logged
 
-SECONDS_BETWEEN_LOOKS = 1.0  # at another sweep that trains what this one needs
+SECONDS_BETWEEN_POLLS = 1.0  # while another sweep trains points of this one
 STOPPED = "not trained: another point failed, and sweep.on_error=stop"
 DEFAULT_RULES = SweepRules()
-
-Grid = dict[Point, GridPoint]
 
 
 def run_sweep(
@@ -44,40 +47,32 @@ def run_sweep(
     console: Console,
     rules: SweepRules = DEFAULT_RULES,
 ) -> dict[Point, Result]:
-    """Train every point that is not finished yet, each as a tracked run.
+    """Train every point that is not finished yet; track each as a run.
 
     Raises:
         ActscopeError: a setting, the data or the store is wrong; nothing was trained then.
 
     """
-    grid = _checked(points)
+    grid = check_grid(points)
     store = tracking.open_store(settings)
-    screen.print_grid(console, points, str(store))
-    screen.print_unreadable(console, grid)
-    resources = dask_cluster.reached(resources, store, grid, console)
+    sweep_console.print_grid(console, points, str(store))
+    sweep_console.print_unreadable(console, grid)
+    resources = dask_cluster.check_cluster(resources, store, grid, console)
     _deliver(store, console)
-    results: dict[Point, Result] = {}
     with ExitStack() as opened:
         sweeps = {
-            study: opened.enter_context(_announced(store, study, sweep_id, own, results, settings))
-            for study, own in _by_study(grid).items()
+            study: opened.enter_context(_open_sweep(store, study, sweep_id, own, settings))
+            for study, own in by_study(grid).items()
         }
-        training = _train_what_is_left(grid, store, sweeps, resources, console, rules)
-        try:
-            with closing(training):
-                for some in training:
-                    results.update((result.point, result) for result in some)
-                    if rules.on_error == "stop" and any(isinstance(r, Failed) for r in some):
-                        break
-        except KeyboardInterrupt:
-            screen.print_interrupted(console, list(results.values()), len(grid), store)
-            raise
-        for point in grid:
-            results.setdefault(point, Failed(point, STOPPED))
-        _deliver(store, console)  # a store that was unreachable may answer again
-    screen.print_summary(console, [results[point] for point in grid], store)
-    folder = offline_queue.queue_folder(store)
-    screen.print_kept(console, len(offline_queue.read_queue(store).waiting), folder, store)
+        own_sweeps = {study: each.sweep for study, each in sweeps.items()}
+        training = _train_missing(grid, store, own_sweeps, resources, console, rules)
+        results = _collect(training, grid, store, console, rules)
+        _deliver(store, console)  # an unreachable store may answer again
+        for study, own in by_study(grid).items():
+            sweeps[study].record([results[point] for point in own])
+    sweep_console.print_summary(console, list(results.values()), store)
+    queued = len(offline_queue.read_queue(store).waiting)
+    sweep_console.print_queued(console, queued, offline_queue.queue_folder(store), store)
     return results
 
 
@@ -88,27 +83,27 @@ def plan_sweep(
     console: Console,
     rules: SweepRules = DEFAULT_RULES,
 ) -> None:
-    """Tell what `run_sweep` would do, and do nothing."""
-    grid = _checked(points)
+    """Print what `run_sweep` would train, and train nothing."""
+    grid = check_grid(points)
     store = tracking.locate_store(settings)
-    screen.print_grid(console, points, str(store))
-    stands: dict[Point, Standing] = {}
-    for study, own in _by_study(grid).items():
+    sweep_console.print_grid(console, points, str(store))
+    statuses: dict[Point, PointStatus] = {}
+    for study, own in by_study(grid).items():
         try:
             experiment_id = store.find_experiment(study).experiment_id
         except MissingStudyError:
-            stands |= dict.fromkeys(own, Standing(State.MISSING))
+            statuses |= dict.fromkeys(own, PointStatus(State.MISSING))
         else:
-            stands |= _look(store, experiment_id, own)
-    screen.print_standings(console, list(grid.values()), [stands[point] for point in grid])
+            statuses |= read_statuses(store, experiment_id, own)
+    sweep_console.print_statuses(console, list(grid.values()), [statuses[point] for point in grid])
     left = {
         point: cell
         for point, cell in grid.items()
-        if rules.force or stands[point].state is not State.FINISHED
+        if rules.force or statuses[point].state is not State.FINISHED
     }
     if left:
-        resources = dask_cluster.reached(resources, store, grid, console)
-        screen.print_stacks(console, _stacks(left, store, resources), resources)
+        resources = dask_cluster.check_cluster(resources, store, grid, console)
+        sweep_console.print_stacks(console, stacks_of(left, store, resources), resources)
 
 
 def run_alone(
@@ -119,50 +114,44 @@ def run_alone(
     rules: SweepRules = DEFAULT_RULES,
     device: torch.device = CPU,
 ) -> Result:
-    """Train and track one point in this process, under no parent run, unless it is finished."""
-    grid = _checked([point])
+    """Train and track one point in this process, without a parent run, unless it is finished."""
+    grid = check_grid([point])
     store = tracking.open_store(settings)
-    screen.print_unreadable(console, grid)
+    sweep_console.print_unreadable(console, grid)
     _deliver(store, console)
     experiment_id = store.ensure_experiment(point.study)
     sweep = Sweep(sweep_id, point.study, experiment_id, None, settings.extras)
     tracking.close_abandoned(store, sweep.experiment_id)
     result: Result | None = None
     while result is None:
-        standing = _look(store, sweep.experiment_id, grid)[point]
-        if standing.state is State.FINISHED and not rules.force:
-            assert standing.attempt is not None
-            result = done_before(point, standing.attempt)
-        elif standing.state is State.RUNNING and not rules.force:
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+        status = read_statuses(store, sweep.experiment_id, grid)[point]
+        if status.state is State.FINISHED and not rules.force:
+            assert status.attempt is not None
+            result = from_earlier_run(point, status.attempt)
+        elif status.state is State.RUNNING and not rules.force:
+            time.sleep(SECONDS_BETWEEN_POLLS)
         else:
             task = Task([point], store, sweep, rules.checkpoint_minutes, device=device)
             files = environment.gather(patch=settings.patch)
             result = _train_alone(task, console)
             if isinstance(result, Done) and result.run_id is not None:
                 log_files(store, result.run_id, files)
-    screen.print_result(console, result)
+    sweep_console.print_result(console, result)
     return result
 
 
 def value_of(result: Result) -> float | Outcome | SweepError:
-    """What a job returns to Hydra: its accuracy, or why there is none.
+    """What a job returns to Hydra: its accuracy, or why it has none.
 
-    Sweepers that optimise take what is no number for a failed trial, and stumble over NaN.
+    A sweeper that optimises treats a value that is not a number as a failed trial; NaN stops it.
     """
     if isinstance(result, Failed):
         return SweepError(f"{result.point} failed: {result.reason}")
     return result.outcome if result.outcome is Outcome.DIVERGED else result.test_accuracy
 
 
-def _checked(points: Sequence[Point]) -> Grid:
-    for point in points:
-        check_trainable(point, load_data(point.data))
-    return {point: GridPoint.of(point) for point in points}
-
-
 def _deliver(store: Store, console: Console) -> None:
-    """Bring results that were kept here into the store; say which it does not take, and why."""
+    """Deliver results queued on this machine; print which ones the store refuses, and why."""
     try:
         with tracking.store_errors(store.location):
             delivered = offline_queue.deliver_queued(store)
@@ -171,29 +160,32 @@ def _deliver(store: Store, console: Console) -> None:
             console.print(f"sync    {error}", markup=False, soft_wrap=True)
     else:
         if delivered:
-            console.print(f"sync    {len(delivered)} results that were kept here are delivered")
+            console.print(f"sync    {len(delivered)} queued results delivered")
 
 
-def _by_study(grid: Grid) -> dict[str, Grid]:
-    studies: dict[str, Grid] = {}
-    for point, cell in grid.items():
-        studies.setdefault(point.study, {})[point] = cell
-    return studies
+@dataclass
+class _OpenSweep:
+    """A study's sweep that is open in the store, and the status that it will end with."""
+
+    store: Store
+    sweep: Sweep
+    status: str = "KILLED"
+
+    def record(self, results: Sequence[Result]) -> None:
+        """Note the results of all points of the study."""
+        is_done = all(isinstance(result, Done) for result in results)
+        self.status = "FINISHED" if is_done else "FAILED"
+        tracking.summarise_sweep(self.store, self.sweep, cell_means(results))
 
 
 @contextmanager
-def _announced(
-    store: Store,
-    study: str,
-    sweep_id: str,
-    grid: Grid,
-    results: Mapping[Point, Result],
-    settings: Tracking,
-) -> Iterator[Sweep]:
-    """A study's sweep, open as long as the context lasts; `results` tell how it ended."""
+def _open_sweep(
+    store: Store, study: str, sweep_id: str, grid: Grid, settings: Tracking
+) -> Iterator[_OpenSweep]:
+    """Open a study's sweep; at the end close it as KILLED unless its results were recorded."""
     sweep = tracking.begin_sweep(store, study, sweep_id, list(grid.values()), settings.extras)
     assert sweep.parent_run_id is not None
-    status = "KILLED"
+    opened = _OpenSweep(store, sweep)
     try:
         tracking.close_abandoned(store, sweep.experiment_id)
         watched = sweep.parent_run_id if settings.system_metrics else None
@@ -202,15 +194,33 @@ def _announced(
             system_metrics_logged(store, watched),
             environment_logged(store, sweep.parent_run_id, patch=settings.patch),
         ):
-            yield sweep
-        is_done = all(isinstance(results[point], Done) for point in grid)
-        status = "FINISHED" if is_done else "FAILED"
-        tracking.summarise_sweep(store, sweep, cell_means([results[point] for point in grid]))
+            yield opened
     finally:
-        tracking.end_sweep(store, sweep, status)
+        tracking.end_sweep(store, sweep, opened.status)
 
 
-def _train_what_is_left(
+def _collect(
+    training: Generator[Sequence[Result]],
+    grid: Grid,
+    store: Store,
+    console: Console,
+    rules: SweepRules,
+) -> dict[Point, Result]:
+    """Gather the results of all points; with on_error=stop end at the first failure."""
+    results: dict[Point, Result] = {}
+    try:
+        with closing(training):
+            for some in training:
+                results.update((result.point, result) for result in some)
+                if rules.on_error == "stop" and any(isinstance(r, Failed) for r in some):
+                    break
+    except KeyboardInterrupt:
+        sweep_console.print_interrupted(console, list(results.values()), len(grid), store)
+        raise
+    return {point: results.get(point, Failed(point, STOPPED)) for point in grid}
+
+
+def _train_missing(
     grid: Grid,
     store: Store,
     sweeps: Mapping[str, Sweep],
@@ -218,22 +228,22 @@ def _train_what_is_left(
     console: Console,
     rules: SweepRules,
 ) -> Generator[Sequence[Result]]:
-    """Take over what is finished, train the rest, and wait for what another sweep trains.
+    """Skip finished points, train the rest, and wait for points that another sweep trains.
 
-    Gives the results as they come, those of a stack at once.
+    Yields results as they arrive, those of a stack together.
     """
-    pending, is_first_look = dict(grid), True
+    pending, is_first = dict(grid), True
     while pending:
-        finished, elsewhere = ({}, {}) if rules.force else _done_by_others(pending, store, sweeps)
+        finished, running = ({}, {}) if rules.force else trained_by_others(pending, store, sweeps)
         yield list(finished.values())
-        own = [point for point in pending if point not in finished and point not in elsewhere]
-        pending = {point: grid[point] for point in elsewhere}
-        if is_first_look:
-            screen.print_left(console, len(finished), len(own), elsewhere.values())
-            is_first_look = False
+        own = [point for point in pending if point not in finished and point not in running]
+        pending = {point: grid[point] for point in running}
+        if is_first:
+            sweep_console.print_left(console, len(finished), len(own), running.values())
+            is_first = False
         if own:
-            stacks = _stacks({point: grid[point] for point in own}, store, resources)
-            screen.print_stacks(console, stacks, resources)
+            stacks = stacks_of({point: grid[point] for point in own}, store, resources)
+            sweep_console.print_stacks(console, stacks, resources)
             minutes = rules.checkpoint_minutes
             tasks = [
                 Task(stack, store, sweeps[stack[0].study], minutes, device=resources.device)
@@ -242,51 +252,7 @@ def _train_what_is_left(
             with Progress(console, [run_steps_of(stack) for stack in stacks]) as progress:
                 yield from run_tasks(tasks, resources, progress)
         elif pending:
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-
-
-def _stacks(grid: Grid, store: Store, resources: Resources) -> list[Stack]:
-    """Stacks of all points; those that were saved half trained are put together as they were."""
-    halfway = [
-        stack for study, own in _by_study(grid).items() for stack in _halfway(own, store, study)
-    ]
-    saved = {point for stack in halfway for point in stack}
-    rest = [point for point in grid if point not in saved]
-    return [*halfway, *(make_stacks(rest, resources) if rest else ())]
-
-
-def _halfway(grid: Grid, store: Store, study: str) -> Iterator[Stack]:
-    left = {cell.signature.whole: point for point, cell in grid.items()}
-    doctor = suggestions.command("doctor", store=store)
-    for signatures in checkpoint.waiting(checkpoint_folder(store, study), doctor):
-        if left.keys() >= set(signatures):
-            yield [left.pop(signature) for signature in signatures]
-
-
-def _done_by_others(
-    grid: Grid, store: Store, sweeps: Mapping[str, Sweep]
-) -> tuple[dict[Point, Done], dict[Point, str]]:
-    """Points that are finished, and those that another process is training, with its name."""
-    finished: dict[Point, Done] = {}
-    elsewhere: dict[Point, str] = {}
-    for study, own in _by_study(grid).items():
-        claimed = tracking.claimed_elsewhere(store, sweeps[study])
-        for point, standing in _look(store, sweeps[study].experiment_id, own).items():
-            signature = own[point].signature.whole
-            if standing.state is State.FINISHED:
-                assert standing.attempt is not None
-                finished[point] = done_before(point, standing.attempt)
-            elif signature in claimed:
-                elsewhere[point] = claimed[signature].name
-            elif standing.state is State.RUNNING:
-                assert standing.attempt is not None
-                elsewhere[point] = f"run {standing.attempt.run_id}"
-    return finished, elsewhere
-
-
-def _look(store: Store, experiment_id: str, grid: Grid) -> dict[Point, Standing]:
-    attempts = tracking.read_summaries(store, experiment_id)
-    return dict(zip(grid, standings(list(grid.values()), attempts), strict=True))
+            time.sleep(SECONDS_BETWEEN_POLLS)
 
 
 def _train_alone(task: Task, console: Console) -> Result:
@@ -303,12 +269,12 @@ def _train_alone(task: Task, console: Console) -> Result:
 def run_tasks(
     tasks: Sequence[Task], resources: Resources, progress: Progress
 ) -> Iterator[list[Result]]:
-    """Train all stacks, on workers or in this process, giving the results of each as it ends."""
+    """Train all stacks, on workers or in this process; yield each stack's results when it ends."""
     if resources.workers == 0:
         for number, task in enumerate(tasks):
-            yield _trained_here(task, progress.follow(number))
+            yield train_here(task, progress.follow(number))
     else:
-        tasks = [replace(task, may_be_taken=resources.are_elsewhere) for task in tasks]
-        from actscope.sweep.dask_executor import run_on_cluster  # Dask takes a while to import
+        tasks = [replace(task, may_be_reassigned=resources.is_remote) for task in tasks]
+        from actscope.sweep.dask_executor import run_on_cluster  # importing Dask is slow
 
         yield from run_on_cluster(tasks, resources, progress)

@@ -1,39 +1,38 @@
-"""Points that are trained together, and what a sweep may use for it."""
+"""Groups points into stacks, which are trained together."""
 
 import math
 from collections.abc import Sequence
 from itertools import pairwise
 
 from actscope.config import Point
+from actscope.engine.activations import check_function
 from actscope.engine.data import Data, load_data
 from actscope.engine.device import CPU
-from actscope.engine.train import (
-    EVALUATED_AT_ONCE,
-    _check_function,
-    _in_steps,
-    stack_key,
-    total_steps,
-)
+from actscope.engine.schedule import in_steps, stack_key, total_steps
+from actscope.engine.train import EVALUATED_AT_ONCE
 from actscope.engine.trajectory import PROBE, TRAJECTORY
 from actscope.errors import ConfigError
 from actscope.sweep.resources import Resources, free_bytes
 
 Stack = list[Point]
 
-FITS_CACHES = 20  # points a stack: more overflow a CPU's
+FITS_CACHES = 20  # points a stack: more overflow a CPU's caches
 
 
 def make_stacks(points: Sequence[Point], resources: Resources) -> list[Stack]:
     """Group points that can be trained together, the largest stacks first.
 
-    There are as few stacks as their largest size allows, or so many more that they share out evenly
-    among the workers: one that waits for the last stack costs more than smaller stacks do.
+    There are as few stacks as the largest size allows. More are made to divide them evenly among
+    the workers: an idle worker costs more than smaller stacks do.
     """
     groups: dict[Point, Stack] = {}
-    for point in sorted(points, key=lambda point: point.seed):  # few seeds read few minibatches
+    for point in sorted(
+        points, key=lambda point: point.seed
+    ):  # a stack with few seeds reads few minibatches
         groups.setdefault(stack_key(point), []).append(point)
     parts = {
-        key: math.ceil(len(group) / _most_of(group, resources)) for key, group in groups.items()
+        key: math.ceil(len(group) / _largest_size(group, resources))
+        for key, group in groups.items()
     }
 
     def points_a_stack(key: Point) -> float:
@@ -53,8 +52,8 @@ def _cut(group: Stack, parts: int) -> list[Stack]:
     return [group[start:end] for start, end in pairwise(edges)]
 
 
-def _most_of(stack: Stack, resources: Resources) -> int:
-    """How many points may share a stack with the first of this one."""
+def _largest_size(stack: Stack, resources: Resources) -> int:
+    """The largest number of points in a stack like this one."""
     if resources.stack_size is not None:
         return resources.stack_size
     if resources.device == CPU:
@@ -64,39 +63,39 @@ def _most_of(stack: Stack, resources: Resources) -> int:
 
 
 def run_steps_of(stack: Stack) -> int:
-    """Steps of all runs of a stack together."""
+    """Number of steps of all runs of a stack together."""
     return len(stack) * total_steps(stack[0], load_data(stack[0].data))
 
 
 def check_trainable(point: Point, data: Data) -> None:
-    """Raise ConfigError where a point that is well-formed cannot be trained on these data."""
+    """Raise ConfigError if a valid point cannot be trained on these data."""
     examples = len(data.train_x)
     size = point.train.batch_size
     if size > examples:
         raise ConfigError(
-            f"train.batch_size={size}: {data.name} has {examples} training examples; "
-            "give at most that"
+            f"train.batch_size={size}: {data.name} has only {examples} training examples. "
+            f"Give at most {examples}."
         )
     if point.activation.batch_norm and 1 in (size, examples % size):
         raise ConfigError(
-            f"train.batch_size={size}: leaves a minibatch of one of the {examples} examples, which "
-            f"{point.activation.name} cannot normalise; choose another size"
+            f"train.batch_size={size}: leaves a minibatch of 1 of the {examples} examples, which "
+            f"{point.activation.name} cannot normalise. Choose another size."
         )
-    _check_function(point.activation)
+    check_function(point.activation)
 
 
 def bytes_a_run(point: Point, data: Data) -> int:
-    """Memory that a run adds to a stack on a GPU, somewhat more than is measured (bench, part=gpu).
+    """Bytes that a run adds to a stack on a GPU, estimated above the measurement (bench, part=gpu).
 
-    Weights with gradients and copies; inputs of a minibatch; what a forward pass over a thousand
-    images keeps for the slopes; and the records, which stay there until the end.
+    Weights with gradients and copies; inputs of a minibatch; tensors that a forward pass over a
+    thousand images keeps for the slopes; and the records, which stay there until the end.
     """
     widths = (data.features, *point.model.hidden, data.classes)
     weights = sum(fan_in * fan_out for fan_in, fan_out in pairwise(widths))
     units = sum(widths[1:])
     steps, per_epoch = total_steps(point, data), total_steps(point, data) // point.train.epochs
     records = sum(
-        len(quantities) * units * (1 + steps // _in_steps(every, per_epoch))
+        len(quantities) * units * (1 + steps // in_steps(every, per_epoch))
         for quantities, every in (
             (TRAJECTORY, point.trajectory.every),
             (PROBE, point.trajectory.probe_every),

@@ -1,4 +1,4 @@
-"""Stacks -> training -> tracked runs, in this process or on worker processes."""
+"""Trains a stack and tracks its runs, in this process or on a worker."""
 
 import logging
 import time
@@ -25,52 +25,55 @@ from actscope.engine.result import RunResult
 from actscope.engine.train import Histories, train_stack
 from actscope.errors import first_line
 from actscope.sweep.checkpoint import Checkpoint, checkpoint_folder
-from actscope.sweep.results import Done, Failed, Result, done_before
+from actscope.sweep.results import Done, Failed, Result, from_earlier_run
 from actscope.sweep.stacks import Stack
 from actscope.tracking import STACK, OpenRun, Store, Sweep, offline_queue
 from actscope.tracking.signature import signature_of
 
-SECONDS_BETWEEN_METRICS = 8.0  # of a run in training: some more go by until its epoch is over
-OnStep = Callable[[int], None]  # told how many run-steps of a stack are done
+SECONDS_BETWEEN_METRICS = 8.0  # of a run in training; they are sent at the end of an epoch
+OnStep = Callable[[int], None]  # called with the number of run-steps of the stack done
 
 log = logging.getLogger(__name__)
 
-Thing = TypeVar("Thing")
-Made = TypeVar("Made")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
-class Spread(Protocol):
-    """Does something with each of many things, perhaps in other processes; what comes of each."""
+class MapFn(Protocol):
+    """Applies a function to each item, possibly in other processes; returns all results."""
 
-    def __call__(self, do: Callable[[Thing], Made], things: Sequence[Thing], /) -> list[Made]: ...
-
-
-def in_turn(do: Callable[[Thing], Made], things: Sequence[Thing]) -> list[Made]:
-    """Do it in this process."""
-    return [do(thing) for thing in things]
+    def __call__(self, function: Callable[[T], R], items: Sequence[T], /) -> list[R]: ...
 
 
-class Abandoned(BaseException):
-    """Nobody waits for a stack any more. No Exception, for which its points would be blamed."""
+def map_serially(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Apply a function to each item in this process."""
+    return [function(item) for item in items]
+
+
+class StackCancelled(BaseException):
+    """Raised when a stack is cancelled.
+
+    Derives from BaseException so that its points are not marked as failed.
+    """
 
 
 @dataclass(frozen=True)
 class Task:
-    """A stack to train, on what, where its runs go, and how often it is saved on the way.
+    """A stack to train, the store and sweep of its runs, its device and its checkpoint interval.
 
-    `may_be_taken`: whether another worker may be given it although this one is still at it.
+    `may_be_reassigned`: whether another worker may get the stack while this one still trains it.
     """
 
     stack: Stack
     store: Store
     sweep: Sweep
     checkpoint_minutes: float | None = None
-    may_be_taken: bool = False
+    may_be_reassigned: bool = False
     device: torch.device = CPU
 
     @cached_property
     def id(self) -> str:
-        """Same points, same id."""
+        """An id that depends on the points only."""
         return sha256("\n".join(self.signatures).encode()).hexdigest()[:16]
 
     @cached_property
@@ -85,21 +88,22 @@ class Task:
         return Checkpoint(folder, self.signatures, self.checkpoint_minutes * 60)
 
 
-def _trained_here(task: Task, on_step: OnStep) -> list[Result]:
+def train_here(task: Task, on_step: OnStep) -> list[Result]:
+    """Train and track a stack in this process; an error fails the points of this stack only."""
     try:
         return train_and_track(task, on_step)
-    except Exception as error:  # noqa: BLE001 - as on a worker: it is this stack's, no other's
+    except Exception as error:  # noqa: BLE001 - as on a worker
         return failed_all(task.stack, error)
 
 
 def failed_all(points: Sequence[Point], error: BaseException) -> list[Result]:
-    """What comes of points whose whole stack raised."""
+    """Results of points whose whole stack raised an error."""
     return [Failed(point, first_line(error)) for point in points]
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """An open run, the result of its training, and where its tables were packed."""
+    """An open run, its result, and the file of its packed tables."""
 
     run: OpenRun
     result: RunResult
@@ -109,17 +113,16 @@ class Trained:
 def train_and_track(
     task: Task,
     on_step: OnStep,
-    begin_all: Spread = in_turn,
-    log_all: Spread = in_turn,
-    on_trained: Callable[[], None] = lambda: None,
+    begin_all: MapFn = map_serially,
+    log_all: MapFn = map_serially,
 ) -> list[Result]:
-    """Train a stack and log a run a point; one that raises never takes its neighbours down.
+    """Train a stack and track one run a point. A point that raises does not fail the others.
 
-    `begin_all` and `log_all` share out what is done for each run; `on_trained` is called when only
-    the logging is left.
-    Where a worker was lost while it logged this stack, what it had finished is not trained again.
+    `begin_all` opens the runs before the training, `log_all` writes their results after it.
+    Points that a lost worker has already finished are not trained again. Raises StackCancelled if
+    the sweep no longer waits for the stack.
     """
-    finished = _taken_over(task)
+    finished = _finished_by_lost_worker(task)
     left = [point for point in task.stack if point not in finished]
     if not left:
         return list(finished.values())
@@ -133,22 +136,21 @@ def train_and_track(
     if not runs:
         return [*finished.values(), *unopened]
     checkpoint = None if finished or unopened else task.checkpoint()
-    # A single run has no sweep whose heartbeat it could live by.
+    # A run without a sweep needs a heartbeat of its own.
     alone = runs[0][1].run_id if task.sweep.parent_run_id is None else None
     try:
         with tracking.heartbeat_running(task.store, alone):
             results, failed = _train_surviving(runs, task, on_step, checkpoint)
             in_store = {run.run_id: result for run, result in results if run.run_id is not None}
             packs = tracking.log_packed_tables(task.store, task.sweep, in_store)
-            on_trained()
             trained = [Trained(run, result, packs.get(run.run_id or "")) for run, result in results]
             done = log_all(partial(_logged, task), trained)
-    except Abandoned:
+    except StackCancelled:
         for _, run in runs:
             tracking.close_abandoned_run(task.store, run.run_id)
         raise
     is_kept = all(isinstance(result, Done) for result in done)
-    if checkpoint is not None and is_kept:  # else the next sweep goes on from there
+    if checkpoint is not None and is_kept:  # else the next sweep continues from it
         checkpoint.discard()
     return [*finished.values(), *unopened, *failed, *done]
 
@@ -157,20 +159,21 @@ def _begin(task: Task, device: str, point: Point) -> OpenRun | Failed:
     try:
         data = load_data(point.data)
         return tracking.begin_run(task.store, task.sweep, point, data, device, task.id)
-    except Exception as error:  # noqa: BLE001 - what is wrong with a point is not its neighbours'
+    except Exception as error:  # noqa: BLE001 - an error of one point must not fail the others
         return Failed(point, first_line(error))
 
 
-def _taken_over(task: Task) -> dict[Point, Result]:
-    """What a worker that was lost has finished of this stack; what it had open is closed."""
+def _finished_by_lost_worker(task: Task) -> dict[Point, Result]:
+    """Results of this stack that a lost worker has finished; close the runs that it left open."""
     of_point = dict(zip(task.signatures, task.stack, strict=True))
     finished: dict[Point, Result] = {}
-    with offline_queue.best_effort(task.store, "what a lost worker has finished is trained again"):
+    note = "points that a lost worker finished are trained again"
+    with offline_queue.best_effort(task.store, note):
         tags = {"actscope.sweep": task.sweep.id, STACK: task.id}
         for attempt in tracking.read_summaries(task.store, task.sweep.experiment_id, tags):
             point = of_point.get(attempt.signature.whole)
             if attempt.is_finished and point is not None:
-                finished[point] = done_before(point, attempt)
+                finished[point] = from_earlier_run(point, attempt)
             elif attempt.is_open:
                 tracking.close_abandoned_run(task.store, attempt.run_id)
     return finished
@@ -182,13 +185,14 @@ def _train_surviving(
     on_step: OnStep,
     checkpoint: Checkpoint | None = None,
 ) -> tuple[list[tuple[OpenRun, RunResult]], list[Failed]]:
-    """Train; where that raises, in halves: a run's numbers do not depend on its stack.
+    """Train a stack; if it raises, train its halves, down to the points that raise.
 
-    Returns each trained run with its result, and the points that raise when they are alone.
+    That changes no number, as a run's numbers do not depend on its stack. Returns each trained run
+    with its result, and the failed points.
     """
     points = [point for point, _ in runs]
     try:
-        with _shown_live(task.store, [run for _, run in runs]) as on_epoch:
+        with _live_metrics(task.store, [run for _, run in runs]) as on_epoch:
             results = train_stack(
                 points,
                 load_data(points[0].data),
@@ -197,7 +201,7 @@ def _train_surviving(
                 on_epoch=on_epoch,
                 checkpoint=checkpoint,
             )
-    except Exception as error:  # noqa: BLE001 - what a point raises is its own, not its neighbours'
+    except Exception as error:  # noqa: BLE001 - an error of one point must not fail the others
         if len(runs) == 1:
             return [], [_failed(task, *runs[0], error)]
         middle = len(runs) // 2
@@ -208,11 +212,11 @@ def _train_surviving(
 
 
 @contextmanager
-def _shown_live(store: Store, runs: Sequence[OpenRun]) -> Iterator[Callable[[Histories], None]]:
-    """What tells the store from time to time how far a stack's runs are.
+def _live_metrics(store: Store, runs: Sequence[OpenRun]) -> Iterator[Callable[[Histories], None]]:
+    """Yield a callback that writes metrics of runs in training to the store at intervals.
 
-    A thread writes, so that the training does not wait for a server; what it is still writing when
-    the training ends is waited for.
+    A thread writes, so the training does not wait for a server. The end of the block waits for the
+    thread.
     """
     last = time.monotonic()
     writing: Future[None] = Future()
@@ -225,7 +229,7 @@ def _shown_live(store: Store, runs: Sequence[OpenRun]) -> Iterator[Callable[[His
             last = time.monotonic()
             writing = writer.submit(_show, store, runs, histories())
 
-    with ThreadPoolExecutor(1, "shown-live") as writer:
+    with ThreadPoolExecutor(1, "live-metrics") as writer:
         yield show
         writing.result()
 
@@ -237,11 +241,11 @@ def _show(store: Store, runs: Sequence[OpenRun], histories: Sequence[pd.DataFram
 
 def _logged(task: Task, trained: Trained) -> Result:
     run, result = trained.run, trained.result
-    if task.may_be_taken and not tracking.is_open(task.store, run.run_id):
-        raise Abandoned(f"run {run.run_id} was closed by another process")
+    if task.may_be_reassigned and not tracking.is_open(task.store, run.run_id):
+        raise StackCancelled(f"run {run.run_id} was closed by another process")
     try:
         finish_run(task.store, run, result, trained.pack)
-    except Exception as error:  # noqa: BLE001 - a run that cannot be logged is a failed run
+    except Exception as error:  # noqa: BLE001 - a run that cannot be written is a failed run
         return _failed(task, result.point, run, error)
     return Done(result.point, run.run_id, result.outcome, result.test_accuracy)
 
@@ -259,9 +263,9 @@ def finish_run(store: Store, run: OpenRun, result: RunResult, pack: str | None =
 
 
 def _failed(task: Task, point: Point, run: OpenRun, error: Exception) -> Failed:
-    """Close the run of a point that raised; what goes wrong with that is not why it failed."""
+    """Close the run of a point that raised. An error while closing does not replace the first."""
     try:
         tracking.fail_run(task.store, run, error)
     except Exception as second:  # noqa: BLE001 - the first error is the point's
-        log.warning("%s: its run is not closed as FAILED: %s", point, first_line(second))
+        log.warning("%s: cannot close its run as FAILED: %s", point, first_line(second))
     return Failed(point, first_line(error))

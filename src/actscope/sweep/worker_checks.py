@@ -1,4 +1,4 @@
-"""Whether a Dask worker, which somebody else may have started, can train what a sweep has to."""
+"""Checks whether a Dask worker, which others may have started, can train a sweep's points."""
 
 import asyncio
 import socket
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Terms:
-    """What a worker must have in common with the process that a sweep is begun in."""
+class WorkerRequirements:
+    """What a worker must share with the process that starts the sweep."""
 
     store: Store
     sources: frozenset[DataSource]
     code: str
-    addresses: frozenset[str]  # of that process's machine
+    addresses: frozenset[str]  # of the machine that starts the sweep
     device: torch.device
-    activations: Mapping[Activation, str]  # with the hash of what a user has written of each
+    activations: Mapping[Activation, str]  # and the hash of the user's code of each
 
     @classmethod
-    def of_here(
+    def of_this_process(
         cls,
         store: Store,
         sources: Iterable[DataSource],
@@ -43,25 +43,25 @@ class Terms:
         activations: Iterable[Activation] = (),
     ) -> Self:
         codes = {activation: activation_hash(activation) for activation in set(activations)}
-        return cls(store, frozenset(sources), code_hash(), own_addresses(), device, codes)
+        return cls(store, frozenset(sources), code_hash(), local_addresses(), device, codes)
 
 
-class UnfitError(ActscopeError):
-    """A worker cannot train: its address, and why."""
+class WorkerRejectedError(ActscopeError):
+    """A worker cannot train. The arguments are its address and the problem."""
 
     def __str__(self) -> str:
-        address, fault = self.args
-        return f"worker {address} {fault}"
+        address, problem = self.args
+        return f"Worker {address} {problem}"
 
 
-def own_addresses() -> frozenset[str]:
+def local_addresses() -> frozenset[str]:
     """All network addresses of this machine."""
     found = [each.address for own in psutil.net_if_addrs().values() for each in own]
     return frozenset(address.partition("%")[0] for address in found)
 
 
-def is_of_one_machine(store: Store) -> bool:
-    """Whether only the machine that names a store so can reach it."""
+def is_local(store: Store) -> bool:
+    """Whether the store's URI is valid on this machine only."""
     if isinstance(store, LocalStore):
         return True
     host = urlsplit(store.uri).hostname
@@ -74,59 +74,64 @@ def is_of_one_machine(store: Store) -> bool:
 
 
 def check_reachable(store: Store, who: str) -> None:
-    """Raise ClusterError for a store that no other machine can reach."""
-    if is_of_one_machine(store):
+    """Raise ClusterError if other machines cannot reach the store; `who` begins the message."""
+    if is_local(store):
         raise ClusterError(f"{who} {_cannot_reach(store)}")
 
 
 def _cannot_reach(store: Store) -> str:
     return (
-        f"cannot reach the store {store}, which is of this machine only: give a tracking server "
-        "by an address that all hosts reach (tracking=server, docs/server.md)"
+        f"cannot reach tracking store {store}, which is on this machine only. Use a tracking "
+        "server with an address that all hosts reach (tracking=server, docs/server.md)."
     )
 
 
-def check_workers(client: "Client", terms: Terms, workers: Iterable[str]) -> None:
+def check_workers(
+    client: "Client", requirements: WorkerRequirements, workers: Iterable[str]
+) -> None:
     """Raise ClusterError for the first of these workers that cannot train."""
-    answers = client.run(_look, terms, workers=list(workers), on_error="return")
+    answers = client.run(_check, requirements, workers=list(workers), on_error="return")
     for address, answer in sorted(answers.items()):
         if isinstance(answer, OSError) and not isinstance(answer, ActscopeError):
-            continue  # it went away meanwhile
-        fault = _cannot_run(answer) if isinstance(answer, Exception) else answer
-        if fault is not None:
-            raise ClusterError(str(UnfitError(address, fault)))
+            continue  # the worker has left meanwhile
+        problem = _cannot_run(answer) if isinstance(answer, Exception) else answer
+        if problem is not None:
+            raise ClusterError(str(WorkerRejectedError(address, problem)))
 
 
 def _cannot_run(error: Exception) -> str:
-    return f"cannot run this actscope ({error}): install the same version on all hosts"
+    return f"cannot run this actscope ({error}). Install the same version on all hosts."
 
 
-async def _look(terms: Terms, dask_worker: "Worker") -> str | None:
-    """`find_fault` beside what the worker is at, with the store, which takes longer to ask."""
-    return await asyncio.to_thread(find_fault, terms, dask_worker, asks_store=True)
+async def _check(requirements: WorkerRequirements, dask_worker: "Worker") -> str | None:
+    """Run `check_worker` in a thread while the worker trains; also check the store."""
+    return await asyncio.to_thread(check_worker, requirements, dask_worker, with_store=True)
 
 
-def find_fault(terms: Terms, worker: Any, *, asks_store: bool = False) -> str | None:
-    """Why this worker cannot train, beginning with a verb; None if it can."""
-    where = f"(host {socket.gethostname()})"
+def check_worker(
+    requirements: WorkerRequirements, worker: Any, *, with_store: bool = False
+) -> str | None:
+    """Why this worker cannot train, as the rest of a sentence; None if it can."""
+    host = f"(host {socket.gethostname()})"
     threads = worker.state.nthreads
     if threads != 1:
-        return f"{where} has {threads} threads: start workers with --nthreads 1, as many as cores"
-    if code_hash() != terms.code:
-        return f"{where} has other training code: install the same version of actscope there"
-    if terms.device != CPU and not torch.cuda.is_available():
-        return f"{where} sees no GPU: give device=cpu, or start workers where there are cards"
-    is_far = urlsplit(worker.address).hostname not in terms.addresses
-    if is_far and is_of_one_machine(terms.store):
-        return f"{where} {_cannot_reach(terms.store)}"
+        return f"{host} has {threads} threads. Start one worker a core, each with --nthreads 1."
+    if code_hash() != requirements.code:
+        return f"{host} has different training code. Install the same version of actscope there."
+    if requirements.device != CPU and not torch.cuda.is_available():
+        return f"{host} has no GPU. Use device=cpu, or start workers on hosts with GPUs."
+    is_remote = urlsplit(worker.address).hostname not in requirements.addresses
+    if is_remote and is_local(requirements.store):
+        return f"{host} {_cannot_reach(requirements.store)}"
     try:
-        for activation, code in terms.activations.items():
+        for activation, code in requirements.activations.items():
             if activation_hash(activation) != code:
-                return f"{where} has other code of {activation.function}: copy the same there"
-        if is_far and asks_store:
-            tracking.open_store(Tracking(terms.store.uri))
-        for source in terms.sources:
+                function = activation.function
+                return f"{host} has different code of {function}. Copy this machine's code there."
+        if is_remote and with_store:
+            tracking.open_store(Tracking(requirements.store.uri))
+        for source in requirements.sources:
             load_data(source)
     except ActscopeError as error:
-        return f"{where} fails: {error}"
+        return f"{host} fails: {error}"
     return None

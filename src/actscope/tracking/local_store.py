@@ -73,7 +73,7 @@ class LocalStore(Store):
         self._check_database()
 
     def prepare(self, *, to_write: bool) -> None:
-        with startup.heavy():  # else MLflow imports it where Ctrl-C may cut it short
+        with startup.without_gc():  # else MLflow imports it where Ctrl-C may cut it short
             import_module("mlflow.store.tracking.sqlalchemy_store")
         _create_if_missing(self.database)
         self._check_database()

@@ -1,4 +1,4 @@
-"""The configurations of a multirun's jobs, at a fraction of the cost of composing each one."""
+"""Composes the configurations of a multirun's jobs, faster than one by one."""
 
 import copy
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ def compose_all(
 ) -> list[DictConfig]:
     """Compose each job's configuration, without its `hydra` node.
 
-    Jobs that differ only in plain values share one composition and get the values set on copies of
-    it; Hydra applies such values last too, so the outcome is the same.
+    Jobs that differ only in plain values share one composition; the values are set on copies. Hydra
+    applies such values last too, so the result is the same.
 
     Raises:
-        ConfigCompositionException: an override names what is not there, or has the wrong type, or
-            a choice that differs between jobs sets what was settled before there were any.
+        ConfigCompositionException: an override names an unknown setting or has the wrong type, or
+            a choice that differs between jobs sets Hydra's launcher or sweeper.
 
     """
     parser = OverridesParser.create(config_loader=loader)
@@ -37,17 +37,13 @@ def compose_all(
         return bool(loader.get_group_options(key))
 
     def is_value(override: Override) -> bool:
-        return (
-            not (override.is_add() or override.is_force_add() or override.is_delete())
-            and override.package is None
-            and not is_group(override.key_or_group)
-        )
+        return _has_plain_key(override) and not is_group(override.key_or_group)
 
     configs = []
     for words in job_overrides:
         overrides = [parse(word) for word in words]
         values = [override for override in overrides if is_value(override)]
-        # A value's key belongs to what is shared: setting it needs the key to be there.
+        # The key of a value is part of the shape: the composition must have it.
         shape = tuple(
             override.key_or_group if is_value(override) else str(override.input_line)
             for override in overrides
@@ -61,6 +57,12 @@ def compose_all(
     return configs
 
 
+def _has_plain_key(override: Override) -> bool:
+    """Whether an override neither adds nor deletes a key, nor names a package."""
+    changes_keys = override.is_add() or override.is_force_add() or override.is_delete()
+    return not changes_keys and override.package is None
+
+
 def _compose(loader: ConfigLoader, master: DictConfig, words: Sequence[str]) -> DictConfig:
     config = loader.load_sweep_config(master, list(words))
     for part in ("launcher", "sweeper"):
@@ -72,13 +74,13 @@ def _compose(loader: ConfigLoader, master: DictConfig, words: Sequence[str]) -> 
 
 
 def _too_late(loader: ConfigLoader, master: DictConfig, words: Sequence[str], part: str) -> str:
-    """Tell which choice sets a part of Hydra's own configuration that all jobs share."""
+    """The error for a choice that sets a part of Hydra's configuration that all jobs share."""
     for word in words:
         if loader.load_sweep_config(master, [word]).hydra[part] != master.hydra[part]:
             break
     return (
-        f"{word}: sets hydra.{part}, which is settled before the values of a sweep are. Start a "
-        f"sweep for each value, with {word}"
+        f"{word}: sets hydra.{part}, which cannot differ within a sweep. Start one sweep for each "
+        f"value, with {word}"
     )
 
 

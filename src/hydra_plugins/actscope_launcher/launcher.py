@@ -1,6 +1,6 @@
-"""Hydra's side of a sweep, and nothing more: compose all points, hand them over, hand results back.
+"""Hydra's side of a sweep: compose all points, pass them to actscope, return the results.
 
-Hydra imports this at every start, so it stays light.
+Hydra imports this at every start, so it imports little.
 """
 
 import logging
@@ -26,19 +26,19 @@ Task = TypeVar("Task", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Job:
-    """One cell of a multirun: its number, what was asked for, the configuration that it makes."""
+    """One job of a multirun: its number, its overrides, and its composed configuration."""
 
     number: int
     overrides: Sequence[str]
     config: DictConfig
 
 
-# (jobs, the sweep's folder, settings) -> of each job its return value or exception
+# (jobs, the sweep's folder, settings) -> the return value or exception of each job
 TrainGrid = Callable[[Sequence[Job], Path, LauncherSettings], Sequence[Any]]
 
 
 def trains_grids_with(train_grid: TrainGrid) -> Callable[[Task], Task]:
-    """Mark a task function as one whose jobs `train_grid` can do all at once."""
+    """Mark a task function as one whose jobs `train_grid` can run all at once."""
 
     def mark(task: Task) -> Task:
         task.train_grid = train_grid  # type: ignore[attr-defined]
@@ -50,12 +50,12 @@ def trains_grids_with(train_grid: TrainGrid) -> Callable[[Task], Task]:
 @dataclass
 class ActscopeLauncherConf:
     _target_: str = "hydra_plugins.actscope_launcher.launcher.ActscopeLauncher"
-    workers: int | None = None  # processes; null: one a core, or GPU; 0: this process alone
+    workers: int | None = None  # processes; null: one a core, or GPU; 0: train in this process
     stack_size: int | None = None  # points trained together; null: 20, on a GPU as many as fit
-    scheduler: str | None = None  # tcp://host:8786, of a Dask cluster that runs already
-    cluster: Any = None  # of a Dask cluster to start: its class as `_target_`, and its arguments
-    writers: int | None = None  # more processes, to track; null: 0, or up to 12 beside a GPU
-    _recursive_: bool = False  # what `cluster` names is started only when there is work
+    scheduler: str | None = None  # address of a running Dask cluster, like tcp://host:8786
+    cluster: Any = None  # a Dask cluster to start: its class as `_target_`, and its arguments
+    writers: int | None = None  # further processes that track runs; null: 0, or up to 12 with a GPU
+    _recursive_: bool = False  # the cluster is started only when there is work
 
 
 @dataclass
@@ -74,21 +74,21 @@ ConfigStore.instance().store(
 
 
 class ActscopeSweeper(BasicSweeper):
-    """The basic sweeper, without composing every point once more than the launcher does."""
+    """The basic sweeper, but it leaves the composition of points to the launcher."""
 
     def sweep(self, arguments: list[str]) -> Any:
         if self.max_batch_size is not None and self.max_batch_size < 1:
             raise HydraException(
-                f"hydra.sweeper.max_batch_size={self.max_batch_size}: give 1 or more, or null"
+                f"hydra.sweeper.max_batch_size={self.max_batch_size}: must be at least 1, or null"
             )
         return super().sweep(arguments)
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
-        """Leave that to the launcher, which composes all points before the first is trained."""
+        """Do nothing: the launcher composes all points before the first is trained."""
 
 
 class ActscopeLauncher(BasicLauncher):
-    """Trains marked task functions grid by grid; any other one as the basic launcher does."""
+    """Runs all jobs of a marked task function at once; other task functions as Hydra does."""
 
     def __init__(
         self,
@@ -99,8 +99,8 @@ class ActscopeLauncher(BasicLauncher):
         writers: int | None,
     ) -> None:
         super().__init__()
-        named = OmegaConf.to_container(cluster, resolve=True) if cluster is not None else None
-        self.settings = LauncherSettings(workers, stack_size, scheduler, named, writers)  # type: ignore[arg-type]
+        settings = OmegaConf.to_container(cluster, resolve=True) if cluster is not None else None
+        self.settings = LauncherSettings(workers, stack_size, scheduler, settings, writers)  # type: ignore[arg-type]
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
@@ -112,8 +112,8 @@ class ActscopeLauncher(BasicLauncher):
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         if train_grid is None:
             log.warning(
-                "hydra/launcher=actscope: trains actscope's points side by side; the jobs of this "
-                "task function run one after another"
+                "hydra/launcher=actscope: this task function has no train_grid. Its jobs run one "
+                "after another."
             )
             return super().launch(job_overrides, initial_job_idx)
         folder = Path(self.config.hydra.sweep.dir)

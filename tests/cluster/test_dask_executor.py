@@ -13,7 +13,7 @@ from distributed import Client, LocalCluster
 from actscope.runtime import signals
 from actscope.sweep import dask_cluster, dask_executor
 from actscope.sweep.dask_cluster import Cluster
-from actscope.sweep.dask_executor import Order
+from actscope.sweep.dask_worker import StackJob
 from actscope.sweep.resources import Resources
 from actscope.sweep.worker import Task
 from actscope.tracking import Sweep
@@ -23,15 +23,15 @@ from tests.support.tracked import new_store
 STACKS = 12
 
 
-def train_for_a_moment(order: Order) -> list[int]:
+def train_for_a_moment(job: StackJob) -> list[int]:
     time.sleep(0.05)
-    return [order.number]
+    return [job.number]
 
 
 def test_ended_stacks_leave_nothing_that_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dask_executor, "_in_worker", train_for_a_moment)
+    monkeypatch.setattr(dask_executor, "run_job", train_for_a_moment)
     sweep = Sweep("s1", "tests", "1", None)
     tasks = [Task([make_point()], new_store(tmp_path), sweep)] * STACKS
     waiting, ended = [], []
@@ -41,10 +41,10 @@ def test_ended_stacks_leave_nothing_that_waits(
         ) as here,
         Client(here) as client,
     ):
-        shift = dask_executor._Shift(
-            tasks, Mock(), Cluster(client, "here"), Mock(), is_elsewhere=False
+        executor = dask_executor.DaskExecutor(
+            tasks, Mock(), Cluster(client, "here"), Mock(), is_remote=False
         )
-        for (number,) in shift.results():
+        for (number,) in executor.results():
             ended.append(number)
             waiting.append(len(asyncio.all_tasks(client.loop.asyncio_loop)))
     assert sorted(ended) == list(range(STACKS))
@@ -55,13 +55,13 @@ def test_ctrl_c_that_was_swallowed_ends_the_work_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     workplace = Mock()
-    shift = dask_executor._Shift([Mock()], Mock(), workplace, Mock(), is_elsewhere=False)
-    monkeypatch.setattr(shift, "_next_ended", Mock(side_effect=AssertionError("it went on")))
-    with signals.remembered():
+    executor = dask_executor.DaskExecutor([Mock()], Mock(), workplace, Mock(), is_remote=False)
+    monkeypatch.setattr(executor, "_next_ended", Mock(side_effect=AssertionError("it went on")))
+    with signals.installed():
         with suppress(KeyboardInterrupt):  # as the garbage collector does
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
-            next(shift.results())
+            next(executor.results())
     workplace.stop.assert_called_once()
 
 
@@ -80,6 +80,6 @@ def test_ctrl_c_waits_until_a_cluster_can_be_closed(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("distributed.LocalCluster", Starting)
     monkeypatch.setattr("distributed.Client", MagicMock())
-    with pytest.raises(KeyboardInterrupt), dask_cluster.opened(Resources(1), stacks=1):
+    with pytest.raises(KeyboardInterrupt), dask_cluster.open_cluster(Resources(1), stacks=1):
         pass
     assert did == ["started", "closed"]

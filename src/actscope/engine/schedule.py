@@ -1,0 +1,23 @@
+"""What the points of a stack share, and the number of steps of their training."""
+
+import math
+from dataclasses import replace
+
+from actscope.config import Point
+from actscope.engine.data import Data
+
+
+def stack_key(point: Point) -> Point:
+    """What all points of a stack share: everything but activation, learning rate and seed."""
+    anything = replace(point.activation, name="any", function="any", arguments=(), batch_norm=False)
+    return replace(point, activation=anything, lr=1.0, seed=0)
+
+
+def total_steps(point: Point, data: Data) -> int:
+    """Number of minibatches of the training, with the last, smaller one of each epoch."""
+    return point.train.epochs * math.ceil(len(data.train_x) / point.train.batch_size)
+
+
+def in_steps(every: int | str, steps_per_epoch: int) -> int:
+    """An interval of recording as a number of steps; `epoch` is a whole epoch."""
+    return steps_per_epoch if isinstance(every, str) else every
