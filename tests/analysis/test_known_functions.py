@@ -11,7 +11,7 @@ import yaml
 from actscope import tracking
 from actscope.analysis import known_functions
 from actscope.analysis.known_functions import OWN_CONF, check_known, is_known
-from actscope.analysis.variants import activation_of
+from actscope.analysis.logged_settings import activation_of
 from actscope.commands import verify
 from actscope.config import Activation
 from actscope.engine.data import load_data

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from actscope.artifacts.unit_fates import VERDICTS
+from actscope.artifacts.unit_fates import FATES
 from actscope.engine.trajectory import TRAJECTORY, unit_frame
 from actscope.report.explorer import series
 from actscope.report.explorer.series import pack, run_series
@@ -34,9 +34,9 @@ def made_history(steps: list[int], seed: int = 0) -> pd.DataFrame:
 
 
 def made_fates(unit_since: dict[str, list[int]]) -> pd.DataFrame:
-    """Fates of layer 1, from the step since when each verdict holds, -1 where it does not."""
+    """Fates of layer 1, from the step since when each fate holds, -1 where it does not."""
     units = len(next(iter(unit_since.values())))
-    since = {f"{name}_since": unit_since.get(name, [-1] * units) for name in VERDICTS}
+    since = {f"{name}_since": unit_since.get(name, [-1] * units) for name in FATES}
     return pd.DataFrame({"layer": 1, "unit": range(units), **since})
 
 
@@ -120,6 +120,6 @@ def test_packed_series_can_be_unpacked() -> None:
 
 def test_a_thousand_runs_of_wandering_units_fit_into_ten_megabytes() -> None:
     steps = list(range(1, 601))
-    fates = made_fates({name: list(range(64)) for name in VERDICTS})
+    fates = made_fates({name: list(range(64)) for name in FATES})
     carried = run_series(made_history(steps), made_trajectory(steps, (64, 10)), fates)
     assert 1000 * len(pack(carried)) < 10e6

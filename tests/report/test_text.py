@@ -1,5 +1,6 @@
 import pandas as pd
 
+from actscope.analysis.ranking import find_lead
 from actscope.analysis.stats import summarise
 from actscope.report.text.study import answer, join
 
@@ -16,7 +17,8 @@ def runs(**finals: list[float]) -> pd.DataFrame:
 
 
 def said(used: pd.DataFrame) -> str:
-    (sentences,) = answer(used, summarise(used))
+    cells = summarise(used)
+    (sentences,) = answer(cells, {"": find_lead(used, cells)})
     return " ".join(sentences)
 
 

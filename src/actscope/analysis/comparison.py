@@ -40,6 +40,14 @@ class Pair:
     def cells(self) -> pd.DataFrame:
         return compare_cells(self.first, self.second)
 
+    @cached_property
+    def differing_settings(self) -> pd.DataFrame:
+        return differing_settings(self)
+
+    @cached_property
+    def outcomes(self) -> pd.DataFrame:
+        return outcomes(self)
+
     @property
     def shared(self) -> pd.DataFrame:
         """The cells that both have."""
@@ -85,8 +93,8 @@ def compare_cells(first: StudyRuns, second: StudyRuns) -> pd.DataFrame:
     return pd.concat([cells, found], axis=1)
 
 
-Cell = tuple[Any, ...]
-Finals = dict[Cell, "pd.Series[float]"]  # of a cell, by seed
+CellKey = tuple[Any, ...]
+Finals = dict[CellKey, "pd.Series[float]"]  # of a cell, by seed
 
 
 def _finals(study: StudyRuns) -> Finals:

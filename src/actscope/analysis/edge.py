@@ -18,7 +18,7 @@ def is_fine(runs: StudyRuns) -> bool:
     return runs.used["lr"].nunique() >= FINE_FROM
 
 
-def outcome_map(cells: pd.DataFrame) -> pd.DataFrame:
+def outcome_shares(cells: pd.DataFrame) -> pd.DataFrame:
     """Of `stats.summarise`: `variant`, `activation`, `lr`, `runs`, and the share of each outcome.
 
     Diverged runs count among the runs: they did not learn.
@@ -31,7 +31,7 @@ def outcome_map(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def edges(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """One row a variant and activation, from `outcome_map`.
+    """One row a variant and activation, from `outcome_shares`.
 
     A rate is learned at if at least 80 % of its runs have learned. Columns: `variant`,
     `activation`; `everywhere_up_to`, the largest rate such that it and all smaller ones swept are

@@ -1,27 +1,25 @@
 """The runs of a study as tidy tables: which count, which do not and why, what is missing."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
-from itertools import chain, product
+from functools import cached_property
+from itertools import product
 from typing import Any, TypeVar
 
-import numpy as np
 import pandas as pd
 
 from actscope import tracking
 from actscope.analysis.labels import activation_order, natural, sort_key
 from actscope.analysis.logged_settings import is_setting, read_setting
-from actscope.analysis.run_tables import UnreadableRunError, accuracy_fault, read_run_table
 from actscope.analysis.stats import CELL, OUTCOMES, summarise
 from actscope.analysis.variants import describe_variants
-from actscope.artifacts.unit_fates import VERDICTS
+from actscope.artifacts.unit_fates import FATES
 from actscope.command_line.suggestions import command, training
 from actscope.errors import ReportError
 from actscope.tracking import METRICS, PARAMS, Store
 
 POINT = [*CELL, "seed"]
-UNIT_SHARE = rf"^({'|'.join(VERDICTS)})/layer\d+$"  # a metric
+UNIT_SHARE = rf"^({'|'.join(FATES)})/layer\d+$"  # a metric
 FINAL, BEST = f"{METRICS}test/accuracy_final", f"{METRICS}test/accuracy_best"
 NAMED_BY = ["activation", "lr", "seed"]  # the settings that every point has its place by
 EPOCHS = "train.epochs"
@@ -142,22 +140,6 @@ def choose_runs(
     return StudyRuns(study, runs, params, unit_shares, missing, grid_size, found, unreadable)
 
 
-def read_accuracy(store: Store, runs: StudyRuns) -> pd.DataFrame:
-    """`gather_accuracy`, from the histories alone.
-
-    Raises:
-        UnreadableRunError: a file of a run cannot be read.
-
-    """
-    epochs = epochs_of(runs)
-    found = []
-    for run_id, history in _histories(store, runs.study, averaged(runs)):
-        if run_id in epochs and (fault := accuracy_fault(history, epochs[run_id])):
-            raise UnreadableRunError(runs.study, run_id, fault)
-        found.append(accuracy_by_epoch(history))
-    return gather_accuracy(runs, found)
-
-
 def epochs_of(runs: StudyRuns) -> dict[str, int]:
     """For how many epochs those of `averaged(runs)` were trained of which it is known, by id."""
     texts = runs.params.reindex(columns=[EPOCHS]).loc[averaged(runs)["run_id"], EPOCHS].dropna()
@@ -167,71 +149,6 @@ def epochs_of(runs: StudyRuns) -> dict[str, int]:
 def averaged(runs: StudyRuns) -> pd.DataFrame:
     """The runs that are used and did not diverge, and so enter means."""
     return runs.used[runs.used["outcome"] != "diverged"]
-
-
-def gather_accuracy(runs: StudyRuns, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Test accuracy after each epoch, from `accuracy_by_epoch` of each of `averaged(runs)`.
-
-    Columns: POINT, `epoch` (from 1), `accuracy`.
-    """
-    return one_under_another(averaged(runs)[POINT], found, ["epoch", "accuracy"])
-
-
-def accuracy_by_epoch(history: pd.DataFrame) -> pd.DataFrame:
-    """Columns `epoch` (from 1) and `accuracy`, on the test split, of one run."""
-    of_test = np.flatnonzero(history["split"] == "test")
-    epochs = history["epoch"].to_numpy()[of_test].round().astype(int)
-    accuracy = history["accuracy"].to_numpy(dtype=float)[of_test]
-    return pd.DataFrame({"epoch": epochs, "accuracy": accuracy})
-
-
-def one_under_another(
-    about: pd.DataFrame, tables: Sequence[pd.DataFrame], columns: Sequence[str] = ()
-) -> pd.DataFrame:
-    """Tables, one for each row of `about`, which stands beside each row of its table.
-
-    `columns`: those of the tables, which are there even if no table is.
-    """
-    if not tables:
-        return pd.DataFrame(columns=[*about.columns, *columns])
-    places = np.repeat(np.arange(len(about)), [len(table) for table in tables])
-    beside = about.take(places).reset_index(drop=True)
-    return pd.concat([beside, pd.concat(tables, ignore_index=True)], axis=1)
-
-
-def read_histories(store: Store, study: str, runs: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The history of each of these rows of StudyRuns.runs; `run_id` and POINT are added in front.
-
-    Raises:
-        UnreadableRunError: a file of a run cannot be read.
-
-    """
-    about = {run["run_id"]: run for run in runs.to_dict("records")}
-    for run_id, history in _histories(store, study, runs):
-        of_run = {key: about[run_id][key] for key in ["run_id", *POINT]}
-        yield history.assign(**of_run)[[*of_run, *history.columns]]
-
-
-def _histories(store: Store, study: str, runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    read = partial(read_run_table, "history")
-    histories = read_each(store, study, ["history"], read, runs)
-    return ((run_id, histories[run_id]) for run_id in runs["run_id"])
-
-
-def read_each(
-    store: Store,
-    study: str,
-    tables: Sequence[str],
-    read: Callable[[Store, str, str], Content],
-    runs: pd.DataFrame,
-) -> dict[str, Content]:
-    """What `read` gives for each of these rows of StudyRuns.runs, by run id.
-
-    `tables`: those of tracking.TABLES that it reads.
-    """
-    piles = tracking.piles(runs["pack"], runs["run_id"])
-    read_pile = partial(tracking.read_pile, store, study, tables, read)
-    return dict(chain.from_iterable(tracking.read_in_order(store, read_pile, piles)))
 
 
 def choose_seed(runs: StudyRuns, wanted: int | None) -> int:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from actscope.config import Argument, Point, parse
+from actscope.config import Activation, Argument, Point, parse, parse_activation
 from actscope.errors import ConfigError
 
 OWN = "activation."  # how the names of an activation's own settings begin
@@ -53,6 +53,26 @@ def _adapter(name: str) -> TypeAdapter[Any]:
 
 def _kind(name: str) -> Any:
     return Any if name in FREE else KINDS.get(name, Argument)
+
+
+def activation_of(params: Mapping[str, object]) -> Activation:
+    """The activation in a run's parameters; only its name where the rest is invalid.
+
+    Raises:
+        ConfigError: the name is invalid or missing.
+
+    """
+    function = {
+        name.removeprefix(ARGUMENT): _literal(text)
+        for name, text in params.items()
+        if name.startswith(ARGUMENT) and isinstance(text, str)
+    }
+    name, batch_norm = params.get("activation"), params.get("activation.batch_norm") == "True"
+    whole = {"name": name, "function": {"_target_": "", **function}, "batch_norm": batch_norm}
+    try:
+        return parse_activation(whole)
+    except ConfigError:
+        return parse(Activation, {"name": name, "function": ""}, "activation")
 
 
 def _literal(text: str) -> object:

@@ -2,8 +2,10 @@
 
 # T recorded steps, U units of all layers
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import chain
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -29,6 +31,7 @@ NUMBERS = {
 MAY_BE_INFINITE = {"loss", "update_norm", "weight_norm"}
 
 Array = np.ndarray[Any, np.dtype[Any]]
+T = TypeVar("T")
 
 
 class UnreadableRunError(ReportError):
@@ -141,3 +144,33 @@ def _units_of(table: pd.DataFrame) -> Array:
     steps = table["step"].to_numpy()
     later = np.flatnonzero(steps != steps[:1])
     return table[UNIT].to_numpy()[: later[0] if len(later) else len(steps)]
+
+
+def read_each_run(
+    store: Store,
+    study: str,
+    tables: Sequence[str],
+    read: Callable[[Store, str, str], T],
+    runs: pd.DataFrame,
+) -> dict[str, T]:
+    """Call `read` on each of these rows of StudyRuns.runs; its results, by run id.
+
+    `tables`: those of tracking.TABLES that `read` reads.
+    """
+    piles = tracking.piles(runs["pack"], runs["run_id"])
+    read_pile = partial(tracking.read_pile, store, study, tables, read)
+    return dict(chain.from_iterable(tracking.read_in_order(store, read_pile, piles)))
+
+
+def stack_tables(
+    keys: pd.DataFrame, tables: Sequence[pd.DataFrame], columns: Sequence[str] = ()
+) -> pd.DataFrame:
+    """One table of many, one for each row of `keys`; each row gets the columns of its key first.
+
+    `columns`: those of the result, besides the keys', if there are no tables.
+    """
+    if not tables:
+        return pd.DataFrame(columns=[*keys.columns, *columns])
+    places = np.repeat(np.arange(len(keys)), [len(table) for table in tables])
+    repeated = keys.take(places).reset_index(drop=True)
+    return pd.concat([repeated, pd.concat(tables, ignore_index=True)], axis=1)

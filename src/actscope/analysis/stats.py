@@ -18,6 +18,7 @@ CELL = ["variant", "activation", "lr"]  # what is never averaged over
 OUTCOMES = ["learned", "failed", "diverged"]
 NOT_TRAINED = "not trained"  # a point of a sweep; no run of a report ends so
 MEASURES = ["final", "best"]
+ESTIMATED = ["mean", "sd", "low", "high"]
 
 BOOTSTRAP_FROM = 10  # pairs; of fewer too few different resamples can be drawn
 RESAMPLES = 9999
@@ -222,7 +223,7 @@ def summarise(runs_of_all: pd.DataFrame, measures: Sequence[str] = MEASURES) -> 
         row: dict[str, Any] = {**dict(zip(CELL, key, strict=True)), "n": len(counted), **counts}
         row["outcomes"] = in_words(all_counts)
         for measure in measures:
-            row.update(_columns(measure, estimate(counted[measure].to_numpy(dtype=float))))
+            row.update(estimate_columns(measure, estimate(counted[measure].to_numpy(dtype=float))))
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -233,28 +234,30 @@ def in_words(counts: dict[str, int]) -> str:
 
 
 def summarise_by_epoch(accuracy: pd.DataFrame) -> pd.DataFrame:
-    """One row a cell and epoch: CELL, `epoch`, `n`, `mean`, `sd`, `low`, `high`.
+    """`summarise_over` the epochs; all seeds of a cell have the same epochs."""
+    found = summarise_over("epoch", "accuracy", accuracy)
+    assert found["mean"].notna().all(), "seeds of a cell have different epochs"
+    return found
 
-    `accuracy` has CELL, `seed`, `epoch` and `accuracy`; all seeds of a cell have the same epochs.
+
+def summarise_over(x: str, measure: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a cell and value of `x`: CELL, `x`, `n`, and `mean`, `sd`, `low`, `high`.
+
+    `rows` has CELL, `seed`, `x` and `measure`. Without rows the table is empty.
     """
-    parts = []
-    for key, rows in accuracy.groupby(CELL, sort=False):
+    parts = [pd.DataFrame(columns=[x, "n", *ESTIMATED])] if rows.empty else []
+    for key, own in rows.groupby(CELL, sort=False):
         assert isinstance(key, tuple)
         # Not pivot_table: it would average over what must not be there twice.
-        table = rows.pivot(index="seed", columns="epoch", values="accuracy")  # noqa: PD010
-        values = table.to_numpy(dtype=float)  # [S, epoch]
-        assert np.isfinite(values).all(), f"seeds of {key} have not the same epochs"
-        found = estimate(values)
-        part = pd.DataFrame({"epoch": table.columns, **_columns("", found)})
-        part.insert(1, "n", found.n)
+        table = own.pivot(index="seed", columns=x, values=measure)  # noqa: PD010
+        found = estimate(table.to_numpy(dtype=float))  # [S, x]
+        part = pd.DataFrame({x: table.columns, "n": found.n, **estimate_columns("", found)})
         parts.append(part.assign(**dict[str, Any](zip(CELL, key, strict=True))))
-    return pd.concat(parts, ignore_index=True)[[*CELL, *parts[0].columns[: -len(CELL)]]]
+    return pd.concat(parts, ignore_index=True).reindex(columns=[*CELL, x, "n", *ESTIMATED])
 
 
-def _columns(measure: str, found: Estimate) -> dict[str, Any]:
+def estimate_columns(measure: str, found: Estimate) -> dict[str, Any]:
+    """Mean, standard deviation and interval as columns `measure_mean` and so on."""
     prefix = f"{measure}_" if measure else ""
-    columns: dict[str, Any] = {}
-    for name in ("mean", "sd", "low", "high"):
-        value = getattr(found, name)
-        columns[f"{prefix}{name}"] = float(value) if value.ndim == 0 else value
-    return columns
+    values = {f"{prefix}{name}": getattr(found, name) for name in ESTIMATED}
+    return {name: float(value) if value.ndim == 0 else value for name, value in values.items()}

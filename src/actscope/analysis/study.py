@@ -13,9 +13,10 @@ import pandas as pd
 from pydantic.dataclasses import dataclass
 
 from actscope import tracking
-from actscope.analysis import frames
+from actscope.analysis import frames, histories
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.run_tables import read_run_table
+from actscope.analysis.study_analysis import StudyAnalysis, analyse_stored
 from actscope.config import CLOSED, StudyName, Tracking, parse
 from actscope.credentials import hide
 from actscope.errors import ConfigError
@@ -61,6 +62,18 @@ class Study:
     def summary(self) -> pd.DataFrame:
         """One row a variant, activation and rate: `n`, outcomes, means with 95 % t-intervals."""
         return self.chosen.cells.copy(deep=False)
+
+    @cached_property
+    def analysis(self) -> StudyAnalysis:
+        """The statistics of the report, as `analysis.comparisons` or `analysis.units.by_layer`.
+
+        Do not change these tables: they are not copies.
+
+        Raises:
+            ReportError: at first use of a table, if a file of a run cannot be read.
+
+        """
+        return analyse_stored(self.store, self.chosen)
 
     @property
     def history(self) -> pd.DataFrame:
@@ -110,8 +123,8 @@ class Study:
 
     @cached_property
     def _history(self) -> pd.DataFrame:
-        histories = frames.read_histories(self.store, self.name, self.chosen.used)
-        return pd.concat(histories, ignore_index=True)
+        found = histories.read_histories(self.store, self.name, self.chosen.used)
+        return pd.concat(found, ignore_index=True)
 
     def _table(self, name: str, run_id: str) -> pd.DataFrame:
         if run_id not in set(self.chosen.runs["run_id"]):

@@ -1,18 +1,13 @@
 """Variants: runs that differ in settings other than activation, rate and seed."""
 
-import ast
-from collections.abc import Mapping, Set
-from typing import Any
+from collections.abc import Set
 
 import pandas as pd
 
 from actscope.analysis.logged_settings import OWN
-from actscope.config import Activation, parse
-from actscope.errors import ConfigError
 
 # Settings that are no variant: they name the point, or cannot change a number.
 NOT_A_VARIANT = {"study", "activation", "lr", "seed", "data.root"}
-
 
 UNSET = "unset"  # where a run knows nothing of a setting
 
@@ -58,39 +53,3 @@ def is_own(setting: str) -> bool:
 
 def _known(params: pd.DataFrame) -> pd.DataFrame:
     return params[params["activation"].notna()].fillna(UNSET)
-
-
-def activation_of(params: Mapping[str, object]) -> Activation:
-    """The activation that a run's parameters describe; its name alone where they make no sense.
-
-    Raises:
-        ConfigError: they do not even name one.
-
-    """
-    prefix = "activation.function."
-    arguments = {
-        key.removeprefix(prefix): _literal(value)
-        for key, value in params.items()
-        if key.startswith(prefix) and isinstance(value, str)
-    }
-    name = {"name": params.get("activation"), "function": ""}
-    described = {
-        **name,
-        "function": arguments.pop("_target_", ""),
-        "arguments": tuple(sorted(arguments.items())),
-        "batch_norm": params.get("activation.batch_norm") == "True",
-    }
-    try:
-        return parse(Activation, described, "activation")
-    except ConfigError:
-        return parse(Activation, name, "activation")
-
-
-def _literal(text: str) -> Any:
-    try:
-        return text if len(text) > LONGEST_ARGUMENT else ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
-
-
-LONGEST_ARGUMENT = 100  # characters; that of a configuration has 64 at most

@@ -1,6 +1,6 @@
 """Which units die, and when: ground truth from the training, and what the eye reads off a line.
 
-All verdicts are about the end of a run and tell since when they hold. docs/dying.md has the
+All fates are about the end of a run and tell since when they hold. docs/dying.md has the
 definitions in words and formulas.
 """
 
@@ -17,7 +17,7 @@ SILENT_CHANGE = 1e-5  # of the weights' own length: a smaller change in a step i
 FLAT_HEIGHT = 0.005  # of the panel's height: a line that stays within it looks flat
 NEVER = -1  # in a `..._since` column
 
-VERDICTS = ["dead", "saturated", "silent", "flat"]
+FATES = ["dead", "saturated", "silent", "flat"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -37,7 +37,7 @@ class Late:
 def unit_fates(trajectory: pd.DataFrame, probe: pd.DataFrame) -> pd.DataFrame:
     """One row a unit: what has become of it.
 
-    Columns: `layer`, `unit`; for each verdict v of VERDICTS `v` (bool) and `v_since` (step, -1:
+    Columns: `layer`, `unit`; for each fate v of FATES `v` (bool) and `v_since` (step, -1:
     never); `revivals`, how often a dead unit came back; `swing_weight_mean` and `swing_bias`, how
     far the line had moved from its first record when it went flat (NaN where it did not).
 
@@ -54,13 +54,13 @@ def unit_fates(trajectory: pd.DataFrame, probe: pd.DataFrame) -> pd.DataFrame:
 
 
 def shares(fates: pd.DataFrame) -> dict[str, float]:
-    """Share of each layer's units with each verdict, named `dead/layer1` and so on."""
+    """Share of each layer's units with each fate, named `dead/layer1` and so on."""
     if fates.empty:
         return {}
     layers = fates["layer"].to_numpy()
     return {
-        f"{verdict}/layer{layer}": float(fates[verdict].to_numpy()[layers == layer].mean())
-        for verdict in VERDICTS
+        f"{fate}/layer{layer}": float(fates[fate].to_numpy()[layers == layer].mean())
+        for fate in FATES
         for layer in np.unique(layers)
     }
 
@@ -104,11 +104,11 @@ def _fates_of_layer(lines: Records, looks: Records, layer: int) -> dict[str, Arr
     late = Late(int(lines.steps[-1]))
     units = weight_mean.shape[1]
     fates: dict[str, Array] = {"layer": np.full(units, layer), "unit": np.arange(units)}
-    for verdict in VERDICTS:
-        at_last = verdict in ("dead", "saturated")
-        holds = since[verdict] != NEVER if at_last else late.holds(since[verdict])
-        fates[verdict] = holds
-        fates[f"{verdict}_since"] = np.where(holds, since[verdict], NEVER)
+    for fate in FATES:
+        at_last = fate in ("dead", "saturated")
+        holds = since[fate] != NEVER if at_last else late.holds(since[fate])
+        fates[fate] = holds
+        fates[f"{fate}_since"] = np.where(holds, since[fate], NEVER)
     fates["revivals"] = (is_dead[:-1] & ~is_dead[1:]).sum(0)
     for name, line in (("weight_mean", weight_mean), ("bias", bias)):
         fates[f"swing_{name}"] = _swing(lines.steps, line, fates["flat_since"])

@@ -14,18 +14,19 @@ from rich.text import Text
 from actscope import tracking
 from actscope.analysis import comparison, frames
 from actscope.analysis.claims import claims
-from actscope.analysis.claims.claims import Claim, Evidence, ReadFates, Verdict
-from actscope.analysis.claims.findings import Ruling
+from actscope.analysis.claims.claims import Claim, ClaimResult, Evidence, ReadFates
+from actscope.analysis.claims.verdicts import Verdict
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.run_tables import UnreadableRunError
+from actscope.analysis.study_analysis import analyse_stored
 from actscope.command_line import suggestions
 from actscope.errors import ConfigError, MissingStudyError, ReportError, StoreError, first_line
 from actscope.project import ROOT
-from actscope.report import output_folder, process_pool
-from actscope.report.pages import comparison_page, sections, study_page
-from actscope.report.pages.sections import Picture, Prose
-from actscope.report.process_pool import Crew
-from actscope.report.run_digests import Stored
+from actscope.report import output_folder
+from actscope.report.pages import comparison_page, pictures, sections, study_page
+from actscope.report.pages.page import Prose
+from actscope.report.pages.pictures import Picture
+from actscope.report.process_pool import WorkerPool, worker_pool
 from actscope.report.settings import Settings
 from actscope.runtime.progress import LateProgress
 from actscope.tracking import Store
@@ -37,9 +38,9 @@ Command = Callable[..., None]  # of the settings, and what else the command line
 
 
 class BuildFiles(Protocol):
-    """Makes the files of a report with a crew, and calls `on_step` as it goes on."""
+    """Makes the files of a report with a pool, and calls `on_step` as it goes on."""
 
-    def __call__(self, *, crew: Crew, on_step: Callable[[], None]) -> dict[str, bytes]: ...
+    def __call__(self, *, pool: WorkerPool, on_step: Callable[[], None]) -> dict[str, bytes]: ...
 
 
 def build(settings: Settings) -> None:
@@ -89,11 +90,11 @@ def write_figure(settings: Settings, name: str = "") -> None:
 def _draw(store: Store, runs: StudyRuns, seed: int | None, name: str) -> dict[str, bytes]:
     """The files of one figure; of a run that it shows and that cannot be read a line is told."""
     while True:
-        findings = Stored(store, runs)
-        contents = sections.contents(store, runs, frames.choose_seed(runs, seed), findings)
+        study = analyse_stored(store, runs)
+        contents = sections.contents(store, study, frames.choose_seed(runs, seed))
         try:
             picture = choose_picture(name, runs.study, contents)
-            return sections.Illustration(picture, sections.render(picture.task())).files
+            return pictures.DrawnPicture(picture, pictures.render(picture.task())).files
         except UnreadableRunError as error:
             sys.stderr.write(f"actscope: left out: {error}\n")
             runs = runs.without({error.run_id: error.reason})
@@ -138,17 +139,17 @@ def print_claims(settings: Settings) -> None:
     table = Table(show_lines=True)
     for heading in ("id", "claim", "verdict", "numbers"):
         table.add_column(heading, no_wrap=heading == "id")
-    verdicts = claims.judge(stated, evidence)
-    for verdict in verdicts:
-        is_open = verdict.ruling is Ruling.INCONCLUSIVE
-        last = [verdict.advice] if is_open else []
-        numbers = "\n".join([*verdict.numbers, *last])
-        cells = (verdict.claim.id, verdict.claim.text, verdict.in_words, numbers)
+    results = claims.judge(stated, evidence)
+    for result in results:
+        is_open = result.verdict is Verdict.INCONCLUSIVE
+        last = [result.advice] if is_open else []
+        numbers = "\n".join([*result.numbers, *last])
+        cells = (result.claim.id, result.claim.text, result.in_words, numbers)
         table.add_row(*(Text(cell) for cell in cells))
     console = Console()
     console.print(table)
-    console.print(claims.tally(verdicts))
-    not_run = [v.claim.study for v in verdicts if v.ruling is Ruling.NOT_RUN and v.claim.study]
+    console.print(claims.tally(results))
+    not_run = [v.claim.study for v in results if v.verdict is Verdict.NOT_RUN and v.claim.study]
     for study in dict.fromkeys(not_run):
         command = suggestions.training(study, store)
         console.print(f"to run: {command}", soft_wrap=True, markup=False, highlight=False)
@@ -177,9 +178,9 @@ def _write(
         output_folder.recover(folder)
     with (
         LateProgress("reading and drawing", steps) as progress,
-        process_pool.hired(settings.report.processes, store) as hands,
+        worker_pool(settings.report.processes, store) as pool,
     ):
-        files = build_files(crew=hands, on_step=progress.advance)
+        files = build_files(pool=pool, on_step=progress.advance)
     with _writing(settings, name) as folder:
         output_folder.replace_report(files, folder)
     sys.stdout.write(f"{folder / 'index.html'}\n")
@@ -191,7 +192,7 @@ def _judged(
     others: Mapping[str, StudyRuns],
     studies: Mapping[str, StudyRuns],
     read_fates: ReadFates,
-) -> Sequence[Verdict]:
+) -> Sequence[ClaimResult]:
     """Verdicts by the studies of a report, and by `others` that claims are about."""
     return claims.judge(stated, Evidence({**others, **studies}, read_fates))
 

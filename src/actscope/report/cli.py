@@ -38,7 +38,7 @@ settings, with their defaults in conf/report.yaml:
 The same runs give the same files, byte for byte.
 """
 COMMAND_WORDS = ("article", "build", "claims", "figure")
-HELPERS_IMPORT = [
+WORKER_IMPORTS = [
     "actscope.artifacts.drawing",  # before what imports matplotlib
     "actscope.report.pages.study_page",
     # These are loaded late, by those who first read a table or save a figure.
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None, *, processes: int = 1) -> int:
             command = _comparing(command)
         if settings.report.processes is None:
             settings = replace(settings, report=replace(settings.report, processes=processes))
-        with _helpers(command, settings):
+        with _forkserver(command, settings):
             # Takes seconds to import, at the same time as the helpers do.
             with startup.heavy():
                 import actscope.artifacts.drawing  # noqa: F401 - before what imports matplotlib
@@ -82,11 +82,11 @@ def _comparing(command: str) -> str:
     )
 
 
-def _helpers(command: str, settings: Settings) -> AbstractContextManager[None]:
+def _forkserver(command: str, settings: Settings) -> AbstractContextManager[None]:
     """A process from which others are forked to help, if there is a report to be built by many."""
     if command in ("claims", "figure") or settings.report.processes == 1:
         return nullcontext()
-    return forkserver.running(HELPERS_IMPORT)
+    return forkserver.running(WORKER_IMPORTS)
 
 
 def _command_line() -> OneLineParser:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from actscope.analysis.claims.claims import Verdict
+from actscope.analysis.claims.claims import ClaimResult
 from actscope.analysis.frames import StudyRuns
 
 
 def manifest(
-    studies: Sequence[Mapping[str, Any]], verdicts: Sequence[Verdict], files: Mapping[str, bytes]
+    studies: Sequence[Mapping[str, Any]], results: Sequence[ClaimResult], files: Mapping[str, bytes]
 ) -> bytes:
     """The studies of a report as `study_manifest` has them, its claims, and each file's SHA-256.
 
@@ -22,7 +22,7 @@ def manifest(
     content = {
         **(studies[0] if len(studies) == 1 else {"studies": list(studies)}),
         "claims": [
-            {"id": v.claim.id, "verdict": str(v.ruling), "runs": list(v.run_ids)} for v in verdicts
+            {"id": v.claim.id, "verdict": str(v.verdict), "runs": list(v.run_ids)} for v in results
         ],
         "files": {name: hashlib.sha256(files[name]).hexdigest() for name in files},
     }

@@ -16,7 +16,14 @@ from pydantic.dataclasses import dataclass as checked
 from yaml import YAMLError
 
 from actscope.analysis.claims.checks import parse_check
-from actscope.analysis.claims.findings import Case, Check, Finding, Ruling, combine, examine
+from actscope.analysis.claims.verdicts import (
+    Check,
+    CheckResult,
+    ClaimData,
+    Verdict,
+    combine,
+    run_check,
+)
 from actscope.analysis.frames import NoRunsError, StudyRuns
 from actscope.analysis.run_tables import (
     MissingTableError,
@@ -33,10 +40,10 @@ from actscope.tracking import Store
 
 # A verdict is never told by its colour alone.
 SYMBOLS = {
-    Ruling.REPRODUCED: "✓",
-    Ruling.NOT_REPRODUCED: "✗",
-    Ruling.INCONCLUSIVE: "?",
-    Ruling.NOT_RUN: "\N{EN DASH}",
+    Verdict.REPRODUCED: "✓",
+    Verdict.NOT_REPRODUCED: "✗",
+    Verdict.INCONCLUSIVE: "?",
+    Verdict.NOT_RUN: "\N{EN DASH}",
 }
 
 Sentence = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -82,11 +89,11 @@ class Evidence:
 
 
 @dataclass(frozen=True, eq=False)
-class Verdict:
+class ClaimResult:
     """What became of a claim; `advice` says what to run where that is open."""
 
     claim: Claim
-    ruling: Ruling
+    verdict: Verdict
     numbers: tuple[str, ...]
     run_ids: tuple[str, ...]
     seeds_needed: int | None
@@ -94,14 +101,14 @@ class Verdict:
 
     @property
     def in_words(self) -> str:
-        return f"{SYMBOLS[self.ruling]} {self.ruling}"
+        return f"{SYMBOLS[self.verdict]} {self.verdict}"
 
 
-def judge(claims: Sequence[Claim], evidence: Evidence) -> list[Verdict]:
+def judge(claims: Sequence[Claim], evidence: Evidence) -> list[ClaimResult]:
     """A verdict on each claim, in their order; runs that cannot be read are no evidence."""
     while True:
         try:
-            return [_verdict(claim, _finding(claim, evidence)) for claim in claims]
+            return [_result(claim, _check(claim, evidence)) for claim in claims]
         except UnreadableRunError as error:
             evidence = _without(evidence, error)
 
@@ -114,11 +121,11 @@ def _without(evidence: Evidence, odd: UnreadableRunError) -> Evidence:
     return replace(evidence, studies=studies)
 
 
-def tally(verdicts: Sequence[Verdict]) -> str:
+def tally(results: Sequence[ClaimResult]) -> str:
     """How many claims have which verdict, as `11 claims: 6 reproduced, 5 not run`."""
-    counts = Counter(verdict.ruling for verdict in verdicts)
-    told = ", ".join(f"{counts[ruling]} {ruling}" for ruling in Ruling if counts[ruling] > 0)
-    return f"{len(verdicts)} claim{'' if len(verdicts) == 1 else 's'}: {told}"
+    counts = Counter(result.verdict for result in results)
+    told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict] > 0)
+    return f"{len(results)} claim{'' if len(results) == 1 else 's'}: {told}"
 
 
 def read_claims(folder: Path = CONF / "claims") -> list[Claim]:
@@ -183,53 +190,53 @@ def _make_claim(entry: Any, place: str) -> Claim:
     return Claim(stated.id, stated.text, stated.source, stated.rule, checks, stated.study, where)
 
 
-def _finding(claim: Claim, evidence: Evidence) -> Finding:
-    case = _case(claim, evidence)
+def _check(claim: Claim, evidence: Evidence) -> CheckResult:
+    data = _data(claim, evidence)
     if claim.study is not None:
-        if case.runs.empty:
+        if data.runs.empty:
             among = f" with {_conditions(claim)}" if claim.where else ""
-            return Finding(Ruling.NOT_RUN, (f"no finished run of {claim.study}{among}",))
-        if case.variants() != [""]:
-            differences = " or ".join(case.variants())
+            return CheckResult(Verdict.NOT_RUN, (f"no finished run of {claim.study}{among}",))
+        if data.variants() != [""]:
+            differences = " or ".join(data.variants())
             reason = f"its runs differ in {differences}: say with `where` which are meant"
-            return Finding(Ruling.INCONCLUSIVE, (reason,), tuple(case.runs["run_id"]))
-    return combine([examine(check, case) for check in claim.checks])
+            return CheckResult(Verdict.INCONCLUSIVE, (reason,), tuple(data.runs["run_id"]))
+    return combine([run_check(check, data) for check in claim.checks])
 
 
-def _case(claim: Claim, evidence: Evidence) -> Case:
+def _data(claim: Claim, evidence: Evidence) -> ClaimData:
     study = claim.study or ""
     if study not in evidence.studies:
         nothing = pd.DataFrame()
-        return Case(nothing, nothing, lambda _: None)
+        return ClaimData(nothing, nothing, lambda _: None)
     runs = evidence.studies[study]
     params = runs.params.loc[runs.used["run_id"]]
     for name, value in claim.where.items():
         params = params[params[name] == value] if name in params else params.iloc[:0]
     own = runs.used[runs.used["run_id"].isin(params.index)]
-    return Case(own, params, lambda run_id: evidence.read_fates(study, run_id))
+    return ClaimData(own, params, lambda run_id: evidence.read_fates(study, run_id))
 
 
 def _conditions(claim: Claim) -> str:
     return " ".join(f"{name}={value.replace(' ', '')}" for name, value in claim.where.items())
 
 
-def _verdict(claim: Claim, finding: Finding) -> Verdict:
-    return Verdict(
+def _result(claim: Claim, result: CheckResult) -> ClaimResult:
+    return ClaimResult(
         claim,
-        finding.ruling,
-        finding.numbers,
-        finding.run_ids,
-        finding.seeds_needed,
-        _advice(claim, finding),
+        result.verdict,
+        result.numbers,
+        result.run_ids,
+        result.seeds_needed,
+        _advice(claim, result),
     )
 
 
-def _advice(claim: Claim, finding: Finding) -> str:
+def _advice(claim: Claim, result: CheckResult) -> str:
     """What would settle a claim that is open."""
-    if finding.ruling is Ruling.NOT_RUN:
+    if result.verdict is Verdict.NOT_RUN:
         return f'make sweep ARGS="experiment={claim.study}"'
-    if finding.ruling is Ruling.INCONCLUSIVE and finding.seeds_needed is not None:
-        return f"about {finding.seeds_needed} seeds in all would do"
-    if finding.ruling is Ruling.INCONCLUSIVE:
+    if result.verdict is Verdict.INCONCLUSIVE and result.seeds_needed is not None:
+        return f"about {result.seeds_needed} seeds in all would do"
+    if result.verdict is Verdict.INCONCLUSIVE:
         return "no number of seeds can be told"
     return ""

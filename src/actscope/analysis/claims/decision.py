@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from actscope.analysis import stats
-from actscope.analysis.claims.findings import Finding, Ruling
+from actscope.analysis.claims.verdicts import CheckResult, Verdict
 from actscope.analysis.stats import Floats
 
 FEWEST = 5  # seeds: fewer decide nothing, however clear they look
@@ -13,7 +13,7 @@ DIGITS = 4  # of a per cent: what accuracies differ by beyond these is rounding
 
 
 @dataclass(frozen=True)
-class Seen:
+class MeanInterval:
     """A mean over n seeds or pairs with its 95 % interval; NaN where there is none."""
 
     n: int
@@ -51,18 +51,18 @@ class Seen:
         numbers: str,
         ids: tuple[str, ...],
         tried: int | None = None,
-    ) -> Finding:
+    ) -> CheckResult:
         """Reproduced if the interval lies within the limits, against the claim if without.
 
         `tried`: the runs it took to have the n values, if these are others than n.
         """
         (start, end), low, high = limits, round(self.low, DIGITS), round(self.high, DIGITS)
         if self.n >= FEWEST and start < low and high < end:
-            return Finding(Ruling.REPRODUCED, (numbers,), ids)
+            return CheckResult(Verdict.REPRODUCED, (numbers,), ids)
         if self.n >= FEWEST and (high < start or low > end):
-            return Finding(Ruling.NOT_REPRODUCED, (numbers,), ids)
+            return CheckResult(Verdict.NOT_REPRODUCED, (numbers,), ids)
         needed = self._seeds_that_would_do(limits, self.n if tried is None else tried)
-        return Finding(Ruling.INCONCLUSIVE, (numbers,), ids, needed)
+        return CheckResult(Verdict.INCONCLUSIVE, (numbers,), ids, needed)
 
     def _seeds_that_would_do(self, limits: tuple[float, float], tried: int) -> int | None:
         """Seeds with which the mean would be told from the nearest limit."""

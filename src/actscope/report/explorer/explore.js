@@ -8,8 +8,8 @@ const SIDES = ["a", "b"];
 const PARTS = ["activation", "lr", "seed", "group"]; // of a run's key
 const LAYERS = { 1: "layer 1", "-1": "output layer" };
 const NEVER = -1;
-const VERDICTS = ["dead", "saturated", "silent", "flat"]; // of several the first is told
-const GONE = { dead: { dash: "dot", symbol: "x" }, saturated: { dash: "dashdot", symbol: "diamond" } };
+const FATES = ["dead", "saturated", "silent", "flat"]; // of several the first is told
+const INACTIVE = { dead: { dash: "dot", symbol: "x" }, saturated: { dash: "dashdot", symbol: "diamond" } };
 const FILMED = { weight_mean: "mean weight", active: "active (share)" };
 const BINS = 25; // a multiple of them are the levels in which lines are carried
 const FRAME_MS = 150;
@@ -132,28 +132,28 @@ function summed(differences) {
 
 const isJudged = (layer) => "flat" in layer.since;
 
-/** The first verdict that holds of a unit, and since when; null if none does or it is not judged. */
+/** The first fate that holds of a unit, and since when; null if none does or it is not judged. */
 function fateOf(layer, unit) {
-  const verdict = VERDICTS.find((name) => (layer.since[name]?.[unit] ?? NEVER) !== NEVER);
-  return verdict === undefined ? null : { verdict, since: layer.since[verdict][unit] };
+  const name = FATES.find((fate) => (layer.since[fate]?.[unit] ?? NEVER) !== NEVER);
+  return name === undefined ? null : { name, since: layer.since[name][unit] };
 }
 
-function isGone(layer, unit, step) {
+function isInactive(layer, unit, step) {
   const fate = fateOf(layer, unit);
-  return fate !== null && fate.verdict in GONE && fate.since <= step;
+  return fate !== null && fate.name in INACTIVE && fate.since <= step;
 }
 
 function fateInWords(layer, unit) {
   if (!isJudged(layer)) return "not judged";
   const fate = fateOf(layer, unit);
-  return fate === null ? "alive" : `${fate.verdict} since step ${fate.since}`;
+  return fate === null ? "alive" : `${fate.name} since step ${fate.since}`;
 }
 
 function layerInWords(layer) {
   if (!isJudged(layer)) return "Its units are not judged.";
-  const verdicts = layer.since.flat.map((_, unit) => fateOf(layer, unit)?.verdict);
-  const count = (verdict) => verdicts.filter((one) => one === verdict).length;
-  return `Layer 1: ${count("dead")} of ${verdicts.length} units dead, ${count("saturated")} more saturated.`;
+  const fates = layer.since.flat.map((_, unit) => fateOf(layer, unit)?.name);
+  const count = (fate) => fates.filter((one) => one === fate).length;
+  return `Layer 1: ${count("dead")} of ${fates.length} units dead, ${count("saturated")} more saturated.`;
 }
 
 // --- panels ------------------------------------------------------------------------------------
@@ -213,9 +213,9 @@ function tracesOfUnit(panel, layer, unit, { steps, values }) {
       `step %{x}: %{y:.3~g}${isShare ? " %" : ""}<extra></extra>`,
   };
   const fate = fateOf(layer, unit);
-  if (fate === null || !(fate.verdict in GONE)) return [{ ...about, ...living(line, unit) }];
+  if (fate === null || !(fate.name in INACTIVE)) return [{ ...about, ...living(line, unit) }];
   const [before, since] = parted(line, fate.since);
-  return [{ ...about, ...living(before, unit) }, { ...about, ...departed(since, fate.verdict) }];
+  return [{ ...about, ...living(before, unit) }, { ...about, ...departed(since, fate.name) }];
 }
 
 function opacityOf(unit) {
@@ -233,9 +233,9 @@ function living({ steps, values }, unit) {
   return { x: steps, y: values, mode: modeOf(steps), line: { color, dash, width: 1.5 }, marker: { color } };
 }
 
-function departed({ steps, values }, verdict) {
-  const { dash, symbol } = GONE[verdict];
-  const color = ink("gone");
+function departed({ steps, values }, fate) {
+  const { dash, symbol } = INACTIVE[fate];
+  const color = ink("inactive");
   const size = steps.map((_, place) => (place === 0 ? 8 : 0));
   const marker = { symbol, size, color, opacity: 1, line: { width: 0 } };
   return { x: steps, y: values, mode: "lines+markers", line: { color, dash, width: 1.4 }, marker };
@@ -361,8 +361,8 @@ async function drawScene(side, series) {
 function sceneInWords(layer, step) {
   if (layer === null) return "Nothing is recorded by this step.";
   if (state.layer === "-1" || !isJudged(layer)) return `Step ${step}: ${layer.units} units.`;
-  const gone = layer.lines.bias.filter((_, unit) => isGone(layer, unit, step)).length;
-  return `Step ${step}: ${gone} of ${layer.units} units dead or saturated for good (hatched).`;
+  const inactive = layer.lines.bias.filter((_, unit) => isInactive(layer, unit, step)).length;
+  return `Step ${step}: ${inactive} of ${layer.units} units dead or saturated for good (hatched).`;
 }
 
 /** The same bins at every step, and how many units the fullest of them ever holds. */
@@ -383,7 +383,7 @@ function counted(lines, { low, width }, place, isCounted) {
   return counts;
 }
 
-/** Two bars a bin, one on the other: units that live, and those that are gone by then. */
+/** Two bars a bin, one on the other: units that live, and those that are inactive by then. */
 function histogram(layer, name, place, step, column) {
   const bins = layer.bins[name];
   const x = Array.from({ length: BINS }, (_, bin) => bins.low + (bin + 0.5) * bins.width);
@@ -398,8 +398,8 @@ function histogram(layer, name, place, step, column) {
     hovertemplate: "%{y} units at %{x:.3~g}<extra></extra>",
   });
   return [
-    bars({ color: ink("blue") }, (unit) => !isGone(layer, unit, step)),
-    bars({ color: ink("gone"), pattern: { shape: "/" } }, (unit) => isGone(layer, unit, step)),
+    bars({ color: ink("blue") }, (unit) => !isInactive(layer, unit, step)),
+    bars({ color: ink("inactive"), pattern: { shape: "/" } }, (unit) => isInactive(layer, unit, step)),
   ];
 }
 

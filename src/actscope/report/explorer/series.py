@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from actscope.artifacts.unit_fates import VERDICTS, Records
+from actscope.artifacts.unit_fates import FATES, Records
 from actscope.engine.history import SPLITS
 
 STEPS_CARRIED = 36
@@ -114,14 +114,14 @@ def _lines(table: Array, line: Line) -> dict[str, Any]:
 
 
 def _since(fates: pd.DataFrame, layer: int) -> dict[str, list[int]]:
-    """Since which step each verdict holds of each unit of the layer, dying.NEVER where it does not.
+    """Since which step each fate holds of each unit of the layer, dying.NEVER where it does not.
 
     Nothing where the units are not judged.
     """
     if fates.empty:
         return {}
     own = fates["layer"].to_numpy() == layer
-    return {name: fates[f"{name}_since"].to_numpy()[own].tolist() for name in VERDICTS}
+    return {name: fates[f"{name}_since"].to_numpy()[own].tolist() for name in FATES}
 
 
 def _levels(values: Array, low: float, high: float, parts: int) -> Array:

@@ -32,7 +32,7 @@ class Table:
 
     @property
     def files(self) -> dict[str, bytes]:
-        return _files(self.name, self.full, self.readable)
+        return file_formats(self.name, self.full, self.readable)
 
 
 def without_empty_variant(table: pd.DataFrame) -> pd.DataFrame:
@@ -59,12 +59,12 @@ def points(difference: float) -> str:
     return DASH if pd.isna(difference) else f"{round(100 * difference, 3) + 0.0:+.3f}"  # no -0.000
 
 
-def _files(name: str, full: pd.DataFrame, readable: pd.DataFrame) -> dict[str, bytes]:
+def file_formats(name: str, full: pd.DataFrame, readable: pd.DataFrame) -> dict[str, bytes]:
     """A table as csv in full precision, and as md and tex for people."""
     return {
         f"tables/{name}.csv": to_csv(full).encode(),
         f"tables/{name}.md": _markdown(readable),
-        f"tables/{name}.tex": _latex(readable),
+        f"tables/{name}.tex": latex(readable),
     }
 
 
@@ -77,7 +77,7 @@ def _markdown_cell(value: object) -> str:
     return html.escape(_in_a_line(value), quote=False).replace("|", "\\|")
 
 
-def _latex(table: pd.DataFrame) -> bytes:
+def latex(table: pd.DataFrame) -> bytes:
     """A tabular with the rules of the package booktabs."""
     cells = table.map(_in_a_line).reset_index(drop=True).style.hide(axis="index")
     cells = cells.format(_latex_signs, escape="latex")

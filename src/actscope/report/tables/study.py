@@ -4,11 +4,12 @@ from typing import Any
 
 import pandas as pd
 
-from actscope.analysis.frames import POINT, StudyRuns
+from actscope.analysis.frames import POINT
 from actscope.analysis.labels import rate_text
+from actscope.analysis.study_analysis import StudyAnalysis
 from actscope.report.tables.files import (
     DASH,
-    _files,
+    file_formats,
     interval,
     percent,
     points,
@@ -18,14 +19,12 @@ from actscope.report.tables.files import (
 RUN_COLUMNS = ["run_id", "name", *POINT, "status", "outcome", "used", "why", "final", "best"]
 
 
-def table_files(
-    runs: StudyRuns, cells: pd.DataFrame, comparisons: pd.DataFrame
-) -> dict[str, bytes]:
+def table_files(study: StudyAnalysis) -> dict[str, bytes]:
     """Files of the tables `summary`, `comparisons` and `runs`."""
     return {
-        **_files("summary", cells, readable_summary(cells)),
-        **_files("comparisons", comparisons, readable_comparisons(comparisons)),
-        **run_files(runs.runs),
+        **file_formats("summary", study.cells, readable_summary(study.cells)),
+        **file_formats("comparisons", study.comparisons, readable_comparisons(study.comparisons)),
+        **run_files(study.runs.runs),
     }
 
 
@@ -37,7 +36,7 @@ def run_files(all_runs: pd.DataFrame) -> dict[str, bytes]:
         final=full["final"].map(percent), best=full["best"].map(percent)
     )
     readable = readable.rename(columns={"final": "final, %", "best": "best, %"})
-    return _files("runs", full, readable)
+    return file_formats("runs", full, readable)
 
 
 def readable_summary(cells: pd.DataFrame) -> pd.DataFrame:

@@ -6,27 +6,28 @@ import numpy as np
 import pandas as pd
 
 from actscope.analysis.labels import rate_text
-from actscope.analysis.units import ALL_RATES, Units
-from actscope.artifacts.unit_fates import VERDICTS
+from actscope.analysis.unit_statistics import ALL_RATES
+from actscope.analysis.units import Units
+from actscope.artifacts.unit_fates import FATES
 from actscope.report.tables.files import DASH, Table, without_empty_variant
 
 
-def tables_of(units: Units, layers: pd.DataFrame) -> list[Table]:
-    """The tables of the section; `layers` is `by_layer(units)`."""
+def tables_of(units: Units) -> list[Table]:
+    """The tables of the section."""
     return [
         Table(
             "units",
-            "Share of the units with each verdict (mean over runs, with its 95 % t-interval), "
+            "Share of the units with each fate (mean over runs, with its 95 % t-interval), "
             "median step since when, and revivals of dead units",
-            layers,
-            readable_by_layer(layers),
+            units.by_layer,
+            readable_by_layer(units.by_layer),
         ),
         Table(
             "flat_against_truth",
             "A flat line as a sign: precision and recall, of all units (with Wilson's 95 % "
             "interval) and as a mean over the runs in which they are defined (95 % t-interval)",
-            units.eye,
-            readable_confusion(units.eye),
+            units.confusion,
+            readable_confusion(units.confusion),
         ),
         Table(
             "swings",
@@ -47,10 +48,10 @@ def readable_by_layer(table: pd.DataFrame) -> pd.DataFrame:
     ]
     columns["n"] = table["n"]
     rows = table.to_dict("records")
-    for verdict in VERDICTS:
-        columns[f"{verdict}, %"] = [share_with_interval(row, verdict) for row in rows]
-    for verdict in VERDICTS:
-        columns[f"{verdict} since step"] = [onset_text(row, verdict) for row in rows]
+    for fate in FATES:
+        columns[f"{fate}, %"] = [share_with_interval(row, fate) for row in rows]
+    for fate in FATES:
+        columns[f"{fate} since step"] = [onset_text(row, fate) for row in rows]
     columns["revivals"] = [DASH if row["is_output"] else f"{row['revivals']:.0f}" for row in rows]
     return without_empty_variant(pd.DataFrame(columns))
 
@@ -94,20 +95,20 @@ def readable_swings(table: pd.DataFrame) -> pd.DataFrame:
     return without_empty_variant(pd.DataFrame(columns))
 
 
-def share_with_interval(row: dict[Any, Any], verdict: str) -> str:
+def share_with_interval(row: dict[Any, Any], fate: str) -> str:
     """`12.5 (10.1 to 14.9)`."""
-    mean = row[f"{verdict}_mean"]
+    mean = row[f"{fate}_mean"]
     if np.isnan(mean):
         return DASH
-    low, high = row[f"{verdict}_low"], row[f"{verdict}_high"]
+    low, high = row[f"{fate}_low"], row[f"{fate}_high"]
     interval = f" ({100 * low:.1f} to {100 * high:.1f})" if row["n"] > 1 else ""
     return f"{100 * mean:.1f}{interval}"
 
 
-def onset_text(row: dict[Any, Any], verdict: str) -> str:
-    if np.isnan(row[f"{verdict}_mean"]):
+def onset_text(row: dict[Any, Any], fate: str) -> str:
+    if np.isnan(row[f"{fate}_mean"]):
         return DASH
-    onset = row[f"{verdict}_onset"]
+    onset = row[f"{fate}_onset"]
     return "never" if np.isnan(onset) else f"{onset:.0f}"
 
 

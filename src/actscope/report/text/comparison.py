@@ -6,10 +6,11 @@ from typing import Any
 import pandas as pd
 
 from actscope.analysis import stats
-from actscope.analysis.comparison import SIDES, Pair, differing_settings, outcomes
+from actscope.analysis.comparison import SIDES, Pair
 from actscope.analysis.labels import rate_text
+from actscope.analysis.ranking import ranked_cells
 from actscope.analysis.stats import OUTCOMES
-from actscope.report.text.study import accuracy_in_words, by_accuracy, join
+from actscope.report.text.study import accuracy_in_words, join
 
 SIGNIFICANT = 0.05
 
@@ -20,7 +21,7 @@ def answer(both: Pair) -> list[str]:
         _on_the_lead(both),
         *_on_tests(both),
         *_on_the_largest(both),
-        _on_settings(differing_settings(both)),
+        _on_settings(both.differing_settings),
         *_on_the_best(both),
         *_on_outcomes(both),
         *_on_lone_cells(both),
@@ -85,7 +86,7 @@ def _on_the_best(both: Pair) -> Iterator[str]:
     """Also where the studies share no cell: each at what suits it."""
     best = []
     for study in both.studies:
-        learned = by_accuracy(study.cells)
+        learned = ranked_cells(study.cells)
         if learned.empty:
             yield f"In {study.study} no cell learned with every seed."
         else:
@@ -99,7 +100,7 @@ def _on_the_best(both: Pair) -> Iterator[str]:
 
 
 def _on_outcomes(both: Pair) -> Iterator[str]:
-    for row in outcomes(both).to_dict("records"):
+    for row in both.outcomes.to_dict("records"):
         ended = stats.in_words({outcome: row[outcome] for outcome in OUTCOMES})
         yield f"Of the {row['runs']} runs of {row['study']} {join(ended.split(', '))}."
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from actscope.analysis.edge import edges, outcome_map
 from actscope.analysis.labels import rate_text
 from actscope.report.text.study import join
 
@@ -21,12 +20,7 @@ RATES_DRAWN = (
 )
 
 
-def answer(cells: pd.DataFrame) -> list[list[str]]:
-    """`in_words`, from `stats.summarise`."""
-    return list(in_words(edges(outcome_map(cells))))
-
-
-def in_words(found: pd.DataFrame) -> Iterator[list[str]]:
+def answer(found: pd.DataFrame) -> Iterator[list[str]]:
     """Sentences on each variant: who learns up to where, in order of the edge."""
     for variant, own in found.groupby("variant", sort=False):
         start = f"With {variant!s}: " if variant else ""

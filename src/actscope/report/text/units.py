@@ -7,7 +7,8 @@ import pandas as pd
 
 from actscope.analysis.edge import MOST_PANELS
 from actscope.analysis.labels import rate_text
-from actscope.analysis.units import ALL_RATES, GONE, Units, is_true
+from actscope.analysis.unit_statistics import ALL_RATES, INACTIVE, is_true
+from actscope.analysis.units import Units
 from actscope.report.text.study import join
 
 NOT_RECORDED = (
@@ -25,19 +26,18 @@ DEFINITIONS = (
 )
 
 
-def in_words(units: Units, layers: pd.DataFrame) -> Iterator[list[str]]:
-    """Paragraphs on each variant: who dies where, what the eye sees of it, and the swing.
-
-    `layers` is `by_layer(units)`.
-    """
-    for variant, own in layers.groupby("variant", sort=False):
+def in_words(units: Units) -> Iterator[list[str]]:
+    """Paragraphs on each variant: which units die, how well flat lines show it, and the swing."""
+    for variant, own in units.by_layer.groupby("variant", sort=False):
         fates = units.fates[units.fates["variant"] == variant]
         start = f"With {variant!s}: " if variant else ""
-        gone = start + _on_the_gone(own[own["layer"] == 1])
-        eye = units.eye[(units.eye["variant"] == variant) & (units.eye["lr"] == ALL_RATES)]
+        inactive = start + _on_inactive(own[own["layer"] == 1])
+        flat = units.confusion[
+            (units.confusion["variant"] == variant) & (units.confusion["lr"] == ALL_RATES)
+        ]
         swing = units.swings[units.swings["variant"] == variant].iloc[-1]
-        others = [" ".join(_on_the_eye(eye, fates)), _on_swings(swing)]
-        yield [" ".join([gone, *_on_revivals(fates)]), *others]
+        others = [" ".join(_on_flat_lines(flat[flat["lr"] == ALL_RATES], fates)), _on_swings(swing)]
+        yield [" ".join([inactive, *_on_revivals(fates)]), *others]
 
 
 def notes(units: Units) -> list[str]:
@@ -48,15 +48,15 @@ def notes(units: Units) -> list[str]:
     return said
 
 
-def _on_the_gone(layers: pd.DataFrame) -> str:
+def _on_inactive(layers: pd.DataFrame) -> str:
     """On layer 1, by what is saturated: a dead unit is saturated too."""
     if layers["lr"].nunique() > MOST_PANELS:
-        return _on_the_first_gone(layers)
+        return _on_first_inactive(layers)
     worst = layers.sort_values("saturated_mean", ascending=False, kind="stable")
     some = worst[worst["saturated_mean"] > 0]
     if some.empty:
         return "No unit of layer 1 ends dead or saturated."
-    named = [_gone_in_words(row) for row in some.head(3).to_dict("records")]
+    named = [_inactive_in_words(row) for row in some.head(3).to_dict("records")]
     rest = some.iloc[3:]["saturated_mean"]
     most = f"; in every other cell at most {100 * rest.max():.1f} %" if len(rest) else ""
     spared = len(worst) - len(some)
@@ -64,7 +64,7 @@ def _on_the_gone(layers: pd.DataFrame) -> str:
     return f"Of layer 1's units there end dead or saturated: {join(named)}{most}{none}."
 
 
-def _on_the_first_gone(layers: pd.DataFrame) -> str:
+def _on_first_inactive(layers: pd.DataFrame) -> str:
     """The same where the rates are many: where it begins."""
     begun = layers[layers["saturated_mean"] > 0.5].sort_values("lr", kind="stable")
     firsts = begun.drop_duplicates("activation")
@@ -81,16 +81,16 @@ def _on_the_first_gone(layers: pd.DataFrame) -> str:
     )
 
 
-def _gone_in_words(row: dict[Any, Any]) -> str:
+def _inactive_in_words(row: dict[Any, Any]) -> str:
     where = f"with {row['activation']} at lr = {rate_text(row['lr'])}"
     return f"{100 * row['saturated_mean']:.1f} % {where} ({_share_interval(row, 'saturated')})"
 
 
-def _share_interval(row: dict[Any, Any], verdict: str) -> str:
+def _share_interval(row: dict[Any, Any], fate: str) -> str:
     """How sure the mean of a share is."""
     if row["n"] == 1:
         return "one run, so no interval"
-    low, high = row[f"{verdict}_low"], row[f"{verdict}_high"]
+    low, high = row[f"{fate}_low"], row[f"{fate}_high"]
     return f"{100 * low:.1f} to {100 * high:.1f} %, n = {row['n']}"
 
 
@@ -106,8 +106,8 @@ def _on_revivals(fates: pd.DataFrame) -> Iterator[str]:
         yield "No dead unit ever came back."
 
 
-def _on_the_eye(eye: pd.DataFrame, fates: pd.DataFrame) -> Iterator[str]:
-    for row in eye.to_dict("records"):
+def _on_flat_lines(confusion: pd.DataFrame, fates: pd.DataFrame) -> Iterator[str]:
+    for row in confusion.to_dict("records"):
         flat, true = row["tp"] + row["fp"], row["tp"] + row["fn"]
         units, truth = f"{row['layers']} units", row["truth"]
         if flat == 0 and true == 0:
@@ -116,12 +116,12 @@ def _on_the_eye(eye: pd.DataFrame, fates: pd.DataFrame) -> Iterator[str]:
         seen = f"{100 * row['precision']:.1f} % are {truth}" if flat else "nothing can be said"
         found = f"of the {true} that are {truth}, {100 * row['recall']:.1f} % are flat"
         yield f"Of the {flat} flat {units} {seen}; {found if true else f'none at all is {truth}'}."
-        if truth == GONE and row["fp"] > 0:
+        if truth == INACTIVE and row["fp"] > 0:
             yield _on_false_alarms(fates)
 
 
 def _on_false_alarms(fates: pd.DataFrame) -> str:
-    false = fates[fates["flat"] & ~fates["is_output"] & ~is_true(fates, GONE)]
+    false = fates[fates["flat"] & ~fates["is_output"] & ~is_true(fates, INACTIVE)]
     counts = false.groupby("activation", sort=False).size().sort_values(ascending=False)
     named = [f"{count} of {name}" for name, count in counts.items()]
     return f"Flat without being so: {join(named)}."

@@ -11,7 +11,7 @@ from actscope.analysis.labels import rate_text
 from actscope.analysis.variants import describe_variants
 
 
-class Ruling(StrEnum):
+class Verdict(StrEnum):
     REPRODUCED = "reproduced"
     NOT_REPRODUCED = "not reproduced"
     INCONCLUSIVE = "inconclusive"
@@ -19,24 +19,24 @@ class Ruling(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """What a check came to: its numbers, a line each, and the runs behind them.
 
     `seeds_needed`: how many in all would do, where it is inconclusive and that can be told.
     """
 
-    ruling: Ruling
+    verdict: Verdict
     numbers: tuple[str, ...]
     run_ids: tuple[str, ...] = ()
     seeds_needed: int | None = None
 
 
-class Missing(Exception):  # noqa: N818 - no error: what a check needs has not been run
+class MissingData(Exception):  # noqa: N818 - no error: what a check needs has not been run
     """What a check needs is not there; the message says what."""
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class ClaimData:
     """What the checks of a claim may look at.
 
     `runs`: those of its study that are used and meet its conditions, as in StudyRuns; `params`:
@@ -57,7 +57,7 @@ class Case:
         is_own = (self.runs["activation"] == activation) & (self.runs["lr"] == lr)
         runs = self.runs[is_own].sort_values("seed")
         if runs.empty:
-            raise Missing(f"no finished run of {activation} at lr = {rate_text(lr)}")
+            raise MissingData(f"no finished run of {activation} at lr = {rate_text(lr)}")
         return runs
 
     def finals(self, activation: str, lr: float) -> "pd.Series[float]":
@@ -71,38 +71,38 @@ class Case:
         """What became of a layer's units in a run, or raise Missing."""
         fates = self.read_fates(run_id)
         if fates is None or fates.empty:
-            raise Missing(f"run {run_id} has no record of what became of its units")
+            raise MissingData(f"run {run_id} has no record of what became of its units")
         own = fates[fates["layer"] == layer]
         if own.empty:
-            raise Missing(f"run {run_id} has no layer {layer}")
+            raise MissingData(f"run {run_id} has no layer {layer}")
         return own
 
 
 class Check(Protocol):
     """Raises Missing where what it needs is not there."""
 
-    def judge(self, case: Case) -> Finding: ...
+    def judge(self, data: ClaimData) -> CheckResult: ...
 
 
-def examine(check: Check, case: Case) -> Finding:
+def run_check(check: Check, data: ClaimData) -> CheckResult:
     """Judge a check, also where what it needs is missing."""
     try:
-        return check.judge(case)
-    except Missing as missing:
-        return Finding(Ruling.NOT_RUN, (str(missing),))
+        return check.judge(data)
+    except MissingData as missing:
+        return CheckResult(Verdict.NOT_RUN, (str(missing),))
 
 
-def combine(findings: Sequence[Finding]) -> Finding:
-    """The whole of several findings.
+def combine(results: Sequence[CheckResult]) -> CheckResult:
+    """The result of several checks together.
 
-    Reproduced if all are; else not reproduced, not run, inconclusive: the first that any is.
+    Reproduced if all are; else the first of not reproduced, not run, inconclusive that any is.
     """
-    rulings = {finding.ruling for finding in findings}
-    order = (Ruling.NOT_REPRODUCED, Ruling.NOT_RUN, Ruling.INCONCLUSIVE, Ruling.REPRODUCED)
-    needed = [finding.seeds_needed for finding in findings if finding.seeds_needed is not None]
-    return Finding(
-        next(ruling for ruling in order if ruling in rulings),
-        tuple(line for finding in findings for line in finding.numbers),
-        tuple(dict.fromkeys(i for finding in findings for i in finding.run_ids)),
+    verdicts = {result.verdict for result in results}
+    order = (Verdict.NOT_REPRODUCED, Verdict.NOT_RUN, Verdict.INCONCLUSIVE, Verdict.REPRODUCED)
+    needed = [result.seeds_needed for result in results if result.seeds_needed is not None]
+    return CheckResult(
+        next(verdict for verdict in order if verdict in verdicts),
+        tuple(line for result in results for line in result.numbers),
+        tuple(dict.fromkeys(i for result in results for i in result.run_ids)),
         max(needed, default=None),
     )
