@@ -141,7 +141,7 @@ def test_a_lead_that_chance_could_make_is_inconclusive_and_says_how_many_seeds_w
     rows = rows_of(leaky_relu=(0.981, 0.98, 0.981, 0.98, 0.981), relu=(0.98, 0.981) * 2 + (0.98,))
     result = verdict_on(claim(BEST), rows)
     assert (result.verdict, result.seeds_needed) == (INCONCLUSIVE, 236)
-    assert result.advice == "about 236 seeds in all would do"
+    assert result.advice == "About 236 seeds in total would decide it."
     assert result.numbers == (
         "leaky_relu - relu: +0.020 points (95 % t-interval -0.116 to +0.156, n = 5)",
     )
@@ -368,13 +368,13 @@ def test_runs_without_flat_units_say_nothing_about_their_swing() -> None:
     found = of_each(fates("...."))
     result = verdict_on(SWING, outcomes_of(elu="ffffff"), found)
     assert (result.verdict, result.seeds_needed) == (INCONCLUSIVE, None)
-    assert result.advice == "no number of seeds can be told"
+    assert result.advice == "The number of seeds needed cannot be estimated."
 
 
 def test_units_that_were_not_recorded_are_not_run() -> None:
     result = verdict_on(GO_FLAT, outcomes_of(elu="fffff"))
     assert result.verdict is NOT_RUN
-    assert "no record of what became of its units" in result.numbers[0]
+    assert "has no record of its units" in result.numbers[0]
 
 
 # --- compound claims ----------------------------------------------------------------------------
@@ -429,12 +429,12 @@ def test_adding_a_claim_is_adding_an_entry(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         ("check: learns", "check: shines", ", ".join(sorted(CHECKS))),
-        ("check: learns, ", "", "give a check with its kind"),
+        ("check: learns, ", "", "no kind of check"),
         ("lr: 0.1", "lr: 0.1, shine: 1", "shine: there is no such setting"),
         ("lr: 0.1", "lr: fast", "lr='fast': give a number"),
         ("rule: a rule", "rule: a rule\n  verdict: yes", "verdict: there is no such setting"),
         ("  rule: a rule\n", "", "rule: is missing"),
-        ("- id", "id", "give a list of claims"),
+        ("- id", "id", "Give a list of claims"),
         ("checks: [", "checks: ", "own.yaml, line 6, column 56: expected <block end>"),
     ],
 )
@@ -449,7 +449,7 @@ def test_a_mistake_in_a_claim_says_what_would_be_right(
 
 
 def test_two_claims_of_one_id_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="two claims X1"):
+    with pytest.raises(ConfigError, match="two claims have the id X1"):
         read(ENTRY + ENTRY, tmp_path)
 
 

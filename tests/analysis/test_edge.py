@@ -44,8 +44,8 @@ def test_a_rate_above_a_failing_one_is_the_largest_but_not_everywhere() -> None:
 
 def test_where_there_is_no_edge_it_is_said_in_words() -> None:
     table = edge_tables.readable(edges(slow=[0, 5, 5, 5], never=[0, 0, 0, 0]))
-    assert table["learns everywhere up to"].tolist() == ["fails at the smallest, 0.001"] * 2
-    assert table["largest rate that learns"].tolist() == ["1, the largest swept", "no rate"]
+    assert table["learns up to"].tolist() == ["fails at the smallest, 0.001"] * 2
+    assert table["largest rate that learns"].tolist() == ["1, the largest of the sweep", "no rate"]
     assert "nan" not in table.to_csv()
 
 
@@ -70,15 +70,17 @@ def test_the_highest_and_the_lowest_edge_are_told() -> None:
         next(edge_text.answer(edges(relu=[5, 5, 5, 0], elu=[5, 0, 0, 0], selu=[0, 0, 0, 0])))
     )
     assert said.startswith("relu has the highest edge: it learns at lr = 0.1.")
-    assert "selu learns at none." in said
+    assert "selu learns at no rate." in said
     assert "The lowest edge is that of elu, at 0.001: 100 times lower." in said
 
 
 def test_an_edge_beyond_the_sweep_is_called_so() -> None:
     (sentences,) = edge_text.answer(edges(relu=[5, 5, 5, 5]))
-    assert sentences == [
-        "relu has the highest edge: it learns at lr = 1, the largest rate swept, or beyond."
-    ]
+    (sentence,) = sentences
+    assert sentence == (
+        "relu has the highest edge: it learns at lr = 1, the largest rate of the sweep; the edge "
+        "may be higher."
+    )
 
 
 def test_three_rates_are_drawn_as_trajectories() -> None:

@@ -70,7 +70,7 @@ def activation(function: str, **arguments: object) -> dict[str, object]:
     ],
 )
 def test_no_run_may_name_another_class(path: str) -> None:
-    with pytest.raises(ConfigError, match="a run is not trusted to name code"):
+    with pytest.raises(ConfigError, match="not imported, because neither"):
         check_known(Activation("relu", path))
 
 

@@ -148,13 +148,13 @@ def test_what_is_seen_is_said_in_words(fates: pd.DataFrame) -> None:
     found = of(fates)
     ((inactive, eye, swing),) = units_text.in_words(found)
     assert inactive.startswith(
-        "Of layer 1's units there end dead or saturated: 37.5 % with relu at lr = 0.1"
+        "Share of layer 1's units that end dead or saturated: 37.5 % with relu at lr = 0.1"
     )
     assert "1 of 8 hidden units were dead at one probe and alive at the next, 2 times" in inactive
-    assert "Of the 5 flat hidden units 40.0 % are dead or saturated; of the 3 " in eye
-    assert "Flat without being so: 3 of relu." in eye
-    assert "None of the output units is flat, and none silent." in eye
-    assert "Of the 4 units of layer 1 that went flat in the course of the record, 75.0 %" in swing
+    assert "Of the 5 flat hidden units, 40.0 % are dead or saturated; of the 3 " in eye
+    assert "Flat, but neither dead nor saturated: 3 of relu." in eye
+    assert "No output unit is flat or silent." in eye
+    assert "Of the 4 units of layer 1 that went flat during training, 75.0 %" in swing
     assert "1 more were flat from the first record on" in swing
 
 
@@ -178,7 +178,7 @@ def test_of_many_rates_it_is_said_where_it_begins(fates: pd.DataFrame) -> None:
     found = of(fates)
     vars(found)["by_layer"] = swept
     ((text, *_),) = units_text.in_words(found)
-    assert "dead or saturated: at 0.02 with a and b; at no rate with c." in text
+    assert "dead or saturated: 0.02 with a and b; no rate with c." in text
 
 
 def test_layer_1_is_followed_from_probe_to_probe() -> None:

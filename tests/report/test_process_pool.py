@@ -97,8 +97,11 @@ def test_an_interrupt_that_comes_at_a_bad_moment_is_not_lost() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_process_that_is_ended_from_outside_is_told_of() -> None:
-    with pytest.raises(ReportError, match="want of memory"), worker_pool(2, NOWHERE) as pool:
+def test_a_killed_worker_is_an_error() -> None:
+    with (
+        pytest.raises(ReportError, match="out of memory"),
+        worker_pool(2, NOWHERE) as pool,
+    ):
         pool.begin(os._exit, 1)()
 
 

@@ -54,7 +54,7 @@ def test_of_many_steps_some_are_carried_and_more_of_them_early() -> None:
     steps = list(range(1, 601))
     carried = run_series(made_history(steps), made_trajectory(steps, (2, 2)), NOT_JUDGED)
     kept = summed(carried["steps"])
-    assert len(kept) == series.STEPS_CARRIED
+    assert len(kept) == series.STEPS_KEPT
     assert (kept[0], kept[-1]) == (1, 600)
     assert (kept <= 300).sum() > (kept > 300).sum()
 
@@ -97,7 +97,7 @@ def test_of_a_wide_layer_the_first_units_are_carried_and_the_fates_of_all() -> N
     fates = made_fates({"dead": [-1] * 99 + [7]})
     carried = run_series(made_history([5]), made_trajectory([5, 10], (100, 2)), fates)
     layer = carried["layers"]["1"]
-    assert len(layer["lines"]["bias"]["levels"]) == series.UNITS_CARRIED
+    assert len(layer["lines"]["bias"]["levels"]) == series.UNITS_KEPT
     assert layer["since"]["dead"] == [-1] * 99 + [7]
 
 

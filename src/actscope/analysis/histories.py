@@ -18,7 +18,7 @@ from actscope.tracking import Store
 
 
 def read_accuracy(store: Store, runs: StudyRuns) -> pd.DataFrame:
-    """`gather_accuracy`, from the histories alone.
+    """Read the histories and return `gather_accuracy` of them.
 
     Raises:
         UnreadableRunError: a file of a run cannot be read.
@@ -42,7 +42,7 @@ def gather_accuracy(runs: StudyRuns, found: Sequence[pd.DataFrame]) -> pd.DataFr
 
 
 def accuracy_by_epoch(history: pd.DataFrame) -> pd.DataFrame:
-    """Columns `epoch` (from 1) and `accuracy`, on the test split, of one run."""
+    """Test accuracy of one run: columns `epoch` (from 1) and `accuracy`."""
     of_test = np.flatnonzero(history["split"] == "test")
     epochs = history["epoch"].to_numpy()[of_test].round().astype(int)
     accuracy = history["accuracy"].to_numpy(dtype=float)[of_test]
@@ -50,7 +50,7 @@ def accuracy_by_epoch(history: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_histories(store: Store, study: str, runs: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The history of each of these rows of StudyRuns.runs; `run_id` and POINT are added in front.
+    """The history of each of these rows of StudyRuns.runs; `run_id` and POINT come first.
 
     Raises:
         UnreadableRunError: a file of a run cannot be read.

@@ -1,4 +1,4 @@
-"""A study in Python, for a notebook or a script: the tables that its report is made from."""
+"""Load a study in a notebook or a script, as the tables of its report."""
 
 import os
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from actscope.tracking import Store
 from actscope.tracking.bundle.bundle import import_bundle
 
 BUNDLE = ".zip"
-TABLES_KEPT = 32  # trajectories and probes: recorded at every step, one may have 20 MB
+TABLES_KEPT = 32  # trajectories and probes; recorded at every step, one may have 20 MB
 
 
 @plain_dataclass(frozen=True, eq=False, repr=False)
@@ -157,7 +157,7 @@ def load_study(name: str | Path, *, tracking_uri: str | None = None) -> Study:
     if isinstance(name, Path) or name.endswith(BUNDLE):
         if tracking_uri is not None:
             raise ConfigError(
-                f"tracking_uri={hide(tracking_uri)}: a bundle, as {name}, needs no store"
+                f"tracking_uri={hide(tracking_uri)}: {name} is a bundle. Leave tracking_uri out."
             )
         return _unpacked(Path(name))
     uri = os.environ.get("MLFLOW_TRACKING_URI") if tracking_uri is None else tracking_uri

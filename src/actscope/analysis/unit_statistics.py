@@ -58,11 +58,11 @@ def _onset(units: pd.DataFrame, fate: str) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Proportion:
-    """A share of some units: of those of all runs together, and as a mean over the runs.
+    """A share of units: over all runs together, and as a mean over the runs.
 
-    `low` and `high` are the 95 % interval of Wilson (1927) of `hits` out of `total`; it takes units
-    for independent, which those of one run are not. `runs` is the mean of the shares of the runs
-    that have any such unit. All are NaN where none has.
+    `low` and `high` are the 95 % interval of Wilson (1927) of `hits` out of `total`. It assumes
+    independent units, but those of one run are not. `runs` is the mean share over the runs that
+    have such units. All are NaN if there are no units.
     """
 
     hits: int
@@ -74,7 +74,7 @@ class Proportion:
 
 
 def proportion(is_hit: "pd.Series[bool]", run_ids: "pd.Series[str]") -> Proportion:
-    """Share of true values, for units of these runs."""
+    """Share of true values among units; `run_ids`: the run of each unit."""
     hits, total = int(is_hit.sum()), len(is_hit)
     by_run = estimate(np.asarray(is_hit.astype(float).groupby(run_ids).mean(), dtype=np.float64))
     if total == 0:
@@ -85,13 +85,13 @@ def proportion(is_hit: "pd.Series[bool]", run_ids: "pd.Series[str]") -> Proporti
 
 
 def confusion(fates: pd.DataFrame) -> pd.DataFrame:
-    """What a flat line is worth as a sign: one row a comparison, variant and rate, and overall.
+    """How well a flat line shows a fate: one row per variant, comparison and rate, and overall.
 
-    Columns: `variant`, `layers` (`hidden` or `output`), `truth` (what it is held against), `lr`
-    (text; `all` for all rates together); the units that are both, flat only, true only, neither:
-    `tp`, `fp`, `fn`, `tn`; `precision` = tp / (tp + fp) and `recall` = tp / (tp + fn), each with
-    the numbers of Proportion: `_low` and `_high`, and over the runs `_runs` (how many),
-    `_runs_mean`, `_runs_low` and `_runs_high`.
+    Columns: `variant`, `layers` (`hidden` or `output`), `truth` (the fate to compare with), `lr`
+    (text; `all` for all rates together); the numbers of units that are both, flat only, true only,
+    neither: `tp`, `fp`, `fn`, `tn`; `precision` = tp / (tp + fp) and `recall` = tp / (tp + fn),
+    each with the numbers of Proportion: `_low` and `_high`, and over the runs `_runs` (their
+    number), `_runs_mean`, `_runs_low` and `_runs_high`.
     """
     rows: list[dict[str, Any]] = []
     for variant, own in fates.groupby("variant", sort=False):
@@ -138,13 +138,12 @@ def _proportion_columns(measure: str, found: Proportion) -> dict[str, Any]:
 
 
 def swings(fates: pd.DataFrame) -> pd.DataFrame:
-    """Which way layer 1's units had moved when they went flat, one row a cell, and overall.
+    """The direction in which layer 1's units moved before they went flat: per cell, and overall.
 
     Columns: `variant`, `activation` and `lr` (text; `all` for all together); `flat`, the units that
-    went flat; `from_start`, those of them that were flat from the first record on, so that no swing
-    is on record; `weight` and `bias`, the share of the others whose mean weight, or bias, was lower
-    when it went flat than at its first record, each with the numbers of Proportion, as in
-    `confusion`.
+    went flat; `from_start`, those that were flat from the first record on; `weight` and `bias`, the
+    share of the others whose mean weight, or bias, was lower when they went flat than at their
+    first record, each with the numbers of Proportion, as in `confusion`.
     """
     rows: list[dict[str, Any]] = []
     for variant, own in fates[fates["layer"] == 1].groupby("variant", sort=False):

@@ -6,23 +6,22 @@ import pandas as pd
 
 from actscope.analysis.logged_settings import OWN
 
-# Settings that are no variant: they name the point, or cannot change a number.
+# Settings that make no variant: they name the point, or cannot change a number.
 NOT_A_VARIANT = {"study", "activation", "lr", "seed", "data.root"}
 
-UNSET = "unset"  # where a run knows nothing of a setting
+UNSET = "unset"  # the text of a setting that a run does not have
 
 
 def describe_variants(params: pd.DataFrame) -> "pd.Series[str]":
-    """Short text of those settings, beside activation, rate and seed, that vary between the runs.
+    """Short text of the settings that vary between the runs, besides activation, rate and seed.
 
-    An activation's own settings vary where runs of that activation differ in them. '' where nothing
-    varies.
+    An activation's own settings vary if runs of that activation differ in them. '' if none varies.
     """
     return variant_texts(params, varying_settings(params))
 
 
 def varying_settings(params: pd.DataFrame) -> set[tuple[str, str]]:
-    """Those settings: each beside the activation whose own it is, or beside ''."""
+    """The settings that vary, as (activation whose own it is or '', setting)."""
     known = _known(params)
     shared = {key for key in known.columns if not is_own(key)} - NOT_A_VARIANT
     varying = {("", key) for key in shared if len(set(known[key])) > 1}
@@ -33,7 +32,7 @@ def varying_settings(params: pd.DataFrame) -> set[tuple[str, str]]:
 
 
 def variant_texts(params: pd.DataFrame, varying: Set[tuple[str, str]]) -> "pd.Series[str]":
-    """Short text of these settings, as of `varying_settings`, of each run."""
+    """Short text of these settings of each run; `varying`: of `varying_settings`."""
     known = _known(params).to_dict("index")
     texts = {
         run_id: " ".join(
@@ -47,7 +46,7 @@ def variant_texts(params: pd.DataFrame, varying: Set[tuple[str, str]]) -> "pd.Se
 
 
 def is_own(setting: str) -> bool:
-    """Whether a setting is an activation's own."""
+    """Whether a setting belongs to an activation."""
     return setting.startswith(OWN)
 
 

@@ -1,4 +1,4 @@
-"""What `python -m actscope.report` does: read a study's runs, write its report."""
+"""The commands of `python -m actscope.report`: read the runs of studies, write a report."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -34,17 +34,17 @@ from actscope.tracking import Store
 ARTICLE_STUDIES = ("article_width", "article_accuracy", "article_dying", "edge")
 ARTICLE_TITLE = "The article, claim by claim"
 
-Command = Callable[..., None]  # of the settings, and what else the command line gives it
+Command = Callable[..., None]  # takes the settings, and for `figure` its name
 
 
 class BuildFiles(Protocol):
-    """Makes the files of a report with a pool, and calls `on_step` as it goes on."""
+    """Makes the files of a report with a pool; calls `on_step` after each step."""
 
     def __call__(self, *, pool: WorkerPool, on_step: Callable[[], None]) -> dict[str, bytes]: ...
 
 
 def build(settings: Settings) -> None:
-    """Write the report of a study and print where its page is."""
+    """Write the report of a study and print the path of its page."""
     store, study = tracking.locate_store(settings.tracking), settings.study
     runs = frames.read_study(store, study)
     own = [claim for claim in claims.read_claims() if claim.study == study]
@@ -57,12 +57,12 @@ def build(settings: Settings) -> None:
 
 
 def build_comparison(settings: Settings) -> None:
-    """Write the report on two studies side by side and print where its page is."""
+    """Write the report that compares two studies and print the path of its page."""
     assert settings.report.compare is not None
     store = tracking.locate_store(settings.tracking)
     first, second = (frames.read_study(store, name) for name in settings.report.compare)
     both = comparison.pair(first, second)
-    # No study is called so: its name has no plus sign.
+    # The name of a study has no plus sign, so this is no study's folder.
     folder = "+".join(both.names)
     _write(
         settings,
@@ -74,10 +74,10 @@ def build_comparison(settings: Settings) -> None:
 
 
 def write_figure(settings: Settings, name: str = "") -> None:
-    """Write one figure of a study's report, without drawing the others, and print its paths.
+    """Write one figure of a study's report, and print the paths of its files.
 
     Raises:
-        ConfigError: there is none of that name; it lists those there are.
+        ConfigError: there is no figure of this name; the message lists all names.
 
     """
     store, study = tracking.locate_store(settings.tracking), settings.study
@@ -88,7 +88,7 @@ def write_figure(settings: Settings, name: str = "") -> None:
 
 
 def _draw(store: Store, runs: StudyRuns, seed: int | None, name: str) -> dict[str, bytes]:
-    """The files of one figure; of a run that it shows and that cannot be read a line is told."""
+    """The files of one figure; writes a line to stderr for each run that cannot be read."""
     while True:
         study = analyse_stored(store, runs)
         contents = sections.contents(store, study, frames.choose_seed(runs, seed))
@@ -101,14 +101,16 @@ def _draw(store: Store, runs: StudyRuns, seed: int | None, name: str) -> dict[st
 
 
 def choose_picture(name: str, study: str, contents: Iterable[Picture | Prose]) -> Picture:
-    """The picture of that name, or a ConfigError that lists those there are."""
+    """The picture of this name, or a ConfigError that lists all names."""
     others = []
     for item in contents:
         if isinstance(item, Picture):
             if item.name == name:
                 return item
             others.append(item.name)
-    raise ConfigError(f"figure {name!r}: the report of {study} has {', '.join(others)}")
+    raise ConfigError(
+        f"figure {name!r}: not in the report of {study}. Choose one of {', '.join(others)}."
+    )
 
 
 def build_article(settings: Settings) -> None:
@@ -124,7 +126,7 @@ def build_article(settings: Settings) -> None:
     if not parts:
         train = suggestions.training(ARTICLE_STUDIES[0], store)
         raise ReportError(
-            f"none of the article's studies has a finished run: `{train}` trains the first"
+            f"No study of the article has a finished run. Train the first with `{train}`."
         )
     judge = partial(_judged, stated, studies)
     build_files = partial(study_page.build, store, ARTICLE_TITLE, parts, judge=judge)
@@ -132,7 +134,7 @@ def build_article(settings: Settings) -> None:
 
 
 def print_claims(settings: Settings) -> None:
-    """Print every claim with what the runs say of it."""
+    """Print every claim with its verdict and the numbers behind it."""
     store = tracking.locate_store(settings.tracking)
     stated = claims.read_claims()
     evidence = Evidence(read_studies(store, claims.studies_of(stated)), claims.stored_fates(store))
@@ -152,14 +154,14 @@ def print_claims(settings: Settings) -> None:
     not_run = [v.claim.study for v in results if v.verdict is Verdict.NOT_RUN and v.claim.study]
     for study in dict.fromkeys(not_run):
         command = suggestions.training(study, store)
-        console.print(f"to run: {command}", soft_wrap=True, markup=False, highlight=False)
+        console.print(f"Train it with: {command}", soft_wrap=True, markup=False, highlight=False)
 
 
 def read_studies(store: Store, names: Sequence[str]) -> dict[str, StudyRuns]:
-    """Those of the studies that have a finished run, by name.
+    """The studies that have a finished run, by name.
 
     Raises:
-        StoreError: there is a store, and it cannot be read.
+        StoreError: the store cannot be read.
 
     """
     found = {}
@@ -172,7 +174,7 @@ def read_studies(store: Store, names: Sequence[str]) -> dict[str, StudyRuns]:
 def _write(
     settings: Settings, store: Store, name: str, steps: int, build_files: BuildFiles
 ) -> Mapping[str, bytes]:
-    """Write a report and print where its page is; its files by their names."""
+    """Write a report and print the path of its page; the files by name."""
     assert settings.report.processes is not None
     with _writing(settings, name) as folder:
         output_folder.recover(folder)
@@ -193,29 +195,31 @@ def _judged(
     studies: Mapping[str, StudyRuns],
     read_fates: ReadFates,
 ) -> Sequence[ClaimResult]:
-    """Verdicts by the studies of a report, and by `others` that claims are about."""
+    """Results of claims from the studies of a report, and from `others`."""
     return claims.judge(stated, Evidence({**others, **studies}, read_fates))
 
 
 def _attach(store: Store, study: str, files: Mapping[str, bytes]) -> None:
-    """Put a report's pages into the store as well; that it takes none is told and no failure."""
+    """Copy the pages to the store. An error only writes a line to stderr."""
     pages = {name: data for name, data in files.items() if name.endswith(".html")}
     try:
         tracking.attach_report(store, study, pages)
     except StoreError as error:
         reason = " ".join(str(error).split())
-        sys.stderr.write(f"actscope: the report is not attached to its sweep: {reason}\n")
+        sys.stderr.write(f"actscope: cannot attach the report to its sweep: {reason}\n")
 
 
 @contextmanager
 def _writing(settings: Settings, name: str) -> Iterator[Path]:
-    """The folder of a report; that it cannot be written is a ReportError."""
+    """The folder of a report; an OSError becomes a ReportError."""
     folder = ROOT / settings.report.folder / name
     try:
         yield folder
     except OSError as error:
         reason = error.strerror or first_line(error)
-        raise ReportError(f"report.folder: {folder} cannot be written: {reason}") from error
+        raise ReportError(
+            f"report.folder={settings.report.folder}: cannot write {folder}: {reason}"
+        ) from error
 
 
 COMMANDS: dict[str, Command] = {

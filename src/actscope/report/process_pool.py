@@ -83,8 +83,7 @@ def worker_pool(processes: int, store: Store) -> Iterator[WorkerPool]:
         except BrokenProcessPool as error:
             interrupt.check()
             raise ReportError(
-                "a process that read or drew for the report was ended from outside, perhaps for "
-                "want of memory: report.processes=1 needs least of it"
+                "A report worker was killed, possibly out of memory. Try report.processes=1."
             ) from error
         except BaseException:
             interrupt.kill_workers()

@@ -1,4 +1,4 @@
-"""What a report needs of each run's files, which are read once, run by run, in any process."""
+"""Read the files of each run once, in any process, and keep what a report needs."""
 
 from collections.abc import Callable, Iterator, Set
 from functools import partial
@@ -75,7 +75,7 @@ def _read(
 
 
 class _Asked(NamedTuple):
-    """`epochs`: how many it was trained for; None: it diverged before their end."""
+    """A run to read; `epochs`: the number it was trained for, None if it diverged."""
 
     run_id: str
     epochs: int | None
@@ -83,7 +83,7 @@ class _Asked(NamedTuple):
 
 
 def digest(store: Store, study: str, asked: _Asked) -> Digest | UnreadableRunError:
-    """The digest of a run; the error, if a file of it cannot be read, which stops no other."""
+    """The digest of a run, or the error if one of its files cannot be read."""
     try:
         return _digest(store, study, asked)
     except UnreadableRunError as error:

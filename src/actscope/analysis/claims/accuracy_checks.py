@@ -25,9 +25,9 @@ from actscope.config import CLOSED, Finite, Name
 
 @checked(frozen=True, config=CLOSED)
 class MeanNear:
-    """The mean final accuracy is `target` ± `margin`: its 95 % interval lies within, or without.
+    """The mean final accuracy is `target` ± `margin`: its 95 % interval is inside, or outside.
 
-    Of several activations it is the mean over all, seed by seed.
+    With several activations, it is the mean over all of them, seed by seed.
     """
 
     activations: Names
@@ -38,17 +38,17 @@ class MeanNear:
     def judge(self, data: ClaimData) -> CheckResult:
         table = pd.DataFrame({name: data.finals(name, self.lr) for name in self.activations})
         values = table.dropna().mean(axis=1)
-        seen = MeanInterval.of(100 * values.to_numpy(dtype=float))
-        whom = " and ".join(self.activations)
-        numbers = f"{whom}: {seen.in_words('%')}{_left_out(data, self.activations, self.lr)}"
+        found = MeanInterval.of(100 * values.to_numpy(dtype=float))
+        names = " and ".join(self.activations)
+        numbers = f"{names}: {found.in_words('%')}{_left_out(data, self.activations, self.lr)}"
         limits = (self.target - self.margin, self.target + self.margin)
         aim = f", claimed {self.target:g} ± {self.margin:g} %"
-        return seen.judge(limits, f"{numbers}{aim}", data.ids(self.activations, self.lr))
+        return found.judge(limits, f"{numbers}{aim}", data.ids(self.activations, self.lr))
 
 
 @checked(frozen=True, config=CLOSED)
 class DifferenceNear:
-    """`first` - `second` is `gap` ± `margin`: its paired interval lies within, or without."""
+    """`first` - `second` is `gap` ± `margin`: its paired interval is inside, or outside."""
 
     first: Name
     second: Name
@@ -63,7 +63,7 @@ class DifferenceNear:
 
 @checked(frozen=True, config=CLOSED)
 class Greater:
-    """`first` - `second` is more than `by`: its paired interval lies above, or below."""
+    """`first` - `second` is more than `by`: its paired interval is above, or below."""
 
     first: Name
     second: Name
@@ -92,8 +92,8 @@ class Best:
 class NoAdvantage:
     """None of the `activations` beats all of `over` by more than `by`.
 
-    One of `over` for which the paired interval lies below `by` is enough for an activation; against
-    the claim is one that lies above `by` for all of them.
+    Reproduced for an activation if its paired interval is below `by` for one of `over`; not
+    reproduced if it is above `by` for all of them.
     """
 
     activations: Names
@@ -124,23 +124,23 @@ class NoAdvantage:
 def _compared(
     data: ClaimData, pair: DifferenceNear | Greater, limits: tuple[float, float], aim: str = ""
 ) -> CheckResult:
-    """Judge first - second by whether its interval lies within the limits."""
+    """The result of first - second: whether its interval is within the limits."""
     names = (pair.first, pair.second)
     found = stats.compare_pair(*(data.finals(name, pair.lr) for name in names))
     if found.n == 0:
-        raise MissingData(f"{pair.first} and {pair.second} have no seed in common")
+        raise MissingData(f"{pair.first} and {pair.second} share no seed")
     mean, sd, low, high = (
         math.nan if x is None else 100 * x for x in (found.mean, found.sd, found.low, found.high)
     )
     method = stats.BCA if found.method == stats.BCA else stats.T
-    seen = MeanInterval(found.n, mean, sd, low, high, method)
-    numbers = f"{pair.first} - {pair.second}: {seen.in_words('points', '+.3f')}"
+    interval = MeanInterval(found.n, mean, sd, low, high, method)
+    numbers = f"{pair.first} - {pair.second}: {interval.in_words('points', '+.3f')}"
     numbers += f"{_left_out(data, names, pair.lr)}{aim}"
-    return seen.judge(limits, numbers, data.ids(names, pair.lr))
+    return interval.judge(limits, numbers, data.ids(names, pair.lr))
 
 
 def _left_out(data: ClaimData, names: Sequence[str], lr: float) -> str:
-    """Tell of the runs that have no accuracy."""
-    counts = {name: int((data.cell(name, lr)["outcome"] == "diverged").sum()) for name in names}
-    told = [f"{count} of {name}" for name, count in counts.items() if count > 0]
-    return f", without runs that diverged ({', '.join(told)})" if told else ""
+    """Text that names the number of diverged runs, which have no accuracy."""
+    counts = {name: int((data.runs_at(name, lr)["outcome"] == "diverged").sum()) for name in names}
+    parts = [f"{count} of {name}" for name, count in counts.items() if count > 0]
+    return f", without runs that diverged ({', '.join(parts)})" if parts else ""

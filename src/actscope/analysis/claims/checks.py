@@ -30,9 +30,9 @@ CHECKS: dict[str, type[Check]] = {
 
 
 def parse_check(settings: Any, name: str) -> Check:
-    """Make the settings called `name` the check that their `check` names, or raise ConfigError."""
+    """The check that settings describe, or raise ConfigError; `name`: where the settings are."""
     if not isinstance(settings, dict) or "check" not in settings:
-        raise ConfigError(f"{name}: give a check with its kind, as `check: best`")
+        raise ConfigError(f"{name}: no kind of check. Add it, as in `check: best`.")
     kind = settings["check"]
     if kind not in CHECKS:
         raise ConfigError(f"{name}.check={kind!r}: choose one of {', '.join(sorted(CHECKS))}")

@@ -1,4 +1,4 @@
-"""The claims of conf/claims/*.yaml, judged by the runs: no verdict is typed in."""
+"""The claims of conf/claims/*.yaml, and the verdicts on them, which are computed from runs."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +38,7 @@ from actscope.errors import ConfigError
 from actscope.project import CONF
 from actscope.tracking import Store
 
-# A verdict is never told by its colour alone.
+# A verdict is readable without its colour.
 SYMBOLS = {
     Verdict.REPRODUCED: "✓",
     Verdict.NOT_REPRODUCED: "✗",
@@ -53,9 +53,9 @@ ReadFates = Callable[[str, str], pd.DataFrame | None]
 
 @checked(frozen=True, config=CLOSED)
 class Stated:
-    """A claim as its file states it.
+    """A claim as its file has it.
 
-    `where`: the parameters that a run must have to be evidence, as the command line names them.
+    `where`: parameters that a run must have to count, as the command line names them.
     """
 
     id: Name
@@ -69,7 +69,7 @@ class Stated:
 
 @dataclass(frozen=True, eq=False)
 class Claim:
-    """A sentence, where it was said, and the checks that must all be met for it to hold."""
+    """A sentence, its source, and the checks that must all succeed for it to hold."""
 
     id: str
     text: str
@@ -82,7 +82,7 @@ class Claim:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """The studies there are, by name, and `dying.unit_fates` of a run by study and run id."""
+    """The studies by name, and a function that reads the fates of a run's units."""
 
     studies: Mapping[str, StudyRuns]
     read_fates: ReadFates
@@ -90,7 +90,7 @@ class Evidence:
 
 @dataclass(frozen=True, eq=False)
 class ClaimResult:
-    """What became of a claim; `advice` says what to run where that is open."""
+    """The verdict on a claim; `advice`: what to run if the claim is undecided."""
 
     claim: Claim
     verdict: Verdict
@@ -105,7 +105,7 @@ class ClaimResult:
 
 
 def judge(claims: Sequence[Claim], evidence: Evidence) -> list[ClaimResult]:
-    """A verdict on each claim, in their order; runs that cannot be read are no evidence."""
+    """The result of each claim, in order; runs that cannot be read are left out."""
     while True:
         try:
             return [_result(claim, _check(claim, evidence)) for claim in claims]
@@ -122,19 +122,19 @@ def _without(evidence: Evidence, odd: UnreadableRunError) -> Evidence:
 
 
 def tally(results: Sequence[ClaimResult]) -> str:
-    """How many claims have which verdict, as `11 claims: 6 reproduced, 5 not run`."""
+    """The number of claims by verdict, as `11 claims: 6 reproduced, 5 not run`."""
     counts = Counter(result.verdict for result in results)
-    told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict] > 0)
-    return f"{len(results)} claim{'' if len(results) == 1 else 's'}: {told}"
+    parts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict] > 0)
+    return f"{len(results)} claim{'' if len(results) == 1 else 's'}: {parts}"
 
 
 def read_claims(folder: Path = CONF / "claims") -> list[Claim]:
-    """The claims of all files in a folder, or raise ConfigError that names what is wrong."""
+    """The claims of all files in a folder, or raise ConfigError."""
     claims = [claim for path in sorted(folder.glob("*.yaml")) for claim in _read_file(path)]
     seen: set[str] = set()
     for claim in claims:
         if claim.id in seen:
-            raise ConfigError(f"{folder}: there are two claims {claim.id}; give each its own id")
+            raise ConfigError(f"{folder}: two claims have the id {claim.id}. Give each its own id.")
         seen.add(claim.id)
     return claims
 
@@ -145,9 +145,9 @@ def studies_of(claims: Sequence[Claim]) -> list[str]:
 
 
 def stored_fates(store: Store, known: Mapping[str, pd.DataFrame] | None = None) -> ReadFates:
-    """Read, once each, what became of a run's units; None where the run has no probes of them.
+    """A function that reads the fates of a run's units, once; None if the run has no probes.
 
-    `known`: that of some runs, by their ids, which is not read.
+    `known`: fates by run id that are not read again.
 
     Raises:
         UnreadableRunError: a file of a run cannot be read.
@@ -164,7 +164,7 @@ def stored_fates(store: Store, known: Mapping[str, pd.DataFrame] | None = None) 
         try:
             probe = read_probe_of(trajectory, store, study, run_id)
         except MissingTableError:
-            return None  # a run from before there were probes
+            return None  # a run that is older than probes
         return unit_fates(trajectory, probe)
 
     return read
@@ -176,7 +176,7 @@ def _read_file(path: Path) -> list[Claim]:
     except (OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException) as error:
         raise ConfigError(explain_file(path, error)) from error
     if not isinstance(entries, list):
-        raise ConfigError(f"{path}: give a list of claims")
+        raise ConfigError(f"{path}: not a list. Give a list of claims.")
     return [_make_claim(entry, f"{path.name}[{place}]") for place, entry in enumerate(entries)]
 
 
@@ -198,7 +198,7 @@ def _check(claim: Claim, evidence: Evidence) -> CheckResult:
             return CheckResult(Verdict.NOT_RUN, (f"no finished run of {claim.study}{among}",))
         if data.variants() != [""]:
             differences = " or ".join(data.variants())
-            reason = f"its runs differ in {differences}: say with `where` which are meant"
+            reason = f"its runs differ in {differences}: choose among them with `where`"
             return CheckResult(Verdict.INCONCLUSIVE, (reason,), tuple(data.runs["run_id"]))
     return combine([run_check(check, data) for check in claim.checks])
 
@@ -232,11 +232,11 @@ def _result(claim: Claim, result: CheckResult) -> ClaimResult:
 
 
 def _advice(claim: Claim, result: CheckResult) -> str:
-    """What would settle a claim that is open."""
+    """What would decide an undecided claim."""
     if result.verdict is Verdict.NOT_RUN:
         return f'make sweep ARGS="experiment={claim.study}"'
     if result.verdict is Verdict.INCONCLUSIVE and result.seeds_needed is not None:
-        return f"about {result.seeds_needed} seeds in all would do"
+        return f"About {result.seeds_needed} seeds in total would decide it."
     if result.verdict is Verdict.INCONCLUSIVE:
-        return "no number of seeds can be told"
+        return "The number of seeds needed cannot be estimated."
     return ""

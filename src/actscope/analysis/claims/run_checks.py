@@ -16,7 +16,7 @@ from actscope.config import CLOSED, Count
 
 @checked(frozen=True, config=CLOSED)
 class Learns:
-    """Of each activation at least `share` of the runs learned; fewer than 5 decide nothing."""
+    """At least `share` of each activation's runs learned; fewer than 5 runs decide nothing."""
 
     activations: Names
     lr: Rate
@@ -28,7 +28,7 @@ class Learns:
 
 @checked(frozen=True, config=CLOSED)
 class Fails:
-    """Of each activation at least `share` of the runs failed or diverged; see Learns."""
+    """At least `share` of each activation's runs failed or diverged; see Learns."""
 
     activations: Names
     lr: Rate
@@ -40,11 +40,11 @@ class Fails:
 
 @checked(frozen=True, config=CLOSED)
 class UnitsGoFlat:
-    """Runs of each activation that do not learn end with flat units, rather than diverge.
+    """Runs of each activation that do not learn end with flat units, and do not diverge.
 
-    Reproduced where, among them, the 95 % t-interval of the share of a layer's units that are flat,
-    dead or saturated lies above `share`, and less than `diverged` of the runs diverged; against the
-    claim is an interval below `share`, or more that diverged, or no run that failed.
+    Reproduced if, among these runs, the 95 % t-interval of the share of a layer's units that are
+    flat, dead or saturated is above `share`, and less than `diverged` of them diverged. Not
+    reproduced if the interval is below `share`, more diverged, or no run failed.
     """
 
     activations: Names
@@ -57,35 +57,35 @@ class UnitsGoFlat:
         return combine([self._judge_one(name, data) for name in self.activations])
 
     def _judge_one(self, name: str, data: ClaimData) -> CheckResult:
-        runs = data.cell(name, self.lr)
-        lost = runs[runs["outcome"] != "learned"]
-        ids = tuple(lost["run_id"])
-        if lost.empty:
+        runs = data.runs_at(name, self.lr)
+        unlearned = runs[runs["outcome"] != "learned"]
+        ids = tuple(unlearned["run_id"])
+        if unlearned.empty:
             return _nothing_failed(runs, name)
-        diverged = int((lost["outcome"] == "diverged").sum())
+        diverged = int((unlearned["outcome"] == "diverged").sum())
         values = np.array(
             [
                 _layer_share(data.fates(run_id, self.layer)[["flat", "dead", "saturated"]])
-                for run_id in lost.loc[lost["outcome"] == "failed", "run_id"]
+                for run_id in unlearned.loc[unlearned["outcome"] == "failed", "run_id"]
             ]
         )
-        seen = MeanInterval.of(values)
+        interval = MeanInterval.of(values)
         numbers = (
-            f"{name}: {diverged} of the {len(lost)} runs that did not learn diverged; units of "
-            f"layer {self.layer} flat, dead or saturated in the others: {seen.in_words('%')}"
+            f"{name}: {diverged} of the {len(unlearned)} runs that did not learn diverged; units "
+            f"of layer {self.layer} flat, dead or saturated in the others: {interval.in_words('%')}"
         )
-        if len(lost) >= FEWEST and diverged >= self.diverged * len(lost):
+        if len(unlearned) >= FEWEST and diverged >= self.diverged * len(unlearned):
             return CheckResult(Verdict.NOT_REPRODUCED, (numbers,), ids)
-        return seen.judge(_above(self.share), numbers, ids, len(runs))
+        return interval.judge(_above(self.share), numbers, ids, len(runs))
 
 
 @checked(frozen=True, config=CLOSED)
 class NegativeSwing:
-    """Units that went flat in runs that failed had swung to the negative side before.
+    """Units that went flat in failed runs had moved to the negative side before.
 
-    In each run: of the units of a layer that are flat at its end, the share whose mean weight and
-    bias both lay under their first records when they went flat. Reproduced where the 95 %
-    t-interval of that share over the runs lies above `share`; against the claim is one below.
+    In each run: the share of a layer's flat units whose mean weight and bias were both below their
+    first records when they went flat. Reproduced if the 95 % t-interval of that share over the runs
+    is above `share`, not reproduced if it is below.
     """
 
     activations: Names
@@ -97,7 +97,7 @@ class NegativeSwing:
         return combine([self._judge_one(name, data) for name in self.activations])
 
     def _judge_one(self, name: str, data: ClaimData) -> CheckResult:
-        runs = data.cell(name, self.lr)
+        runs = data.runs_at(name, self.lr)
         failed = runs[runs["outcome"] == "failed"]
         if failed.empty:
             return _nothing_failed(runs, name)
@@ -107,14 +107,14 @@ class NegativeSwing:
             if fates["flat"].any():
                 swing = fates.loc[fates["flat"], ["swing_weight_mean", "swing_bias"]]
                 shares.append(100 * float((swing < 0).all(axis=1).mean()))
-        seen = MeanInterval.of(np.array(shares))
+        interval = MeanInterval.of(np.array(shares))
         numbers = (
-            f"{name}: flat units of layer {self.layer} that had swung to the negative side, in "
-            f"{len(shares)} of {len(failed)} failed runs that have flat ones: "
-            f"{seen.in_words('%')}"
+            f"{name}: flat units of layer {self.layer} that had moved to the negative side, in the "
+            f"{len(shares)} of {len(failed)} failed runs with flat units: "
+            f"{interval.in_words('%')}"
         )
         ids = tuple(failed["run_id"])
-        return seen.judge(_above(self.share), numbers, ids, len(runs))
+        return interval.judge(_above(self.share), numbers, ids, len(runs))
 
 
 def _above(share: float) -> tuple[float, float]:
@@ -124,16 +124,16 @@ def _above(share: float) -> tuple[float, float]:
 def _share_found(
     data: ClaimData, check: Learns | Fails, name: str, *, learned: bool
 ) -> CheckResult:
-    """Whether at least `check.share` of the runs learned, or did not; with its exact interval.
+    """Whether at least `check.share` of the runs learned, or did not, with the exact interval.
 
-    The interval is that of Clopper and Pearson (1934), as a share of 1.
+    The interval is that of Clopper and Pearson (1934), as a fraction of 1.
     """
-    runs = data.cell(name, check.lr)
+    runs = data.runs_at(name, check.lr)
     n, ids = len(runs), tuple(runs["run_id"])
     count = int(((runs["outcome"] == "learned") == learned).sum())
     chances = scipy_stats.binomtest(count, n).proportion_ci(stats.CONFIDENCE, method="exact")
-    whom = f"{name} {'learned' if learned else 'did not learn'}"
-    numbers = f"{whom}: {count} of {n} (95 % interval {chances.low:.2f} to {chances.high:.2f})"
+    subject = f"{name} {'learned' if learned else 'did not learn'}"
+    numbers = f"{subject}: {count} of {n} (95 % interval {chances.low:.2f} to {chances.high:.2f})"
     if n < FEWEST:
         return CheckResult(Verdict.INCONCLUSIVE, (numbers,), ids, FEWEST)
     is_enough = count / n >= check.share
@@ -141,7 +141,7 @@ def _share_found(
 
 
 def _nothing_failed(runs: pd.DataFrame, name: str) -> CheckResult:
-    """No failure, so nothing that the claim could be about."""
+    """The result for an activation without failed runs, to which the claim does not apply."""
     numbers = f"{name}: none of {len(runs)} runs failed, so there is no failure to explain"
     if len(runs) < FEWEST:
         return CheckResult(Verdict.INCONCLUSIVE, (numbers,), tuple(runs["run_id"]), FEWEST)
@@ -149,5 +149,5 @@ def _nothing_failed(runs: pd.DataFrame, name: str) -> CheckResult:
 
 
 def _layer_share(fates: pd.DataFrame) -> float:
-    """Units with any of the fates, in per cent."""
+    """Share of units with any of the fates, in per cent."""
     return 100 * float(fates.any(axis=1).mean())

@@ -40,7 +40,7 @@ def shipped_activation(name: str) -> Activation:
     """The activation of conf/activation/<name>.yaml, or raise ConfigError."""
     path = CONF / "activation" / f"{name}.yaml"
     if not path.is_file():
-        raise ConfigError(f"activation={name}: there is no {path}")
+        raise ConfigError(f"activation={name}: {path} does not exist.")
     return parse_activation(OmegaConf.to_container(OmegaConf.load(path)))
 
 

@@ -1,4 +1,4 @@
-"""What comes of holding a claim against the runs of its study, and what it may look at there."""
+"""Verdicts, the results of checks, and the data that checks use."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check came to: its numbers, a line each, and the runs behind them.
+    """The result of a check: its verdict, its numbers, one line each, and the runs used.
 
-    `seeds_needed`: how many in all would do, where it is inconclusive and that can be told.
+    `seeds_needed`: the total that would decide an inconclusive check, if it can be estimated.
     """
 
     verdict: Verdict
@@ -31,16 +31,16 @@ class CheckResult:
     seeds_needed: int | None = None
 
 
-class MissingData(Exception):  # noqa: N818 - no error: what a check needs has not been run
-    """What a check needs is not there; the message says what."""
+class MissingData(Exception):  # noqa: N818 - not an error: the verdict is "not run"
+    """A check needs runs or records that do not exist; the message names them."""
 
 
 @dataclass(frozen=True, eq=False)
 class ClaimData:
-    """What the checks of a claim may look at.
+    """The data that the checks of a claim use.
 
-    `runs`: those of its study that are used and meet its conditions, as in StudyRuns; `params`:
-    their parameters, by `run_id`; `read_fates`: `dying.unit_fates` of a run, None where its units
+    `runs`: the used runs of its study that meet its conditions, as in StudyRuns; `params`: their
+    parameters, by `run_id`; `read_fates`: returns unit_fates.unit_fates of a run, None if its units
     were not recorded.
     """
 
@@ -49,11 +49,11 @@ class ClaimData:
     read_fates: Callable[[str], pd.DataFrame | None]
 
     def variants(self) -> list[str]:
-        """What differs between the runs beside activation, rate and seed; one '' if nothing."""
+        """The variants of the runs; [''] if there is only one."""
         return sorted(set(describe_variants(self.params)))
 
-    def cell(self, activation: str, lr: float) -> pd.DataFrame:
-        """The runs of an activation at a rate, by seed, or raise Missing."""
+    def runs_at(self, activation: str, lr: float) -> pd.DataFrame:
+        """The runs of an activation at a rate, by seed, or raise MissingData."""
         is_own = (self.runs["activation"] == activation) & (self.runs["lr"] == lr)
         runs = self.runs[is_own].sort_values("seed")
         if runs.empty:
@@ -61,17 +61,17 @@ class ClaimData:
         return runs
 
     def finals(self, activation: str, lr: float) -> "pd.Series[float]":
-        """Final test accuracy by seed, as a fraction of 1, without the runs that diverged."""
-        return self.cell(activation, lr).set_index("seed")["final"].dropna()
+        """Final test accuracy by seed, as a fraction of 1, without diverged runs."""
+        return self.runs_at(activation, lr).set_index("seed")["final"].dropna()
 
     def ids(self, activations: Sequence[str], lr: float) -> tuple[str, ...]:
-        return tuple(i for name in activations for i in self.cell(name, lr)["run_id"])
+        return tuple(i for name in activations for i in self.runs_at(name, lr)["run_id"])
 
     def fates(self, run_id: str, layer: int) -> pd.DataFrame:
-        """What became of a layer's units in a run, or raise Missing."""
+        """The fates of a layer's units in a run, or raise MissingData."""
         fates = self.read_fates(run_id)
         if fates is None or fates.empty:
-            raise MissingData(f"run {run_id} has no record of what became of its units")
+            raise MissingData(f"run {run_id} has no record of its units")
         own = fates[fates["layer"] == layer]
         if own.empty:
             raise MissingData(f"run {run_id} has no layer {layer}")
@@ -79,13 +79,13 @@ class ClaimData:
 
 
 class Check(Protocol):
-    """Raises Missing where what it needs is not there."""
+    """A check; `judge` raises MissingData if the data that it needs do not exist."""
 
     def judge(self, data: ClaimData) -> CheckResult: ...
 
 
 def run_check(check: Check, data: ClaimData) -> CheckResult:
-    """Judge a check, also where what it needs is missing."""
+    """The result of a check; 'not run' if its data do not exist."""
     try:
         return check.judge(data)
     except MissingData as missing:

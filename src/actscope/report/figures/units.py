@@ -1,4 +1,4 @@
-"""The figures of the units that die: how many, in which layer, and since when."""
+"""The figures of the fates of units: how many, in which layer, and since when."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -29,10 +29,10 @@ from actscope.report.figures.style import (
 )
 
 LAYERS_SHOWN = (
-    "Of several hidden layers the first and the last are shown; the output layer, which has no "
-    "activation to die, where any of its units is silent or flat."
+    "The first and the last hidden layer are shown. The output layer has no activation that could "
+    "die; it is shown if any of its units is silent or flat."
 )
-RATES_SHOWN = "Of many rates five are shown, from the smallest to the largest."
+RATES_SHOWN = "Five of the rates are shown, including the smallest and the largest."
 FATE_STYLES = {
     "dead": LineStyle(BLACK, "-", "X"),
     "saturated": LineStyle(RED, DASHDOT, "D"),
@@ -42,7 +42,7 @@ FATE_STYLES = {
 
 
 def draw_unit_shares(title: str, layers: pd.DataFrame, shown: Sequence[int]) -> Figure:
-    """Share of the units with each fate, of one variant: a row a layer shown, a panel a rate."""
+    """Share of units by fate of one variant: one row per layer shown, one panel per rate."""
     names = activation_order(layers["activation"])
     rates = sorted(set(layers["lr"]))
     rows = [[(layer, lr) for lr in rates] for layer in shown]
@@ -60,7 +60,7 @@ def draw_unit_shares(title: str, layers: pd.DataFrame, shown: Sequence[int]) -> 
 
 
 def plot_unit_shares(cells: pd.DataFrame, names: Sequence[str], ax: Axes) -> Axes:
-    """A row an activation: under one another the share of each fate, with its interval."""
+    """One row per activation: the share of each fate with its interval."""
     rows = cells.set_index("activation")
     for place, name in enumerate(names):
         if place % 2:
@@ -88,7 +88,7 @@ def plot_unit_shares(cells: pd.DataFrame, names: Sequence[str], ax: Axes) -> Axe
 
 
 def layers_shown(layers: pd.DataFrame) -> list[int]:
-    """Layers of `units.by_layer` that are drawn: LAYERS_SHOWN."""
+    """The layers of Units.by_layer that are drawn, as LAYERS_SHOWN says."""
     hidden = layers.loc[~layers["is_output"], "layer"]
     output = layers[layers["is_output"]]
     is_struck = output[(output["silent_mean"] > 0) | (output["flat_mean"] > 0)]
@@ -96,7 +96,7 @@ def layers_shown(layers: pd.DataFrame) -> list[int]:
 
 
 def draw_inactive(title: str, curves: pd.DataFrame, names: Iterable[str]) -> Figure:
-    """Share of layer 1 that is dead or saturated, step by step, of one variant: a panel a rate."""
+    """Share of layer 1 that is dead or saturated by step of one variant: one panel per rate."""
     rows = [sorted(set(curves["lr"]))]
     figure, axes = panel_grid(rows, PANELS_A_ROW, (3.6, 2.8), shared_y=True)
     if title:
@@ -112,7 +112,7 @@ def draw_inactive(title: str, curves: pd.DataFrame, names: Iterable[str]) -> Fig
 
 
 def plot_inactive(curves: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes) -> Axes:
-    """A line an activation, with its 95 % band where n > 1."""
+    """One line per activation, with its 95 % band if n > 1."""
     for name in activation_order(curves["activation"]):
         rows = curves[curves["activation"] == name]
         plot_band(rows["step"], rows, styles[name], ax, opacity=0.12)
@@ -122,7 +122,7 @@ def plot_inactive(curves: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axe
 
 
 def draw_unit_shares_by_rate(title: str, layers: pd.DataFrame) -> Figure:
-    """Share of layer 1's units with each fate over the rate, of one variant, for many rates."""
+    """Share of layer 1's units by fate over the rate, of one variant, for many rates."""
     names = activation_order(layers["activation"])
     figure, axes = panel_grid([names], PANELS_A_ROW, (2.3, 2.1), shared_y=True)
     if title:

@@ -1,4 +1,4 @@
-"""The report on two studies side by side, as files, as `page` makes that on one."""
+"""The report that compares two studies, as files."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -39,8 +39,7 @@ from actscope.tracking import Store
 
 SHORT = 16  # letters of a digest that are shown
 RATES_SHOWN = (
-    "Shown are the rates that both studies have, or all if there are none; of many five, from the "
-    "smallest to the largest."
+    "The rates that both studies have are shown, or all rates if they share none, but at most five."
 )
 
 
@@ -117,10 +116,10 @@ def _by_rate(end: str, variant: str, cells: pd.DataFrame, studies: tuple[str, st
         f"final_accuracy_by_rate{end}",
         "Final test accuracy by rate",
         "Final test accuracy over the learning rate: mean over the n seeds of a study, with its "
-        "95 % t-interval as a band. Where panels are “enlarged”, the same on a scale of their own. "
-        "A cross on the axis: a run of that study diverged there, and is not in the mean.",
-        "Mean final test accuracy over the learning rate, a panel an activation, a line a study; "
-        "its numbers are in the table.",
+        "95 % t-interval as a band. Panels titled “enlarged” show the same on a larger scale. "
+        "A cross on the axis marks a rate at which a run diverged; the mean leaves such runs out.",
+        "Mean final test accuracy over the learning rate, one panel per activation, one line per "
+        "study. The table has the numbers.",
         partial(comparison_figures.draw_by_rate, variant, cells, studies),
     )
 
@@ -137,9 +136,9 @@ def _by_epoch(
         f"test_accuracy_by_epoch{end}",
         "Test accuracy by epoch",
         "Test accuracy at the end of each epoch: mean over the n seeds of a study, with its 95 % "
-        f"t-interval as a band. Runs that diverged are not part of it.{note}",
-        "Mean test accuracy by epoch, a row of panels an activation, a column a learning rate, a "
-        "line a study.",
+        f"t-interval as a band. Runs that diverged are left out.{note}",
+        "Mean test accuracy by epoch, one row of panels per activation, one column per learning "
+        "rate, one line per study.",
         partial(comparison_figures.draw_by_epoch, variant, curves, drawn, studies),
     )
 
@@ -155,7 +154,7 @@ def tables_of(both: Pair) -> list[Table]:
         Table("outcomes", "How the runs ended", ended, ended),
         Table(
             "cells",
-            "The same with standard deviations, tests and outcomes",
+            "All cells with standard deviations, tests and outcomes",
             both.cells,
             readable_cells(both),
         ),
@@ -163,7 +162,7 @@ def tables_of(both: Pair) -> list[Table]:
 
 
 def readable_settings(differing: pd.DataFrame, both: Pair) -> pd.DataFrame:
-    """`compare.differing_settings` with the studies' names, and digests cut short."""
+    """`comparison.differing_settings` with the studies' names, and shortened digests."""
     is_digest = differing["setting"].isin(comparison.ORIGINS.values())
     columns = {
         name: differing[side].mask(is_digest, differing[side].map(_cut_short))
@@ -207,7 +206,7 @@ SHOWN: Mapping[str, Callable[[Row], str]] = {
 
 
 def _of_side(row: Row, side: str) -> Row | None:
-    """What a row of `Pair.cells` says of one study, as stats.summarise has it; None: no cell."""
+    """The columns of one study in a row of `Pair.cells`, as in stats.summarise; None: no cell."""
     if pd.isna(row[f"{side}_n"]):
         return None
     measured = {name: row[f"{side}_{name}"] for name in comparison.MEASURED}
@@ -249,7 +248,7 @@ def _chapter(
 
 
 def _link(lists: Sequence[RunList], row: Row, column: str) -> str:
-    """RunList.link of the study that a row or a column is about, else of the first."""
+    """RunList.link of the study that a row or a column names, else of the first study."""
     about = row.get("study", column.partition(": ")[0])
     own = [run_list for run_list in lists if run_list.label == about]
     return (own or lists)[0].link(row, column)
@@ -273,9 +272,9 @@ def _overview_cell(lists: Sequence[RunList], row: Row) -> dict[str, Any]:
 
 def _interval(row: Row) -> str:
     if row["n"] == 0:
-        return "no seed has an accuracy in both"
+        return "no shared seed has an accuracy"
     if row["n"] == 1:
-        return "one seed in both, so no interval"
+        return "one shared seed, so no interval"
     return (
         f"{table_files.points(row['low'])} to {table_files.points(row['high'])}; {row['n']} seeds"
     )

@@ -37,7 +37,7 @@ def contents(store: Store, study: StudyAnalysis, seed: int) -> Iterator[Picture 
         ReportError: a file of a run cannot be read, now or when a picture is drawn.
 
     """
-    if study.is_fine:  # it has too many rates for a panel each
+    if study.is_fine:  # too many rates for a panel each
         yield from _edge(study)
     else:
         yield from _final_accuracy(study)
@@ -47,8 +47,8 @@ def contents(store: Store, study: StudyAnalysis, seed: int) -> Iterator[Picture 
     yield picture(
         "activation_functions",
         "The activation functions",
-        "Each activation function (solid) and its derivative (dashed), for inputs from -4 to 4. "
-        "Where the dashed line is broken, the derivative jumps: the function has an edge.",
+        "Each activation function (solid) and its derivative (dashed), for inputs from -4 to 4. A "
+        "gap in the dashed line is a jump of the derivative: the function has a corner there.",
         f"Curves of {', '.join(study.activations)} and of their derivatives.",
         partial(draw_functions, study.activations),
     )
@@ -59,10 +59,10 @@ def _final_accuracy(study: StudyAnalysis) -> Iterator[Picture]:
         yield picture(
             f"final_accuracy{_number(study.runs, variant)}",
             "Final test accuracy",
-            "Final test accuracy of every seed (coloured), with the mean over the seeds and its "
-            "95 % t-interval above them (black); below, the same on an enlarged scale.",
-            f"Final test accuracy by activation, a panel a learning rate, {len(used)} runs; its "
-            "numbers are in the table.",
+            "Final test accuracy of every seed (coloured), and above it the mean over seeds with "
+            "its 95 % t-interval (black). Panels titled “enlarged” have a larger scale.",
+            f"Final test accuracy by activation, one panel per rate, {len(used)} runs. The "
+            "table has the numbers.",
             partial(draw_final, str(variant), used, _of(variant, study.cells)),
         )
 
@@ -76,9 +76,9 @@ def _accuracy_by_epoch(study: StudyAnalysis) -> Iterator[Picture]:
         yield picture(
             f"test_accuracy_by_epoch{_number(study.runs, variant)}",
             "Test accuracy by epoch",
-            "Test accuracy at the end of each epoch: mean over the seeds, with its 95 % t-interval."
-            " Runs that diverged are not part of it.",
-            "Mean test accuracy by epoch, a line an activation, a panel a learning rate.",
+            "Test accuracy at the end of each epoch: mean over seeds, with its 95 % t-interval. "
+            "Runs that diverged are left out.",
+            "Mean test accuracy by epoch, one line per activation, one panel per learning rate.",
             draw_accuracy,
             partial(data, variant),
         )
@@ -102,18 +102,18 @@ def _edge(study: StudyAnalysis) -> Iterator[Picture | Prose]:
         yield picture(
             f"outcome_map{_number(study.runs, variant)}",
             section,
-            "Which share of the runs learned at each activation and rate: the darker, the more. "
-            "A dash: some failed; a cross: some diverged. The bar: the largest rate that learns.",
-            f"Outcome of {len(study.runs.used)} runs by activation and rate; its numbers are in "
-            "the table of outcomes.",
+            "Share of runs that learned at each activation and rate; darker is more. A dash marks "
+            "failed runs, a cross diverged runs. The red bar marks the largest rate that learns.",
+            f"Outcome of {len(study.runs.used)} runs by activation and rate. The table of outcomes "
+            "has the numbers.",
             partial(draw_outcome_map, str(variant), own, _of(variant, study.edges)),
         )
         yield picture(
             f"accuracy_by_rate{_number(study.runs, variant)}",
             section,
-            "Final test accuracy over the learning rate: mean over the seeds, with its 95 % "
-            "t-interval; grey: the other activations. A cross on the axis: a run diverged there, "
-            "and is not in the mean.",
+            "Final test accuracy over the learning rate: mean over seeds, with its 95 % "
+            "t-interval. Grey lines are the other activations. A cross on the axis marks a rate at "
+            "which a run diverged; the mean leaves such runs out.",
             "Mean final test accuracy over the learning rate, by activation.",
             partial(draw_edge_accuracy, str(variant), _of(variant, study.cells)),
         )
@@ -144,10 +144,10 @@ def _unit_shares(study: StudyAnalysis, variant: str, layers: pd.DataFrame) -> Pi
     return picture(
         f"unit_shares{_number(study.runs, variant)}",
         "Which units die",
-        "Share of the units that end dead, saturated, silent or flat: mean over the runs, with "
-        f"its 95 % t-interval. {which}",
-        f"Share of units by verdict, activation and rate{f', {variant}' if variant else ''}; its "
-        "numbers are in the table of units.",
+        "Share of units that end dead, saturated, silent or flat: mean over runs, with its 95 % "
+        f"t-interval. {which}",
+        f"Share of units by fate, activation and rate{f', {variant}' if variant else ''}. The "
+        "table of units has the numbers.",
         draw,
     )
 
@@ -159,9 +159,9 @@ def _inactive(study: StudyAnalysis, variant: str, curves: pd.DataFrame) -> Pictu
     return picture(
         f"units_gone{_number(study.runs, variant)}",
         "Which units die",
-        "When it begins: share of layer 1's units that are dead or saturated at each look at "
-        f"the probe set, mean over the runs with its 95 % t-interval. {note}",
-        "Share of layer 1's units dead or saturated by minibatch, a line an activation.",
+        "Share of layer 1's units that are dead or saturated at each probe: mean over runs, with "
+        f"its 95 % t-interval. {note}",
+        "Share of layer 1's units dead or saturated by minibatch, one line per activation.",
         partial(units_figures.draw_inactive, variant, drawn, drawn["activation"]),
     )
 
@@ -175,10 +175,10 @@ def _trajectories(store: Store, study: StudyAnalysis, seed: int) -> Iterator[Pic
         yield picture(
             f"trajectories_{activation}{_number(study.runs, variant)}",
             "How units move and die",
-            f"{title}: training accuracy, then mean incoming weight and bias of the output units "
-            "and of the first ten units of layer 1, by minibatch. A line that moves is a unit that "
-            f"learns; a flat one is read as a dying unit.{note}",
-            f"Five rows of panels for {title}, a column a learning rate: "
+            f"{title}: from top to bottom, training accuracy, then mean incoming weight and bias "
+            "of the output units and of the first ten units of layer 1, by minibatch. A line that "
+            f"moves is a unit that learns; the article reads a flat line as a dying unit.{note}",
+            f"Five rows of panels for {title}, one column per learning rate: "
             + "; ".join(f"{rate_text(row['lr'])} {row['outcome']}" for row in rows),
             partial(_draw_trajectories, store, study.runs.study, title, rows),
         )
@@ -200,5 +200,5 @@ def _drawn(store: Store, study: str, run: dict[Any, Any]) -> Drawn:
 
 
 def as_columns(runs: pd.DataFrame) -> pd.DataFrame:
-    """Runs by rising rate; those of the article's two rates as it has them: 0.01, then 0.001."""
+    """Runs by increasing rate; the article's two rates in its order: 0.01, then 0.001."""
     return runs.sort_values("lr", ascending=set(runs["lr"]) != ARTICLE_RATES, kind="stable")

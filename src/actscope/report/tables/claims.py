@@ -9,7 +9,7 @@ from actscope.report.tables.files import file_formats, latex
 
 
 def claim_files(results: Sequence[ClaimResult]) -> dict[str, bytes]:
-    """`tables/claims`: every claim with its verdict and what that rests on."""
+    """`tables/claims`: every claim with its verdict and the numbers behind it."""
     table = pd.DataFrame(
         {
             "id": [result.claim.id for result in results],

@@ -16,7 +16,7 @@ NO_INTERVAL = "none: one run"
 DASH = "\N{EN DASH}"
 
 
-# What pandas does not escape: LaTeX's default fonts are old, and have other signs in these places.
+# pandas does not escape these; LaTeX's default fonts have other signs in their places.
 LATEX_SIGNS = str.maketrans({"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"})
 
 
@@ -28,7 +28,7 @@ class Table:
     caption: str
     full: pd.DataFrame
     readable: pd.DataFrame
-    is_folded: bool = True  # on the page, until a reader opens it
+    is_folded: bool = True  # on the page
 
     @property
     def files(self) -> dict[str, bytes]:
@@ -36,7 +36,7 @@ class Table:
 
 
 def without_empty_variant(table: pd.DataFrame) -> pd.DataFrame:
-    """Without the column of variants where the study has but one, which has no name."""
+    """The table without the column of variants if the study has only one, which has no name."""
     return table if table["variant"].any() else table.drop(columns="variant")
 
 
@@ -50,17 +50,17 @@ def interval(cell: Mapping[Any, Any], measure: str) -> str:
 
 
 def percent(value: float) -> str:
-    """A fraction of 1 in per cent; nothing where it is not known."""
+    """A fraction of 1 in per cent; '' if unknown."""
     return f"{100 * value:.2f}" if np.isfinite(value) else ""
 
 
 def points(difference: float) -> str:
-    """A difference of fractions in points of per cent."""
+    """A difference of fractions in percentage points."""
     return DASH if pd.isna(difference) else f"{round(100 * difference, 3) + 0.0:+.3f}"  # no -0.000
 
 
 def file_formats(name: str, full: pd.DataFrame, readable: pd.DataFrame) -> dict[str, bytes]:
-    """A table as csv in full precision, and as md and tex for people."""
+    """A table as csv in full precision, and as readable md and tex."""
     return {
         f"tables/{name}.csv": to_csv(full).encode(),
         f"tables/{name}.md": _markdown(readable),

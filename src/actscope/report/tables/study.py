@@ -1,4 +1,4 @@
-"""The tables of a report and its manifest, as the bytes of files."""
+"""The tables of a study's summary, comparisons and runs."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def run_files(all_runs: pd.DataFrame) -> dict[str, bytes]:
 
 
 def readable_summary(cells: pd.DataFrame) -> pd.DataFrame:
-    """The summary in per cent; without a column of variants where there are none."""
+    """The summary in per cent; without the column of variants if there is only one."""
     columns: dict[str, Any] = {
         "variant": cells["variant"],
         "activation": cells["activation"],
@@ -72,7 +72,7 @@ def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
 
 
 def readable_differences(comparisons: pd.DataFrame) -> dict[str, Any]:
-    """stats.Comparison in points; what is not known is a dash, and `interval by` says why."""
+    """stats.Comparison in points; unknown values are dashes, and `interval by` gives the reason."""
     return {
         "difference, points": [points(mean) for mean in comparisons["mean"]],
         "95 % interval": [
@@ -85,7 +85,7 @@ def readable_differences(comparisons: pd.DataFrame) -> dict[str, Any]:
         "P(first better)": [
             DASH if pd.isna(share) else f"{share:.2f}" for share in comparisons["improvement"]
         ],
-        "seeds to resolve it": [
+        "seeds needed": [
             DASH if pd.isna(seeds) else str(int(seeds)) for seeds in comparisons["seeds_needed"]
         ],
     }

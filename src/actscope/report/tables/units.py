@@ -1,4 +1,4 @@
-"""What has become of a study's units, in tables."""
+"""The tables of the fates of units."""
 
 from typing import Any
 
@@ -17,22 +17,22 @@ def tables_of(units: Units) -> list[Table]:
     return [
         Table(
             "units",
-            "Share of the units with each fate (mean over runs, with its 95 % t-interval), "
-            "median step since when, and revivals of dead units",
+            "Units by fate: share (mean over runs, with its 95 % t-interval), median step at which "
+            "it began, and revivals of dead units",
             units.by_layer,
             readable_by_layer(units.by_layer),
         ),
         Table(
             "flat_against_truth",
-            "A flat line as a sign: precision and recall, of all units (with Wilson's 95 % "
-            "interval) and as a mean over the runs in which they are defined (95 % t-interval)",
+            "How well a flat line shows a unit's fate: precision and recall, over all units "
+            "(Wilson's 95 % interval) and as a mean over runs (95 % t-interval)",
             units.confusion,
             readable_confusion(units.confusion),
         ),
         Table(
             "swings",
-            "Layer 1's flat units: share that had moved to the negative side when they went "
-            "flat, of all units and as a mean over runs, with 95 % intervals as above",
+            "Layer 1's flat units: share whose mean weight or bias was lower when they went flat "
+            "than at their first record, over all units and as a mean over runs",
             units.swings,
             readable_swings(units.swings),
         ),
@@ -40,7 +40,7 @@ def tables_of(units: Units) -> list[Table]:
 
 
 def readable_by_layer(table: pd.DataFrame) -> pd.DataFrame:
-    """`by_layer` in per cent and words."""
+    """Units.by_layer in per cent and words."""
     columns: dict[str, Any] = _named(table)
     columns["layer"] = [
         f"{layer}, output" if is_output else str(layer)
@@ -57,7 +57,7 @@ def readable_by_layer(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def readable_confusion(table: pd.DataFrame) -> pd.DataFrame:
-    """`confusion` in per cent and words."""
+    """Units.confusion in per cent and words."""
     rows = table.to_dict("records")
     columns: dict[str, Any] = {
         "variant": table["variant"],
@@ -76,7 +76,7 @@ def readable_confusion(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def readable_swings(table: pd.DataFrame) -> pd.DataFrame:
-    """`swings` in per cent and words, of the cells in which a unit went flat, and overall."""
+    """Units.swings in per cent and words, for cells in which a unit went flat, and overall."""
     shown = table[(table["flat"] > 0) | (table["activation"] == ALL_RATES)]
     rows = shown.to_dict("records")
     columns: dict[str, Any] = {
@@ -87,7 +87,7 @@ def readable_swings(table: pd.DataFrame) -> pd.DataFrame:
         "flat from the start": shown["from_start"],
     }
     for measure in ("weight", "bias"):
-        columns |= _proportion_texts(rows, measure, ["no swing is recorded"] * len(rows))
+        columns |= _proportion_texts(rows, measure, ["no movement is recorded"] * len(rows))
     columns = {
         name.replace("weight", "weight went down").replace("bias", "bias went down"): column
         for name, column in columns.items()
@@ -115,7 +115,7 @@ def onset_text(row: dict[Any, Any], fate: str) -> str:
 def _proportion_texts(
     rows: list[dict[Any, Any]], measure: str, none: list[str]
 ) -> dict[str, list[str]]:
-    """Two columns, with `none` where a proportion is not defined: of all units, and by run."""
+    """Two columns, over all units and by run; `none`: the reason if a proportion is undefined."""
     pooled, by_run = [], []
     for row, reason in zip(rows, none, strict=True):
         if np.isnan(row[measure]):

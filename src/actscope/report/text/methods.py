@@ -12,7 +12,7 @@ from actscope.report.text.study import join
 
 
 def counts(runs: StudyRuns, cells: pd.DataFrame) -> list[tuple[str, str]]:
-    """The figures at the head of the page."""
+    """The numbers at the top of the page, each with its label."""
     used = runs.used
     return [
         (str(len(used)), "runs counted"),
@@ -25,7 +25,7 @@ def counts(runs: StudyRuns, cells: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def gaps(runs: StudyRuns) -> list[str]:
-    """The missing points, a line for those of an activation that lack the same seeds."""
+    """The missing points as lines: one for the rates of an activation that lack the same seeds."""
     cells: dict[tuple[str, str, str], list[str]] = {}
     for key, rows in runs.missing.groupby(stats.CELL, sort=False):
         variant, activation, lr = cast(tuple[str, str, float], key)
@@ -38,21 +38,21 @@ def gaps(runs: StudyRuns) -> list[str]:
 
 
 def notes(runs: StudyRuns) -> Iterator[str]:
-    """What a reader has to know before comparing."""
+    """Warnings to read before comparing runs."""
     used = runs.used
     if (versions := used["code"].nunique()) > 1:
-        yield f"The runs come from {versions} versions of the training code and may differ by it."
+        yield f"The runs come from {versions} versions of the training code; results may differ."
     names = runs.params.reindex(columns=["data"]).loc[used["run_id"], "data"]
     for data, rows in used.assign(name=names.to_numpy()).groupby("name"):
         if (digests := rows["data"].nunique()) > 1:
-            yield f"The runs on {data} come from {digests} different versions of these data."
+            yield f"The runs on {data} use {digests} different versions of these data."
     if (n := len(runs.left_out)) > 0:
         was = "run is" if n == 1 else "runs are"
-        yield f"{n} {was} left out, each with its reason in the list of all runs."
+        yield f"{n} {was} left out. The list of all runs gives the reasons."
 
 
 def methods(runs: StudyRuns) -> dict[str, str]:
-    """What the runs were made with; a setting that varies shows all its values."""
+    """The settings that the methods section names; one that varies shows all its values."""
     names = {
         "data": "data",
         "hidden": "model.hidden",
@@ -73,7 +73,7 @@ def methods(runs: StudyRuns) -> dict[str, str]:
 
 
 def settings(runs: StudyRuns) -> list[tuple[str, str]]:
-    """Every parameter that is not a part of the grid, with the values it has."""
+    """Every parameter that is not part of the grid, with its values."""
     shown = [
         name
         for name in sorted(runs.params.columns)

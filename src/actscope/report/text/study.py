@@ -1,4 +1,4 @@
-"""What the numbers of a study say, in plain sentences."""
+"""Sentences about the accuracies and outcomes of a study."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from actscope.analysis.stats import Estimate
 
 
 def answer(cells: pd.DataFrame, leads: Mapping[str, Lead]) -> list[list[str]]:
-    """Sentences on each variant: what does best and by how much, what fails where.
+    """Sentences on each variant: which cell is best and by how much, and which runs fail.
 
     `leads`: of each variant, as StudyAnalysis has them.
     """
@@ -26,7 +26,7 @@ def answer(cells: pd.DataFrame, leads: Mapping[str, Lead]) -> list[list[str]]:
 
 def _on_the_best(lead: Lead) -> Iterator[str]:
     if lead.best is None:
-        yield "At no rate did any activation learn with every seed."
+        yield "No activation learned with every seed at any rate."
         return
     yield (
         f"{lead.best['activation']} at lr = {rate_text(lead.best['lr'])} does best, "
@@ -37,23 +37,25 @@ def _on_the_best(lead: Lead) -> Iterator[str]:
 
 
 def _on_the_lead(second: "pd.Series[float]", lead: Estimate) -> str:
-    whom = f"the next activation, {second['activation']} at its best rate {rate_text(second['lr'])}"
+    other = (
+        f"the next activation, {second['activation']} at its best rate {rate_text(second['lr'])}"
+    )
     if lead.n == 0:
-        return f"It shares no seed with {whom}: nothing is compared."
-    size = f"{100 * float(lead.mean):.2f} points above {whom}"
+        return f"It shares no seed with {other}, so the two are not compared."
+    size = f"{100 * float(lead.mean):.2f} points above {other}"
     if lead.n == 1:
-        return f"That is {size}; one shared seed tells nothing about chance."
-    return f"That is {size}; {_interval_in_words(lead)}."
+        return f"That is {size}. One shared seed gives no interval."
+    return f"That is {size}. {_interval_in_words(lead)}."
 
 
 def _interval_in_words(lead: Estimate) -> str:
     low, high = 100 * float(lead.low), 100 * float(lead.high)
     interval = (
-        f"paired over {lead.n} seeds, the 95 % t-interval is {low:+.2f} to {high:+.2f} points"
+        f"Paired over {lead.n} seeds, the 95 % t-interval is {low:+.2f} to {high:+.2f} points"
     )
     if low > 0:
         return interval
-    return f"{interval}, so which of the two is better is open"
+    return f"{interval}: either may be better"
 
 
 def _on_those_that_fail(cells: pd.DataFrame) -> Iterator[str]:
