@@ -212,7 +212,7 @@ def parse_settings(settings: Mapping[str, Any]) -> Point:
         )
     for other in ("tracking", "sweep", "device"):
         settings.pop(other, None)
-    settings["activation"] = _parse_activation(settings.get("activation"))
+    settings["activation"] = parse_activation(settings.get("activation"))
     return parse(Point, settings)
 
 
@@ -278,7 +278,8 @@ def _flattened(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[
             yield f"{prefix}{key}", value
 
 
-def _parse_activation(settings: Any) -> Activation:
+def parse_activation(settings: Any) -> Activation:
+    """Check an activation's settings as conf/activation has them, or raise ConfigError."""
     function = settings.get("function") if isinstance(settings, Mapping) else None
     if not isinstance(function, Mapping) or "_target_" not in function:
         raise ConfigError(

@@ -8,26 +8,27 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from actscope.analysis.claims.checks import CHECKS, parse_check, shipped_activation, slope_jump
+from actscope.analysis.claims.checks import CHECKS, parse_check
 from actscope.analysis.claims.claims import (
     Claim,
+    ClaimResult,
     Evidence,
-    Verdict,
     judge,
     read_claims,
     studies_of,
     tally,
 )
-from actscope.analysis.claims.findings import Finding, Ruling, combine
+from actscope.analysis.claims.slope_check import shipped_activation, slope_jump
+from actscope.analysis.claims.verdicts import CheckResult, Verdict, combine
 from actscope.analysis.frames import StudyRuns, choose_runs
 from actscope.errors import ConfigError
 from actscope.project import CONF
 from actscope.report.cli import main
-from actscope.report.pages import study_page
+from actscope.report.pages.page import render_page
 from tests.support.stored import as_read
 from tests.support.studies import ELU, RELU, Lab, point
 
-REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, NOT_RUN = Ruling
+REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, NOT_RUN = Verdict
 LEADS = (0.981, 0.982, 0.981, 0.982, 0.981)  # mean 98.14 %, sd 0.055
 LAGS = (0.979, 0.979, 0.980, 0.979, 0.979)  # mean 97.92 %, sd 0.045
 
@@ -92,7 +93,7 @@ def verdict_on(
     stated: Claim,
     rows: Sequence[Mapping[str, object]],
     fates: Mapping[str, pd.DataFrame] | None = None,
-) -> Verdict:
+) -> ClaimResult:
     evidence = Evidence({"s": study(rows)}, lambda _, run_id: (fates or {}).get(run_id))
     return judge([stated], evidence)[0]
 
@@ -113,8 +114,8 @@ def test_every_shipped_claim_can_be_read_and_its_study_can_be_run() -> None:
 
 def test_selus_edge_needs_no_runs_and_what_has_not_been_run_says_how_to() -> None:
     first, *others = judge(read_claims(), Evidence({}, lambda *_: None))
-    assert first.ruling is REPRODUCED
-    assert {verdict.ruling for verdict in others} == {NOT_RUN}
+    assert first.verdict is REPRODUCED
+    assert {result.verdict for result in others} == {NOT_RUN}
     assert others[0].advice == 'make sweep ARGS="experiment=article_accuracy"'
     assert tally([first, *others]) == "11 claims: 1 reproduced, 10 not run"
 
@@ -130,18 +131,18 @@ def test_the_slope_of_selu_jumps_by_scale_times_alpha_less_scale() -> None:
 
 
 def test_swapping_the_runs_of_two_activations_flips_the_verdict() -> None:
-    assert verdict_on(claim(BEST), rows_of(leaky_relu=LEADS, relu=LAGS)).ruling is REPRODUCED
-    assert verdict_on(claim(BEST), rows_of(leaky_relu=LAGS, relu=LEADS)).ruling is NOT_REPRODUCED
+    assert verdict_on(claim(BEST), rows_of(leaky_relu=LEADS, relu=LAGS)).verdict is REPRODUCED
+    assert verdict_on(claim(BEST), rows_of(leaky_relu=LAGS, relu=LEADS)).verdict is NOT_REPRODUCED
 
 
 def test_a_lead_that_chance_could_make_is_inconclusive_and_says_how_many_seeds_would_do() -> None:
     # Differences 0.1, -0.1, 0.1, -0.1, 0.1 points: mean 0.02, sd 0.1095; (2.802 * 0.1095 / 0.02)²
     # = 235.4.
     rows = rows_of(leaky_relu=(0.981, 0.98, 0.981, 0.98, 0.981), relu=(0.98, 0.981) * 2 + (0.98,))
-    verdict = verdict_on(claim(BEST), rows)
-    assert (verdict.ruling, verdict.seeds_needed) == (INCONCLUSIVE, 236)
-    assert verdict.advice == "about 236 seeds in all would do"
-    assert verdict.numbers == (
+    result = verdict_on(claim(BEST), rows)
+    assert (result.verdict, result.seeds_needed) == (INCONCLUSIVE, 236)
+    assert result.advice == "About 236 seeds in total would decide it."
+    assert result.numbers == (
         "leaky_relu - relu: +0.020 points (95 % t-interval -0.116 to +0.156, n = 5)",
     )
 
@@ -152,14 +153,14 @@ def test_one_seed_decides_nothing() -> None:
         {"check": "mean_near", "activations": ["relu"], "target": 97.9, "margin": 0.1},
         {"check": "learns", "activations": ["relu"]},
     ):
-        verdict = verdict_on(claim(check), rows_of(leaky_relu=LEADS[:1], relu=LAGS[:1]))
-        assert (verdict.ruling, verdict.seeds_needed) == (INCONCLUSIVE, 5)
-        assert "nan" not in " ".join(verdict.numbers)
+        result = verdict_on(claim(check), rows_of(leaky_relu=LEADS[:1], relu=LAGS[:1]))
+        assert (result.verdict, result.seeds_needed) == (INCONCLUSIVE, 5)
+        assert "nan" not in " ".join(result.numbers)
 
 
 def test_four_seeds_decide_nothing_however_clear_they_look() -> None:
-    verdict = verdict_on(claim(BEST), rows_of(leaky_relu=[0.99] * 4, relu=[0.9] * 4))
-    assert (verdict.ruling, verdict.seeds_needed) == (INCONCLUSIVE, 5)
+    result = verdict_on(claim(BEST), rows_of(leaky_relu=[0.99] * 4, relu=[0.9] * 4))
+    assert (result.verdict, result.seeds_needed) == (INCONCLUSIVE, 5)
 
 
 def test_the_runs_behind_a_verdict_are_those_compared() -> None:
@@ -169,22 +170,22 @@ def test_the_runs_behind_a_verdict_are_those_compared() -> None:
 
 
 def test_a_missing_cell_is_not_run_and_named() -> None:
-    verdict = verdict_on(claim(BEST), rows_of(leaky_relu=LEADS))
-    assert verdict.ruling is NOT_RUN
-    assert verdict.numbers == ("no finished run of relu at lr = 0.001",)
+    result = verdict_on(claim(BEST), rows_of(leaky_relu=LEADS))
+    assert result.verdict is NOT_RUN
+    assert result.numbers == ("no finished run of relu at lr = 0.001",)
 
 
 def test_activations_without_a_seed_in_common_are_not_compared() -> None:
     rows = [*rows_of(leaky_relu=LEADS), *(run_row("relu", seed + 5, 0.9) for seed in range(5))]
-    assert verdict_on(claim(BEST), rows).ruling is NOT_RUN
+    assert verdict_on(claim(BEST), rows).verdict is NOT_RUN
 
 
 def test_runs_that_diverged_are_told_of_and_enter_no_mean() -> None:
     check = {"check": "mean_near", "activations": ["relu"], "target": 97.9, "margin": 0.1}
     rows = [*rows_of(relu=LAGS), run_row("relu", 5, 0.5, outcome="diverged")]
-    verdict = verdict_on(claim(check), rows)
-    assert verdict.ruling is REPRODUCED
-    assert "n = 5), without runs that diverged (1 of relu)" in verdict.numbers[0]
+    result = verdict_on(claim(check), rows)
+    assert result.verdict is REPRODUCED
+    assert "n = 5), without runs that diverged (1 of relu)" in result.numbers[0]
 
 
 def test_runs_that_differ_in_another_setting_are_never_mixed() -> None:
@@ -194,12 +195,12 @@ def test_runs_that_differ_in_another_setting_are_never_mixed() -> None:
     ]
     rows = [*rows_of(leaky_relu=LEADS, relu=LAGS), *wide]
     mixed = verdict_on(claim(BEST), rows)
-    assert mixed.ruling is INCONCLUSIVE
+    assert mixed.verdict is INCONCLUSIVE
     assert mixed.numbers[0].startswith("its runs differ in model.hidden=[128] or model.hidden=[64]")
-    assert verdict_on(claim(BEST, where={"model.hidden": "[64]"}), rows).ruling is REPRODUCED
-    assert verdict_on(claim(BEST, where={"model.hidden": "[128]"}), rows).ruling is NOT_REPRODUCED
+    assert verdict_on(claim(BEST, where={"model.hidden": "[64]"}), rows).verdict is REPRODUCED
+    assert verdict_on(claim(BEST, where={"model.hidden": "[128]"}), rows).verdict is NOT_REPRODUCED
     nowhere = verdict_on(claim(BEST, where={"model.hidden": "[8]"}), rows)
-    assert nowhere.ruling is NOT_RUN
+    assert nowhere.verdict is NOT_RUN
     assert nowhere.numbers == ("no finished run of s with model.hidden=[8]",)
 
 
@@ -207,7 +208,7 @@ def test_runs_that_differ_in_another_setting_are_never_mixed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "margin", "ruling"),
+    ("target", "margin", "verdict"),
     [
         # 97.92 ± 2.776 * 0.0447 / sqrt(5) is 97.864 to 97.976.
         (97.9, 0.1, REPRODUCED),
@@ -215,20 +216,20 @@ def test_runs_that_differ_in_another_setting_are_never_mixed() -> None:
         (97.9, 0.05, INCONCLUSIVE),
     ],
 )
-def test_a_mean_is_near_if_its_interval_is(target: float, margin: float, ruling: Ruling) -> None:
+def test_a_mean_is_near_if_its_interval_is(target: float, margin: float, verdict: Verdict) -> None:
     check = {"check": "mean_near", "activations": ["relu"], "target": target, "margin": margin}
-    assert verdict_on(claim(check), rows_of(relu=LAGS)).ruling is ruling
+    assert verdict_on(claim(check), rows_of(relu=LAGS)).verdict is verdict
 
 
 def test_a_mean_of_two_activations_is_taken_seed_by_seed() -> None:
     check = {"check": "mean_near", "activations": ["relu", "elu"], "target": 95, "margin": 0.1}
-    verdict = verdict_on(claim(check), rows_of(relu=[0.94, 0.96] * 3, elu=[0.96, 0.94] * 3))
-    assert verdict.ruling is REPRODUCED
-    assert "95.00 % (95 % t-interval 95.00 to 95.00, n = 6)" in verdict.numbers[0]
+    result = verdict_on(claim(check), rows_of(relu=[0.94, 0.96] * 3, elu=[0.96, 0.94] * 3))
+    assert result.verdict is REPRODUCED
+    assert "95.00 % (95 % t-interval 95.00 to 95.00, n = 6)" in result.numbers[0]
 
 
 @pytest.mark.parametrize(
-    ("gap", "margin", "ruling"),
+    ("gap", "margin", "verdict"),
     [
         # LEADS - LAGS: 0.2, 0.3, 0.1, 0.3, 0.2 points: 0.22 ± 2.776 * 0.0837 / sqrt(5) = 0.104.
         (0.2, 0.15, REPRODUCED),
@@ -236,31 +237,33 @@ def test_a_mean_of_two_activations_is_taken_seed_by_seed() -> None:
         (0.0, 0.3, INCONCLUSIVE),
     ],
 )
-def test_a_difference_is_near_if_its_interval_is(gap: float, margin: float, ruling: Ruling) -> None:
+def test_a_difference_is_near_if_its_interval_is(
+    gap: float, margin: float, verdict: Verdict
+) -> None:
     check = {"check": "difference_near", "first": "elu", "second": "relu"}
     found = verdict_on(
         claim({**check, "gap": gap, "margin": margin}), rows_of(elu=LEADS, relu=LAGS)
     )
-    assert found.ruling is ruling
+    assert found.verdict is verdict
 
 
 @pytest.mark.parametrize(
-    ("by", "ruling"), [(0.1, REPRODUCED), (0.2, INCONCLUSIVE), (0.4, NOT_REPRODUCED)]
+    ("by", "verdict"), [(0.1, REPRODUCED), (0.2, INCONCLUSIVE), (0.4, NOT_REPRODUCED)]
 )
-def test_greater_by_an_amount(by: float, ruling: Ruling) -> None:
+def test_greater_by_an_amount(by: float, verdict: Verdict) -> None:
     check = {"check": "greater", "first": "elu", "second": "relu", "by": by}
-    assert verdict_on(claim(check), rows_of(elu=LEADS, relu=LAGS)).ruling is ruling
+    assert verdict_on(claim(check), rows_of(elu=LEADS, relu=LAGS)).verdict is verdict
 
 
 def test_a_gap_that_just_touches_its_margin_is_inconclusive() -> None:
     rows = rows_of(elu=[0.981, 0.982] * 3, relu=[0.98, 0.981] * 3)
     for check in ({"check": "greater", "by": 0.1}, {"check": "difference_near", "margin": 0.1}):
-        verdict = verdict_on(claim({**check, "first": "elu", "second": "relu"}), rows)
-        assert (verdict.ruling, verdict.seeds_needed) == (INCONCLUSIVE, None)
+        result = verdict_on(claim({**check, "first": "elu", "second": "relu"}), rows)
+        assert (result.verdict, result.seeds_needed) == (INCONCLUSIVE, None)
 
 
 @pytest.mark.parametrize(
-    ("finals", "ruling"),
+    ("finals", "verdict"),
     [
         ({"relu": LAGS, "leaky_relu": LEADS}, REPRODUCED),  # no better than the better of the two
         ({"relu": LAGS, "leaky_relu": [0.97] * 5}, NOT_REPRODUCED),
@@ -268,11 +271,11 @@ def test_a_gap_that_just_touches_its_margin_is_inconclusive() -> None:
     ],
 )
 def test_an_advantage_must_be_over_all(
-    finals: Mapping[str, Sequence[float]], ruling: Ruling
+    finals: Mapping[str, Sequence[float]], verdict: Verdict
 ) -> None:
     check = {"activations": ["selu"], "over": ["relu", "leaky_relu"], "by": 0.1}
     rows = rows_of(selu=LEADS, **finals)
-    assert verdict_on(claim({"check": "no_advantage", **check}), rows).ruling is ruling
+    assert verdict_on(claim({"check": "no_advantage", **check}), rows).verdict is verdict
 
 
 @pytest.mark.parametrize(
@@ -285,20 +288,20 @@ def test_an_advantage_must_be_over_all(
         ("llll", INCONCLUSIVE, INCONCLUSIVE),
     ],
 )
-def test_four_of_five_must_learn_or_fail(outcomes: str, learns: Ruling, fails: Ruling) -> None:
+def test_four_of_five_must_learn_or_fail(outcomes: str, learns: Verdict, fails: Verdict) -> None:
     rows = outcomes_of(elu=outcomes)
-    for kind, ruling in (("learns", learns), ("fails", fails)):
-        verdict = verdict_on(claim({"check": kind, "activations": ["elu"]}), rows)
-        assert verdict.ruling is ruling
-        assert verdict.seeds_needed == (5 if ruling is INCONCLUSIVE else None)
+    for kind, verdict in (("learns", learns), ("fails", fails)):
+        result = verdict_on(claim({"check": kind, "activations": ["elu"]}), rows)
+        assert result.verdict is verdict
+        assert result.seeds_needed == (5 if verdict is INCONCLUSIVE else None)
 
 
 def test_the_interval_of_a_share_is_exact() -> None:
     # Of 5 of 5: from 0.025^(1/5) = 0.478 on.
-    verdict = verdict_on(
+    result = verdict_on(
         claim({"check": "learns", "activations": ["elu"]}), outcomes_of(elu="lllll")
     )
-    assert verdict.numbers == ("elu learned: 5 of 5 (95 % interval 0.48 to 1.00)",)
+    assert result.numbers == ("elu learned: 5 of 5 (95 % interval 0.48 to 1.00)",)
 
 
 def fates(flat: str, swings: Sequence[float] = ()) -> pd.DataFrame:
@@ -329,49 +332,49 @@ def of_each(found: pd.DataFrame, seeds: int = 6) -> dict[str, pd.DataFrame]:
 
 def test_runs_that_end_with_their_units_gone_went_flat() -> None:
     rows = outcomes_of(elu="ffffff")
-    assert verdict_on(GO_FLAT, rows, of_each(fates("xds."))).ruling is REPRODUCED
-    assert verdict_on(GO_FLAT, rows, of_each(fates("x..."))).ruling is NOT_REPRODUCED
+    assert verdict_on(GO_FLAT, rows, of_each(fates("xds."))).verdict is REPRODUCED
+    assert verdict_on(GO_FLAT, rows, of_each(fates("x..."))).verdict is NOT_REPRODUCED
     mixed = {f"elu-{seed}": fates("xxxx" if seed % 2 else "....") for seed in range(6)}
-    assert verdict_on(GO_FLAT, rows, mixed).ruling is INCONCLUSIVE
+    assert verdict_on(GO_FLAT, rows, mixed).verdict is INCONCLUSIVE
 
 
 def test_runs_of_which_half_diverge_did_not_go_flat() -> None:
     gone = of_each(fates("xxxx"), 12)
-    assert verdict_on(GO_FLAT, outcomes_of(elu="fffffd"), gone).ruling is REPRODUCED
-    assert verdict_on(GO_FLAT, outcomes_of(elu="fffddd"), gone).ruling is NOT_REPRODUCED
+    assert verdict_on(GO_FLAT, outcomes_of(elu="fffffd"), gone).verdict is REPRODUCED
+    assert verdict_on(GO_FLAT, outcomes_of(elu="fffddd"), gone).verdict is NOT_REPRODUCED
 
 
 def test_where_nothing_failed_there_is_nothing_to_explain() -> None:
     for stated in (GO_FLAT, SWING):
-        verdict = verdict_on(stated, outcomes_of(elu="lllll"))
-        assert verdict.ruling is NOT_REPRODUCED
-        assert "none of 5 runs failed" in verdict.numbers[0]
+        result = verdict_on(stated, outcomes_of(elu="lllll"))
+        assert result.verdict is NOT_REPRODUCED
+        assert "none of 5 runs failed" in result.numbers[0]
 
 
 def test_of_too_few_failures_enough_seeds_would_give_five() -> None:
     # 2 of 4 failed: 5 failures in 10 seeds.
-    verdict = verdict_on(GO_FLAT, outcomes_of(elu="ffll"), of_each(fates("xxxx")))
-    assert (verdict.ruling, verdict.seeds_needed) == (INCONCLUSIVE, 10)
+    result = verdict_on(GO_FLAT, outcomes_of(elu="ffll"), of_each(fates("xxxx")))
+    assert (result.verdict, result.seeds_needed) == (INCONCLUSIVE, 10)
 
 
 def test_flat_units_swung_to_the_negative_side_or_not() -> None:
     rows = outcomes_of(elu="ffffff")
     down, up = fates("xxx.", [-1, -1, 1, 1]), fates("xxx.", [1, 1, -1, -1])
-    assert verdict_on(SWING, rows, of_each(down)).ruling is REPRODUCED
-    assert verdict_on(SWING, rows, of_each(up)).ruling is NOT_REPRODUCED
+    assert verdict_on(SWING, rows, of_each(down)).verdict is REPRODUCED
+    assert verdict_on(SWING, rows, of_each(up)).verdict is NOT_REPRODUCED
 
 
 def test_runs_without_flat_units_say_nothing_about_their_swing() -> None:
     found = of_each(fates("...."))
-    verdict = verdict_on(SWING, outcomes_of(elu="ffffff"), found)
-    assert (verdict.ruling, verdict.seeds_needed) == (INCONCLUSIVE, None)
-    assert verdict.advice == "no number of seeds can be told"
+    result = verdict_on(SWING, outcomes_of(elu="ffffff"), found)
+    assert (result.verdict, result.seeds_needed) == (INCONCLUSIVE, None)
+    assert result.advice == "The number of seeds needed cannot be estimated."
 
 
 def test_units_that_were_not_recorded_are_not_run() -> None:
-    verdict = verdict_on(GO_FLAT, outcomes_of(elu="fffff"))
-    assert verdict.ruling is NOT_RUN
-    assert "no record of what became of its units" in verdict.numbers[0]
+    result = verdict_on(GO_FLAT, outcomes_of(elu="fffff"))
+    assert result.verdict is NOT_RUN
+    assert "has no record of its units" in result.numbers[0]
 
 
 # --- compound claims ----------------------------------------------------------------------------
@@ -386,18 +389,18 @@ def test_units_that_were_not_recorded_are_not_run() -> None:
         ([REPRODUCED, INCONCLUSIVE], INCONCLUSIVE),
     ],
 )
-def test_a_claim_holds_where_all_its_checks_do(parts: list[Ruling], whole: Ruling) -> None:
-    assert combine([Finding(ruling, ("n",)) for ruling in parts]).ruling is whole
+def test_a_claim_holds_where_all_its_checks_do(parts: list[Verdict], whole: Verdict) -> None:
+    assert combine([CheckResult(verdict, ("n",)) for verdict in parts]).verdict is whole
 
 
 def test_the_numbers_and_runs_of_all_checks_are_kept_and_the_most_seeds() -> None:
     found = combine(
         [
-            Finding(INCONCLUSIVE, ("a",), ("1", "2"), 7),
-            Finding(INCONCLUSIVE, ("b", "c"), ("2", "3"), 9),
+            CheckResult(INCONCLUSIVE, ("a",), ("1", "2"), 7),
+            CheckResult(INCONCLUSIVE, ("b", "c"), ("2", "3"), 9),
         ]
     )
-    assert found == Finding(INCONCLUSIVE, ("a", "b", "c"), ("1", "2", "3"), 9)
+    assert found == CheckResult(INCONCLUSIVE, ("a", "b", "c"), ("1", "2", "3"), 9)
 
 
 # --- a file of claims ---------------------------------------------------------------------------
@@ -426,12 +429,12 @@ def test_adding_a_claim_is_adding_an_entry(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         ("check: learns", "check: shines", ", ".join(sorted(CHECKS))),
-        ("check: learns, ", "", "give a check with its kind"),
+        ("check: learns, ", "", "no kind of check"),
         ("lr: 0.1", "lr: 0.1, shine: 1", "shine: unknown setting"),
         ("lr: 0.1", "lr: fast", "lr='fast': must be a number"),
         ("rule: a rule", "rule: a rule\n  verdict: yes", "verdict: unknown setting"),
         ("  rule: a rule\n", "", "rule: is missing"),
-        ("- id", "id", "give a list of claims"),
+        ("- id", "id", "Give a list of claims"),
         ("checks: [", "checks: ", "own.yaml, line 6, column 56: expected <block end>"),
     ],
 )
@@ -446,7 +449,7 @@ def test_a_mistake_in_a_claim_says_what_would_be_right(
 
 
 def test_two_claims_of_one_id_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="two claims X1"):
+    with pytest.raises(ConfigError, match="two claims have the id X1"):
         read(ENTRY + ENTRY, tmp_path)
 
 
@@ -465,8 +468,8 @@ def test_the_command_prints_every_claim_where_there_is_no_store(
 
 def test_the_page_shows_the_verdict_in_words_and_escapes_markup() -> None:
     stated = Claim("<b>", "<i>text</i>", "<source>", "<rule>", (), "s")
-    verdict = Verdict(stated, REPRODUCED, ("1 < 2",), ("<id>",), None, "")
-    text = study_page.render_page("<title>", [], [verdict]).decode()
+    result = ClaimResult(stated, REPRODUCED, ("1 < 2",), ("<id>",), None, "")
+    text = render_page("<title>", [], [result]).decode()
     assert "✓ reproduced" in text
     assert "1 claim: 1 reproduced" in text
     for mark in ("<i>text", "<source>", "<rule>", "<id>", "1 < 2", "<title>"):

@@ -98,7 +98,7 @@ def test_the_second_may_be_ahead_and_chance_may_leave_it_open() -> None:
 def test_seeds_of_which_none_is_shared_are_not_compared() -> None:
     both = pair({RELU_AT_01: {0: 0.9, 1: 0.9}}, {RELU_AT_01: {2: 0.8, 3: 0.8}})
     assert (cell(both)["n"], cell(both)["method"], cell(both)["ahead"]) == (0, NO_PAIR, "")
-    assert said(both).startswith("Of 1 cell in both studies none has a final accuracy for two")
+    assert said(both).startswith("Both studies have 1 cell, but no cell has two shared seeds")
 
 
 def test_a_run_that_diverged_is_counted_and_enters_no_pair() -> None:
@@ -139,7 +139,7 @@ def test_tests_are_corrected_over_all_cells() -> None:
     # t = 0.12 / (0.02 / sqrt(3)) = 10.39 with 2 degrees of freedom: p = 0.0091.
     assert cell(both)["p"] == pytest.approx(0.0091, abs=1e-4)
     assert cell(both)["p_holm"] == pytest.approx(2 * 0.0091, abs=2e-4)
-    assert "With Holm's correction over the 2 tests 1 is beyond chance at 5 %." in said(both)
+    assert "With Holm's correction over the 2 tests, 1 is significant at 5 %." in said(both)
 
 
 # --- settings and variants ----------------------------------------------------------------------
@@ -193,7 +193,7 @@ def test_studies_that_differ_throughout_in_a_setting_are_compared_all_the_same()
         study("a", one, **{"model.hidden": "[64]"}), study("b", one, **{"model.hidden": "[128]"})
     )
     assert both.shared["variant"].tolist() == [""]
-    assert "They differ in model.hidden: [64] against [128]." in said(both)
+    assert "They differ in model.hidden: [64] and [128]." in said(both)
 
 
 # --- in words -----------------------------------------------------------------------------------
@@ -209,19 +209,19 @@ def test_the_answer_tells_who_is_ahead_where_and_how_runs_ended() -> None:
     text = said(both)
     assert text.startswith(
         "Of 2 cells that can be compared, sum is ahead in 1 and mean in 0, by the 95 % interval of "
-        "the difference paired over seeds; in 1 it is open which of the two is."
+        "the seed-paired difference; in 1 either may be better."
     )
     assert "at relu at lr = 0.1: sum is 12.00 points above mean (7.03 to 16.97, 3 seeds)" in text
-    assert "They differ in no setting." in text
+    assert "Their settings are the same." in text
     assert "sum does best with relu at lr = 0.1: 92.00 % (mean of 3 seeds" in text
-    assert "Of the 6 runs of sum 3 learned, 2 failed and 1 diverged." in text
-    assert "Of the 6 runs of mean 6 learned." in text
+    assert "Of the 6 runs of sum, 3 learned, 2 failed and 1 diverged." in text
+    assert "Of the 6 runs of mean, 6 learned." in text
 
 
 def test_studies_without_a_cell_in_common_are_told_apart_by_their_best() -> None:
     both = pair({RELU_AT_01: {0: 0.9}}, {("relu", 1.0): {0: 0.1}})
-    assert said(both).startswith("The two studies have no activation at the same rate")
-    assert "In mean no cell learned with every seed." in said(both)
+    assert said(both).startswith("The two studies share no activation at the same rate")
+    assert "In mean, no cell learned with every seed." in said(both)
     assert "sum does best with relu at lr = 0.1: 90.00 % (one seed, so no interval)." in said(both)
 
 
@@ -340,7 +340,7 @@ def test_runs_that_all_diverged_stand_beside_variants(
     assert main(words(lab, tmp_path, "burst", epochs_vary)) == 0
     page = (tmp_path / f"burst+{epochs_vary}" / "index.html").read_text()
     assert "no accuracy" in page
-    assert "no seed has an accuracy in both" in page
+    assert "no shared seed has an accuracy" in page
     assert "Only epochs_vary has:" in page
     assert not re.search(r"\bnan\b", page, re.IGNORECASE)
 
@@ -358,10 +358,14 @@ def test_runs_that_all_diverged_stand_beside_variants(
             "report.compare[1]='../a': must begin with a letter",
         ),
         (["report.compare=[1,grid]"], 2, "report.compare[0]=1: must be a text"),
-        (["article", "report.compare=[a,b]"], 2, "report.compare: it makes a report of its own"),
-        (["figure", "x", "report.compare=[a,b]"], 2, "give it without a command before it"),
+        (
+            ["article", "report.compare=[a,b]"],
+            2,
+            "report.compare: cannot be used with the command 'article'",
+        ),
+        (["figure", "x", "report.compare=[a,b]"], 2, "Remove one of the two."),
         (["report.compare=[grid,nothing]"], 1, "study=nothing: the store"),
-        (["report.compare=[grid,unfinished]"], 1, "study=unfinished: has no finished runs"),
+        (["report.compare=[grid,unfinished]"], 1, "study=unfinished: no finished runs"),
     ],
 )
 def test_a_mistake_is_one_line_and_an_exit_code(

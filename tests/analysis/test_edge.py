@@ -25,7 +25,7 @@ def cells(**learned: list[int]) -> pd.DataFrame:
 
 
 def edges(**learned: list[int]) -> pd.DataFrame:
-    return edge.edges(edge.outcome_map(cells(**learned)))
+    return edge.edges(edge.outcome_shares(cells(**learned)))
 
 
 def test_four_of_five_seeds_learn_and_three_do_not() -> None:
@@ -44,15 +44,15 @@ def test_a_rate_above_a_failing_one_is_the_largest_but_not_everywhere() -> None:
 
 def test_where_there_is_no_edge_it_is_said_in_words() -> None:
     table = edge_tables.readable(edges(slow=[0, 5, 5, 5], never=[0, 0, 0, 0]))
-    assert table["learns everywhere up to"].tolist() == ["fails at the smallest, 0.001"] * 2
-    assert table["largest rate that learns"].tolist() == ["1, the largest swept", "no rate"]
+    assert table["learns up to"].tolist() == ["fails at the smallest, 0.001"] * 2
+    assert table["largest rate that learns"].tolist() == ["1, the largest of the sweep", "no rate"]
     assert "nan" not in table.to_csv()
 
 
 def test_a_run_that_diverged_did_not_learn() -> None:
     found = cells(relu=[5, 5, 4, 0])
     found.loc[2, ["learned", "failed", "diverged"]] = [3, 0, 2]
-    outcomes = edge.outcome_map(found)
+    outcomes = edge.outcome_shares(found)
     assert outcomes["diverged"].tolist() == [0, 0, 0.4, 0]
     assert edge.edges(outcomes)["largest"].tolist() == [0.01]
 
@@ -60,25 +60,27 @@ def test_a_run_that_diverged_did_not_learn() -> None:
 def test_a_missing_seed_is_not_a_failure() -> None:
     found = cells(relu=[5, 5, 4, 0])
     found.loc[2, "failed"] = 0
-    (row,) = edge.edges(edge.outcome_map(found)).to_dict("records")
+    (row,) = edge.edges(edge.outcome_shares(found)).to_dict("records")
     assert row["largest"] == 0.1
     assert row["fewest_runs"] == 4
 
 
 def test_the_highest_and_the_lowest_edge_are_told() -> None:
     said = " ".join(
-        edge_text.answer(cells(relu=[5, 5, 5, 0], elu=[5, 0, 0, 0], selu=[0, 0, 0, 0]))[0]
+        next(edge_text.answer(edges(relu=[5, 5, 5, 0], elu=[5, 0, 0, 0], selu=[0, 0, 0, 0])))
     )
     assert said.startswith("relu has the highest edge: it learns at lr = 0.1.")
-    assert "selu learns at none." in said
+    assert "selu learns at no rate." in said
     assert "The lowest edge is that of elu, at 0.001: 100 times lower." in said
 
 
 def test_an_edge_beyond_the_sweep_is_called_so() -> None:
-    (sentences,) = edge_text.answer(cells(relu=[5, 5, 5, 5]))
-    assert sentences == [
-        "relu has the highest edge: it learns at lr = 1, the largest rate swept, or beyond."
-    ]
+    (sentences,) = edge_text.answer(edges(relu=[5, 5, 5, 5]))
+    (sentence,) = sentences
+    assert sentence == (
+        "relu has the highest edge: it learns at lr = 1, the largest rate of the sweep; the edge "
+        "may be higher."
+    )
 
 
 def test_three_rates_are_drawn_as_trajectories() -> None:
@@ -92,7 +94,7 @@ def test_the_map_tells_failed_from_diverged_without_colour() -> None:
     found.loc[2, ["failed", "diverged"]] = [3, 2]
     found.loc[3, ["failed", "diverged"]] = [0, 5]
     ax = edge_figures.plot_outcome_map(
-        edge.outcome_map(found), ["relu", "elu"], RATES, Figure().subplots()
+        edge.outcome_shares(found), ["relu", "elu"], RATES, Figure().subplots()
     )
     signs = [(line.get_marker(), *line.get_xydata()[0].round(1)) for line in ax.lines]
     assert signs == [("_", 1, 0), ("_", 1.8, 0), ("x", 2.2, 0), ("x", 3, 0)]

@@ -65,9 +65,9 @@ def test_an_unfinished_run_never_supersedes_a_finished_one() -> None:
         ({"status": "RUNNING", "ended": None}, "still RUNNING"),
         ({"status": "FAILED", "reason": "disk full"}, "status FAILED: disk full"),
         ({"status": "FAILED"}, "status FAILED"),
-        ({"outcome": None}, "FINISHED, but without an outcome"),
-        ({"test/accuracy_final": None}, "FINISHED, but without a final test accuracy"),
-        ({"seed": None}, "FINISHED, but without its parameters"),
+        ({"outcome": None}, "FINISHED, but has no outcome"),
+        ({"test/accuracy_final": None}, "FINISHED, but has no final test accuracy"),
+        ({"seed": None}, "FINISHED, but has no parameters"),
     ],
 )
 def test_a_run_that_cannot_count_is_left_out_with_its_reason(
@@ -108,7 +108,7 @@ def test_the_grid_of_each_variant_is_its_own() -> None:
 
 
 def test_no_finished_run_is_an_error_that_counts_what_there_is() -> None:
-    with pytest.raises(ReportError, match=r"has no finished runs \(1 FAILED, 1 RUNNING\)"):
+    with pytest.raises(ReportError, match=r"no finished runs \(1 FAILED, 1 RUNNING\)"):
         chosen(row("a", status="RUNNING"), row("b", status="FAILED"))
 
 
@@ -134,7 +134,7 @@ def test_a_seed_that_no_run_has_is_an_error_and_zero_is_a_seed() -> None:
     runs = chosen(row("a", seed="0"), row("b", seed="1"))
     assert choose_seed(runs, None) == 0
     assert choose_seed(runs, 0) == 0
-    with pytest.raises(ReportError, match=r"report\.seed=7: .* there are 0, 1"):
+    with pytest.raises(ReportError, match=r"report\.seed=7: .* Choose one of 0, 1"):
         choose_seed(runs, 7)
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from actscope.analysis import known_functions
 from actscope.analysis.known_functions import OWN_CONF, check_known, is_known
-from actscope.analysis.variants import activation_of
+from actscope.analysis.logged_settings import activation_of
 from actscope.commands import verify
 from actscope.config import Activation
 from actscope.engine.data import load_data
@@ -69,7 +69,7 @@ def activation(function: str, **arguments: object) -> dict[str, object]:
     ],
 )
 def test_no_run_may_name_another_class(path: str) -> None:
-    with pytest.raises(ConfigError, match="a run is not trusted to name code"):
+    with pytest.raises(ConfigError, match="not imported, because neither"):
         check_known(Activation("relu", path))
 
 

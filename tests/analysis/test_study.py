@@ -219,7 +219,7 @@ class TestMistakes:
         [
             ("nothing", MissingStudyError, "study=nothing: the store .* only these: tests"),
             ("../tests", ConfigError, "study='../tests': must begin with a letter"),
-            ("tests.zip", ConfigError, "a bundle, as tests.zip, needs no store"),
+            ("tests.zip", ConfigError, "tests.zip is a bundle"),
         ],
     )
     def test_a_wrong_name_is_told(
@@ -247,7 +247,7 @@ class TestMistakes:
     def test_a_study_without_a_finished_run_is_told(self, tmp_path: Path) -> None:
         store = new_store(tmp_path)
         begin(store, begin_sweep(store, trained(4)[:1]), trained(4)[0])
-        with pytest.raises(ReportError, match=r"has no finished runs \(1 RUNNING\)"):
+        with pytest.raises(ReportError, match=r"no finished runs \(1 RUNNING\)"):
             load_study(STUDY, tracking_uri=store.uri)
 
     def test_a_run_of_another_study_is_told(self, study: Study) -> None:

@@ -4,10 +4,12 @@ import pytest
 from matplotlib.figure import Figure
 
 from actscope import tracking
-from actscope.analysis import units
+from actscope.analysis import unit_statistics, units
 from actscope.analysis.frames import StudyRuns, choose_runs
+from actscope.analysis.stats import summarise_over
+from actscope.analysis.unit_statistics import INACTIVE
 from actscope.analysis.units import Units
-from actscope.artifacts.unit_fates import VERDICTS, shares
+from actscope.artifacts.unit_fates import FATES, shares
 from actscope.report.figures import units as units_figures
 from actscope.report.tables import units as units_tables
 from actscope.report.text import units as units_text
@@ -30,8 +32,8 @@ def unit(seed: int, number: int, **changes: object) -> dict[str, object]:
         "revivals": 0,
         "swing_weight_mean": np.nan,
         "swing_bias": np.nan,
-        **dict.fromkeys(VERDICTS, False),
-        **{f"{verdict}_since": -1 for verdict in VERDICTS},
+        **dict.fromkeys(FATES, False),
+        **{f"{fate}_since": -1 for fate in FATES},
         **changes,
     }
 
@@ -73,14 +75,14 @@ def hidden(fates: pd.DataFrame) -> pd.DataFrame:
 
 
 def confused(fates: pd.DataFrame, layers: str, truth: str) -> dict[str, object]:
-    table = units.confusion(fates)
+    table = unit_statistics.confusion(fates)
     own = (table["layers"] == layers) & (table["truth"] == truth) & (table["lr"] == "all")
     (row,) = table[own].to_dict("records")
     return {str(key): value for key, value in row.items()}
 
 
 def test_a_share_is_a_mean_over_runs(fates: pd.DataFrame) -> None:
-    row = units.by_layer(of(fates)).iloc[0]
+    row = of(fates).by_layer.iloc[0]
     # Shares 2/4 and 1/4: mean 0.375, sd 0.25 / sqrt(2), half = 12.706 * sd / sqrt(2).
     assert row["n"] == 2
     assert row["dead_mean"] == 0.375
@@ -93,7 +95,7 @@ def test_a_share_is_a_mean_over_runs(fates: pd.DataFrame) -> None:
 
 
 def test_an_output_layer_has_no_dead_units_and_nothing_is_nan(fates: pd.DataFrame) -> None:
-    table = units_tables.readable_by_layer(units.by_layer(of(fates[fates["seed"] == 1])))
+    table = units_tables.readable_by_layer(of(fates[fates["seed"] == 1]).by_layer)
     assert table["layer"].tolist() == ["1", "2, output"]
     assert table["dead, %"].tolist() == ["25.0", "–"]  # noqa: RUF001 - a dash in a cell is a dash
     assert table["silent since step"].tolist() == ["never", "never"]
@@ -101,7 +103,7 @@ def test_an_output_layer_has_no_dead_units_and_nothing_is_nan(fates: pd.DataFram
 
 
 def test_a_flat_line_is_held_against_the_dead_and_the_saturated(fates: pd.DataFrame) -> None:
-    row = confused(fates, "hidden", units.GONE)
+    row = confused(fates, "hidden", INACTIVE)
     assert [row[name] for name in ("tp", "fp", "fn", "tn")] == [2, 3, 1, 2]
     assert row["precision"] == 2 / 5
     assert row["recall"] == pytest.approx(2 / 3)
@@ -115,7 +117,7 @@ def test_a_flat_line_is_held_against_the_dead_and_the_saturated(fates: pd.DataFr
 
 
 def test_a_proportion_of_nothing_is_undefined_and_says_why(fates: pd.DataFrame) -> None:
-    table = units_tables.readable_confusion(units.confusion(fates))
+    table = units_tables.readable_confusion(unit_statistics.confusion(fates))
     row = table[(table["layers"] == "output") & (table["lr"] == "all")].iloc[0]
     assert row["precision, %"] == "undefined: no unit is flat"
     assert row["recall, %"] == "undefined: no unit is silent"
@@ -127,14 +129,14 @@ def test_a_proportion_of_nothing_is_undefined_and_says_why(fates: pd.DataFrame) 
 
 def test_rates_are_confused_one_by_one_and_together(hidden: pd.DataFrame) -> None:
     both = pd.concat([hidden, hidden.assign(lr=0.01, run_id=hidden["run_id"] + "slow")])
-    table = units.confusion(both)
-    against_gone = table[(table["layers"] == "hidden") & (table["truth"] == units.GONE)]
-    assert against_gone["lr"].tolist() == ["0.01", "0.1", "all"]
-    assert against_gone["tp"].tolist() == [2, 2, 4]
+    table = unit_statistics.confusion(both)
+    against_inactive = table[(table["layers"] == "hidden") & (table["truth"] == INACTIVE)]
+    assert against_inactive["lr"].tolist() == ["0.01", "0.1", "all"]
+    assert against_inactive["tp"].tolist() == [2, 2, 4]
 
 
 def test_a_swing_is_negative_where_the_line_had_moved_down(fates: pd.DataFrame) -> None:
-    cell, whole = units.swings(fates).to_dict("records")
+    cell, whole = unit_statistics.swings(fates).to_dict("records")
     assert cell["flat"] == whole["flat"] == 5
     assert cell["from_start"] == 1  # it had not moved at all
     assert cell["weight"] == 3 / 4
@@ -144,37 +146,39 @@ def test_a_swing_is_negative_where_the_line_had_moved_down(fates: pd.DataFrame) 
 
 def test_what_is_seen_is_said_in_words(fates: pd.DataFrame) -> None:
     found = of(fates)
-    ((gone, eye, swing),) = units_text.in_words(found, units.by_layer(found))
-    assert gone.startswith(
-        "Of layer 1's units there end dead or saturated: 37.5 % with relu at lr = 0.1"
+    ((inactive, eye, swing),) = units_text.in_words(found)
+    assert inactive.startswith(
+        "Share of layer 1's units that end dead or saturated: 37.5 % with relu at lr = 0.1"
     )
-    assert "1 of 8 hidden units were dead at one probe and alive at the next, 2 times" in gone
-    assert "Of the 5 flat hidden units 40.0 % are dead or saturated; of the 3 " in eye
-    assert "Flat without being so: 3 of relu." in eye
-    assert "None of the output units is flat, and none silent." in eye
-    assert "Of the 4 units of layer 1 that went flat in the course of the record, 75.0 %" in swing
+    assert "1 of 8 hidden units were dead at one probe and alive at the next, 2 times" in inactive
+    assert "Of the 5 flat hidden units, 40.0 % are dead or saturated; of the 3 " in eye
+    assert "Flat, but neither dead nor saturated: 3 of relu." in eye
+    assert "No output unit is flat or silent." in eye
+    assert "Of the 4 units of layer 1 that went flat during training, 75.0 %" in swing
     assert "1 more were flat from the first record on" in swing
 
 
 def test_where_nothing_happens_that_is_said() -> None:
     found = of(pd.DataFrame([unit(0, 0), unit(0, 1)]).assign(is_output=[False, False]))
-    layers = units.by_layer(found).assign(is_output=False, saturated_mean=0.0)
-    text = " ".join(next(iter(units_text.in_words(found, layers))))
+    vars(found)["by_layer"] = found.by_layer.assign(is_output=False, saturated_mean=0.0)
+    text = " ".join(next(iter(units_text.in_words(found))))
     assert "No unit of layer 1 ends dead or saturated." in text
     assert "No unit of layer 1 went flat" in text
     assert "nan" not in text
 
 
 def test_of_many_rates_it_is_said_where_it_begins(fates: pd.DataFrame) -> None:
-    layer = units.by_layer(of(fates)).head(1)
+    layer = of(fates).by_layer.head(1)
     rates = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05]
     swept = pd.concat(
         layer.assign(activation=name, lr=lr, saturated_mean=share)
         for name, last in (("a", 1.0), ("b", 1.0), ("c", 0.5))
         for lr, share in zip(rates, [0.0, 0.1, 0.5, 0.5, last, last], strict=True)
     )
-    ((text, *_),) = units_text.in_words(Units(swept, fates, pd.DataFrame(), 0), swept)
-    assert "dead or saturated: at 0.02 with a and b; at no rate with c." in text
+    found = of(fates)
+    vars(found)["by_layer"] = swept
+    ((text, *_),) = units_text.in_words(found)
+    assert "dead or saturated: 0.02 with a and b; no rate with c." in text
 
 
 def test_layer_1_is_followed_from_probe_to_probe() -> None:
@@ -186,30 +190,32 @@ def test_layer_1_is_followed_from_probe_to_probe() -> None:
             "negligible": [0.98, 0.5, 1.0, 0.99, 1.0, 1.0],
         }
     )
-    followed = units.gone_by_step(probe)
+    followed = units.inactive_share(probe)
     assert followed["step"].tolist() == [10, 20]
-    assert followed["gone"].tolist() == [0.0, 1.0]
+    assert followed["inactive"].tolist() == [0.0, 1.0]
 
 
 def test_curves_are_averaged_step_by_step() -> None:
     cell = {"variant": "", "activation": "relu", "lr": 0.1}
-    gone = pd.DataFrame({"seed": [0, 0, 1, 1], "step": [1, 2, 1, 2], "gone": [0.0, 0.5, 0.5, 0.5]})
-    curve = units.gone_curves(gone.assign(**cell))
+    inactive = pd.DataFrame(
+        {"seed": [0, 0, 1, 1], "step": [1, 2, 1, 2], "inactive": [0.0, 0.5, 0.5, 0.5]}
+    )
+    curve = summarise_over("step", "inactive", inactive.assign(**cell))
     assert curve["mean"].tolist() == [0.25, 0.5]
     assert curve["high"].tolist() == pytest.approx([0.25 + T_1 * 0.25, 0.5], abs=1e-3)
 
 
 def test_an_output_layer_is_drawn_only_where_it_is_struck(fates: pd.DataFrame) -> None:
-    layers = units.by_layer(of(fates))
+    layers = of(fates).by_layer
     assert units_figures.layers_shown(layers) == [1]
     struck = layers.assign(flat_mean=0.1)
     assert units_figures.layers_shown(struck) == [1, 2]
 
 
 def test_verdicts_that_are_unknown_are_not_drawn(fates: pd.DataFrame) -> None:
-    layers = units.by_layer(of(fates))
+    layers = of(fates).by_layer
     ax = units_figures.plot_unit_shares(layers[layers["is_output"]], ["relu"], Figure().subplots())
-    assert len(ax.containers) == len(VERDICTS) - len(units.HIDDEN_ONLY)
+    assert len(ax.containers) == len(FATES) - len(unit_statistics.HIDDEN_ONLY)
 
 
 # --- on real runs -------------------------------------------------------------------------------
@@ -225,16 +231,16 @@ def test_the_units_of_every_run_are_looked_at(lab: Lab, runs: StudyRuns) -> None
     assert len(found.fates) == 8 * (4 + 10)
     assert len(found.shares) == 8 * 2
     assert found.unrecorded == 0
-    looks = found.gone.groupby("run_id").size()
+    looks = found.inactive.groupby("run_id").size()
     assert looks.index.tolist() == sorted(runs.used["run_id"])
     assert len(set(looks)) == 1
 
 
 def test_shares_are_those_that_each_run_noted_at_its_end(lab: Lab, runs: StudyRuns) -> None:
     for row in units.read_units(lab.store, runs).shares.to_dict("records"):
-        for verdict in VERDICTS:
-            noted = runs.unit_shares.loc[row["run_id"], f"{verdict}/layer{row['layer']}"]
-            assert row[verdict] == noted
+        for fate in FATES:
+            noted = runs.unit_shares.loc[row["run_id"], f"{fate}/layer{row['layer']}"]
+            assert row[fate] == noted
 
 
 def test_older_runs_without_a_record_are_counted(lab: Lab, grid: str) -> None:

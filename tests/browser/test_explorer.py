@@ -69,8 +69,8 @@ def test_it_opens_on_a_run_that_failed_beside_one_like_it_that_learned(
     visit: Visit, explorer: Path
 ) -> None:
     page = opened(visit, explorer, "")
-    expect(page.locator("#a-told")).to_contain_text("This run failed")
-    expect(page.locator("#b-told")).to_contain_text("This run learned")
+    expect(page.locator("#a-summary")).to_contain_text("This run failed")
+    expect(page.locator("#b-summary")).to_contain_text("This run learned")
     names = [heading(page, side).inner_text() for side in ("a", "b")]
     assert names[0].split(",")[0][3:] == names[1].split(",")[0][3:]
     assert page.evaluate("performance.getEntriesByName('drawn').length") > 0
@@ -154,7 +154,7 @@ def test_dead_and_saturated_units_are_marked_in_words_and_lines(
     first = fates[fates["layer"] == 1]
     dead, only_saturated = first["dead"], first["saturated"] & ~first["dead"]
     assert dead.any()
-    expect(page.locator("#a-told")).to_contain_text(
+    expect(page.locator("#a-summary")).to_contain_text(
         f"Layer 1: {dead.sum()} of 16 units dead, {only_saturated.sum()} more saturated."
     )
     unit, since = first.loc[dead, ["unit", "dead_since"]].iloc[0]
@@ -205,20 +205,20 @@ def test_another_address_in_the_open_page_is_followed(visit: Visit, explorer: Pa
 )
 def test_an_address_of_nothing_still_opens(visit: Visit, explorer: Path, address: str) -> None:
     page = opened(visit, explorer, address)
-    told = page.locator("#a-told").inner_text()
-    assert "This run" in told or told == "There is no finished run of this point."
+    told = page.locator("#a-summary").inner_text()
+    assert "This run" in told or told == "This point has no finished run."
 
 
 def test_a_point_without_a_run_says_so(visit: Visit, explorer: Path) -> None:
     page = opened(visit, explorer)
     choose(page, "Seed", "1", "A")
-    expect(page.locator("#a-told")).to_have_text("There is no finished run of this point.")
+    expect(page.locator("#a-summary")).to_have_text("This point has no finished run.")
     assert bright_units(page, "a") == []
 
 
 def test_a_run_that_diverged_at_once_says_so(visit: Visit, explorer: Path) -> None:
     page = opened(visit, explorer, "#a=relu/0.1/1")
-    expect(page.locator("#a-told")).to_have_text(
+    expect(page.locator("#a-summary")).to_have_text(
         "This run diverged. Nothing of its units is recorded."
     )
     expect(page.locator("#a-scene")).to_have_text("Nothing is recorded by this step.")

@@ -88,7 +88,7 @@ REPORT_MISTAKES = {
     "report.seed=1.5": (2, "report.seed=1.5: must be a whole number"),
     "report.folder=": (2, "report.folder='': must have at least 1 character"),
     "study=[": (2, "study="),
-    "claim": (2, "claim: neither setting=value nor one of the commands "),
+    "claim": (2, "claim: unknown command. Give setting=value, or one of "),
     "--sed": (2, "unrecognized arguments: --sed. See `"),
 }
 
@@ -113,7 +113,7 @@ def test_a_folder_that_no_report_can_be_written_to_is_one_line(
     assert command("sweep", "-m", "seed=0", *TINY).code == 0
     (home / "file").touch()
     line = command("report", f"report.folder={home}/file/reports").refused(1)
-    assert f"report.folder: {home}/file/reports/quickstart cannot be written: Not a dir" in line
+    assert f"cannot write {home}/file/reports/quickstart: Not a dir" in line
 
 
 @pytest.mark.parametrize("port", ["99999", "-1"])

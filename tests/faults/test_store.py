@@ -165,7 +165,7 @@ def test_a_report_needs_no_more_than_to_read(command: Command, made: Path, home:
     assert (quiet.code, quiet.err) == (0, "")
     assert ended.code == 0
     (line,) = ended.err.splitlines()
-    assert line.startswith("actscope: the report is not attached to its sweep: ")
+    assert line.startswith("actscope: cannot attach the report to its sweep: ")
     assert f"{made.parent} is read-only" in line
     assert (home / "written" / "quickstart" / "index.html").exists()
     assert content_of(made.parent) == before

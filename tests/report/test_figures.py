@@ -4,7 +4,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from actscope.analysis.labels import SHIPPED
-from actscope.analysis.variants import activation_of
+from actscope.analysis.logged_settings import activation_of
 from actscope.artifacts.panels import PANELS
 from actscope.config import Activation
 from actscope.report.figures import style as figures

@@ -17,7 +17,7 @@ from actscope.analysis.frames import StudyRuns, read_study
 from actscope.analysis.run_tables import UnreadableRunError, read_run_table
 from actscope.errors import ReportError, StoreError
 from actscope.report.cli import main
-from actscope.report.process_pool import Crew
+from actscope.report.process_pool import WorkerPool
 from actscope.report.run_digests import read_digests
 from actscope.tracking import read_runs
 from tests.report.test_report import contents
@@ -272,9 +272,10 @@ def test_a_run_with_a_damaged_file_is_left_out_with_its_reason(
     bench: Bench, name: str, damage: str
 ) -> None:
     DAMAGES[damage](bench.artifact(bench.first, f"{name}.parquet"))
-    runs, digests = read_digests(bench.store, bench.study, Crew())
+    analysis, series = read_digests(bench.store, bench.study, WorkerPool())
+    runs = analysis.runs
     reason = runs.unreadable[bench.first]
-    assert digests.keys() == {bench.last}
+    assert series.keys() == {bench.last}
     assert why(runs, bench.first) == f"FINISHED, but cannot be read: {reason}"
     assert f"{name}.parquet" in reason
     assert str(bench.folder) not in reason
@@ -285,16 +286,18 @@ def test_an_older_run_of_the_point_counts_where_the_newest_cannot_be_read(bench:
     bench.artifact(newer, "history.parquet").unlink()
     runs = read_study(bench.store, STUDY)
     assert newer in set(runs.used["run_id"])
-    left, digests = read_digests(bench.store, runs, Crew())
+    analysis, series = read_digests(bench.store, runs, WorkerPool())
+    left = analysis.runs
     assert left.used["run_id"].tolist() == [bench.first, bench.last]
-    assert digests.keys() >= {bench.first, bench.last}
+    assert series.keys() >= {bench.first, bench.last}
     assert why(left, newer) == "FINISHED, but cannot be read: history.parquet is missing"
 
 
 def test_fewer_epochs_than_its_setting_says_are_a_fault_of_the_run(bench: Bench) -> None:
     for run_id in (bench.first, bench.last):
         bench.edit(run_id, "params", "train.epochs", "2" if run_id == bench.last else "3")
-    left, _ = read_digests(bench.store, read_study(bench.store, STUDY), Crew())
+    analysis, _ = read_digests(bench.store, read_study(bench.store, STUDY), WorkerPool())
+    left = analysis.runs
     assert left.used["run_id"].tolist() == [bench.last]
     assert "each of the 3 epochs" in left.unreadable[bench.first]
 

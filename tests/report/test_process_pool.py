@@ -15,7 +15,7 @@ import pytest
 
 from actscope.analysis.frames import read_study
 from actscope.errors import ReportError
-from actscope.report.process_pool import KEYS_AT_ONCE, hired
+from actscope.report.process_pool import KEYS_AT_ONCE, worker_pool
 from actscope.report.run_digests import read_digests
 from actscope.runtime import forkserver
 from tests.report.test_report import lost
@@ -23,7 +23,7 @@ from tests.support.processes import started
 from tests.support.stores import store_at
 from tests.support.studies import Lab
 
-NOWHERE = store_at("sqlite:////nowhere/mlflow.db")  # of a crew at work on numbers
+NOWHERE = store_at("sqlite:////nowhere/mlflow.db")  # of a pool at work on numbers
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,43 +35,43 @@ def _forkserver() -> Iterator[None]:
             yield
 
 
-def helpers() -> list[multiprocessing.process.BaseProcess]:
+def workers() -> list[multiprocessing.process.BaseProcess]:
     return multiprocessing.active_children()
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3])
 def test_what_comes_is_in_the_order_of_the_keys(processes: int) -> None:
     keys = list(range(5 * KEYS_AT_ONCE + 1))
-    with hired(processes, NOWHERE) as crew:
-        assert list(crew.read(NOWHERE, operator.neg, keys)) == [-key for key in keys]
-        begun = [crew.begin(operator.neg, key) for key in keys]
+    with worker_pool(processes, NOWHERE) as pool:
+        assert list(pool.read(NOWHERE, operator.neg, keys)) == [-key for key in keys]
+        begun = [pool.begin(operator.neg, key) for key in keys]
         assert [wait() for wait in begun] == [-key for key in keys]
 
 
 def test_one_process_is_this_one() -> None:
-    with hired(1, NOWHERE) as crew:
-        assert crew.begin(lambda _: os.getpid(), None)() == os.getpid()
-        assert not helpers()
+    with worker_pool(1, NOWHERE) as pool:
+        assert pool.begin(lambda _: os.getpid(), None)() == os.getpid()
+        assert not workers()
 
 
 def test_a_server_is_spared_a_crowd() -> None:
     server = store_at("http://127.0.0.1:1")
-    with hired(64, server) as crew:
-        assert crew.processes == 8
-    with hired(64, NOWHERE) as crew:
-        assert crew.processes == 64
+    with worker_pool(64, server) as pool:
+        assert pool.processes == 8
+    with worker_pool(64, NOWHERE) as pool:
+        assert pool.processes == 64
 
 
 def test_the_processes_are_gone_when_their_work_is_done() -> None:
-    with hired(2, NOWHERE) as crew:
-        crew.begin(operator.neg, 1)()
-        assert helpers()
-    assert not helpers()
+    with worker_pool(2, NOWHERE) as pool:
+        pool.begin(operator.neg, 1)()
+        assert workers()
+    assert not workers()
 
 
 def interrupted() -> None:
-    with hired(2, NOWHERE) as crew:
-        *_, last = [crew.begin(time.sleep, 60) for _ in range(9)]
+    with worker_pool(2, NOWHERE) as pool:
+        *_, last = [pool.begin(time.sleep, 60) for _ in range(9)]
         signal.raise_signal(signal.SIGINT)
         last()
 
@@ -81,7 +81,7 @@ def test_an_interrupt_waits_for_nobody() -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert time.monotonic() - begun < 30
-    assert not helpers()
+    assert not workers()
 
 
 class InterruptedAtItsEnd:
@@ -92,14 +92,17 @@ class InterruptedAtItsEnd:
 
 
 def test_an_interrupt_that_comes_at_a_bad_moment_is_not_lost() -> None:
-    with pytest.raises(KeyboardInterrupt), hired(2, NOWHERE):
+    with pytest.raises(KeyboardInterrupt), worker_pool(2, NOWHERE):
         InterruptedAtItsEnd()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_process_that_is_ended_from_outside_is_told_of() -> None:
-    with pytest.raises(ReportError, match="want of memory"), hired(2, NOWHERE) as crew:
-        crew.begin(os._exit, 1)()
+def test_a_killed_worker_is_an_error() -> None:
+    with (
+        pytest.raises(ReportError, match="out of memory"),
+        worker_pool(2, NOWHERE) as pool,
+    ):
+        pool.begin(os._exit, 1)()
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -108,11 +111,11 @@ def test_a_run_that_lost_a_file_is_left_out_whoever_reads(
 ) -> None:
     runs = read_study(lab.store, grid)
     run_id = runs.used["run_id"].iloc[5]
-    with lost(lab, grid, run_id, "probe.parquet"), hired(processes, lab.store) as crew:
-        left, digests = read_digests(lab.store, runs, crew)
+    with lost(lab, grid, run_id, "probe.parquet"), worker_pool(processes, lab.store) as pool:
+        left, series = read_digests(lab.store, runs, pool)
     others = [other for other in runs.used["run_id"] if other != run_id]
-    assert left.used["run_id"].tolist() == sorted(digests, key=others.index) == others
-    assert left.unreadable == {run_id: "probe.parquet is missing"}
+    assert left.runs.used["run_id"].tolist() == sorted(series, key=others.index) == others
+    assert left.runs.unreadable == {run_id: "probe.parquet is missing"}
 
 
 # --- the command --------------------------------------------------------------------------------

@@ -145,7 +145,7 @@ def test_a_store_that_takes_no_pages_costs_a_report_a_line(
     folder = build(lab, study, tmp_path)
     said = capsys.readouterr()
     assert said.out == f"{folder / 'index.html'}\n"
-    assert said.err.startswith("actscope: the report is not attached to its sweep: the store ")
+    assert said.err.startswith("actscope: cannot attach the report to its sweep: the store ")
     assert said.err.count("\n") == 1
 
 
@@ -325,8 +325,12 @@ def test_a_diverged_run_is_counted_and_not_averaged(
     ("arguments", "code", "message"),
     [
         (["study=nothing"], 1, "study=nothing: the store"),
-        (["study=unfinished"], 1, "study=unfinished: has no finished runs (1 RUNNING)"),
-        (["study=grid", "report.seed=99"], 1, "report.seed=99: no finished run has it"),
+        (["study=unfinished"], 1, "study=unfinished: no finished runs (1 RUNNING)"),
+        (
+            ["study=grid", "report.seed=99"],
+            1,
+            "report.seed=99: no finished run has this seed",
+        ),
         (["study=../grid"], 2, "study"),
         (["report.seed=-1"], 2, "report.seed=-1"),
         (["report.seed=1.5"], 2, "report.seed=1.5"),
@@ -334,21 +338,29 @@ def test_a_diverged_run_is_counted_and_not_averaged(
         (["+colour=blue"], 2, "colour"),
         (["study=[1,"], 2, "study=[1,"),
         (["tracking=elsewhere"], 2, "tracking/elsewhere"),
-        (["verdicts"], 2, "verdicts: neither setting=value nor one of the commands article, build"),
+        (
+            ["verdicts"],
+            2,
+            "verdicts: unknown command. Give setting=value, or one",
+        ),
         (
             ["figure", "nothing", "study=grid"],
             2,
-            f"'nothing': the report of grid has {SOME_FIGURES}",
+            f"'nothing': not in the report of grid. Choose one of {SOME_FIGURES}",
         ),
-        (["figure", "study=grid"], 2, f"figure '': the report of grid has {SOME_FIGURES}"),
+        (
+            ["figure", "study=grid"],
+            2,
+            f"'': not in the report of grid. Choose one of {SOME_FIGURES}",
+        ),
         (["figure", "final_accuracy", "study=nothing"], 1, "study=nothing: the store"),
         (
             ["figure", "final_accuracy", "study=broken", "report.folder=/dev/null"],
             1,
-            "/dev/null/broken cannot be written",
+            "cannot write /dev/null/broken",
         ),
-        (["article"], 1, "none of the article's studies has a finished run"),
-        (["study=broken", "report.folder=/dev/null"], 1, "/dev/null/broken cannot be written"),
+        (["article"], 1, "No study of the article has a finished run"),
+        (["study=broken", "report.folder=/dev/null"], 1, "cannot write /dev/null/broken"),
     ],
 )
 def test_a_mistake_is_one_line_and_an_exit_code(

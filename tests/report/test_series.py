@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from actscope.artifacts.unit_fates import VERDICTS
+from actscope.artifacts.unit_fates import FATES
 from actscope.engine.trajectory import TRAJECTORY, unit_frame
 from actscope.report.explorer import series
 from actscope.report.explorer.series import pack, run_series
@@ -34,9 +34,9 @@ def made_history(steps: list[int], seed: int = 0) -> pd.DataFrame:
 
 
 def made_fates(unit_since: dict[str, list[int]]) -> pd.DataFrame:
-    """Fates of layer 1, from the step since when each verdict holds, -1 where it does not."""
+    """Fates of layer 1, from the step since when each fate holds, -1 where it does not."""
     units = len(next(iter(unit_since.values())))
-    since = {f"{name}_since": unit_since.get(name, [-1] * units) for name in VERDICTS}
+    since = {f"{name}_since": unit_since.get(name, [-1] * units) for name in FATES}
     return pd.DataFrame({"layer": 1, "unit": range(units), **since})
 
 
@@ -54,7 +54,7 @@ def test_of_many_steps_some_are_carried_and_more_of_them_early() -> None:
     steps = list(range(1, 601))
     carried = run_series(made_history(steps), made_trajectory(steps, (2, 2)), NOT_JUDGED)
     kept = summed(carried["steps"])
-    assert len(kept) == series.STEPS_CARRIED
+    assert len(kept) == series.STEPS_KEPT
     assert (kept[0], kept[-1]) == (1, 600)
     assert (kept <= 300).sum() > (kept > 300).sum()
 
@@ -97,7 +97,7 @@ def test_of_a_wide_layer_the_first_units_are_carried_and_the_fates_of_all() -> N
     fates = made_fates({"dead": [-1] * 99 + [7]})
     carried = run_series(made_history([5]), made_trajectory([5, 10], (100, 2)), fates)
     layer = carried["layers"]["1"]
-    assert len(layer["lines"]["bias"]["levels"]) == series.UNITS_CARRIED
+    assert len(layer["lines"]["bias"]["levels"]) == series.UNITS_KEPT
     assert layer["since"]["dead"] == [-1] * 99 + [7]
 
 
@@ -120,6 +120,6 @@ def test_packed_series_can_be_unpacked() -> None:
 
 def test_a_thousand_runs_of_wandering_units_fit_into_ten_megabytes() -> None:
     steps = list(range(1, 601))
-    fates = made_fates({name: list(range(64)) for name in VERDICTS})
+    fates = made_fates({name: list(range(64)) for name in FATES})
     carried = run_series(made_history(steps), made_trajectory(steps, (64, 10)), fates)
     assert 1000 * len(pack(carried)) < 10e6

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from actscope.analysis.claims.claims import Claim, Verdict
-from actscope.analysis.claims.findings import Ruling
+from actscope.analysis.claims.claims import Claim, ClaimResult
+from actscope.analysis.claims.verdicts import Verdict
 from actscope.report.tables.claims import claim_files
 from actscope.report.tables.files import Table
 
@@ -49,7 +49,7 @@ def test_a_table_without_rows_has_its_heading() -> None:
 
 def test_a_verdict_is_told_in_words_where_its_sign_could_not_be_set() -> None:
     stated = Claim("D1", "units die", "section 3", "a rule", (), "s")
-    verdict = Verdict(stated, Ruling.REPRODUCED, ("1 of 2",), ("r1",), None, "")
-    files = claim_files([verdict])
+    result = ClaimResult(stated, Verdict.REPRODUCED, ("1 of 2",), ("r1",), None, "")
+    files = claim_files([result])
     assert "| ✓ reproduced |" in files["tables/claims.md"].decode()
     assert "section 3 & reproduced & 1 of 2" in files["tables/claims.tex"].decode()

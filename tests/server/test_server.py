@@ -231,7 +231,7 @@ class TestWhoMayDoWhat:
         # He may read it, and so report on it, and change nothing.
         done = client("actscope.report", f"study={STUDY}", **member)
         assert done.returncode == 0, done
-        assert "the report is not attached to its sweep: " in done.stderr
+        assert "cannot attach the report to its sweep: " in done.stderr
         assert "denies access (Permission denied)" in done.stderr
         assert len(done.stderr.splitlines()) == 1
 

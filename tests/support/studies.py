@@ -14,8 +14,8 @@ from actscope.engine.result import Outcome, RunResult
 from actscope.engine.train import train_stack
 from actscope.report.cli import main
 from actscope.report.explorer import explore
-from actscope.report.process_pool import Crew
-from actscope.report.run_digests import packed_series, read_digests
+from actscope.report.process_pool import WorkerPool
+from actscope.report.run_digests import read_digests
 from actscope.sweep.worker import finish_run
 from actscope.tracking import (
     Store,
@@ -71,8 +71,8 @@ class Lab:
 
 def explorer_of(store: Store, title: str, studies: Mapping[str, StudyRuns]) -> bytes:
     """The explorer's page on runs in a store, by the studies' names on it."""
-    digests = [read_digests(store, study, Crew())[1] for study in studies.values()]
-    return explore.build(title, studies, packed_series(dict(ChainMap(*digests))))
+    series = [read_digests(store, study, WorkerPool())[1] for study in studies.values()]
+    return explore.build(title, studies, dict(ChainMap(*series)))
 
 
 @pytest.fixture(scope="session")

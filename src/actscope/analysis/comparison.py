@@ -1,4 +1,4 @@
-"""Two studies side by side: in which settings they differ, and what came of each cell."""
+"""Compare two studies: their settings, and the results of each cell."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,13 +17,13 @@ SIDES = ("first", "second")
 COUNTS = ["n", *OUTCOMES]
 MEASURED = [*COUNTS, "outcomes", *(f"final_{name}" for name in ("mean", "sd", "low", "high"))]
 NOT_COMPARED = {"study", "data.root"}
-# What a run's numbers come from beside its settings, as columns of StudyRuns.runs.
+# Columns of StudyRuns.runs that affect a run's numbers, besides its settings.
 ORIGINS = {"code": "training code (SHA-256)", "data": "data (SHA-256)"}
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Two studies whose variants are called by the same settings: those that vary within either."""
+    """Two studies whose variants have names made of the same settings: all that vary in either."""
 
     first: StudyRuns
     second: StudyRuns
@@ -40,13 +40,21 @@ class Pair:
     def cells(self) -> pd.DataFrame:
         return compare_cells(self.first, self.second)
 
+    @cached_property
+    def differing_settings(self) -> pd.DataFrame:
+        return differing_settings(self)
+
+    @cached_property
+    def outcomes(self) -> pd.DataFrame:
+        return outcomes(self)
+
     @property
     def shared(self) -> pd.DataFrame:
-        """The cells that both have."""
+        """The cells that both studies have."""
         return self.cells.dropna(subset=["first_n", "second_n"])
 
     def only(self, side: str) -> pd.DataFrame:
-        """The cells that only the study on this side has."""
+        """The cells that only this study has."""
         other = SIDES[1 - SIDES.index(side)]
         return self.cells[self.cells[f"{other}_n"].isna()]
 
@@ -56,20 +64,20 @@ def pair(first: StudyRuns, second: StudyRuns) -> Pair:
         second.params
     )
 
-    def called(study: StudyRuns) -> StudyRuns:
+    def named(study: StudyRuns) -> StudyRuns:
         variants = variants_analysis.variant_texts(study.params, varying)
         return replace(study, runs=study.runs.assign(variant=variants.to_numpy()))
 
-    return Pair(called(first), called(second))
+    return Pair(named(first), named(second))
 
 
 def compare_cells(first: StudyRuns, second: StudyRuns) -> pd.DataFrame:
-    """One row a cell that either has.
+    """One row per cell of either study.
 
     Columns: CELL; `first` and `second`, the studies' names; MEASURED of stats.summarise of each, as
-    `first_n`, NA where it has no such cell; those of stats.Comparison, on the final test accuracies
-    of the seeds that both have (differences are first - second); `p_holm`, `p` with Holm's
-    correction over all cells; `ahead`, the side whose study is ahead by that interval, or ''.
+    `first_n`, NA where the study has no such cell; those of stats.Comparison, on the final test
+    accuracies of the seeds that both have (differences are first - second); `p_holm`, `p` with
+    Holm's correction over all cells; `ahead`, the side that is better by that interval, or ''.
     """
     tables = [study.cells[[*CELL, *MEASURED]] for study in (first, second)]
     named = [
@@ -85,12 +93,12 @@ def compare_cells(first: StudyRuns, second: StudyRuns) -> pd.DataFrame:
     return pd.concat([cells, found], axis=1)
 
 
-Cell = tuple[Any, ...]
-Finals = dict[Cell, "pd.Series[float]"]  # of a cell, by seed
+CellKey = tuple[Any, ...]
+Finals = dict[CellKey, "pd.Series[float]"]  # final accuracies of each cell, by seed
 
 
 def _finals(study: StudyRuns) -> Finals:
-    """Runs that diverged have no accuracy."""
+    """Final accuracies of each cell; diverged runs have none."""
     known = study.used.dropna(subset="final").set_index("seed")
     return {key: rows["final"] for key, rows in known.groupby(CELL) if isinstance(key, tuple)}
 
@@ -114,10 +122,10 @@ def _ahead(found: stats.Comparison) -> str:
 
 
 def differing_settings(both: Pair) -> pd.DataFrame:
-    """One row a setting with other values in one study than in the other, as text.
+    """One row per setting whose values differ between the studies, as text.
 
-    Columns: `setting`, `first`, `second`. An activation's own settings are held against each other
-    where both have that activation.
+    Columns: `setting`, `first`, `second`. An activation's own settings are compared if both studies
+    have the activation.
     """
     rows = [
         {"setting": name, **dict(zip(SIDES, map(_listed, values), strict=True))}
@@ -155,7 +163,7 @@ def _listed(values: set[str]) -> str:
 
 
 def outcomes(both: Pair) -> pd.DataFrame:
-    """One row a study: `study`, `runs`, and how many of them ended with each outcome."""
+    """One row per study: `study`, `runs`, and the number of runs with each outcome."""
     return pd.DataFrame(
         [
             {"study": study.study, "runs": len(study.used)}

@@ -9,19 +9,19 @@ from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import rate_text
 from actscope.analysis.stats import OUTCOMES
 
-FINE_FROM = 8  # rates: a panel for each of so many could not be read
-LEARNS_FROM = 0.8  # of the seeds, as 4 of 5
+FINE_FROM = 8  # rates: with one panel each, a figure could not be read
+LEARNS_FROM = 0.8  # of the runs, such as 4 of 5
 
 
 def is_fine(runs: StudyRuns) -> bool:
-    """Whether a study sweeps the rate finely enough for its edge to be looked for."""
+    """Whether a study sweeps enough rates to show its edge of trainability."""
     return runs.used["lr"].nunique() >= FINE_FROM
 
 
-def outcome_map(cells: pd.DataFrame) -> pd.DataFrame:
-    """Of `stats.summarise`: `variant`, `activation`, `lr`, `runs`, and the share of each outcome.
+def outcome_shares(cells: pd.DataFrame) -> pd.DataFrame:
+    """One row per cell: `variant`, `activation`, `lr`, `runs`, and the share of each outcome.
 
-    Diverged runs count among the runs: they did not learn.
+    `cells`: of stats.summarise. Diverged runs are among the runs: they did not learn.
     """
     runs = cells[OUTCOMES].sum(axis=1)
     shares = cells[OUTCOMES].div(runs, axis=0)
@@ -31,13 +31,13 @@ def outcome_map(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def edges(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """One row a variant and activation, from `outcome_map`.
+    """One row per variant and activation, from `outcome_shares`.
 
-    A rate is learned at if at least 80 % of its runs have learned. Columns: `variant`,
-    `activation`; `everywhere_up_to`, the largest rate such that it and all smaller ones swept are
-    learned at, and `largest`, the largest rate that is learned at, whatever the smaller ones are;
-    NaN where there is none. `first`, `last`, the rates swept, and `rates`, how many; `fewest_runs`
-    at a rate; `gaps`, the rates under `largest` that are not learned at, as text.
+    An activation learns at a rate if at least 80 % of the runs learned. Columns: `variant`,
+    `activation`; `everywhere_up_to`, the largest rate such that the activation learns at it and at
+    all smaller ones of the sweep; `largest`, the largest rate at which it learns; NaN if there is
+    none. `first` and `last`, the smallest and the largest rate of the sweep; `rates`, their number;
+    `fewest_runs` at a rate; `gaps`, the rates below `largest` at which it fails, as text.
     """
     rows: list[dict[str, Any]] = []
     for (variant, activation), own in outcomes.groupby(["variant", "activation"], sort=False):
@@ -64,12 +64,12 @@ def edges(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def rates_drawn(found: pd.DataFrame) -> pd.DataFrame:
-    """`variant`, `activation` and `lr` whose trajectories are drawn: first, largest learned, last.
+    """The rates whose trajectories are drawn: the first, the largest that learns, the last.
 
-    `found` is that of `edges`.
+    Columns: `variant`, `activation`, `lr`. `found`: of `edges`.
     """
     drawn = found.melt(["variant", "activation"], ["first", "largest", "last"], value_name="lr")
     return drawn.dropna()[["variant", "activation", "lr"]].drop_duplicates()
 
 
-MOST_PANELS = 5  # where each shows a rate
+MOST_PANELS = 5  # of a figure with one panel per rate

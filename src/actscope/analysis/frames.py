@@ -1,32 +1,30 @@
-"""The runs of a study as tidy tables: which count, which do not and why, what is missing."""
+"""The runs of a study as tidy tables: which count, which do not and why, which are missing."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
-from itertools import chain, product
+from functools import cached_property
+from itertools import product
 from typing import Any, TypeVar
 
-import numpy as np
 import pandas as pd
 
 from actscope import tracking
 from actscope.analysis.labels import activation_order, natural, sort_key
 from actscope.analysis.logged_settings import is_setting, read_setting
-from actscope.analysis.run_tables import UnreadableRunError, accuracy_fault, read_run_table
 from actscope.analysis.stats import CELL, OUTCOMES, summarise
 from actscope.analysis.variants import describe_variants
-from actscope.artifacts.unit_fates import VERDICTS
+from actscope.artifacts.unit_fates import FATES
 from actscope.command_line.suggestions import command, training
 from actscope.errors import ReportError
 from actscope.tracking import METRICS, PARAMS, Store
 
 POINT = [*CELL, "seed"]
-UNIT_SHARE = rf"^({'|'.join(VERDICTS)})/layer\d+$"  # a metric
+UNIT_SHARE = rf"^({'|'.join(FATES)})/layer\d+$"  # a metric
 FINAL, BEST = f"{METRICS}test/accuracy_final", f"{METRICS}test/accuracy_best"
-NAMED_BY = ["activation", "lr", "seed"]  # the settings that every point has its place by
+NAMED_BY = ["activation", "lr", "seed"]  # the settings that every run must have
 EPOCHS = "train.epochs"
-NO_PARAMETERS = "without its parameters"
-PACK = r"[0-9a-f]{32}/[0-9a-f]{32}"  # a tag of anything else is nobody's pack
+NO_PARAMETERS = "has no parameters"
+PACK = r"[0-9a-f]{32}/[0-9a-f]{32}"  # other values of the tag are ignored
 ARTICLE_SEED = 20170523
 
 Content = TypeVar("Content")
@@ -38,16 +36,16 @@ class NoRunsError(ReportError):
 
 @dataclass(frozen=True, eq=False)
 class StudyRuns:
-    """Every run of a study.
+    """All runs of a study.
 
-    `runs`: one row a run, sorted by point: `run_id`, `name`, POINT, `status`, `outcome`, `used`,
-    `why` (it is used or left out), `final` and `best` (test accuracy; NaN where the run diverged or
-    it is not known), `sweep`, `commit`, `dirty`, `code`, `data`, `pack` (of tracking.read_runs, or
-    ''). Runs whose settings cannot be read stand last, and have a part in nothing else.
+    `runs`: one row per run, sorted by point: `run_id`, `name`, POINT, `status`, `outcome`, `used`,
+    `why` (it is used or left out), `final` and `best` (test accuracy; NaN if the run diverged or
+    the value is unknown), `sweep`, `commit`, `dirty`, `code`, `data`, `pack` (of
+    tracking.read_runs, or ''). Runs with unreadable settings come last and are used nowhere.
     `params`: the settings as text, by `run_id`, in the same order. `unit_shares`: the metrics
-    `dead/layer1` and so on, by `run_id`; NaN where a run has none. `missing`: POINT of the points
-    of the grid that no finished run stands for. `found`: what it was all made from. `unreadable`:
-    why files of runs cannot be read, by the runs' ids.
+    `dead/layer1` and so on, by `run_id`; NaN if a run has none. `missing`: POINT of the points of
+    the grid without a finished run. `found`: the table of tracking.read_runs. `unreadable`: the
+    reasons why files of runs cannot be read, by run id.
     """
 
     study: str
@@ -60,7 +58,7 @@ class StudyRuns:
     unreadable: Mapping[str, str]
 
     def without(self, unreadable: Mapping[str, str]) -> "StudyRuns":
-        """The same study, as it is where files of these runs cannot be read, for these reasons.
+        """The study without these runs, whose files cannot be read, for these reasons.
 
         Raises:
             NoRunsError: no run is left.
@@ -81,7 +79,7 @@ class StudyRuns:
         return summarise(self.used)
 
     def values_of(self, parameter: str) -> list[str]:
-        """Different values of a parameter among the runs that are used."""
+        """The distinct values of a parameter among the used runs."""
         if parameter not in self.params:
             return []
         values = self.params.loc[self.used["run_id"], parameter].dropna()
@@ -89,7 +87,7 @@ class StudyRuns:
 
 
 def read_study(store: Store, study: str) -> StudyRuns:
-    """Read the runs of a study and judge which count.
+    """Read the runs of a study and choose those that count.
 
     Raises:
         StoreError: there is no such study, or the store cannot be read.
@@ -105,12 +103,11 @@ def choose_runs(
     unreadable: Mapping[str, str] = {},
     store: Store | None = None,
 ) -> StudyRuns:
-    """Judge which runs of `tracking.read_runs` count.
+    """Choose the runs of `tracking.read_runs` that count.
 
-    Of a point's finished runs the newest does. The grid is, for each variant, the product of the
-    activations, rates and seeds that occur among its runs, finished or not. A run whose settings
-    are none that a point can have has a place in none of this: all else is as it is without it.
-    `unreadable`: why files of runs cannot be read, by the runs' ids.
+    The newest finished run of each point counts. The grid of a variant is the product of the
+    activations, rates and seeds of all its runs, finished or not. Runs with invalid settings are
+    ignored. `unreadable`: the reasons why files of runs cannot be read, by run id.
 
     Raises:
         NoRunsError: no run is finished and can be read.
@@ -118,7 +115,7 @@ def choose_runs(
     """
     if found.empty:
         raise NoRunsError(
-            f"study={study}: has no runs yet. Train them with `{training(study, store)}`."
+            f"study={study}: no runs yet. Train them with `{training(study, store)}`."
         )
     by_run = found.set_index("run_id")
     settings = _settings_of(by_run)
@@ -142,103 +139,22 @@ def choose_runs(
     return StudyRuns(study, runs, params, unit_shares, missing, grid_size, found, unreadable)
 
 
-def read_accuracy(store: Store, runs: StudyRuns) -> pd.DataFrame:
-    """`gather_accuracy`, from the histories alone.
-
-    Raises:
-        UnreadableRunError: a file of a run cannot be read.
-
-    """
-    epochs = epochs_of(runs)
-    found = []
-    for run_id, history in _histories(store, runs.study, averaged(runs)):
-        if run_id in epochs and (fault := accuracy_fault(history, epochs[run_id])):
-            raise UnreadableRunError(runs.study, run_id, fault)
-        found.append(accuracy_by_epoch(history))
-    return gather_accuracy(runs, found)
-
-
 def epochs_of(runs: StudyRuns) -> dict[str, int]:
-    """For how many epochs those of `averaged(runs)` were trained of which it is known, by id."""
+    """The number of epochs of each of `averaged(runs)`, by id; unknown ones are left out."""
     texts = runs.params.reindex(columns=[EPOCHS]).loc[averaged(runs)["run_id"], EPOCHS].dropna()
     return {str(run_id): int(text) for run_id, text in texts.items()}
 
 
 def averaged(runs: StudyRuns) -> pd.DataFrame:
-    """The runs that are used and did not diverge, and so enter means."""
+    """The runs that means are taken over: used ones that did not diverge."""
     return runs.used[runs.used["outcome"] != "diverged"]
 
 
-def gather_accuracy(runs: StudyRuns, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Test accuracy after each epoch, from `accuracy_by_epoch` of each of `averaged(runs)`.
-
-    Columns: POINT, `epoch` (from 1), `accuracy`.
-    """
-    return one_under_another(averaged(runs)[POINT], found, ["epoch", "accuracy"])
-
-
-def accuracy_by_epoch(history: pd.DataFrame) -> pd.DataFrame:
-    """Columns `epoch` (from 1) and `accuracy`, on the test split, of one run."""
-    of_test = np.flatnonzero(history["split"] == "test")
-    epochs = history["epoch"].to_numpy()[of_test].round().astype(int)
-    accuracy = history["accuracy"].to_numpy(dtype=float)[of_test]
-    return pd.DataFrame({"epoch": epochs, "accuracy": accuracy})
-
-
-def one_under_another(
-    about: pd.DataFrame, tables: Sequence[pd.DataFrame], columns: Sequence[str] = ()
-) -> pd.DataFrame:
-    """Tables, one for each row of `about`, which stands beside each row of its table.
-
-    `columns`: those of the tables, which are there even if no table is.
-    """
-    if not tables:
-        return pd.DataFrame(columns=[*about.columns, *columns])
-    places = np.repeat(np.arange(len(about)), [len(table) for table in tables])
-    beside = about.take(places).reset_index(drop=True)
-    return pd.concat([beside, pd.concat(tables, ignore_index=True)], axis=1)
-
-
-def read_histories(store: Store, study: str, runs: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The history of each of these rows of StudyRuns.runs; `run_id` and POINT are added in front.
-
-    Raises:
-        UnreadableRunError: a file of a run cannot be read.
-
-    """
-    about = {run["run_id"]: run for run in runs.to_dict("records")}
-    for run_id, history in _histories(store, study, runs):
-        of_run = {key: about[run_id][key] for key in ["run_id", *POINT]}
-        yield history.assign(**of_run)[[*of_run, *history.columns]]
-
-
-def _histories(store: Store, study: str, runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    read = partial(read_run_table, "history")
-    histories = read_each(store, study, ["history"], read, runs)
-    return ((run_id, histories[run_id]) for run_id in runs["run_id"])
-
-
-def read_each(
-    store: Store,
-    study: str,
-    tables: Sequence[str],
-    read: Callable[[Store, str, str], Content],
-    runs: pd.DataFrame,
-) -> dict[str, Content]:
-    """What `read` gives for each of these rows of StudyRuns.runs, by run id.
-
-    `tables`: those of tracking.TABLES that it reads.
-    """
-    groups = tracking.run_groups(runs["pack"], runs["run_id"])
-    read_run_group = partial(tracking.read_run_group, store, study, tables, read)
-    return dict(chain.from_iterable(store.read_in_order(read_run_group, groups)))
-
-
 def choose_seed(runs: StudyRuns, wanted: int | None) -> int:
-    """The seed whose trajectories are drawn: the one wanted, or the article's, or the smallest.
+    """The seed whose trajectories are drawn: `wanted`, else the article's, else the smallest.
 
     Raises:
-        ReportError: no used run has the seed that is wanted.
+        ReportError: no used run has the wanted seed.
 
     """
     seeds = sorted({int(seed) for seed in runs.used["seed"]})
@@ -246,25 +162,27 @@ def choose_seed(runs: StudyRuns, wanted: int | None) -> int:
         return ARTICLE_SEED if ARTICLE_SEED in seeds else seeds[0]
     if wanted not in seeds:
         there = ", ".join(str(seed) for seed in seeds)
-        raise ReportError(f"report.seed={wanted}: no finished run has it; there are {there}")
+        raise ReportError(
+            f"report.seed={wanted}: no finished run has this seed. Choose one of {there}."
+        )
     return wanted
 
 
 def _settings_of(by_run: pd.DataFrame) -> pd.DataFrame:
-    """Those parameters that are settings of points, by run id; each has all of NAMED_BY."""
+    """The parameters that are settings of points, by run id, with all columns of NAMED_BY."""
     params = _named(by_run, PARAMS)
     settings = params[sorted(str(name) for name in params if is_setting(str(name)))]
     return settings.assign(**{name: None for name in NAMED_BY if name not in settings})
 
 
 def _named(by_run: pd.DataFrame, beginning: str) -> pd.DataFrame:
-    """The columns whose names begin so, by the rest of their names."""
+    """The columns whose names have this beginning, under the rest of their names."""
     own = by_run.loc[:, by_run.columns.str.startswith(beginning)]
     return own.rename(columns=lambda name: name.removeprefix(beginning))
 
 
 def _setting_faults(settings: pd.DataFrame) -> dict[str, str]:
-    """What is wrong with the settings of a run, by the ids of the runs that no point can have."""
+    """The faults of invalid settings, by run id."""
     lacking = settings[NAMED_BY].isna().any(axis="columns")
     faults = dict.fromkeys(settings.index[lacking], NO_PARAMETERS)
     for name, texts in settings.items():
@@ -293,7 +211,7 @@ def _typed(found: pd.DataFrame, settings: pd.DataFrame, variants: "pd.Series[str
             "variant": variants.to_numpy(),
             "activation": pd.Series(values("activation"), found.index).fillna("").astype("str"),
             "lr": pd.Series(values("lr"), found.index, dtype=float),
-            # Not by way of a float: a seed may have 63 bits.
+            # Not as a float: a seed may have 63 bits.
             "seed": pd.array(values("seed"), dtype="Int64"),
             "status": text("status"),
             "outcome": text("outcome"),
@@ -311,14 +229,14 @@ def _typed(found: pd.DataFrame, settings: pd.DataFrame, variants: "pd.Series[str
 
 
 def _value(setting: str, text: object) -> Any:
-    """The value of a setting; None where a run has none, or one that no point can have."""
+    """The value of a setting; None if it is missing or invalid."""
     return read_setting(setting, text).value if isinstance(text, str) else None
 
 
 def _judged(
     runs: pd.DataFrame, reasons: "pd.Series[str]", faults: Mapping[str, str]
 ) -> pd.DataFrame:
-    """Add `used` and `why`; `faults`: what is wrong with runs, as `_setting_faults` has it."""
+    """Add `used` and `why`; `faults`: the faults of runs, by id."""
     why = pd.Series(
         [
             _why_unusable(run, reasons[run["run_id"]], faults.get(run["run_id"], ""))
@@ -350,29 +268,29 @@ def _why_unusable(run: Mapping[Any, Any], reason: object, fault: str) -> str:
     if fault:
         return f"FINISHED, but {fault}"
     if run["outcome"] == "":
-        return "FINISHED, but without an outcome"
+        return "FINISHED, but has no outcome"
     if run["outcome"] not in OUTCOMES:
-        return f"FINISHED, but its outcome is none of {', '.join(OUTCOMES)}"
+        return f"FINISHED, but its outcome is not one of {', '.join(OUTCOMES)}"
     if run["outcome"] != "diverged":
         for measure in ("final", "best"):
             if pd.isna(run[measure]):
-                return f"FINISHED, but without a {measure} test accuracy"
+                return f"FINISHED, but has no {measure} test accuracy"
             if not 0 <= run[measure] <= 1:
-                return f"FINISHED, but its {measure} test accuracy is no fraction of 1"
+                return f"FINISHED, but its {measure} test accuracy is not between 0 and 1"
     return ""
 
 
 def _why_none(runs: pd.DataFrame, study: str, store: Store | None) -> str:
-    """Why no run is used, where there are some."""
+    """Why no run of a study with runs is used."""
     finished = runs[runs["status"] == "FINISHED"]
     if len(finished):
         first = finished.iloc[0]
         return (
-            f"none of its {len(finished)} finished runs can be used, as run {first['run_id']}: "
+            f"none of its {len(finished)} finished runs can be used. Run {first['run_id']}: "
             f"{first['why']}. Check the store with `{command('doctor', store=store)}`."
         )
     states = ", ".join(f"{n} {s}" for s, n in sorted(runs["status"].value_counts().items()))
-    return f"has no finished runs ({states}). Train them with `{training(study, store)}`."
+    return f"no finished runs ({states}). Train them with `{training(study, store)}`."
 
 
 def _missing(runs: pd.DataFrame) -> tuple[pd.DataFrame, int]:

@@ -1,7 +1,7 @@
-"""Which activation classes a run may name: what was read from a store is data, never code.
+"""The activation classes that may be imported because a stored run names them.
 
-A store may hold runs of other people: by a bundle, or on a server. So of the classes that runs
-name only those are imported that are torch.nn's own, or that a file of conf/activation names.
+A store may hold runs of other people, from a bundle or on a server, and importing a class runs its
+code. So only classes of torch.nn, or named in a file of conf/activation, are imported.
 """
 
 import os
@@ -14,22 +14,22 @@ from actscope.config import Activation
 from actscope.errors import ConfigError
 from actscope.project import CONF
 
-# A user's own folder of settings, as training is given it by --config-dir.
+# A user's own folder of settings, which training gets by --config-dir.
 OWN_CONF = "ACTSCOPE_CONFIG_DIR"
 
 
 def check_known(activation: Activation) -> None:
-    """Raise ConfigError for a class that may not be imported at a run's word."""
+    """Raise ConfigError for a class that may not be imported because a run names it."""
     if not is_known(activation.function):
         raise ConfigError(
-            f"activation.function._target_={activation.function!r}: neither torch.nn nor a file of "
-            f"conf/activation has this class, and a run is not trusted to name code. If the code "
-            f"is yours, name the class in conf/activation, or set {OWN_CONF} to your own conf"
+            f"activation.function._target_={activation.function!r}: not imported, because neither "
+            f"torch.nn nor a file of conf/activation has this class. If the code is yours, add it "
+            f"to conf/activation, or set {OWN_CONF} to your own conf folder."
         )
 
 
 def is_known(function: str) -> bool:
-    """Whether an import path, read from a run, may be imported."""
+    """Whether an import path of a stored run may be imported."""
     return _is_torchs(function) or function in _named_by_files()
 
 
@@ -40,7 +40,7 @@ def _is_torchs(function: str) -> bool:
 
 
 def _named_by_files() -> set[str]:
-    """Import paths of the classes that files of conf/activation name, here and in a user's own."""
+    """Import paths of the classes in conf/activation, of the project and of the user."""
     folders = [CONF, *(Path(own) for own in [os.environ.get(OWN_CONF)] if own)]
     found = set()
     for folder in folders:
@@ -54,4 +54,4 @@ def _target(path: Path) -> str:
         settings = yaml.safe_load(path.read_text())
         return str(settings["function"]["_target_"])
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
-        return ""  # a file that makes no activation, which training with it says
+        return ""  # not an activation's file; training with it reports the error

@@ -1,4 +1,4 @@
-"""How tables and figures name and order rates, activations and variants."""
+"""Names and order of rates, activations and variants in tables and figures."""
 
 import re
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ def natural(text: str) -> tuple[tuple[int, float, str], ...]:
 
 
 def rate_text(lr: float) -> str:
-    """A rate in full, as runs are named: two rates never look alike."""
+    """A rate with all its digits, as in the names of runs."""
     return str(float(lr)).removesuffix(".0")
 
 
@@ -29,7 +29,7 @@ def activation_order(names: Iterable[str]) -> list[str]:
 
 
 def sort_key(column: "pd.Series[str]") -> "pd.Series[int]":
-    """Sort key of pandas for columns of POINT: activations and variants stand in their order."""
+    """Sort key of pandas for columns of POINT, with activations and variants in their order."""
     if column.name not in ("activation", "variant"):
         return column  # type: ignore[return-value]
     key = _activation_rank if column.name == "activation" else natural

@@ -1,6 +1,6 @@
-"""A point's settings as the parameters of its run hold them: their names, and what texts are right.
+"""A point's settings as text in the parameters of its run: read and check them.
 
-A run may have other parameters too, which a user has logged. They are no settings.
+A run may also have parameters that a user logged. They are no settings.
 """
 
 import ast
@@ -12,12 +12,12 @@ from typing import Any, NamedTuple, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from actscope.config import Argument, Point, parse
+from actscope.config import Activation, Argument, Point, parse, parse_activation
 from actscope.errors import ConfigError
 
-OWN = "activation."  # how the names of an activation's own settings begin
+OWN = "activation."  # the beginning of the names of an activation's own settings
 ARGUMENT = "activation.function."
-# They change no number, so whatever they hold is right.
+# They change no number, so any value is valid.
 FREE = {"study", "data.root"}
 
 
@@ -27,22 +27,22 @@ def is_setting(name: str) -> bool:
 
 
 class Setting(NamedTuple):
-    """The value that a text stands for; or what is wrong with it, and no value."""
+    """The value of a text, or its fault and no value."""
 
     value: Any
     fault: str = ""
 
 
-@lru_cache(maxsize=100_000)  # in a study of as many runs most texts occur in many of them
+@lru_cache(maxsize=100_000)  # most texts occur in many runs
 def read_setting(name: str, text: str) -> Setting:
-    """What a parameter of a run says of the setting of that name."""
+    """Read a run's parameter as the setting of this name."""
     literal = _literal(text)
     for value in (text, literal):
         with suppress(ValidationError):
             return Setting(_adapter(name).validate_python(value))
     try:
         return Setting(parse(_kind(name), literal, name))
-    except ConfigError as error:  # the same error in our words
+    except ConfigError as error:  # a clearer message of the same error
         return Setting(None, str(error))
 
 
@@ -53,6 +53,26 @@ def _adapter(name: str) -> TypeAdapter[Any]:
 
 def _kind(name: str) -> Any:
     return Any if name in FREE else KINDS.get(name, Argument)
+
+
+def activation_of(params: Mapping[str, object]) -> Activation:
+    """The activation in a run's parameters; only its name where the rest is invalid.
+
+    Raises:
+        ConfigError: the name is invalid or missing.
+
+    """
+    function = {
+        name.removeprefix(ARGUMENT): _literal(text)
+        for name, text in params.items()
+        if name.startswith(ARGUMENT) and isinstance(text, str)
+    }
+    name, batch_norm = params.get("activation"), params.get("activation.batch_norm") == "True"
+    whole = {"name": name, "function": {"_target_": "", **function}, "batch_norm": batch_norm}
+    try:
+        return parse_activation(whole)
+    except ConfigError:
+        return parse(Activation, {"name": name, "function": ""}, "activation")
 
 
 def _literal(text: str) -> object:

@@ -1,9 +1,11 @@
-"""The tables of a run, read from its files and checked: they hold what a trained run leaves."""
+"""Read the tables of runs from their files, and check that they are complete and valid."""
 
 # T recorded steps, U units of all layers
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import chain
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -30,10 +32,11 @@ NUMBERS = {
 MAY_BE_INFINITE = {"loss", "update_norm", "weight_norm"}
 
 Array = np.ndarray[Any, np.dtype[Any]]
+T = TypeVar("T")
 
 
 class UnreadableRunError(ReportError):
-    """A file of a run is missing, or it does not hold what a trained run leaves."""
+    """A file of a run is missing or invalid."""
 
     def __init__(self, study: str, run_id: str, reason: str) -> None:
         super().__init__(study, run_id, reason)
@@ -44,19 +47,19 @@ class UnreadableRunError(ReportError):
 
 
 class MissingTableError(UnreadableRunError):
-    """A run has no such file."""
+    """The run has no such file."""
 
 
 def read_run_table(name: str, store: Store, study: str, run_id: str) -> pd.DataFrame:
-    """The table of this name in READERS.
+    """Read the table of this name in READERS, and check it.
 
     Raises:
         MissingTableError: the run has no such table.
-        UnreadableRunError: it is one that no training leaves.
-        StoreError: the store does not answer, which is no fault of the run.
+        UnreadableRunError: the table is invalid.
+        StoreError: the store does not answer.
 
     """
-    # No reason has the words of an error: they name a place on this machine.
+    # No reason quotes an error, whose text may contain a path of this machine.
     try:
         table = READERS[name](store, study, run_id)
     except StoreError as error:
@@ -74,37 +77,37 @@ def read_run_table(name: str, store: Store, study: str, run_id: str) -> pd.DataF
 
 
 def read_probe_of(trajectory: pd.DataFrame, store: Store, study: str, run_id: str) -> pd.DataFrame:
-    """The probe of a run's units, which are those of its trajectory.
+    """Read the probe of a run, and check that it has the units of its trajectory.
 
     Raises:
         MissingTableError, StoreError: as `read_run_table`.
-        UnreadableRunError: it is one of other units, or one that no training leaves.
+        UnreadableRunError: it has other units, or is invalid.
 
     """
     probe = read_run_table("probe", store, study, run_id)
     recorded, probed = _units_of(trajectory), _units_of(probe)
     if len(recorded) and len(probed) and not np.array_equal(recorded, probed):
-        reason = "probe.parquet and trajectory.parquet are not of the same units"
+        reason = "probe.parquet and trajectory.parquet have different units"
         raise UnreadableRunError(study, run_id, reason)
     return probe
 
 
 def table_fault(name: str, table: pd.DataFrame) -> str:
-    """What of a table is not as a training leaves it, or nothing."""
+    """The fault of a table, or ''."""
     for column in NUMBERS[name]:
         if list(table.columns).count(column) != 1 or table[column].dtype.kind not in "iuf":
-            return f"has no numbers {column}"
+            return f"has no numeric column {column}"
         if column not in MAY_BE_INFINITE and not np.isfinite(table[column].to_numpy()).all():
-            return f"has numbers {column} that are not finite"
+            return f"has values of {column} that are not finite"
     return _history_fault(table) if name == "history" else _units_fault(table)
 
 
 def accuracy_fault(history: pd.DataFrame, epochs: int) -> str:
-    """Whether a run that did not diverge lacks test accuracies of its epochs."""
+    """The fault of a history that lacks test accuracies of its epochs, or ''."""
     of_test = history["split"] == "test"
     found = history.loc[of_test, "epoch"].round().tolist()
     if found != list(range(1, epochs + 1)):
-        return f"history.parquet has not one test accuracy for each of the {epochs} epochs"
+        return f"history.parquet does not have one test accuracy for each of the {epochs} epochs"
     return ""
 
 
@@ -112,15 +115,15 @@ def _history_fault(history: pd.DataFrame) -> str:
     if "split" not in history or not history["split"].isin(SPLITS).all():
         return f"has splits other than {' and '.join(SPLITS)}"
     if not history["accuracy"].between(0, 1).all():
-        return "has accuracies that are no fractions of 1"
+        return "has accuracies outside 0 to 1"
     for _, own in history.groupby("split"):
         if not own["step"].is_monotonic_increasing or not own["step"].is_unique:
-            return "has steps that do not rise"
+            return "has steps that do not increase"
     return ""
 
 
 def _units_fault(table: pd.DataFrame) -> str:
-    """Whether there is other than one row for each step and unit, in their order."""
+    """The fault of a table that is not one row per step and unit, in order, or ''."""
     if table.empty:
         return ""
     steps, first = table["step"].to_numpy(), _units_of(table)
@@ -134,7 +137,7 @@ def _units_fault(table: pd.DataFrame) -> str:
             and (table[UNIT].to_numpy().reshape(-1, *first.shape) == first).all()
             and np.array_equal(layers, np.arange(1, len(layers) + 1))
         )
-    return "" if is_whole else "has not one row for each step and unit"
+    return "" if is_whole else "does not have one row for each step and unit"
 
 
 def _units_of(table: pd.DataFrame) -> Array:
@@ -142,3 +145,33 @@ def _units_of(table: pd.DataFrame) -> Array:
     steps = table["step"].to_numpy()
     later = np.flatnonzero(steps != steps[:1])
     return table[UNIT].to_numpy()[: later[0] if len(later) else len(steps)]
+
+
+def read_each_run(
+    store: Store,
+    study: str,
+    tables: Sequence[str],
+    read: Callable[[Store, str, str], T],
+    runs: pd.DataFrame,
+) -> dict[str, T]:
+    """Call `read` on each of these rows of StudyRuns.runs; its results, by run id.
+
+    `tables`: those of tracking.TABLES that `read` reads.
+    """
+    groups = tracking.run_groups(runs["pack"], runs["run_id"])
+    read_run_group = partial(tracking.read_run_group, store, study, tables, read)
+    return dict(chain.from_iterable(store.read_in_order(read_run_group, groups)))
+
+
+def stack_tables(
+    keys: pd.DataFrame, tables: Sequence[pd.DataFrame], columns: Sequence[str] = ()
+) -> pd.DataFrame:
+    """One table of many, one for each row of `keys`; each row gets the columns of its key first.
+
+    `columns`: those of the result, besides the keys', if there are no tables.
+    """
+    if not tables:
+        return pd.DataFrame(columns=[*keys.columns, *columns])
+    places = np.repeat(np.arange(len(keys)), [len(table) for table in tables])
+    repeated = keys.take(places).reset_index(drop=True)
+    return pd.concat([repeated, pd.concat(tables, ignore_index=True)], axis=1)

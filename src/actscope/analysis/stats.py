@@ -1,6 +1,6 @@
-"""Means and their uncertainty, apart from any plot."""
+"""Means, their uncertainty, and comparisons."""
 
-# S seeds; `...` whatever dimensions follow, as epochs
+# S seeds; `...` any further dimensions, such as epochs
 
 import math
 from collections.abc import Sequence
@@ -14,19 +14,18 @@ from numpy.typing import NDArray
 from scipy import special
 
 CONFIDENCE = 0.95
-CELL = ["variant", "activation", "lr"]  # what is never averaged over
+CELL = ["variant", "activation", "lr"]  # never averaged over
 OUTCOMES = ["learned", "failed", "diverged"]
-NOT_TRAINED = "not trained"  # a point of a sweep; no run of a report ends so
+NOT_TRAINED = "not trained"  # only of a point of a sweep, not of a run in a report
 MEASURES = ["final", "best"]
+ESTIMATED = ["mean", "sd", "low", "high"]
 
-BOOTSTRAP_FROM = 10  # pairs; of fewer too few different resamples can be drawn
+BOOTSTRAP_FROM = 10  # pairs; fewer have too few distinct resamples
 RESAMPLES = 9999
-ROUNDING = 1e-6  # accuracies are float32; of up to 10^5 examples they differ by more, or not at all
+ROUNDING = 1e-6  # smaller differences of float32 accuracies over 10^5 examples are rounding
 POWER = 0.8
-T, BCA = (
-    "t-interval",
-    "BCa bootstrap interval",
-)  # methods of an interval; the others say why there is none
+# Methods of an interval; the others are reasons for having none.
+T, BCA = "t-interval", "BCa bootstrap interval"
 NO_PAIR, ONE_PAIR, NO_SPREAD = "none in common", "one pair", "no spread"
 
 Floats = NDArray[np.float64]
@@ -47,14 +46,14 @@ def estimate(values: Floats) -> Estimate:
     """Mean over seeds of `values` [S, ...], with its 95 % t-interval.
 
     mean ± t(0.975, S - 1) · sd / sqrt(S), where sd² = Σ (value - mean)² / (S - 1) (Student, 1908).
-    One value has no sd and no interval, none has no mean either: NaN. Equal values have an interval
-    of width zero.
+    With one value, sd and interval are NaN; without values, also the mean. Equal values have an
+    interval of width zero.
     """
     n, rest = values.shape[0], values.shape[1:]
     unknown = np.full(rest, np.nan)
     if n == 0:
         return Estimate(n, unknown, unknown, unknown, unknown)
-    # Rounding makes the mean of three times 0.1 another number than 0.1, and its sd not zero.
+    # By rounding, the mean of 0.1, 0.1, 0.1 differs from 0.1, and its sd from zero.
     constant = (values == values[0]).all(axis=0)
     mean = np.where(constant, values[0], values.mean(axis=0))
     if n == 1:
@@ -67,7 +66,7 @@ def estimate(values: Floats) -> Estimate:
 def paired_difference(first: "pd.Series[float]", second: "pd.Series[float]") -> Estimate:
     """Mean of first - second over the seeds (the index) that both have, with its 95 % t-interval.
 
-    Runs of one seed share start and minibatches, so their difference is less noisy than either.
+    Runs of one seed share initial weights and minibatches, so their difference has less noise.
     """
     seeds = first.index.intersection(second.index)
     return estimate(np.asarray(first.loc[seeds] - second.loc[seeds], dtype=np.float64))
@@ -75,12 +74,12 @@ def paired_difference(first: "pd.Series[float]", second: "pd.Series[float]") -> 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How the first of two activations does against the second, paired by seed.
+    """The first of two activations compared with the second, paired by seed.
 
-    `n` pairs; `mean` and `sd` of their differences; the 95 % interval `low` to `high` of the mean
-    by `method`, which else says why there is none; `p` of the paired t-test; `improvement`, the
-    probability that the first does better; `seeds_needed` to resolve a gap as large as the one
-    seen. What is not known is None.
+    `n` pairs; `mean` and `sd` of their differences; the 95 % interval `low` to `high` of the mean;
+    `method`, that of the interval, or the reason for having none; `p` of the paired t-test;
+    `improvement`, the probability that the first is better; `seeds_needed` to detect a difference
+    of this size. Unknown values are None.
     """
 
     n: int
@@ -95,11 +94,11 @@ class Comparison:
 
 
 def compare(used: pd.DataFrame) -> pd.DataFrame:
-    """One row for each pair of activations of a variant and rate, in the order of `used`.
+    """One row per pair of activations of a variant and rate, in the order of `used`.
 
     Columns: `variant`, `lr`, `first`, `second`; those of Comparison, on the final test accuracy as
     a fraction of 1 (differences are first - second); `p_holm`, `p` with Holm's correction over the
-    pairs of this variant and rate. Runs that diverged have no accuracy and enter no pair.
+    pairs of this variant and rate. Diverged runs have no accuracy and are in no pair.
     """
     rows: list[dict[str, Any]] = []
     for (variant, lr), runs in used.groupby(["variant", "lr"], sort=False):
@@ -121,11 +120,11 @@ COMPARED = ["variant", "lr", "first", "second", *Comparison.__annotations__, "p_
 
 
 def compare_pair(first: "pd.Series[float]", second: "pd.Series[float]") -> Comparison:
-    """Compare two Series of accuracies, fractions of 1, over the seeds (the index) both have.
+    """Compare two Series of accuracies, fractions of 1, over the seeds (index) that both have.
 
-    The interval of the mean difference is BCa bootstrap's (Efron, 1987; 9999 resamples of the
-    pairs, seeded) from 10 pairs on, and below the t-interval. Equal differences have an interval of
-    width zero, and no test.
+    From 10 pairs on, the interval of the mean difference is that of a seeded BCa bootstrap with
+    9999 resamples of the pairs (Efron, 1987), else the t-interval. Equal differences have an
+    interval of width zero, and no test.
     """
     seeds = sorted(first.index.intersection(second.index))
     differences = np.asarray(first.loc[seeds], float) - np.asarray(second.loc[seeds], float)
@@ -140,31 +139,30 @@ def compare_pair(first: "pd.Series[float]", second: "pd.Series[float]") -> Compa
     if is_constant(differences):
         return Comparison(n, NO_SPREAD, mean, 0.0, mean, mean, None, improvement, needed)
     low, high, method = _interval(differences, found)
-    from scipy import stats  # a second to import, and a sweep needs but means
+    from scipy import stats  # it takes a second to import, and a sweep only needs means
 
     p = float(stats.ttest_rel(first.loc[seeds], second.loc[seeds]).pvalue)
     return Comparison(n, method, mean, sd, low, high, p, improvement, needed)
 
 
 def is_constant(values: Floats) -> bool:
-    """Whether accuracies or their differences [S] differ by no more than rounding does."""
+    """Whether accuracies or their differences [S] are equal up to rounding."""
     return bool(np.ptp(values) < ROUNDING)
 
 
 def probability_of_improvement(differences: Floats) -> float:
-    """Share of the differences [S] above 0; one of exactly 0 counts half (Mann and Whitney, 1947).
+    """Share of the differences [S] above 0; exactly 0 counts half (Mann and Whitney, 1947).
 
-    As in Agarwal et al. (2021), but over pairs: runs of one seed have more in common.
+    As in Agarwal et al. (2021), but over the pairs of runs with the same seed.
     """
     return float((differences > 0).mean() + (differences == 0).mean() / 2)
 
 
 def seeds_to_resolve(gap: float, sd: float) -> int | None:
-    """Seeds with which a two-sided test at 5 % sees a true `gap` four times out of five.
+    """Seeds with which a two-sided test at 5 % detects a true `gap` four times out of five.
 
     n = ceil(((z(0.975) + z(0.8)) · sd / |gap|)²), at least 2, with z the normal quantiles (Cohen,
-    1988, on paired differences of standard deviation `sd`). No number resolves a gap of 0, nor one
-    that is due to rounding.
+    1988, on paired differences of standard deviation `sd`). None for a gap of 0 or of rounding.
     """
     if abs(gap) < ROUNDING:
         return None
@@ -173,9 +171,9 @@ def seeds_to_resolve(gap: float, sd: float) -> int | None:
 
 
 def holm(ps: Sequence[float | None]) -> list[float | None]:
-    """Corrected p-values of a family of tests (Holm, 1979); None is no test and no member.
+    """Corrected p-values of a family of tests (Holm, 1979); None is not a test.
 
-    The k-th smallest of m is multiplied by m - k + 1, and is never under the one before it.
+    The k-th smallest of m is multiplied by m - k + 1, and is at least the one before it.
     """
     corrected: list[float | None] = [None] * len(ps)
     tests = sorted((p, place) for place, p in enumerate(ps) if p is not None)
@@ -204,12 +202,11 @@ def _interval(differences: Floats, found: Estimate) -> tuple[float, float, str]:
 
 
 def summarise(runs_of_all: pd.DataFrame, measures: Sequence[str] = MEASURES) -> pd.DataFrame:
-    """One row a cell, in the order of the runs: n, outcomes, final and best test accuracy.
+    """One row per cell, in the order of the runs: n, outcomes, final and best test accuracy.
 
-    Columns: those of CELL; `n`, the runs that enter the means, which diverged ones do not;
-    `learned`, `failed`, `diverged`, their numbers, and `outcomes`, the same in words, with those of
-    a sweep's points that were not trained; of each measure, as fractions of 1, `final_mean`, `_sd`,
-    `_low` and `_high`.
+    Columns: CELL; `n`, the runs in the means, without diverged ones; `learned`, `failed` and
+    `diverged`, their numbers; `outcomes`, the same in words, with a sweep's points that were not
+    trained; for each measure, as fractions of 1, `final_mean`, `_sd`, `_low` and `_high`.
     """
     rows: list[dict[str, Any]] = []
     for key, runs in runs_of_all.groupby(CELL, sort=False):
@@ -222,39 +219,41 @@ def summarise(runs_of_all: pd.DataFrame, measures: Sequence[str] = MEASURES) -> 
         row: dict[str, Any] = {**dict(zip(CELL, key, strict=True)), "n": len(counted), **counts}
         row["outcomes"] = in_words(all_counts)
         for measure in measures:
-            row.update(_columns(measure, estimate(counted[measure].to_numpy(dtype=float))))
+            row.update(estimate_columns(measure, estimate(counted[measure].to_numpy(dtype=float))))
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def in_words(counts: dict[str, int]) -> str:
-    """Outcomes as `3 learned, 1 failed`; those that did not occur are left out."""
+    """Counts of outcomes as `3 learned, 1 failed`, without zeros."""
     return ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count > 0)
 
 
 def summarise_by_epoch(accuracy: pd.DataFrame) -> pd.DataFrame:
-    """One row a cell and epoch: CELL, `epoch`, `n`, `mean`, `sd`, `low`, `high`.
+    """`summarise_over` the epochs; all seeds of a cell have the same epochs."""
+    found = summarise_over("epoch", "accuracy", accuracy)
+    assert found["mean"].notna().all(), "seeds of a cell have different epochs"
+    return found
 
-    `accuracy` has CELL, `seed`, `epoch` and `accuracy`; all seeds of a cell have the same epochs.
+
+def summarise_over(x: str, measure: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """One row per cell and value of `x`: CELL, `x`, `n`, and `mean`, `sd`, `low`, `high`.
+
+    `rows` has CELL, `seed`, `x` and `measure`. Without rows the table is empty.
     """
-    parts = []
-    for key, rows in accuracy.groupby(CELL, sort=False):
+    parts = [pd.DataFrame(columns=[x, "n", *ESTIMATED])] if rows.empty else []
+    for key, own in rows.groupby(CELL, sort=False):
         assert isinstance(key, tuple)
-        # Not pivot_table: it would average over what must not be there twice.
-        table = rows.pivot(index="seed", columns="epoch", values="accuracy")  # noqa: PD010
-        values = table.to_numpy(dtype=float)  # [S, epoch]
-        assert np.isfinite(values).all(), f"seeds of {key} have not the same epochs"
-        found = estimate(values)
-        part = pd.DataFrame({"epoch": table.columns, **_columns("", found)})
-        part.insert(1, "n", found.n)
+        # Not pivot_table: it would average duplicates, which must not exist.
+        table = own.pivot(index="seed", columns=x, values=measure)  # noqa: PD010
+        found = estimate(table.to_numpy(dtype=float))  # [S, x]
+        part = pd.DataFrame({x: table.columns, "n": found.n, **estimate_columns("", found)})
         parts.append(part.assign(**dict[str, Any](zip(CELL, key, strict=True))))
-    return pd.concat(parts, ignore_index=True)[[*CELL, *parts[0].columns[: -len(CELL)]]]
+    return pd.concat(parts, ignore_index=True).reindex(columns=[*CELL, x, "n", *ESTIMATED])
 
 
-def _columns(measure: str, found: Estimate) -> dict[str, Any]:
+def estimate_columns(measure: str, found: Estimate) -> dict[str, Any]:
+    """Mean, standard deviation and interval as columns `measure_mean` and so on."""
     prefix = f"{measure}_" if measure else ""
-    columns: dict[str, Any] = {}
-    for name in ("mean", "sd", "low", "high"):
-        value = getattr(found, name)
-        columns[f"{prefix}{name}"] = float(value) if value.ndim == 0 else value
-    return columns
+    values = {f"{prefix}{name}": getattr(found, name) for name in ESTIMATED}
+    return {name: float(value) if value.ndim == 0 else value for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""A study in Python, for a notebook or a script: the tables that its report is made from."""
+"""Load a study in a notebook or a script, as the tables of its report."""
 
 import os
 from collections.abc import Callable
@@ -13,9 +13,10 @@ import pandas as pd
 from pydantic.dataclasses import dataclass
 
 from actscope import tracking
-from actscope.analysis import frames
+from actscope.analysis import frames, histories
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.run_tables import read_run_table
+from actscope.analysis.study_analysis import StudyAnalysis, analyse_stored
 from actscope.config import CLOSED, StudyName, Tracking, parse
 from actscope.credentials import hide
 from actscope.errors import ConfigError
@@ -23,7 +24,7 @@ from actscope.tracking import Store
 from actscope.tracking.bundle.bundle import import_bundle
 
 BUNDLE = ".zip"
-TABLES_KEPT = 32  # trajectories and probes: recorded at every step, one may have 20 MB
+TABLES_KEPT = 32  # trajectories and probes; recorded at every step, one may have 20 MB
 
 
 @plain_dataclass(frozen=True, eq=False, repr=False)
@@ -61,6 +62,18 @@ class Study:
     def summary(self) -> pd.DataFrame:
         """One row a variant, activation and rate: `n`, outcomes, means with 95 % t-intervals."""
         return self.chosen.cells.copy(deep=False)
+
+    @cached_property
+    def analysis(self) -> StudyAnalysis:
+        """The statistics of the report, as `analysis.comparisons` or `analysis.units.by_layer`.
+
+        Do not change these tables: they are not copies.
+
+        Raises:
+            ReportError: at first use of a table, if a file of a run cannot be read.
+
+        """
+        return analyse_stored(self.store, self.chosen)
 
     @property
     def history(self) -> pd.DataFrame:
@@ -110,8 +123,8 @@ class Study:
 
     @cached_property
     def _history(self) -> pd.DataFrame:
-        histories = frames.read_histories(self.store, self.name, self.chosen.used)
-        return pd.concat(histories, ignore_index=True)
+        found = histories.read_histories(self.store, self.name, self.chosen.used)
+        return pd.concat(found, ignore_index=True)
 
     def _table(self, name: str, run_id: str) -> pd.DataFrame:
         if run_id not in set(self.chosen.runs["run_id"]):
@@ -144,7 +157,7 @@ def load_study(name: str | Path, *, tracking_uri: str | None = None) -> Study:
     if isinstance(name, Path) or name.endswith(BUNDLE):
         if tracking_uri is not None:
             raise ConfigError(
-                f"tracking_uri={hide(tracking_uri)}: a bundle, as {name}, needs no store"
+                f"tracking_uri={hide(tracking_uri)}: {name} is a bundle. Leave tracking_uri out."
             )
         return _unpacked(Path(name))
     uri = os.environ.get("MLFLOW_TRACKING_URI") if tracking_uri is None else tracking_uri

@@ -1,33 +1,27 @@
 """Variants: runs that differ in settings other than activation, rate and seed."""
 
-import ast
-from collections.abc import Mapping, Set
-from typing import Any
+from collections.abc import Set
 
 import pandas as pd
 
 from actscope.analysis.logged_settings import OWN
-from actscope.config import Activation, parse
-from actscope.errors import ConfigError
 
-# Settings that are no variant: they name the point, or cannot change a number.
+# Settings that make no variant: they name the point, or cannot change a number.
 NOT_A_VARIANT = {"study", "activation", "lr", "seed", "data.root"}
 
-
-UNSET = "unset"  # where a run knows nothing of a setting
+UNSET = "unset"  # the text of a setting that a run does not have
 
 
 def describe_variants(params: pd.DataFrame) -> "pd.Series[str]":
-    """Short text of those settings, beside activation, rate and seed, that vary between the runs.
+    """Short text of the settings that vary between the runs, besides activation, rate and seed.
 
-    An activation's own settings vary where runs of that activation differ in them. '' where nothing
-    varies.
+    An activation's own settings vary if runs of that activation differ in them. '' if none varies.
     """
     return variant_texts(params, varying_settings(params))
 
 
 def varying_settings(params: pd.DataFrame) -> set[tuple[str, str]]:
-    """Those settings: each beside the activation whose own it is, or beside ''."""
+    """The settings that vary, as (activation whose own it is or '', setting)."""
     known = _known(params)
     shared = {key for key in known.columns if not is_own(key)} - NOT_A_VARIANT
     varying = {("", key) for key in shared if len(set(known[key])) > 1}
@@ -38,7 +32,7 @@ def varying_settings(params: pd.DataFrame) -> set[tuple[str, str]]:
 
 
 def variant_texts(params: pd.DataFrame, varying: Set[tuple[str, str]]) -> "pd.Series[str]":
-    """Short text of these settings, as of `varying_settings`, of each run."""
+    """Short text of these settings of each run; `varying`: of `varying_settings`."""
     known = _known(params).to_dict("index")
     texts = {
         run_id: " ".join(
@@ -52,45 +46,9 @@ def variant_texts(params: pd.DataFrame, varying: Set[tuple[str, str]]) -> "pd.Se
 
 
 def is_own(setting: str) -> bool:
-    """Whether a setting is an activation's own."""
+    """Whether a setting belongs to an activation."""
     return setting.startswith(OWN)
 
 
 def _known(params: pd.DataFrame) -> pd.DataFrame:
     return params[params["activation"].notna()].fillna(UNSET)
-
-
-def activation_of(params: Mapping[str, object]) -> Activation:
-    """The activation that a run's parameters describe; its name alone where they make no sense.
-
-    Raises:
-        ConfigError: they do not even name one.
-
-    """
-    prefix = "activation.function."
-    arguments = {
-        key.removeprefix(prefix): _literal(value)
-        for key, value in params.items()
-        if key.startswith(prefix) and isinstance(value, str)
-    }
-    name = {"name": params.get("activation"), "function": ""}
-    described = {
-        **name,
-        "function": arguments.pop("_target_", ""),
-        "arguments": tuple(sorted(arguments.items())),
-        "batch_norm": params.get("activation.batch_norm") == "True",
-    }
-    try:
-        return parse(Activation, described, "activation")
-    except ConfigError:
-        return parse(Activation, name, "activation")
-
-
-def _literal(text: str) -> Any:
-    try:
-        return text if len(text) > LONGEST_ARGUMENT else ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
-
-
-LONGEST_ARGUMENT = 100  # characters; that of a configuration has 64 at most

@@ -1,6 +1,7 @@
 """Decides which units are dead, saturated, silent or flat at the end of a run, and since when.
 
-docs/dying.md defines them in words and formulas.
+All fates are about the end of a run and tell since when they hold. docs/dying.md has the
+definitions in words and formulas.
 """
 
 # T recorded steps, U units of a layer
@@ -16,7 +17,7 @@ SILENT_CHANGE = 1e-5  # of the weights' length; a silent unit changes by less in
 FLAT_HEIGHT = 0.005  # of the panel's height; a flat line stays within it
 NEVER = -1  # in a `..._since` column
 
-VERDICTS = ["dead", "saturated", "silent", "flat"]
+FATES = ["dead", "saturated", "silent", "flat"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -36,10 +37,9 @@ class Late:
 def unit_fates(trajectory: pd.DataFrame, probe: pd.DataFrame) -> pd.DataFrame:
     """The verdicts on each unit at the end of a run, one row a unit.
 
-    Columns: `layer`, `unit`; for each verdict v of VERDICTS `v` (bool) and `v_since` (step, -1:
-    never); `revivals`, the number of times that a dead unit was active again; `swing_weight_mean`
-    and `swing_bias`, the distance of the line from its first value when it became flat (NaN if it
-    did not).
+    Columns: `layer`, `unit`; for each fate v of FATES `v` (bool) and `v_since` (step, -1:
+    never); `revivals`, how often a dead unit came back; `swing_weight_mean` and `swing_bias`, how
+    far the line had moved from its first record when it went flat (NaN where it did not).
 
     dead: its slope is exactly zero on the whole probe set (at the last probe). saturated: it is
     negligible on 99 % of it. silent: no step of the last tenth changed its weights by more than
@@ -54,13 +54,13 @@ def unit_fates(trajectory: pd.DataFrame, probe: pd.DataFrame) -> pd.DataFrame:
 
 
 def shares(fates: pd.DataFrame) -> dict[str, float]:
-    """Share of each layer's units with each verdict, with names like `dead/layer1`."""
+    """Share of each layer's units with each fate, named `dead/layer1` and so on."""
     if fates.empty:
         return {}
     layers = fates["layer"].to_numpy()
     return {
-        f"{verdict}/layer{layer}": float(fates[verdict].to_numpy()[layers == layer].mean())
-        for verdict in VERDICTS
+        f"{fate}/layer{layer}": float(fates[fate].to_numpy()[layers == layer].mean())
+        for fate in FATES
         for layer in np.unique(layers)
     }
 
@@ -104,11 +104,11 @@ def _fates_of_layer(lines: Records, probes: Records, layer: int) -> dict[str, Ar
     late = Late(int(lines.steps[-1]))
     units = weight_mean.shape[1]
     fates: dict[str, Array] = {"layer": np.full(units, layer), "unit": np.arange(units)}
-    for verdict in VERDICTS:
-        at_last = verdict in ("dead", "saturated")
-        holds = since[verdict] != NEVER if at_last else late.holds(since[verdict])
-        fates[verdict] = holds
-        fates[f"{verdict}_since"] = np.where(holds, since[verdict], NEVER)
+    for fate in FATES:
+        at_last = fate in ("dead", "saturated")
+        holds = since[fate] != NEVER if at_last else late.holds(since[fate])
+        fates[fate] = holds
+        fates[f"{fate}_since"] = np.where(holds, since[fate], NEVER)
     fates["revivals"] = (is_dead[:-1] & ~is_dead[1:]).sum(0)
     for name, line in (("weight_mean", weight_mean), ("bias", bias)):
         fates[f"swing_{name}"] = _swing(lines.steps, line, fates["flat_since"])

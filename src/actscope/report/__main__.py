@@ -1,4 +1,4 @@
-"""`python -m actscope.report`, by as many processes as there are cores."""
+"""`python -m actscope.report`, with one process per core."""
 
 import sys
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from actscope.runtime import signals
 
 
 def run(words: Sequence[str] | None = None) -> int:
-    """Do what the words ask for; the exit code."""
+    """Run the command line; returns the exit code."""
     try:
         from actscope.report.cli import main
         from actscope.runtime.cores import CPU_COUNT

@@ -1,4 +1,4 @@
-"""What `python -m actscope.report` does: read a study's runs, write its report."""
+"""The commands of `python -m actscope.report`: read the runs of studies, write a report."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,18 +13,19 @@ from rich.text import Text
 
 from actscope.analysis import comparison, frames
 from actscope.analysis.claims import claims
-from actscope.analysis.claims.claims import Claim, Evidence, ReadFates, Verdict
-from actscope.analysis.claims.findings import Ruling
+from actscope.analysis.claims.claims import Claim, ClaimResult, Evidence, ReadFates
+from actscope.analysis.claims.verdicts import Verdict
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.run_tables import UnreadableRunError
+from actscope.analysis.study_analysis import analyse_stored
 from actscope.command_line import suggestions
 from actscope.errors import ConfigError, MissingStudyError, ReportError, StoreError, first_line
 from actscope.project import ROOT
-from actscope.report import output_folder, process_pool
-from actscope.report.pages import comparison_page, sections, study_page
-from actscope.report.pages.sections import Picture, Prose
-from actscope.report.process_pool import Crew
-from actscope.report.run_digests import Stored
+from actscope.report import output_folder
+from actscope.report.pages import comparison_page, pictures, sections, study_page
+from actscope.report.pages.page import Prose
+from actscope.report.pages.pictures import Picture
+from actscope.report.process_pool import WorkerPool, worker_pool
 from actscope.report.settings import Settings
 from actscope.runtime.progress import LateProgress
 from actscope.tracking import Store, locate_store
@@ -33,17 +34,17 @@ from actscope.tracking.ui import attach_report
 ARTICLE_STUDIES = ("article_width", "article_accuracy", "article_dying", "edge")
 ARTICLE_TITLE = "The article, claim by claim"
 
-Command = Callable[..., None]  # of the settings, and what else the command line gives it
+Command = Callable[..., None]  # takes the settings, and for `figure` its name
 
 
 class BuildFiles(Protocol):
-    """Makes the files of a report with a crew, and calls `on_step` as it goes on."""
+    """Makes the files of a report with a pool; calls `on_step` after each step."""
 
-    def __call__(self, *, crew: Crew, on_step: Callable[[], None]) -> dict[str, bytes]: ...
+    def __call__(self, *, pool: WorkerPool, on_step: Callable[[], None]) -> dict[str, bytes]: ...
 
 
 def build(settings: Settings) -> None:
-    """Write the report of a study and print where its page is."""
+    """Write the report of a study and print the path of its page."""
     store, study = locate_store(settings.tracking), settings.study
     runs = frames.read_study(store, study)
     own = [claim for claim in claims.read_claims() if claim.study == study]
@@ -56,12 +57,12 @@ def build(settings: Settings) -> None:
 
 
 def build_comparison(settings: Settings) -> None:
-    """Write the report on two studies side by side and print where its page is."""
+    """Write the report that compares two studies and print the path of its page."""
     assert settings.report.compare is not None
     store = locate_store(settings.tracking)
     first, second = (frames.read_study(store, name) for name in settings.report.compare)
     both = comparison.pair(first, second)
-    # No study is called so: its name has no plus sign.
+    # The name of a study has no plus sign, so this is no study's folder.
     folder = "+".join(both.names)
     _write(
         settings,
@@ -73,10 +74,10 @@ def build_comparison(settings: Settings) -> None:
 
 
 def write_figure(settings: Settings, name: str = "") -> None:
-    """Write one figure of a study's report, without drawing the others, and print its paths.
+    """Write one figure of a study's report, and print the paths of its files.
 
     Raises:
-        ConfigError: there is none of that name; it lists those there are.
+        ConfigError: there is no figure of this name; the message lists all names.
 
     """
     store, study = locate_store(settings.tracking), settings.study
@@ -87,27 +88,29 @@ def write_figure(settings: Settings, name: str = "") -> None:
 
 
 def _draw(store: Store, runs: StudyRuns, seed: int | None, name: str) -> dict[str, bytes]:
-    """The files of one figure; of a run that it shows and that cannot be read a line is told."""
+    """The files of one figure; writes a line to stderr for each run that cannot be read."""
     while True:
-        findings = Stored(store, runs)
-        contents = sections.contents(store, runs, frames.choose_seed(runs, seed), findings)
+        study = analyse_stored(store, runs)
+        contents = sections.contents(store, study, frames.choose_seed(runs, seed))
         try:
             picture = choose_picture(name, runs.study, contents)
-            return sections.Illustration(picture, sections.render(picture.task())).files
+            return pictures.DrawnPicture(picture, pictures.render(picture.task())).files
         except UnreadableRunError as error:
             sys.stderr.write(f"actscope: left out: {error}\n")
             runs = runs.without({error.run_id: error.reason})
 
 
 def choose_picture(name: str, study: str, contents: Iterable[Picture | Prose]) -> Picture:
-    """The picture of that name, or a ConfigError that lists those there are."""
+    """The picture of this name, or a ConfigError that lists all names."""
     others = []
     for item in contents:
         if isinstance(item, Picture):
             if item.name == name:
                 return item
             others.append(item.name)
-    raise ConfigError(f"figure {name!r}: the report of {study} has {', '.join(others)}")
+    raise ConfigError(
+        f"figure {name!r}: not in the report of {study}. Choose one of {', '.join(others)}."
+    )
 
 
 def build_article(settings: Settings) -> None:
@@ -123,7 +126,7 @@ def build_article(settings: Settings) -> None:
     if not parts:
         train = suggestions.training(ARTICLE_STUDIES[0], store)
         raise ReportError(
-            f"none of the article's studies has a finished run: `{train}` trains the first"
+            f"No study of the article has a finished run. Train the first with `{train}`."
         )
     judge = partial(_judged, stated, studies)
     build_files = partial(study_page.build, store, ARTICLE_TITLE, parts, judge=judge)
@@ -131,34 +134,34 @@ def build_article(settings: Settings) -> None:
 
 
 def print_claims(settings: Settings) -> None:
-    """Print every claim with what the runs say of it."""
+    """Print every claim with its verdict and the numbers behind it."""
     store = locate_store(settings.tracking)
     stated = claims.read_claims()
     evidence = Evidence(read_studies(store, claims.studies_of(stated)), claims.stored_fates(store))
     table = Table(show_lines=True)
     for heading in ("id", "claim", "verdict", "numbers"):
         table.add_column(heading, no_wrap=heading == "id")
-    verdicts = claims.judge(stated, evidence)
-    for verdict in verdicts:
-        is_open = verdict.ruling is Ruling.INCONCLUSIVE
-        last = [verdict.advice] if is_open else []
-        numbers = "\n".join([*verdict.numbers, *last])
-        cells = (verdict.claim.id, verdict.claim.text, verdict.in_words, numbers)
+    results = claims.judge(stated, evidence)
+    for result in results:
+        is_open = result.verdict is Verdict.INCONCLUSIVE
+        last = [result.advice] if is_open else []
+        numbers = "\n".join([*result.numbers, *last])
+        cells = (result.claim.id, result.claim.text, result.in_words, numbers)
         table.add_row(*(Text(cell) for cell in cells))
     console = Console()
     console.print(table)
-    console.print(claims.tally(verdicts))
-    not_run = [v.claim.study for v in verdicts if v.ruling is Ruling.NOT_RUN and v.claim.study]
+    console.print(claims.tally(results))
+    not_run = [v.claim.study for v in results if v.verdict is Verdict.NOT_RUN and v.claim.study]
     for study in dict.fromkeys(not_run):
         command = suggestions.training(study, store)
-        console.print(f"to run: {command}", soft_wrap=True, markup=False, highlight=False)
+        console.print(f"Train it with: {command}", soft_wrap=True, markup=False, highlight=False)
 
 
 def read_studies(store: Store, names: Sequence[str]) -> dict[str, StudyRuns]:
-    """Those of the studies that have a finished run, by name.
+    """The studies that have a finished run, by name.
 
     Raises:
-        StoreError: there is a store, and it cannot be read.
+        StoreError: the store cannot be read.
 
     """
     found = {}
@@ -171,15 +174,15 @@ def read_studies(store: Store, names: Sequence[str]) -> dict[str, StudyRuns]:
 def _write(
     settings: Settings, store: Store, name: str, steps: int, build_files: BuildFiles
 ) -> Mapping[str, bytes]:
-    """Write a report and print where its page is; its files by their names."""
+    """Write a report and print the path of its page; the files by name."""
     assert settings.report.processes is not None
     with _writing(settings, name) as folder:
         output_folder.recover(folder)
     with (
         LateProgress("reading and drawing", steps) as progress,
-        process_pool.hired(settings.report.processes, store) as hands,
+        worker_pool(settings.report.processes, store) as pool,
     ):
-        files = build_files(crew=hands, on_step=progress.advance)
+        files = build_files(pool=pool, on_step=progress.advance)
     with _writing(settings, name) as folder:
         output_folder.replace_report(files, folder)
     sys.stdout.write(f"{folder / 'index.html'}\n")
@@ -191,30 +194,32 @@ def _judged(
     others: Mapping[str, StudyRuns],
     studies: Mapping[str, StudyRuns],
     read_fates: ReadFates,
-) -> Sequence[Verdict]:
-    """Verdicts by the studies of a report, and by `others` that claims are about."""
+) -> Sequence[ClaimResult]:
+    """Results of claims from the studies of a report, and from `others`."""
     return claims.judge(stated, Evidence({**others, **studies}, read_fates))
 
 
 def _attach(store: Store, study: str, files: Mapping[str, bytes]) -> None:
-    """Put a report's pages into the store as well; that it takes none is told and no failure."""
+    """Copy the pages to the store. An error only writes a line to stderr."""
     pages = {name: data for name, data in files.items() if name.endswith(".html")}
     try:
         attach_report(store, study, pages)
     except StoreError as error:
         reason = " ".join(str(error).split())
-        sys.stderr.write(f"actscope: the report is not attached to its sweep: {reason}\n")
+        sys.stderr.write(f"actscope: cannot attach the report to its sweep: {reason}\n")
 
 
 @contextmanager
 def _writing(settings: Settings, name: str) -> Iterator[Path]:
-    """The folder of a report; that it cannot be written is a ReportError."""
+    """The folder of a report; an OSError becomes a ReportError."""
     folder = ROOT / settings.report.folder / name
     try:
         yield folder
     except OSError as error:
         reason = error.strerror or first_line(error)
-        raise ReportError(f"report.folder: {folder} cannot be written: {reason}") from error
+        raise ReportError(
+            f"report.folder={settings.report.folder}: cannot write {folder}: {reason}"
+        ) from error
 
 
 COMMANDS: dict[str, Command] = {

@@ -1,4 +1,4 @@
-"""The command line `python -m actscope.report`: what is asked for."""
+"""The command line of `python -m actscope.report`."""
 
 import argparse
 from collections.abc import Sequence
@@ -21,27 +21,27 @@ examples:
   python -m actscope.report article
 
 commands, a first word without "=":
-  claims               print the claims of conf/claims/ and what the runs say of each
-  article              build reports/article/: those claims, then each of the article's studies
-  figure NAME          write one figure of a study's report, as it has it; a wrong NAME lists them
+  claims               print the claims of conf/claims/ and the verdict on each
+  article              build reports/article/: the claims, then each of the article's studies
+  figure NAME          write one figure of a study's report; without NAME, list all figures
 
 settings, with their defaults in conf/report.yaml:
-  study=NAME           the study whose runs are read
-  report.seed=N        whose trajectories are drawn (20170523, or the smallest)
-  report.folder=PATH   where the report's own folder is made (reports, in the project)
-  report.attach=BOOL   whether its pages also go to the newest sweep's artifacts (true)
-  report.processes=N   among which the work is shared, 1: none but this (one a core)
-  report.compare=[A,B] two studies side by side, in reports/A+B/; study=, report.seed= and
-                       report.attach= have no bearing on it (null: the report of study=)
+  study=NAME           the study to report on
+  report.seed=N        draw the trajectories of this seed (20170523, or the smallest seed)
+  report.folder=PATH   write the report into a folder in this one (reports, in the project)
+  report.attach=BOOL   also attach the pages to the newest sweep in the store (true)
+  report.processes=N   use N processes (one per core)
+  report.compare=[A,B] compare two studies, in reports/A+B/. It ignores study=, report.seed= and
+                       report.attach= (null: report on study=)
   tracking.uri=URI     the store (mlruns/mlflow.db of the project, or MLFLOW_TRACKING_URI)
 
-The same runs give the same files, byte for byte.
+The same runs always give the same files, byte for byte.
 """
 COMMAND_WORDS = ("article", "build", "claims", "figure")
-HELPERS_IMPORT = [
+WORKER_IMPORTS = [
     "actscope.artifacts.drawing",  # before what imports matplotlib
     "actscope.report.pages.study_page",
-    # These are loaded late, by those who first read a table or save a figure.
+    # These are imported only when the first table is read or the first figure is saved.
     "pyarrow.parquet",
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
@@ -49,20 +49,20 @@ HELPERS_IMPORT = [
 
 
 def main(arguments: Sequence[str] | None = None, *, processes: int = 1) -> int:
-    """Do what the command line asks; the exit code.
+    """Run the command line; returns the exit code.
 
-    `processes`: of report.processes, where that is not given.
+    `processes`: the default of report.processes.
     """
 
-    def obey() -> int:
+    def run() -> int:
         command, given, overrides = _command_of(_command_line().parse_args(arguments).overrides)
         settings = read_settings(overrides)
         if settings.report.compare is not None:
             command = _comparing(command)
         if settings.report.processes is None:
             settings = replace(settings, report=replace(settings.report, processes=processes))
-        with _helpers(command, settings):
-            # Takes seconds to import, at the same time as the helpers do.
+        with _forkserver(command, settings):
+            # These imports take seconds, so they run while the forkserver does the same.
             with startup.without_gc():
                 import actscope.artifacts.drawing  # noqa: F401 - before what imports matplotlib
                 from actscope.report.build import COMMANDS
@@ -70,23 +70,23 @@ def main(arguments: Sequence[str] | None = None, *, processes: int = 1) -> int:
             COMMANDS[command](settings, *given)
         return 0
 
-    return exit_code(obey)
+    return exit_code(run)
 
 
 def _comparing(command: str) -> str:
-    """What a command becomes by report.compare."""
+    """The command that report.compare turns a command into."""
     if command == "build":
         return "compare"
     raise ConfigError(
-        "report.compare: it makes a report of its own; give it without a command before it"
+        f"report.compare: cannot be used with the command {command!r}. Remove one of the two."
     )
 
 
-def _helpers(command: str, settings: Settings) -> AbstractContextManager[None]:
-    """A process from which others are forked to help, if there is a report to be built by many."""
+def _forkserver(command: str, settings: Settings) -> AbstractContextManager[None]:
+    """The forkserver of the report's workers, if the command uses several processes."""
     if command in ("claims", "figure") or settings.report.processes == 1:
         return nullcontext()
-    return forkserver.running(HELPERS_IMPORT)
+    return forkserver.running(WORKER_IMPORTS)
 
 
 def _command_line() -> OneLineParser:
@@ -102,10 +102,7 @@ def _command_line() -> OneLineParser:
 
 
 def _command_of(words: Sequence[str]) -> tuple[str, Sequence[str], Sequence[str]]:
-    """The command that the first word names, what it is given, and the overrides behind them.
-
-    `build` where it is an override.
-    """
+    """The command, its arguments and the overrides; `build` where no command is named."""
     match words:
         case ["figure", name, *overrides] if not _is_override(name):
             return "figure", [name], overrides
@@ -113,7 +110,7 @@ def _command_of(words: Sequence[str]) -> tuple[str, Sequence[str], Sequence[str]
             return word, [], overrides
         case [word, *_] if not _is_override(word):
             known = ", ".join(COMMAND_WORDS)
-            raise ConfigError(f"{word}: neither setting=value nor one of the commands {known}")
+            raise ConfigError(f"{word}: unknown command. Give setting=value, or one of {known}.")
     return "build", [], words
 
 

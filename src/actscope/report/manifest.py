@@ -1,4 +1,4 @@
-"""The manifest of a report: every run used or left out, and every file."""
+"""The manifest of a report: every run, used or left out, and every file."""
 
 import hashlib
 import json
@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from actscope.analysis.claims.claims import Verdict
+from actscope.analysis.claims.claims import ClaimResult
 from actscope.analysis.frames import StudyRuns
 
 
 def manifest(
-    studies: Sequence[Mapping[str, Any]], verdicts: Sequence[Verdict], files: Mapping[str, bytes]
+    studies: Sequence[Mapping[str, Any]], results: Sequence[ClaimResult], files: Mapping[str, bytes]
 ) -> bytes:
-    """The studies of a report as `study_manifest` has them, its claims, and each file's SHA-256.
+    """The manifest from `study_manifest` of each study, the claims, and the files' SHA-256.
 
-    A report on one study is not nested: it has the keys of that study.
+    The manifest of one study has the study's keys at its top level.
     """
     content = {
         **(studies[0] if len(studies) == 1 else {"studies": list(studies)}),
         "claims": [
-            {"id": v.claim.id, "verdict": str(v.ruling), "runs": list(v.run_ids)} for v in verdicts
+            {"id": v.claim.id, "verdict": str(v.verdict), "runs": list(v.run_ids)} for v in results
         ],
         "files": {name: hashlib.sha256(files[name]).hexdigest() for name in files},
     }
@@ -30,9 +30,9 @@ def manifest(
 
 
 def study_manifest(runs: StudyRuns, seed: int | None) -> dict[str, Any]:
-    """Every run with whether and why it is used, and every missing point.
+    """Every run, with whether and why it is used, and every missing point.
 
-    `seed`: whose trajectories are drawn, if any are.
+    `seed`: the one whose trajectories are drawn, or None.
     """
     return {
         "study": runs.study,
@@ -44,7 +44,7 @@ def study_manifest(runs: StudyRuns, seed: int | None) -> dict[str, Any]:
 
 
 def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A row as JSON has it: what is not known is null."""
+    """A row as JSON: unknown values are null."""
     values = {str(key): None if pd.isna(value) else value for key, value in row.items()}
     return {
         key: value.item() if isinstance(value, np.generic) else value

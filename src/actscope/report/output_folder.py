@@ -1,6 +1,6 @@
-"""The folder of a report: an earlier one is there whole until the new one is, whatever happens.
+"""Replace a report's folder so that the earlier report stays complete until the new one is.
 
-A report is written into a new folder beside its place, `.NAME.new`. Then the earlier one becomes
+A report is written into a new folder, `.NAME.new`, next to its place. Then the earlier one becomes
 `.NAME.old`, the new one takes its name, and the earlier one is removed. A process that is killed
 between the two renames leaves no folder of that name; the next command puts the earlier one back.
 """
@@ -15,18 +15,18 @@ from filelock import FileLock
 MANIFEST = "manifest.json"
 PAGES = ["index.html", "explore.html", MANIFEST]
 DRAWN = {"figures": (".png", ".svg"), "tables": (".csv", ".md", ".tex")}  # and in their sub-folders
-PART = ".part"  # how a file is called until it is whole
+PART = ".part"  # the ending of a file's name until it is complete
 SECONDS_FOR_A_LOCK = 90.0
 
 
 def replace_report(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write a report in place of an earlier one; what else lies in its folder stays there.
+    """Write a report in place of an earlier one; other files in its folder stay.
 
     Raises:
-        OSError: it cannot be written; the earlier one is as it was.
+        OSError: it cannot be written; the earlier one is unchanged.
 
     """
-    folder = folder.resolve()  # a link to another place stays one
+    folder = folder.resolve()  # a symbolic link stays one
     new, old = _beside(folder, "new"), _beside(folder, "old")
     with _alone(folder):
         _recover(folder)
@@ -41,11 +41,11 @@ def replace_report(files: Mapping[str, bytes], folder: Path) -> None:
         except BaseException:
             _recover(folder)
             raise
-        shutil.rmtree(old, ignore_errors=True)  # what is left of it, the next report removes
+        shutil.rmtree(old, ignore_errors=True)  # the next report removes the rest
 
 
 def add_files(files: Mapping[str, bytes], folder: Path) -> list[Path]:
-    """Write files beside those of a report that is there, or in place of them; their paths.
+    """Write files into a report's folder; returns their paths.
 
     Raises:
         OSError: they cannot be written.
@@ -62,10 +62,10 @@ def add_files(files: Mapping[str, bytes], folder: Path) -> list[Path]:
 
 
 def recover(folder: Path) -> None:
-    """Put back an earlier report, and remove what is half-written, where a process was killed.
+    """Put back an earlier report and remove half-written files after a process was killed.
 
     Raises:
-        OSError: its place cannot be written.
+        OSError: the folder cannot be written.
 
     """
     folder = folder.resolve()
@@ -75,7 +75,7 @@ def recover(folder: Path) -> None:
 
 
 def _recover(folder: Path) -> None:
-    """`recover`, for the process that has the lock: no other is still at what is half-written."""
+    """`recover` for the process that has the lock, so that no other process is writing."""
     new, old = _beside(folder, "new"), _beside(folder, "old")
     if old.exists() and not folder.exists():
         old.rename(folder)
@@ -85,7 +85,7 @@ def _recover(folder: Path) -> None:
 
 
 def _keep_others(folder: Path, new: Path) -> None:
-    """Make the new folder, with what in an old one is no report's; all of it, if that is none."""
+    """Make the new folder with the old one's files, except those of its report if it has one."""
     is_report = (folder / MANIFEST).exists()
 
     def own(place: str, names: list[str]) -> set[str]:
@@ -99,7 +99,7 @@ def _keep_others(folder: Path, new: Path) -> None:
 
 
 def _is_own(folder: Path, name: Path) -> bool:
-    """Whether a report writes a file of that name, or could."""
+    """Whether a report could write a file of this name."""
     if (folder / name).is_dir():
         return False
     if len(name.parts) == 1:
@@ -113,7 +113,7 @@ def _beside(folder: Path, stage: str) -> Path:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Keep two reports from changing a folder at once: the second one waits, and stays."""
+    """Let one process at a time change a folder; the others wait."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(_beside(folder, "lock"), timeout=SECONDS_FOR_A_LOCK):
         yield

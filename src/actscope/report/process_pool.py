@@ -1,4 +1,4 @@
-"""Who does the work of a report: this process alone, or several beside it."""
+"""The processes that build a report: this process alone, or a pool of workers."""
 
 import multiprocessing
 import os
@@ -19,95 +19,94 @@ from actscope.runtime import signals
 from actscope.tracking import ServerStore, Store
 from actscope.tracking.store import READERS
 
-KEYS_AT_ONCE = 8  # that a process is given: of small ones; else it would wait too often
+KEYS_AT_ONCE = 8  # small tasks go to a worker in batches: one by one it would wait too often
 
-Key = TypeVar("Key")
-Content = TypeVar("Content")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
-class Crew:
-    """Does pieces of work and gives what comes of them in their order.
-
-    `processes`: as many as `pool` has, which is None where this process does it all.
-    """
+class WorkerPool:
+    """Runs tasks in `processes` processes; in this one where `executor` is None."""
 
     processes: int = 1
-    pool: Executor | None = None
+    executor: Executor | None = None
 
     def read(
         self,
         store: Store,
-        read: Callable[[Key], Content],
-        keys: Sequence[Key],
+        read: Callable[[T], R],
+        keys: Sequence[T],
         at_once: int = KEYS_AT_ONCE,
-    ) -> Iterator[Content]:
-        """As Store.read_in_order does; the readers of a server are shared among the processes.
+    ) -> Iterator[R]:
+        """`read` of each key, in order, as Store.read_in_order; workers share its readers.
 
-        With a pool `read`, the keys, `at_once` of them to a process, and what is read travel from
-        process to process.
+        With workers, `read`, the keys and the results must be picklable. A worker gets `at_once`
+        keys at a time.
         """
-        if self.pool is None:
+        if self.executor is None:
             return store.read_in_order(read, keys)
-        some = [keys[at : at + at_once] for at in range(0, len(keys), at_once)]
+        batches = [keys[at : at + at_once] for at in range(0, len(keys), at_once)]
         readers = max(1, READERS // self.processes)
-        return chain.from_iterable(self.pool.map(partial(_read_some, store, read, readers), some))
+        results = self.executor.map(partial(_read_batch, store, read, readers), batches)
+        return chain.from_iterable(results)
 
-    def begin(self, work: Callable[[Key], Content], key: Key) -> Callable[[], Content]:
-        """Have a piece of work done; what is given back waits for what comes of it."""
-        return partial(work, key) if self.pool is None else self.pool.submit(work, key).result
+    def begin(self, task: Callable[[T], R], argument: T) -> Callable[[], R]:
+        """Start a task; the returned call waits for its result."""
+        if self.executor is None:
+            return partial(task, argument)
+        return self.executor.submit(task, argument).result
 
 
 @contextmanager
-def hired(processes: int, store: Store) -> Iterator[Crew]:
-    """A crew of so many processes, which are gone when the context ends, however it does.
+def worker_pool(processes: int, store: Store) -> Iterator[WorkerPool]:
+    """A pool of workers, which end when the context ends.
 
-    They are forked from the forkserver, if it runs, and begin at once. A server is asked by at most
-    READERS of them.
+    They are forked from the forkserver, if it runs, and start at once. At most READERS of them read
+    from a server.
 
     Raises:
-        ReportError: one of them was ended from outside.
+        ReportError: a worker was killed.
 
     """
     if isinstance(store, ServerStore):
         processes = min(processes, READERS)
     if processes == 1:
-        yield Crew()
+        yield WorkerPool()
         return
     context = multiprocessing.get_context("forkserver")
-    pool = ProcessPoolExecutor(processes, context, _begin)
+    executor = ProcessPoolExecutor(processes, context, _start_worker)
     with _Interrupt(set(multiprocessing.active_children())) as interrupt:
         try:
-            yield Crew(processes, pool)
+            yield WorkerPool(processes, executor)
         except BrokenProcessPool as error:
             interrupt.check()
             raise ReportError(
-                "a process that read or drew for the report was ended from outside, perhaps for "
-                "want of memory: report.processes=1 needs least of it"
+                "A report worker was killed, possibly out of memory. Try report.processes=1."
             ) from error
         except BaseException:
-            interrupt.end_helpers()
+            interrupt.kill_workers()
             raise
         finally:
-            pool.shutdown(cancel_futures=True)
+            executor.shutdown(cancel_futures=True)
         interrupt.check()
 
 
 class _Interrupt:
-    """Ctrl-C as long as the context lasts: the helpers end, and whoever waits for them hears of it.
+    """On Ctrl-C, kill the workers; `check` then raises KeyboardInterrupt.
 
-    Raised where it happens to come, KeyboardInterrupt is lost if that is in a finalizer, and numpy,
-    pandas and matplotlib have many. A second Ctrl-C does raise it there.
+    KeyboardInterrupt is lost if it is raised in a finalizer, and numpy, pandas and matplotlib have
+    many. So the first Ctrl-C is only noted. A second one is raised at once.
     """
 
     def __init__(self, others: set[BaseProcess]) -> None:
-        self.others = others  # who are no helpers
+        self.others = others  # children that are not workers of the pool
         self.came = False
 
     def __enter__(self) -> Self:
         self.before = signal.getsignal(signal.SIGINT)
-        if signals.ends_process(signal.SIGINT):  # else whoever began this is deaf to Ctrl-C
-            signal.signal(signal.SIGINT, self._heed)
+        if signals.is_heard(signal.SIGINT):  # a background job of a script ignores Ctrl-C
+            signal.signal(signal.SIGINT, self._note)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -117,24 +116,22 @@ class _Interrupt:
         if self.came:
             raise KeyboardInterrupt
 
-    def end_helpers(self) -> None:
+    def kill_workers(self) -> None:
         for process in set(multiprocessing.active_children()) - self.others:
             process.kill()
 
-    def _heed(self, *_: object) -> None:
+    def _note(self, *_: object) -> None:
         self.came = True
         signal.signal(signal.SIGINT, self.before)
-        self.end_helpers()
+        self.kill_workers()
 
 
-def _read_some(
-    store: Store, read: Callable[[Key], Content], readers: int, keys: Sequence[Key]
-) -> list[Content]:
+def _read_batch(store: Store, read: Callable[[T], R], readers: int, keys: Sequence[T]) -> list[R]:
     return list(store.read_in_order(read, keys, readers))
 
 
-def _begin() -> None:
-    """In each process: Ctrl-C is for the one that it works for, and without that it has no work."""
+def _start_worker() -> None:
+    """Ignore Ctrl-C, which the parent handles, and end when the parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -1,94 +1,40 @@
-"""What a report needs of each run's files, which are read once, run by run, in any process."""
+"""Read the files of each run once, in any process, and keep what a report needs."""
 
-from collections.abc import Callable, Iterator, Mapping, Set
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Callable, Iterator, Set
+from functools import partial
 from itertools import chain
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import pandas as pd
 
 from actscope import tracking
-from actscope.analysis import frames, units
+from actscope.analysis import frames, histories, units
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.run_tables import (
     UnreadableRunError,
     accuracy_fault,
     read_run_table,
 )
-from actscope.analysis.units import Judged, Units
+from actscope.analysis.study_analysis import RunAnalysis, StudyAnalysis, analyse_runs
 from actscope.report.explorer import series
-from actscope.report.process_pool import Crew
+from actscope.report.process_pool import WorkerPool
 from actscope.tracking import Store
 
 
 class Digest(NamedTuple):
-    """`accuracy` of frames.accuracy_by_epoch, what became of the units, and the explorer's series.
+    """What a report needs of one run: its analysis, and the explorer's packed series."""
 
-    `judged` is None where a run diverged or carries no probes.
-    """
-
-    accuracy: pd.DataFrame
-    judged: Judged | None
+    analysis: RunAnalysis
     packed: str
 
 
-def packed_series(digests: Mapping[str, Digest]) -> dict[str, str]:
-    """The explorer's series of each run, by its id."""
-    return {run_id: digest.packed for run_id, digest in digests.items()}
-
-
-class Findings(Protocol):
-    """What the runs of a study say together; made when it is first asked for."""
-
-    @property
-    def accuracy(self) -> pd.DataFrame: ...
-
-    @property
-    def units(self) -> Units: ...
-
-
-@dataclass(frozen=True, eq=False)
-class Gathered:
-    """Findings of a study whose runs are digested, each under its id."""
-
-    runs: StudyRuns
-    digests: Mapping[str, Digest]
-
-    @cached_property
-    def accuracy(self) -> pd.DataFrame:
-        ids = frames.averaged(self.runs)["run_id"]
-        return frames.gather_accuracy(self.runs, [self.digests[run_id].accuracy for run_id in ids])
-
-    @cached_property
-    def units(self) -> Units:
-        found = [self.digests[run_id].judged for run_id in units.probed(self.runs)["run_id"]]
-        return units.gather_units(self.runs, [judged for judged in found if judged is not None])
-
-
-@dataclass(frozen=True, eq=False)
-class Stored:
-    """Findings of a study of which only what is asked for is read."""
-
-    store: Store
-    runs: StudyRuns
-
-    @cached_property
-    def accuracy(self) -> pd.DataFrame:
-        return frames.read_accuracy(self.store, self.runs)
-
-    @cached_property
-    def units(self) -> Units:
-        return units.read_units(self.store, self.runs)
-
-
 def read_digests(
-    store: Store, runs: StudyRuns, crew: Crew, on_run: Callable[[], None] = lambda: None
-) -> tuple[StudyRuns, dict[str, Digest]]:
-    """A digest of each run that is used, by its id; `on_run` is called after each.
+    store: Store, runs: StudyRuns, pool: WorkerPool, on_run: Callable[[], None] = lambda: None
+) -> tuple[StudyAnalysis, dict[str, str]]:
+    """Read each used run once: the analysis of the study, and the explorer's series by run id.
 
-    Also gives the study as it is without the runs that cannot be read: of their points other runs
-    may count instead.
+    The analysis is without the runs that cannot be read; other runs of their points may count
+    instead. `on_run` is called after each run.
 
     Raises:
         NoRunsError: no run is left.
@@ -98,18 +44,19 @@ def read_digests(
     digests: dict[str, Digest] = {}
     while True:
         unreadable = {}
-        for run_id, found in _read(store, runs, digests.keys(), crew, on_run):
+        for run_id, found in _read(store, runs, digests.keys(), pool, on_run):
             if isinstance(found, UnreadableRunError):
                 unreadable[run_id] = found.reason
             else:
                 digests[run_id] = found
         if not unreadable:
-            return runs, digests
+            analysis = analyse_runs(runs, {key: own.analysis for key, own in digests.items()})
+            return analysis, {key: own.packed for key, own in digests.items()}
         runs = runs.without(unreadable)
 
 
 def _read(
-    store: Store, runs: StudyRuns, known: Set[str], crew: Crew, on_run: Callable[[], None]
+    store: Store, runs: StudyRuns, known: Set[str], pool: WorkerPool, on_run: Callable[[], None]
 ) -> Iterator[tuple[str, Digest | UnreadableRunError]]:
     probed = set(units.probed(runs)["run_id"])
     epochs = frames.epochs_of(runs)
@@ -121,15 +68,15 @@ def _read(
         [group for group in groups if (group.pack != "") == is_packed]
         for is_packed in (True, False)
     )
-    found = chain(crew.read(store, read, packed, at_once=1), crew.read(store, read, single))
-    for group in found:
-        for of_whom, of_run in group:
+    found = chain(pool.read(store, read, packed, at_once=1), pool.read(store, read, single))
+    for pile in found:
+        for of_whom, of_run in pile:
             yield of_whom.run_id, of_run
             on_run()
 
 
 class _Asked(NamedTuple):
-    """`epochs`: how many it was trained for; None: it diverged before their end."""
+    """A run to read; `epochs`: the number it was trained for, None if it diverged."""
 
     run_id: str
     epochs: int | None
@@ -137,7 +84,7 @@ class _Asked(NamedTuple):
 
 
 def digest(store: Store, study: str, asked: _Asked) -> Digest | UnreadableRunError:
-    """The digest of a run; the error, if a file of it cannot be read, which stops no other."""
+    """The digest of a run, or the error if one of its files cannot be read."""
     try:
         return _digest(store, study, asked)
     except UnreadableRunError as error:
@@ -149,7 +96,7 @@ def _digest(store: Store, study: str, asked: _Asked) -> Digest:
     history, trajectory = read_run_table("history", *where), read_run_table("trajectory", *where)
     if asked.epochs is not None and (fault := accuracy_fault(history, asked.epochs)):
         raise UnreadableRunError(study, asked.run_id, fault)
-    judged = units.judge_units(trajectory, *where) if asked.is_probed else None
-    fates = judged.fates if judged else pd.DataFrame()
+    of_units = units.read_run_units(trajectory, *where) if asked.is_probed else None
+    fates = of_units.fates if of_units else pd.DataFrame()
     packed = series.pack(series.run_series(history, trajectory, fates))
-    return Digest(frames.accuracy_by_epoch(history), judged, packed)
+    return Digest(RunAnalysis(histories.accuracy_by_epoch(history), of_units), packed)

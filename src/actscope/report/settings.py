@@ -1,4 +1,4 @@
-"""What a report is asked for, from conf/report.yaml and the command line."""
+"""The settings of a report, from conf/report.yaml and the command line."""
 
 import reprlib
 from collections.abc import Sequence
@@ -27,10 +27,11 @@ def _check_two(names: object) -> object:
 
 @dataclass(frozen=True, config=CLOSED)
 class Report:
-    """Whose trajectories are drawn; where the report goes; who makes it.
+    """The settings under `report`.
 
-    `attach`: whether its pages also go to the store. `processes`: among which the work is shared.
-    `compare`: two studies that it puts side by side, in place of the report of one.
+    `seed`: the one whose trajectories are drawn. `attach`: whether the pages are also copied to the
+    store. `processes`: how many build the report. `compare`: two studies to compare, instead of a
+    report on one.
     """
 
     seed: Annotated[Int, Field(ge=0)] | None = None
@@ -54,6 +55,6 @@ def read_settings(overrides: Sequence[str]) -> Settings:
     try:
         with initialize_config_dir(str(CONF), job_name="actscope-report", version_base="1.3"):
             config = compose("report", overrides=list(overrides))
-    except Exception as error:  # Hydra lets words and files that it does not check fail somewhere
+    except Exception as error:  # Hydra fails in many ways on words and files that it does not check
         raise hydra_errors.explain(error, overrides, "report") from error
     return parse(Settings, plain(config))

@@ -1,1 +1,1 @@
-"""The article's claims and what the runs say of them."""
+"""The article's claims and the verdicts on them."""

@@ -1,4 +1,4 @@
-"""The claims of conf/claims/*.yaml, judged by the runs: no verdict is typed in."""
+"""The claims of conf/claims/*.yaml, and the verdicts on them, which are computed from runs."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,14 @@ from pydantic.dataclasses import dataclass as checked
 from yaml import YAMLError
 
 from actscope.analysis.claims.checks import parse_check
-from actscope.analysis.claims.findings import Case, Check, Finding, Ruling, combine, examine
+from actscope.analysis.claims.verdicts import (
+    Check,
+    CheckResult,
+    ClaimData,
+    Verdict,
+    combine,
+    run_check,
+)
 from actscope.analysis.frames import NoRunsError, StudyRuns
 from actscope.analysis.run_tables import (
     MissingTableError,
@@ -31,12 +38,12 @@ from actscope.errors import ConfigError
 from actscope.project import CONF
 from actscope.tracking import Store
 
-# A verdict is never told by its colour alone.
+# A verdict is readable without its colour.
 SYMBOLS = {
-    Ruling.REPRODUCED: "✓",
-    Ruling.NOT_REPRODUCED: "✗",
-    Ruling.INCONCLUSIVE: "?",
-    Ruling.NOT_RUN: "\N{EN DASH}",
+    Verdict.REPRODUCED: "✓",
+    Verdict.NOT_REPRODUCED: "✗",
+    Verdict.INCONCLUSIVE: "?",
+    Verdict.NOT_RUN: "\N{EN DASH}",
 }
 
 Sentence = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -46,9 +53,9 @@ ReadFates = Callable[[str, str], pd.DataFrame | None]
 
 @checked(frozen=True, config=CLOSED)
 class Stated:
-    """A claim as its file states it.
+    """A claim as its file has it.
 
-    `where`: the parameters that a run must have to be evidence, as the command line names them.
+    `where`: parameters that a run must have to count, as the command line names them.
     """
 
     id: Name
@@ -62,7 +69,7 @@ class Stated:
 
 @dataclass(frozen=True, eq=False)
 class Claim:
-    """A sentence, where it was said, and the checks that must all be met for it to hold."""
+    """A sentence, its source, and the checks that must all succeed for it to hold."""
 
     id: str
     text: str
@@ -75,18 +82,18 @@ class Claim:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """The studies there are, by name, and `dying.unit_fates` of a run by study and run id."""
+    """The studies by name, and a function that reads the fates of a run's units."""
 
     studies: Mapping[str, StudyRuns]
     read_fates: ReadFates
 
 
 @dataclass(frozen=True, eq=False)
-class Verdict:
-    """What became of a claim; `advice` says what to run where that is open."""
+class ClaimResult:
+    """The verdict on a claim; `advice`: what to run if the claim is undecided."""
 
     claim: Claim
-    ruling: Ruling
+    verdict: Verdict
     numbers: tuple[str, ...]
     run_ids: tuple[str, ...]
     seeds_needed: int | None
@@ -94,14 +101,14 @@ class Verdict:
 
     @property
     def in_words(self) -> str:
-        return f"{SYMBOLS[self.ruling]} {self.ruling}"
+        return f"{SYMBOLS[self.verdict]} {self.verdict}"
 
 
-def judge(claims: Sequence[Claim], evidence: Evidence) -> list[Verdict]:
-    """A verdict on each claim, in their order; runs that cannot be read are no evidence."""
+def judge(claims: Sequence[Claim], evidence: Evidence) -> list[ClaimResult]:
+    """The result of each claim, in order; runs that cannot be read are left out."""
     while True:
         try:
-            return [_verdict(claim, _finding(claim, evidence)) for claim in claims]
+            return [_result(claim, _check(claim, evidence)) for claim in claims]
         except UnreadableRunError as error:
             evidence = _without(evidence, error)
 
@@ -114,20 +121,20 @@ def _without(evidence: Evidence, odd: UnreadableRunError) -> Evidence:
     return replace(evidence, studies=studies)
 
 
-def tally(verdicts: Sequence[Verdict]) -> str:
-    """How many claims have which verdict, as `11 claims: 6 reproduced, 5 not run`."""
-    counts = Counter(verdict.ruling for verdict in verdicts)
-    told = ", ".join(f"{counts[ruling]} {ruling}" for ruling in Ruling if counts[ruling] > 0)
-    return f"{len(verdicts)} claim{'' if len(verdicts) == 1 else 's'}: {told}"
+def tally(results: Sequence[ClaimResult]) -> str:
+    """The number of claims by verdict, as `11 claims: 6 reproduced, 5 not run`."""
+    counts = Counter(result.verdict for result in results)
+    parts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict] > 0)
+    return f"{len(results)} claim{'' if len(results) == 1 else 's'}: {parts}"
 
 
 def read_claims(folder: Path = CONF / "claims") -> list[Claim]:
-    """The claims of all files in a folder, or raise ConfigError that names what is wrong."""
+    """The claims of all files in a folder, or raise ConfigError."""
     claims = [claim for path in sorted(folder.glob("*.yaml")) for claim in _read_file(path)]
     seen: set[str] = set()
     for claim in claims:
         if claim.id in seen:
-            raise ConfigError(f"{folder}: there are two claims {claim.id}; give each its own id")
+            raise ConfigError(f"{folder}: two claims have the id {claim.id}. Give each its own id.")
         seen.add(claim.id)
     return claims
 
@@ -138,9 +145,9 @@ def studies_of(claims: Sequence[Claim]) -> list[str]:
 
 
 def stored_fates(store: Store, known: Mapping[str, pd.DataFrame] | None = None) -> ReadFates:
-    """Read, once each, what became of a run's units; None where the run has no probes of them.
+    """A function that reads the fates of a run's units, once; None if the run has no probes.
 
-    `known`: that of some runs, by their ids, which is not read.
+    `known`: fates by run id that are not read again.
 
     Raises:
         UnreadableRunError: a file of a run cannot be read.
@@ -157,7 +164,7 @@ def stored_fates(store: Store, known: Mapping[str, pd.DataFrame] | None = None) 
         try:
             probe = read_probe_of(trajectory, store, study, run_id)
         except MissingTableError:
-            return None  # a run from before there were probes
+            return None  # a run that is older than probes
         return unit_fates(trajectory, probe)
 
     return read
@@ -169,7 +176,7 @@ def _read_file(path: Path) -> list[Claim]:
     except (OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException) as error:
         raise ConfigError(explain_file(path, error)) from error
     if not isinstance(entries, list):
-        raise ConfigError(f"{path}: give a list of claims")
+        raise ConfigError(f"{path}: not a list. Give a list of claims.")
     return [_make_claim(entry, f"{path.name}[{place}]") for place, entry in enumerate(entries)]
 
 
@@ -183,53 +190,53 @@ def _make_claim(entry: Any, place: str) -> Claim:
     return Claim(stated.id, stated.text, stated.source, stated.rule, checks, stated.study, where)
 
 
-def _finding(claim: Claim, evidence: Evidence) -> Finding:
-    case = _case(claim, evidence)
+def _check(claim: Claim, evidence: Evidence) -> CheckResult:
+    data = _data(claim, evidence)
     if claim.study is not None:
-        if case.runs.empty:
+        if data.runs.empty:
             among = f" with {_conditions(claim)}" if claim.where else ""
-            return Finding(Ruling.NOT_RUN, (f"no finished run of {claim.study}{among}",))
-        if case.variants() != [""]:
-            differences = " or ".join(case.variants())
-            reason = f"its runs differ in {differences}: say with `where` which are meant"
-            return Finding(Ruling.INCONCLUSIVE, (reason,), tuple(case.runs["run_id"]))
-    return combine([examine(check, case) for check in claim.checks])
+            return CheckResult(Verdict.NOT_RUN, (f"no finished run of {claim.study}{among}",))
+        if data.variants() != [""]:
+            differences = " or ".join(data.variants())
+            reason = f"its runs differ in {differences}: choose among them with `where`"
+            return CheckResult(Verdict.INCONCLUSIVE, (reason,), tuple(data.runs["run_id"]))
+    return combine([run_check(check, data) for check in claim.checks])
 
 
-def _case(claim: Claim, evidence: Evidence) -> Case:
+def _data(claim: Claim, evidence: Evidence) -> ClaimData:
     study = claim.study or ""
     if study not in evidence.studies:
         nothing = pd.DataFrame()
-        return Case(nothing, nothing, lambda _: None)
+        return ClaimData(nothing, nothing, lambda _: None)
     runs = evidence.studies[study]
     params = runs.params.loc[runs.used["run_id"]]
     for name, value in claim.where.items():
         params = params[params[name] == value] if name in params else params.iloc[:0]
     own = runs.used[runs.used["run_id"].isin(params.index)]
-    return Case(own, params, lambda run_id: evidence.read_fates(study, run_id))
+    return ClaimData(own, params, lambda run_id: evidence.read_fates(study, run_id))
 
 
 def _conditions(claim: Claim) -> str:
     return " ".join(f"{name}={value.replace(' ', '')}" for name, value in claim.where.items())
 
 
-def _verdict(claim: Claim, finding: Finding) -> Verdict:
-    return Verdict(
+def _result(claim: Claim, result: CheckResult) -> ClaimResult:
+    return ClaimResult(
         claim,
-        finding.ruling,
-        finding.numbers,
-        finding.run_ids,
-        finding.seeds_needed,
-        _advice(claim, finding),
+        result.verdict,
+        result.numbers,
+        result.run_ids,
+        result.seeds_needed,
+        _advice(claim, result),
     )
 
 
-def _advice(claim: Claim, finding: Finding) -> str:
-    """What would settle a claim that is open."""
-    if finding.ruling is Ruling.NOT_RUN:
+def _advice(claim: Claim, result: CheckResult) -> str:
+    """What would decide an undecided claim."""
+    if result.verdict is Verdict.NOT_RUN:
         return f'make sweep ARGS="experiment={claim.study}"'
-    if finding.ruling is Ruling.INCONCLUSIVE and finding.seeds_needed is not None:
-        return f"about {finding.seeds_needed} seeds in all would do"
-    if finding.ruling is Ruling.INCONCLUSIVE:
-        return "no number of seeds can be told"
+    if result.verdict is Verdict.INCONCLUSIVE and result.seeds_needed is not None:
+        return f"About {result.seeds_needed} seeds in total would decide it."
+    if result.verdict is Verdict.INCONCLUSIVE:
+        return "The number of seeds needed cannot be estimated."
     return ""

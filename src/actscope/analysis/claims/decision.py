@@ -1,20 +1,20 @@
-"""When an interval decides: for a claim, against it, or not yet, and how many seeds would do."""
+"""Decide a check by an interval, and estimate the seeds needed where it decides nothing."""
 
 import math
 from dataclasses import dataclass
 from typing import Self
 
 from actscope.analysis import stats
-from actscope.analysis.claims.findings import Finding, Ruling
+from actscope.analysis.claims.verdicts import CheckResult, Verdict
 from actscope.analysis.stats import Floats
 
-FEWEST = 5  # seeds: fewer decide nothing, however clear they look
-DIGITS = 4  # of a per cent: what accuracies differ by beyond these is rounding
+FEWEST = 5  # seeds: fewer decide nothing
+DIGITS = 4  # of a per cent; smaller differences of accuracies are rounding
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A mean over n seeds or pairs with its 95 % interval; NaN where there is none."""
+class MeanInterval:
+    """A mean over n seeds or pairs with its 95 % interval; NaN if there is none."""
 
     n: int
     mean: float
@@ -25,7 +25,7 @@ class Seen:
 
     @classmethod
     def of(cls, values: Floats) -> Self:
-        """By the t-interval."""
+        """The mean of values, with its t-interval."""
         found = stats.estimate(values)
         return cls(
             n=found.n,
@@ -51,27 +51,27 @@ class Seen:
         numbers: str,
         ids: tuple[str, ...],
         tried: int | None = None,
-    ) -> Finding:
-        """Reproduced if the interval lies within the limits, against the claim if without.
+    ) -> CheckResult:
+        """Reproduced if the interval is within the limits, not reproduced if it is outside.
 
-        `tried`: the runs it took to have the n values, if these are others than n.
+        `tried`: the number of runs that gave the n values, if it is not n.
         """
         (start, end), low, high = limits, round(self.low, DIGITS), round(self.high, DIGITS)
         if self.n >= FEWEST and start < low and high < end:
-            return Finding(Ruling.REPRODUCED, (numbers,), ids)
+            return CheckResult(Verdict.REPRODUCED, (numbers,), ids)
         if self.n >= FEWEST and (high < start or low > end):
-            return Finding(Ruling.NOT_REPRODUCED, (numbers,), ids)
-        needed = self._seeds_that_would_do(limits, self.n if tried is None else tried)
-        return Finding(Ruling.INCONCLUSIVE, (numbers,), ids, needed)
+            return CheckResult(Verdict.NOT_REPRODUCED, (numbers,), ids)
+        needed = self._seeds_needed(limits, self.n if tried is None else tried)
+        return CheckResult(Verdict.INCONCLUSIVE, (numbers,), ids, needed)
 
-    def _seeds_that_would_do(self, limits: tuple[float, float], tried: int) -> int | None:
-        """Seeds with which the mean would be told from the nearest limit."""
+    def _seeds_needed(self, limits: tuple[float, float], tried: int) -> int | None:
+        """Seeds with which a test would separate the mean from the nearest limit."""
         if self.n < 2:
             return FEWEST if tried < FEWEST else None
         nearest = min(abs(self.mean - limit) for limit in limits if math.isfinite(limit))
         needed = stats.seeds_to_resolve(round(nearest, DIGITS), self.sd)
         if self.n >= FEWEST:
-            # As many as there are did not do, whatever the formula's chances are.
+            # The present number does not decide, so more are needed, whatever the formula says.
             needed = None if needed is None else max(needed, self.n + 1)
         else:
             needed = max(FEWEST, needed or 0)

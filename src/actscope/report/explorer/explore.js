@@ -8,17 +8,17 @@ const SIDES = ["a", "b"];
 const PARTS = ["activation", "lr", "seed", "group"]; // of a run's key
 const LAYERS = { 1: "layer 1", "-1": "output layer" };
 const NEVER = -1;
-const VERDICTS = ["dead", "saturated", "silent", "flat"]; // of several the first is told
-const GONE = { dead: { dash: "dot", symbol: "x" }, saturated: { dash: "dashdot", symbol: "diamond" } };
+const FATES = ["dead", "saturated", "silent", "flat"]; // of several the first is shown
+const INACTIVE = { dead: { dash: "dot", symbol: "x" }, saturated: { dash: "dashdot", symbol: "diamond" } };
 const FILMED = { weight_mean: "mean weight", active: "active (share)" };
-const BINS = 25; // a multiple of them are the levels in which lines are carried
+const BINS = 25; // divides the number of levels of a line
 const FRAME_MS = 150;
 const NARROW = window.matchMedia("(max-width: 44rem)");
 const DARK = window.matchMedia("(prefers-color-scheme: dark)");
 const PLOT = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
 
-// What is shown, and what the address tells: two runs, by their keys; the unit shown alone, as
-// "1/3" (layer/unit), or "" for all; which lines; layer and step of the film, the last step if null.
+// What the page shows and its address holds: two runs, by key; the highlighted unit, as "1/3"
+// (layer/unit), or "" for all; which lines; layer and step of the film, null for the last step.
 const USUAL = { unit: "", lines: "first", layer: "1", step: null };
 const state = { a: "", b: "", ...USUAL };
 const film = { steps: [], timer: null }; // every step at which either of the two runs has a point
@@ -44,39 +44,39 @@ function decoded(text) {
   try {
     return decodeURIComponent(text);
   } catch {
-    return text; // an address that somebody typed
+    return text; // an address typed by hand
   }
 }
 
-/** The key with another choice of one part; of another group, that of its run that is most alike. */
+/** The key with one part changed; in another group, the key of the most similar run. */
 function keyWith(key, part, value) {
   const wanted = { ...partsOf(key), [part]: value };
-  return part === "group" ? keyOf(mostAlike(wanted)) : keyOf(wanted);
+  return part === "group" ? keyOf(mostSimilar(wanted)) : keyOf(wanted);
 }
 
-function mostAlike(wanted) {
-  const likeness = (run) => PARTS.filter((part) => run[part] === wanted[part]).length;
+function mostSimilar(wanted) {
+  const similarity = (run) => PARTS.filter((part) => run[part] === wanted[part]).length;
   const inGroup = index.runs.filter((run) => run.group === wanted.group);
-  return inGroup.reduce((best, run) => (likeness(run) > likeness(best) ? run : best));
+  return inGroup.reduce((best, run) => (similarity(run) > similarity(best) ? run : best));
 }
 
-/** The key that an address tells, in a group that there is. */
-function keyTold(text) {
+/** The key in an address; an unknown group becomes the first. */
+function keyFrom(text) {
   const parts = partsOf(text);
   return keyOf({ ...parts, group: groups.includes(parts.group) ? parts.group : groups[0] });
 }
 
 const opening = () => index.runs.find((run) => run.outcome === "failed") ?? index.runs[0];
 
-/** The run to hold against one: as like it as there is, but with another outcome. */
+/** The run to compare with: the most similar one with another outcome. */
 function counterpart(run) {
-  const likeness = (other) =>
+  const similarity = (other) =>
     8 * (other.group === run.group) +
     4 * (other.activation === run.activation) +
     2 * (other.outcome !== run.outcome) +
     (other.seed === run.seed);
   const others = index.runs.filter((other) => other !== run);
-  const closer = (best, other) => (likeness(other) > likeness(best) ? other : best);
+  const closer = (best, other) => (similarity(other) > similarity(best) ? other : best);
   return others.reduce(closer, others[0] ?? run);
 }
 
@@ -84,7 +84,7 @@ function counterpart(run) {
 
 const unpacked = new Map();
 
-/** The series of the run on a side, unpacked when first asked for; null if there is no such run. */
+/** The series of the run on a side, unpacked at first use; null if there is no such run. */
 async function seriesAt(side) {
   const number = numbers.get(state[side]);
   if (number === undefined) return null;
@@ -100,7 +100,7 @@ async function unpack(text) {
   return unfold(JSON.parse(await new Response(inflated).text()));
 }
 
-/** Differences back to values; accuracies and activity in per cent and shares. */
+/** Turn differences into values: accuracies in per cent, activity as a share. */
 function unfold({ accuracy, steps, layers }) {
   return {
     accuracy: mapValues(accuracy, ({ steps, levels }) => ({
@@ -128,32 +128,32 @@ function summed(differences) {
   return differences.map((difference) => (sum += difference));
 }
 
-// --- what has become of a unit -----------------------------------------------------------------
+// --- fates of units ----------------------------------------------------------------------------
 
-const isJudged = (layer) => "flat" in layer.since;
+const hasFates = (layer) => "flat" in layer.since;
 
-/** The first verdict that holds of a unit, and since when; null if none does or it is not judged. */
+/** The first fate that a unit has, and since when; null if it has none or none is known. */
 function fateOf(layer, unit) {
-  const verdict = VERDICTS.find((name) => (layer.since[name]?.[unit] ?? NEVER) !== NEVER);
-  return verdict === undefined ? null : { verdict, since: layer.since[verdict][unit] };
+  const name = FATES.find((fate) => (layer.since[fate]?.[unit] ?? NEVER) !== NEVER);
+  return name === undefined ? null : { name, since: layer.since[name][unit] };
 }
 
-function isGone(layer, unit, step) {
+function isInactive(layer, unit, step) {
   const fate = fateOf(layer, unit);
-  return fate !== null && fate.verdict in GONE && fate.since <= step;
+  return fate !== null && fate.name in INACTIVE && fate.since <= step;
 }
 
 function fateInWords(layer, unit) {
-  if (!isJudged(layer)) return "not judged";
+  if (!hasFates(layer)) return "fate unknown";
   const fate = fateOf(layer, unit);
-  return fate === null ? "alive" : `${fate.verdict} since step ${fate.since}`;
+  return fate === null ? "alive" : `${fate.name} since step ${fate.since}`;
 }
 
 function layerInWords(layer) {
-  if (!isJudged(layer)) return "Its units are not judged.";
-  const verdicts = layer.since.flat.map((_, unit) => fateOf(layer, unit)?.verdict);
-  const count = (verdict) => verdicts.filter((one) => one === verdict).length;
-  return `Layer 1: ${count("dead")} of ${verdicts.length} units dead, ${count("saturated")} more saturated.`;
+  if (!hasFates(layer)) return "The fates of its units are unknown.";
+  const fates = layer.since.flat.map((_, unit) => fateOf(layer, unit)?.name);
+  const count = (fate) => fates.filter((one) => one === fate).length;
+  return `Layer 1: ${count("dead")} of ${fates.length} units dead, ${count("saturated")} more saturated.`;
 }
 
 // --- panels ------------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ function unitTraces(panel, series) {
 const isShown = (layer, unit) =>
   state.lines === "all" || unit < index.first || state.unit === `${layer}/${unit}`;
 
-/** A unit's line in one panel; of a dead or saturated unit in two parts: before, and since. */
+/** A unit's line in a panel; two parts for a dead or saturated unit: before and after. */
 function tracesOfUnit(panel, layer, unit, { steps, values }) {
   const isShare = panel.quantity === "active";
   const line = { steps, values: isShare ? values.map((share) => 100 * share) : values };
@@ -213,9 +213,9 @@ function tracesOfUnit(panel, layer, unit, { steps, values }) {
       `step %{x}: %{y:.3~g}${isShare ? " %" : ""}<extra></extra>`,
   };
   const fate = fateOf(layer, unit);
-  if (fate === null || !(fate.verdict in GONE)) return [{ ...about, ...living(line, unit) }];
-  const [before, since] = parted(line, fate.since);
-  return [{ ...about, ...living(before, unit) }, { ...about, ...departed(since, fate.verdict) }];
+  if (fate === null || !(fate.name in INACTIVE)) return [{ ...about, ...activeLine(line, unit) }];
+  const [before, since] = splitLine(line, fate.since);
+  return [{ ...about, ...activeLine(before, unit) }, { ...about, ...inactiveLine(since, fate.name) }];
 }
 
 function opacityOf(unit) {
@@ -223,26 +223,26 @@ function opacityOf(unit) {
   return state.unit === unit ? 1 : 0.12;
 }
 
-/** A line of which there is but one point is a dot. */
+/** A line with one point is drawn as a dot. */
 const modeOf = (steps) => (steps.length > 1 ? "lines" : "markers");
 
-function living({ steps, values }, unit) {
+function activeLine({ steps, values }, unit) {
   const colours = palette();
   const dash = Math.floor(unit / colours.length) % 2 === 0 ? "solid" : "dash";
   const color = colours[unit % colours.length];
   return { x: steps, y: values, mode: modeOf(steps), line: { color, dash, width: 1.5 }, marker: { color } };
 }
 
-function departed({ steps, values }, verdict) {
-  const { dash, symbol } = GONE[verdict];
-  const color = ink("gone");
+function inactiveLine({ steps, values }, fate) {
+  const { dash, symbol } = INACTIVE[fate];
+  const color = ink("inactive");
   const size = steps.map((_, place) => (place === 0 ? 8 : 0));
   const marker = { symbol, size, color, opacity: 1, line: { width: 0 } };
   return { x: steps, y: values, mode: "lines+markers", line: { color, dash, width: 1.4 }, marker };
 }
 
-/** A line in two at a step, at which both have a point. */
-function parted({ steps, values }, step) {
+/** Split a line at a step; both parts have a point there. */
+function splitLine({ steps, values }, step) {
   const later = steps.findIndex((other) => other > step);
   const end = later === -1 ? steps.length : later;
   const value = valueAt({ steps, values }, step);
@@ -252,16 +252,16 @@ function parted({ steps, values }, step) {
   ];
 }
 
-/** Value of a line at a step, on the straight way between two points. */
+/** Value of a line at a step, by linear interpolation. */
 function valueAt({ steps, values }, step) {
   const after = steps.findIndex((other) => other >= step);
   if (after === -1) return values.at(-1);
   if (after === 0) return values[0];
-  const way = (step - steps[after - 1]) / (steps[after] - steps[after - 1]);
-  return values[after - 1] + way * (values[after] - values[after - 1]);
+  const share = (step - steps[after - 1]) / (steps[after] - steps[after - 1]);
+  return values[after - 1] + share * (values[after] - values[after - 1]);
 }
 
-// --- how plots look ----------------------------------------------------------------------------
+// --- style of plots ----------------------------------------------------------------------------
 
 const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const palette = () => [ink("blue"), "#E69F00", "#009E73", "#CC79A7", "#D55E00"]; // Okabe and Ito's
@@ -276,7 +276,7 @@ function plotLook() {
     hovermode: "closest",
     font: { color: ink("text"), size: 11, family: "system-ui, sans-serif" },
     hoverlabel: { font: { size: 13 } },
-    dragmode: NARROW.matches ? false : "zoom", // a finger on a picture has to scroll the page
+    dragmode: NARROW.matches ? false : "zoom", // touching a plot must scroll the page
   };
 }
 
@@ -335,7 +335,7 @@ function titleOf(panel, top, series) {
   };
 }
 
-/** A line at the film's step, through all panels. */
+/** A vertical line at the film's step, through all panels. */
 function cursor() {
   if (state.step === null) return [];
   const place = { xref: "x", x0: state.step, x1: state.step, yref: "paper", y0: 0, y1: 1 };
@@ -359,13 +359,13 @@ async function drawScene(side, series) {
 }
 
 function sceneInWords(layer, step) {
-  if (layer === null) return "Nothing is recorded by this step.";
-  if (state.layer === "-1" || !isJudged(layer)) return `Step ${step}: ${layer.units} units.`;
-  const gone = layer.lines.bias.filter((_, unit) => isGone(layer, unit, step)).length;
-  return `Step ${step}: ${gone} of ${layer.units} units dead or saturated for good (hatched).`;
+  if (layer === null) return "No record up to this step.";
+  if (state.layer === "-1" || !hasFates(layer)) return `Step ${step}: ${layer.units} units.`;
+  const inactive = layer.lines.bias.filter((_, unit) => isInactive(layer, unit, step)).length;
+  return `Step ${step}: ${inactive} of ${layer.units} units are dead or saturated from here on (hatched).`;
 }
 
-/** The same bins at every step, and how many units the fullest of them ever holds. */
+/** The bins, the same at every step, and the largest number of units in one. */
 function binsOf(lines, quantity) {
   const values = lines.flat();
   const [low, high] = quantity === "active" ? [0, 1] : [Math.min(...values), Math.max(...values)];
@@ -377,13 +377,13 @@ function binsOf(lines, quantity) {
 function counted(lines, { low, width }, place, isCounted) {
   const counts = new Array(BINS).fill(0);
   lines.forEach((values, unit) => {
-    const bin = Math.floor((values[place] - low) / width + 1e-6); // a level on a border is above it
+    const bin = Math.floor((values[place] - low) / width + 1e-6); // a value on a border counts above it
     if (isCounted(unit)) counts[Math.min(BINS - 1, bin)] += 1;
   });
   return counts;
 }
 
-/** Two bars a bin, one on the other: units that live, and those that are gone by then. */
+/** Two stacked bars per bin: active units, and units that are inactive by this step. */
 function histogram(layer, name, place, step, column) {
   const bins = layer.bins[name];
   const x = Array.from({ length: BINS }, (_, bin) => bins.low + (bin + 0.5) * bins.width);
@@ -398,8 +398,8 @@ function histogram(layer, name, place, step, column) {
     hovertemplate: "%{y} units at %{x:.3~g}<extra></extra>",
   });
   return [
-    bars({ color: ink("blue") }, (unit) => !isGone(layer, unit, step)),
-    bars({ color: ink("gone"), pattern: { shape: "/" } }, (unit) => isGone(layer, unit, step)),
+    bars({ color: ink("blue") }, (unit) => !isInactive(layer, unit, step)),
+    bars({ color: ink("inactive"), pattern: { shape: "/" } }, (unit) => isInactive(layer, unit, step)),
   ];
 }
 
@@ -427,7 +427,7 @@ function sceneAxis(other, column) {
 
 async function moveTo(place) {
   state.step = film.steps[place] ?? null;
-  tellStep();
+  showStep();
   const both = await bothSeries();
   await Promise.all(
     SIDES.flatMap((side, number) => [
@@ -456,7 +456,7 @@ function pause() {
   writeAddress();
 }
 
-function tellStep() {
+function showStep() {
   const slider = byId("step");
   slider.max = Math.max(0, film.steps.length - 1);
   slider.value = Math.max(0, lastPlace(film.steps));
@@ -464,7 +464,7 @@ function tellStep() {
   byId("at").textContent = `step ${shownStep()}`;
 }
 
-// --- choices and words -------------------------------------------------------------------------
+// --- menus and summaries -----------------------------------------------------------------------
 
 function fillChoices(side) {
   const parts = partsOf(state[side]);
@@ -483,10 +483,10 @@ function fillUnits(both) {
   const select = byId("unit");
   select.replaceChildren(new Option("all", ""), ...Object.keys(LAYERS).map((key) => unitsOf(key, both)));
   select.value = state.unit;
-  if (select.selectedIndex === -1) select.value = state.unit = ""; // neither run has such a unit
+  if (select.selectedIndex === -1) select.value = state.unit = ""; // neither run has this unit
 }
 
-/** The units of a layer, to choose from. */
+/** The menu entries of a layer's units. */
 function unitsOf(key, both) {
   const layers = both.map((series) => series?.layers[key]);
   const units = Math.max(...layers.map((layer) => layer?.units ?? 0));
@@ -500,22 +500,22 @@ function unitsOf(key, both) {
 
 function unitInWords(layers, unit) {
   const isThere = (layer) => unit < (layer?.units ?? 0);
-  const fates = layers.map((layer) => (isThere(layer) ? fateInWords(layer, unit) : "not there"));
+  const fates = layers.map((layer) => (isThere(layer) ? fateInWords(layer, unit) : "no such unit"));
   return `unit ${unit} – A: ${fates[0]}; B: ${fates[1]}`;
 }
 
-function tell(side, series) {
+function describeRun(side, series) {
   const { activation, lr, seed, group } = partsOf(state[side]);
   const point = [activation, `learning rate ${lr}`, `seed ${seed}`, group].filter(Boolean).join(", ");
   byId(`${side}-name`).textContent = `${side.toUpperCase()}: ${point}`;
-  byId(`${side}-told`).textContent = runInWords(runAt(side), series);
+  byId(`${side}-summary`).textContent = runInWords(runAt(side), series);
 }
 
 function runInWords(run, series) {
-  if (series === null) return "There is no finished run of this point.";
+  if (series === null) return "This point has no finished run.";
   const accuracy = run.final === null ? "" : `, final test accuracy ${run.final.toFixed(2)} %`;
   const layer = series.layers["1"];
-  const units = layer === undefined ? "Nothing of its units is recorded." : layerInWords(layer);
+  const units = layer === undefined ? "Its units were not recorded." : layerInWords(layer);
   return `This run ${run.outcome}${accuracy}. ${units}`;
 }
 
@@ -523,26 +523,26 @@ function runInWords(run, series) {
 
 function readAddress() {
   const pairs = location.hash.slice(1).split("&").map((pair) => /^([^=]*)=?(.*)$/.exec(pair).slice(1));
-  const told = Object.fromEntries(pairs);
-  const keyAt = (side, usual) => (told[side] === undefined ? keyOf(usual()) : keyTold(told[side]));
+  const given = Object.fromEntries(pairs);
+  const keyAt = (side, usual) => (given[side] === undefined ? keyOf(usual()) : keyFrom(given[side]));
   const a = keyAt("a", opening);
-  const step = Number.parseInt(told.step, 10);
+  const step = Number.parseInt(given.step, 10);
   Object.assign(state, {
     a,
     b: keyAt("b", () => counterpart(index.runs[numbers.get(a)] ?? opening())),
-    unit: told.unit ?? USUAL.unit,
-    lines: told.lines === "all" ? "all" : USUAL.lines,
-    layer: told.layer in LAYERS ? told.layer : USUAL.layer,
+    unit: given.unit ?? USUAL.unit,
+    lines: given.lines === "all" ? "all" : USUAL.lines,
+    layer: given.layer in LAYERS ? given.layer : USUAL.layer,
     step: Number.isNaN(step) ? USUAL.step : step,
   });
 }
 
 function writeAddress() {
-  const told = Object.entries(state).filter(([name, value]) => value !== USUAL[name]);
-  history.replaceState(null, "", `#${told.map(([name, value]) => `${name}=${value}`).join("&")}`);
+  const changed = Object.entries(state).filter(([name, value]) => value !== USUAL[name]);
+  history.replaceState(null, "", `#${changed.map(([name, value]) => `${name}=${value}`).join("&")}`);
 }
 
-// --- together ----------------------------------------------------------------------------------
+// --- the whole page ----------------------------------------------------------------------------
 
 let turns = 0;
 
@@ -551,21 +551,21 @@ async function show() {
   const main = document.querySelector("main");
   main.setAttribute("aria-busy", "true");
   const both = await bothSeries();
-  if (turn !== turns) return; // a later choice is shown instead
+  if (turn !== turns) return; // a later choice replaces this one
   film.steps = distinct(both.flatMap((series) => series?.steps ?? [])).sort((one, other) => one - other);
-  tellStep();
+  showStep();
   fillUnits(both);
   byId("lines").value = state.lines;
   byId("layer").value = state.layer;
   for (const [number, side] of SIDES.entries()) {
     fillChoices(side);
-    tell(side, both[number]);
+    describeRun(side, both[number]);
     await drawPanels(side, both[number]);
     await drawScene(side, both[number]);
   }
   if (turn !== turns) return;
   main.setAttribute("aria-busy", "false");
-  performance.mark("drawn"); // docs/opening_time.py looks for the first
+  performance.mark("drawn"); // docs/opening_time.py waits for the first
 }
 
 function change(choice) {

@@ -1,4 +1,4 @@
-"""The explorer: a page to look at any run of a report, units and accuracy on one axis of steps."""
+"""The explorer: a page that shows units and accuracy of any run of a report, by step."""
 
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
@@ -26,7 +26,7 @@ SHOWN_IN_JSON = [
 
 
 def build(title: str, studies: Mapping[str, StudyRuns], packed: Mapping[str, str]) -> bytes:
-    """The page on all used runs of these studies, by the name that each has on it, '' if alone.
+    """The page on all used runs of these studies, by label; '' for a single study.
 
     `packed`: the series of each run, as `series.pack` gives them, by its id.
     """
@@ -36,7 +36,7 @@ def build(title: str, studies: Mapping[str, StudyRuns], packed: Mapping[str, str
         title=title,
         packed=[packed[run_id] for run_id in used],
         index={"runs": runs, "panels": SHOWN_IN_JSON, "first": UNITS_SHOWN},
-        carried=series,
+        limits=series,
         first=UNITS_SHOWN,
         saturated=SATURATED_SHARE,
         plotly=_script("plotly", "package_data/plotly.min.js"),
@@ -46,14 +46,14 @@ def build(title: str, studies: Mapping[str, StudyRuns], packed: Mapping[str, str
 
 
 def address(label: str, run: Mapping[Any, Any]) -> str:
-    """Where in the report the explorer shows a row of StudyRuns.runs."""
+    """Address of the explorer's page for a row of StudyRuns.runs."""
     parts = [run["activation"], rate_text(run["lr"]), str(run["seed"])]
     group = _group(label, run)
     return f"{NAME}#a={'/'.join(quote(part, safe='') for part in [*parts, *filter(None, [group])])}"
 
 
 def _group(label: str, run: Mapping[Any, Any]) -> str:
-    """What a reader chooses beside activation, rate and seed: the study and its variant."""
+    """The study and variant of a run: the reader's fourth choice besides activation, rate, seed."""
     return f"{label} {run['variant']}".strip()
 
 
@@ -70,7 +70,7 @@ def _listed(label: str, study: StudyRuns) -> Iterator[dict[str, Any]]:
 
 
 def _script(package: str, path: str) -> str:
-    """A script that is shipped, as it may stand in a page."""
+    """A shipped script that is safe inside an HTML page."""
     text = files(package).joinpath(path).read_text(encoding="utf-8")
     assert "</script" not in text.lower(), path
     return text

@@ -1,10 +1,10 @@
-"""What the explorer carries of a run: its series at few steps and in few levels, packed small.
+"""The explorer's reduced copy of a run: its series at few steps and in few levels, compressed.
 
-A thousand runs have to fit into one page that opens at once, so a run gets about 5 kB: lines are
-drawn a few hundred pixels high and wide, and show no more than this.
+A page with a thousand runs must open fast, so a run gets about 5 kB. Lines are drawn a few hundred
+pixels wide and high, and would not show more.
 """
 
-# K steps carried, U units carried
+# K steps kept, U units kept
 
 import base64
 import json
@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from actscope.artifacts.unit_fates import VERDICTS, Records
+from actscope.artifacts.unit_fates import FATES, Records
 from actscope.engine.history import SPLITS
 
-STEPS_CARRIED = 36
-UNITS_CARRIED = 64  # of a layer: its first ones
-ACCURACIES_CARRIED = 60  # rows of a split
+STEPS_KEPT = 36
+UNITS_KEPT = 64  # of a layer: its first ones
+ACCURACIES_KEPT = 60  # rows of a split
 ACCURACY_LEVELS = 1000  # a tenth of a per cent
 LINE_LEVELS = 200  # from a layer's lowest value to its highest: a panel has fewer pixels
 ACTIVE_LEVELS = 25  # 4 per cent
-# Units die early: more of the carried steps lie in the beginning.
+# Units die early, so the kept steps are closer together at the start.
 CROWDING = 1.5
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -33,7 +33,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True)
 class Line:
-    """How finely a quantity of a layer's units is carried: `parts` between its limits.
+    """The precision of a quantity of a layer's units: `parts` levels between its limits.
 
     None: the lowest and the highest value of the layer.
     """
@@ -51,16 +51,16 @@ def run_series(
 ) -> dict[str, Any]:
     """The series of a run, ready to be packed.
 
-    `fates`: those of dying.unit_fates, empty where the units are not judged. Whole numbers in a row
-    are differences, each from the one before it: `steps` [K]; the accuracies of each split, in
-    ACCURACY_LEVELS; the `levels` [U, K] of a line, from `low` to `high`. `layers` are the first,
-    "1", and the output, "-1", as in panels.Panel; none where nothing is recorded.
+    `fates`: of unit_fates.unit_fates, empty if unknown. Lists of integers hold the differences of
+    neighbours: `steps` [K]; the accuracies of each split, in ACCURACY_LEVELS; the `levels` [U, K]
+    of a line, from `low` to `high`. `layers` are the first, "1", and the output, "-1", as in
+    panels.Panel; there are none if nothing is recorded.
     """
     accuracy = {split: _accuracy(history, split) for split in SPLITS}
     if trajectory.empty:
         return {"accuracy": accuracy, "steps": [], "layers": {}}
     records = Records.of(trajectory)
-    places = _carried(len(records.steps), STEPS_CARRIED)
+    places = _kept(len(records.steps), STEPS_KEPT)
     return {
         "accuracy": accuracy,
         "steps": _differences(records.steps[places]),
@@ -72,20 +72,20 @@ def run_series(
 
 
 def pack(series: Mapping[str, Any]) -> str:
-    """Series as text that needs no escaping: base64 of deflated JSON."""
+    """Series as text without characters to escape: base64 of deflated JSON."""
     text = json.dumps(series, separators=(",", ":"), sort_keys=True, allow_nan=False)
     return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 
-def _carried(count: int, most: int) -> Array:
-    """Places of at most that many of `count` records, the first and the last among them."""
+def _kept(count: int, most: int) -> Array:
+    """Indices of at most `most` of `count` records, with the first and the last."""
     places = np.linspace(0, 1, min(most, count)) ** CROWDING * (count - 1)
     return np.unique(places.round().astype(int))
 
 
 def _accuracy(history: pd.DataFrame, split: str) -> dict[str, list[int]]:
     own = np.flatnonzero(history["split"] == split)
-    kept = own[_carried(len(own), ACCURACIES_CARRIED)]
+    kept = own[_kept(len(own), ACCURACIES_KEPT)]
     accuracy = history["accuracy"].to_numpy(dtype=np.float64)[kept]
     levels = _levels(accuracy, 0, 1, ACCURACY_LEVELS)
     steps = history["step"].to_numpy()[kept]
@@ -96,13 +96,13 @@ def _layer(
     records: Records, places: Array, layer: int, quantities: Mapping[str, Line]
 ) -> dict[str, Any]:
     """The lines of a layer's units."""
-    tables = {name: records.column(name, layer)[places, :UNITS_CARRIED] for name in quantities}
+    tables = {name: records.column(name, layer)[places, :UNITS_KEPT] for name in quantities}
     lines = {name: _lines(table, quantities[name]) for name, table in tables.items()}
     return {"number": int(layer), "lines": lines}
 
 
 def _lines(table: Array, line: Line) -> dict[str, Any]:
-    """A quantity of a layer [K, U], quantised."""
+    """A quantised quantity of a layer, from values [K, U]."""
     low, high = line.limits or (float(table.min()), float(table.max()))
     levels = _levels(table, low, high, line.parts)
     return {
@@ -114,14 +114,14 @@ def _lines(table: Array, line: Line) -> dict[str, Any]:
 
 
 def _since(fates: pd.DataFrame, layer: int) -> dict[str, list[int]]:
-    """Since which step each verdict holds of each unit of the layer, dying.NEVER where it does not.
+    """The step since which each unit of the layer has each fate, or unit_fates.NEVER.
 
-    Nothing where the units are not judged.
+    Empty if the fates are unknown.
     """
     if fates.empty:
         return {}
     own = fates["layer"].to_numpy() == layer
-    return {name: fates[f"{name}_since"].to_numpy()[own].tolist() for name in VERDICTS}
+    return {name: fates[f"{name}_since"].to_numpy()[own].tolist() for name in FATES}
 
 
 def _levels(values: Array, low: float, high: float, parts: int) -> Array:
@@ -130,6 +130,6 @@ def _levels(values: Array, low: float, high: float, parts: int) -> Array:
 
 
 def _differences(values: Array) -> list[Any]:
-    """Along the last dimension, from 0 on."""
+    """Differences of neighbours along the last dimension, starting from 0."""
     differences: list[Any] = np.diff(values, prepend=0).tolist()
     return differences

@@ -30,7 +30,7 @@ from actscope.report.figures.style import (
 
 
 def draw_accuracy(title: str, curves: pd.DataFrame, cells: pd.DataFrame) -> Figure:
-    """Test accuracy by epoch of one variant: a panel a rate, on the full scale and enlarged."""
+    """Test accuracy by epoch of one variant: one panel per rate, on the full scale and enlarged."""
     rows = panel_rows(cells, sorted(set(cells["lr"])))
     figure, axes = panel_grid(rows, PANELS_A_ROW, (3.1, 2.6))
     if title:
@@ -54,9 +54,9 @@ def draw_accuracy(title: str, curves: pd.DataFrame, cells: pd.DataFrame) -> Figu
 def plot_accuracy(
     curves: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes, by: str = "activation"
 ) -> Axes:
-    """Mean test accuracy by epoch, a line each of `by`, with its 95 % band where n > 1.
+    """Mean test accuracy by epoch, one line per value of `by`, with its 95 % band if n > 1.
 
-    After a single epoch: a dot each, side by side, with its interval.
+    After a single epoch: one dot per value, with its interval.
     """
     names = [name for name in styles if name in set(curves[by])]
     if len(names) > 0 and curves["epoch"].max() == 1:
@@ -73,7 +73,7 @@ def plot_accuracy(
             linestyle=style.dashes,
             marker=style.marker,
             markersize=4,
-            # Shifted from line to line: markers on top of one another tell nothing.
+            # Shifted from line to line, so that markers do not hide each other.
             markevery=(min(place * every // 5, len(rows) - 1), every),
         )
         low, high = 100 * rows["low"], 100 * rows["high"]
@@ -82,7 +82,7 @@ def plot_accuracy(
 
 
 def _plot_single_epoch(rows: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes) -> Axes:
-    """`rows`: one a line, by its name."""
+    """`rows`: one per line, by its name."""
     places = 1 + 0.08 * (np.arange(len(rows)) - (len(rows) - 1) / 2)
     for name, x in zip(rows.index, places, strict=True):
         style, mean = styles[name], 100 * rows["mean"][name]
@@ -95,7 +95,7 @@ def _plot_single_epoch(rows: pd.DataFrame, styles: Mapping[str, LineStyle], ax: 
 def undrawn(cells: pd.DataFrame) -> str:
     """Further lines of a title that name the activations without a curve."""
     names = activation_order(cells.loc[cells["n"] == 0, "activation"])
-    text = textwrap.fill(f"no line, all diverged: {', '.join(names)}", 44)
+    text = textwrap.fill(f"no line, as all runs diverged: {', '.join(names)}", 44)
     return f"\n{text}" if names else ""
 
 
@@ -103,7 +103,7 @@ def undrawn(cells: pd.DataFrame) -> str:
 
 
 def draw_final(title: str, used: pd.DataFrame, cells: pd.DataFrame) -> Figure:
-    """Final test accuracy of every seed of one variant: a panel a rate, full scale and enlarged."""
+    """Final test accuracy of every seed of one variant: one panel per rate and scale."""
     rows = panel_rows(cells, sorted(set(cells["lr"])))
     names = activation_order(cells["activation"])
     figure, axes = panel_grid(rows, PANELS_A_ROW, (3.1, 1.1 + 0.3 * len(names)), shared_y=True)
@@ -119,9 +119,9 @@ def draw_final(title: str, used: pd.DataFrame, cells: pd.DataFrame) -> Figure:
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     dot: dict[str, Any] = {"color": GREY, "linestyle": "", "markersize": 4}
     handles = [
-        Line2D([], [], marker="o", label="a seed", **dot),
+        Line2D([], [], marker="o", label="one seed", **dot),
         Line2D([], [], color="black", marker="|", markersize=9, label="mean with 95 % t-interval"),
-        Line2D([], [], marker="<", label="mean left of the panel", **dot),
+        Line2D([], [], marker="<", label="mean below this panel's range", **dot),
     ]
     is_enlarged = len(rows) > 1
     figure.legend(handles=handles[: 2 + is_enlarged], loc="outside lower center", ncols=3)
@@ -135,7 +135,7 @@ def plot_final(
     styles: Mapping[str, LineStyle],
     ax: Axes,
 ) -> Axes:
-    """A row an activation: every seed as a dot, the mean as a tick with its 95 % interval."""
+    """One row per activation: seeds as dots, the mean as a tick with its 95 % interval."""
     left, right = ax.get_xlim()
     for place, name in enumerate(names):
         style = styles[name]
@@ -177,9 +177,9 @@ def _plot_mean(row: Any, place: float, limits: tuple[float, float], ax: Axes) ->
 
 
 def plot_by_rate(cells: pd.DataFrame, style: LineStyle, ax: Axes) -> Axes:
-    """Mean final accuracy over the rate with its 95 % band, or a bar where there is one rate.
+    """Mean final accuracy over the rate with its 95 % band; a bar if there is only one rate.
 
-    A cross on the axis: a rate at which a run diverged; such runs are not in the mean.
+    A cross on the axis marks a rate at which a run diverged; the mean leaves such runs out.
     """
     rows = cells.sort_values("lr")
     own = rows.rename(columns={f"final_{x}": x for x in ("mean", "low", "high")})

@@ -27,7 +27,7 @@ def draw_functions(activations: Mapping[str, Activation]) -> Figure:
         try:
             check_known(activation)
             curve = function_curve(activation)
-        except ConfigError:  # as other people's classes, which are not imported
+        except ConfigError:  # such as classes of other people, which are not imported
             ax.text(0.5, 0.5, "not drawn:\nunknown class", transform=ax.transAxes, ha="center")
             continue
         plot_function(curve, colours[activation.name].colour, ax)
@@ -44,20 +44,20 @@ def function_curve(activation: Activation) -> pd.DataFrame:
     """Columns `x` from -4 to 4, `value` and `slope`, the derivative by autograd, NaN at a jump.
 
     Raises:
-        ConfigError: the function's code is not there, or cannot be used.
+        ConfigError: the function's code is missing or unusable.
 
     """
     x = torch.linspace(-4, 4, 802, dtype=torch.float64, requires_grad=True)  # never at 0 itself
     (value,) = make_function(activation, torch.float64)(x[None])
     (slope,) = torch.autograd.grad(value.sum(), x)
     slopes = slope.numpy().copy()
-    # Over a step of 0.01 a smooth slope changes by 0.02 at most; more is an edge of the function.
+    # Over a step of 0.01 a smooth slope changes by at most 0.02; more is a corner.
     slopes[1:][np.abs(np.diff(slopes)) > 0.04] = np.nan
     return pd.DataFrame({"x": x.detach().numpy(), "value": value.detach().numpy(), "slope": slopes})
 
 
 def plot_function(curve: pd.DataFrame, colour: str, ax: Axes) -> Axes:
-    """Function solid, derivative dashed, broken where it jumps."""
+    """Function solid, derivative dashed with a gap where it jumps."""
     ax.axhline(0, color=GREY, linewidth=0.6)
     ax.axvline(0, color=GREY, linewidth=0.6)
     ax.plot(curve["x"], curve["value"], color=colour)

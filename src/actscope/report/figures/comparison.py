@@ -1,4 +1,4 @@
-"""The figures of two studies side by side, a line a study."""
+"""The figures that compare two studies, with one line per study."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ from actscope.report.figures.style import (
 
 
 def draw_by_rate(title: str, cells: pd.DataFrame, studies: Sequence[str]) -> Figure:
-    """Final test accuracy over the rate of one variant: a panel an activation, a line a study."""
+    """Final test accuracy over the rate of one variant: one panel per activation."""
     rows = panel_rows(cells, activation_order(cells["activation"]))
     figure, axes = panel_grid(rows, PANELS_A_ROW, (2.7, 2.5), shared_y=True)
     if title:
@@ -46,7 +46,7 @@ def draw_by_rate(title: str, cells: pd.DataFrame, studies: Sequence[str]) -> Fig
 def draw_by_epoch(
     title: str, curves: pd.DataFrame, cells: pd.DataFrame, studies: Sequence[str]
 ) -> Figure:
-    """Test accuracy by epoch of one variant: a panel an activation and rate, a line a study."""
+    """Test accuracy by epoch of one variant: one panel per activation and rate."""
     rates = sorted(set(cells["lr"]))
     rows = [[(name, lr) for lr in rates] for name in activation_order(cells["activation"])]
     figure, axes = panel_grid(rows, PANELS_A_ROW, (2.7, 2.1), shared_y=True)
@@ -70,5 +70,5 @@ def draw_by_epoch(
 
 
 def study_styles(studies: Sequence[str]) -> dict[str, LineStyle]:
-    """Style of each of two studies: those of the first two activations."""
+    """The styles of two studies: those of the first two activations."""
     return dict(zip(studies, STYLES[:2], strict=True))

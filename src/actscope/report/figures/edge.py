@@ -1,4 +1,4 @@
-"""The figures of the edge of trainability: over the rate, who learns and how well."""
+"""The figures of the edge of trainability: outcome and accuracy over the learning rate."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,13 +23,13 @@ from actscope.report.figures.style import (
     rate_axis,
 )
 
-HIGHLIGHTED = 5  # activations: of more, each has a panel with the others behind it
+HIGHLIGHTED = 5  # activations in one panel; more get one panel each, with the others in grey
 NO_RUN = "#B9C0C9"
 SHADES = LinearSegmentedColormap.from_list("learned", ["#EAF1F8", "#74A9D3", "#0B4A7F"])
 
 
 def draw_edge_accuracy(title: str, cells: pd.DataFrame) -> Figure:
-    """Final test accuracy over the rate of one variant; of many activations a panel each."""
+    """Final test accuracy over the rate of one variant; one panel each if many activations."""
     names = activation_order(cells["activation"])
     panels = [names] if len(names) <= HIGHLIGHTED else [[name] for name in names]
     size = (6.4, 3.6) if len(panels) == 1 else (2.3, 2.1)
@@ -50,9 +50,9 @@ def draw_edge_accuracy(title: str, cells: pd.DataFrame) -> Figure:
 def plot_edge_accuracy(
     cells: pd.DataFrame, shown: Sequence[str], styles: Mapping[str, LineStyle], ax: Axes
 ) -> Axes:
-    """Mean over the rate with its 95 % band for those shown, a grey line for the others.
+    """Mean over the rate with its 95 % band for the activations shown; the others in grey.
 
-    A cross on the axis: a rate at which a run diverged; such runs are not in the mean.
+    A cross on the axis marks a rate at which a run diverged; the mean leaves such runs out.
     """
     for name in activation_order(cells["activation"]):
         rows = cells[cells["activation"] == name].sort_values("lr")
@@ -66,7 +66,7 @@ def plot_edge_accuracy(
 
 
 def draw_outcome_map(title: str, outcomes: pd.DataFrame, edges: pd.DataFrame) -> Figure:
-    """How many runs learned at each activation and rate of one variant, and where the edge is."""
+    """Share of runs that learned at each activation and rate of one variant, and the edge."""
     names = activation_order(outcomes["activation"])
     rates = sorted(set(outcomes["lr"]))
     size = (2.2 + 0.4 * len(rates), 1.9 + 0.3 * len(names))
@@ -81,8 +81,8 @@ def draw_outcome_map(title: str, outcomes: pd.DataFrame, edges: pd.DataFrame) ->
     sign: dict[str, Any] = {"linestyle": "", "color": "black", "markersize": 6}
     handles = [
         Line2D([], [], markerfacecolor=SHADES(1.0), color=GREY, label="all learned", **cell),
-        Line2D([], [], markerfacecolor=SHADES(0.5), color=GREY, label="half", **cell),
-        Line2D([], [], markerfacecolor=SHADES(0.0), color=GREY, label="none", **cell),
+        Line2D([], [], markerfacecolor=SHADES(0.5), color=GREY, label="half learned", **cell),
+        Line2D([], [], markerfacecolor=SHADES(0.0), color=GREY, label="none learned", **cell),
         Line2D([], [], marker="_", label="some failed", **sign),
         Line2D([], [], marker="x", label="some diverged", **sign),
         Line2D([], [], color=RED, linewidth=3, label="largest rate that learns"),
@@ -94,9 +94,9 @@ def draw_outcome_map(title: str, outcomes: pd.DataFrame, edges: pd.DataFrame) ->
 def plot_outcome_map(
     outcomes: pd.DataFrame, names: Sequence[str], rates: Sequence[float], ax: Axes
 ) -> Axes:
-    """A row an activation, a column a rate: the darker, the more runs learned; signs for the rest.
+    """One row per activation, one column per rate; darker where more runs learned.
 
-    A dash where runs failed, a cross where some diverged; grey where there is no run.
+    A dash marks failed runs, a cross diverged runs; grey cells have no run.
     """
     places = {name: place for place, name in enumerate(names)}
     columns = {lr: column for column, lr in enumerate(rates)}

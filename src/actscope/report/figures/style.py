@@ -1,4 +1,4 @@
-"""What the figures of a report have in common: styles, bytes, panels, axes and legends.
+"""What all figures of a report share: styles, bytes, panels, axes and legends.
 
 In each module of figures `plot_` functions take a frame and Axes, `draw_` ones make a Figure.
 """
@@ -53,14 +53,14 @@ DASHED, DOTTED, DASHDOT, LONG = (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)
 
 @dataclass(frozen=True)
 class LineStyle:
-    """How an activation looks in every figure: three signs, so that colour alone tells nothing."""
+    """The style of an activation in every figure; dashes and marker help without colour."""
 
     colour: str
     dashes: Any
     marker: str
 
 
-# In the order of frames.SHIPPED: the article's five differ in all three.
+# In the order of labels.SHIPPED: the article's five differ in all three.
 STYLES = [
     LineStyle(BLUE, "-", "o"),
     LineStyle(ORANGE, DASHED, "s"),
@@ -85,7 +85,7 @@ OTHERS = [
 
 
 def line_styles(names: Iterable[str]) -> dict[str, LineStyle]:
-    """Style of each activation: always its own for a shipped one, the next free one for others."""
+    """Style of each activation: a fixed one if it is shipped, else the next free one."""
     styles = dict(zip(SHIPPED, STYLES, strict=True))
     others = [name for name in activation_order(names) if name not in styles]
     return styles | {name: OTHERS[i % len(OTHERS)] for i, name in enumerate(others)}
@@ -93,14 +93,14 @@ def line_styles(names: Iterable[str]) -> dict[str, LineStyle]:
 
 @contextmanager
 def drawing_style() -> Iterator[None]:
-    """Context to draw and render in, in the style of all of a report's figures."""
+    """Draw and render in the style of a report's figures until the block exits."""
     with own_style(STYLE):
         yield
 
 
 def render(figure: Figure) -> dict[str, bytes]:
-    """Bytes of a figure as `png` and `svg`, the same for the same figure on any day."""
-    # Not savefig, which draws everything twice: it is laid out once, and drawn once for each kind.
+    """Bytes of a figure as `png` and `svg`; the same figure always gives the same bytes."""
+    # savefig would draw everything twice. Here the layout is computed once for both kinds.
     if (layout := figure.get_layout_engine()) is not None:
         layout.execute(figure)
         figure.set_layout_engine("none")
@@ -123,8 +123,8 @@ def panel_grid(
 ) -> tuple[Figure, list[Axes]]:
     """A figure with a panel of `size` (inches) for each item; each row begins a new line of panels.
 
-    Rows longer than `columns` are broken into lines of about one length. With `shared_y` only the
-    first panel of a line has labels at its ordinate.
+    Rows longer than `columns` are broken into lines of similar length. With `shared_y` only the
+    first panel of a line has labels on its y axis.
     """
     length = max(math.ceil(len(row) / math.ceil(len(row) / columns)) for row in rows)
     lines = [row[at : at + length] for row in rows for at in range(0, len(row), length)]
@@ -144,17 +144,17 @@ def panel_grid(
 
 
 def shown_rates(rows: pd.DataFrame) -> list[float]:
-    """Rates that are drawn: all, or of more than five the smallest, the largest, and between."""
+    """The rates to draw: all, or five from the smallest to the largest."""
     rates = sorted(set(rows["lr"]))
     places = np.linspace(0, len(rates) - 1, min(len(rates), MOST_PANELS)).round().astype(int)
     return [rates[place] for place in places]
 
 
 def enlarged_limits(cells: pd.DataFrame) -> "Limits | None":
-    """Range of the enlarged scale, in per cent: where the cells that learned differ.
+    """Range of the enlarged scale, in per cent, around the cells that learned.
 
-    It begins no lower than where their median is at two thirds of it. None where no two cells
-    learned, or so little that there is nothing to enlarge.
+    It starts no lower than puts their median at two thirds of it. None if fewer than two cells
+    learned, or if they learned too little.
     """
     learned = 100 * cells[(cells["n"] > 0) & (cells["failed"] == 0)]["final_mean"]
     if len(learned) < 2:
@@ -182,7 +182,7 @@ Item = TypeVar("Item")
 
 
 def panel_rows(cells: pd.DataFrame, items: Sequence[Item]) -> list[list[tuple[Item, Limits]]]:
-    """Item and range of accuracy of each panel: a row on the full scale, perhaps one enlarged."""
+    """Item and range of accuracy of each panel: a row on the full scale, and an enlarged one."""
     enlarged = enlarged_limits(cells)
     scales = [(0.0, 102.0), *([enlarged] if enlarged else [])]
     return [[(item, limits) for item in items] for limits in scales]
@@ -198,7 +198,7 @@ def flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
 def plot_band(
     x: "pd.Series[float]", rows: pd.DataFrame, style: LineStyle, ax: Axes, *, opacity: float
 ) -> None:
-    """Line of `mean` in per cent, with the band from `low` to `high` where there is one."""
+    """Line of `mean` in per cent, with a band from `low` to `high` where they are known."""
     every = max(1, len(rows) // MARKERS_A_LINE)
     ax.plot(
         x,

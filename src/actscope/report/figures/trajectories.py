@@ -1,4 +1,4 @@
-"""The figures of trajectories: the article's five panels, a column a rate."""
+"""The figures of trajectories: the article's five panels, one column per rate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,10 +22,7 @@ class Drawn:
 
 
 def draw_trajectories(title: str, runs: Sequence[Drawn]) -> Figure:
-    """The article's five panels, a column a rate.
-
-    The columns stand as the runs do.
-    """
+    """The article's five panels, one column per run, in the order of the runs."""
     figure = Figure(figsize=(max(1.3 + 2.9 * len(runs), 5), 9.8), layout="constrained")
     axes = figure.subplots(len(PANELS), len(runs), squeeze=False, sharex="col")
     figure.suptitle(title)
@@ -60,10 +57,10 @@ def panel_label(panel: Panel, runs: Sequence[Drawn]) -> str:
 
 
 def share_limits(axes: Sequence[Axes]) -> bool:
-    """Give the panels of a row one y-range, unless that would press one's lines flat.
+    """Give the panels of a row one y-range, unless that would make the lines of one look flat.
 
-    A flat line is read as a unit that no longer learns. Beside a rate at which the weights explode,
-    the lines of a rate at which all is well would look just like that.
+    A flat line is read as a unit that no longer learns. With one range, lines of a good rate would
+    look like that next to a rate at which the weights explode. Returns whether it is shared.
     """
     limits = [ax.get_ylim() for ax in axes if ax.has_data()]
     if not limits:

@@ -1,4 +1,4 @@
-"""The figures of the units that die: how many, in which layer, and since when."""
+"""The figures of the fates of units: how many, in which layer, and since when."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -29,11 +29,11 @@ from actscope.report.figures.style import (
 )
 
 LAYERS_SHOWN = (
-    "Of several hidden layers the first and the last are shown; the output layer, which has no "
-    "activation to die, where any of its units is silent or flat."
+    "The first and the last hidden layer are shown. The output layer has no activation that could "
+    "die; it is shown if any of its units is silent or flat."
 )
-RATES_SHOWN = "Of many rates five are shown, from the smallest to the largest."
-VERDICT_STYLES = {
+RATES_SHOWN = "Five of the rates are shown, including the smallest and the largest."
+FATE_STYLES = {
     "dead": LineStyle(BLACK, "-", "X"),
     "saturated": LineStyle(RED, DASHDOT, "D"),
     "silent": LineStyle(BLUE, DASHED, "o"),
@@ -42,7 +42,7 @@ VERDICT_STYLES = {
 
 
 def draw_unit_shares(title: str, layers: pd.DataFrame, shown: Sequence[int]) -> Figure:
-    """Share of the units with each verdict, of one variant: a row a layer shown, a panel a rate."""
+    """Share of units by fate of one variant: one row per layer shown, one panel per rate."""
     names = activation_order(layers["activation"])
     rates = sorted(set(layers["lr"]))
     rows = [[(layer, lr) for lr in rates] for layer in shown]
@@ -55,21 +55,21 @@ def draw_unit_shares(title: str, layers: pd.DataFrame, shown: Sequence[int]) -> 
         output = " (output)" if cells["is_output"].any() else ""
         ax.set_title(f"layer {layer}{output}, {panel_title(cells, enlarged=False)}")
         ax.set_xlabel("share of the layer's units (%)")
-    style_legend(figure, VERDICT_STYLES, "mean; bar: 95 % t-interval")
+    style_legend(figure, FATE_STYLES, "mean; bar: 95 % t-interval")
     return figure
 
 
 def plot_unit_shares(cells: pd.DataFrame, names: Sequence[str], ax: Axes) -> Axes:
-    """A row an activation: under one another the share of each verdict, with its interval."""
+    """One row per activation: the share of each fate with its interval."""
     rows = cells.set_index("activation")
     for place, name in enumerate(names):
         if place % 2:
             ax.axhspan(place - 0.5, place + 0.5, color="#F4F5F7", linewidth=0)
-        for number, (verdict, style) in enumerate(VERDICT_STYLES.items()):
-            if name not in rows.index or np.isnan(rows[f"{verdict}_mean"][name]):
+        for number, (fate, style) in enumerate(FATE_STYLES.items()):
+            if name not in rows.index or np.isnan(rows[f"{fate}_mean"][name]):
                 continue
-            mean = 100 * rows[f"{verdict}_mean"][name]
-            half = 100 * rows[f"{verdict}_high"][name] - mean
+            mean = 100 * rows[f"{fate}_mean"][name]
+            half = 100 * rows[f"{fate}_high"][name] - mean
             ax.errorbar(
                 [mean],
                 [place + 0.2 * (number - 1.5)],
@@ -88,22 +88,22 @@ def plot_unit_shares(cells: pd.DataFrame, names: Sequence[str], ax: Axes) -> Axe
 
 
 def layers_shown(layers: pd.DataFrame) -> list[int]:
-    """Layers of `units.by_layer` that are drawn: LAYERS_SHOWN."""
+    """The layers of Units.by_layer that are drawn, as LAYERS_SHOWN says."""
     hidden = layers.loc[~layers["is_output"], "layer"]
     output = layers[layers["is_output"]]
     is_struck = output[(output["silent_mean"] > 0) | (output["flat_mean"] > 0)]
     return sorted({hidden.min(), hidden.max(), *is_struck["layer"]})
 
 
-def draw_gone(title: str, curves: pd.DataFrame, names: Iterable[str]) -> Figure:
-    """Share of layer 1 that is dead or saturated, step by step, of one variant: a panel a rate."""
+def draw_inactive(title: str, curves: pd.DataFrame, names: Iterable[str]) -> Figure:
+    """Share of layer 1 that is dead or saturated by step of one variant: one panel per rate."""
     rows = [sorted(set(curves["lr"]))]
     figure, axes = panel_grid(rows, PANELS_A_ROW, (3.6, 2.8), shared_y=True)
     if title:
         figure.suptitle(title)
     styles = line_styles(names)
     for ax, lr in zip(axes, rows[0], strict=True):
-        plot_gone(curves[curves["lr"] == lr], styles, ax)
+        plot_inactive(curves[curves["lr"] == lr], styles, ax)
         ax.set_title(panel_title(curves[curves["lr"] == lr], enlarged=False))
         ax.set_xlabel("minibatches")
     axes[0].set_ylabel("dead or saturated (%)")
@@ -111,8 +111,8 @@ def draw_gone(title: str, curves: pd.DataFrame, names: Iterable[str]) -> Figure:
     return figure
 
 
-def plot_gone(curves: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes) -> Axes:
-    """A line an activation, with its 95 % band where n > 1."""
+def plot_inactive(curves: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes) -> Axes:
+    """One line per activation, with its 95 % band if n > 1."""
     for name in activation_order(curves["activation"]):
         rows = curves[curves["activation"] == name]
         plot_band(rows["step"], rows, styles[name], ax, opacity=0.12)
@@ -122,19 +122,19 @@ def plot_gone(curves: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes) -
 
 
 def draw_unit_shares_by_rate(title: str, layers: pd.DataFrame) -> Figure:
-    """Share of layer 1's units with each verdict over the rate, of one variant, for many rates."""
+    """Share of layer 1's units by fate over the rate, of one variant, for many rates."""
     names = activation_order(layers["activation"])
     figure, axes = panel_grid([names], PANELS_A_ROW, (2.3, 2.1), shared_y=True)
     if title:
         figure.suptitle(title)
     for ax, name in zip(axes, names, strict=True):
         rows = layers[(layers["activation"] == name) & (layers["layer"] == 1)].sort_values("lr")
-        for verdict, style in VERDICT_STYLES.items():
-            own = rows.rename(columns={f"{verdict}_{x}": x for x in ("mean", "low", "high")})
+        for fate, style in FATE_STYLES.items():
+            own = rows.rename(columns={f"{fate}_{x}": x for x in ("mean", "low", "high")})
             plot_band(own["lr"], own, style, ax, opacity=0.12)
         ax.set_title(name)
         rate_axis(layers["lr"], ax)
         ax.set_ylim(-3, 103)
     axes[0].set_ylabel("layer 1's units (%)")
-    style_legend(figure, VERDICT_STYLES, "mean; band: 95 % t-interval")
+    style_legend(figure, FATE_STYLES, "mean; band: 95 % t-interval")
     return figure

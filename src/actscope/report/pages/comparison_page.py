@@ -1,6 +1,7 @@
-"""The report on two studies side by side, as files, as `page` makes that on one."""
+"""The report that compares two studies, as files."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -8,37 +9,44 @@ import pandas as pd
 
 from actscope.analysis import comparison, stats
 from actscope.analysis.comparison import SIDES, Pair
-from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import natural, rate_text
+from actscope.analysis.study_analysis import StudyAnalysis
 from actscope.report import manifest
 from actscope.report.explorer import explore
 from actscope.report.figures import comparison as comparison_figures
 from actscope.report.figures import style as figures
-from actscope.report.pages import sections, study_page
+from actscope.report.pages.overview import overviews, show_accuracy
+from actscope.report.pages.page import (
+    Chapter,
+    Section,
+    begin_drawing,
+    gather_sections,
+    render_page,
+)
+from actscope.report.pages.pictures import Picture, picture
 from actscope.report.pages.run_list import Row, RunList
-from actscope.report.pages.sections import Picture
-from actscope.report.pages.study_page import Chapter, Section, accuracy_in_words
-from actscope.report.process_pool import Crew
-from actscope.report.run_digests import Digest, Gathered, packed_series, read_digests
+from actscope.report.pages.study_page import REBUILD
+from actscope.report.process_pool import WorkerPool
+from actscope.report.run_digests import read_digests
 from actscope.report.tables import files as table_files
 from actscope.report.tables import study as study_tables
 from actscope.report.tables.files import DASH, Table
 from actscope.report.templates import environment
+from actscope.report.text import methods
 from actscope.report.text.comparison import answer, in_lines
 from actscope.tracking import Store
 from actscope.tracking.ui import runs_in_ui
 
 SHORT = 16  # letters of a digest that are shown
 RATES_SHOWN = (
-    "Shown are the rates that both studies have, or all if there are none; of many five, from the "
-    "smallest to the largest."
+    "The rates that both studies have are shown, or all rates if they share none, but at most five."
 )
 
 
 def build(
-    store: Store, both: Pair, crew: Crew, on_step: Callable[[], None] = lambda: None
+    store: Store, both: Pair, pool: WorkerPool, on_step: Callable[[], None] = lambda: None
 ) -> dict[str, bytes]:
-    """All files of the report by their names; they do not depend on the crew.
+    """All files of the report by their names; they are the same for every pool.
 
     `on_step` is called after each run that is read and each figure that is drawn.
 
@@ -46,10 +54,18 @@ def build(
         NoRunsError: no run of one of them can be read.
 
     """
-    first, of_first = read_digests(store, both.first, crew, on_step)
-    second, of_second = read_digests(store, both.second, crew, on_step)
-    both, digests = comparison.pair(first, second), of_first | of_second
-    begun = study_page.begin(contents(both, digests), crew)
+    analyses: list[StudyAnalysis] = []
+    all_series: dict[str, str] = {}
+    for study in both.studies:
+        analysis, series = read_digests(store, study, pool, on_step)
+        analyses.append(analysis)
+        all_series |= series
+    both = comparison.pair(analyses[0].runs, analyses[1].runs)
+    curves = [
+        replace(analysis, runs=study).accuracy_by_epoch
+        for analysis, study in zip(analyses, both.studies, strict=True)
+    ]
+    begun = begin_drawing(contents(both, curves), pool)
     lists = [
         RunList(study, f"{side}-", study.study, runs_in_ui(store, study.study))
         for side, study in zip(SIDES, both.studies, strict=True)
@@ -59,14 +75,12 @@ def build(
     files = study_tables.run_files(all_runs)
     for table in own.values():
         files |= table.files
-    found = study_page.gather_sections(begun, on_step)
+    found = gather_sections(begun, on_step)
     for section in found.values():
         files |= section.files
     title = " and ".join(both.names)
-    files["index.html"] = study_page.render_page(title, [_chapter(both, found, own, lists)], [])
-    files[explore.NAME] = explore.build(
-        title, {s.study: s for s in both.studies}, packed_series(digests)
-    )
+    files["index.html"] = render_page(title, [_chapter(both, found, own, lists)], [])
+    files[explore.NAME] = explore.build(title, {s.study: s for s in both.studies}, all_series)
     studies = [manifest.study_manifest(study, None) for study in both.studies]
     files["manifest.json"] = manifest.manifest(studies, [], files)
     return files
@@ -77,40 +91,35 @@ def steps(both: Pair) -> int:
     return sum(len(study.used) for study in both.studies) + 2 * both.cells["variant"].nunique()
 
 
-def contents(both: Pair, digests: Mapping[str, Digest]) -> Iterator[Picture]:
-    """The pictures, in the order of the page."""
-    cells = _of_both(both, lambda study: study.cells)
-    curves = _of_both(both, partial(_curves, digests))
+def contents(both: Pair, curves: Sequence[pd.DataFrame]) -> Iterator[Picture]:
+    """The pictures, in the order of the page; `curves`: accuracy by epoch of each study."""
+    cells = _of_both(both, [study.cells for study in both.studies])
+    curves_of_both = _of_both(both, curves)
     variants = sorted(set(cells["variant"]), key=natural)
     for number, variant in enumerate(variants, 1):
         end = f"_variant{number}" if len(variants) > 1 else ""
         own = cells[cells["variant"] == variant]
         yield _by_rate(end, variant, own, both.names)
-        followed = curves[curves["variant"] == variant]
+        followed = curves_of_both[curves_of_both["variant"] == variant]
         if len(followed) and followed["epoch"].max() > 1:
             yield _by_epoch(end, variant, followed, own, both.names)
 
 
-def _of_both(both: Pair, table_of: Callable[[StudyRuns], pd.DataFrame]) -> pd.DataFrame:
-    found = [table_of(study).assign(study=study.study) for study in both.studies]
-    # A table without rows has no types, and would take them from the others.
-    return pd.concat([table for table in found if len(table)] or found, ignore_index=True)
-
-
-def _curves(digests: Mapping[str, Digest], study: StudyRuns) -> pd.DataFrame:
-    accuracy = Gathered(study, digests).accuracy
-    return accuracy if accuracy.empty else stats.summarise_by_epoch(accuracy)
+def _of_both(both: Pair, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    named = [table.assign(study=name) for name, table in zip(both.names, tables, strict=True)]
+    # A table without rows has no types, and would take them from the other.
+    return pd.concat([table for table in named if len(table)] or named, ignore_index=True)
 
 
 def _by_rate(end: str, variant: str, cells: pd.DataFrame, studies: tuple[str, str]) -> Picture:
-    return sections.picture(
+    return picture(
         f"final_accuracy_by_rate{end}",
         "Final test accuracy by rate",
         "Final test accuracy over the learning rate: mean over the n seeds of a study, with its "
-        "95 % t-interval as a band. Where panels are “enlarged”, the same on a scale of their own. "
-        "A cross on the axis: a run of that study diverged there, and is not in the mean.",
-        "Mean final test accuracy over the learning rate, a panel an activation, a line a study; "
-        "its numbers are in the table.",
+        "95 % t-interval as a band. Panels titled “enlarged” show the same on a larger scale. "
+        "A cross on the axis marks a rate at which a run diverged; the mean leaves such runs out.",
+        "Mean final test accuracy over the learning rate, one panel per activation, one line per "
+        "study. The table has the numbers.",
         partial(comparison_figures.draw_by_rate, variant, cells, studies),
     )
 
@@ -123,13 +132,13 @@ def _by_epoch(
     shown = figures.shown_rates(either)
     note = "" if len(shown) == cells["lr"].nunique() else f" {RATES_SHOWN}"
     drawn = cells[cells["lr"].isin(shown)]
-    return sections.picture(
+    return picture(
         f"test_accuracy_by_epoch{end}",
         "Test accuracy by epoch",
         "Test accuracy at the end of each epoch: mean over the n seeds of a study, with its 95 % "
-        f"t-interval as a band. Runs that diverged are not part of it.{note}",
-        "Mean test accuracy by epoch, a row of panels an activation, a column a learning rate, a "
-        "line a study.",
+        f"t-interval as a band. Runs that diverged are left out.{note}",
+        "Mean test accuracy by epoch, one row of panels per activation, one column per learning "
+        "rate, one line per study.",
         partial(comparison_figures.draw_by_epoch, variant, curves, drawn, studies),
     )
 
@@ -138,14 +147,14 @@ def _by_epoch(
 
 
 def tables_of(both: Pair) -> list[Table]:
-    differing = comparison.differing_settings(both)
-    ended = comparison.outcomes(both)
+    differing = both.differing_settings
+    ended = both.outcomes
     return [
         Table("settings", "Settings that differ", differing, readable_settings(differing, both)),
         Table("outcomes", "How the runs ended", ended, ended),
         Table(
             "cells",
-            "The same with standard deviations, tests and outcomes",
+            "All cells with standard deviations, tests and outcomes",
             both.cells,
             readable_cells(both),
         ),
@@ -153,7 +162,7 @@ def tables_of(both: Pair) -> list[Table]:
 
 
 def readable_settings(differing: pd.DataFrame, both: Pair) -> pd.DataFrame:
-    """`compare.differing_settings` with the studies' names, and digests cut short."""
+    """`comparison.differing_settings` with the studies' names, and shortened digests."""
     is_digest = differing["setting"].isin(comparison.ORIGINS.values())
     columns = {
         name: differing[side].mask(is_digest, differing[side].map(_cut_short))
@@ -197,7 +206,7 @@ SHOWN: Mapping[str, Callable[[Row], str]] = {
 
 
 def _of_side(row: Row, side: str) -> Row | None:
-    """What a row of `Pair.cells` says of one study, as stats.summarise has it; None: no cell."""
+    """The columns of one study in a row of `Pair.cells`, as in stats.summarise; None: no cell."""
     if pd.isna(row[f"{side}_n"]):
         return None
     measured = {name: row[f"{side}_{name}"] for name in comparison.MEASURED}
@@ -214,19 +223,17 @@ def _chapter(
         names=both.names,
         colours=[style.colour for style in comparison_figures.study_styles(both.names).values()],
         sentences=answer(both),
-        gaps=[study_page.gaps(study) for study in both.studies],
+        gaps=[methods.gaps(study) for study in both.studies],
         tables=own,
-        overviews=study_page.overviews(both.cells, lambda _: partial(_overview_cell, lists)),
+        overviews=overviews(both.cells, lambda _: partial(_overview_cell, lists)),
         lone=[
             (name, in_lines(both.only(side))) for side, name in zip(SIDES, both.names, strict=True)
         ],
         sections=found,
         lists=lists,
         link=partial(_link, lists),
-        provenance=[study_page.provenance(study) for study in both.studies],
-        rebuild=[
-            (study_page.REBUILD, f'make report ARGS="report.compare=[{",".join(both.names)}]"')
-        ],
+        provenance=[methods.provenance(study) for study in both.studies],
+        rebuild=[(REBUILD, f'make report ARGS="report.compare=[{",".join(both.names)}]"')],
     )
     titles = [
         ("settings", "What differs"),
@@ -241,7 +248,7 @@ def _chapter(
 
 
 def _link(lists: Sequence[RunList], row: Row, column: str) -> str:
-    """RunList.link of the study that a row or a column is about, else of the first."""
+    """RunList.link of the study that a row or a column names, else of the first study."""
     about = row.get("study", column.partition(": ")[0])
     own = [run_list for run_list in lists if run_list.label == about]
     return (own or lists)[0].link(row, column)
@@ -250,7 +257,7 @@ def _link(lists: Sequence[RunList], row: Row, column: str) -> str:
 def _overview_cell(lists: Sequence[RunList], row: Row) -> dict[str, Any]:
     sides = [_of_side(row, side) for side in SIDES]
     shown = [
-        None if side is None else accuracy_in_words(side, run_list)
+        None if side is None else show_accuracy(side, run_list)
         for side, run_list in zip(sides, lists, strict=True)
     ]
     is_shared = None not in sides
@@ -265,9 +272,9 @@ def _overview_cell(lists: Sequence[RunList], row: Row) -> dict[str, Any]:
 
 def _interval(row: Row) -> str:
     if row["n"] == 0:
-        return "no seed has an accuracy in both"
+        return "no shared seed has an accuracy"
     if row["n"] == 1:
-        return "one seed in both, so no interval"
+        return "one shared seed, so no interval"
     return (
         f"{table_files.points(row['low'])} to {table_files.points(row['high'])}; {row['n']} seeds"
     )

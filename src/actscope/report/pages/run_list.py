@@ -1,4 +1,4 @@
-"""The runs of a study as a page lists them: what the numbers of its tables lead to."""
+"""The list of a study's runs on a page, and the links to it from the numbers in tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from actscope.analysis.stats import CELL
 from actscope.report.explorer import explore
 from actscope.report.tables.files import percent
 
-# Columns that tell what a row is about; the other columns with a digit are its numbers.
+# Columns that name the row; a value with a digit in any other column is a number.
 NAMING = {*CELL, "layer", "layers", "flat against", "first - second", "study"}
 
 Row = Mapping[Any, Any]
@@ -31,7 +31,7 @@ class RunList:
 
     @cached_property
     def cells(self) -> list[tuple[str, list[dict[Any, Any]]]]:
-        """The runs of each cell, under the id that they have on the page."""
+        """The runs of each cell, with the id of their list on the page."""
         shown = self.runs.runs.assign(final=self.runs.runs["final"].map(percent))
         found = shown.groupby(CELL, sort=False, dropna=False)
         return [
@@ -44,12 +44,12 @@ class RunList:
         return self.runs.used["variant"].nunique() > 1
 
     def behind(self, row: Row) -> str:
-        """Address on the page of the runs of a row's cell, or of all if it is about no one cell."""
+        """Address on the page of the runs of a row's cell, or of all runs if it has no cell."""
         place = self._places.get(_key(row), f"{self.anchor}runs")
         return f"#{place}"
 
     def link(self, row: Row, column: str) -> str:
-        """Address of the runs behind what a row has in a column, or '' if that is no number."""
+        """Address of the runs behind a value in a table, or '' if the value is no number."""
         has_digit = any(letter.isdigit() for letter in str(row[column]))
         return self.behind(row) if has_digit and column not in NAMING else ""
 
@@ -61,13 +61,13 @@ class RunList:
 
     @cached_property
     def _places(self) -> dict[tuple[str, ...], str]:
-        # No number is about runs that are left out, whatever they call their activation.
+        # Numbers never come from runs that are left out.
         used = [(rows, place) for place, rows in self.cells if any(row["used"] for row in rows)]
         return {_key(rows[0]): place for rows, place in used}
 
 
 def _key(row: Row) -> tuple[str, ...]:
-    """The cell of a row of numbers, or of a readable one, which may lack the column `variant`."""
+    """The cell of a row; a readable table may lack the column `variant`."""
     lr = row.get("lr", "")
     rate = lr if isinstance(lr, str) else rate_text(lr)
     return str(row.get("variant", "")), str(row.get("activation", "")), rate

@@ -4,27 +4,27 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from actscope.analysis.claims.claims import Verdict
-from actscope.report.tables.files import _files, _latex
+from actscope.analysis.claims.claims import ClaimResult
+from actscope.report.tables.files import file_formats, latex
 
 
-def claim_files(verdicts: Sequence[Verdict]) -> dict[str, bytes]:
-    """`tables/claims`: every claim with its verdict and what that rests on."""
+def claim_files(results: Sequence[ClaimResult]) -> dict[str, bytes]:
+    """`tables/claims`: every claim with its verdict and the numbers behind it."""
     table = pd.DataFrame(
         {
-            "id": [verdict.claim.id for verdict in verdicts],
-            "claim": [verdict.claim.text for verdict in verdicts],
-            "source": [verdict.claim.source for verdict in verdicts],
-            "verdict": [verdict.in_words for verdict in verdicts],
-            "numbers": ["; ".join(verdict.numbers) for verdict in verdicts],
-            "what would settle it": [verdict.advice for verdict in verdicts],
-            "rule": [verdict.claim.rule for verdict in verdicts],
-            "runs": [" ".join(verdict.run_ids) for verdict in verdicts],
+            "id": [result.claim.id for result in results],
+            "claim": [result.claim.text for result in results],
+            "source": [result.claim.source for result in results],
+            "verdict": [result.in_words for result in results],
+            "numbers": ["; ".join(result.numbers) for result in results],
+            "what would settle it": [result.advice for result in results],
+            "rule": [result.claim.rule for result in results],
+            "runs": [" ".join(result.run_ids) for result in results],
         }
     )
-    rulings = [str(verdict.ruling) for verdict in verdicts]
+    verdicts = [str(result.verdict) for result in results]
     # LaTeX's own fonts have no ✓ and no ✗.
     return {
-        **_files("claims", table, table),
-        "tables/claims.tex": _latex(table.assign(verdict=rulings)),
+        **file_formats("claims", table, table),
+        "tables/claims.tex": latex(table.assign(verdict=verdicts)),
     }

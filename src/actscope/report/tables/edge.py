@@ -11,14 +11,20 @@ from actscope.report.tables.files import DASH, Table, without_empty_variant
 
 
 def tables_of(outcomes: pd.DataFrame, found: pd.DataFrame) -> list[Table]:
-    """The tables of the section, from `outcome_map` and `edges`."""
+    """The tables of the section, from `outcome_shares` and `edges`."""
     shares = outcomes.assign(
         lr=[rate_text(lr) for lr in outcomes["lr"]],
         **{name: [f"{100 * share:.0f}" for share in outcomes[name]] for name in OUTCOMES},
     ).rename(columns={name: f"{name}, %" for name in OUTCOMES})
     shares = without_empty_variant(shares)
     return [
-        Table("edge", "Up to which rate each learns", found, readable(found), is_folded=False),
+        Table(
+            "edge",
+            "Largest rate at which each activation learns",
+            found,
+            readable(found),
+            is_folded=False,
+        ),
         Table("outcomes", "Share of each outcome by activation and rate", outcomes, shares),
     ]
 
@@ -30,7 +36,7 @@ def readable(found: pd.DataFrame) -> pd.DataFrame:
         {
             "variant": found["variant"],
             "activation": found["activation"],
-            "learns everywhere up to": [_edge_text(row, "everywhere_up_to") for row in rows],
+            "learns up to": [_edge_text(row, "everywhere_up_to") for row in rows],
             "largest rate that learns": [_edge_text(row, "largest") for row in rows],
             "fails below it at": [gaps or DASH for gaps in found["gaps"]],
             "rates": found["rates"],
@@ -45,4 +51,4 @@ def _edge_text(row: dict[Any, Any], which: str) -> str:
     if np.isnan(lr):
         smallest = rate_text(row["first"])
         return "no rate" if which == "largest" else f"fails at the smallest, {smallest}"
-    return f"{rate_text(lr)}, the largest swept" if lr == row["last"] else rate_text(lr)
+    return f"{rate_text(lr)}, the largest of the sweep" if lr == row["last"] else rate_text(lr)

@@ -16,7 +16,7 @@ NO_INTERVAL = "none: one run"
 DASH = "\N{EN DASH}"
 
 
-# What pandas does not escape: LaTeX's default fonts are old, and have other signs in these places.
+# pandas does not escape these; LaTeX's default fonts have other signs in their places.
 LATEX_SIGNS = str.maketrans({"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"})
 
 
@@ -28,15 +28,15 @@ class Table:
     caption: str
     full: pd.DataFrame
     readable: pd.DataFrame
-    is_folded: bool = True  # on the page, until a reader opens it
+    is_folded: bool = True  # on the page
 
     @property
     def files(self) -> dict[str, bytes]:
-        return _files(self.name, self.full, self.readable)
+        return file_formats(self.name, self.full, self.readable)
 
 
 def without_empty_variant(table: pd.DataFrame) -> pd.DataFrame:
-    """Without the column of variants where the study has but one, which has no name."""
+    """The table without the column of variants if the study has only one, which has no name."""
     return table if table["variant"].any() else table.drop(columns="variant")
 
 
@@ -50,21 +50,21 @@ def interval(cell: Mapping[Any, Any], measure: str) -> str:
 
 
 def percent(value: float) -> str:
-    """A fraction of 1 in per cent; nothing where it is not known."""
+    """A fraction of 1 in per cent; '' if unknown."""
     return f"{100 * value:.2f}" if np.isfinite(value) else ""
 
 
 def points(difference: float) -> str:
-    """A difference of fractions in points of per cent."""
+    """A difference of fractions in percentage points."""
     return DASH if pd.isna(difference) else f"{round(100 * difference, 3) + 0.0:+.3f}"  # no -0.000
 
 
-def _files(name: str, full: pd.DataFrame, readable: pd.DataFrame) -> dict[str, bytes]:
-    """A table as csv in full precision, and as md and tex for people."""
+def file_formats(name: str, full: pd.DataFrame, readable: pd.DataFrame) -> dict[str, bytes]:
+    """A table as csv in full precision, and as readable md and tex."""
     return {
         f"tables/{name}.csv": to_csv(full).encode(),
         f"tables/{name}.md": _markdown(readable),
-        f"tables/{name}.tex": _latex(readable),
+        f"tables/{name}.tex": latex(readable),
     }
 
 
@@ -77,7 +77,7 @@ def _markdown_cell(value: object) -> str:
     return html.escape(_in_a_line(value), quote=False).replace("|", "\\|")
 
 
-def _latex(table: pd.DataFrame) -> bytes:
+def latex(table: pd.DataFrame) -> bytes:
     """A tabular with the rules of the package booktabs."""
     cells = table.map(_in_a_line).reset_index(drop=True).style.hide(axis="index")
     cells = cells.format(_latex_signs, escape="latex")

@@ -1,14 +1,15 @@
-"""The tables of a report and its manifest, as the bytes of files."""
+"""The tables of a study's summary, comparisons and runs."""
 
 from typing import Any
 
 import pandas as pd
 
-from actscope.analysis.frames import POINT, StudyRuns
+from actscope.analysis.frames import POINT
 from actscope.analysis.labels import rate_text
+from actscope.analysis.study_analysis import StudyAnalysis
 from actscope.report.tables.files import (
     DASH,
-    _files,
+    file_formats,
     interval,
     percent,
     points,
@@ -18,14 +19,12 @@ from actscope.report.tables.files import (
 RUN_COLUMNS = ["run_id", "name", *POINT, "status", "outcome", "used", "why", "final", "best"]
 
 
-def table_files(
-    runs: StudyRuns, cells: pd.DataFrame, comparisons: pd.DataFrame
-) -> dict[str, bytes]:
+def table_files(study: StudyAnalysis) -> dict[str, bytes]:
     """Files of the tables `summary`, `comparisons` and `runs`."""
     return {
-        **_files("summary", cells, readable_summary(cells)),
-        **_files("comparisons", comparisons, readable_comparisons(comparisons)),
-        **run_files(runs.runs),
+        **file_formats("summary", study.cells, readable_summary(study.cells)),
+        **file_formats("comparisons", study.comparisons, readable_comparisons(study.comparisons)),
+        **run_files(study.runs.runs),
     }
 
 
@@ -37,11 +36,11 @@ def run_files(all_runs: pd.DataFrame) -> dict[str, bytes]:
         final=full["final"].map(percent), best=full["best"].map(percent)
     )
     readable = readable.rename(columns={"final": "final, %", "best": "best, %"})
-    return _files("runs", full, readable)
+    return file_formats("runs", full, readable)
 
 
 def readable_summary(cells: pd.DataFrame) -> pd.DataFrame:
-    """The summary in per cent; without a column of variants where there are none."""
+    """The summary in per cent; without the column of variants if there is only one."""
     columns: dict[str, Any] = {
         "variant": cells["variant"],
         "activation": cells["activation"],
@@ -73,7 +72,7 @@ def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
 
 
 def readable_differences(comparisons: pd.DataFrame) -> dict[str, Any]:
-    """stats.Comparison in points; what is not known is a dash, and `interval by` says why."""
+    """stats.Comparison in points; unknown values are dashes, and `interval by` gives the reason."""
     return {
         "difference, points": [points(mean) for mean in comparisons["mean"]],
         "95 % interval": [
@@ -86,7 +85,7 @@ def readable_differences(comparisons: pd.DataFrame) -> dict[str, Any]:
         "P(first better)": [
             DASH if pd.isna(share) else f"{share:.2f}" for share in comparisons["improvement"]
         ],
-        "seeds to resolve it": [
+        "seeds needed": [
             DASH if pd.isna(seeds) else str(int(seeds)) for seeds in comparisons["seeds_needed"]
         ],
     }

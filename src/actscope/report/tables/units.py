@@ -1,4 +1,4 @@
-"""What has become of a study's units, in tables."""
+"""The tables of the fates of units."""
 
 from typing import Any
 
@@ -6,32 +6,33 @@ import numpy as np
 import pandas as pd
 
 from actscope.analysis.labels import rate_text
-from actscope.analysis.units import ALL_RATES, Units
-from actscope.artifacts.unit_fates import VERDICTS
+from actscope.analysis.unit_statistics import ALL_RATES
+from actscope.analysis.units import Units
+from actscope.artifacts.unit_fates import FATES
 from actscope.report.tables.files import DASH, Table, without_empty_variant
 
 
-def tables_of(units: Units, layers: pd.DataFrame) -> list[Table]:
-    """The tables of the section; `layers` is `by_layer(units)`."""
+def tables_of(units: Units) -> list[Table]:
+    """The tables of the section."""
     return [
         Table(
             "units",
-            "Share of the units with each verdict (mean over runs, with its 95 % t-interval), "
-            "median step since when, and revivals of dead units",
-            layers,
-            readable_by_layer(layers),
+            "Units by fate: share (mean over runs, with its 95 % t-interval), median step at which "
+            "it began, and revivals of dead units",
+            units.by_layer,
+            readable_by_layer(units.by_layer),
         ),
         Table(
             "flat_against_truth",
-            "A flat line as a sign: precision and recall, of all units (with Wilson's 95 % "
-            "interval) and as a mean over the runs in which they are defined (95 % t-interval)",
-            units.eye,
-            readable_confusion(units.eye),
+            "How well a flat line shows a unit's fate: precision and recall, over all units "
+            "(Wilson's 95 % interval) and as a mean over runs (95 % t-interval)",
+            units.confusion,
+            readable_confusion(units.confusion),
         ),
         Table(
             "swings",
-            "Layer 1's flat units: share that had moved to the negative side when they went "
-            "flat, of all units and as a mean over runs, with 95 % intervals as above",
+            "Layer 1's flat units: share whose mean weight or bias was lower when they went flat "
+            "than at their first record, over all units and as a mean over runs",
             units.swings,
             readable_swings(units.swings),
         ),
@@ -39,7 +40,7 @@ def tables_of(units: Units, layers: pd.DataFrame) -> list[Table]:
 
 
 def readable_by_layer(table: pd.DataFrame) -> pd.DataFrame:
-    """`by_layer` in per cent and words."""
+    """Units.by_layer in per cent and words."""
     columns: dict[str, Any] = _named(table)
     columns["layer"] = [
         f"{layer}, output" if is_output else str(layer)
@@ -47,16 +48,16 @@ def readable_by_layer(table: pd.DataFrame) -> pd.DataFrame:
     ]
     columns["n"] = table["n"]
     rows = table.to_dict("records")
-    for verdict in VERDICTS:
-        columns[f"{verdict}, %"] = [share_with_interval(row, verdict) for row in rows]
-    for verdict in VERDICTS:
-        columns[f"{verdict} since step"] = [onset_text(row, verdict) for row in rows]
+    for fate in FATES:
+        columns[f"{fate}, %"] = [share_with_interval(row, fate) for row in rows]
+    for fate in FATES:
+        columns[f"{fate} since step"] = [onset_text(row, fate) for row in rows]
     columns["revivals"] = [DASH if row["is_output"] else f"{row['revivals']:.0f}" for row in rows]
     return without_empty_variant(pd.DataFrame(columns))
 
 
 def readable_confusion(table: pd.DataFrame) -> pd.DataFrame:
-    """`confusion` in per cent and words."""
+    """Units.confusion in per cent and words."""
     rows = table.to_dict("records")
     columns: dict[str, Any] = {
         "variant": table["variant"],
@@ -75,7 +76,7 @@ def readable_confusion(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def readable_swings(table: pd.DataFrame) -> pd.DataFrame:
-    """`swings` in per cent and words, of the cells in which a unit went flat, and overall."""
+    """Units.swings in per cent and words, for cells in which a unit went flat, and overall."""
     shown = table[(table["flat"] > 0) | (table["activation"] == ALL_RATES)]
     rows = shown.to_dict("records")
     columns: dict[str, Any] = {
@@ -86,7 +87,7 @@ def readable_swings(table: pd.DataFrame) -> pd.DataFrame:
         "flat from the start": shown["from_start"],
     }
     for measure in ("weight", "bias"):
-        columns |= _proportion_texts(rows, measure, ["no swing is recorded"] * len(rows))
+        columns |= _proportion_texts(rows, measure, ["no movement is recorded"] * len(rows))
     columns = {
         name.replace("weight", "weight went down").replace("bias", "bias went down"): column
         for name, column in columns.items()
@@ -94,27 +95,27 @@ def readable_swings(table: pd.DataFrame) -> pd.DataFrame:
     return without_empty_variant(pd.DataFrame(columns))
 
 
-def share_with_interval(row: dict[Any, Any], verdict: str) -> str:
+def share_with_interval(row: dict[Any, Any], fate: str) -> str:
     """`12.5 (10.1 to 14.9)`."""
-    mean = row[f"{verdict}_mean"]
+    mean = row[f"{fate}_mean"]
     if np.isnan(mean):
         return DASH
-    low, high = row[f"{verdict}_low"], row[f"{verdict}_high"]
+    low, high = row[f"{fate}_low"], row[f"{fate}_high"]
     interval = f" ({100 * low:.1f} to {100 * high:.1f})" if row["n"] > 1 else ""
     return f"{100 * mean:.1f}{interval}"
 
 
-def onset_text(row: dict[Any, Any], verdict: str) -> str:
-    if np.isnan(row[f"{verdict}_mean"]):
+def onset_text(row: dict[Any, Any], fate: str) -> str:
+    if np.isnan(row[f"{fate}_mean"]):
         return DASH
-    onset = row[f"{verdict}_onset"]
+    onset = row[f"{fate}_onset"]
     return "never" if np.isnan(onset) else f"{onset:.0f}"
 
 
 def _proportion_texts(
     rows: list[dict[Any, Any]], measure: str, none: list[str]
 ) -> dict[str, list[str]]:
-    """Two columns, with `none` where a proportion is not defined: of all units, and by run."""
+    """Two columns, over all units and by run; `none`: the reason if a proportion is undefined."""
     pooled, by_run = [], []
     for row, reason in zip(rows, none, strict=True):
         if np.isnan(row[measure]):

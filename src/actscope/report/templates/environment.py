@@ -1,4 +1,4 @@
-"""The templates of the pages: what comes from outside is escaped, what is not there is an error."""
+"""Load the templates of the pages: values are escaped, and a missing value is an error."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the numbers of two studies say side by side, in plain sentences."""
+"""Sentences that compare two studies."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,21 +6,22 @@ from typing import Any
 import pandas as pd
 
 from actscope.analysis import stats
-from actscope.analysis.comparison import SIDES, Pair, differing_settings, outcomes
+from actscope.analysis.comparison import SIDES, Pair
 from actscope.analysis.labels import rate_text
+from actscope.analysis.ranking import ranked_cells
 from actscope.analysis.stats import OUTCOMES
-from actscope.report.text.study import accuracy_in_words, by_accuracy, join
+from actscope.report.text.study import accuracy_in_words, join
 
 SIGNIFICANT = 0.05
 
 
 def answer(both: Pair) -> list[str]:
-    """Sentences: who is ahead where, what the studies differ in, their best cells, outcomes."""
+    """Sentences on which study is ahead, their settings, best cells and outcomes."""
     return [
         _on_the_lead(both),
         *_on_tests(both),
         *_on_the_largest(both),
-        _on_settings(differing_settings(both)),
+        _on_settings(both.differing_settings),
         *_on_the_best(both),
         *_on_outcomes(both),
         *_on_lone_cells(both),
@@ -30,21 +31,21 @@ def answer(both: Pair) -> list[str]:
 def _on_the_lead(both: Pair) -> str:
     shared = both.shared
     if shared.empty:
-        return "The two studies have no activation at the same rate: nothing is compared."
+        return "The two studies share no activation at the same rate, so nothing is compared."
     known = shared[shared["low"].notna()]
     if known.empty:
         return (
-            f"Of {_cells(len(shared))} in both studies none has a final accuracy for two seeds "
-            "that both have: nothing is compared."
+            f"Both studies have {_cells(len(shared))}, but no cell has two shared seeds with a "
+            "final accuracy. So nothing is compared."
         )
     first, second = both.names
     ahead = [int((known["ahead"] == side).sum()) for side in SIDES]
     whole = "the only cell" if len(known) == 1 else f"{len(known)} cells"
     rest = len(known) - sum(ahead)
-    open_ = f"; in {rest} it is open which of the two is" if rest else ""
+    undecided = f"; in {rest} either may be better" if rest else ""
     return (
         f"Of {whole} that can be compared, {first} is ahead in {ahead[0]} and {second} in "
-        f"{ahead[1]}, by the 95 % interval of the difference paired over seeds{open_}."
+        f"{ahead[1]}, by the 95 % interval of the seed-paired difference{undecided}."
     )
 
 
@@ -53,8 +54,8 @@ def _on_tests(both: Pair) -> Iterator[str]:
     if len(tests) > 1:
         firm = int((tests < SIGNIFICANT).sum())
         yield (
-            f"With Holm's correction over the {len(tests)} tests {firm} "
-            f"{'is' if firm == 1 else 'are'} beyond chance at 5 %."
+            f"With Holm's correction over the {len(tests)} tests, {firm} "
+            f"{'is' if firm == 1 else 'are'} significant at 5 %."
         )
 
 
@@ -74,20 +75,20 @@ def _on_the_largest(both: Pair) -> Iterator[str]:
 
 def _on_settings(differing: pd.DataFrame) -> str:
     if differing.empty:
-        return "They differ in no setting."
+        return "Their settings are the same."
     one = differing.iloc[0]
     if len(differing) == 1:
-        return f"They differ in {one['setting']}: {one['first']} against {one['second']}."
+        return f"They differ in {one['setting']}: {one['first']} and {one['second']}."
     return f"They differ in {join(differing['setting'].tolist())}."
 
 
 def _on_the_best(both: Pair) -> Iterator[str]:
-    """Also where the studies share no cell: each at what suits it."""
+    """Each study at its best cell, also where the studies share no cell."""
     best = []
     for study in both.studies:
-        learned = by_accuracy(study.cells)
+        learned = ranked_cells(study.cells)
         if learned.empty:
-            yield f"In {study.study} no cell learned with every seed."
+            yield f"In {study.study}, no cell learned with every seed."
         else:
             best.append((study.study, learned.iloc[0]))
     said = [
@@ -95,13 +96,13 @@ def _on_the_best(both: Pair) -> Iterator[str]:
         for name, cell in best
     ]
     if said:
-        yield f"Where every seed learned, {'; '.join(said)}."
+        yield f"Among cells in which every seed learned, {'; '.join(said)}."
 
 
 def _on_outcomes(both: Pair) -> Iterator[str]:
-    for row in outcomes(both).to_dict("records"):
+    for row in both.outcomes.to_dict("records"):
         ended = stats.in_words({outcome: row[outcome] for outcome in OUTCOMES})
-        yield f"Of the {row['runs']} runs of {row['study']} {join(ended.split(', '))}."
+        yield f"Of the {row['runs']} runs of {row['study']}, {join(ended.split(', '))}."
 
 
 def _on_lone_cells(both: Pair) -> Iterator[str]:
@@ -112,7 +113,7 @@ def _on_lone_cells(both: Pair) -> Iterator[str]:
 
 
 def in_lines(cells: pd.DataFrame) -> list[str]:
-    """Cells, a line for those activations of a variant that have the same rates."""
+    """Cells as lines: one for the activations of a variant that have the same rates."""
     lines: dict[tuple[str, str], list[str]] = {}
     for (variant, activation), rows in cells.groupby(["variant", "activation"], sort=False):
         rates = join([rate_text(lr) for lr in rows["lr"]])

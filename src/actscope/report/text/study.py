@@ -1,4 +1,4 @@
-"""What the numbers of a study say, in plain sentences."""
+"""Sentences about the accuracies and outcomes of a study."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,62 +6,56 @@ from typing import Any
 import pandas as pd
 
 from actscope.analysis.labels import rate_text
-from actscope.analysis.stats import Estimate, paired_difference
+from actscope.analysis.ranking import Lead
+from actscope.analysis.stats import Estimate
 
 
-def answer(used: pd.DataFrame, cells: pd.DataFrame) -> list[list[str]]:
-    """Sentences on each variant: what does best and by how much, what fails where."""
+def answer(cells: pd.DataFrame, leads: Mapping[str, Lead]) -> list[list[str]]:
+    """Sentences on each variant: which cell is best and by how much, and which runs fail.
+
+    `leads`: of each variant, as StudyAnalysis has them.
+    """
     answers = []
-    for variant in dict.fromkeys(cells["variant"]):
+    for variant, lead in leads.items():
         own = cells[cells["variant"] == variant]
-        runs = used[used["variant"] == variant]
         start = f"With {variant}: " if variant else ""
-        first, *others = [*_on_the_best(runs, own), *_on_those_that_fail(own)]
+        first, *others = [*_on_the_best(lead), *_on_those_that_fail(own)]
         answers.append([start + first, *others])
     return answers
 
 
-def _on_the_best(runs: pd.DataFrame, cells: pd.DataFrame) -> Iterator[str]:
-    """Of the cells in which every run learned: a mean over some of the seeds compares nothing."""
-    learned = by_accuracy(cells)
-    if learned.empty:
-        yield "At no rate did any activation learn with every seed."
+def _on_the_best(lead: Lead) -> Iterator[str]:
+    if lead.best is None:
+        yield "No activation learned with every seed at any rate."
         return
-    best_of_each = learned.drop_duplicates("activation")
-    best = best_of_each.iloc[0]
     yield (
-        f"{best['activation']} at lr = {rate_text(best['lr'])} does best, "
-        f"with a final test accuracy of {accuracy_in_words(best)}."
+        f"{lead.best['activation']} at lr = {rate_text(lead.best['lr'])} does best, "
+        f"with a final test accuracy of {accuracy_in_words(lead.best)}."
     )
-    if len(best_of_each) > 1:
-        yield _on_the_lead(runs, best, best_of_each.iloc[1])
+    if lead.second is not None and lead.difference is not None:
+        yield _on_the_lead(lead.second, lead.difference)
 
 
-def by_accuracy(cells: pd.DataFrame) -> pd.DataFrame:
-    """The cells in which every run learned, the best first."""
-    learned = cells[(cells["n"] > 0) & (cells["learned"] == cells["n"]) & (cells["diverged"] == 0)]
-    return learned.sort_values("final_mean", ascending=False, kind="stable")
-
-
-def _on_the_lead(runs: pd.DataFrame, best: "pd.Series[float]", second: "pd.Series[float]") -> str:
-    lead = paired_difference(_finals(runs, best), _finals(runs, second))
-    whom = f"the next activation, {second['activation']} at its best rate {rate_text(second['lr'])}"
+def _on_the_lead(second: "pd.Series[float]", lead: Estimate) -> str:
+    other = (
+        f"the next activation, {second['activation']} at its best rate {rate_text(second['lr'])}"
+    )
     if lead.n == 0:
-        return f"It shares no seed with {whom}: nothing is compared."
-    size = f"{100 * float(lead.mean):.2f} points above {whom}"
+        return f"It shares no seed with {other}, so the two are not compared."
+    size = f"{100 * float(lead.mean):.2f} points above {other}"
     if lead.n == 1:
-        return f"That is {size}; one shared seed tells nothing about chance."
-    return f"That is {size}; {_verdict(lead)}."
+        return f"That is {size}. One shared seed gives no interval."
+    return f"That is {size}. {_interval_in_words(lead)}."
 
 
-def _verdict(lead: Estimate) -> str:
+def _interval_in_words(lead: Estimate) -> str:
     low, high = 100 * float(lead.low), 100 * float(lead.high)
     interval = (
-        f"paired over {lead.n} seeds, the 95 % t-interval is {low:+.2f} to {high:+.2f} points"
+        f"Paired over {lead.n} seeds, the 95 % t-interval is {low:+.2f} to {high:+.2f} points"
     )
     if low > 0:
         return interval
-    return f"{interval}, so which of the two is better is open"
+    return f"{interval}: either may be better"
 
 
 def _on_those_that_fail(cells: pd.DataFrame) -> Iterator[str]:
@@ -87,11 +81,6 @@ def _on_those_that_fail(cells: pd.DataFrame) -> Iterator[str]:
 def _count(row: Mapping[Any, Any], outcome: str) -> str:
     total = sum(row[name] for name in ("learned", "failed", "diverged"))
     return f"{rate_text(row['lr'])} ({row[outcome]} of {total})"
-
-
-def _finals(runs: pd.DataFrame, cell: "pd.Series[float]") -> "pd.Series[float]":
-    own = (runs["activation"] == cell["activation"]) & (runs["lr"] == cell["lr"])
-    return runs[own].set_index("seed")["final"]
 
 
 def accuracy_in_words(cell: "pd.Series[float]") -> str:

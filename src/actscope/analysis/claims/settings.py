@@ -1,0 +1,12 @@
+"""Types of the settings that checks share."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from actscope.config import Finite, Name
+
+Share = Annotated[Finite, Field(ge=0, le=1)]
+Margin = Annotated[Finite, Field(ge=0)]
+Names = Annotated[tuple[Name, ...], Field(min_length=1)]
+Rate = Annotated[Finite, Field(gt=0)]

@@ -1,0 +1,52 @@
+"""The check of an activation function itself: how far its slope jumps at 0."""
+
+import torch
+from omegaconf import OmegaConf
+from pydantic.dataclasses import dataclass as checked
+
+from actscope.analysis.claims.settings import Margin
+from actscope.analysis.claims.verdicts import CheckResult, ClaimData, Verdict
+from actscope.config import CLOSED, Activation, Name, parse_activation
+from actscope.engine.activations import make_function
+from actscope.errors import ConfigError
+from actscope.project import CONF
+
+STEP = 1e-6  # of the one-sided differences at 0
+
+
+@checked(frozen=True, config=CLOSED)
+class SlopeJump:
+    """The slope of an activation's function jumps at 0 by `jump` ± `margin`, in magnitude.
+
+    |(f(h) - f(0)) / h - (f(0) - f(-h)) / h| with h = 1e-6, in float64, of the function that
+    conf/activation/ has under this name.
+    """
+
+    activation: Name
+    jump: Margin
+    margin: Margin
+
+    def judge(self, data: ClaimData) -> CheckResult:  # noqa: ARG002 - it needs no runs
+        jump = slope_jump(shipped_activation(self.activation))
+        is_near = abs(jump - self.jump) <= self.margin
+        numbers = (
+            f"{self.activation}: the slope jumps by {jump:.4f} at 0 (from its function, not from "
+            f"runs), claimed {self.jump:g} ± {self.margin:g}"
+        )
+        return CheckResult(Verdict.REPRODUCED if is_near else Verdict.NOT_REPRODUCED, (numbers,))
+
+
+def shipped_activation(name: str) -> Activation:
+    """The activation of conf/activation/<name>.yaml, or raise ConfigError."""
+    path = CONF / "activation" / f"{name}.yaml"
+    if not path.is_file():
+        raise ConfigError(f"activation={name}: {path} does not exist.")
+    return parse_activation(OmegaConf.to_container(OmegaConf.load(path)))
+
+
+@torch.no_grad()
+def slope_jump(activation: Activation) -> float:
+    """Magnitude of the jump of a function's slope at 0, from its one-sided differences."""
+    x = torch.tensor([-STEP, 0.0, STEP], dtype=torch.float64)
+    left, middle, right = make_function(activation, torch.float64)(x).tolist()
+    return float(abs((right - middle) - (middle - left)) / STEP)

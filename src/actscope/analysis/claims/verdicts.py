@@ -1,0 +1,108 @@
+"""Verdicts, the results of checks, and the data that checks use."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import pandas as pd
+
+from actscope.analysis.labels import rate_text
+from actscope.analysis.variants import describe_variants
+
+
+class Verdict(StrEnum):
+    REPRODUCED = "reproduced"
+    NOT_REPRODUCED = "not reproduced"
+    INCONCLUSIVE = "inconclusive"
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The result of a check: its verdict, its numbers, one line each, and the runs used.
+
+    `seeds_needed`: the total that would decide an inconclusive check, if it can be estimated.
+    """
+
+    verdict: Verdict
+    numbers: tuple[str, ...]
+    run_ids: tuple[str, ...] = ()
+    seeds_needed: int | None = None
+
+
+class MissingData(Exception):  # noqa: N818 - not an error: the verdict is "not run"
+    """A check needs runs or records that do not exist; the message names them."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClaimData:
+    """The data that the checks of a claim use.
+
+    `runs`: the used runs of its study that meet its conditions, as in StudyRuns; `params`: their
+    parameters, by `run_id`; `read_fates`: returns unit_fates.unit_fates of a run, None if its units
+    were not recorded.
+    """
+
+    runs: pd.DataFrame
+    params: pd.DataFrame
+    read_fates: Callable[[str], pd.DataFrame | None]
+
+    def variants(self) -> list[str]:
+        """The variants of the runs; [''] if there is only one."""
+        return sorted(set(describe_variants(self.params)))
+
+    def runs_at(self, activation: str, lr: float) -> pd.DataFrame:
+        """The runs of an activation at a rate, by seed, or raise MissingData."""
+        is_own = (self.runs["activation"] == activation) & (self.runs["lr"] == lr)
+        runs = self.runs[is_own].sort_values("seed")
+        if runs.empty:
+            raise MissingData(f"no finished run of {activation} at lr = {rate_text(lr)}")
+        return runs
+
+    def finals(self, activation: str, lr: float) -> "pd.Series[float]":
+        """Final test accuracy by seed, as a fraction of 1, without diverged runs."""
+        return self.runs_at(activation, lr).set_index("seed")["final"].dropna()
+
+    def ids(self, activations: Sequence[str], lr: float) -> tuple[str, ...]:
+        return tuple(i for name in activations for i in self.runs_at(name, lr)["run_id"])
+
+    def fates(self, run_id: str, layer: int) -> pd.DataFrame:
+        """The fates of a layer's units in a run, or raise MissingData."""
+        fates = self.read_fates(run_id)
+        if fates is None or fates.empty:
+            raise MissingData(f"run {run_id} has no record of its units")
+        own = fates[fates["layer"] == layer]
+        if own.empty:
+            raise MissingData(f"run {run_id} has no layer {layer}")
+        return own
+
+
+class Check(Protocol):
+    """A check; `judge` raises MissingData if the data that it needs do not exist."""
+
+    def judge(self, data: ClaimData) -> CheckResult: ...
+
+
+def run_check(check: Check, data: ClaimData) -> CheckResult:
+    """The result of a check; 'not run' if its data do not exist."""
+    try:
+        return check.judge(data)
+    except MissingData as missing:
+        return CheckResult(Verdict.NOT_RUN, (str(missing),))
+
+
+def combine(results: Sequence[CheckResult]) -> CheckResult:
+    """The result of several checks together.
+
+    Reproduced if all are; else the first of not reproduced, not run, inconclusive that any is.
+    """
+    verdicts = {result.verdict for result in results}
+    order = (Verdict.NOT_REPRODUCED, Verdict.NOT_RUN, Verdict.INCONCLUSIVE, Verdict.REPRODUCED)
+    needed = [result.seeds_needed for result in results if result.seeds_needed is not None]
+    return CheckResult(
+        next(verdict for verdict in order if verdict in verdicts),
+        tuple(line for result in results for line in result.numbers),
+        tuple(dict.fromkeys(i for result in results for i in result.run_ids)),
+        max(needed, default=None),
+    )

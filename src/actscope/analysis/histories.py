@@ -1,0 +1,68 @@
+"""The histories of a study's runs: loss and accuracy during training."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from actscope.analysis.frames import POINT, StudyRuns, averaged, epochs_of
+from actscope.analysis.run_tables import (
+    UnreadableRunError,
+    accuracy_fault,
+    read_each_run,
+    read_run_table,
+    stack_tables,
+)
+from actscope.tracking import Store
+
+
+def read_accuracy(store: Store, runs: StudyRuns) -> pd.DataFrame:
+    """Read the histories and return `gather_accuracy` of them.
+
+    Raises:
+        UnreadableRunError: a file of a run cannot be read.
+
+    """
+    epochs = epochs_of(runs)
+    found = []
+    for run_id, history in _histories(store, runs.study, averaged(runs)):
+        if run_id in epochs and (fault := accuracy_fault(history, epochs[run_id])):
+            raise UnreadableRunError(runs.study, run_id, fault)
+        found.append(accuracy_by_epoch(history))
+    return gather_accuracy(runs, found)
+
+
+def gather_accuracy(runs: StudyRuns, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Test accuracy after each epoch, from `accuracy_by_epoch` of each of `averaged(runs)`.
+
+    Columns: POINT, `epoch` (from 1), `accuracy`.
+    """
+    return stack_tables(averaged(runs)[POINT], found, ["epoch", "accuracy"])
+
+
+def accuracy_by_epoch(history: pd.DataFrame) -> pd.DataFrame:
+    """Test accuracy of one run: columns `epoch` (from 1) and `accuracy`."""
+    of_test = np.flatnonzero(history["split"] == "test")
+    epochs = history["epoch"].to_numpy()[of_test].round().astype(int)
+    accuracy = history["accuracy"].to_numpy(dtype=float)[of_test]
+    return pd.DataFrame({"epoch": epochs, "accuracy": accuracy})
+
+
+def read_histories(store: Store, study: str, runs: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The history of each of these rows of StudyRuns.runs; `run_id` and POINT come first.
+
+    Raises:
+        UnreadableRunError: a file of a run cannot be read.
+
+    """
+    about = {run["run_id"]: run for run in runs.to_dict("records")}
+    for run_id, history in _histories(store, study, runs):
+        of_run = {key: about[run_id][key] for key in ["run_id", *POINT]}
+        yield history.assign(**of_run)[[*of_run, *history.columns]]
+
+
+def _histories(store: Store, study: str, runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    read = partial(read_run_table, "history")
+    histories = read_each_run(store, study, ["history"], read, runs)
+    return ((run_id, histories[run_id]) for run_id in runs["run_id"])

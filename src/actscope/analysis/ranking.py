@@ -1,0 +1,46 @@
+"""Which cell of a study is best, and by how much."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from actscope.analysis.stats import CELL, Estimate, paired_difference
+
+
+@dataclass(frozen=True, eq=False)
+class Lead:
+    """The best cell, and the best cell of the next activation; None where there is none.
+
+    `difference`: mean of best - second in final test accuracy, paired by seed.
+    """
+
+    best: "pd.Series[float] | None" = None
+    second: "pd.Series[float] | None" = None
+    difference: Estimate | None = None
+
+
+def ranked_cells(cells: pd.DataFrame) -> pd.DataFrame:
+    """The cells in which every run learned, the best first.
+
+    The others are left out: a mean over some of the seeds cannot be compared.
+    """
+    learned = cells[(cells["n"] > 0) & (cells["learned"] == cells["n"]) & (cells["diverged"] == 0)]
+    return learned.sort_values("final_mean", ascending=False, kind="stable")
+
+
+def find_lead(used: pd.DataFrame, cells: pd.DataFrame) -> Lead:
+    """The lead among the cells of one variant; `used`: the runs of all variants."""
+    best_of_each = ranked_cells(cells).drop_duplicates("activation")
+    if best_of_each.empty:
+        return Lead()
+    best = best_of_each.iloc[0]
+    if len(best_of_each) == 1:
+        return Lead(best)
+    second = best_of_each.iloc[1]
+    return Lead(best, second, paired_difference(_finals(used, best), _finals(used, second)))
+
+
+def _finals(used: pd.DataFrame, cell: "pd.Series[float]") -> "pd.Series[float]":
+    """Final test accuracy of a cell's runs, by seed."""
+    is_own = (used[CELL] == cell[CELL]).all(axis="columns")
+    return used[is_own].set_index("seed")["final"]

@@ -1,0 +1,123 @@
+"""All tables and estimates of a study that a report or a notebook shows."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import NamedTuple
+
+import pandas as pd
+
+from actscope.analysis import edge, histories, stats, units
+from actscope.analysis.frames import StudyRuns, averaged
+from actscope.analysis.logged_settings import activation_of
+from actscope.analysis.ranking import Lead, find_lead
+from actscope.analysis.units import RunUnits, Units, probed
+from actscope.config import Activation
+from actscope.tracking import Store
+
+
+class RunAnalysis(NamedTuple):
+    """One run: its `accuracy` by epoch, and its units; None where it diverged or has no probes."""
+
+    accuracy: pd.DataFrame
+    units: RunUnits | None
+
+
+@dataclass(frozen=True, eq=False)
+class StudyAnalysis:
+    """The tables of a study, each computed at first use.
+
+    `get_accuracy` and `get_units` give what is made from the files of the runs. `known_fates`: the
+    fates of runs whose files are read already, by run id.
+    """
+
+    runs: StudyRuns
+    get_accuracy: Callable[[StudyRuns], pd.DataFrame]
+    get_units: Callable[[StudyRuns], Units]
+    known_fates: Mapping[str, pd.DataFrame]
+
+    @cached_property
+    def accuracy(self) -> pd.DataFrame:
+        """Test accuracy after each epoch of each averaged run: POINT, `epoch`, `accuracy`."""
+        return self.get_accuracy(self.runs)
+
+    @cached_property
+    def accuracy_by_epoch(self) -> pd.DataFrame:
+        """One row a cell and epoch, of stats.summarise_by_epoch."""
+        return stats.summarise_by_epoch(self.accuracy)
+
+    @property
+    def cells(self) -> pd.DataFrame:
+        """One row a cell, of stats.summarise."""
+        return self.runs.cells
+
+    @cached_property
+    def comparisons(self) -> pd.DataFrame:
+        """One row a pair of activations, of stats.compare."""
+        return stats.compare(self.runs.used)
+
+    @cached_property
+    def leads(self) -> dict[str, Lead]:
+        """For each variant the best cell, and its lead over the next activation."""
+        cells = self.cells.groupby("variant", sort=False)
+        return {str(variant): find_lead(self.runs.used, own) for variant, own in cells}
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether the study sweeps enough rates to show its edge of trainability."""
+        return edge.is_fine(self.runs)
+
+    @cached_property
+    def outcome_shares(self) -> pd.DataFrame:
+        """One row a cell, of edge.outcome_shares."""
+        return edge.outcome_shares(self.cells)
+
+    @cached_property
+    def edges(self) -> pd.DataFrame:
+        """One row a variant and activation, of edge.edges."""
+        return edge.edges(self.outcome_shares)
+
+    @cached_property
+    def units(self) -> Units:
+        """The units of the study's runs and their statistics."""
+        return self.get_units(self.runs)
+
+    @cached_property
+    def activations(self) -> dict[str, Activation]:
+        """Each different activation of the used runs, by a title that names its arguments."""
+        found = {}
+        for run_id in self.runs.used["run_id"]:
+            activation = activation_of(self.runs.params.loc[run_id].to_dict())
+            arguments = "".join(f"\n{key} = {value}" for key, value in activation.arguments)
+            behind = "\nbehind batch norm" if activation.batch_norm else ""
+            found[f"{activation.name}{behind}{arguments}"] = activation
+        return found
+
+    def runs_drawn(self, seed: int) -> pd.DataFrame:
+        """The used runs of a seed whose trajectories are drawn: at most three rates if many."""
+        used = self.runs.used[self.runs.used["seed"] == seed]
+        return used.merge(edge.rates_drawn(self.edges)) if self.is_fine else used
+
+
+def analyse_runs(runs: StudyRuns, by_run: Mapping[str, RunAnalysis]) -> StudyAnalysis:
+    """The analysis of a study from a RunAnalysis of each used run, by run id."""
+
+    def accuracy(runs: StudyRuns) -> pd.DataFrame:
+        ids = averaged(runs)["run_id"]
+        return histories.gather_accuracy(runs, [by_run[run_id].accuracy for run_id in ids])
+
+    def gathered(runs: StudyRuns) -> Units:
+        found = [by_run[run_id].units for run_id in probed(runs)["run_id"]]
+        return units.gather_units(runs, [own for own in found if own is not None])
+
+    fates = {run_id: own.units.fates for run_id, own in by_run.items() if own.units is not None}
+    return StudyAnalysis(runs, accuracy, gathered, fates)
+
+
+def analyse_stored(store: Store, runs: StudyRuns) -> StudyAnalysis:
+    """The analysis of a study whose files are read when a table needs them.
+
+    Its tables raise UnreadableRunError where a file cannot be read.
+    """
+    accuracy = partial(histories.read_accuracy, store)
+    return StudyAnalysis(runs, accuracy, partial(units.read_units, store), {})

@@ -1,0 +1,57 @@
+"""The table of a page that shows the final accuracy of every activation at every rate."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from actscope.analysis.labels import rate_text
+from actscope.analysis.ranking import ranked_cells
+from actscope.report.pages.run_list import Row, RunList
+from actscope.report.tables import files
+
+ShowCell = Callable[[Row], dict[str, Any]]
+
+
+def overviews(
+    cells: pd.DataFrame, show_in: Callable[[pd.DataFrame], ShowCell]
+) -> list[dict[str, Any]]:
+    """For each variant a table activation x rate; cells are None where there is no run.
+
+    `show_in` returns, for the cells of a variant, the function that makes what the page shows of
+    each.
+    """
+    shown = []
+    for variant, own in cells.groupby("variant", sort=False):
+        show, rates = show_in(own), sorted(set(own["lr"]))
+        found = {(row["activation"], row["lr"]): show(row) for row in own.to_dict("records")}
+        rows = [
+            (name, [found.get((name, lr)) for lr in rates])
+            for name in dict.fromkeys(own["activation"])
+        ]
+        shown.append({"variant": variant, "rates": [rate_text(lr) for lr in rates], "rows": rows})
+    return shown
+
+
+def show_best(run_list: RunList, cells: pd.DataFrame) -> ShowCell:
+    """Shows a cell, with its tone: best, bad where a run did not learn, or neither."""
+    best = ranked_cells(cells)["final_mean"].max()  # NaN, which equals nothing, if there is none
+
+    def show(cell: Row) -> dict[str, Any]:
+        shown = show_accuracy(cell, run_list)
+        tone = "bad" if shown["trouble"] else "best" if cell["final_mean"] == best else ""
+        return {**shown, "tone": tone}
+
+    return show
+
+
+def show_accuracy(cell: Row, run_list: RunList) -> dict[str, Any]:
+    """The final accuracy of a cell as the page shows it, and the address of its runs."""
+    all_learned = cell["failed"] == 0 and cell["diverged"] == 0
+    return {
+        "mean": f"{files.percent(cell['final_mean'])} %" if cell["n"] > 0 else "no accuracy",
+        "interval": files.interval(cell, "final"),
+        "n": cell["n"],
+        "trouble": "" if all_learned else cell["outcomes"],
+        "behind": run_list.behind(cell),
+    }
