@@ -16,7 +16,7 @@ from actscope.analysis.study import load_study
 from actscope.artifacts import trajectories_png
 from actscope.config import Tracking
 from actscope.report import run_digests
-from actscope.report.process_pool import Crew
+from actscope.report.process_pool import WorkerPool
 from actscope.sweep.worker import Task, train_and_track
 from actscope.tracking import Store, packed_tables
 from actscope.tracking.bundle.bundle import export_study, import_bundle
@@ -105,7 +105,7 @@ def test_a_report_reads_the_same_with_packs_and_without(server: Server, runs: pd
 
     def read(chosen: frames.StudyRuns) -> tuple[dict[str, run_digests.Digest], int]:
         before = len(server.requests())
-        _, found = run_digests.read_digests(server.store, chosen, Crew())
+        _, found = run_digests.read_digests(server.store, chosen, WorkerPool())
         return found, len(server.requests()) - before
 
     (packed, few), (single, many) = read(study), read(without)

@@ -105,7 +105,7 @@ class _Interrupt:
 
     def __enter__(self) -> Self:
         self.before = signal.getsignal(signal.SIGINT)
-        if signals.is_heard(signal.SIGINT):  # a background job of a script ignores Ctrl-C
+        if signals.ends_process(signal.SIGINT):  # a background job of a script ignores Ctrl-C
             signal.signal(signal.SIGINT, self._note)
         return self
 
