@@ -205,8 +205,8 @@ def test_another_address_in_the_open_page_is_followed(visit: Visit, explorer: Pa
 )
 def test_an_address_of_nothing_still_opens(visit: Visit, explorer: Path, address: str) -> None:
     page = opened(visit, explorer, address)
-    told = page.locator("#a-summary").inner_text()
-    assert "This run" in told or told == "This point has no finished run."
+    summary = page.locator("#a-summary").inner_text()
+    assert "This run" in summary or summary == "This point has no finished run."
 
 
 def test_a_point_without_a_run_says_so(visit: Visit, explorer: Path) -> None:
@@ -219,9 +219,9 @@ def test_a_point_without_a_run_says_so(visit: Visit, explorer: Path) -> None:
 def test_a_run_that_diverged_at_once_says_so(visit: Visit, explorer: Path) -> None:
     page = opened(visit, explorer, "#a=relu/0.1/1")
     expect(page.locator("#a-summary")).to_have_text(
-        "This run diverged. Nothing of its units is recorded."
+        "This run diverged. Its units were not recorded."
     )
-    expect(page.locator("#a-scene")).to_have_text("Nothing is recorded by this step.")
+    expect(page.locator("#a-scene")).to_have_text("No record up to this step.")
     assert "nothing recorded" in page.locator("#panels-a").inner_text()
 
 
@@ -266,7 +266,7 @@ def test_it_fits_its_window(
 def test_the_film_goes_through_the_steps(visit: Visit, explorer: Path) -> None:
     page = opened(visit, explorer, f"{PAIR}&step=2")
     slider = page.get_by_label("Step of the film")
-    expect(page.locator("#a-scene")).to_contain_text("Step 2: 0 of 16 units dead or saturated")
+    expect(page.locator("#a-scene")).to_contain_text("Step 2: 0 of 16 units are dead or saturated")
     assert units_in_film(page, "a") == [16, 16]  # by mean weight, and by activity
     slider.press("ArrowRight")
     expect(page.locator("#at")).to_have_text("step 4")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 
@@ -22,12 +22,9 @@ POINT = [*CELL, "seed"]
 UNIT_SHARE = rf"^({'|'.join(FATES)})/layer\d+$"  # a metric
 FINAL, BEST = f"{METRICS}test/accuracy_final", f"{METRICS}test/accuracy_best"
 NAMED_BY = ["activation", "lr", "seed"]  # the settings that every run must have
-EPOCHS = "train.epochs"
 NO_PARAMETERS = "has no parameters"
 PACK = r"[0-9a-f]{32}/[0-9a-f]{32}"  # other values of the tag are ignored
 ARTICLE_SEED = 20170523
-
-Content = TypeVar("Content")
 
 
 class NoRunsError(ReportError):
@@ -137,12 +134,6 @@ def choose_runs(
     unit_shares = _named(by_run, METRICS).filter(regex=UNIT_SHARE).loc[runs["run_id"]].astype(float)
     runs = runs.drop(columns=["ended", "is_odd"])
     return StudyRuns(study, runs, params, unit_shares, missing, grid_size, found, unreadable)
-
-
-def epochs_of(runs: StudyRuns) -> dict[str, int]:
-    """The number of epochs of each of `averaged(runs)`, by id; unknown ones are left out."""
-    texts = runs.params.reindex(columns=[EPOCHS]).loc[averaged(runs)["run_id"], EPOCHS].dropna()
-    return {str(run_id): int(text) for run_id, text in texts.items()}
 
 
 def averaged(runs: StudyRuns) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from actscope.analysis.frames import POINT, StudyRuns, averaged, epochs_of
+from actscope.analysis.frames import POINT, StudyRuns, averaged
 from actscope.analysis.run_tables import (
     UnreadableRunError,
     accuracy_fault,
@@ -15,6 +15,8 @@ from actscope.analysis.run_tables import (
     stack_tables,
 )
 from actscope.tracking import Store
+
+EPOCHS = "train.epochs"
 
 
 def read_accuracy(store: Store, runs: StudyRuns) -> pd.DataFrame:
@@ -31,6 +33,12 @@ def read_accuracy(store: Store, runs: StudyRuns) -> pd.DataFrame:
             raise UnreadableRunError(runs.study, run_id, fault)
         found.append(accuracy_by_epoch(history))
     return gather_accuracy(runs, found)
+
+
+def epochs_of(runs: StudyRuns) -> dict[str, int]:
+    """The number of epochs of each of `averaged(runs)`, by id; unknown ones are left out."""
+    texts = runs.params.reindex(columns=[EPOCHS]).loc[averaged(runs)["run_id"], EPOCHS].dropna()
+    return {str(run_id): int(text) for run_id, text in texts.items()}
 
 
 def gather_accuracy(runs: StudyRuns, found: Sequence[pd.DataFrame]) -> pd.DataFrame:

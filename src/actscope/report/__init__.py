@@ -1,1 +1,1 @@
-"""The report of a study: its finished runs read back, judged and drawn."""
+"""Build the report of a study from its finished runs."""

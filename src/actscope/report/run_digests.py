@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from actscope import tracking
-from actscope.analysis import frames, histories, units
+from actscope.analysis import histories, units
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.run_tables import (
     UnreadableRunError,
@@ -59,7 +59,7 @@ def _read(
     store: Store, runs: StudyRuns, known: Set[str], pool: WorkerPool, on_run: Callable[[], None]
 ) -> Iterator[tuple[str, Digest | UnreadableRunError]]:
     probed = set(units.probed(runs)["run_id"])
-    epochs = frames.epochs_of(runs)
+    epochs = histories.epochs_of(runs)
     left = runs.used[~runs.used["run_id"].isin(known)]
     asked = [_Asked(run_id, epochs.get(run_id), run_id in probed) for run_id in left["run_id"]]
     groups = tracking.run_groups(left["pack"], asked)

@@ -362,7 +362,7 @@ function sceneInWords(layer, step) {
   if (layer === null) return "No record up to this step.";
   if (state.layer === "-1" || !hasFates(layer)) return `Step ${step}: ${layer.units} units.`;
   const inactive = layer.lines.bias.filter((_, unit) => isInactive(layer, unit, step)).length;
-  return `Step ${step}: ${inactive} of ${layer.units} units are dead or saturated from here on (hatched).`;
+  return `Step ${step}: ${inactive} of ${layer.units} units are dead or saturated by this step (hatched).`;
 }
 
 /** The bins, the same at every step, and the largest number of units in one. */

@@ -32,9 +32,7 @@ from actscope.report.figures.style import (
 def draw_accuracy(title: str, curves: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     """Test accuracy by epoch of one variant: one panel per rate, on the full scale and enlarged."""
     rows = panel_rows(cells, sorted(set(cells["lr"])))
-    figure, axes = panel_grid(rows, PANELS_A_ROW, (3.1, 2.6))
-    if title:
-        figure.suptitle(title)
+    figure, axes = panel_grid(rows, PANELS_A_ROW, (3.1, 2.6), title=title)
     styles = line_styles(cells["activation"])
     for ax, (lr, limits) in zip(axes, flat(rows), strict=True):
         cell = cells[cells["lr"] == lr]
@@ -106,9 +104,9 @@ def draw_final(title: str, used: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     """Final test accuracy of every seed of one variant: one panel per rate and scale."""
     rows = panel_rows(cells, sorted(set(cells["lr"])))
     names = activation_order(cells["activation"])
-    figure, axes = panel_grid(rows, PANELS_A_ROW, (3.1, 1.1 + 0.3 * len(names)), shared_y=True)
-    if title:
-        figure.suptitle(title)
+    figure, axes = panel_grid(
+        rows, PANELS_A_ROW, (3.1, 1.1 + 0.3 * len(names)), title=title, shared_y=True
+    )
     styles = line_styles(names)
     for ax, (lr, limits) in zip(axes, flat(rows), strict=True):
         cell = cells[cells["lr"] == lr]

@@ -25,9 +25,7 @@ from actscope.report.figures.style import (
 def draw_by_rate(title: str, cells: pd.DataFrame, studies: Sequence[str]) -> Figure:
     """Final test accuracy over the rate of one variant: one panel per activation."""
     rows = panel_rows(cells, activation_order(cells["activation"]))
-    figure, axes = panel_grid(rows, PANELS_A_ROW, (2.7, 2.5), shared_y=True)
-    if title:
-        figure.suptitle(title)
+    figure, axes = panel_grid(rows, PANELS_A_ROW, (2.7, 2.5), title=title, shared_y=True)
     styles = study_styles(studies)
     for ax, (name, limits) in zip(axes, flat(rows), strict=True):
         own = cells[cells["activation"] == name]
@@ -49,9 +47,7 @@ def draw_by_epoch(
     """Test accuracy by epoch of one variant: one panel per activation and rate."""
     rates = sorted(set(cells["lr"]))
     rows = [[(name, lr) for lr in rates] for name in activation_order(cells["activation"])]
-    figure, axes = panel_grid(rows, PANELS_A_ROW, (2.7, 2.1), shared_y=True)
-    if title:
-        figure.suptitle(title)
+    figure, axes = panel_grid(rows, PANELS_A_ROW, (2.7, 2.1), title=title, shared_y=True)
     styles = study_styles(studies)
     for ax, (name, lr) in zip(axes, flat(rows), strict=True):
         at = (cells["activation"] == name) & (cells["lr"] == lr)

@@ -33,9 +33,7 @@ def draw_edge_accuracy(title: str, cells: pd.DataFrame) -> Figure:
     names = activation_order(cells["activation"])
     panels = [names] if len(names) <= HIGHLIGHTED else [[name] for name in names]
     size = (6.4, 3.6) if len(panels) == 1 else (2.3, 2.1)
-    figure, axes = panel_grid([panels], PANELS_A_ROW, size, shared_y=True)
-    if title:
-        figure.suptitle(title)
+    figure, axes = panel_grid([panels], PANELS_A_ROW, size, title=title, shared_y=True)
     styles = line_styles(names)
     for ax, shown in zip(axes, panels, strict=True):
         plot_edge_accuracy(cells, shown, styles, ax)

@@ -119,6 +119,7 @@ def panel_grid(
     columns: int,
     size: tuple[float, float],
     *,
+    title: str = "",
     shared_y: bool = False,
 ) -> tuple[Figure, list[Axes]]:
     """A figure with a panel of `size` (inches) for each item; each row begins a new line of panels.
@@ -132,6 +133,8 @@ def panel_grid(
     figure = Figure(
         figsize=(max(size[0] * width, 6) + 0.4, size[1] * len(lines) + 0.5), layout="constrained"
     )
+    if title:
+        figure.suptitle(title)
     axes = figure.subplots(len(lines), width, squeeze=False)
     kept: list[Axes] = []
     for line, places in zip(lines, axes, strict=True):

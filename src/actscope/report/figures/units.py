@@ -46,9 +46,9 @@ def draw_unit_shares(title: str, layers: pd.DataFrame, shown: Sequence[int]) -> 
     names = activation_order(layers["activation"])
     rates = sorted(set(layers["lr"]))
     rows = [[(layer, lr) for lr in rates] for layer in shown]
-    figure, axes = panel_grid(rows, PANELS_A_ROW, (3.6, 1 + 0.42 * len(names)), shared_y=True)
-    if title:
-        figure.suptitle(title)
+    figure, axes = panel_grid(
+        rows, PANELS_A_ROW, (3.6, 1 + 0.42 * len(names)), title=title, shared_y=True
+    )
     for ax, (layer, lr) in zip(axes, flat(rows), strict=True):
         cells = layers[(layers["layer"] == layer) & (layers["lr"] == lr)]
         plot_unit_shares(cells, names, ax)
@@ -98,9 +98,7 @@ def layers_shown(layers: pd.DataFrame) -> list[int]:
 def draw_inactive(title: str, curves: pd.DataFrame, names: Iterable[str]) -> Figure:
     """Share of layer 1 that is dead or saturated by step of one variant: one panel per rate."""
     rows = [sorted(set(curves["lr"]))]
-    figure, axes = panel_grid(rows, PANELS_A_ROW, (3.6, 2.8), shared_y=True)
-    if title:
-        figure.suptitle(title)
+    figure, axes = panel_grid(rows, PANELS_A_ROW, (3.6, 2.8), title=title, shared_y=True)
     styles = line_styles(names)
     for ax, lr in zip(axes, rows[0], strict=True):
         plot_inactive(curves[curves["lr"] == lr], styles, ax)
@@ -124,9 +122,7 @@ def plot_inactive(curves: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axe
 def draw_unit_shares_by_rate(title: str, layers: pd.DataFrame) -> Figure:
     """Share of layer 1's units by fate over the rate, of one variant, for many rates."""
     names = activation_order(layers["activation"])
-    figure, axes = panel_grid([names], PANELS_A_ROW, (2.3, 2.1), shared_y=True)
-    if title:
-        figure.suptitle(title)
+    figure, axes = panel_grid([names], PANELS_A_ROW, (2.3, 2.1), title=title, shared_y=True)
     for ax, name in zip(axes, names, strict=True):
         rows = layers[(layers["activation"] == name) & (layers["layer"] == 1)].sort_values("lr")
         for fate, style in FATE_STYLES.items():

@@ -92,5 +92,5 @@ def render_page(title: str, chapters: Sequence[Chapter], results: Sequence[Claim
         explorer=explore.NAME,
         is_alone=is_alone,
     )
-    # A per cent sign never stands alone at the start of a line.
+    # A per cent sign must not start a line.
     return f"{text}\n".replace(" %", "\N{NO-BREAK SPACE}%").encode()

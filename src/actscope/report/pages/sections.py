@@ -89,7 +89,7 @@ def _of(variant: object, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _number(runs: StudyRuns, variant: object) -> str:
-    """End of a file's name that tells variants apart, where there are several."""
+    """The ending of a file's name that numbers its variant, if there are several."""
     variants = list(dict.fromkeys(runs.used["variant"]))
     return f"_variant{variants.index(str(variant)) + 1}" if len(variants) > 1 else ""
 

@@ -133,13 +133,13 @@ def _on_swings(row: "pd.Series[Any]") -> str:
     if row["flat"] == 0:
         return "No unit of layer 1 went flat."
     swung = row["flat"] - row["from_start"]
+    if swung == 0:
+        return f"{row['flat']} units of layer 1 were flat from the first record on, and no others."
     unknown = (
         f" {row['from_start']} more were flat from the first record on."
         if row["from_start"]
         else ""
     )
-    if swung == 0:
-        return f"No unit of layer 1 went flat during training.{unknown}"
     return (
         f"Of the {swung} units of layer 1 that went flat during training, "
         f"{100 * row['weight']:.1f} % had a lower mean weight by then than at their first record, "
