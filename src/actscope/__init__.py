@@ -14,7 +14,7 @@ __all__ = ["Study", "load_study"]
 
 
 def __getattr__(name: str) -> Any:
-    # Only when asked for: MLflow and torch, which a study is read with, take seconds to import.
+    # Imported on first use, as load_study needs MLflow and torch, which take seconds to import.
     if name in __all__:
         return getattr(import_module("actscope.analysis.study"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -34,7 +34,7 @@ class ClusterError(ActscopeError, RuntimeError):
 
 
 class BundleError(ActscopeError, ValueError):
-    """A bundle, or a parcel in the spool, is damaged, unsafe or of a kind that is not known."""
+    """A bundle or a queued run is damaged, unsafe, or of an unknown kind."""
 
 
 class TrainingError(ActscopeError, RuntimeError):

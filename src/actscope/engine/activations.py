@@ -17,7 +17,7 @@ from actscope.errors import ConfigError, TrainingError, first_line
 from actscope.runtime import signals
 
 NOT_ELEMENTWISE = "is not an elementwise function of its input alone"
-LIKE_RELU = "; choose one like torch.nn.ReLU"
+LIKE_RELU = ". Choose one like torch.nn.ReLU"
 # Errors of torch for arguments or inputs of the wrong type.
 MISUSED = (RuntimeError, TypeError, ValueError, IndexError, AssertionError)
 # Rearrangements of 4 x 6 values that do not change an elementwise function: other order, shape,
@@ -53,7 +53,7 @@ def make_function(activation: Activation, dtype: torch.dtype = torch.float32) ->
     ):
         problem = _find_problem(tried, module, dtype)
     if problem:
-        raise ConfigError(f"activation={activation.name}: {activation.function} {problem}")
+        raise ConfigError(f"activation={activation.name}: {activation.function} {problem}.")
     return module
 
 

@@ -61,7 +61,7 @@ class History:
         self.rows: list[tuple[int, str, Tally]] = []
 
     def close_train(self, step: int) -> None:
-        """Make a row of the minibatches since the last one."""
+        """Add a row for the minibatches since the last row."""
         self.add(step, "train", self.train.copy())
         self.train.reset()
 
@@ -69,7 +69,7 @@ class History:
         self.rows.append((step, split, tally))
 
     def state(self) -> dict[str, Tensor]:
-        """The rows, and behind them what is counted for the next."""
+        """The sums of all rows, then the sums for the next row."""
         tallies = [*(tally for _, _, tally in self.rows), self.train]
         states = [tally.state() for tally in tallies]
         return {

@@ -175,7 +175,7 @@ def status_table(grid: Sequence[GridPoint], statuses: Sequence[PointStatus]) -> 
         row = marks.setdefault((variant, cell.settings["activation"]), {})
         row.setdefault(cell.settings["lr"], Text()).append(*MARKS[status.state])
     rates = sorted({cell.settings["lr"] for cell in grid})
-    table = Table(title="A mark a point, by activation and learning rate")
+    table = Table(title="One mark for each point, by activation and learning rate")
     shown = slice(None if any(variants) else 1, None)  # no column of variants if there is one only
     for heading in (*("variant", "activation")[shown], *(f"{rate:g}" for rate in rates)):
         table.add_column(Text(heading), overflow="fold")  # a cut name could hide the difference
