@@ -437,7 +437,7 @@ def test_a_database_without_its_driver_is_one_line(scheme: str, module: str) -> 
         tracking.open_store(Tracking(f"{scheme}://me:secret@127.0.0.1:9/runs"))
     assert "secret" not in str(error.value)
     assert re.fullmatch(
-        rf"the store \S+ needs the Python module {module}\w*: install it", str(error.value)
+        rf"the store \S+ needs the Python module {module}\w*: install it\.", str(error.value)
     )
 
 

@@ -208,7 +208,7 @@ class TestWhoMayDoWhat:
         line = refused(client("actscope", "-m", "study=locked", *TWO, *TINY, **wrong))
         assert line == (
             f"actscope: the store {store} rejects the user admin or the password: "
-            "correct MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            "correct MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
         )
         with pytest.raises(MissingStudyError):
             store.find_experiment("locked")
