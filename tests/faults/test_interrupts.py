@@ -117,7 +117,7 @@ def test_a_signal_ends_workers_closes_runs_and_tells_how_to_go_on(
     said, _ = process.communicate(timeout=60)
     wait_for_end(family, seconds=1)
     assert process.returncode == code
-    assert "interrupted: 0 of 2 points are finished. To continue: " in said
+    assert "interrupted: 0 of 2 points are finished; to go on: " in said
     assert "python -m actscope -m" in said
     assert "Traceback" not in said
     assert set(runs_of(settings)["status"]) == {"KILLED"}

@@ -191,7 +191,7 @@ def print_interrupted(
     """Print how many points are finished, and the command that continues the sweep."""
     done = sum(isinstance(result, Done) for result in results)
     command = suggestions.again(sys.argv[1:], store)
-    line = f"interrupted: {done} of {points} points are finished. To continue: {command}"
+    line = f"interrupted: {done} of {points} points are finished; to go on: {command}"
     console.print(line, markup=False, soft_wrap=True)
 
 
