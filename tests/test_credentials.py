@@ -14,6 +14,7 @@ from actscope import tracking
 from actscope.analysis.study import load_study
 from actscope.command_line.hydra_credentials import HideCredentials, hide_credentials
 from actscope.commands import server, train
+from actscope.commands.settings import ServerSettings
 from actscope.config import Tracking, check_words, parse
 from actscope.credentials import find, find_flaw, hide, scrub
 from actscope.errors import ConfigError, StoreError, first_line
@@ -295,7 +296,7 @@ class TestFiles:
         path.write_text("of an older version")
         path.chmod(0o644)
         database = server.make_url(f"postgresql://me:{SECRET}@host/runs")
-        server._environment(server.Settings(), tmp_path, database)
+        server._environment(ServerSettings(), tmp_path, database)
         assert SECRET in path.read_text()
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert "basic_auth.ini: others could read" in capsys.readouterr().err
@@ -304,5 +305,5 @@ class TestFiles:
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         for uri in (f"postgresql://me:{SECRET}@h/runs", f"postgresql://h/runs?password={SECRET}"):
-            server._print_how_to_use(server.Settings(), tmp_path, server.make_url(uri))
+            server._print_how_to_use(ServerSettings(), tmp_path, server.make_url(uri))
         assert SECRET not in capsys.readouterr().out

@@ -11,7 +11,7 @@ import yaml
 from actscope.analysis import known_functions
 from actscope.analysis.known_functions import OWN_CONF, check_known, is_known
 from actscope.analysis.logged_settings import activation_of
-from actscope.commands import verify
+from actscope.commands.main import main
 from actscope.config import Activation
 from actscope.engine.data import load_data
 from actscope.engine.train import train_stack
@@ -105,7 +105,7 @@ def test_verify_imports_nothing_that_a_run_names(
     store: Store, run_id: str, mark: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     edit(store, run_id, activation=activation("evil.Evil"))
-    assert verify.main([f"study={STUDY}"]) == 2
+    assert main(["verify", f"study={STUDY}"]) == 2
     said = capsys.readouterr().err
     assert said.startswith(f"actscope: config.yaml of run {run_id}: activation.function._target_=")
     assert said.count("\n") == 1
@@ -120,7 +120,7 @@ def test_verify_imports_nothing_from_among_the_artifacts(
     monkeypatch.syspath_prepend(tmp_path)  # from where `mlruns` is a package
     path = ".".join([*folder.relative_to(tmp_path).parts, "evil", "Evil"])
     edit(store, run_id, activation=activation(path))
-    assert verify.main([f"study={STUDY}"]) == 2
+    assert main(["verify", f"study={STUDY}"]) == 2
     assert not mark.exists()
 
 
@@ -188,7 +188,7 @@ def test_no_interpolation_of_a_run_is_resolved(
         "argument": {"activation": activation("torch.nn.ELU", alpha=word)},
     }
     edit(store, run_id, **settings[where])
-    assert verify.main([f"study={STUDY}"]) == 2
+    assert main(["verify", f"study={STUDY}"]) == 2
     said = "".join(capsys.readouterr())
     assert "hunter2" not in said
     assert said.count("\n") == 1
@@ -196,7 +196,7 @@ def test_no_interpolation_of_a_run_is_resolved(
 
 def test_nothing_is_fetched_to_where_a_run_says(store: Store, run_id: str, tmp_path: Path) -> None:
     edit(store, run_id, data={"name": "digits", "root": str(tmp_path / "planted")})
-    assert verify.main([f"study={STUDY}"]) == 0
+    assert main(["verify", f"study={STUDY}"]) == 0
     assert not (tmp_path / "planted").exists()
 
 
@@ -218,7 +218,7 @@ def test_a_class_that_exits_is_no_verification(
         text = yaml.safe_dump(activation(target))
         (tmp_path / "conf" / "activation" / "own.yaml").write_text(text)
         edit(store, run_id, activation=activation(target))
-        assert verify.main([f"study={STUDY}"]) in (1, 2)
+        assert main(["verify", f"study={STUDY}"]) in (1, 2)
         said = capsys.readouterr().err
         assert reason in said
         assert len([line for line in said.splitlines() if line.startswith("actscope: ")]) == 1

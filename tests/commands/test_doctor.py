@@ -18,7 +18,7 @@ from rich.console import Console
 from safetensors.torch import save_file
 
 from actscope import tracking
-from actscope.commands import doctor, status
+from actscope.commands.main import main
 from actscope.config import Tracking
 from actscope.engine.data import load_data
 from actscope.errors import StoreError
@@ -57,7 +57,7 @@ class Practice:
         return self.folder / "artifacts" / STUDY / self.ids[run] / "artifacts"
 
     def examine(self, *words: str) -> int:
-        code = doctor.main([f"tracking.uri={self.store.uri}", *words])
+        code = main(["doctor", f"tracking.uri={self.store.uri}", *words])
         self.said = self._said()
         return code
 
@@ -241,7 +241,7 @@ class TestFolders:
         assert practice.files() == before
         for run_id in practice.ids:
             assert len(tracking.read_history(practice.store, "renamed", run_id)) > 0
-        assert status.main([f"tracking.uri={practice.store.uri}", "study=renamed"]) == 0
+        assert main(["status", f"tracking.uri={practice.store.uri}", "study=renamed"]) == 0
         swept = begin_sweep(practice.store, RESULTS, "s2", study="renamed")
         tracked.log(practice.store, swept, RESULTS[0])
         tracking.end_sweep(practice.store, swept, "FINISHED")
@@ -312,12 +312,12 @@ class TestWhatIsEditedInTheUI:
         before = practice.grid()
         for harm in (grid.unlink, lambda: grid.write_text("{}"), lambda: grid.write_bytes(b"\xff")):
             harm()
-            assert status.main([f"tracking.uri={practice.store.uri}", f"study={STUDY}"]) == 1
+            assert main(["status", f"tracking.uri={practice.store.uri}", f"study={STUDY}"]) == 1
             assert practice.said_now().count("\n") == 1
             practice.assert_only_told(1)
             practice.assert_fixed()
             assert practice.grid() == before
-            assert status.main([f"tracking.uri={practice.store.uri}", f"study={STUDY}"]) == 0
+            assert main(["status", f"tracking.uri={practice.store.uri}", f"study={STUDY}"]) == 0
             assert "2 finished" in practice.said_now()
 
     def test_the_grid_of_a_sweep_without_runs_is_made_of_its_studys(
@@ -344,11 +344,11 @@ class TestWhatIsEditedInTheUI:
         self, practice: Practice
     ) -> None:
         practice.store.client.delete_run(practice.sweep_id)
-        assert status.main([f"tracking.uri={practice.store.uri}", f"study={STUDY}"]) == 1
+        assert main(["status", f"tracking.uri={practice.store.uri}", f"study={STUDY}"]) == 1
         assert "make doctor` to restore" in practice.said_now()
         practice.assert_only_told(1)
         practice.assert_fixed()
-        assert status.main([f"tracking.uri={practice.store.uri}", f"study={STUDY}"]) == 0
+        assert main(["status", f"tracking.uri={practice.store.uri}", f"study={STUDY}"]) == 0
 
     def test_a_deleted_study_is_restored_where_it_is_asked_for(self, practice: Practice) -> None:
         practice.store.client.delete_experiment(practice.experiment_id)

@@ -12,7 +12,7 @@ from rich.console import Console
 from actscope import tracking
 from actscope.analysis.known_functions import OWN_CONF
 from actscope.commands import status
-from actscope.commands.status import main
+from actscope.commands.main import main
 from actscope.config import Activation, Tracking
 from actscope.own_source import sources_of
 from actscope.sweep.resources import Resources
@@ -36,12 +36,12 @@ def test_a_mark_a_point_and_what_has_changed(
     uri: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_sweep(GRID, Tracking(uri), "s1", Resources(0, 20), Console(quiet=True))
-    assert main(["study=tests", f"tracking.uri={uri}"]) == 0
+    assert main(["status", "study=tests", f"tracking.uri={uri}"]) == 0
     said = capsys.readouterr().out
     assert "tests, sweep s1: finished" in said
     assert "# 4 finished" in said
     monkeypatch.setattr("actscope.commands.status.code_hash", lambda: "changed")
-    main(["study=tests", f"tracking.uri={uri}"])
+    main(["status", "study=tests", f"tracking.uri={uri}"])
     assert "4 stale. Changed since their training: code" in capsys.readouterr().out
 
 
@@ -60,7 +60,7 @@ def test_an_edited_class_is_stale_and_trained_again(
         status._code_today.cache_clear()
 
     def ask() -> str:
-        assert main(["study=tests", f"tracking.uri={uri}"]) == 0
+        assert main(["status", "study=tests", f"tracking.uri={uri}"]) == 0
         return capsys.readouterr().out
 
     def sweep(name: str) -> Result:
@@ -91,13 +91,13 @@ def test_a_version_of_torch_that_is_another_is_told(
     uri: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_sweep(GRID, Tracking(uri), "s1", Resources(0, 20), Console(quiet=True))
-    assert main(["study=tests", f"tracking.uri={uri}"]) == 0
+    assert main(["status", "study=tests", f"tracking.uri={uri}"]) == 0
     assert "torch " not in capsys.readouterr().out
     store = tracking.locate_store(Tracking(uri))
     runs = tracking.read_runs(store, "tests")["run_id"]
     for run_id, platform in zip(runs, ['{"torch": "0.1"}', '{"torch": "0.1"}', "[1"], strict=False):
         store.client.set_tag(run_id, "actscope.platform", platform)
-    main(["study=tests", f"tracking.uri={uri}"])
+    main(["status", "study=tests", f"tracking.uri={uri}"])
     said = capsys.readouterr().out
     assert f"torch   0.1 trained 2 of the points; installed is {torch.__version__}" in said
     assert "torch   an unknown version trained 1 of the points" in said
@@ -116,7 +116,7 @@ def test_a_version_of_torch_that_is_another_is_told(
 def test_a_mistake_is_one_line(
     uri: str, capsys: pytest.CaptureFixture[str], words: list[str], code: int, reason: str
 ) -> None:
-    assert main([*words, f"tracking.uri={uri}"]) == code
+    assert main(["status", *words, f"tracking.uri={uri}"]) == code
     said = capsys.readouterr().err
     assert reason in said
     assert said.count("\n") == 1

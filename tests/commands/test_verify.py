@@ -12,6 +12,8 @@ from safetensors.torch import load_file, save_file
 from actscope import tracking
 from actscope.artifacts.files import write_parquet
 from actscope.commands import verify
+from actscope.commands.main import main
+from actscope.commands.settings import VerifySettings
 from actscope.config import Point, Tracking
 from actscope.engine.data import load_data, tensor_sha256
 from actscope.engine.train import train_stack
@@ -49,7 +51,7 @@ class Auditor:
         return before
 
     def verify(self, *words: str, study: str = STUDY) -> tuple[int, str]:
-        code = verify.main([f"study={study}", f"tracking.uri={self.store.uri}", *words])
+        code = main(["verify", f"study={study}", f"tracking.uri={self.store.uri}", *words])
         return code, self._said()
 
     def refusal(self, *words: str, study: str = STUDY) -> str:
@@ -236,7 +238,7 @@ def test_one_of_the_finished_runs_is_chosen(auditor: Auditor) -> None:
     sweep = begin_sweep(auditor.store, [RESULT], "s2")
     finished = {auditor.run_id, log(auditor.store, sweep, RESULT)}
     begin(auditor.store, sweep, RESULT)
-    settings = verify.Settings(Tracking(auditor.store.uri), STUDY)
+    settings = VerifySettings(Tracking(auditor.store.uri), STUDY)
     experiment_id = auditor.store.find_experiment(STUDY).experiment_id
     attempts = tracking.read_summaries(auditor.store, experiment_id)
     chosen = {verify.choose_run(auditor.store, settings, attempts).run_id for _ in range(50)}

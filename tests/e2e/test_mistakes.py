@@ -6,7 +6,7 @@ import pytest
 
 from actscope.analysis.claims.claims import read_claims
 from actscope.command_line.settings import read_settings
-from actscope.commands.status import Settings
+from actscope.commands.settings import StatusSettings
 from actscope.errors import ConfigError
 from actscope.report.settings import read_settings as read_report_settings
 from tests.e2e.conftest import Refused, Run
@@ -168,7 +168,7 @@ COMMAND_WORDS = {
 @pytest.mark.parametrize("word", COMMAND_WORDS)
 def test_a_mistake_in_a_word_of_a_command_is_told(word: str) -> None:
     with pytest.raises(ConfigError) as told:
-        read_settings(Settings, ["study=fine", word])
+        read_settings(StatusSettings, ["study=fine", word])
     assert str(told.value).startswith(COMMAND_WORDS[word])
 
 

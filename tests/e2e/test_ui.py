@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from actscope.command_line import suggestions
-from actscope.commands import ui
+from actscope.commands.main import main
 from tests.e2e.conftest import Run
 from tests.support.network import fetch, free_port, wait_until_up
 
@@ -72,13 +72,13 @@ def test_a_taken_port_is_one_line(
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        assert ui.main(["--port", str(taken.getsockname()[1])]) == 1
+        assert main(["ui", "--port", str(taken.getsockname()[1])]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "cannot be used" in line
 
 
 def test_a_wrong_word_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert ui.main(["--port", "abc"]) == 2
+    assert main(["ui", "--port", "abc"]) == 2
     assert capsys.readouterr().err == (
         "actscope: argument --port: invalid int value: 'abc'; see "
         f"`{suggestions.python('-m', 'actscope', 'ui', '--help')}`\n"

@@ -20,6 +20,7 @@ from actscope import tracking
 from actscope.artifacts import trajectories_png
 from actscope.command_line import suggestions
 from actscope.commands import postgres, server
+from actscope.commands.main import main
 from actscope.config import Tracking
 from actscope.engine.result import RunResult
 from actscope.errors import MissingStudyError
@@ -64,7 +65,7 @@ class TestWithoutAServer:
         monkeypatch.delenv("DATABASE_URL", raising=False)
 
     def said(self, capsys: pytest.CaptureFixture[str], *words: str) -> str:
-        assert server.main(words) != 0
+        assert main(["server", *words]) != 0
         out, error = capsys.readouterr()
         assert out == ""
         return error

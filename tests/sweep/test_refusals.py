@@ -16,7 +16,7 @@ from rich.console import Console
 
 from actscope import tracking
 from actscope.artifacts import trajectories_png
-from actscope.commands import sync
+from actscope.commands.main import main
 from actscope.config import Activation, Tracking
 from actscope.errors import StoreError
 from actscope.runtime import forkserver
@@ -280,12 +280,12 @@ def test_a_sweep_whose_study_is_deleted_keeps_all_and_says_how_it_is_delivered(
     saboteur = sabotage("log_batch", delete_experiment)
     assert all(isinstance(result, Done) for result in sweep(store))
     assert sorted(waiting(store)) == [str(point) for point in POINTS]
-    assert sync.main([f"tracking.uri={store.uri}"]) == 1
+    assert main(["sync", f"tracking.uri={store.uri}"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "2 runs in" in line
     assert "doctor" in line
     saboteur.undo()
-    assert sync.main([f"tracking.uri={store.uri}"]) == 0
+    assert main(["sync", f"tracking.uri={store.uri}"]) == 0
     finished_once(store, RESULTS)
 
 

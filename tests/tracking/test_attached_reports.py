@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from actscope import tracking
-from actscope.commands import doctor
+from actscope.commands.main import main
 from actscope.config import Tracking
 from actscope.errors import StoreError
 from actscope.tracking import Store
@@ -78,14 +78,14 @@ def test_neither_a_doctor_nor_a_bundle_minds_it(store: Store, tmp_path: Path) ->
     log_study(store, trained())
     bundle_bundle.export_study(store, STUDY, tmp_path / "before.zip")
     tracking.ui.attach_report(store, STUDY, PAGES)
-    assert doctor.main([f"tracking.uri={store.uri}"]) == 0
+    assert main(["doctor", f"tracking.uri={store.uri}"]) == 0
     bundle_bundle.export_study(store, STUDY, tmp_path / "after.zip")
     assert (tmp_path / "after.zip").read_bytes() == (tmp_path / "before.zip").read_bytes()
 
     other = new_store(tmp_path / "other")
     bundle_bundle.import_bundle(tmp_path / "after.zip", Tracking(other.uri))
     tracking.ui.attach_report(other, STUDY, PAGES)
-    assert doctor.main([f"tracking.uri={other.uri}"]) == 0
+    assert main(["doctor", f"tracking.uri={other.uri}"]) == 0
     bundle_bundle.export_study(other, STUDY, tmp_path / "back.zip")
 
 

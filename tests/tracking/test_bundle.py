@@ -22,7 +22,7 @@ from mlflow import MlflowClient
 
 from actscope import tracking
 from actscope.analysis import frames
-from actscope.commands import bundle
+from actscope.commands.main import main
 from actscope.config import Extras, Tracking
 from actscope.errors import BundleError, StoreError
 from actscope.sweep.worker import finish_run
@@ -795,7 +795,7 @@ class TestCommand:
     def test_out_and_in(
         self, store: Store, other: Store, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert bundle.main(["export", f"study={STUDY}", f"tracking.uri={store.uri}"]) == 0
+        assert main(["bundle", "export", f"study={STUDY}", f"tracking.uri={store.uri}"]) == 0
         told = capsys.readouterr().out
         assert told.startswith("tests.actscope.zip: 3 runs and 2 sweeps of study tests, ")
         assert told.endswith("left out: 1 FAILED, 1 KILLED, 1 RUNNING\n")
@@ -803,7 +803,9 @@ class TestCommand:
             f"3 runs of study tests imported into the store {other}\n",
             f"0 runs of study tests imported into the store {other}; 3 were there already\n",
         ):
-            assert bundle.main(["import", "tests.actscope.zip", f"tracking.uri={other.uri}"]) == 0
+            assert (
+                main(["bundle", "import", "tests.actscope.zip", f"tracking.uri={other.uri}"]) == 0
+            )
             assert capsys.readouterr() == (line, "")
         finished_once(other, trained())
 
@@ -812,9 +814,9 @@ class TestCommand:
     ) -> None:
         store = new_store(tmp_path / "modelled")
         log_study(store, trained()[:1], extras=Extras(model=True))
-        bundle.main(["export", f"study={STUDY}", f"tracking.uri={store.uri}"])
+        main(["bundle", "export", f"study={STUDY}", f"tracking.uri={store.uri}"])
         capsys.readouterr()
-        assert bundle.main(["import", "tests.actscope.zip", f"tracking.uri={other.uri}"]) == 0
+        assert main(["bundle", "import", "tests.actscope.zip", f"tracking.uri={other.uri}"]) == 0
         said = capsys.readouterr().out
         assert "1 of them have an MLflow model. A model is code: load it only if you trust" in said
 
@@ -837,7 +839,7 @@ class TestCommand:
     def test_a_mistake_is_one_line(
         self, words: list[str], code: int, told: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert bundle.main(words) == code
+        assert main(["bundle", *words]) == code
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("actscope: ")
         assert told in line
@@ -845,7 +847,7 @@ class TestCommand:
     @pytest.mark.parametrize("words", [["--help"], ["export", "--help"]])
     def test_help_tells_how(self, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as end:
-            bundle.main(words)
+            main(["bundle", *words])
         assert end.value.code == 0
         assert "import FILE" in capsys.readouterr().out
 

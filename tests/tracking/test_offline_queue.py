@@ -29,7 +29,7 @@ from sqlalchemy.engine import Engine
 from actscope import tracking
 from actscope.artifacts import trajectories_png
 from actscope.artifacts.metrics import epoch_metrics
-from actscope.commands import sync
+from actscope.commands.main import main
 from actscope.config import Tracking
 from actscope.errors import StoreError
 from actscope.sweep.resources import Resources
@@ -554,7 +554,7 @@ def assert_a_study_goes_out_and_comes_back(store: Store, tmp_path: Path) -> None
 
 def told_by_sync(store: Store, capsys: pytest.CaptureFixture[str], code: int = 0) -> str:
     """What the command says, on the one stream that it may say it on."""
-    assert sync.main([f"tracking.uri={store.uri}"]) == code
+    assert main(["sync", f"tracking.uri={store.uri}"]) == code
     out, err = capsys.readouterr()
     assert "" in (out, err)
     return str(err if code else out)
@@ -581,7 +581,7 @@ class TestCommand:
     ) -> None:
         queue_two(store)
         (waiting(store)[0] / "run.json").write_text("{")
-        assert sync.main([f"tracking.uri={store.uri}"]) == 1
+        assert main(["sync", f"tracking.uri={store.uri}"]) == 1
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("actscope: 1 runs in ")
 
@@ -589,13 +589,13 @@ class TestCommand:
     def test_a_mistake_is_one_line(
         self, words: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert sync.main(words) in (1, 2)
+        assert main(["sync", *words]) in (1, 2)
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("actscope: ")
 
     def test_help_tells_how(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as end:
-            sync.main(["--help"])
+            main(["sync", "--help"])
         assert end.value.code == 0
         assert "python -m actscope sync" in capsys.readouterr().out
 

@@ -2,64 +2,12 @@
 
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import Field
-from pydantic.dataclasses import dataclass
 
 from actscope import tracking
-from actscope.command_line.settings import run_command
-from actscope.config import CLOSED, StudyName, Tracking
+from actscope.commands.settings import ExportSettings, ImportSettings
 from actscope.errors import ConfigError
 from actscope.tracking.bundle.bundle import export_study, import_bundle
-
-HELP = """\
-Copy a study from one store to another, in one file.
-
-examples:
-  python -m actscope bundle export study=quickstart
-  python -m actscope bundle export study=article_dying file=/tmp/dying.zip
-  python -m actscope bundle import quickstart.actscope.zip tracking.uri=sqlite:////tmp/mlflow.db
-
-commands:
-  export               write the finished runs of a study, and their sweeps, into an archive
-  import FILE          check an archive, then add those of its runs that the store does not have
-
-settings:
-  study=NAME           export: the study (no default)
-  file=PATH            export: the archive (NAME.actscope.zip in the current folder)
-  tracking.uri=URI     the store (mlruns/mlflow.db of the project, or MLFLOW_TRACKING_URI)
-
-The same runs give the same archive, byte for byte. Imported runs have new ids. The tag
-actscope.origin_run holds the id of the original run.
-"""
-
-
-@dataclass(frozen=True, config=CLOSED)
-class ExportSettings:
-    tracking: Tracking
-    study: StudyName | None = None
-    file: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
-
-
-@dataclass(frozen=True, config=CLOSED)
-class ImportSettings:
-    tracking: Tracking
-
-
-def main(words: Sequence[str] | None = None) -> int:
-    """Export or import; returns the exit code."""
-    words = sys.argv[1:] if words is None else words
-    match words:
-        case ["export", *rest]:
-            return run_command("bundle export", HELP, ExportSettings, export, rest)
-        case ["import", file, *rest] if not file.startswith("-"):
-            import_it = partial(import_file, Path(file))
-            return run_command("bundle import FILE", HELP, ImportSettings, import_it, rest)
-    options = [word for word in words if word in ("-h", "--help")]
-    return run_command("bundle", HELP, ImportSettings, partial(_refuse, words), options)
 
 
 def export(settings: ExportSettings) -> int:
@@ -101,7 +49,3 @@ def _refuse(words: Sequence[str], _: ImportSettings) -> int:
         f"{' '.join(['bundle', *words])}: incomplete or unknown command. "
         "Give `bundle export study=NAME` or `bundle import FILE`."
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -34,16 +34,16 @@ COMMANDS = {
     "train": Command("actscope.commands.train", "train", "train one point and track it"),
     "sweep": Command("actscope.commands.train", "sweep", "train a grid of points and track each"),
     "plan": Command("actscope.commands.train", "plan", "show what a sweep would train"),
-    "status": Command("actscope.commands.status", "main", "show the state of each point of a grid"),
+    "status": Command("actscope.commands.settings", "status", "show the state of each point"),
     "report": Command("actscope.report.__main__", "run", "build the report of a study"),
-    "ui": Command("actscope.commands.ui", "main", "browse the runs in MLflow's UI"),
+    "ui": Command("actscope.commands.settings", "ui", "browse the runs in MLflow's UI"),
     "verify": Command(
-        "actscope.commands.verify", "main", "train a finished point again and compare"
+        "actscope.commands.settings", "verify", "train a finished point again and compare"
     ),
-    "doctor": Command("actscope.commands.doctor", "main", "check the store and fix problems"),
-    "sync": Command("actscope.commands.sync", "main", "deliver queued runs to the store"),
-    "bundle": Command("actscope.commands.bundle", "main", "export a study, or import one"),
-    "server": Command("actscope.commands.server", "main", "run a tracking server for a team"),
+    "doctor": Command("actscope.commands.settings", "doctor", "check the store and fix problems"),
+    "sync": Command("actscope.commands.settings", "sync", "deliver queued runs to the store"),
+    "bundle": Command("actscope.commands.settings", "bundle", "export a study, or import one"),
+    "server": Command("actscope.commands.settings", "server", "run a tracking server for a team"),
 }
 
 

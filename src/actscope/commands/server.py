@@ -13,51 +13,21 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
-from typing import Annotated, Literal
 
 from filelock import FileLock, Timeout
-from pydantic import Field
-from pydantic.dataclasses import dataclass
 from sqlalchemy import URL, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from actscope.command_line import suggestions
-from actscope.command_line.settings import run_command
 from actscope.commands.postgres import cluster_up
+from actscope.commands.settings import ServerSettings
 from actscope.commands.ui import SERVER_SETTINGS, check_port
-from actscope.config import CLOSED, Count, Int
 from actscope.credentials import hide, scrub
 from actscope.errors import ConfigError, StoreError, first_line
 from actscope.project import ROOT
 from actscope.runtime import signals
 
-HELP = """\
-Run a tracking server for a team: MLflow's server with a PostgreSQL database, users and passwords.
-
-examples:
-  python -m actscope server
-  python -m actscope server host=0.0.0.0 allowed_hosts=tracking.example.org
-  DATABASE_URL=postgresql://mlflow:secret@db.example.org/mlflow python -m actscope server
-
-settings:
-  host=ADDRESS                address to listen on (default: 127.0.0.1)
-  port=NUMBER                 port to listen on (default: 5001)
-  allowed_hosts=NAME,...      host names that clients may use (default: host and localhost)
-  folder=PATH                 folder of artifacts, secrets and database (default: mlruns/server)
-  permission=READ             rights of users on studies of others: READ, EDIT, MANAGE or
-                              NO_PERMISSIONS (default: READ)
-  password_cache_seconds=60   time for which a correct password is not checked again (default: 60;
-                              0 checks each request)
-  workers=NUMBER              server processes (default: one a core)
-
-environment variables:
-  DATABASE_URL                a PostgreSQL database (default: a private one in the folder)
-  MLFLOW_AUTH_ADMIN_PASSWORD  password of the user admin, who is created at the first start
-                              (default: a random one, stored in the folder)
-
-For permanent use see docs/server.md.
-"""
 ADMIN = "admin"
 SECONDS_TO_END = 20.0
 PRIVATE = 0o600  # mode of a file that holds a secret
@@ -65,27 +35,7 @@ DRIVER = "postgresql+psycopg2"
 EXTRA = {"flask_wtf": "mlflow[auth]", "psycopg2": "psycopg2-binary"}
 
 
-@dataclass(frozen=True, config=CLOSED)
-class Settings:
-    host: Annotated[str, Field(min_length=1, max_length=255)] = "127.0.0.1"
-    port: Annotated[Int, Field(ge=1, le=65535)] = 5001
-    allowed_hosts: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
-    folder: Annotated[str, Field(min_length=1, max_length=1000)] = "mlruns/server"
-    permission: Literal["READ", "EDIT", "MANAGE", "NO_PERMISSIONS"] = "READ"
-    password_cache_seconds: Annotated[Int, Field(ge=0, le=3600)] = 60
-    workers: Count = os.cpu_count() or 1
-
-    @property
-    def address(self) -> str:
-        return f"http://{self.host}:{self.port}"
-
-
-def main(words: Sequence[str] | None = None) -> int:
-    """Do what the command line asks; the exit code."""
-    return run_command("server", HELP, Settings, serve, words)
-
-
-def serve(settings: Settings) -> int:
+def run(settings: ServerSettings) -> int:
     """Run the server until Ctrl-C, SIGTERM or SIGHUP.
 
     Raises:
@@ -168,7 +118,7 @@ def _for_mlflow(database: URL) -> str:
     return database.set(drivername=DRIVER).render_as_string(hide_password=False)
 
 
-def _command(settings: Settings, folder: Path) -> list[str]:
+def _command(settings: ServerSettings, folder: Path) -> list[str]:
     """The command of MLflow's server, without secrets: other users can read it with ps."""
     return [
         *(sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth"),
@@ -178,12 +128,12 @@ def _command(settings: Settings, folder: Path) -> list[str]:
     ]
 
 
-def _allowed_hosts(settings: Settings) -> str:
+def _allowed_hosts(settings: ServerSettings) -> str:
     names = dict.fromkeys([settings.host, "127.0.0.1", "localhost"])
     return settings.allowed_hosts or ",".join(f"{name}:{settings.port}" for name in names)
 
 
-def _environment(settings: Settings, folder: Path, database: URL) -> Mapping[str, str]:
+def _environment(settings: ServerSettings, folder: Path, database: URL) -> Mapping[str, str]:
     """Environment variables of MLflow's server, and the file that they name."""
     uri = _for_mlflow(database)
     rules = ConfigParser(interpolation=None)
@@ -243,7 +193,7 @@ def _tighten(path: Path) -> None:
         )
 
 
-def _print_how_to_use(settings: Settings, folder: Path, database: URL) -> None:
+def _print_how_to_use(settings: ServerSettings, folder: Path, database: URL) -> None:
     if _given_password() is None:
         password, place = (
             f'"$(cat {shlex.quote(str(_password_file(folder)))})"',
@@ -278,7 +228,3 @@ def _run_until_interrupted(command: Sequence[str], environment: Mapping[str, str
                 process.wait(SECONDS_TO_END)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

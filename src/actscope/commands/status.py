@@ -1,19 +1,17 @@
 """Show the state of each point of a study: `python -m actscope status study=NAME`."""
 
-import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 
 import torch
-from pydantic.dataclasses import dataclass
 from rich.console import Console
 
 from actscope import tracking
 from actscope.analysis.known_functions import check_known
 from actscope.command_line import suggestions
-from actscope.command_line.settings import run_command
-from actscope.config import CLOSED, Activation, DataSource, StudyName, Tracking
+from actscope.commands.settings import StatusSettings
+from actscope.config import Activation, DataSource
 from actscope.engine.data import as_found_here, load_data
 from actscope.errors import ConfigError, MissingStudyError
 from actscope.sweep.console import print_statuses
@@ -22,27 +20,8 @@ from actscope.tracking import GridPoint
 from actscope.tracking.signature import Signature, activation_hash, code_hash
 from actscope.tracking.sweeps import read_grid
 
-HELP = """\
-Show the state of each point of a study's newest sweep: finished, running, failed, stale or missing.
-A stale point was trained with other settings, data or code than today's.
 
-  study=NAME           the study (default: quickstart)
-  tracking.uri=URI     the store (default: MLFLOW_TRACKING_URI, or mlruns/mlflow.db of the project)
-"""
-
-
-@dataclass(frozen=True, config=CLOSED)
-class Settings:
-    tracking: Tracking
-    study: StudyName = "quickstart"
-
-
-def main(words: Sequence[str] | None = None) -> int:
-    """Do what the command line asks; the exit code."""
-    return run_command("status", HELP, Settings, print_status, words)
-
-
-def print_status(settings: Settings) -> int:
+def run(settings: StatusSettings) -> int:
     """Draw the grid of the study's newest sweep."""
     store, study = tracking.locate_store(settings.tracking), settings.study
     attempts = tracking.read_summaries(store, store.find_experiment(study).experiment_id)
@@ -104,7 +83,3 @@ def _other_torch(statuses: Iterable[PointStatus]) -> Counter[str]:
     versions = Counter(run.platform.get("torch", "an unknown version") for run in runs if run)
     del versions[torch.__version__]
     return versions
-
-
-if __name__ == "__main__":
-    sys.exit(main())

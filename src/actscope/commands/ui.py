@@ -2,18 +2,13 @@
 
 import os
 import socket
-import sys
-from collections.abc import Sequence
-from functools import partial
 
 from actscope import tracking
-from actscope.command_line.settings import OneLineParser, exit_code
-from actscope.config import Tracking, parse
+from actscope.config import Tracking
 from actscope.errors import StoreError
 from actscope.runtime import signals
 from actscope.tracking import ui as tracking_ui
 
-HELP = "Show the runs in MLflow's UI. The store is MLFLOW_TRACKING_URI, or mlruns/mlflow.db."
 HOST = "127.0.0.1"
 SERVER_SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -21,17 +16,8 @@ SERVER_SETTINGS = {
 }
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Do what the command line asks; the exit code."""
-    return exit_code(partial(serve, words))
-
-
-def serve(words: Sequence[str] | None) -> int:
+def run(settings: Tracking, port: int) -> int:
     """Print the addresses of the studies, then run MLflow's server."""
-    parser = OneLineParser(prog="actscope ui", description=HELP)
-    parser.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default: 5000)")
-    port = parser.parse_args(words).port
-    settings = parse(Tracking, {"uri": os.environ.get("MLFLOW_TRACKING_URI")}, "tracking")
     check_can_serve(tracking.locate_store(settings), port)
     store = tracking.open_store(settings, to_write=False)
     assert isinstance(store, tracking.LocalStore)
@@ -65,7 +51,3 @@ def check_port(host: str, port: int, advice: str) -> None:
             raise StoreError(
                 f"port {port} on {host} cannot be used ({reason}). Give another one, like {advice}."
             ) from error
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,24 +2,20 @@
 
 import random
 import socket
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
 import torch
 import yaml
-from pydantic import Field
-from pydantic.dataclasses import dataclass
 from rich.console import Console
 
 from actscope import tracking
 from actscope.analysis.known_functions import check_known
 from actscope.command_line import suggestions
-from actscope.command_line.settings import run_command
 from actscope.commands.run_differences import arrays_of, differences
-from actscope.config import CLOSED, Point, StudyName, Tracking, parse_settings
+from actscope.commands.settings import VerifySettings
+from actscope.config import Point, parse_settings
 from actscope.engine.data import as_found_here, load_data, tensor_sha256
 from actscope.engine.device import CPU, choose_device, name_of
 from actscope.engine.result import RunResult
@@ -32,32 +28,8 @@ from actscope.tracking.run_reader import artifact_folder
 from actscope.tracking.signature import changed_parts, signature_of
 from actscope.tracking.sweeps import current_platform
 
-HELP = """\
-Train a finished point of a study again and compare all numbers with its run, bit by bit.
-The exit code is 0 if all numbers are identical, else 1.
 
-  study=NAME           the study (default: quickstart)
-  run=RUN_ID           the run to compare with (default: a random finished run)
-  tracking.uri=URI     the store (default: MLFLOW_TRACKING_URI, or mlruns/mlflow.db of the project)
-
-An activation's class is imported only if it is in torch.nn, or if a file in conf/activation names
-it. That folder is searched in the project and in ACTSCOPE_CONFIG_DIR.
-"""
-
-
-@dataclass(frozen=True, config=CLOSED)
-class Settings:
-    tracking: Tracking
-    study: StudyName = "quickstart"
-    run: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-
-
-def main(words: Sequence[str] | None = None) -> int:
-    """Do what the command line asks; the exit code."""
-    return run_command("verify", HELP, Settings, verify, words)
-
-
-def verify(settings: Settings) -> int:
+def run(settings: VerifySettings) -> int:
     """Print whether a run's numbers are identical, or where they differ; the exit code."""
     store = tracking.locate_store(settings.tracking)
     console = Console(highlight=False, markup=False, soft_wrap=True)
@@ -84,7 +56,9 @@ def _attempts(store: Store, study: str) -> list[RunSummary]:
     return tracking.read_summaries(store, store.find_experiment(study).experiment_id)
 
 
-def choose_run(store: Store, settings: Settings, attempts: Sequence[RunSummary]) -> RunSummary:
+def choose_run(
+    store: Store, settings: VerifySettings, attempts: Sequence[RunSummary]
+) -> RunSummary:
     """The finished run that the settings name, or a random one.
 
     Raises:
@@ -186,7 +160,3 @@ def changes_since(
     if not is_same and host not in (None, socket.gethostname()):
         changes.append(f"the machine ({host} then, {socket.gethostname()} now)")
     return changes
-
-
-if __name__ == "__main__":
-    sys.exit(main())

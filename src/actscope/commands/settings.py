@@ -1,0 +1,241 @@
+"""The words of each command and its help. A mistake is found before anything slow is imported."""
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from actscope.command_line.settings import OneLineParser, exit_code, run_command
+from actscope.config import CLOSED, Bool, Count, Int, StudyName, Tracking, parse
+from actscope.errors import ConfigError
+from actscope.runtime import startup
+
+HostName = Annotated[str, Field(min_length=1, max_length=255)]
+PathName = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+STATUS = """\
+Show the state of each point of a study's newest sweep: finished, running, failed, stale or missing.
+A stale point was trained with other settings, data or code than today's.
+
+  study=NAME           the study (default: quickstart)
+  tracking.uri=URI     the store (default: MLFLOW_TRACKING_URI, or mlruns/mlflow.db of the project)
+"""
+
+
+@dataclass(frozen=True, config=CLOSED)
+class StatusSettings:
+    tracking: Tracking
+    study: StudyName = "quickstart"
+
+
+def status(words: Sequence[str]) -> int:
+    return run_command("status", STATUS, StatusSettings, _command("status"), words)
+
+
+DOCTOR = """\
+Check a store and fix what can be fixed.
+
+It checks the database, open runs whose process has died, deletions and edits in MLflow's UI,
+damaged or missing artifacts, artifacts without a run or at another address than the database says,
+checkpoints, and queued runs. It prints each problem on a line and asks before it fixes anything.
+It deletes only useless checkpoints, and moves nothing that MLflow can restore.
+The exit code is 0 if no problem remains, else 1.
+
+  --yes                fix without asking; needed to fix anything when no terminal is connected
+  study=NAME           check only this study (default: all) and the queued runs; a deleted study is
+                       restored
+  tracking.uri=URI     the store (default: MLFLOW_TRACKING_URI, or mlruns/mlflow.db of the project)
+"""
+
+
+@dataclass(frozen=True, config=CLOSED)
+class DoctorSettings:
+    tracking: Tracking
+    study: StudyName | None = None
+    yes: Bool = False
+
+
+def doctor(words: Sequence[str]) -> int:
+    return run_command("doctor", DOCTOR, DoctorSettings, _command("doctor"), words, flags=["yes"])
+
+
+VERIFY = """\
+Train a finished point of a study again and compare all numbers with its run, bit by bit.
+The exit code is 0 if all numbers are identical, else 1.
+
+  study=NAME           the study (default: quickstart)
+  run=RUN_ID           the run to compare with (default: a random finished run)
+  tracking.uri=URI     the store (default: MLFLOW_TRACKING_URI, or mlruns/mlflow.db of the project)
+
+An activation's class is imported only if it is in torch.nn, or if a file in conf/activation names
+it. That folder is searched in the project and in ACTSCOPE_CONFIG_DIR.
+"""
+
+
+@dataclass(frozen=True, config=CLOSED)
+class VerifySettings:
+    tracking: Tracking
+    study: StudyName = "quickstart"
+    run: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+
+
+def verify(words: Sequence[str]) -> int:
+    return run_command("verify", VERIFY, VerifySettings, _command("verify"), words)
+
+
+SYNC = """\
+Deliver runs that wait for their store.
+
+If a store is unreachable or refuses a run, the run waits as files in an offline queue. The queue
+is the folder spool/ next to the store's database, or mlruns/spool/ of the project for a server.
+This command delivers each run once. A run that the store still refuses stays in the queue, and the
+reason is printed. If its study was deleted, `make doctor` restores the study.
+
+examples:
+  python -m actscope sync
+  python -m actscope sync tracking.uri=http://127.0.0.1:5000
+
+settings:
+  tracking.uri=URI     the store (mlruns/mlflow.db of the project, or MLFLOW_TRACKING_URI)
+"""
+
+
+@dataclass(frozen=True, config=CLOSED)
+class SyncSettings:
+    tracking: Tracking
+
+
+def sync(words: Sequence[str]) -> int:
+    return run_command("sync", SYNC, SyncSettings, _command("sync"), words)
+
+
+BUNDLE = """\
+Copy a study from one store to another, in one file.
+
+examples:
+  python -m actscope bundle export study=quickstart
+  python -m actscope bundle export study=article_dying file=/tmp/dying.zip
+  python -m actscope bundle import quickstart.actscope.zip tracking.uri=sqlite:////tmp/mlflow.db
+
+commands:
+  export               write the finished runs of a study, and their sweeps, into an archive
+  import FILE          check an archive, then add those of its runs that the store does not have
+
+settings:
+  study=NAME           export: the study (no default)
+  file=PATH            export: the archive (NAME.actscope.zip in the current folder)
+  tracking.uri=URI     the store (mlruns/mlflow.db of the project, or MLFLOW_TRACKING_URI)
+
+The same runs give the same archive, byte for byte. Imported runs have new ids. The tag
+actscope.origin_run holds the id of the original run.
+"""
+
+
+@dataclass(frozen=True, config=CLOSED)
+class ExportSettings:
+    tracking: Tracking
+    study: StudyName | None = None
+    file: PathName | None = None
+
+
+@dataclass(frozen=True, config=CLOSED)
+class ImportSettings:
+    tracking: Tracking
+
+
+def bundle(words: Sequence[str]) -> int:
+    match words:
+        case ["export", *rest]:
+            export = _command("bundle", "export")
+            return run_command("bundle export", BUNDLE, ExportSettings, export, rest)
+        case ["import", file, *rest] if not file.startswith("-"):
+            import_it = partial(_command("bundle", "import_file"), Path(file))
+            return run_command("bundle import FILE", BUNDLE, ImportSettings, import_it, rest)
+    options = [word for word in words if word in ("-h", "--help")]
+    return run_command("bundle", BUNDLE, ImportSettings, partial(_refuse_bundle, words), options)
+
+
+def _refuse_bundle(words: Sequence[str], _: ImportSettings) -> int:
+    raise ConfigError(
+        f"{' '.join(['bundle', *words])}: incomplete or unknown command. "
+        "Give `bundle export study=NAME` or `bundle import FILE`."
+    )
+
+
+SERVER = """\
+Run a tracking server for a team: MLflow's server with a PostgreSQL database, users and passwords.
+
+examples:
+  python -m actscope server
+  python -m actscope server host=0.0.0.0 allowed_hosts=tracking.example.org
+  DATABASE_URL=postgresql://mlflow:secret@db.example.org/mlflow python -m actscope server
+
+settings:
+  host=ADDRESS                address to listen on (default: 127.0.0.1)
+  port=NUMBER                 port to listen on (default: 5001)
+  allowed_hosts=NAME,...      host names that clients may use (default: host and localhost)
+  folder=PATH                 folder of artifacts, secrets and database (default: mlruns/server)
+  permission=READ             rights of users on studies of others: READ, EDIT, MANAGE or
+                              NO_PERMISSIONS (default: READ)
+  password_cache_seconds=60   time for which a correct password is not checked again (default: 60;
+                              0 checks each request)
+  workers=NUMBER              server processes (default: one a core)
+
+environment variables:
+  DATABASE_URL                a PostgreSQL database (default: a private one in the folder)
+  MLFLOW_AUTH_ADMIN_PASSWORD  password of the user admin, who is created at the first start
+                              (default: a random one, stored in the folder)
+
+For permanent use see docs/server.md.
+"""
+
+
+@dataclass(frozen=True, config=CLOSED)
+class ServerSettings:
+    host: HostName = "127.0.0.1"
+    port: Annotated[Int, Field(ge=1, le=65535)] = 5001
+    allowed_hosts: PathName | None = None
+    folder: PathName = "mlruns/server"
+    permission: Literal["READ", "EDIT", "MANAGE", "NO_PERMISSIONS"] = "READ"
+    password_cache_seconds: Annotated[Int, Field(ge=0, le=3600)] = 60
+    workers: Count = os.cpu_count() or 1
+
+    @property
+    def address(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+
+def server(words: Sequence[str]) -> int:
+    return run_command("server", SERVER, ServerSettings, _command("server"), words)
+
+
+UI = "Show the runs in MLflow's UI. The store is MLFLOW_TRACKING_URI, or mlruns/mlflow.db."
+
+
+def ui(words: Sequence[str]) -> int:
+    def serve() -> int:
+        parser = OneLineParser(prog="actscope ui", description=UI)
+        parser.add_argument("--port", type=int, default=5000, help="on 127.0.0.1 (default: 5000)")
+        port = parser.parse_args(words).port
+        tracking = parse(Tracking, {"uri": os.environ.get("MLFLOW_TRACKING_URI")}, "tracking")
+        return _command("ui")(tracking, port)
+
+    return exit_code(serve)
+
+
+def _command(name: str, function: str = "run") -> Callable[..., int]:
+    """A function of the module commands.NAME, which is imported when the function is called."""
+
+    def run(*settings: Any) -> int:
+        with startup.without_gc():
+            module = import_module(f"actscope.commands.{name}")
+        code: int = getattr(module, function)(*settings)
+        return code
+
+    return run
