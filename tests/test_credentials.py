@@ -139,7 +139,7 @@ class TestRefused:
         assert SECRET not in str(error.value)
 
     def test_a_bundle_needs_no_store(self) -> None:
-        with pytest.raises(ConfigError, match=r"tracking_uri=http://host: a bundle"):
+        with pytest.raises(ConfigError, match=r"tracking_uri=http://host: x.zip is a bundle"):
             load_study("x.zip", tracking_uri=f"http://me:{SECRET}@host")
 
     def test_what_the_report_is_asked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:

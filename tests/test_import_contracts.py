@@ -18,7 +18,7 @@ FORBIDDEN = {
     "Only the sweep's Dask modules know Dask": ("sweep/results.py", "import dask"),
     "torchvision stays behind its compatibility module": ("report/cli.py", "import torchvision"),
     "What computes does not print": ("analysis/stats.py", "import rich"),
-    "SQL stands in few modules": ("tracking/ui.py", "import sqlite3"),
+    "SQL is in tracking.sqlite": ("tracking/ui.py", "import sqlite3"),
     "Only the train command knows the Hydra plug-in": (
         "sweep/stacks.py",
         "import hydra_plugins.actscope_launcher.launcher",
