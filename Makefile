@@ -11,7 +11,7 @@ VENV   := .venv
 STAMP  := $(VENV)/.installed
 BIN    := $(VENV)/bin
 
-# Hydra overrides hold parentheses and brackets, which the shell must not see: quote each word.
+# Hydra overrides contain parentheses and brackets; quote each word for the shell.
 quoted  = $(foreach word,$(1),'$(subst ','\'',$(word))')
 sweep   = $(BIN)/python -m actscope -m $(call quoted,$(1))
 
@@ -25,7 +25,7 @@ help:  ## list the targets
 
 setup: $(STAMP)  ## make .venv from pyproject.toml under constraints.txt
 
-# The environment is made anew when what it is made from has changed, and only then.
+# The environment is built again only if pyproject.toml or constraints.txt has changed.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "actscope needs Python 3.11 or newer; point PYTHON= at one (this is $$($(PYTHON) --version))"; exit 1; }
@@ -33,13 +33,13 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-sweep: $(STAMP)  ## train a study's grid, a tracked run each (default: quickstart)
+sweep: $(STAMP)  ## train a study's grid; each point is a tracked run (default: quickstart)
 	$(call sweep,$(ARGS))
 
-plan: $(STAMP)  ## say what `make sweep` with the same ARGS would train, and train nothing
+plan: $(STAMP)  ## show what `make sweep` with the same ARGS would train; train nothing
 	$(call sweep,$(ARGS) sweep.dry_run=true)
 
-status: $(STAMP)  ## draw a study's grid: finished, running, failed, stale, missing
+status: $(STAMP)  ## show the state of each point of a study's newest sweep
 	$(BIN)/python -m actscope status $(call quoted,study=$(STUDY) $(ARGS))
 
 article: $(STAMP)  ## run the 2017 article's experiments on MNIST and judge its claims; long
@@ -48,14 +48,14 @@ article: $(STAMP)  ## run the 2017 article's experiments on MNIST and judge its 
 	$(call sweep,experiment=article_accuracy $(ARGS))
 	$(BIN)/python -m actscope.report article
 
-# Under report.compare=[a,b] it is reports/a+b/index.html, and the study given here has no bearing.
+# With report.compare=[a,b] it writes reports/a+b/index.html and ignores STUDY.
 report: $(STAMP)  ## build reports/$(STUDY)/index.html from the finished runs
 	$(BIN)/python -m actscope.report $(call quoted,study=$(STUDY) $(ARGS))
 
 ui: $(STAMP)  ## browse the runs in MLflow's UI on 127.0.0.1
 	$(BIN)/python -m actscope ui --port $(PORT)
 
-sync: $(STAMP)  ## deliver results that were kept here while a tracking server was away
+sync: $(STAMP)  ## deliver results that were queued while the store was unreachable
 	$(BIN)/python -m actscope sync $(call quoted,$(ARGS))
 
 doctor: $(STAMP)  ## check the store and, after asking, fix what can be fixed
@@ -67,17 +67,17 @@ verify: $(STAMP)  ## train a random finished point of a study again and compare 
 server: $(STAMP)  ## serve runs to a team: MLflow over PostgreSQL, with users (docs/server.md)
 	$(BIN)/python -m actscope server $(call quoted,$(ARGS))
 
-bench: $(STAMP)  ## measure run-steps, sweeps and growth on this machine: docs/performance.md
+bench: $(STAMP)  ## measure training, sweeps and growth on this machine: docs/performance.md
 	$(BIN)/python -m benchmarks $(call quoted,$(ARGS))
 
-# By file: the tests of a file share what takes long to make.
+# By file: the tests of a file share slow fixtures.
 test: $(STAMP)  ## run the tests
 	$(BIN)/python -m pytest -n auto --dist loadfile -m 'not slow' $(call quoted,$(ARGS))
 
-test-faults: $(STAMP)  ## kill, starve and interrupt sweeps, slowly: docs/reliability.md
+test-faults: $(STAMP)  ## the slow tests: kill, starve and interrupt sweeps (docs/reliability.md)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow $(call quoted,$(ARGS))
 
-# Not --quiet: it hides the warnings that --strict counts.
+# Without --quiet, which would hide the warnings that --strict counts.
 docs: $(STAMP)  ## build the documentation site, site/index.html; a broken link fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 

@@ -138,26 +138,23 @@ def check_folders(target: Target) -> Iterator[Finding]:
     """Folders of artifacts without a run, and set-aside folders whose run exists again."""
     if not isinstance(target.store, LocalStore):
         return
-    exiles = repair.find_restored_folders(target.store, target.study)
+    restored = repair.find_restored_folders(target.store, target.study)
     yield Finding(
-        [f"{exile.folder}: the folder was set aside, but its run exists" for exile in exiles],
+        [f"{each.folder}: the folder was set aside, but its run exists" for each in restored],
         "move it back to the artifacts",
-        partial(_bring_home, exiles),
+        partial(_move, restored),
     )
-    strays = repair.find_orphaned_folders(target.store, target.study)
+    folders = repair.find_orphaned_folders(target.store, target.study)
     yield Finding(
-        [
-            f"{stray.folder}: the store has no run for it, not even a deleted one"
-            for stray in strays
-        ],
+        [f"{each.folder}: the store has no run for it, not even a deleted one" for each in folders],
         f"move it to {target.store.folder / 'set-aside'}",
-        partial(_bring_home, strays),
+        partial(_move, folders),
     )
 
 
-def _bring_home(strays: Sequence[MisplacedFolder]) -> None:
-    for stray in strays:
-        repair.move_to_target(stray)
+def _move(folders: Sequence[MisplacedFolder]) -> None:
+    for folder in folders:
+        repair.move_to_target(folder)
 
 
 def check_addresses(target: Target) -> Iterator[Finding]:
@@ -270,7 +267,7 @@ def _delete(paths: Sequence[Path]) -> None:
         path.unlink(missing_ok=True)
 
 
-def check_spool(target: Target) -> Iterator[Finding]:
+def check_queue(target: Target) -> Iterator[Finding]:
     """Runs that are queued for delivery."""
     folder = offline_queue.queue_folder(target.store)
     contents = offline_queue.read_queue(target.store)
@@ -298,5 +295,5 @@ CHECKS: Sequence[Callable[[Target], Iterator[Finding]]] = (
     check_outcomes,
     check_artifacts,
     check_checkpoints,
-    check_spool,
+    check_queue,
 )

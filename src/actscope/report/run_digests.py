@@ -69,8 +69,8 @@ def _read(
         for is_packed in (True, False)
     )
     found = chain(pool.read(store, read, packed, at_once=1), pool.read(store, read, single))
-    for pile in found:
-        for of_whom, of_run in pile:
+    for group in found:
+        for of_whom, of_run in group:
             yield of_whom.run_id, of_run
             on_run()
 
