@@ -278,7 +278,7 @@ def test_an_activation_needs_a_function(good, activation):
         ({"_target_": "x" * 300}, "activation.function='xxx"),
         (
             {"_target_": "x", "alpha": math.nan},
-            "activation.function.alpha=nan: must be true or false ",
+            "activation.function.alpha=nan: must be a finite number",
         ),
         (
             {"_target_": "x", "alpha": [1]},

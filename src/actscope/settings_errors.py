@@ -34,6 +34,8 @@ PROBLEMS = {
     "tuple_type": "must be a list like [64]",
 }
 
+OUT_OF_RANGE = {"finite_number", "string_too_long"}  # the value's type is one that is allowed
+
 
 def first_problem(error: ValidationError, kind: Any, settings: Any, name: str) -> str:
     """The message for the first wrong setting."""
@@ -49,7 +51,9 @@ def first_problem(error: ValidationError, kind: Any, settings: Any, name: str) -
         return f"{_place(first, settings, name)}: unknown setting. Choose one of {allowed}."
     place = _place(first, settings, name)
     # A setting that allows several types has one error for each.
-    problems = [_problem(each) for each in errors if _place(each, settings, name) == place]
+    own = [each for each in errors if _place(each, settings, name) == place]
+    out_of_range = [each for each in own if each["type"] in OUT_OF_RANGE]
+    problems = [_problem(each) for each in out_of_range or own]
     given = "" if first["type"] == "missing" else f"={shorten(scrub(ascii(first['input'])))}"
     return f"{place}{given}: {' or '.join(dict.fromkeys(problems)).replace('or must be', 'or')}."
 

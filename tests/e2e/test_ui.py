@@ -80,6 +80,6 @@ def test_a_taken_port_is_one_line(
 def test_a_wrong_word_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ui", "--port", "abc"]) == 2
     assert capsys.readouterr().err == (
-        "actscope: argument --port: invalid int value: 'abc'; see "
-        f"`{suggestions.python('-m', 'actscope', 'ui', '--help')}`\n"
+        "actscope: argument --port: invalid int value: 'abc'. See "
+        f"`{suggestions.python('-m', 'actscope', 'ui', '--help')}`.\n"
     )

@@ -345,7 +345,9 @@ def test_a_report_with_odd_runs_is_that_without_them_but_for_the_list(bench: Ben
 
 def with_note(before: str, page: str) -> str:
     """The page above its list of runs, with the note that the other page has."""
-    (note,) = [line for line in page.splitlines() if "left out, each with its reason" in line]
+    (note,) = [
+        line for line in page.splitlines() if "The list of all runs gives the reasons." in line
+    ]
     above = before.partition('id="runs"')[0].replace("\n", "")
     return above.replace("</ul>", f"</ul>{note}", 1) if note not in above else above
 

@@ -98,7 +98,7 @@ class TestWithoutAServer:
         [
             ("sqlite:///mlflow.db", "is not a PostgreSQL database"),
             ("me:hidden@nowhere", "is not a PostgreSQL database"),
-            ("postgresql://me:hidden@127.0.0.1:1/mlflow", r"mlflow cannot be used: .*refused"),
+            ("postgresql://me:hidden@127.0.0.1:1/mlflow", r"mlflow: .*refused"),
         ],
     )
     def test_a_database_that_is_none_is_one_line_without_its_secret(

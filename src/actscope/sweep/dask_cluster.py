@@ -202,20 +202,26 @@ def _start_processes(workers: int, writers: int) -> Iterator[Cluster]:
     with private_folder(), dask.config.set(LOCAL_CONFIG), ExitStack() as entered:
         # An interrupted start prints errors about what it cannot close.
         with signals.deferred():
-            cluster = entered.enter_context(
-                LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=1,
-                    security=Security.temporary(),  # other users can reach its ports
-                    scheduler_kwargs={"dashboard": False},
-                    dashboard_address="127.0.0.1:0",  # it always has a web server
-                    silence_logs=logging.CRITICAL,
-                    resources=TWO_STACKS,
+            try:
+                cluster = entered.enter_context(
+                    LocalCluster(
+                        n_workers=workers,
+                        threads_per_worker=1,
+                        security=Security.temporary(),  # other users can reach its ports
+                        scheduler_kwargs={"dashboard": False},
+                        dashboard_address="127.0.0.1:0",  # it always has a web server
+                        silence_logs=logging.CRITICAL,
+                        resources=TWO_STACKS,
+                    )
                 )
-            )
-            client = entered.enter_context(Client(cluster))
-            if writers:
-                _add_writers(cluster, writers)
+                client = entered.enter_context(Client(cluster))
+                if writers:
+                    _add_writers(cluster, writers)
+            except START_ERRORS as error:
+                raise ClusterError(
+                    f"hydra.launcher.workers={workers}: this machine cannot start them "
+                    f"({_reason(error)}). Give fewer, or 0 to train in this process."
+                ) from error
         yield LocalProcesses(client, cluster, TRAINING if writers else None, forks_from)
 
 

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 SECONDS_TO_ANSWER = 5.0  # for the first answer of a scheduler
 
-# Dask's web pages ask for no password.
-WITHOUT_PAGES: dict[str, Any] = {
-    "distributed.scheduler.http.routes": [],
-    "distributed.worker.http.routes": [],
-}
+
+def _without_pages() -> dict[str, Any]:
+    """Dask's settings without web pages, which ask for no password. Dask appends to these lists."""
+    return {
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
+    }
 
 
 @contextmanager
@@ -32,7 +34,7 @@ def private_folder() -> Iterator[None]:
     """
     with (
         TemporaryDirectory(prefix="actscope-", ignore_cleanup_errors=True) as folder,
-        dask.config.set({**WITHOUT_PAGES, "temporary-directory": folder}),
+        dask.config.set({**_without_pages(), "temporary-directory": folder}),
     ):
         yield
 
