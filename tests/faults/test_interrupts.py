@@ -180,7 +180,7 @@ def test_a_sweep_ends_in_a_line_where_what_its_workers_are_forked_from_is_killed
     wait_for_end(family, seconds=10)
 
 
-@pytest.mark.parametrize("seconds", np.arange(0.7, 5, 0.5))
+@pytest.mark.parametrize("seconds", np.linspace(0.7, 4.7, REPETITIONS))
 def test_ctrl_c_is_heard_however_early_it_comes(
     start: Start, settings: Tracking, seconds: float
 ) -> None:
