@@ -1,13 +1,18 @@
 """What MLflow's UI tells of a sweep, from results worked out by hand."""
 
 import math
+from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from mlflow import MlflowClient
 
 from actscope.engine.result import Outcome
 from actscope.sweep.results import Done, Failed, Result, cell_means
-from actscope.tracking.ui import about_study, about_sweep
+from actscope.tracking.sweeps import begin_sweep
+from actscope.tracking.ui import about_study, about_sweep, study_tags
 from tests.support.making import ELU, RELU, make_point
+from tests.support.tracked import new_store
 
 RESULTS: list[Result] = [
     Done(make_point(RELU, lr=0.1, seed=0), "a", Outcome.LEARNED, 0.5),
@@ -50,3 +55,21 @@ def test_a_sweep_without_any_accuracy_has_no_best_cell() -> None:
 
 def test_a_study_tells_how_to_report_it() -> None:
     assert "make report STUDY=mine" in about_study("mine")
+
+
+def test_two_sweeps_of_a_new_study_set_no_tag_at_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # MLflow fails if two processes add the same tag to an experiment.
+    monkeypatch.setattr(MlflowClient, "set_experiment_tag", Mock(side_effect=AssertionError))
+    store = new_store(tmp_path)
+    for name in ("first", "second"):
+        begin_sweep(store, "study", name, [])
+    assert study_tags("study").items() <= store.find_experiment("study").tags.items()
+
+
+def test_tags_of_an_earlier_version_are_replaced(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    old = store.ensure_experiment("study", dict.fromkeys(study_tags("study"), "old"))
+    assert begin_sweep(store, "study", "sweep", []).experiment_id == old
+    assert study_tags("study").items() <= store.find_experiment("study").tags.items()

@@ -28,7 +28,7 @@ from actscope.tracking.artifact_addresses import check_address
 from actscope.tracking.errors import REPLACE_IT, is_gone, read_only, store_errors
 from actscope.tracking.location import SQLITE, LocalLocation
 from actscope.tracking.sqlite import RunRow
-from actscope.tracking.store import READERS, Content, Key, Store
+from actscope.tracking.store import NO_TAGS, READERS, Content, Key, Store
 
 ARTIFACTS = "artifacts"
 LOCAL_UI = "http://127.0.0.1:5000"  # of `make ui`
@@ -86,14 +86,15 @@ class LocalStore(Store):
             if place.exists() and not os.access(place, os.W_OK):
                 raise read_only(self.location, place)
 
-    def ensure_experiment(self, study: str) -> str:
+    def ensure_experiment(self, study: str, tags: Mapping[str, str] = NO_TAGS) -> str:
         with store_errors(self.location), _only_one(self.folder):
             found = self._experiment(study)
             if found is None:
                 artifacts = self.folder / ARTIFACTS / study
-                return str(self.client.create_experiment(study, artifacts.as_uri()))
+                return str(self.client.create_experiment(study, artifacts.as_uri(), {**tags}))
             doctor = suggestions.command("doctor", f"study={study}", store=self)
             check_address(study, found.artifact_location, self.folder, doctor)
+            self._set_tags(found, tags)
             return str(found.experiment_id)
 
     def run_folder(self, study: str, run_id: str) -> Path:

@@ -17,7 +17,7 @@ from actscope.errors import MissingStudyError, StoreError
 from actscope.tracking.errors import is_already_there, store_errors
 from actscope.tracking.location import ServerLocation
 from actscope.tracking.sqlite import RunRow
-from actscope.tracking.store import READERS, Content, Key, Store
+from actscope.tracking.store import NO_TAGS, READERS, Content, Key, Store
 
 
 @dataclass(frozen=True)
@@ -42,17 +42,20 @@ class ServerStore(Store):
     def prepare(self, *, to_write: bool) -> None:
         """Nothing can be prepared from here."""
 
-    def ensure_experiment(self, study: str) -> str:
+    def ensure_experiment(self, study: str, tags: Mapping[str, str] = NO_TAGS) -> str:
         try:
-            return self._get_or_create(study)
+            return self._get_or_create(study, tags)
         except StoreError as error:
             if not is_already_there(error):
                 raise
-            return self._get_or_create(study)
+            return self._get_or_create(study, tags)
 
-    def _get_or_create(self, study: str) -> str:
+    def _get_or_create(self, study: str, tags: Mapping[str, str]) -> str:
         found = self._experiment(study)
-        return str(self.client.create_experiment(study) if found is None else found.experiment_id)
+        if found is None:
+            return str(self.client.create_experiment(study, tags={**tags}))
+        self._set_tags(found, tags)
+        return str(found.experiment_id)
 
     @contextmanager
     def artifact(self, study: str, run_id: str, name: str) -> Iterator[Path]:

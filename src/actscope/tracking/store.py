@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from mlflow import MlflowClient
@@ -25,6 +26,7 @@ RUNS_A_PAGE = 1000  # MLflow's limit
 READERS = 8  # within the ten connections that a session of MLflow's keeps open
 # For the first call to a server. The environment decides how long later calls may take.
 BRIEFLY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "8"}
+NO_TAGS: Mapping[str, str] = MappingProxyType({})
 ACTIVE = "active"  # MLflow's word for experiments that are not in its trash
 
 # They log every table of a fresh store and every try to reach a server.
@@ -91,8 +93,8 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def ensure_experiment(self, study: str) -> str:
-        """Id of the study's experiment; a new study's experiment is made."""
+    def ensure_experiment(self, study: str, tags: Mapping[str, str] = NO_TAGS) -> str:
+        """Id of the study's experiment, which has these tags; a new study's experiment is made."""
 
     @abstractmethod
     def artifact(self, study: str, run_id: str, name: str) -> AbstractContextManager[Path]:
@@ -208,6 +210,12 @@ class Store(ABC):
             token = page.token
             if not token:
                 return
+
+    def _set_tags(self, experiment: Experiment, tags: Mapping[str, str]) -> None:
+        """Set the tags that differ. MLflow fails if two processes add a tag at the same time."""
+        for name, value in tags.items():
+            if experiment.tags.get(name) != value:
+                self.client.set_experiment_tag(experiment.experiment_id, name, value)
 
     def _experiment(self, study: str) -> Experiment | None:
         """The experiment of a study, if there is one.

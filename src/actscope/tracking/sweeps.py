@@ -83,9 +83,7 @@ def begin_sweep(
     Lamport's bakery algorithm (1974), which needs no lock that all machines share. A sweep without
     a ticket is about to get one.
     """
-    experiment_id = store.ensure_experiment(study)
-    for name, value in study_tags(study).items():
-        store.client.set_experiment_tag(experiment_id, name, value)
+    experiment_id = store.ensure_experiment(study, study_tags(study))
     run = store.client.create_run(
         experiment_id,
         run_name=f"sweep {sweep_id}",
