@@ -36,6 +36,8 @@ def counted(function):
 for name in ("write_bytes", "rename"):
     setattr(Path, name, counted(getattr(Path, name)))
 shutil.copytree, shutil.rmtree = counted(shutil.copytree), counted(shutil.rmtree)
+can_exchange = sys.argv[3] == "True"
+output_folder._exchange = counted(output_folder._exchange) if can_exchange else lambda *_: False
 new = {"index.html": b"new", "manifest.json": b"{ }", "figures/b.png": b"new"}
 output_folder.replace_report(new, Path(sys.argv[1]))
 """
@@ -90,12 +92,16 @@ def test_a_link_to_a_folder_elsewhere_stays_one(tmp_path: Path) -> None:
     assert contents(tmp_path / "elsewhere") == NEW
 
 
-@pytest.mark.parametrize("calls", range(10))
-def test_a_kill_at_any_moment_leaves_one_report_whole(folder: Path, calls: int) -> None:
-    ended = subprocess.run([sys.executable, "-c", KILLED, str(folder), str(calls)], check=False)
-    is_killed = calls < 9  # copies of three folders, three files, two renames, a removal
-    assert ended.returncode == (-signal.SIGKILL if is_killed else 0)
-    if folder.exists():
+# Copies of three folders, three files, an exchange or two renames, and removals.
+@pytest.mark.parametrize(("can_exchange", "last"), [(True, 9), (False, 10)])
+@pytest.mark.parametrize("calls", range(11))
+def test_a_kill_at_any_moment_leaves_one_report_whole(
+    folder: Path, calls: int, can_exchange: bool, last: int
+) -> None:
+    words = [str(folder), str(calls), str(can_exchange)]
+    ended = subprocess.run([sys.executable, "-c", KILLED, *words], check=False)
+    assert ended.returncode == (-signal.SIGKILL if calls < last else 0)
+    if can_exchange or folder.exists():
         assert contents(folder) in (OLD, NEW)
     recover(folder)
     assert contents(folder) in (OLD, NEW)
@@ -109,6 +115,8 @@ def test_a_kill_at_any_moment_leaves_one_report_whole(folder: Path, calls: int) 
 def test_a_full_disk_leaves_the_old_report(
     folder: Path, monkeypatch: pytest.MonkeyPatch, place: str, calls: int
 ) -> None:
+    if place == "rename":
+        monkeypatch.setattr(output_folder, "_exchange", lambda *_: False)
     before = getattr(Path, place)
     left = [calls]
 

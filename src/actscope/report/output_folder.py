@@ -1,10 +1,13 @@
 """Replace a report's folder so that the earlier report stays complete until the new one is.
 
-A report is written into a new folder, `.NAME.new`, next to its place. Then the earlier one becomes
-`.NAME.old`, the new one takes its name, and the earlier one is removed. A process that is killed
-between the two renames leaves no folder of that name; the next command puts the earlier one back.
+A report is written into a new folder, `.NAME.new`, next to its place. Then both folders exchange
+their names in one step, and the earlier report is removed. Where the system cannot do that, the
+earlier one becomes `.NAME.old` first. A process that is killed between these two renames leaves no
+folder of that name; the next command puts the earlier one back.
 """
 
+import ctypes
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +20,7 @@ PAGES = ["index.html", "explore.html", MANIFEST]
 DRAWN = {"figures": (".png", ".svg"), "tables": (".csv", ".md", ".tex")}  # and in their sub-folders
 PART = ".part"  # the ending of a file's name until it is complete
 SECONDS_FOR_A_LOCK = 90.0
+AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux: fcntl.h, linux/fs.h
 
 
 def replace_report(files: Mapping[str, bytes], folder: Path) -> None:
@@ -35,13 +39,15 @@ def replace_report(files: Mapping[str, bytes], folder: Path) -> None:
             for name, data in files.items():
                 (new / name).parent.mkdir(parents=True, exist_ok=True)
                 (new / name).write_bytes(data)
-            if folder.exists():
-                folder.rename(old)
-            new.rename(folder)
+            if not (folder.exists() and _exchange(new, folder)):
+                if folder.exists():
+                    folder.rename(old)
+                new.rename(folder)
         except BaseException:
             _recover(folder)
             raise
-        shutil.rmtree(old, ignore_errors=True)  # the next report removes the rest
+        for earlier in (new, old):
+            shutil.rmtree(earlier, ignore_errors=True)  # the next report removes the rest
 
 
 def add_files(files: Mapping[str, bytes], folder: Path) -> list[Path]:
@@ -82,6 +88,13 @@ def _recover(folder: Path) -> None:
     for left in (new, old):
         if left.exists():
             shutil.rmtree(left)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Exchange two folders in one step (Linux, `man 2 renameat2`); whether the system can."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    names = (AT_FDCWD, os.fsencode(first), AT_FDCWD, os.fsencode(second))
+    return rename is not None and rename(*names, RENAME_EXCHANGE) == 0
 
 
 def _keep_others(folder: Path, new: Path) -> None:
