@@ -63,6 +63,7 @@ def test_a_user_s_settings_do_not_reach_a_picture(tmp_path: Path) -> None:
         assert (tmp_path / str(number) / PICTURE).read_bytes() == (tmp_path / PICTURE).read_bytes()
 
 
+@pytest.mark.slow
 def test_runs_are_whole_but_for_the_picture_where_matplotlib_cannot_be_imported(
     tmp_path: Path,
 ) -> None:
@@ -78,6 +79,7 @@ def test_runs_are_whole_but_for_the_picture_where_matplotlib_cannot_be_imported(
         ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [b"# gr\xfcn\n", b"backend: Qt4Agg\n"])
 def test_a_report_says_in_a_line_that_it_cannot_draw_or_it_draws(
     tmp_path: Path, settings: bytes

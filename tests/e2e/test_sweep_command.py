@@ -43,6 +43,7 @@ def test_a_grid_becomes_runs_a_table_and_a_folder(
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_batches_of_a_sweeper_are_numbered_through(actscope: Run, tmp_path: Path) -> None:
     grid = ["activation=relu,elu", "lr=0.01", "seed=0,1", "hydra.sweeper.max_batch_size=3"]
     done = actscope("-m", *grid, HERE, *SMALL)
