@@ -518,7 +518,7 @@ def test_a_server_comes_and_goes_and_has_each_run_once(
     runs = tracking.read_runs(store, STUDY)
     assert runs["status"].tolist() == ["FINISHED"] * 3
     assert runs["name"].tolist() == [str(result.point) for result in results]
-    assert opened in finished_once(store, results)
+    assert opened.run_id in finished_once(store, results)
     assert told_by_sync(store, capsys).startswith("nothing to deliver")
     assert_a_study_goes_out_and_comes_back(store, tmp_path)
 
