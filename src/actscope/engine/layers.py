@@ -32,7 +32,7 @@ class Inputs:
 
     @classmethod
     def of_each(cls, x: Tensor) -> Self:
-        """Inputs of which each run has its own: x [R, B, I]."""
+        """Inputs x [R, B, I]; each run has its own."""
         everyone = slice(0, len(x))
         return cls(x, [Share(everyone, everyone)])
 

@@ -27,8 +27,8 @@ class Signalled(KeyboardInterrupt):
 def installed() -> Iterator[None]:
     """Install handlers that raise KeyboardInterrupt and record the signal for `check`.
 
-    An exception is lost if the signal arrives in a callback of the garbage collector, of which
-    SQLAlchemy has many. And interrupted code may raise another error instead, as OmegaConf does.
+    An exception is lost if the signal arrives in a callback of the garbage collector; SQLAlchemy
+    has many. And interrupted code may raise another error instead, as OmegaConf does.
     """
     if threading.current_thread() is not threading.main_thread():  # only it gets signals
         yield

@@ -27,7 +27,7 @@ from actscope.tracking import Store
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster
 
-SECONDS_BETWEEN_CHECKS = 5.0  # of which workers are present
+SECONDS_BETWEEN_CHECKS = 5.0  # between two counts of the workers
 ALLOWED_KILLS = 1  # of workers by one stack; on this machine the stack is the likely cause
 
 LOCAL_CONFIG = {
