@@ -9,13 +9,31 @@ import pytest
 import yaml
 from omegaconf import read_write
 
+from actscope.commands.main import COMMANDS as COMMANDS_OF_ACTSCOPE
 from actscope.config import parse_point
 from actscope.engine.activations import make_function
 from actscope.project import ROOT
+from actscope.report import cli
+from actscope.report.settings import read_settings
 from tests.conftest import Compose
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"^make [^\n#]+", README, flags=re.MULTILINE)
+
+
+WORDS = re.findall(r"`(?:\.venv/bin/)?actscope\s+([a-z][^`]*)`", README)
+
+
+def test_its_words_of_actscope_are_commands() -> None:
+    assert WORDS
+    assert {words.split()[0] for words in WORDS} <= COMMANDS_OF_ACTSCOPE.keys()
+
+
+@pytest.mark.parametrize("words", [words for words in WORDS if words.startswith("report")])
+def test_its_reports_are_words_that_a_report_takes(words: str) -> None:
+    command, overrides, _ = cli._command_of(shlex.split(words)[1:])
+    assert command in cli.COMMAND_WORDS
+    read_settings(overrides)
 
 
 def test_it_stays_under_150_lines() -> None:
