@@ -25,7 +25,7 @@ from actscope.errors import ConfigError
 from actscope.project import CONF
 from actscope.report.cli import main
 from actscope.report.pages.page import render_page
-from tests.support.stored import as_read
+from tests.support.stored import FINISHED, as_read
 from tests.support.studies import ELU, RELU, Lab, point
 
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, NOT_RUN = Verdict
@@ -38,19 +38,7 @@ def run_row(activation: str, seed: int, final: float, **changes: object) -> dict
     run = {
         "run_id": f"{activation}-{seed}",
         "name": "",
-        "status": "FINISHED",
-        "started": 0,
-        "ended": 1.0,
-        "outcome": "learned",
-        "reason": None,
-        "sweep": "s",
-        "signature": "",
-        "signature.config": "",
-        "signature.data": "",
-        "signature.code": "",
-        "pack": None,
-        "commit": "c",
-        "dirty": "false",
+        **FINISHED,
         "activation": activation,
         "lr": "0.001",
         "seed": str(seed),

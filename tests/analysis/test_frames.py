@@ -5,7 +5,7 @@ from actscope.analysis.frames import StudyRuns, choose_runs, choose_seed
 from actscope.analysis.labels import activation_order, natural, rate_text
 from actscope.analysis.variants import describe_variants
 from actscope.errors import ReportError
-from tests.support.stored import as_read
+from tests.support.stored import FINISHED, as_read
 
 
 def row(run_id: str, **changes: object) -> dict[str, object]:
@@ -13,19 +13,7 @@ def row(run_id: str, **changes: object) -> dict[str, object]:
     run = {
         "run_id": run_id,
         "name": "relu lr=0.1 seed=0",
-        "status": "FINISHED",
-        "started": 0,
-        "ended": 1.0,
-        "outcome": "learned",
-        "reason": None,
-        "sweep": "s",
-        "signature": "",
-        "signature.config": "",
-        "signature.data": "",
-        "signature.code": "",
-        "pack": None,
-        "commit": "c",
-        "dirty": "false",
+        **FINISHED,
         "activation": "relu",
         "data": "digits",
         "lr": "0.1",

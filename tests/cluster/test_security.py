@@ -21,6 +21,7 @@ from actscope.config import Tracking
 from actscope.errors import ClusterError
 from actscope.runtime import forkserver
 from actscope.sweep import dask_cluster as cluster
+from actscope.sweep import dask_connection
 from actscope.sweep.dask_cluster import Cluster
 from actscope.sweep.resources import Resources
 from actscope.sweep.runner import run_sweep
@@ -123,6 +124,14 @@ def test_no_port_of_a_local_sweep_shows_pages(ports: dict[int, str]) -> None:
     shown = [page for page, status in answers.items() if status not in (0, 404)]
     assert shown == []
     assert 404 in answers.values()
+
+
+def test_a_page_that_dask_adds_for_one_cluster_is_not_in_the_next() -> None:
+    for _ in range(2):
+        with dask_connection.private_folder():
+            routes = dask.config.get("distributed.scheduler.http.routes")
+            assert routes == []
+            routes.append("distributed.http.scheduler.missing_bokeh")  # as Dask does
 
 
 def test_folders_that_a_local_sweep_imports_from_are_its_own(here: Cluster) -> None:

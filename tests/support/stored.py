@@ -9,6 +9,23 @@ ABOUT = {
     *("dirty", "signature", "signature.config", "signature.data", "signature.code", "pack"),
 }
 
+# What rows of finished runs have in common where nothing else matters.
+FINISHED: Mapping[str, object] = {
+    "status": "FINISHED",
+    "started": 0,
+    "ended": 1.0,
+    "outcome": "learned",
+    "reason": None,
+    "sweep": "s",
+    "signature": "",
+    "signature.config": "",
+    "signature.data": "",
+    "signature.code": "",
+    "pack": None,
+    "commit": "c",
+    "dirty": "false",
+}
+
 
 def as_read(run: Mapping[str, object]) -> dict[str, object]:
     """A run whose settings and metrics go by their own names; a metric's has a slash."""

@@ -15,7 +15,6 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from rich.console import Console
 
 from actscope import tracking
-from actscope.artifacts import trajectories_png
 from actscope.commands.main import main
 from actscope.config import Activation, Tracking
 from actscope.errors import StoreError
@@ -30,6 +29,7 @@ from actscope.sweep.worker import Task, finish_run, train_and_track
 from actscope.tracking import OpenRun, Store, offline_queue
 from actscope.tracking.run_record import read_record
 from tests.support.making import RELU, make_point
+from tests.support.queues import isolate_queue
 from tests.support.serving import Server, serving
 from tests.support.tracked import STUDY, begin, begin_sweep, finished_once, new_store, trained
 from tests.support.waiting import wait_for
@@ -42,16 +42,7 @@ Harm = Callable[[Store, str], Callable[[], object]]  # done to a store and a run
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No store is known to be unreachable, and the project's own queue is left alone."""
-    monkeypatch.setattr(offline_queue, "_next_try", {})
-    monkeypatch.setattr(offline_queue, "_refusals", set())
-    monkeypatch.setattr("actscope.tracking.location.MLRUNS", tmp_path)
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
-    # Pictures are what takes long.
-    monkeypatch.setattr(
-        trajectories_png, "save_trajectories", lambda _, path: path.write_bytes(b"png")
-    )
+    isolate_queue(monkeypatch, tmp_path)
 
 
 @pytest.fixture

@@ -27,7 +27,6 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from actscope import tracking
-from actscope.artifacts import trajectories_png
 from actscope.artifacts.metrics import epoch_metrics
 from actscope.commands.main import main
 from actscope.config import Tracking
@@ -39,6 +38,7 @@ from actscope.sweep.worker import finish_run
 from actscope.tracking import Store, offline_queue
 from actscope.tracking.bundle.bundle import export_study, import_bundle
 from tests.support.making import RELU, make_point
+from tests.support.queues import isolate_queue
 from tests.support.serving import Server, serving
 from tests.support.stores import store_at
 from tests.support.tracked import (
@@ -59,15 +59,7 @@ LOCKED = MlflowException("database is locked", TEMPORARILY_UNAVAILABLE)
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No store is known to be unreachable, and the project's own queue is left alone."""
-    monkeypatch.setattr(offline_queue, "_next_try", {})
-    monkeypatch.setattr("actscope.tracking.location.MLRUNS", tmp_path)
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
-    # Pictures are what takes long.
-    monkeypatch.setattr(
-        trajectories_png, "save_trajectories", lambda _, path: path.write_bytes(b"png")
-    )
+    isolate_queue(monkeypatch, tmp_path)
 
 
 @pytest.fixture
