@@ -9,7 +9,7 @@ from actscope.tracking import offline_queue
 
 
 def isolate_queue(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """No store is known to be unreachable, a server's queue is in the folder, pictures are quick."""
+    """No store is known as unreachable, a server's queue is in the folder, pictures are quick."""
     monkeypatch.setattr(offline_queue, "_next_try", {})
     monkeypatch.setattr(offline_queue, "_refusals", set())
     monkeypatch.setattr("actscope.tracking.location.MLRUNS", folder)
