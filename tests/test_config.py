@@ -345,6 +345,8 @@ def test_flat_settings_have_the_names_of_the_command_line(compose):
         "lr": 0.01,
         "seed": 0,
         "data.root": "data",
+        "data.validation": 0,
+        "data.test": True,
         "model.hidden": [64],
         "model.init": "he",
         "model.init_std": None,

@@ -61,10 +61,22 @@ class Activation:
 
 @dataclass(frozen=True, config=CLOSED)
 class DataSource:
-    """A data set and the folder of its files."""
+    """A data set, the folder of its files, and its splits.
+
+    `validation`: the share or number of training images that are held out to choose by, or 0;
+    `test`: whether runs are tested.
+    """
 
     name: Literal["digits", "mnist", "fashion_mnist", "kmnist"]
     root: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    validation: Annotated[Int, Field(ge=0)] | Annotated[Finite, Field(gt=0, lt=1)] = 0
+    test: Bool = True
+
+    @model_validator(mode="after")
+    def _something_is_held_out(self) -> Self:
+        if not self.test and self.validation == 0:
+            raise ValueError("data.test=False: needs validation images. Set data.validation.")
+        return self
 
 
 @dataclass(frozen=True, config=CLOSED)

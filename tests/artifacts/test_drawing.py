@@ -75,7 +75,7 @@ def test_runs_are_whole_but_for_the_picture_where_matplotlib_cannot_be_imported(
     for number in ("0", "1"):
         assert sorted(path.name for path in (tmp_path / number).iterdir()) == [
             *("config.yaml", "history.parquet", "model.safetensors"),
-            *("probe.parquet", "trajectory.parquet"),
+            *("predictions.parquet", "probe.parquet", "trajectory.parquet"),
         ]
 
 
@@ -125,7 +125,7 @@ def test_a_run_is_finished_without_a_picture_that_cannot_be_drawn(
     assert read_runs(store, STUDY)["status"].tolist() == ["FINISHED", "FINISHED"]
     logged = logged_artifacts(store.client.get_run(first).data.tags)
     assert logged is not None
-    assert len(logged) == 5
+    assert len(logged) == 6
     assert find_damage(store.artifact_path(STUDY, first, "."), logged) == ""
     told = [record.message for record in caplog.records]
     assert [line.partition(":")[0] for line in told] == [

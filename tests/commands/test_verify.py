@@ -124,7 +124,7 @@ class TestDifferent:
         assert said.startswith(f"different: run {auditor.run_id}, relu lr=0.01 seed=0: ")
         assert "trajectory.parquet: 1 of " in said
         assert f"differ by up to {2 - before:.3g} (first bias: 2.0 then, " in said
-        assert "at step 4, layer 2, unit 2)" in said
+        assert "at step 0, layer 2, unit 2)" in said
 
     def test_is_told_by_the_first_and_the_largest(self, auditor: Auditor) -> None:
         small = auditor.change("history.parquet", 1, "loss", 0.5)

@@ -353,7 +353,7 @@ def test_a_diverged_run_is_recorded_up_to_there(exploded):
         history, until = result.history, result.diverged_at
         assert history.loc[history["split"] == "train", "step"].tolist() == list(range(1, until))
         assert history.loc[history["split"] == "test", "step"].tolist() == list(range(5, until, 5))
-        assert result.trajectory["step"].unique().tolist() == list(range(1, until))
+        assert result.trajectory["step"].unique().tolist() == list(range(until))
         assert math.isnan(result.test_accuracy)
 
 
@@ -374,13 +374,13 @@ def test_a_run_whose_test_loss_is_not_finite_has_diverged():
 def test_a_run_whose_recorded_numbers_are_not_finite_has_diverged():
     """Each weight is finite and used alone, but the sum of a unit's 784 overflows."""
     x, y = torch.eye(4, 784), torch.tensor([0, 1, 0, 1])
-    data = Data("dots", x, y, x, y, sha256="")
+    data = Data("dots", x, y, x[:0], y[:0], x, y, sha256="")
     point = make_point(SIGMOID, hidden=(1,), batch_size=1, init="normal", init_std=3e37)
     weights = train_alone(replace(point, lr=1e-30), data).state["layer1.weight"]
     assert torch.isfinite(weights).all()
     assert not torch.isfinite(weights.sum())
     result = train_alone(point, data)
-    assert (result.outcome, result.diverged_at) == (Outcome.DIVERGED, 1)
+    assert (result.outcome, result.diverged_at) == (Outcome.DIVERGED, 0)
 
 
 def test_finite_losses_whose_sum_is_not_are_no_divergence():

@@ -10,11 +10,13 @@ from torch import nn
 
 from actscope.artifacts.metrics import thinned_series
 from actscope.engine.layers import Inputs, gradient_lengths, shared_by_neighbours
+from actscope.engine.minibatches import shuffled_rows
+from actscope.engine.random_streams import initial_weights
 from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
 from actscope.engine.trajectory import TRAJECTORY, active, unit_frame
 from tests.support.making import BN_RELU, RELU, SIGMOID, TANH, make_data, make_point
-from tests.support.reference import train_reference
+from tests.support.reference import make_layers, train_reference
 
 DATA = make_data()  # 95 examples: 5 minibatches of 20 or 15 an epoch
 
@@ -40,10 +42,11 @@ def momentum_and_decay(request):
 
 @pytest.fixture(scope="module", params=[RELU, BN_RELU], ids=["relu", "bn_relu"])
 def recorded(request, momentum_and_decay):
-    """A run and its reference, in float64."""
+    """A run after its start, and its reference, in float64."""
     point = make_point(request.param, lr=0.003, hidden=(6, 4), **momentum_and_decay)
     result = train_stack([point], DATA, dtype=torch.float64)[0]
-    return result.trajectory, train_reference(point, nn.ReLU, DATA)
+    trajectory = result.trajectory[result.trajectory["step"] > 0]
+    return trajectory, train_reference(point, nn.ReLU, DATA)
 
 
 def of_layer(trajectory: pd.DataFrame, layer: int, quantity: str) -> np.ndarray:
@@ -56,7 +59,7 @@ def of_layer(trajectory: pd.DataFrame, layer: int, quantity: str) -> np.ndarray:
 def test_weight_mean_and_bias_are_those_after_the_step(recorded, layer):
     trajectory, reference = recorded
     means = [step.weights_after[layer - 1].mean(dim=1) for step in reference.steps]
-    biases = [step.biases_after[layer - 1] for step in reference.steps]
+    biases = [step.unit_biases_after[layer - 1] for step in reference.steps]
     np.testing.assert_allclose(
         of_layer(trajectory, layer, "weight_mean"), torch.stack(means), rtol=1e-6, atol=1e-9
     )
@@ -108,6 +111,44 @@ def test_a_relu_is_active_on_the_examples_that_give_it_a_positive_number(recorde
     )
 
 
+def test_the_start_is_recorded_before_any_step():
+    point = make_point(hidden=(6, 4), seed=3)
+    result = train_stack([point], DATA)[0]
+    start = result.trajectory[result.trajectory["step"] == 0]
+    weights = initial_weights(point.model, 3, (12, 6, 4, 5), torch.float32)
+    means = torch.cat([weight.mean(0) for weight in weights])
+    np.testing.assert_allclose(start["weight_mean"], means, rtol=1e-5, atol=1e-8)
+    assert (start[["bias", "update_norm"]] == 0).all(axis=None)
+    # No minibatch is done yet: `active` is on the probe set, here all 95 images.
+    hidden = DATA.train_x @ weights[0]
+    shares = torch.cat(
+        [(x > 0).float().mean(0) for x in (hidden, hidden.relu() @ weights[1])] + [torch.ones(5)]
+    )
+    np.testing.assert_allclose(start["active"], shares, rtol=1e-6)
+
+
+def test_behind_batch_normalisation_a_units_bias_is_the_norms_own():
+    """The bias before it has no gradient. The loss is summed over 20 images."""
+    point = make_point(BN_RELU, lr=0.003, hidden=(6,))
+    network = nn.Sequential(*make_layers(point, nn.ReLU, DATA).values()).double()
+    x, y = DATA.train_x, DATA.train_y
+    rows = next(shuffled_rows(len(x), point.train, [point.seed]))[0]
+    nn.functional.cross_entropy(network(x[rows].double()), y[rows], reduction="sum").backward()
+    (norm,) = (module for module in network.modules() if isinstance(module, nn.BatchNorm1d))
+    result = train_stack([point], DATA, dtype=torch.float64)[0]
+    first = result.trajectory[(result.trajectory["step"] == 1) & (result.trajectory["layer"] == 1)]
+    np.testing.assert_allclose(first["bias"], -0.003 * norm.bias.grad, rtol=1e-5)
+    assert first["bias"].abs().min() > 1e-4
+
+
+def test_the_probe_has_the_scale_of_batch_normalisation():
+    bn, relu = train_stack([make_point(BN_RELU), make_point(RELU)], DATA)
+    last = bn.probe[bn.probe["step"] == 10]
+    assert last.loc[last["layer"] == 1, "scale"].tolist() == bn.state["layer1.norm.weight"].tolist()
+    assert (bn.probe.loc[(bn.probe["step"] == 0) | (bn.probe["layer"] == 2), "scale"] == 1).all()
+    assert (relu.probe["scale"] == 1).all()
+
+
 def test_output_units_are_always_active(recorded):
     trajectory, _ = recorded
     assert (of_layer(trajectory, 3, "active") == 1).all()
@@ -129,7 +170,7 @@ def test_a_trajectory_has_a_row_for_each_recorded_step_and_unit():
     trajectory = train_alone(hidden=(3, 2), epochs=1).trajectory
     assert trajectory.dtypes.astype(str).to_dict() == COLUMNS
     units = [(1, 0), (1, 1), (1, 2), (2, 0), (2, 1), *[(3, unit) for unit in range(5)]]
-    expected = [(step, *unit) for step in range(1, 6) for unit in units]
+    expected = [(step, *unit) for step in range(6) for unit in units]
     assert list(trajectory[["step", "layer", "unit"]].itertuples(index=False)) == expected
 
 
@@ -137,15 +178,15 @@ def test_a_trajectory_has_a_row_for_each_recorded_step_and_unit():
     ("every", "steps"),
     [
         (1, list(range(1, 11))),
-        (3, [3, 6, 9, 10]),  # the last step is always recorded
+        (3, [3, 6, 9, 10]),
         (5, [5, 10]),
         ("epoch", [5, 10]),
         (1000, [10]),
     ],
 )
-def test_units_are_recorded_each_so_many_steps(every, steps):
+def test_units_are_recorded_at_the_start_each_so_many_steps_and_at_the_end(every, steps):
     result = train_alone(epochs=2, every=every)
-    assert result.trajectory["step"].unique().tolist() == steps
+    assert result.trajectory["step"].unique().tolist() == [0, *steps]
     train = result.history[result.history["split"] == "train"]
     assert train["step"].tolist() == steps
 
@@ -220,8 +261,9 @@ def test_the_probe_sees_every_unit_on_the_same_images():
         "zero": "float32",
         "negligible": "float32",
         "weight_norm": "float32",
+        "scale": "float32",
     }
-    assert one.probe["step"].unique().tolist() == [4, 8, 10]
+    assert one.probe["step"].unique().tolist() == [0, 4, 8, 10]
     # 95 examples are fewer than the probe set may have: it is all of them.
     weight, bias = one.state["layer1.weight"], one.state["layer1.bias"]
     silent = (DATA.train_x @ weight.T + bias <= 0).float().mean(0)

@@ -47,12 +47,20 @@ def make_point(
 
 
 def make_data(
-    train: int = 95, test: int = 40, features: int = 12, classes: int = 5, seed: int = 0
+    train: int = 95,
+    test: int = 40,
+    features: int = 12,
+    classes: int = 5,
+    seed: int = 0,
+    validation: int = 0,
 ) -> Data:
     """Images that can be told apart: a dim pattern of each class under noise, half of it black."""
     rng = torch.Generator().manual_seed(seed)
     patterns = torch.rand(classes, features, generator=rng)
-    y = torch.arange(train + test) % classes
-    noise = torch.rand(train + test, features, generator=rng)
+    held_out = train + validation
+    y = torch.arange(held_out + test) % classes
+    noise = torch.rand(held_out + test, features, generator=rng)
     x = ((patterns[y] + noise) / 2 - 0.5).clamp(min=0) * 2
-    return Data("made", x[:train], y[:train], x[train:], y[train:], sha256=f"{seed:064x}")
+    splits = (slice(train), slice(train, held_out), slice(held_out, None))
+    tensors = [part[split] for split in splits for part in (x, y)]
+    return Data("made", *tensors, sha256=f"{seed:064x}")

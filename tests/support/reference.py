@@ -21,7 +21,7 @@ class Step:
     accuracy: float
     weights_before: list[Tensor]  # of each layer, as nn.Linear has them: [O, I]
     weights_after: list[Tensor]
-    biases_after: list[Tensor]
+    unit_biases_after: list[Tensor]  # behind a batch normalisation the norm's own
     given: list[Tensor]  # to each activation function, [B, O]
 
 
@@ -44,9 +44,11 @@ def train_reference(
     point: Point, make_activation: Callable[[], nn.Module], data: Data
 ) -> Reference:
     """Train one point in float64 from the engine's start on the engine's minibatches."""
-    reference = Reference(_layers(point, make_activation, data))
+    reference = Reference(make_layers(point, make_activation, data))
     network = nn.Sequential(*reference.layers.values()).double()
     linear = [module for module in network if isinstance(module, nn.Linear)]
+    norms = [module for module in network if isinstance(module, nn.BatchNorm1d)]
+    shifting = [*norms, linear[-1]] if norms else linear
     given: list[Tensor] = []
     for name, module in reference.layers.items():
         if name.endswith(".function"):
@@ -75,7 +77,7 @@ def train_reference(
                 *_loss_and_accuracy(logits, y),
                 weights_before=before,
                 weights_after=[layer.weight.detach().clone() for layer in linear],
-                biases_after=[layer.bias.detach().clone() for layer in linear],
+                unit_biases_after=[layer.bias.detach().clone() for layer in shifting],
                 given=list(given),
             )
         )
@@ -87,7 +89,7 @@ def train_reference(
     return reference
 
 
-def _layers(
+def make_layers(
     point: Point, make_activation: Callable[[], nn.Module], data: Data
 ) -> dict[str, nn.Module]:
     widths = (data.features, *point.model.hidden, data.classes)

@@ -29,6 +29,7 @@ READ = {
     "history": tracking.read_history,
     "trajectory": tracking.read_trajectory,
     "probe": tracking.read_probe,
+    "predictions": tracking.read_predictions,
 }
 
 
@@ -110,7 +111,7 @@ def test_a_report_reads_the_same_with_packs_and_without(server: Server, runs: pd
         return analysis, series, len(server.requests()) - before
 
     (packed, series, few), (single, same_series, many) = read(study), read(without)
-    assert (few, many) == (FILE * 3 * (2 + 1), FILE * 3 * 7)
+    assert (few, many) == (FILE * 4 * (2 + 1), FILE * 4 * 7)
     assert series == same_series
     assert series.keys() == set(runs["run_id"])
     for own, other in (

@@ -10,6 +10,7 @@ from actscope.analysis.frames import POINT, StudyRuns, averaged
 from actscope.analysis.run_tables import (
     UnreadableRunError,
     accuracy_fault,
+    judged_split,
     read_each_run,
     read_run_table,
     stack_tables,
@@ -50,10 +51,10 @@ def gather_accuracy(runs: StudyRuns, found: Sequence[pd.DataFrame]) -> pd.DataFr
 
 
 def accuracy_by_epoch(history: pd.DataFrame) -> pd.DataFrame:
-    """Test accuracy of one run: columns `epoch` (from 1) and `accuracy`."""
-    of_test = np.flatnonzero(history["split"] == "test")
-    epochs = history["epoch"].to_numpy()[of_test].round().astype(int)
-    accuracy = history["accuracy"].to_numpy(dtype=float)[of_test]
+    """Accuracy of one run on `judged_split`: columns `epoch` (from 1) and `accuracy`."""
+    rows = np.flatnonzero(history["split"] == judged_split(history))
+    epochs = history["epoch"].to_numpy()[rows].round().astype(int)
+    accuracy = history["accuracy"].to_numpy(dtype=float)[rows]
     return pd.DataFrame({"epoch": epochs, "accuracy": accuracy})
 
 

@@ -22,6 +22,7 @@ READERS: Mapping[str, Callable[[Store, str, str], pd.DataFrame]] = {
     "history": tracking.read_history,
     "trajectory": tracking.read_trajectory,
     "probe": tracking.read_probe,
+    "predictions": tracking.read_predictions,
 }
 UNIT = ["layer", "unit"]
 NUMBERS = {
@@ -29,6 +30,7 @@ NUMBERS = {
     "trajectory": ["step", *UNIT, *TRAJECTORY],
     "probe": ["step", *UNIT, *PROBE],
 }
+LATER = {"scale"}  # columns that runs of older versions lack
 MAY_BE_INFINITE = {"loss", "update_norm", "weight_norm"}
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -92,9 +94,28 @@ def read_probe_of(trajectory: pd.DataFrame, store: Store, study: str, run_id: st
     return probe
 
 
+def read_correct(store: Store, study: str, run_id: str) -> Array | None:
+    """Whether a run is right about each test image; None for a run of an older version.
+
+    Raises:
+        UnreadableRunError: the table is invalid.
+        StoreError: the store does not answer.
+
+    """
+    try:
+        return read_run_table("predictions", store, study, run_id)["correct"].to_numpy()
+    except MissingTableError:
+        return None
+
+
 def table_fault(name: str, table: pd.DataFrame) -> str:
     """The fault of a table, or ''."""
+    if name == "predictions":
+        is_whole = list(table.columns) == ["correct"] and table["correct"].dtype == bool
+        return "" if is_whole else "is not one column of true and false"
     for column in NUMBERS[name]:
+        if column in LATER and column not in table:
+            continue
         if list(table.columns).count(column) != 1 or table[column].dtype.kind not in "iuf":
             return f"has no numeric column {column}"
         if column not in MAY_BE_INFINITE and not np.isfinite(table[column].to_numpy()).all():
@@ -103,12 +124,17 @@ def table_fault(name: str, table: pd.DataFrame) -> str:
 
 
 def accuracy_fault(history: pd.DataFrame, epochs: int) -> str:
-    """The fault of a history that lacks test accuracies of its epochs, or ''."""
-    of_test = history["split"] == "test"
-    found = history.loc[of_test, "epoch"].round().tolist()
+    """The fault of a history that lacks accuracies of its epochs, or ''."""
+    split = judged_split(history)
+    found = history.loc[history["split"] == split, "epoch"].round().tolist()
     if found != list(range(1, epochs + 1)):
-        return f"history.parquet does not have one test accuracy for each of the {epochs} epochs"
+        return f"history.parquet does not have one {split} accuracy for each of the {epochs} epochs"
     return ""
+
+
+def judged_split(history: pd.DataFrame) -> str:
+    """The split on which each epoch of a run was evaluated."""
+    return "validation" if (history["split"] == "validation").any() else "test"
 
 
 def _history_fault(history: pd.DataFrame) -> str:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from actscope.analysis import edge, histories, stats, units
 from actscope.analysis.frames import StudyRuns, averaged
@@ -17,10 +19,14 @@ from actscope.tracking import Store
 
 
 class RunAnalysis(NamedTuple):
-    """One run: its `accuracy` by epoch, and its units; None where it diverged or has no probes."""
+    """One run: its `accuracy` by epoch, its units, and whether it is right about each test image.
+
+    `units`: None if it diverged or has no probes; `correct`: None for a run of an older version.
+    """
 
     accuracy: pd.DataFrame
     units: RunUnits | None
+    correct: NDArray[np.bool_] | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from actscope.artifacts.unit_fates import shares, unit_fates
-from actscope.engine.history import MEASURES, SPLITS
+from actscope.engine.history import MEASURES
 from actscope.engine.result import RunResult
 
 # MLflow's UI is slow with hundreds of series a run, so it gets the article's only, at few steps.
@@ -72,8 +72,7 @@ def by_epoch(history: pd.DataFrame) -> dict[str, "pd.Series[float]"]:
     minibatches: the rows that end in the epoch, each weighted by its number of minibatches.
     """
     series = {}
-    for split in SPLITS:
-        rows = history[history["split"] == split]
+    for split, rows in history.groupby("split", sort=False):
         # numpy is ten times as fast as pandas here, and live metrics call this for each run.
         epoch = np.ceil(rows["epoch"].to_numpy(float).round(6)).astype(int)
         weight = np.diff(rows["step"].to_numpy(float), prepend=0)

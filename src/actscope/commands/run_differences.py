@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from actscope.engine.result import RunResult
 from actscope.errors import first_line
+from actscope.tracking import TABLES
 
 KEYS = ("step", "split", "layer", "unit")  # columns that locate a number in a table
 
@@ -20,8 +21,7 @@ Array = np.ndarray[Any, Any]
 
 def differences(folder: Path, result: RunResult) -> list[str]:
     """Where a result's numbers differ from the artifacts of a run; empty if they are identical."""
-    tables = {"history": result.history, "trajectory": result.trajectory, "probe": result.probe}
-    found = [_compare_table(folder / f"{name}.parquet", now) for name, now in tables.items()]
+    found = [_compare_table(folder / f"{name}.parquet", getattr(result, name)) for name in TABLES]
     found.append(_compare_model(folder / "model.safetensors", result))
     return [difference for difference in found if difference]
 

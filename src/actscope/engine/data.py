@@ -30,19 +30,26 @@ KNOWN_SHA256 = {
     "mnist": "2eb4d82c94e1e65af5a565df335e810e7cfbcdeb8ce2cf9674792583d7c4266b",
 }
 LOCK = ".fetch.lock"
+Arrays = tuple[np.ndarray[Any, Any], ...]
+Rows = np.ndarray[Any, np.dtype[np.int64]]
 TORCHVISION_CLASS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "kmnist": "KMNIST"}
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """N images as rows of I pixels in 0..1 and their classes, in a training and a test split."""
+    """N images as rows of I pixels in 0..1 and their classes, in three splits.
+
+    Without validation images, and where the test is left out, that split is empty.
+    """
 
     name: str
     train_x: Tensor  # [N, I] float32
     train_y: Tensor  # [N] int64
+    validation_x: Tensor
+    validation_y: Tensor
     test_x: Tensor
     test_y: Tensor
-    sha256: str
+    sha256: str  # of all images, whatever the splits
 
     @property
     def features(self) -> int:
@@ -58,6 +65,8 @@ class Data:
             self,
             train_x=self.train_x.to(device, dtype),
             train_y=self.train_y.to(device),
+            validation_x=self.validation_x.to(device, dtype),
+            validation_y=self.validation_y.to(device),
             test_x=self.test_x.to(device, dtype),
             test_y=self.test_y.to(device),
         )
@@ -68,7 +77,8 @@ def load_data(source: DataSource) -> Data:
     """Read a data set into tensors and verify it.
 
     Raises:
-        DataError: files are missing and cannot be downloaded, or are not the genuine ones.
+        DataError: files are missing and cannot be downloaded, or are not the genuine ones; or there
+            are too few or too many validation images.
 
     """
     copy = _root(source) / f"{source.name}.npz"
@@ -82,16 +92,40 @@ def load_data(source: DataSource) -> Data:
             _check_digest(source, digest)
             with suppress(OSError):  # in a read-only folder each process reads the original files
                 _keep_copy(arrays, copy)
-    train_x, train_y, test_x, test_y = arrays
+    images, labels, test_x, test_y = arrays
+    train, validation = _hold_out(source, labels)
+    tested = slice(None if source.test else 0)
     brightest = 16 if source.name == "digits" else 255
     return Data(
         name=source.name,
-        train_x=_pixels(train_x, brightest),
-        train_y=torch.from_numpy(train_y).long(),
-        test_x=_pixels(test_x, brightest),
-        test_y=torch.from_numpy(test_y).long(),
+        train_x=_pixels(images[train], brightest),
+        train_y=torch.from_numpy(labels[train]).long(),
+        validation_x=_pixels(images[validation], brightest),
+        validation_y=torch.from_numpy(labels[validation]).long(),
+        test_x=_pixels(test_x[tested], brightest),
+        test_y=torch.from_numpy(test_y[tested]).long(),
         sha256=digest,
     )
+
+
+def _hold_out(source: DataSource, labels: np.ndarray[Any, Any]) -> tuple[Rows, Rows]:
+    """Rows of the training and of the validation images, the same for all runs; stratified."""
+    rows = np.arange(len(labels))
+    if source.validation == 0:
+        return rows, rows[:0]
+    from sklearn.model_selection import train_test_split
+
+    try:
+        train, validation = train_test_split(
+            rows, test_size=source.validation, stratify=labels, random_state=0
+        )
+    except ValueError as error:
+        least, most = len(set(labels)), len(labels) - len(set(labels))
+        raise DataError(
+            f"data.validation={source.validation}: {source.name} has {len(labels)} training "
+            f"images. Hold out {least} to {most} of them."
+        ) from error
+    return np.sort(train), np.sort(validation)
 
 
 def as_found_here(source: DataSource) -> DataSource:
@@ -112,9 +146,6 @@ def tensor_sha256(arrays: Iterable[np.ndarray[Any, Any]]) -> str:
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
-
-
-Arrays = tuple[np.ndarray[Any, Any], ...]
 
 
 def _pixels(images: np.ndarray[Any, Any], brightest: int) -> Tensor:

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-SPLITS = ["train", "test"]
+SPLITS = ["train", "validation", "test"]
 MEASURES = {"loss": "min", "accuracy": "max"}  # and how the best value is found
 
 
@@ -53,7 +53,7 @@ class Tally:
 
 
 class History:
-    """Loss and accuracy of each run: on minibatches since the last row, and on the test split."""
+    """Loss and accuracy of each run: on minibatches since the last row, and on images held out."""
 
     def __init__(self, runs: int, steps_per_epoch: int, device: torch.device) -> None:
         self.steps_per_epoch = steps_per_epoch
@@ -88,16 +88,10 @@ class History:
     def frames(self, until: Sequence[int | None]) -> list[pd.DataFrame]:
         """The history of each run, up to but not including its step in `until`, if it has one."""
         steps = np.array([step for step, _, _ in self.rows], dtype=np.int32)
-        table = pd.DataFrame(
-            {
-                "step": steps,
-                "epoch": (steps / self.steps_per_epoch).astype(np.float32),
-                "split": pd.Series([split for _, split, _ in self.rows], dtype="str"),
-            }
-        )
+        table = self._table(steps, [split for _, split, _ in self.rows])
         tallies = [tally for _, _, tally in self.rows]
-        losses = _table([tally.mean_loss() for tally in tallies], len(until))
-        accuracies = _table([tally.accuracy() for tally in tallies], len(until))
+        losses = _stacked([tally.mean_loss() for tally in tallies], len(until))
+        accuracies = _stacked([tally.accuracy() for tally in tallies], len(until))
         frames = []
         for run, end in enumerate(until):
             kept = len(steps) if end is None else int(np.searchsorted(steps, end))
@@ -105,7 +99,28 @@ class History:
             frames.append(table[:kept].assign(**columns))
         return frames
 
+    def test_rows(self, steps: Tensor, tally: Tally) -> list[pd.DataFrame]:
+        """The row of each run that was tested with its weights after one of the steps, [R]."""
+        table = self._table(steps.cpu().numpy().astype(np.int32), ["test"] * len(steps))
+        columns = {
+            "loss": tally.mean_loss().float().cpu().numpy(),
+            "accuracy": tally.accuracy().float().cpu().numpy(),
+        }
+        rows = table.assign(**columns)
+        return [rows[run : run + 1] for run in range(len(rows))]
 
-def _table(rows: Sequence[Tensor], runs: int) -> "np.ndarray[Any, np.dtype[np.float32]]":
+    def _table(
+        self, steps: "np.ndarray[Any, np.dtype[np.int32]]", splits: Sequence[str]
+    ) -> pd.DataFrame:
+        return pd.DataFrame(
+            {
+                "step": steps,
+                "epoch": (steps / self.steps_per_epoch).astype(np.float32),
+                "split": pd.Series(splits, dtype="str"),
+            }
+        )
+
+
+def _stacked(rows: Sequence[Tensor], runs: int) -> "np.ndarray[Any, np.dtype[np.float32]]":
     table = torch.vstack(list(rows)) if rows else torch.empty(0, runs)
     return table.float().cpu().numpy()

@@ -26,7 +26,7 @@ WHOLE_VECTORS = 32
 
 @dataclass
 class Parameter:
-    """A trained tensor [G, ...] of the runs `runs`."""
+    """A tensor [G, ...] of the runs `runs`."""
 
     name: str
     value: Tensor
@@ -122,6 +122,35 @@ class StackedMLP:
                 for name, value in nonlinearity.trained.items():
                     yield Parameter(f"layer{number}.{name}", value, nonlinearity.runs)
 
+    def running(self) -> Iterator[Parameter]:
+        """Running statistics of batch normalisation, which are not trained."""
+        for number, layer in enumerate(self.hidden, 1):
+            for nonlinearity in layer:
+                for name, value in nonlinearity.running.items():
+                    yield Parameter(f"layer{number}.{name}", value, nonlinearity.runs)
+
+    def tensors(self) -> Iterator[Parameter]:
+        """All tensors that a run's predictions depend on."""
+        yield from self.parameters()
+        yield from self.running()
+
+    def unit_biases(self) -> list[Tensor]:
+        """Bias of each unit, [R, O] a layer; behind batch normalisation, the norm's own (beta).
+
+        The bias before a batch normalisation has no gradient, as the mean is subtracted.
+        """
+        return self._of_units("norm.bias", [bias.squeeze(1) for bias in self.biases])
+
+    def unit_scales(self) -> list[Tensor]:
+        """Factor of each unit's sum, [R, O] a layer: the norm's weight (gamma), 1 without norm."""
+        return self._of_units("norm.weight", [torch.ones_like(b.squeeze(1)) for b in self.biases])
+
+    def _of_units(self, name: str, otherwise: list[Tensor]) -> list[Tensor]:
+        """A trained tensor of batch normalisation, [R, O] a layer; `otherwise` for runs without."""
+        layers = zip(self.hidden, otherwise, strict=False)  # the output layer has no norm
+        found = [cat([part.of_norm(name, own[part.runs]) for part in p]) for p, own in layers]
+        return [*found, otherwise[-1]]
+
     def forward(self, x: Inputs, *, training: bool, frozen: Tensor | None = None) -> Pass:
         """Compute the logits of x, and return all tensors on the way.
 
@@ -154,15 +183,9 @@ class StackedMLP:
         for weights, biases in self.linear():
             state[weights.name] = weights.value[run].T
             state[biases.name] = biases.value[run].flatten()
-        for parameter in self.of_functions():
-            if parameter.runs.start <= run < parameter.runs.stop:
-                value = parameter.value[run - parameter.runs.start].detach()
-                state[parameter.name] = value.flatten()
-        for number, layer in enumerate(self.hidden, 1):
-            for part in layer:
-                if part.runs.start <= run < part.runs.stop:
-                    for name, value in part.running.items():
-                        state[f"layer{number}.{name}"] = value[run - part.runs.start]
+        for own in chain(self.of_functions(), self.running()):
+            if own.runs.start <= run < own.runs.stop:
+                state[own.name] = own.value[run - own.runs.start].detach().flatten()
         return {
             name: value.clone(memory_format=torch.contiguous_format).cpu()
             for name, value in state.items()
@@ -170,12 +193,7 @@ class StackedMLP:
 
     def state(self) -> dict[str, Tensor]:
         """The tensors of all runs, not copied."""
-        state = {parameter.key: parameter.value.detach() for parameter in self.parameters()}
-        for number, layer in enumerate(self.hidden, 1):
-            for part in layer:
-                for name, value in part.running.items():
-                    state[f"layer{number}.{name}@{part.runs.start}"] = value
-        return state
+        return {own.key: own.value.detach() for own in self.tensors()}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Continue from a saved state.
@@ -223,6 +241,10 @@ class Nonlinearity:
             self.trained["norm.bias"] = zeros(self.size, 1, width)
             self.running["norm.running_mean"] = zeros(self.size, width)
             self.running["norm.running_var"] = ones(self.size, width)
+
+    def of_norm(self, name: str, otherwise: Tensor) -> Tensor:
+        """A trained tensor of the batch normalisation, [G, O]; `otherwise` if there is none."""
+        return self.trained[name].detach().squeeze(1) if self.batch_norm else otherwise
 
     def normalised(self, sums: Tensor, *, training: bool, frozen: Tensor | None = None) -> Tensor:
         """Batch normalisation of [G, B, O] in each run, with torch.nn.BatchNorm1d's constants."""

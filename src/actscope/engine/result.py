@@ -29,9 +29,10 @@ def judge(rule: OutcomeRule, late_accuracy: float, diverged_at: int | None) -> O
 class RunResult:
     """The result of one point.
 
-    `history`, `trajectory` and `probe` have the columns of the run's Parquet files; those of a
-    diverged run end before step `diverged_at`. `state` has the run's tensors in the layout of
-    torch.nn.Linear and BatchNorm1d.
+    `history`, `trajectory`, `probe` and `predictions` have the columns of the run's Parquet files.
+    The first three of a diverged run end before step `diverged_at`, its predictions are empty.
+    `predictions` says whether the network is right about each test image. `state` has the tensors
+    of the tested network in the layout of torch.nn.Linear and BatchNorm1d.
     """
 
     point: Point
@@ -40,11 +41,11 @@ class RunResult:
     history: pd.DataFrame
     trajectory: pd.DataFrame
     probe: pd.DataFrame
+    predictions: pd.DataFrame
     state: dict[str, Tensor]
 
     @property
     def test_accuracy(self) -> float:
-        """Final test accuracy; NaN if the run diverged."""
-        if self.diverged_at is not None:
-            return math.nan
-        return float(self.history.loc[self.history["split"] == "test", "accuracy"].iloc[-1])
+        """Test accuracy of the tested network; NaN if the run diverged, or was not tested."""
+        tested = self.history.loc[self.history["split"] == "test", "accuracy"]
+        return math.nan if self.diverged_at is not None or tested.empty else float(tested.iloc[-1])

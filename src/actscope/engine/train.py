@@ -12,7 +12,6 @@ from functools import partial
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from actscope.config import Point
 from actscope.engine.activations import contained
@@ -20,6 +19,7 @@ from actscope.engine.cuda_graphs import Replayed
 from actscope.engine.data import Data
 from actscope.engine.device import CPU
 from actscope.engine.divergence import Divergence
+from actscope.engine.evaluation import Evaluation, example_losses
 from actscope.engine.history import History, Tally
 from actscope.engine.layers import Inputs
 from actscope.engine.minibatches import Minibatches, probe_set
@@ -45,9 +45,6 @@ os.environ.setdefault("MKL_CBWR", "AUTO")
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 Histories = Callable[[], list[pd.DataFrame]]
-
-
-EVALUATED_AT_ONCE = 1000  # test examples: enough to be fast, few enough to stay in the caches
 
 
 def train_stack(
@@ -150,10 +147,14 @@ class Training:
         self.probe_x = Inputs.of_all(probe_x, len(points))
         self.history = History(len(points), self.steps_per_epoch, device)
         self.late = Tally(len(points), device)  # of the last tenth of the steps
+        self.evaluation = Evaluation(self.stack, self.data)
         self.divergence = Divergence(len(points), device)
 
     def steps(self) -> Iterator[int]:
         """Train to the end; yield the number of minibatches done after each one."""
+        if self.done == 0:
+            with contained():
+                self._record_start()
         for step, rows in enumerate(self.minibatches.rows(self.done), self.done + 1):
             if self.device.type == "cpu" and self.divergence.have_all_diverged():
                 return
@@ -175,15 +176,27 @@ class Training:
             self._evaluate(step)
         if step % self.probe_every == 0 or step == self.total:
             self._record_probe(step)
+        if step == self.total and self.evaluation.validates:
+            self.evaluation.test_best_epoch(self.divergence.frozen())
 
     def histories(self) -> list[pd.DataFrame]:
         """The history of each run so far."""
-        return self.history.frames(self._diverged_at())
+        return self._histories(self._diverged_at())
+
+    def _histories(self, diverged_at: Sequence[int | None]) -> list[pd.DataFrame]:
+        frames = self.history.frames(diverged_at)
+        if not self.evaluation.is_tested():
+            return frames
+        rows = self.history.test_rows(self.evaluation.best_step, self.evaluation.tested)
+        return [
+            frame if end is not None else pd.concat([frame, row], ignore_index=True)
+            for frame, row, end in zip(frames, rows, diverged_at, strict=True)
+        ]
 
     def results(self) -> list[RunResult]:
         """The result of each run."""
         diverged_at = self._diverged_at()
-        histories = self.history.frames(diverged_at)
+        histories = self._histories(diverged_at)
         widths = [bias.shape[2] for bias in self.stack.biases]
         trajectories = self.trajectory.frames(widths, diverged_at)
         probes = self.probe.frames(widths, diverged_at)
@@ -196,6 +209,7 @@ class Training:
                 history=histories[run],
                 trajectory=trajectories[run],
                 probe=probes[run],
+                predictions=self._predictions(run, diverged_at[run]),
                 state=self.stack.state_of(run),
             )
             for run, point in enumerate(self.points)
@@ -226,6 +240,7 @@ class Training:
             "optimiser": self.optimiser,
             "history": self.history,
             "late": self.late,
+            "evaluation": self.evaluation,
             "divergence": self.divergence,
             "trajectory": self.trajectory,
             "probe": self.probe,
@@ -256,23 +271,31 @@ class Training:
 
     @torch.no_grad()
     def _evaluate(self, step: int) -> None:
-        tally = Tally(len(self.points), self.device)
-        for x, y in zip(
-            self.data.test_x.split(EVALUATED_AT_ONCE),
-            self.data.test_y.split(EVALUATED_AT_ONCE),
-            strict=True,
-        ):
-            shared = Inputs.of_all(x, len(self.points))
-            logits = self.stack.forward(shared, training=False).logits
-            losses = example_losses(logits, y[None]).sum(1)
-            tally.add(losses, (logits.argmax(2) == y).sum(1), len(y))
-        self.history.add(step, "test", tally)
+        tally = self.evaluation.after_epoch(step)
+        self.history.add(step, self.evaluation.split, tally)
         self.divergence.note(self.clock, torch.isfinite(tally.loss) & self.stack_is_finite())
 
+    def _record_start(self) -> None:
+        """Record the untrained units; as no minibatch is done, `active` is on the probe set."""
+        slopes = self._probe_slopes()
+        self.probe.add(0, probe_record(self.stack, slopes))
+        still = [torch.zeros_like(bias) for bias in self.stack.unit_biases()]
+        shares = [active([own]) for own in slopes]
+        record = trajectory_record(self.stack, still, shares)
+        self.trajectory.add(0, record)
+        self.divergence.note(self.clock, is_finite(record))
+
     def _record_probe(self, step: int) -> None:
+        self.probe.add(step, probe_record(self.stack, self._probe_slopes()))
+
+    def _probe_slopes(self) -> list[Tensor]:
+        """Slopes of each hidden layer on the probe set, [R, B, O] a layer."""
         hidden = self.stack.forward(self.probe_x, training=False).hidden
-        slopes = [torch.cat(layer.slopes()) for layer in hidden]
-        self.probe.add(step, probe_record(self.stack, slopes))
+        return [torch.cat(layer.slopes()) for layer in hidden]
+
+    def _predictions(self, run: int, diverged_at: int | None) -> pd.DataFrame:
+        correct = self.evaluation.correct[run]
+        return pd.DataFrame({"correct": (correct if diverged_at is None else correct[:0]).cpu()})
 
     def stack_is_finite(self) -> Tensor:
         """Whether all trained tensors of each run are finite, [R]."""
@@ -284,9 +307,3 @@ class Training:
 
     def _diverged_at(self) -> list[int | None]:
         return self.divergence.steps(self.stack_is_finite())
-
-
-def example_losses(logits: Tensor, y: Tensor) -> Tensor:
-    """Cross-entropy of each example, [R, B], of logits [R, B, classes] and classes [R or 1, B]."""
-    # In torch's layout for images; with the classes last it takes five times longer.
-    return functional.cross_entropy(logits.mT, y.expand(logits.shape[:2]), reduction="none")

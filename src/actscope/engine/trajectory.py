@@ -21,8 +21,9 @@ NEGLIGIBLE_SLOPE = 1e-3
 TRAJECTORY = ["weight_mean", "bias", "update_norm", "active"]
 
 # Of each unit on the probe set: the share of images on which the slope is exactly zero, the share
-# on which it is negligible, and the L2 length of the incoming weights.
-PROBE = ["zero", "negligible", "weight_norm"]
+# on which it is negligible, the L2 length of the incoming weights, and the factor of their sum
+# (batch normalisation's weight; 1 without it).
+PROBE = ["zero", "negligible", "weight_norm", "scale"]
 PROBE_SIZE = 1000
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
@@ -76,7 +77,7 @@ def trajectory_record(
     """
     return _record(
         *(weight.mean(1) for weight in stack.weights),
-        *(bias.squeeze(1) for bias in stack.biases),
+        *stack.unit_biases(),
         *update_norms,
         *hidden_active,
         torch.ones_like(update_norms[-1]),
@@ -92,6 +93,7 @@ def probe_record(stack: StackedMLP, hidden: Sequence[Tensor]) -> Tensor:
         *(share(slopes.abs() < NEGLIGIBLE_SLOPE) for slopes in hidden),
         outputs,
         *(lengths(weight) for weight in stack.weights),
+        *stack.unit_scales(),
     )
 
 

@@ -13,6 +13,7 @@ from actscope.analysis.frames import StudyRuns
 from actscope.analysis.run_tables import (
     UnreadableRunError,
     accuracy_fault,
+    read_correct,
     read_run_table,
 )
 from actscope.analysis.study_analysis import RunAnalysis, StudyAnalysis, analyse_runs
@@ -99,4 +100,5 @@ def _digest(store: Store, study: str, asked: _Asked) -> Digest:
     of_units = units.read_run_units(trajectory, *where) if asked.is_probed else None
     fates = of_units.fates if of_units else pd.DataFrame()
     packed = series.pack(series.run_series(history, trajectory, fates))
-    return Digest(RunAnalysis(histories.accuracy_by_epoch(history), of_units), packed)
+    accuracy, correct = histories.accuracy_by_epoch(history), read_correct(*where)
+    return Digest(RunAnalysis(accuracy, of_units, correct), packed)

@@ -8,8 +8,8 @@ from actscope.config import Point
 from actscope.engine.activations import check_function
 from actscope.engine.data import Data, load_data
 from actscope.engine.device import CPU
+from actscope.engine.evaluation import EVALUATED_AT_ONCE
 from actscope.engine.schedule import in_steps, stack_key, total_steps
-from actscope.engine.train import EVALUATED_AT_ONCE
 from actscope.engine.trajectory import PROBE, TRAJECTORY
 from actscope.errors import ConfigError
 from actscope.sweep.resources import Resources, free_bytes
@@ -102,4 +102,4 @@ def bytes_a_run(point: Point, data: Data) -> int:
         )
     )
     inputs = point.train.batch_size * data.features
-    return 4 * (5 * weights + 2 * inputs + 10 * EVALUATED_AT_ONCE * units + records)
+    return 4 * (6 * weights + 2 * inputs + 10 * EVALUATED_AT_ONCE * units + records)

@@ -61,6 +61,10 @@ def read_probe(store: Store, study: str, run_id: str) -> pd.DataFrame:
     return _read_table(store, study, run_id, "probe.parquet")
 
 
+def read_predictions(store: Store, study: str, run_id: str) -> pd.DataFrame:
+    return _read_table(store, study, run_id, "predictions.parquet")
+
+
 def _read_table(store: Store, study: str, run_id: str, name: str) -> pd.DataFrame:
     if (
         isinstance(store, ServerStore)

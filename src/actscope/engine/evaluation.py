@@ -1,0 +1,115 @@
+"""Evaluates a stack on the images that are held out of its training."""
+
+# R runs of the stack, B examples, N test images
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from actscope.engine.data import Data
+from actscope.engine.history import Tally
+from actscope.engine.layers import Inputs
+from actscope.engine.model import StackedMLP
+from actscope.engine.saved_state import prefixed
+
+EVALUATED_AT_ONCE = 1000  # images: enough to be fast, few enough to stay in the caches
+
+
+class Evaluation:
+    """Evaluates after each epoch: on the validation images, or without any on the test images.
+
+    With validation images each run is tested once, after the training, with its weights after the
+    epoch of its highest validation accuracy; of equals the first counts.
+
+    `correct`: whether each run is right about each test image when last tested, [R, N].
+    """
+
+    def __init__(self, stack: StackedMLP, data: Data) -> None:
+        runs, device = len(stack.weights[0]), stack.device
+        self.stack = stack
+        self.data = data
+        self.validates = len(data.validation_x) > 0
+        self.correct = torch.zeros(runs, len(data.test_x), dtype=torch.bool, device=device)
+        self.best = torch.full((runs,), -1, dtype=torch.int64, device=device)  # correct predictions
+        self.best_step = torch.zeros(runs, dtype=torch.int64, device=device)
+        self.best_weights = _copy(stack) if self.validates else {}
+        self.tested = Tally(runs, device)  # of the weights that validation has chosen
+
+    @property
+    def split(self) -> str:
+        """The split that each epoch is judged by."""
+        return "validation" if self.validates else "test"
+
+    def is_tested(self) -> bool:
+        """Whether the weights of the best epochs are tested."""
+        return bool(self.tested.examples > 0)
+
+    @torch.no_grad()
+    def after_epoch(self, step: int) -> Tally:
+        """Loss and accuracy of the current weights on the images that each epoch is judged by."""
+        if not self.validates:
+            return self._test()
+        tally = Tally(len(self.best), self.stack.device)
+        for x, y in _split(self.data.validation_x, self.data.validation_y):
+            self._add(tally, x, y)
+        better = tally.correct > self.best
+        self.best.copy_(torch.where(better, tally.correct, self.best))
+        self.best_step.masked_fill_(better, step)
+        for own in self.stack.tensors():
+            _copy_runs(own.value.detach(), self.best_weights[own.key], better[own.runs])
+        return tally
+
+    @torch.no_grad()
+    def test_best_epoch(self, frozen: Tensor | None) -> None:
+        """Give the runs the weights of their best epochs, except `frozen` ones, [R]; test them."""
+        chosen = torch.ones_like(self.best, dtype=torch.bool) if frozen is None else ~frozen
+        for own in self.stack.tensors():
+            _copy_runs(self.best_weights[own.key], own.value.detach(), chosen[own.runs])
+        self.tested.load_state(self._test().state())
+
+    def _test(self) -> Tally:
+        tally, start = Tally(len(self.best), self.stack.device), 0
+        for x, y in _split(self.data.test_x, self.data.test_y):
+            self.correct[:, start : start + len(y)] = self._add(tally, x, y)
+            start += len(y)
+        return tally
+
+    def _add(self, tally: Tally, x: Tensor, y: Tensor) -> Tensor:
+        """Add images x [B, I] to a tally; return whether each run is right about them, [R, B]."""
+        logits = self.stack.forward(Inputs.of_all(x, len(self.best)), training=False).logits
+        correct = logits.argmax(2) == y
+        tally.add(example_losses(logits, y[None]).sum(1), correct.sum(1), len(y))
+        return correct
+
+    def state(self) -> dict[str, Tensor]:
+        """The tensors that a resumed training needs, not copied."""
+        own = {"correct": self.correct, "best": self.best, "best_step": self.best_step}
+        return (
+            own | prefixed("tested", self.tested.state()) | prefixed("weights", self.best_weights)
+        )
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        for name, own in self.state().items():
+            own.copy_(state[name])
+
+
+def example_losses(logits: Tensor, y: Tensor) -> Tensor:
+    """Cross-entropy of each example, [R, B], of logits [R, B, classes] and classes [R or 1, B]."""
+    # In torch's layout for images; with the classes last it takes five times longer.
+    return functional.cross_entropy(logits.mT, y.expand(logits.shape[:2]), reduction="none")
+
+
+def _split(x: Tensor, y: Tensor) -> "zip[tuple[Tensor, Tensor]]":
+    return zip(x.split(EVALUATED_AT_ONCE), y.split(EVALUATED_AT_ONCE), strict=True)
+
+
+def _copy(stack: StackedMLP) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in stack.state().items()}
+
+
+def _copy_runs(source: Tensor, target: Tensor, chosen: Tensor) -> None:
+    """Copy the `chosen` runs, [G], of a tensor [G, ...] in place."""
+    shape = (-1, *[1] * (source.dim() - 1))
+    target.copy_(torch.where(chosen.view(shape), source, target))
