@@ -1,0 +1,109 @@
+"""The uncertainty of an accuracy over seeds and test images, two sources of chance.
+
+Each seed gives a network, and all networks see the same test images. An interval over seeds says
+what other seeds would give on these images; one over both, what they would give on other images.
+"""
+
+# S seeds, N test images
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from actscope.analysis.stats import CONFIDENCE
+
+RESAMPLES = 2000
+AT_ONCE = 100  # resamples: enough to be fast, few enough for a small memory
+
+Floats = NDArray[np.float64]
+Correct = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class CrossedEstimate:
+    """A mean over seeds and images, its standard error, and its 95 % interval."""
+
+    seeds: int
+    images: int
+    mean: float
+    error: float
+    low: float
+    high: float
+
+
+def estimate_over_both(values: NDArray[Any]) -> CrossedEstimate:
+    """Mean of values [S, N], with an interval over seeds and images.
+
+    The variance of the mean is s²(seed) / S + s²(image) / N - s²(residual) / (S N): those of the
+    means of seeds and of images, without what both contain (Miller, 2024, sec. 2, for crossed
+    samples). It is not less than that over seeds alone. Student's t has the degrees of freedom of
+    Satterthwaite (1946). Fewer than two seeds or images have no interval.
+
+    >>> round(estimate_over_both(np.array([[1, 0, 0, 0], [1, 0, 1, 0]])).error, 3)
+    0.239
+    """
+    seeds, images = values.shape
+    mean = float(values.mean()) if values.size else float("nan")
+    if seeds < 2 or images < 2:
+        return CrossedEstimate(seeds, images, mean, *[float("nan")] * 3)
+    parts, freedom = _variances(values.astype(np.float64))
+    of_seeds, total = parts[0], parts[0] + parts[1] - parts[2]
+    if total <= of_seeds:
+        total, degrees = of_seeds, float(seeds - 1)
+    else:
+        degrees = total**2 / (parts**2 / freedom).sum()
+    error = float(np.sqrt(total))
+    half = float(special.stdtrit(degrees, (1 + CONFIDENCE) / 2)) * error
+    return CrossedEstimate(seeds, images, mean, error, mean - half, mean + half)
+
+
+def _variances(values: Floats) -> tuple[Floats, Floats]:
+    """s²(seed) / S, s²(image) / N and s²(residual) / (S N), and the degrees of freedom of each."""
+    seeds, images = values.shape
+    of_seed, of_image = values.mean(1), values.mean(0)
+    residuals = values - of_seed[:, None] - of_image + values.mean()
+    freedom = np.array([seeds - 1, images - 1, (seeds - 1) * (images - 1)], dtype=np.float64)
+    squares = [np.square(of_seed - of_seed.mean()), np.square(of_image - of_image.mean())]
+    sums = np.array([squares[0].sum(), squares[1].sum(), np.square(residuals).sum()])
+    return sums / freedom / [seeds, images, seeds * images], freedom
+
+
+def shares_of_wins(
+    cells: Sequence[Correct], seeds: Sequence[Sequence[int]], resamples: int = RESAMPLES
+) -> Floats:
+    """Share of resamples in which each cell has the highest mean accuracy; ties are shared.
+
+    `cells`: of each cell, whether each run is right about each image, [S, N]; `seeds`: of each
+    cell, the seeds of these runs. Seeds and images are drawn with replacement, the same for all
+    cells (Efron, 1979); a cell without any of the drawn seeds does not win.
+    """
+    known = sorted({seed for own in seeds for seed in own})
+    places = [[known.index(seed) for seed in own] for own in seeds]
+    rng = np.random.default_rng(0)
+    wins = np.zeros(len(cells))
+    for start in range(0, resamples, AT_ONCE):
+        size = min(AT_ONCE, resamples - start)
+        of_seed = rng.multinomial(len(known), [1 / len(known)] * len(known), size)  # [size, seeds]
+        images = cells[0].shape[1]
+        of_image = rng.multinomial(images, [1 / images] * images, size).astype(np.float32)
+        means = np.stack(
+            [
+                _resampled_means(correct, of_seed[:, own], of_image)
+                for correct, own in zip(cells, places, strict=True)
+            ]
+        )
+        is_best = np.isclose(means, np.nanmax(means, axis=0), rtol=0, atol=1e-6)
+        wins += (is_best / is_best.sum(axis=0)).sum(axis=1)
+    return wins / resamples
+
+
+def _resampled_means(correct: Correct, of_seed: NDArray[Any], of_image: NDArray[Any]) -> Floats:
+    """Mean accuracy in each resample, from how often it has each seed and image; NaN: no seed."""
+    by_seed = of_image @ correct.T.astype(np.float32) / of_image.shape[1]  # [size, S]
+    count = of_seed.sum(1)
+    total: Floats = (by_seed * of_seed).sum(1)
+    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)

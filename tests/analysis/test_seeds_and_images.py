@@ -1,0 +1,89 @@
+"""Intervals over seeds and test images, against values worked by hand and simulated studies."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from actscope.analysis.seeds_and_images import estimate_over_both, shares_of_wins
+from actscope.analysis.stats import estimate
+
+
+def test_the_error_over_seeds_and_images_is_the_one_worked_by_hand():
+    """Seeds 1/32 / 2, images 11/48 / 4, residual 1/8 / 8: the first and the last are equal."""
+    found = estimate_over_both(np.array([[1, 0, 0, 0], [1, 0, 1, 0]]))
+    assert (found.seeds, found.images) == (2, 4)
+    assert found.mean == 0.375
+    assert found.error == pytest.approx(np.sqrt(11 / 48 / 4))
+    assert found.error == pytest.approx(0.239, abs=5e-4)
+
+
+def test_the_degrees_of_freedom_are_satterthwaites():
+    """Their variances have 1, 3 and 3; that of the residual is subtracted."""
+    degrees = (11 / 192) ** 2 / ((1 / 64) ** 2 / 1 + (11 / 192) ** 2 / 3 + (1 / 64) ** 2 / 3)
+    found = estimate_over_both(np.array([[1, 0, 0, 0], [1, 0, 1, 0]]))
+    half = stats.t.ppf(0.975, degrees) * np.sqrt(11 / 192)
+    assert (found.low, found.high) == pytest.approx((0.375 - half, 0.375 + half))
+
+
+def test_it_is_not_less_than_that_over_seeds():
+    """Every image is as hard as the others: the residual is all the variance of images."""
+    rows = np.array([[1, 1, 0, 0], [0, 0, 1, 1], [1, 1, 1, 1], [0, 0, 0, 0]])
+    over_seeds = estimate(rows.mean(1))
+    found = estimate_over_both(rows)
+    assert found.error == pytest.approx(float(over_seeds.sd) / 2)
+    assert (found.low, found.high) == pytest.approx((float(over_seeds.low), float(over_seeds.high)))
+
+
+@pytest.mark.parametrize("shape", [(1, 10), (3, 1), (0, 10)])
+def test_fewer_than_two_seeds_or_images_have_no_interval(shape):
+    found = estimate_over_both(np.ones(shape))
+    assert np.isnan([found.error, found.low, found.high]).all()
+
+
+def test_the_interval_holds_as_often_as_it_says():
+    """Of 400 simulated studies with random seeds and images, 95 % contain the true accuracy."""
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(400):
+        seed, image = rng.normal(0, 0.3, (6, 1)), rng.normal(0, 1.5, (1, 200))
+        chance = 1 / (1 + np.exp(-1.5 - seed - image))
+        found = estimate_over_both(rng.random((6, 200)) < chance)
+        covered += found.low <= TRUE_ACCURACY <= found.high
+    assert 0.93 <= covered / 400 <= 0.985
+
+
+def true_accuracy() -> float:
+    """Mean of the logistic function over seeds and images together: sd sqrt(0.3² + 1.5²)."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(80)
+    values = 1 / (1 + np.exp(-1.5 - np.hypot(0.3, 1.5) * nodes))
+    return float(values @ weights / weights.sum())
+
+
+TRUE_ACCURACY = true_accuracy()
+
+
+def test_the_better_of_two_cells_wins_by_the_chance_of_a_resample():
+    """Only the first of three images tells them apart. It is drawn in 19 of 27 resamples."""
+    better, worse = np.array([[True, True, False]]), np.array([[False, True, False]])
+    wins = shares_of_wins([better, worse], [[0], [0]], resamples=20_000)
+    assert wins == pytest.approx([1 - 8 / 27 / 2, 8 / 27 / 2], abs=0.01)
+
+
+def test_cells_that_are_equal_share_the_wins():
+    same = np.array([[True, False], [False, True]])
+    assert shares_of_wins([same, same, same], [[0, 1]] * 3).tolist() == pytest.approx([1 / 3] * 3)
+
+
+def test_a_cell_without_the_drawn_seeds_does_not_win():
+    """Two seeds are drawn: in a quarter of the resamples the first is never."""
+    best, other = np.array([[True, True]]), np.array([[False, False], [False, False]])
+    wins = shares_of_wins([best, other], [[0], [0, 1]], resamples=20_000)
+    assert wins == pytest.approx([0.75, 0.25], abs=0.01)
+
+
+def test_the_same_runs_win_as_often_each_time():
+    rng = np.random.default_rng(1)
+    cells = [rng.random((4, 30)) < 0.8 for _ in range(3)]
+    first, second = (shares_of_wins(cells, [[0, 1, 2, 3]] * 3) for _ in range(2))
+    assert first.tolist() == second.tolist()
+    assert first.sum() == pytest.approx(1)
