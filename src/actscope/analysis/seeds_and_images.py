@@ -104,6 +104,7 @@ def shares_of_wins(
 def _resampled_means(correct: Correct, of_seed: NDArray[Any], of_image: NDArray[Any]) -> Floats:
     """Mean accuracy in each resample, from how often it has each seed and image; NaN: no seed."""
     by_seed = of_image @ correct.T.astype(np.float32) / of_image.shape[1]  # [size, S]
-    count = of_seed.sum(1)
-    total: Floats = (by_seed * of_seed).sum(1)
-    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+    drawn = of_seed.sum(1).astype(np.float64)
+    drawn[drawn == 0] = np.nan
+    means: Floats = (by_seed * of_seed).sum(1) / drawn
+    return means
