@@ -30,7 +30,7 @@ def main() -> None:
     pages = {
         **tracking.ui.view_addresses(ADDRESS, experiment_id),
         "run": run,
-        "artifacts": f"{run}/artifacts/trajectories.png",
+        "artifacts": f"{run}/artifacts/trajectories.svg",
     }
     command = [sys.executable, "-m", "actscope", "ui", "--port", str(PORT)]
     server = subprocess.Popen(command)  # noqa: S603 - our own words

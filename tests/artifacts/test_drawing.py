@@ -1,4 +1,4 @@
-"""Pictures are drawn in a style of our own, and one that cannot be drawn costs no run."""
+"""A picture that cannot be drawn costs no run, and a report says why it cannot draw."""
 
 import os
 import subprocess
@@ -8,75 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from actscope.artifacts import files, trajectories_png
+from actscope.artifacts import files
 from actscope.config import Extras
 from actscope.tracking import read_runs
 from actscope.tracking.repair import find_damage
 from actscope.tracking.run_record import logged_artifacts
 from tests.support.tracked import STUDY, log_study, new_store, trained
 
-SETTINGS = """\
-text.usetex: True
-backend: QtAgg
-font.size: 30
-lines.linewidth: 9
-figure.dpi: 20
-axes.prop_cycle: cycler(color=["r"])
-image.cmap: nothing_of_that_name
-"""
-# Writes a run's files into a folder; the log is what a person sees.
-WRITE = """
-import logging, sys
-from pathlib import Path
-from tests.support.tracked import trained
-logging.basicConfig(format="%(message)s", level=logging.WARNING)
-from actscope.artifacts import files
-for number, result in enumerate(trained(2)):
-    folder = Path(sys.argv[1]) / str(number)
-    folder.mkdir()
-    files.write(result, folder)
-"""
-PICTURE = "trajectories.png"
-
-
-def written(
-    folder: Path, settings: bytes, **environment: str
-) -> "subprocess.CompletedProcess[str]":
-    """What a process says that writes the files of two runs where matplotlib is set up so."""
-    (folder / "matplotlibrc").write_bytes(settings)
-    root = Path(__file__).parents[2]
-    return subprocess.run(
-        [sys.executable, "-c", WRITE, str(folder)],
-        env={**os.environ, "PYTHONPATH": str(root), **environment},
-        cwd=folder,  # whose matplotlibrc matplotlib reads first
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-
-def test_a_user_s_settings_do_not_reach_a_picture(tmp_path: Path) -> None:
-    said = written(tmp_path, SETTINGS.encode(), MPLBACKEND="Qt4Agg", PATH="/usr/bin:/bin")
-    assert "cannot be drawn" not in said.stderr
-    for number, result in enumerate(trained(2)):
-        trajectories_png.save_trajectories(result, tmp_path / PICTURE)
-        assert (tmp_path / str(number) / PICTURE).read_bytes() == (tmp_path / PICTURE).read_bytes()
-
-
-@pytest.mark.slow
-def test_runs_are_whole_but_for_the_picture_where_matplotlib_cannot_be_imported(
-    tmp_path: Path,
-) -> None:
-    said = written(tmp_path, "# gr\u00fcn\n".encode("latin-1"))
-    told = [line for line in said.stderr.splitlines() if "Runs are logged" in line]
-    assert len(told) == 1
-    assert told[0].startswith(f"Runs are logged without {PICTURE}: it cannot be drawn (")
-    assert "Traceback" not in said.stderr
-    for number in ("0", "1"):
-        assert sorted(path.name for path in (tmp_path / number).iterdir()) == [
-            *("config.yaml", "history.parquet", "model.safetensors"),
-            *("predictions.parquet", "probe.parquet", "trajectory.parquet"),
-        ]
+PICTURE = "trajectories.svg"
 
 
 @pytest.mark.slow
@@ -118,7 +57,7 @@ def test_a_run_is_finished_without_a_picture_that_cannot_be_drawn(
     save: Callable[..., None],
 ) -> None:
     files._warn.cache_clear()
-    monkeypatch.setattr("actscope.artifacts.trajectories_png.save_trajectories", save)
+    monkeypatch.setattr("actscope.artifacts.trajectories_svg.save_trajectories", save)
     monkeypatch.setattr("actscope.artifacts.trajectories_html.save_trajectories", save)
     store = new_store(tmp_path)
     first, *_ = log_study(store, trained(2), extras=Extras(plotly=True))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from actscope.artifacts import trajectories_html
@@ -15,6 +14,7 @@ from actscope.artifacts.panels import COLOURS, PANELS, UNITS_SHOWN
 from actscope.engine.data import load_data
 from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
+from actscope.engine.trajectory import unit_frame
 from tests.support.making import make_point
 
 POINT = make_point(hidden=(12, 11), epochs=2, every=10)
@@ -64,11 +64,12 @@ def test_accuracy_is_of_the_training_in_per_cent(result: RunResult) -> None:
 
 
 def test_more_units_and_steps_than_an_eye_can_tell_apart_are_left_out(result: RunResult) -> None:
-    steps = pd.DataFrame({"step": range(5000), "layer": 1, "unit": 0, "weight_mean": 0.0})
-    many = result.trajectory.assign(unit=result.trajectory["unit"] + UNITS_SHOWN)
-    all_steps = pd.concat([steps, many[many["layer"] == 1]])
-    (line,) = lines_of(trajectories_html.draw(replace(result, trajectory=all_steps)), 4)
-    assert line.x.tolist() == list(range(0, 5000, 5))
+    units = UNITS_SHOWN + 2
+    values = np.zeros((5000, units), np.float32)
+    many = unit_frame(range(5000), [units], {"weight_mean": values, "bias": values})
+    lines = lines_of(trajectories_html.draw(replace(result, trajectory=many)), 4)
+    assert len(lines) == UNITS_SHOWN
+    assert lines[0].x.tolist() == list(range(0, 5000, 10))
 
 
 def test_one_step_is_a_dot_and_none_is_said(result: RunResult) -> None:

@@ -78,8 +78,8 @@ def test_a_run_tells_its_outcome_data_and_picture(page: Page, links: dict[str, s
     page.goto(links["run"])
     expect(page.get_by_text("final test accuracy").first).to_be_visible()
     expect(page.get_by_text("digits (2e7750b9").first).to_be_visible()
-    page.goto(f"{links['run']}/artifacts/trajectories.png")
-    expect(page.get_by_text("trajectories.png").first).to_be_visible()
+    page.goto(f"{links['run']}/artifacts/trajectories.svg")
+    expect(page.get_by_text("trajectories.svg").first).to_be_visible()
     expect(
         page.locator("img[alt*='trajectories'], .image-outer-container img").first
     ).to_be_visible()

@@ -8,7 +8,6 @@ from threading import Barrier
 import pytest
 
 from actscope import tracking
-from actscope.artifacts import trajectories_png
 from actscope.sweep.results import Done
 from actscope.sweep.worker import StackCancelled, Task, finish_run, train_and_track
 from actscope.tracking import OpenRun, Store, offline_queue, sweeps
@@ -18,10 +17,6 @@ from tests.support.tracked import STUDY, begin, begin_sweep, log, new_store, tra
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(offline_queue, "_next_try", {})
-    # Pictures are what takes long.
-    monkeypatch.setattr(
-        trajectories_png, "save_trajectories", lambda _, path: path.write_bytes(b"png")
-    )
 
 
 @pytest.fixture

@@ -391,7 +391,7 @@ class TestWhatIsEditedInTheUI:
 
 
 class TestArtifacts:
-    @pytest.mark.parametrize("name", ["config.yaml", "trajectory.parquet", "trajectories.png"])
+    @pytest.mark.parametrize("name", ["config.yaml", "trajectory.parquet", "trajectories.svg"])
     def test_that_are_missing_take_their_run_back(self, practice: Practice, name: str) -> None:
         (practice.artifacts(1) / name).unlink()
         practice.assert_only_told(1)

@@ -36,7 +36,7 @@ ARTIFACTS = {
     "predictions.parquet",
     "probe.parquet",
     "model.safetensors",
-    "trajectories.png",
+    "trajectories.svg",
 }
 
 

@@ -15,7 +15,6 @@ from tempfile import TemporaryDirectory
 import psutil
 import pytest
 
-from actscope.artifacts import trajectories_png
 from actscope.commands.postgres import ACCOUNT, find_programs
 from actscope.errors import MissingStudyError, StoreError
 from actscope.tracking import Store, offline_queue
@@ -122,10 +121,6 @@ def _as_a_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No store is known to be unreachable, and the project's own queue is left alone."""
     monkeypatch.setattr(offline_queue, "_next_try", {})
     monkeypatch.setattr("actscope.tracking.location.MLRUNS", tmp_path)
-    # Pictures are what takes long.
-    monkeypatch.setattr(
-        trajectories_png, "save_trajectories", lambda _, path: path.write_bytes(b"png")
-    )
 
 
 @pytest.fixture

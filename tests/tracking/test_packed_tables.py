@@ -14,7 +14,6 @@ from actscope import tracking
 from actscope.analysis import frames
 from actscope.analysis.study import load_study
 from actscope.analysis.study_analysis import StudyAnalysis
-from actscope.artifacts import trajectories_png
 from actscope.config import Tracking
 from actscope.report import run_digests
 from actscope.report.process_pool import WorkerPool
@@ -42,10 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     ):
         patch.setattr(packed_tables, "RUNS_A_PACK", 3)
         patch.setattr(packed_tables, "FEWEST", 2)
-        # What takes long, and has no bearing here: pictures, and metrics by the dozen.
-        patch.setattr(
-            trajectories_png, "save_trajectories", lambda _, path: path.write_bytes(b"png")
-        )
+        # What takes long, and has no bearing here: metrics by the dozen.
         patch.setattr("actscope.artifacts.metrics.SERIES_UNITS", 1)
         train_study(server.store)
         yield server

@@ -88,7 +88,7 @@ def test_a_run_holds_what_the_contract_says(settings: Tracking, result: RunResul
         "trajectory.parquet",
         "predictions.parquet",
         "probe.parquet",
-        "trajectories.png",
+        "trajectories.svg",
         "model.safetensors",
     }
 

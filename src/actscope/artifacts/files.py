@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from pyarrow import parquet
 from safetensors.torch import save
 
+from actscope.artifacts import trajectories_svg
 from actscope.config import nested_settings
 from actscope.engine.result import RunResult
 from actscope.errors import first_line
@@ -32,7 +33,7 @@ def write(result: RunResult, folder: Path, *, plotly: bool = False) -> None:
     write_parquet(result.predictions, folder / "predictions.parquet")
     # Not save_file: it creates a file that only its owner can read.
     (folder / "model.safetensors").write_bytes(save(result.state))
-    _draw(_save_picture, result, folder / "trajectories.png")
+    _draw(_save_picture, result, folder / "trajectories.svg")
     if plotly:
         _draw(_save_page, result, folder / "trajectories.html")
 
@@ -55,17 +56,12 @@ def _warn(text: str) -> None:
     log.warning("%s", text)
 
 
-# Importing matplotlib or plotly takes a second, so these functions do it only when needed.
-
-
 def _save_picture(result: RunResult, path: Path) -> None:
-    from actscope.artifacts import trajectories_png
-
-    trajectories_png.save_trajectories(result, path)
+    trajectories_svg.save_trajectories(result, path)
 
 
 def _save_page(result: RunResult, path: Path) -> None:
-    from actscope.artifacts import trajectories_html
+    from actscope.artifacts import trajectories_html  # importing plotly takes a second
 
     trajectories_html.save_trajectories(result, path)
 

@@ -1,14 +1,17 @@
 """The article's five panels: accuracy, weights and biases of a run, step by step."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from actscope.artifacts.drawing import Axes
+from actscope.artifacts.unit_fates import Records
+
+if TYPE_CHECKING:  # it takes a second to import, and a worker draws without it
+    from actscope.artifacts.drawing import Axes
 
 UNITS_SHOWN = 10  # of a hidden layer, as in the article
-STEPS_SHOWN = 1000  # more than a picture has pixels in its width
+STEPS_SHOWN = 500  # about as many as a picture has pixels in its width
 ACCURACY_SHOWN = (0, 102)  # per cent, so that a line at 100 is visible
 # Okabe and Ito's palette, solid and dashed: ten lines that colour-blind readers can distinguish.
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00"]
@@ -43,15 +46,7 @@ PANELS = [
 ]
 
 
-def draw_panels(history: pd.DataFrame, trajectory: pd.DataFrame, axes: Sequence[Axes]) -> None:
-    """Draw the five panels of one run, one line a unit; a unit with flat lines no longer learns."""
-    for panel, ax in zip(PANELS, axes, strict=True):
-        # Centred, because matplotlib writes the common power of ten of the ticks on the left.
-        ax.set_title(panel.title, fontsize="small", y=1.0)
-        draw_panel(history, trajectory, panel, ax)
-
-
-def draw_panel(history: pd.DataFrame, trajectory: pd.DataFrame, panel: Panel, ax: Axes) -> Axes:
+def draw_panel(history: pd.DataFrame, trajectory: pd.DataFrame, panel: Panel, ax: "Axes") -> "Axes":
     """Draw one panel of one run by minibatch; a line of a single step is drawn as a dot."""
     lines = lines_of(history, trajectory, panel)
     for line in lines:
@@ -77,13 +72,20 @@ def lines_of(history: pd.DataFrame, trajectory: pd.DataFrame, panel: Panel) -> l
         lines = [Line("accuracy", _thinned(100 * train), "black", "-")]
     else:
         layer = trajectory["layer"].max() if panel.layer == -1 else panel.layer
-        rows = trajectory[(trajectory["layer"] == layer) & (trajectory["unit"] < UNITS_SHOWN)]
-        table = rows.pivot(index="step", columns="unit", values=panel.quantity)  # noqa: PD010 - faster
-        lines = [
-            Line(f"unit {unit}", _thinned(values), *style)
-            for (unit, values), style in zip(table.items(), UNIT_STYLES, strict=False)
-        ]
+        lines = _unit_lines(trajectory, panel.quantity, layer)
     return [line for line in lines if len(line.by_step) > 0]
+
+
+def _unit_lines(trajectory: pd.DataFrame, quantity: str, layer: int) -> list[Line]:
+    if trajectory.empty:
+        return []
+    records = Records.of(trajectory)
+    shown = slice(None, None, max(1, len(records.steps) // STEPS_SHOWN))
+    columns = records.column(quantity, layer)[shown, :UNITS_SHOWN].T
+    return [
+        Line(f"unit {unit}", pd.Series(values, records.steps[shown]), *style)
+        for unit, (values, style) in enumerate(zip(columns, UNIT_STYLES, strict=False))
+    ]
 
 
 def _thinned(values: "pd.Series[float]") -> "pd.Series[float]":

@@ -41,7 +41,6 @@ WORKERS_IMPORT = [
     "distributed.nanny",
     # Workers would import these one by one when they track their first runs.
     "mlflow.store.tracking.sqlalchemy_store",
-    "actscope.artifacts.trajectories_png",
 ]
 WANTS_TRACEBACK = "HYDRA_FULL_ERROR" in os.environ
 NOT_TRAINED = "not trained"  # value of a point in a dry run

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -52,6 +53,12 @@ class LocalStore(Store):
     @property
     def folder(self) -> Path:
         return self.location.folder
+
+    @cached_property
+    def schema(self) -> str | None:
+        """The revision of MLflow's schema that the database has."""
+        _, version = self._read_schema()
+        return version
 
     @property
     def public_uri(self) -> str:

@@ -18,7 +18,7 @@ from actscope.command_line import suggestions
 from actscope.errors import ActscopeError, BundleError, StoreError, first_line
 from actscope.tracking.errors import HTTP_SERVER_ERROR, STORE_ERRORS, disk_fault, http_status
 from actscope.tracking.limits import check_limits
-from actscope.tracking.log_record import deliver, fill_run, log_inputs
+from actscope.tracking.log_record import ClientRows, deliver, fill_run, log_inputs
 from actscope.tracking.run_record import (
     ARTIFACTS,
     RECORD_TAG,
@@ -213,7 +213,7 @@ def _deliver(store: Store, path: Path) -> str:
     ):
         if record.run_id is not None and statuses.pop(record.run_id, None) == "RUNNING":
             log_inputs(store, record.run_id, record)
-            fill_run(store, record.run_id, record, path / ARTIFACTS)
+            fill_run(store, ClientRows(store), record.run_id, record, path / ARTIFACTS)
         else:
             deliver(store, experiment_id, record, path / ARTIFACTS)
     for run_id, status in statuses.items():

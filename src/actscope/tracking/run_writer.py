@@ -18,9 +18,9 @@ from actscope.engine.data import Data
 from actscope.engine.device import CPU
 from actscope.engine.result import RunResult
 from actscope.errors import StoreError, first_line
-from actscope.tracking.errors import STORE_ERRORS
+from actscope.tracking.errors import STORE_ERRORS, store_errors
 from actscope.tracking.heartbeat import signs_of_life
-from actscope.tracking.log_record import fill_run, log_metrics, log_start, open_run
+from actscope.tracking.log_record import fill_run, rows_of
 from actscope.tracking.offline_queue import enqueue, is_known_unreachable, note_refused
 from actscope.tracking.packed_tables import PACK_TAG
 from actscope.tracking.pyfunc_model import save_model
@@ -90,7 +90,8 @@ def show_progress(store: Store, run: OpenRun, metrics: Iterable[Metric]) -> None
         return
     rows = _not_shown(run, metrics)
     try:
-        log_metrics(store, run.run_id, rows)
+        with store_errors(store.location):
+            rows_of(store).log_metrics(run.run_id, rows)
     except STORE_ERRORS as error:
         log.debug("run %s: its progress is not shown: %s", run.run_id, error)
     else:
@@ -138,14 +139,16 @@ def fail_run(store: Store, run: OpenRun, error: Exception) -> None:
 def _open(store: Store, experiment_id: str, run: OpenRun) -> None:
     """Open the run in the store; one that the store refuses is trained all the same."""
     try:
-        opened = open_run(store, experiment_id, run.record)
-        # From here on the record goes into this run, now or when the store answers again.
-        run.record = replace(run.record, run_id=opened.info.run_id)
-        log_start(store, opened.info.run_id, run.record)
+        with store_errors(store.location):
+            rows = rows_of(store)
+            run_id, artifact_uri = rows.open_run(experiment_id, run.record)
+            # From here on the record goes into this run, now or when the store answers again.
+            run.record = replace(run.record, run_id=run_id)
+            rows.log_start(run_id, run.record)
     except Exception as error:  # noqa: BLE001 - whatever the store's fault is, the point is trained
         note_refused(store, run.record, error)
     else:
-        run.run_id, run.artifact_uri = opened.info.run_id, opened.info.artifact_uri
+        run.run_id, run.artifact_uri = run_id, artifact_uri
 
 
 def _end(
@@ -169,7 +172,8 @@ def _end(
         enqueue(store, whole, folder)
         return
     try:
-        fill_run(store, run.run_id, record, folder, run.artifact_uri)
+        with store_errors(store.location):
+            fill_run(store, rows_of(store), run.run_id, record, folder, run.artifact_uri)
     except Exception as error:  # noqa: BLE001 - whatever the store's fault is, the run is kept
         _enqueue_refused(store, whole, folder, error)
 

@@ -122,7 +122,7 @@ A study of actscope: a grid of activation functions, learning rates and seeds, a
 - `actscope.outcome`: `learned`, `failed` (it did not learn) or `diverged`.
 - `dead/layer1`: share of the layer's units whose slope is zero on all probe images.
 - `saturated/layer1`: share of the units whose slope is negligible on practically all of them.
-- `layer1/unit03/weight_mean`: some steps of `trajectory.parquet`; `trajectories.png` shows all.
+- `layer1/unit03/weight_mean`: some steps of `trajectory.parquet`; `trajectories.svg` shows all.
 
 Statistics and figures: `make report STUDY={study}`.
 """

@@ -1,0 +1,129 @@
+"""Writes runs into the tables of a local store as MLflow's client would.
+
+MLflow makes six transactions and hundreds of objects a run, which takes twenty times as long. A
+test holds the rows of both against each other.
+"""
+
+import math
+import sqlite3
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from actscope.tracking.run_record import Input, MetricRow, RunRecord
+from actscope.tracking.sqlite import connected
+
+TESTED_SCHEMAS = {"dc11669786a5"}  # revisions of MLflow's schema
+LARGEST = 1.7976931348623157e308  # stands for infinity
+RUN_NAME, USER = "mlflow.runName", "mlflow.user"
+
+ADD_RUN = """
+    INSERT INTO runs (run_uuid, name, source_type, source_name, entry_point_name, user_id, status,
+                      start_time, source_version, lifecycle_stage, artifact_uri, experiment_id)
+    SELECT :id, :name, 'UNKNOWN', '', '', :user, 'RUNNING', :started, '', 'active',
+           rtrim(artifact_location, '/') || '/' || :id || '/artifacts', experiment_id
+    FROM experiments WHERE experiment_id = :experiment AND lifecycle_stage = 'active'
+"""
+ADD_TAG = "INSERT OR REPLACE INTO tags (run_uuid, key, value) VALUES (?, ?, ?)"
+ADD_PARAM = "INSERT OR IGNORE INTO params (run_uuid, key, value) VALUES (?, ?, ?)"
+ADD_METRIC = """
+    INSERT OR IGNORE INTO metrics (run_uuid, key, value, timestamp, step, is_nan)
+    VALUES (?, ?, ?, ?, ?, ?)
+"""
+# Of a metric's values the latest is that of the highest step, then time, then value.
+ADD_LATEST = """
+    INSERT INTO latest_metrics (run_uuid, key, value, timestamp, step, is_nan)
+    VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+    value = excluded.value, timestamp = excluded.timestamp, step = excluded.step,
+    is_nan = excluded.is_nan
+    WHERE (excluded.step, excluded.timestamp, excluded.value) > (step, timestamp, value)
+"""
+ADD_DATASET = """
+    INSERT OR IGNORE INTO datasets (dataset_uuid, experiment_id, name, digest, dataset_source_type,
+                                    dataset_source, dataset_schema, dataset_profile)
+    SELECT ?, experiment_id, ?, ?, ?, ?, ?, ? FROM runs WHERE run_uuid = ?
+"""
+ADD_INPUT = """
+    INSERT OR IGNORE INTO inputs (input_uuid, source_type, source_id, destination_type,
+                                  destination_id, step)
+    SELECT ?, 'DATASET', dataset_uuid, 'RUN', run_uuid, 0 FROM datasets
+    JOIN runs USING (experiment_id) WHERE run_uuid = ? AND datasets.name = ? AND digest = ?
+"""
+ADD_INPUT_TAG = "INSERT INTO input_tags (input_uuid, name, value) VALUES (?, ?, ?)"
+END_RUN = "UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ?"
+
+
+@dataclass(frozen=True)
+class SqliteRows:
+    """RunRows of a database whose schema is one of TESTED_SCHEMAS; errors are sqlite3's."""
+
+    database: Path
+
+    def open_run(self, experiment_id: str, record: RunRecord) -> tuple[str, str]:
+        run_id = uuid.uuid4().hex
+        tags = {RUN_NAME: record.name, **record.tags}
+        about = {"id": run_id, "name": record.name, "started": record.started}
+        about |= {"user": tags.get(USER, "unknown"), "experiment": experiment_id}
+        with _transaction(self.database) as connection:
+            if connection.execute(ADD_RUN, about).rowcount == 0:
+                raise sqlite3.IntegrityError(f"there is no active experiment {experiment_id}")
+            connection.executemany(ADD_TAG, _of(run_id, tags))
+            query = "SELECT artifact_uri FROM runs WHERE run_uuid = ?"
+            (address,) = connection.execute(query, [run_id]).fetchone()
+        return run_id, address
+
+    def log_start(self, run_id: str, record: RunRecord) -> None:
+        with _transaction(self.database) as connection:
+            connection.executemany(ADD_PARAM, _of(run_id, record.params))
+            for given in record.inputs:
+                _add_input(connection, run_id, given)
+
+    def log_metrics(self, run_id: str, metrics: Sequence[MetricRow]) -> None:
+        with _transaction(self.database) as connection:
+            _add_metrics(connection, run_id, metrics)
+
+    def end_run(self, run_id: str, record: RunRecord, tags: Mapping[str, str]) -> None:
+        with _transaction(self.database) as connection:
+            connection.executemany(ADD_PARAM, _of(run_id, record.params))
+            connection.executemany(ADD_TAG, _of(run_id, tags))
+            _add_metrics(connection, run_id, record.metrics)
+            connection.execute(END_RUN, [record.status, record.ended, run_id])
+
+
+@contextmanager
+def _transaction(database: Path) -> Iterator[sqlite3.Connection]:
+    with connected(database) as connection:
+        # Else a transaction that reads first may fail where another process writes.
+        connection.execute("BEGIN IMMEDIATE")
+        with connection:
+            yield connection
+
+
+def _of(run_id: str, values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    return ((run_id, key, value) for key, value in values.items())
+
+
+def _add_metrics(connection: sqlite3.Connection, run_id: str, metrics: Sequence[MetricRow]) -> None:
+    rows = [
+        (run_id, key, _storable(value), timestamp, step, math.isnan(value))
+        for key, value, timestamp, step in metrics
+    ]
+    connection.executemany(ADD_METRIC, rows)
+    connection.executemany(ADD_LATEST, rows)
+
+
+def _storable(value: float) -> float:
+    """The value as MLflow stores it: NaN as 0, an infinity as the largest number."""
+    return 0.0 if math.isnan(value) else max(-LARGEST, min(LARGEST, value))
+
+
+def _add_input(connection: sqlite3.Connection, run_id: str, given: Input) -> None:
+    """Add a data set to a run; the first run with it makes its row for the experiment."""
+    about = (given.name, given.digest, given.source_type, given.source, given.schema, given.profile)
+    connection.execute(ADD_DATASET, [uuid.uuid4().hex, *about, run_id])
+    input_id = uuid.uuid4().hex
+    added = connection.execute(ADD_INPUT, [input_id, run_id, given.name, given.digest]).rowcount
+    if added:
+        connection.executemany(ADD_INPUT_TAG, _of(input_id, given.tags))

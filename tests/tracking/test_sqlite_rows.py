@@ -1,0 +1,179 @@
+"""Runs written into a database's tables are those that MLflow's client writes."""
+
+import math
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.store.db.utils import _get_latest_schema_revision
+
+from actscope.tracking.local_store import LocalStore
+from actscope.tracking.log_record import ClientRows, RunRows, rows_of
+from actscope.tracking.run_record import Input, RunRecord
+from actscope.tracking.sqlite_rows import TESTED_SCHEMAS, SqliteRows
+from tests.support.stores import store_at
+from tests.support.tracked import empty_database
+
+DIGITS = Input("digits", "ab" * 18, "actscope", "{}", None, '{"train": 3}', {"context": "training"})
+MORE = Input("more", "cd" * 18, "actscope", "{}", "a schema")
+STARTED = RunRecord(
+    id="1",
+    study="tests",
+    name="relu lr=0.01 seed=0",
+    status="RUNNING",
+    started=1_700_000_000_000,
+    tags={"actscope.kind": "point", "mlflow.note.content": "grün"},
+    params={"lr": "0.01", "activation": "relu", "model.init_std": "None"},
+    inputs=(DIGITS, MORE),
+)
+SHOWN = [("train/loss", 2.5, 10, 1), ("train/loss", 2.25, 11, 2), ("test/accuracy", 0.5, 11, 2)]
+ENDED = RunRecord(
+    id="1",
+    study="tests",
+    name=STARTED.name,
+    status="FINISHED",
+    started=STARTED.started,
+    ended=1_700_000_009_000,
+    params=STARTED.params,
+    metrics=(
+        ("train/loss", 1.5, 12, 3),
+        ("train/loss", 2.25, 11, 2),  # already there
+        ("test/accuracy", 0.75, 12, 1),  # a step before the latest
+        ("dead/layer1", math.nan, 12, 0),
+        ("test/loss", math.inf, 12, 1),
+        ("test/loss", -math.inf, 12, 0),
+        ("twice", 1.0, 12, 0),
+        ("twice", 1.0, 12, 0),
+        *((f"many/{number}", number / 7, 13, number) for number in range(2100)),
+    ),
+)
+LAST_TAGS = {"actscope.kind": "point", **{f"tag{number}": "x" for number in range(150)}}
+
+# Columns of the tables of a run, without ids that are random.
+TABLES = {
+    "runs": "name, source_type, source_name, entry_point_name, user_id, status, start_time, "
+    "end_time, source_version, lifecycle_stage, experiment_id, deleted_time",
+    "tags": "key, value",
+    "params": "key, value",
+    "metrics": "key, value, timestamp, step, is_nan",
+    "latest_metrics": "key, value, timestamp, step, is_nan",
+    "datasets": "experiment_id, name, digest, dataset_source_type, dataset_source, "
+    "dataset_schema, dataset_profile",
+    "inputs": "source_type, destination_type, step",
+    "input_tags": "name, value",
+}
+
+
+def make_store(folder: Path) -> LocalStore:
+    (folder / "mlruns").mkdir(parents=True)
+    (folder / "mlruns" / "mlflow.db").write_bytes(empty_database())
+    store = store_at(f"sqlite:///{folder}/mlruns/mlflow.db")
+    assert isinstance(store, LocalStore)
+    return store
+
+
+def write_two_runs(store: LocalStore, rows: RunRows) -> list[tuple[str, str]]:
+    """Two runs of one study, the second without what is known at the end."""
+    experiment_id = store.ensure_experiment("tests")
+    opened = [rows.open_run(experiment_id, STARTED) for _ in range(2)]
+    for run_id, _ in opened:
+        rows.log_start(run_id, STARTED)
+        rows.log_metrics(run_id, SHOWN)
+    rows.end_run(opened[0][0], ENDED, LAST_TAGS)
+    return opened
+
+
+def tables_of(store: LocalStore) -> dict[str, list[Any]]:
+    with sqlite3.connect(store.database) as connection:
+        return {
+            table: sorted(map(repr, connection.execute(f"SELECT {columns} FROM {table}")))  # noqa: S608
+            for table, columns in TABLES.items()
+        }
+
+
+def test_the_rows_are_those_of_mlflows_client(tmp_path: Path) -> None:
+    stores = [make_store(tmp_path / name) for name in ("tables", "client")]
+    for store, rows in zip(
+        stores, (SqliteRows(stores[0].database), ClientRows(stores[1])), strict=True
+    ):
+        for run_id, address in write_two_runs(store, rows):
+            assert address == f"{store.folder.as_uri()}/artifacts/tests/{run_id}/artifacts"
+            assert store.client.get_run(run_id).info.artifact_uri == address
+    own, mlflows = map(tables_of, stores)
+    assert len(own["metrics"]) == 2 * 3 + 6 + 2100
+    for table in TABLES:
+        assert own[table] == mlflows[table], table
+
+
+def test_mlflows_client_reads_them(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    run_id = write_two_runs(store, SqliteRows(store.database))[0][0]
+    run = MlflowClient(store.uri).get_run(run_id)
+    assert (run.info.run_name, run.info.status) == (STARTED.name, "FINISHED")
+    assert run.data.params == STARTED.params
+    assert run.data.metrics["train/loss"] == 1.5
+    assert math.isnan(run.data.metrics["dead/layer1"])
+    assert sorted(i.dataset.name for i in run.inputs.dataset_inputs) == ["digits", "more"]
+
+
+def test_the_end_may_be_written_twice(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    rows = SqliteRows(store.database)
+    run_id = write_two_runs(store, rows)[0][0]
+    before = tables_of(store)
+    rows.end_run(run_id, ENDED, LAST_TAGS)
+    assert tables_of(store) == before
+
+
+def test_an_end_that_fails_leaves_nothing_of_it(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    rows = SqliteRows(store.database)
+    run_id = write_two_runs(store, rows)[1][0]
+    before = tables_of(store)
+    refuse = "CREATE TRIGGER full BEFORE UPDATE ON runs BEGIN SELECT RAISE(ABORT, 'full'); END"
+    with sqlite3.connect(store.database) as connection:
+        connection.execute(refuse)
+    with pytest.raises(sqlite3.IntegrityError, match="full"):
+        rows.end_run(run_id, ENDED, LAST_TAGS)
+    assert tables_of(store) == before
+
+
+def test_a_run_of_a_deleted_study_is_refused(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    experiment_id = store.ensure_experiment("tests")
+    store.client.delete_experiment(experiment_id)
+    with pytest.raises(sqlite3.IntegrityError, match="no active experiment"):
+        SqliteRows(store.database).open_run(experiment_id, STARTED)
+
+
+def test_processes_may_write_at_once(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    experiment_id = store.ensure_experiment("tests")
+
+    def write(_: int) -> None:
+        rows = SqliteRows(store.database)
+        run_id, _ = rows.open_run(experiment_id, STARTED)
+        rows.log_start(run_id, STARTED)
+        rows.end_run(run_id, ENDED, LAST_TAGS)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(24)))
+    tables = tables_of(store)
+    assert len(tables["runs"]) == 24
+    assert len(tables["datasets"]) == 2
+    assert len(tables["inputs"]) == 48
+
+
+def test_the_installed_mlflows_schema_is_tested() -> None:
+    assert _get_latest_schema_revision() in TESTED_SCHEMAS
+
+
+def test_another_schema_is_left_to_mlflow(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    assert isinstance(rows_of(store), SqliteRows)
+    with sqlite3.connect(store.database) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'newer'")
+    assert isinstance(rows_of(store_at(store.uri)), ClientRows)
