@@ -18,7 +18,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from actscope.project import CONF, ROOT
-from actscope.runtime import signals
+from actscope.runtime import forkserver, signals
 from actscope.tracking import local_store
 from tests.support.processes import Start, started
 from tests.support.tracked import empty_database
@@ -79,6 +79,13 @@ def begin() -> Iterator[Start]:
     """`begin("actscope", "-m", "seed=0,1")`: a command in a process that ends with the test."""
     with started() as start:
         yield start
+
+
+@pytest.fixture(scope="module")
+def workers_forkserver() -> Iterator[None]:
+    """What the workers of a module's sweeps are forked from; it takes seconds to start."""
+    with forkserver.running(["actscope.sweep.dask_executor"]):
+        yield
 
 
 @pytest.fixture(scope="session")
