@@ -14,9 +14,12 @@ import torch
 from hydra.core.singleton import Singleton
 from mlflow.store.db import utils
 from omegaconf import DictConfig, OmegaConf
+from pandas.util import hash_pandas_object
 from sqlalchemy import Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
+from actscope.artifacts import trajectories_png
+from actscope.engine.result import RunResult
 from actscope.project import CONF, ROOT
 from actscope.runtime import forkserver, signals
 from actscope.tracking import local_store
@@ -64,6 +67,31 @@ def _stores_made_fast() -> Iterator[None]:
 def _commit_without_the_disk(connection: DBAPIConnection, _: object) -> None:
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA synchronous = OFF")
+
+
+@pytest.fixture(scope="session")
+def _drawn() -> dict[object, bytes]:
+    """Pictures of runs, by all that they show."""
+    return {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _pictures_drawn_once(_drawn: dict[object, bytes]) -> Iterator[None]:
+    """A picture takes most of the time of a small run, and many tests log the same runs."""
+    draw = trajectories_png.save_trajectories
+
+    def save(result: RunResult, path: Path) -> None:
+        frames = (result.history, result.trajectory)
+        shown = (hash_pandas_object(frame).to_numpy().tobytes() for frame in frames)
+        key = (result.point, result.outcome, *shown)
+        if key not in _drawn:
+            draw(result, path)
+            _drawn[key] = path.read_bytes()
+        path.write_bytes(_drawn[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trajectories_png, "save_trajectories", save)
+        yield
 
 
 @pytest.fixture
