@@ -3,6 +3,7 @@
 import copy
 import shutil
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -11,10 +12,13 @@ import hydra
 import pytest
 import torch
 from hydra.core.singleton import Singleton
+from mlflow.store.db import utils
 from omegaconf import DictConfig, OmegaConf
+from sqlalchemy import Engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from actscope.project import CONF, ROOT
-from actscope.runtime import signals
+from actscope.runtime import forkserver, signals
 from actscope.tracking import local_store
 from tests.support.processes import Start, started
 from tests.support.tracked import empty_database
@@ -42,11 +46,24 @@ def _signals_heard() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _migrated_once() -> Iterator[None]:
-    """New stores are copies of one: MLflow takes a second to bring a store through its history."""
+def _stores_made_fast() -> Iterator[None]:
+    """New stores are copies of one: MLflow takes a second to bring a store through its history.
+
+    It imports that history for each store that it opens; here once. SQLite does not wait for the
+    disk at each commit, which only matters to a computer that loses its power.
+    """
+    newest = utils._get_latest_schema_revision()
+    event.listen(Engine, "connect", _commit_without_the_disk)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(local_store, "make_database", lambda path: path.write_bytes(empty_database()))
+        patch.setattr(utils, "_get_latest_schema_revision", lambda: newest)
         yield
+    event.remove(Engine, "connect", _commit_without_the_disk)
+
+
+def _commit_without_the_disk(connection: DBAPIConnection, _: object) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture
@@ -62,6 +79,13 @@ def begin() -> Iterator[Start]:
     """`begin("actscope", "-m", "seed=0,1")`: a command in a process that ends with the test."""
     with started() as start:
         yield start
+
+
+@pytest.fixture(scope="module")
+def workers_forkserver() -> Iterator[None]:
+    """What the workers of a module's sweeps are forked from; it takes seconds to start."""
+    with forkserver.running(["actscope.sweep.dask_executor"]):
+        yield
 
 
 @pytest.fixture(scope="session")

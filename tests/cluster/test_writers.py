@@ -14,7 +14,6 @@ from rich.console import Console
 
 from actscope import tracking
 from actscope.config import Tracking
-from actscope.runtime import forkserver
 from actscope.sweep import dask_cluster
 from actscope.sweep.dask_cluster import TRAINING, Cluster
 from actscope.sweep.dask_worker import forwarded_warnings
@@ -32,12 +31,9 @@ POINTS = [make_point(activation, hidden=(4,), every="epoch") for activation in (
 
 
 @pytest.fixture(scope="module")
-def workplace() -> Iterator[Cluster]:
+def workplace(workers_forkserver: None) -> Iterator[Cluster]:
     """A worker that trains, and two that write."""
-    with (
-        forkserver.running(["actscope.sweep.dask_executor"]),
-        dask_cluster.open_cluster(Resources(1, writers=2), stacks=1) as workplace,
-    ):
+    with dask_cluster.open_cluster(Resources(1, writers=2), stacks=1) as workplace:
         yield workplace
 
 
@@ -95,13 +91,12 @@ def test_a_warning_is_told_once_and_by_the_stack_that_it_is_of() -> None:
     assert [call.args[0] for call in worker.log_event.call_args_list] == ["second"]
 
 
+@pytest.mark.usefixtures("workers_forkserver")
 def test_a_worker_trains_its_next_stack_while_its_runs_are_logged(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     points = [make_point(lr=0.1 / n, hidden=(4,), every="epoch") for n in range(1, 9)]
-    with forkserver.running(["actscope.sweep.dask_executor"]):
-        run_sweep(
-            points, Tracking(store.uri), "s1", Resources(1, 4, writers=1), Console(quiet=True)
-        )
+    resources = Resources(1, 4, writers=1)
+    run_sweep(points, Tracking(store.uri), "s1", resources, Console(quiet=True))
     runs = tracking.read_runs(store, STUDY).sort_values("started")
     assert set(runs["status"]) == {"FINISHED"}
     first, second = runs.iloc[:4], runs.iloc[4:]

@@ -242,6 +242,7 @@ def rewritten(change: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[Path]
     return rewrite
 
 
+RUN_TABLES = ("history", "trajectory", "probe")
 DAMAGES: dict[str, Callable[[Path], None]] = {
     "missing": Path.unlink,
     "emptied": emptied,
@@ -266,19 +267,31 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.mark.parametrize("name", ["history", "trajectory", "probe"])
+@pytest.fixture(scope="module")
+def damaged(
+    trained: Lab, tmp_path_factory: pytest.TempPathFactory
+) -> dict[tuple[str, str], tuple[str, str]]:
+    """Why a run is unreadable and left out whose file is damaged so; each is of another seed."""
+    bench = Bench(trained, tmp_path_factory.mktemp("damaged"))
+    odd = {(name, damage): bench.copy(bench.first) for name in RUN_TABLES for damage in DAMAGES}
+    for seed, ((name, damage), run_id) in enumerate(odd.items(), 2):
+        bench.edit(run_id, "params", "seed", str(seed))
+        DAMAGES[damage](bench.artifact(run_id, f"{name}.parquet"))
+    analysis, series = read_digests(bench.store, read_study(bench.store, STUDY), WorkerPool())
+    assert series.keys() == {bench.first, bench.last}
+    runs = analysis.runs
+    assert not any(str(bench.folder) in reason for reason in runs.unreadable.values())
+    return {of: (runs.unreadable[run_id], why(runs, run_id)) for of, run_id in odd.items()}
+
+
+@pytest.mark.parametrize("name", RUN_TABLES)
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_run_with_a_damaged_file_is_left_out_with_its_reason(
-    bench: Bench, name: str, damage: str
+    damaged: dict[tuple[str, str], tuple[str, str]], name: str, damage: str
 ) -> None:
-    DAMAGES[damage](bench.artifact(bench.first, f"{name}.parquet"))
-    analysis, series = read_digests(bench.store, bench.study, WorkerPool())
-    runs = analysis.runs
-    reason = runs.unreadable[bench.first]
-    assert series.keys() == {bench.last}
-    assert why(runs, bench.first) == f"FINISHED, but cannot be read: {reason}"
+    reason, told = damaged[name, damage]
+    assert told == f"FINISHED, but cannot be read: {reason}"
     assert f"{name}.parquet" in reason
-    assert str(bench.folder) not in reason
 
 
 def test_an_older_run_of_the_point_counts_where_the_newest_cannot_be_read(bench: Bench) -> None:

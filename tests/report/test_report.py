@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -66,6 +67,21 @@ def grid_report(lab: Lab, grid: str, tmp_path_factory: pytest.TempPathFactory) -
     return build(lab, grid, tmp_path_factory.mktemp("reports"))
 
 
+@pytest.fixture(scope="module")
+def broken_report(
+    lab: Lab, broken: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """It is not attached to its sweep."""
+    folder = tmp_path_factory.mktemp("reports")
+    return build(lab, broken[0], folder, "report.attach=false")
+
+
+@pytest.fixture
+def earlier_report(broken_report: Path, tmp_path: Path) -> Path:
+    """A copy of `broken_report`, at tmp_path / its study."""
+    return Path(shutil.copytree(broken_report, tmp_path / broken_report.name))
+
+
 def test_a_report_has_its_page_tables_figures_and_manifest(grid_report: Path) -> None:
     assert sorted(contents(grid_report)) == sorted(
         [
@@ -94,7 +110,7 @@ def test_the_same_runs_give_the_same_bytes_in_other_processes(
             "actscope.report",
             f"study={grid}",
             f"report.folder={tmp_path}",
-            "report.processes=3",
+            "report.processes=2",
         ],
         env={
             **os.environ,
@@ -111,28 +127,19 @@ def test_the_same_runs_give_the_same_bytes_in_other_processes(
     assert contents(tmp_path / grid) == contents(grid_report)
 
 
-def test_a_report_takes_the_place_of_an_earlier_one(
-    lab: Lab, broken: tuple[str, str], tmp_path: Path
+def test_a_report_takes_the_place_of_an_earlier_one_and_is_attached_to_the_newest_sweep(
+    lab: Lab, broken: tuple[str, str], earlier_report: Path
 ) -> None:
-    folder = build(lab, broken[0], tmp_path)
+    study, folder = broken[0], earlier_report
+    newest = [a for a in attempts(lab, study) if a.is_sweep][-1]
+    attached = lab.store.artifact_path(study, newest.run_id, "report")
+    assert not attached.exists()
     before = contents(folder)
     (folder / "figures" / "of_yesterday.png").touch()
     (folder / "notes.txt").write_text("a reader's own")
-    build(lab, broken[0], tmp_path)
+    build(lab, study, folder.parent)
     assert contents(folder) == {**before, "notes.txt": b"a reader's own"}
-
-
-def test_its_pages_are_attached_to_the_newest_sweep(lab: Lab, tmp_path: Path) -> None:
-    study = "attached"
-    lab.run(study, [point(study, RELU, 0.01, 0)])
-    parent = lab.sweep(study).parent_run_id
-    assert parent is not None
-    attached = lab.store.artifact_path(study, parent, "report")
-    build(lab, study, tmp_path, "report.attach=false")
-    assert not attached.exists()
-    folder = build(lab, study, tmp_path)
-    pages = {name: (folder / name).read_bytes() for name in ("index.html", "explore.html")}
-    assert contents(attached) == pages
+    assert contents(attached) == {name: before[name] for name in ("index.html", "explore.html")}
 
 
 def test_a_store_that_takes_no_pages_costs_a_report_a_line(
@@ -199,13 +206,13 @@ def test_one_figure_needs_only_the_files_that_it_shows(
 
 
 def test_one_figure_leaves_the_rest_of_a_report(
-    lab: Lab, broken: tuple[str, str], tmp_path: Path
+    lab: Lab, broken: tuple[str, str], earlier_report: Path
 ) -> None:
-    folder = build(lab, broken[0], tmp_path)
-    before = contents(folder)
-    (folder / "figures" / "final_accuracy.svg").unlink()
-    assert main(["figure", "final_accuracy", *settings(lab, broken[0], tmp_path)]) == 0
-    assert contents(folder) == before
+    before = contents(earlier_report)
+    (earlier_report / "figures" / "final_accuracy.svg").unlink()
+    where = settings(lab, broken[0], earlier_report.parent)
+    assert main(["figure", "final_accuracy", *where]) == 0
+    assert contents(earlier_report) == before
 
 
 def test_the_page_loads_nothing_from_elsewhere(grid_report: Path) -> None:
@@ -270,10 +277,10 @@ def test_the_newest_of_two_runs_counts_and_the_other_is_listed(
 
 
 def test_a_missing_point_is_named_and_markup_in_its_reason_is_text(
-    lab: Lab, broken: tuple[str, str], tmp_path: Path
+    broken: tuple[str, str], broken_report: Path
 ) -> None:
-    study, failed = broken
-    folder = build(lab, study, tmp_path)
+    _, failed = broken
+    folder = broken_report
     page = (folder / "index.html").read_text()
     assert "1 of its 2 points has no finished run" in page
     assert "elu at lr 0.01: seed 0" in page
@@ -288,11 +295,11 @@ def test_a_missing_point_is_named_and_markup_in_its_reason_is_text(
     assert left_out["run_id"] == failed
 
 
-def test_one_seed_gives_no_interval(lab: Lab, broken: tuple[str, str], tmp_path: Path) -> None:
-    folder = build(lab, broken[0], tmp_path)
-    assert summary(folder)["final_low"].tolist() == [""]
-    assert "none: one run" in (folder / "index.html").read_text()
-    assert not re.search(r"\bnan\b", (folder / "index.html").read_text(), re.IGNORECASE)
+def test_one_seed_gives_no_interval(broken_report: Path) -> None:
+    assert summary(broken_report)["final_low"].tolist() == [""]
+    page = (broken_report / "index.html").read_text()
+    assert "none: one run" in page
+    assert not re.search(r"\bnan\b", page, re.IGNORECASE)
 
 
 def test_runs_with_different_epochs_are_never_averaged(

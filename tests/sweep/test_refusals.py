@@ -18,7 +18,6 @@ from actscope import tracking
 from actscope.commands.main import main
 from actscope.config import Activation, Tracking
 from actscope.errors import StoreError
-from actscope.runtime import forkserver
 from actscope.sweep import checkpoint
 from actscope.sweep import worker as workers_module
 from actscope.sweep.checkpoint import saved_stacks
@@ -497,15 +496,13 @@ def test_what_is_refused_is_told_on_one_line(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("workers_forkserver")
 @pytest.mark.parametrize(("workers", "writers"), [(1, 0), (1, 1)])
 def test_a_run_that_is_deleted_while_other_processes_train_it_is_finished(
     store: Store, workers: int, writers: int
 ) -> None:
     points = [make_point(RELU, hidden=(4,), epochs=300, every="epoch", seed=s) for s in range(4)]
-    with (
-        ThreadPoolExecutor(1) as outsider,
-        forkserver.running(["actscope.sweep.dask_executor"]),
-    ):
+    with ThreadPoolExecutor(1) as outsider:
         deleted = outsider.submit(delete_a_point_that_is_open, store)
         resources = Resources(workers, 20, writers=writers)
         results = run_sweep(points, Tracking(store.uri), "s1", resources, Console(quiet=True))

@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from actscope.engine.data import load_data
 from actscope.engine.result import Outcome, RunResult
 from actscope.engine.train import train_stack
 from actscope.errors import ConfigError
-from actscope.runtime import forkserver, signals
+from actscope.runtime import signals
 from actscope.sweep import runner
 from actscope.sweep import worker as workers_module
 from actscope.sweep.launcher_settings import LauncherSettings
@@ -41,6 +41,7 @@ GRID = [
     for lr in (0.001, 0.01)
     for seed in (0, 1)
 ]
+FEW = GRID[::2]  # both activations at both rates, with one seed
 
 
 @pytest.fixture
@@ -52,8 +53,7 @@ def run(
     points: list[Point], settings: Tracking, workers: int = 0, writers: int = 0
 ) -> dict[Point, Result]:
     console, resources = Console(quiet=True), Resources(workers, 20, writers=writers)
-    with forkserver.running(["actscope.sweep.worker"]) if workers else nullcontext():
-        return run_sweep(points, settings, "s1", resources, console)
+    return run_sweep(points, settings, "s1", resources, console)
 
 
 def histories(settings: Tracking) -> dict[str, pd.DataFrame]:
@@ -109,18 +109,19 @@ class TestStacks:
 
 
 def test_every_point_becomes_one_finished_run(settings: Tracking) -> None:
-    results = run(GRID, settings)
+    results = run(FEW, settings)
     runs = tracking.read_runs(tracking.locate_store(settings), STUDY)
     assert set(runs["status"]) == {"FINISHED"}
-    assert sorted(runs["name"]) == sorted(str(point) for point in GRID)
-    assert all(isinstance(results[point], Done) for point in GRID)
+    assert sorted(runs["name"]) == sorted(str(point) for point in FEW)
+    assert all(isinstance(results[point], Done) for point in FEW)
 
 
+@pytest.mark.usefixtures("workers_forkserver")
 def test_numbers_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> None:
     kept = []
     for workers, writers in ((0, 0), (2, 0), (1, 2)):
         settings = Tracking(f"sqlite:///{tmp_path}/{workers}{writers}/mlflow.db")
-        run(GRID, settings, workers, writers)
+        run(FEW, settings, workers, writers)
         kept.append(histories(settings))
     for others in kept[1:]:
         assert others.keys() == kept[0].keys()
@@ -133,11 +134,12 @@ def test_ctrl_c_that_was_swallowed_ends_the_training_in_this_process(settings: T
         with suppress(KeyboardInterrupt):  # as the garbage collector does
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
-            run(GRID, settings)
+            run(FEW, settings)
     runs = tracking.read_runs(tracking.locate_store(settings), STUDY)
     assert set(runs["status"]) == {"KILLED"}
 
 
+@pytest.mark.usefixtures("workers_forkserver")
 @pytest.mark.parametrize(
     ("workers", "writers"),
     [
@@ -158,7 +160,7 @@ def test_a_point_that_raises_takes_no_neighbour_down(
     leaving = make_point(
         Activation("leaving", "tests.support.raising.ExitsInTraining"), hidden=(6,), every="epoch"
     )
-    results = run([*GRID, raising, greedy, leaving], settings, workers, writers)
+    results = run([*FEW, raising, greedy, leaving], settings, workers, writers)
     failed, starved, left = results[raising], results[greedy], results[leaving]
     assert isinstance(left, Failed)
     assert left.reason == "TrainingError: an activation's own code raises SystemExit: 0"
@@ -166,12 +168,12 @@ def test_a_point_that_raises_takes_no_neighbour_down(
     assert isinstance(starved, Failed)
     assert failed.reason == "RuntimeError: this function cannot be trained"
     assert "can't allocate memory" in starved.reason
-    alone = {str(point): train_stack([point], load_data(point.data))[0] for point in GRID}
+    alone = {str(point): train_stack([point], load_data(point.data))[0] for point in FEW}
     store = tracking.locate_store(settings)
     runs = tracking.read_runs(store, STUDY).set_index("name")
     assert runs.loc["raising lr=0.01 seed=0", "status"] == "FAILED"
     assert runs.loc["raising lr=0.01 seed=0", "reason"] == failed.reason
-    for point in GRID:
+    for point in FEW:
         row = runs.loc[str(point)]
         assert row["status"] == "FINISHED"
         history = tracking.read_history(store, STUDY, row["run_id"])
@@ -205,7 +207,7 @@ def test_metrics_can_be_watched_while_a_stack_trains(
         assert seen[-1] == [value for name, value, _ in given if name == "test/accuracy"]
 
     monkeypatch.setattr(tracking, "show_progress", show_and_look)
-    results = run(GRID[:3], settings)
+    results = run(FEW[:3], settings)
     assert all(isinstance(result, Done) for result in results.values())
     assert sorted(map(len, seen)) == [1, 1, 1, 2, 2, 2]
 
@@ -224,7 +226,7 @@ def test_training_does_not_wait_for_a_store_that_is_slow_to_show_it(
 
     monkeypatch.setattr(workers_module, "train_stack", train)
     monkeypatch.setattr(tracking, "show_progress", lambda *_: waited.append(is_trained.wait(60)))
-    (result,) = run(GRID[:1], settings).values()
+    (result,) = run(FEW[:1], settings).values()
     assert isinstance(result, Done)
     assert waited == [True]
 
@@ -234,7 +236,7 @@ def test_a_fault_of_ours_in_showing_a_run_is_not_lost(
 ) -> None:
     monkeypatch.setattr(workers_module, "SECONDS_BETWEEN_METRICS", 0)
     monkeypatch.setattr(tracking, "show_progress", Mock(side_effect=KeyError("no such column")))
-    (result,) = run(GRID[:1], settings).values()
+    (result,) = run(FEW[:1], settings).values()
     assert isinstance(result, Failed)
     assert result.reason == "KeyError: 'no such column'"
 
@@ -243,7 +245,7 @@ def test_the_machine_is_watched_on_request(
     settings: Tracking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
-    run(GRID[:1], replace(settings, system_metrics=True))
+    run(FEW[:1], replace(settings, system_metrics=True))
     store = tracking.locate_store(settings)
     experiment_id = store.find_experiment(STUDY).experiment_id
     sweeps = store.client.search_runs([experiment_id], "tags.`actscope.kind` = 'sweep'")
@@ -253,26 +255,28 @@ def test_the_machine_is_watched_on_request(
     assert not any(key.startswith("system/") for key in store.client.get_run(point).data.metrics)
 
 
+@pytest.mark.usefixtures("workers_forkserver")
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_runs_carry_more_on_request_of_a_sweep_and_of_a_point_alone(
     settings: Tracking, workers: int
 ) -> None:
     generous = replace(settings, model=True, plotly=True)
-    run(GRID[:2], generous, workers)
-    run_alone(GRID[2], generous, "s2", Console(quiet=True))
-    run(GRID, settings, workers)  # what is finished stays as it is, and is the same point
+    run(FEW[:2], generous, workers)
+    run_alone(FEW[2], generous, "s2", Console(quiet=True))
+    run(FEW, settings, workers)  # what is finished stays as it is, and is the same point
     store = tracking.locate_store(settings)
     runs = tracking.read_runs(store, STUDY)
-    assert len(runs) == len(GRID)
+    assert len(runs) == len(FEW)
     carrying = {
         row["name"]
         for _, row in runs.iterrows()
         for folder in [store.artifact_path(STUDY, row["run_id"], ".")]
         if (folder / "trajectories.html").exists() and (folder / "model" / "MLmodel").exists()
     }
-    assert carrying == {str(point) for point in GRID[:3]}
+    assert carrying == {str(point) for point in FEW[:3]}
 
 
+@pytest.mark.usefixtures("workers_forkserver")
 @pytest.mark.slow
 @pytest.mark.parametrize(("workers", "writers"), [(2, 0), (1, 1)])
 def test_a_killed_worker_costs_its_stack_one_retry(
@@ -289,7 +293,7 @@ def test_a_killed_worker_costs_its_stack_one_retry(
         hidden=(4,),
         every="epoch",
     )
-    results = run([*GRID, killing], settings, workers, writers)
+    results = run([*FEW, killing], settings, workers, writers)
     assert flag.exists()
     assert [result for result in results.values() if isinstance(result, Failed)] == []
     runs = tracking.read_runs(tracking.locate_store(settings), STUDY)
@@ -300,7 +304,7 @@ def test_a_killed_worker_costs_its_stack_one_retry(
 
 def test_a_diverging_point_is_an_outcome_and_no_failure(settings: Tracking) -> None:
     wild = make_point(LEAKY, lr=1e20, hidden=(4,), every="epoch")
-    results = run([*GRID, wild], settings)
+    results = run([*FEW, wild], settings)
     result = results[wild]
     assert isinstance(result, Done)
     assert result.outcome is Outcome.DIVERGED
@@ -310,7 +314,7 @@ def test_a_diverging_point_is_an_outcome_and_no_failure(settings: Tracking) -> N
 
 def test_nothing_is_made_where_a_setting_is_wrong(settings: Tracking, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"train\.batch_size=9999"):
-        run([*GRID, make_point(batch_size=9999)], settings)
+        run([*FEW, make_point(batch_size=9999)], settings)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -344,7 +348,7 @@ def test_zero_workers_is_a_number_of_workers() -> None:
 def test_a_point_that_diverged_has_no_number_for_a_sweeper(
     outcome: Outcome, accuracy: float, value: object
 ) -> None:
-    given = runner.value_of(Done(GRID[0], "0" * 32, outcome, accuracy))
+    given = runner.value_of(Done(FEW[0], "0" * 32, outcome, accuracy))
     assert given == value
     if outcome is Outcome.DIVERGED:
         with pytest.raises(ValueError, match="diverged"):  # what optuna takes for a failed trial

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -183,7 +183,7 @@ class LocalStore(Store):
             if self.database.stat().st_size == 0:
                 raise self._cannot_open("the file is empty")
             tables, version = self._read_schema()
-        newest = _get_latest_schema_revision()  # type: ignore[no-untyped-call]
+        newest = _newest_schema()
         missing = sorted(set(Base.metadata.tables) - tables)
         if version is None or (version == newest and missing):
             lacks = f"{', '.join(missing[:3])}{', ...' if missing[3:] else ''}"
@@ -208,6 +208,12 @@ class LocalStore(Store):
         except sqlite.DatabaseLocked:
             log.warning("the store %s is locked by another process: waiting for the lock", self)
         return sqlite.read_schema(self.database, SECONDS_FOR_A_LOCK)
+
+
+@cache  # MLflow imports all its migrations to find it
+def _newest_schema() -> str:
+    """The version of the schema that MLflow of this version makes."""
+    return str(_get_latest_schema_revision())  # type: ignore[no-untyped-call]
 
 
 @contextmanager
