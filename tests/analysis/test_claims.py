@@ -18,8 +18,10 @@ from actscope.analysis.claims.claims import (
     studies_of,
     tally,
 )
+from actscope.analysis.claims.power import Power
+from actscope.analysis.claims.records import Records
 from actscope.analysis.claims.slope_check import shipped_activation, slope_jump
-from actscope.analysis.claims.verdicts import CheckResult, Verdict, combine
+from actscope.analysis.claims.verdicts import CheckResult, Finding, Verdict, combine
 from actscope.analysis.frames import StudyRuns, choose_runs
 from actscope.errors import ConfigError
 from actscope.project import CONF
@@ -28,7 +30,7 @@ from actscope.report.pages.page import render_page
 from tests.support.stored import FINISHED, as_read
 from tests.support.studies import ELU, RELU, Lab, point
 
-REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, NOT_RUN = Verdict
+REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, TOO_FEW, NOT_RUN = Verdict
 LEADS = (0.981, 0.982, 0.981, 0.982, 0.981)  # mean 98.14 %, sd 0.055
 LAGS = (0.979, 0.979, 0.980, 0.979, 0.979)  # mean 97.92 %, sd 0.045
 
@@ -77,16 +79,27 @@ def claim(*checks: Mapping[str, Any], where: Mapping[str, str] | None = None) ->
     return Claim("C1", "A claim.", "a source", "a rule", kinds, "s", where or {})
 
 
+def records(
+    fates: Mapping[str, pd.DataFrame] | None = None, late: Mapping[str, float] | None = None
+) -> Records:
+    """What files of runs would say, by run id."""
+    return Records(
+        lambda _, run_id: (fates or {}).get(run_id),
+        lambda _, run_id: (late or {})[run_id],
+        lambda _: "5 seeds",
+    )
+
+
 def verdict_on(
     stated: Claim,
     rows: Sequence[Mapping[str, object]],
     fates: Mapping[str, pd.DataFrame] | None = None,
+    late: Mapping[str, float] | None = None,
 ) -> ClaimResult:
-    evidence = Evidence({"s": study(rows)}, lambda _, run_id: (fates or {}).get(run_id))
-    return judge([stated], evidence)[0]
+    return judge([stated], Evidence({"s": study(rows)}, records(fates, late)))[0]
 
 
-BEST = {"check": "best", "activation": "leaky_relu", "others": ["relu"]}
+BEST = {"check": "best", "activation": "leaky_relu", "others": ["relu"], "gap": 0.1}
 
 
 # --- the claims that are shipped ----------------------------------------------------------------
@@ -101,7 +114,7 @@ def test_every_shipped_claim_can_be_read_and_its_study_can_be_run() -> None:
 
 
 def test_selus_edge_needs_no_runs_and_what_has_not_been_run_says_how_to() -> None:
-    first, *others = judge(read_claims(), Evidence({}, lambda *_: None))
+    first, *others = judge(read_claims(), Evidence({}, records()))
     assert first.verdict is REPRODUCED
     assert {result.verdict for result in others} == {NOT_RUN}
     assert others[0].advice == 'make sweep ARGS="experiment=article_accuracy"'
@@ -123,16 +136,22 @@ def test_swapping_the_runs_of_two_activations_flips_the_verdict() -> None:
     assert verdict_on(claim(BEST), rows_of(leaky_relu=LAGS, relu=LEADS)).verdict is NOT_REPRODUCED
 
 
-def test_a_lead_that_chance_could_make_is_inconclusive_and_says_how_many_seeds_would_do() -> None:
-    # Differences 0.1, -0.1, 0.1, -0.1, 0.1 points: mean 0.02, sd 0.1095; (2.802 * 0.1095 / 0.02)²
-    # = 235.4.
+def test_a_lead_that_chance_could_make_says_how_many_seeds_would_decide_it() -> None:
+    # Differences 0.1, -0.1, 0.1, -0.1, 0.1 points: mean 0.02, sd 0.1095. A true lead of 0.1 points
+    # is 0.91 of that sd; by noncentral t, 5 pairs find it in 0.35 of all cases, 12 in 0.82.
     rows = rows_of(leaky_relu=(0.981, 0.98, 0.981, 0.98, 0.981), relu=(0.98, 0.981) * 2 + (0.98,))
     result = verdict_on(claim(BEST), rows)
-    assert (result.verdict, result.seeds_needed) == (INCONCLUSIVE, 236)
-    assert result.advice == "About 236 seeds in total would decide it."
-    assert result.numbers == (
-        "leaky_relu - relu: +0.020 points (95 % t-interval -0.116 to +0.156, n = 5)",
-    )
+    assert result.in_words == "? cannot be decided with 5 seeds; 12 would"
+    assert result.numbers == [
+        "? leaky_relu - relu: +0.020 points (95 % t-interval -0.116 to +0.156, n = 5); power 0.35"
+    ]
+
+
+def test_enough_seeds_that_still_contain_the_limit_are_inconclusive() -> None:
+    # Twelve times as many: 0.013 ± 0.026 points, and a true lead of 0.1 would have been found.
+    leads = rows_of(leaky_relu=(0.981, 0.98) * 30, relu=(0.98, 0.981) * 29 + (0.98, 0.98))
+    result = verdict_on(claim(BEST), leads)
+    assert (result.verdict, result.power_in_words, result.advice) == (INCONCLUSIVE, "1.00", "")
 
 
 def test_one_seed_decides_nothing() -> None:
@@ -142,13 +161,19 @@ def test_one_seed_decides_nothing() -> None:
         {"check": "learns", "activations": ["relu"]},
     ):
         result = verdict_on(claim(check), rows_of(leaky_relu=LEADS[:1], relu=LAGS[:1]))
-        assert (result.verdict, result.seeds_needed) == (INCONCLUSIVE, 5)
+        assert result.in_words.startswith("? cannot be decided with 1 seed")
         assert "nan" not in " ".join(result.numbers)
 
 
 def test_four_seeds_decide_nothing_however_clear_they_look() -> None:
-    result = verdict_on(claim(BEST), rows_of(leaky_relu=[0.99] * 4, relu=[0.9] * 4))
-    assert (result.verdict, result.seeds_needed) == (INCONCLUSIVE, 5)
+    result = verdict_on(claim(BEST), rows_of(leaky_relu=LEADS[:4], relu=[0.9] * 4))
+    assert result.in_words == "? cannot be decided with 4 seeds; 5 would"
+
+
+def test_differences_that_are_all_equal_have_no_interval() -> None:
+    result = verdict_on(claim(BEST), rows_of(leaky_relu=[0.99] * 6, relu=[0.9] * 6))
+    assert result.verdict is INCONCLUSIVE
+    assert "+9.000 points (n = 6, all equal, so no interval)" in result.numbers[0]
 
 
 def test_the_runs_behind_a_verdict_are_those_compared() -> None:
@@ -160,7 +185,7 @@ def test_the_runs_behind_a_verdict_are_those_compared() -> None:
 def test_a_missing_cell_is_not_run_and_named() -> None:
     result = verdict_on(claim(BEST), rows_of(leaky_relu=LEADS))
     assert result.verdict is NOT_RUN
-    assert result.numbers == ("no finished run of relu at lr = 0.001",)
+    assert result.numbers == ["no finished run of relu at lr = 0.001"]
 
 
 def test_activations_without_a_seed_in_common_are_not_compared() -> None:
@@ -189,7 +214,7 @@ def test_runs_that_differ_in_another_setting_are_never_mixed() -> None:
     assert verdict_on(claim(BEST, where={"model.hidden": "[128]"}), rows).verdict is NOT_REPRODUCED
     nowhere = verdict_on(claim(BEST, where={"model.hidden": "[8]"}), rows)
     assert nowhere.verdict is NOT_RUN
-    assert nowhere.numbers == ("no finished run of s with model.hidden=[8]",)
+    assert nowhere.numbers == ["no finished run of s with model.hidden=[8]"]
 
 
 # --- each kind of check -------------------------------------------------------------------------
@@ -201,7 +226,7 @@ def test_runs_that_differ_in_another_setting_are_never_mixed() -> None:
         # 97.92 ± 2.776 * 0.0447 / sqrt(5) is 97.864 to 97.976.
         (97.9, 0.1, REPRODUCED),
         (98.1, 0.1, NOT_REPRODUCED),
-        (97.9, 0.05, INCONCLUSIVE),
+        (97.9, 0.05, TOO_FEW),
     ],
 )
 def test_a_mean_is_near_if_its_interval_is(target: float, margin: float, verdict: Verdict) -> None:
@@ -211,9 +236,10 @@ def test_a_mean_is_near_if_its_interval_is(target: float, margin: float, verdict
 
 def test_a_mean_of_two_activations_is_taken_seed_by_seed() -> None:
     check = {"check": "mean_near", "activations": ["relu", "elu"], "target": 95, "margin": 0.1}
-    result = verdict_on(claim(check), rows_of(relu=[0.94, 0.96] * 3, elu=[0.96, 0.94] * 3))
+    # Means 95.00, 95.01, ...: the activations differ by 2 points, and their means hardly.
+    result = verdict_on(claim(check), rows_of(relu=[0.94, 0.9602] * 3, elu=[0.96, 0.94] * 3))
     assert result.verdict is REPRODUCED
-    assert "95.00 % (95 % t-interval 95.00 to 95.00, n = 6)" in result.numbers[0]
+    assert "95.00 % (95 % t-interval 95.00 to 95.01, n = 6)" in result.numbers[0]
 
 
 @pytest.mark.parametrize(
@@ -223,6 +249,7 @@ def test_a_mean_of_two_activations_is_taken_seed_by_seed() -> None:
         (0.2, 0.15, REPRODUCED),
         (0.0, 0.1, NOT_REPRODUCED),
         (0.0, 0.3, INCONCLUSIVE),
+        (0.0, 0.14, TOO_FEW),
     ],
 )
 def test_a_difference_is_near_if_its_interval_is(
@@ -239,29 +266,30 @@ def test_a_difference_is_near_if_its_interval_is(
     ("by", "verdict"), [(0.1, REPRODUCED), (0.2, INCONCLUSIVE), (0.4, NOT_REPRODUCED)]
 )
 def test_greater_by_an_amount(by: float, verdict: Verdict) -> None:
-    check = {"check": "greater", "first": "elu", "second": "relu", "by": by}
+    check = {"check": "greater", "first": "elu", "second": "relu", "by": by, "gap": 0.5}
     assert verdict_on(claim(check), rows_of(elu=LEADS, relu=LAGS)).verdict is verdict
 
 
-def test_a_gap_that_just_touches_its_margin_is_inconclusive() -> None:
-    rows = rows_of(elu=[0.981, 0.982] * 3, relu=[0.98, 0.981] * 3)
-    for check in ({"check": "greater", "by": 0.1}, {"check": "difference_near", "margin": 0.1}):
-        result = verdict_on(claim({**check, "first": "elu", "second": "relu"}), rows)
-        assert (result.verdict, result.seeds_needed) == (INCONCLUSIVE, None)
+def test_a_power_of_a_claim_that_lies_on_its_own_limit_is_never_enough() -> None:
+    check = {"check": "greater", "first": "elu", "second": "relu", "by": 0.2, "gap": 0.2}
+    result = verdict_on(claim(check), rows_of(elu=LEADS, relu=LAGS))
+    assert result.in_words == "? cannot be decided with 5 seeds"
 
 
 @pytest.mark.parametrize(
     ("finals", "verdict"),
     [
-        ({"relu": LAGS, "leaky_relu": LEADS}, REPRODUCED),  # no better than the better of the two
+        ({"relu": LAGS, "leaky_relu": [*LEADS[:4], 0.9812]}, REPRODUCED),  # the better of the two
         ({"relu": LAGS, "leaky_relu": [0.97] * 5}, NOT_REPRODUCED),
-        ({"relu": LAGS, "leaky_relu": (0.97, 0.99, 0.97, 0.99, 0.98)}, INCONCLUSIVE),
+        # A lead of 0.098 ± 0.006 points over ReLU.
+        ({"relu": (0.98, 0.981, 0.98, 0.981, 0.9801), "leaky_relu": [0.97] * 5}, INCONCLUSIVE),
+        ({"leaky_relu": (0.97, 0.99, 0.97, 0.99, 0.98)}, TOO_FEW),
     ],
 )
 def test_an_advantage_must_be_over_all(
     finals: Mapping[str, Sequence[float]], verdict: Verdict
 ) -> None:
-    check = {"activations": ["selu"], "over": ["relu", "leaky_relu"], "by": 0.1}
+    check = {"activations": ["selu"], "over": list(finals), "by": 0.1}
     rows = rows_of(selu=LEADS, **finals)
     assert verdict_on(claim({"check": "no_advantage", **check}), rows).verdict is verdict
 
@@ -269,94 +297,152 @@ def test_an_advantage_must_be_over_all(
 @pytest.mark.parametrize(
     ("outcomes", "learns", "fails"),
     [
-        ("lllll", REPRODUCED, NOT_REPRODUCED),
-        ("llllf", REPRODUCED, NOT_REPRODUCED),
-        ("lllff", NOT_REPRODUCED, NOT_REPRODUCED),
-        ("fffdd", NOT_REPRODUCED, REPRODUCED),
-        ("llll", INCONCLUSIVE, INCONCLUSIVE),
+        ("lllll", TOO_FEW, TOO_FEW),  # of 5 of 5: from 0.025^(1/5) = 0.478 on
+        ("llllll", REPRODUCED, NOT_REPRODUCED),  # 0.025^(1/6) = 0.541
+        ("llllllf", INCONCLUSIVE, INCONCLUSIVE),  # 6 of 7: from 0.42 on
+        ("fffddd", NOT_REPRODUCED, REPRODUCED),
+        ("ll", TOO_FEW, TOO_FEW),
     ],
 )
-def test_four_of_five_must_learn_or_fail(outcomes: str, learns: Verdict, fails: Verdict) -> None:
-    rows = outcomes_of(elu=outcomes)
+def test_more_than_half_by_the_exact_interval_must_learn_or_fail(
+    outcomes: str, learns: Verdict, fails: Verdict
+) -> None:
     for kind, verdict in (("learns", learns), ("fails", fails)):
-        result = verdict_on(claim({"check": kind, "activations": ["elu"]}), rows)
-        assert result.verdict is verdict
-        assert result.seeds_needed == (5 if verdict is INCONCLUSIVE else None)
+        check = {"check": kind, "activations": ["elu"]}
+        assert verdict_on(claim(check), outcomes_of(elu=outcomes)).verdict is verdict
 
 
-def test_the_interval_of_a_share_is_exact() -> None:
-    # Of 5 of 5: from 0.025^(1/5) = 0.478 on.
-    result = verdict_on(
-        claim({"check": "learns", "activations": ["elu"]}), outcomes_of(elu="lllll")
-    )
-    assert result.numbers == ("elu learned: 5 of 5 (95 % interval 0.48 to 1.00)",)
+def test_five_of_five_say_that_six_would_be_enough() -> None:
+    check = {"check": "learns", "activations": ["elu"]}
+    result = verdict_on(claim(check), outcomes_of(elu="lllll"))
+    assert result.in_words == "? cannot be decided with 5 seeds; 6 would"
+    assert result.numbers == [
+        "? elu learned: 5 of 5 runs, 100.0 % (95 % 47.8 to 100.0); power 0.00"
+    ]
+
+
+def test_the_verdict_is_told_at_other_thresholds_of_learning() -> None:
+    check = {"check": "fails", "activations": ["elu"], "learned_from": [0.3, 0.7]}
+    late = {f"elu-{seed}": 0.4 for seed in range(6)} | {"elu-6": 0.9}
+    result = verdict_on(claim(check), outcomes_of(elu="ffffffd"), late=late)
+    assert result.verdict is REPRODUCED
+    # At 0.3 six have learned; the seventh diverged, whatever its accuracy.
+    assert result.numbers[1].endswith(": inconclusive at 0.3, reproduced at 0.7")
 
 
 def fates(flat: str, swings: Sequence[float] = ()) -> pd.DataFrame:
-    """Four units of layer 1: `x` flat, `d` dead, `s` saturated, `.` none of it; and one of layer 2.
+    """Units of layer 1, and one of layer 2; the panel's height is 10.
 
+    `x` flat and dead, `s` flat and saturated, `-` flat alone, `d` dead alone, `.` none of it.
     `swings`: how far mean weight and bias had moved, of each unit.
     """
     moved = [*(swings or [-1.0] * len(flat)), 1.0]
     return pd.DataFrame(
         {
             "layer": [1] * len(flat) + [2],
-            "flat": [*(letter == "x" for letter in flat), True],
-            "dead": [*(letter == "d" for letter in flat), False],
-            "saturated": [*(letter in "sd" for letter in flat), False],
+            "flat": [*(letter in "xs-" for letter in flat), True],
+            "dead": [*(letter in "xd" for letter in flat), False],
+            "saturated": [*(letter == "s" for letter in flat), False],
             "swing_weight_mean": moved,
             "swing_bias": moved,
+            "height_weight_mean": 10.0,
+            "height_bias": 10.0,
         }
     )
 
 
 GO_FLAT = claim({"check": "units_go_flat", "activations": ["elu"]})
-SWING = claim({"check": "negative_swing", "activations": ["elu"]})
+SWING = claim({"check": "negative_swing", "activations": ["elu"], "size": 0.1})
 
 
 def of_each(found: pd.DataFrame, seeds: int = 6) -> dict[str, pd.DataFrame]:
     return {f"elu-{seed}": found for seed in range(seeds)}
 
 
-def test_runs_that_end_with_their_units_gone_went_flat() -> None:
-    rows = outcomes_of(elu="ffffff")
-    assert verdict_on(GO_FLAT, rows, of_each(fates("xds."))).verdict is REPRODUCED
-    assert verdict_on(GO_FLAT, rows, of_each(fates("x..."))).verdict is NOT_REPRODUCED
-    mixed = {f"elu-{seed}": fates("xxxx" if seed % 2 else "....") for seed in range(6)}
-    assert verdict_on(GO_FLAT, rows, mixed).verdict is INCONCLUSIVE
+@pytest.mark.parametrize(
+    ("units", "verdict"),
+    [
+        ("xxxs", REPRODUCED),  # each run counts as one: 6 of 6
+        ("----", NOT_REPRODUCED),  # LeakyReLU's lines are flat too, and it learns
+        ("dddd", NOT_REPRODUCED),
+        ("xs..", INCONCLUSIVE),
+    ],
+)
+def test_units_that_went_flat_must_be_dead_or_saturated_too(units: str, verdict: Verdict) -> None:
+    found = verdict_on(GO_FLAT, outcomes_of(elu="ffffff"), of_each(fates(units)))
+    assert found.verdict is verdict
 
 
-def test_runs_of_which_half_diverge_did_not_go_flat() -> None:
+def test_runs_of_which_the_exact_interval_says_they_diverge_did_not_go_flat() -> None:
     gone = of_each(fates("xxxx"), 12)
-    assert verdict_on(GO_FLAT, outcomes_of(elu="fffffd"), gone).verdict is REPRODUCED
-    assert verdict_on(GO_FLAT, outcomes_of(elu="fffddd"), gone).verdict is NOT_REPRODUCED
+    assert verdict_on(GO_FLAT, outcomes_of(elu="f" * 11 + "d"), gone).verdict is REPRODUCED
+    assert verdict_on(GO_FLAT, outcomes_of(elu="ffffdddddddd"), gone).verdict is TOO_FEW
+    assert verdict_on(GO_FLAT, outcomes_of(elu="fddddddddddd"), gone).verdict is NOT_REPRODUCED
 
 
 def test_where_nothing_failed_there_is_nothing_to_explain() -> None:
     for stated in (GO_FLAT, SWING):
-        result = verdict_on(stated, outcomes_of(elu="lllll"))
+        result = verdict_on(stated, outcomes_of(elu="llllll"))
         assert result.verdict is NOT_REPRODUCED
-        assert "none of 5 runs failed" in result.numbers[0]
+        assert "none of 6 runs failed" in result.numbers[0]
+        assert verdict_on(stated, outcomes_of(elu="lllll")).verdict is TOO_FEW
 
 
-def test_of_too_few_failures_enough_seeds_would_give_five() -> None:
-    # 2 of 4 failed: 5 failures in 10 seeds.
+def test_of_too_few_failures_enough_seeds_would_give_six() -> None:
+    # 2 of 4 failed: 6 failures in 12 seeds.
     result = verdict_on(GO_FLAT, outcomes_of(elu="ffll"), of_each(fates("xxxx")))
-    assert (result.verdict, result.seeds_needed) == (INCONCLUSIVE, 10)
+    assert result.in_words == "? cannot be decided with 4 seeds; 12 would"
 
 
-def test_flat_units_swung_to_the_negative_side_or_not() -> None:
-    rows = outcomes_of(elu="ffffff")
-    down, up = fates("xxx.", [-1, -1, 1, 1]), fates("xxx.", [1, 1, -1, -1])
-    assert verdict_on(SWING, rows, of_each(down)).verdict is REPRODUCED
-    assert verdict_on(SWING, rows, of_each(up)).verdict is NOT_REPRODUCED
+# A swing of 1 is a tenth of the panel's height. Two runs have another share than the others.
+SHARES = [
+    *([-1.0, -1.0, -0.9, 2.0], [-1.0, -1.0, -1.0, 2.0]),
+    *([-1.0, -1.0, -1.0, -1.0] for _ in range(18)),
+]
+
+
+def swung(others: float) -> dict[str, pd.DataFrame]:
+    """Four flat units of each run with SHARES, and two that did not go flat."""
+    return {f"elu-{seed}": fates("xxxx..", [*own, others, 0.5]) for seed, own in enumerate(SHARES)}
+
+
+def test_flat_units_had_swung_far_and_the_others_had_not() -> None:
+    # Of 80 flat units 77 fell by 1 or more. Differences of shares: 50, 75 and 18 times 100 points:
+    # 96.25, sd 12.23, ± 2.093 · 12.23 / √20 = 5.72.
+    result = verdict_on(SWING, outcomes_of(elu="f" * 20), swung(others=-0.99))
+    assert result.verdict is REPRODUCED
+    assert "20 failed runs with such units: 96.2 %" in result.numbers[0]
+    assert "+96.2 points (95 % t-interval +90.5 to +102.0, n = 20)" in result.numbers[1]
+
+
+def test_a_swing_that_all_units_make_explains_nothing() -> None:
+    found = {
+        run_id: own.assign(swing_weight_mean=-1.0, swing_bias=-1.0)
+        for run_id, own in swung(others=-1).items()
+    }
+    found["elu-0"] = fates("xxxx..", [-1, -1, -1, 2, -1, -1])  # 75 to 100 %
+    found["elu-1"] = fates("xxxx..", [-1, -1, -1, -1, -1, 2])  # 100 to 50 %
+    result = verdict_on(SWING, outcomes_of(elu="f" * 20), found)
+    assert result.verdict is INCONCLUSIVE
+    assert "+1.2 points" in result.numbers[1]
+
+
+def test_swings_to_the_positive_side_or_too_small_ones_are_none() -> None:
+    for move in (1.0, -0.9):
+        result = verdict_on(SWING, outcomes_of(elu="f" * 6), of_each(fates("xx.", [move] * 3)))
+        assert result.verdict is NOT_REPRODUCED
+
+
+def test_units_that_were_flat_from_the_start_do_not_count() -> None:
+    found = of_each(fates("xxx..", [-1, 0, 0, 0, 0]))
+    result = verdict_on(SWING, outcomes_of(elu="ffffff"), found)
+    assert "100.0 % (95 % 54.1 to 100.0)" in result.numbers[0]
 
 
 def test_runs_without_flat_units_say_nothing_about_their_swing() -> None:
-    found = of_each(fates("...."))
-    result = verdict_on(SWING, outcomes_of(elu="ffffff"), found)
-    assert (result.verdict, result.seeds_needed) == (INCONCLUSIVE, None)
-    assert result.advice == "The number of seeds needed cannot be estimated."
+    result = verdict_on(SWING, outcomes_of(elu="ffffff"), of_each(fates("....")))
+    assert result.in_words == "? cannot be decided with 6 seeds"
+    assert "nan" not in " ".join(result.numbers)
 
 
 def test_units_that_were_not_recorded_are_not_run() -> None:
@@ -373,22 +459,29 @@ def test_units_that_were_not_recorded_are_not_run() -> None:
     [
         ([REPRODUCED, REPRODUCED], REPRODUCED),
         ([REPRODUCED, NOT_REPRODUCED, NOT_RUN], NOT_REPRODUCED),
-        ([REPRODUCED, NOT_RUN, INCONCLUSIVE], NOT_RUN),
+        ([REPRODUCED, NOT_RUN, TOO_FEW], NOT_RUN),
+        ([REPRODUCED, INCONCLUSIVE, TOO_FEW], TOO_FEW),
         ([REPRODUCED, INCONCLUSIVE], INCONCLUSIVE),
     ],
 )
 def test_a_claim_holds_where_all_its_checks_do(parts: list[Verdict], whole: Verdict) -> None:
-    assert combine([CheckResult(verdict, ("n",)) for verdict in parts]).verdict is whole
+    assert combine([CheckResult(verdict, (Finding("n"),)) for verdict in parts]).verdict is whole
 
 
-def test_the_numbers_and_runs_of_all_checks_are_kept_and_the_most_seeds() -> None:
+def test_the_numbers_and_runs_of_all_checks_are_kept() -> None:
+    a, b, c = (Finding(name) for name in "abc")
     found = combine(
-        [
-            CheckResult(INCONCLUSIVE, ("a",), ("1", "2"), 7),
-            CheckResult(INCONCLUSIVE, ("b", "c"), ("2", "3"), 9),
-        ]
+        [CheckResult(INCONCLUSIVE, (a,), ("1", "2")), CheckResult(INCONCLUSIVE, (b, c), ("2", "3"))]
     )
-    assert found == CheckResult(INCONCLUSIVE, ("a", "b", "c"), ("1", "2", "3"), 9)
+    assert found == CheckResult(INCONCLUSIVE, (a, b, c), ("1", "2", "3"))
+
+
+def test_checks_that_suffice_alone_may_not_suffice_together() -> None:
+    # Each is reproduced with chance 0.85, so both with at least 0.7.
+    part = CheckResult(INCONCLUSIVE, (Finding("n"),), (), Power(5, lambda _: 0.85))
+    whole = combine([part, part])
+    assert whole.power is not None
+    assert (whole.verdict, round(whole.power.chance, 6)) == (TOO_FEW, 0.7)
 
 
 # --- a file of claims ---------------------------------------------------------------------------
@@ -455,12 +548,12 @@ def test_the_command_prints_every_claim_where_there_is_no_store(
 
 
 def test_the_page_shows_the_verdict_in_words_and_escapes_markup() -> None:
-    stated = Claim("<b>", "<i>text</i>", "<source>", "<rule>", (), "s")
-    result = ClaimResult(stated, REPRODUCED, ("1 < 2",), ("<id>",), None, "")
+    stated = Claim("<b>", "<i>text</i>", "<source>", "<rule>", (), "s", {}, "<width>")
+    result = ClaimResult(stated, REPRODUCED, (Finding("1 < 2"),), ("<id>",), None, "", "<5>")
     text = render_page("<title>", [], [result]).decode()
     assert "✓ reproduced" in text
     assert "1 claim: 1 reproduced" in text
-    for mark in ("<i>text", "<source>", "<rule>", "<id>", "1 < 2", "<title>"):
+    for mark in ("<i>text", "<source>", "<rule>", "<id>", "1 < 2", "<title>", "<5>", "<width>"):
         assert mark not in text.replace("<title>&lt;title&gt;", "")
     assert "&lt;i&gt;text" in text
 

@@ -91,11 +91,12 @@ def test_a_line_that_stands_while_the_other_moves_is_not_flat() -> None:
     assert not unit_fates(moving_bias, probe(ALIVE, ALIVE))["flat"].any()
 
 
-def test_the_swing_is_how_far_the_line_had_moved_when_it_went_flat() -> None:
+def test_the_swing_is_how_far_the_line_had_moved_when_it_went_flat_or_at_the_end() -> None:
     fates = unit_fates(lines(MOVING, FLAT_FROM_51), probe(ALIVE, ALIVE))
-    assert np.isnan(fates["swing_weight_mean"][0])
-    assert fates["swing_weight_mean"][1] == pytest.approx(-0.5)
-    assert fates["swing_bias"][1] == pytest.approx(-0.5)
+    for line in ("weight_mean", "bias"):
+        assert fates[f"swing_{line}"].tolist() == pytest.approx([1, -0.5])
+        height = 1 + 2 * 49 / 99  # from the one's last record to the other's fiftieth
+        assert fates[f"height_{line}"].tolist() == pytest.approx([height, height])
 
 
 def test_shares_are_named_by_layer() -> None:

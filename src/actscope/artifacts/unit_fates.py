@@ -39,7 +39,8 @@ def unit_fates(trajectory: pd.DataFrame, probe: pd.DataFrame) -> pd.DataFrame:
 
     Columns: `layer`, `unit`; for each fate v of FATES `v` (bool) and `v_since` (step, -1:
     never); `revivals`, how often a dead unit came back; `swing_weight_mean` and `swing_bias`, how
-    far the line had moved from its first record when it went flat (NaN where it did not).
+    far the line had moved from its first record when it went flat, or at the end where it did not;
+    `height_weight_mean` and `height_bias`, the heights of the layer's panels.
 
     dead: its slope is exactly zero on the whole probe set (at the last probe). saturated: it is
     negligible on 99 % of it. silent: no step of the last tenth changed its weights by more than
@@ -112,6 +113,7 @@ def _fates_of_layer(lines: Records, probes: Records, layer: int) -> dict[str, Ar
     fates["revivals"] = (is_dead[:-1] & ~is_dead[1:]).sum(0)
     for name, line in (("weight_mean", weight_mean), ("bias", bias)):
         fates[f"swing_{name}"] = _swing(lines.steps, line, fates["flat_since"])
+        fates[f"height_{name}"] = np.full(units, np.ptp(line))
     return fates
 
 
@@ -133,6 +135,6 @@ def _flat_since(steps: Array, line: Array) -> Array:
 
 
 def _swing(steps: Array, line: Array, since: Array) -> Array:
-    at = np.searchsorted(steps, np.maximum(since, steps[0]))
-    moved = line[at, np.arange(line.shape[1])] - line[0]
-    return np.where(since == NEVER, np.nan, moved)
+    at = np.searchsorted(steps, np.where(since == NEVER, steps[-1], since))
+    moved: Array = line[at, np.arange(line.shape[1])] - line[0]
+    return moved
