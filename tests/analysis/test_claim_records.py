@@ -30,10 +30,10 @@ def test_a_row_that_began_before_the_last_tenth_counts_by_its_minibatches_inside
 def test_the_late_accuracy_of_a_trained_run_is_on_the_side_of_its_outcome(lab: Lab) -> None:
     points = [replace(point("late", RELU, lr, 0, 5), model=Model((16,))) for lr in (0.0001, 0.01)]
     ids = lab.run("late", points)
-    late = stored_records(lab.store).late
-    assert [late("late", run_id) >= 0.5 for run_id in ids] == [False, True]
-    runs = read_study(lab.store, "late").used.set_index("run_id")
-    assert runs.loc[ids, "outcome"].tolist() == ["failed", "learned"]
+    runs = read_study(lab.store, "late")
+    late = stored_records(lab.store).late(runs)
+    assert [late[run_id] >= 0.5 for run_id in ids] == [False, True]
+    assert runs.used.set_index("run_id").loc[ids, "outcome"].tolist() == ["failed", "learned"]
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ def probe(*zero: list[float], negligible: list[list[float]] | None = None) -> pd
         zero=[np.array(unit) for unit in zero],
         negligible=[np.array(unit) for unit in negligible or zero],
         weight_norm=[np.full(4, 2.0) for _ in zero],
+        scale=[np.ones(4) for _ in zero],
     )
 
 
@@ -91,12 +92,40 @@ def test_a_line_that_stands_while_the_other_moves_is_not_flat() -> None:
     assert not unit_fates(moving_bias, probe(ALIVE, ALIVE))["flat"].any()
 
 
-def test_the_swing_is_how_far_the_line_had_moved_when_it_went_flat_or_at_the_end() -> None:
+def test_the_swing_is_how_far_the_line_had_moved_when_it_went_flat() -> None:
     fates = unit_fates(lines(MOVING, FLAT_FROM_51), probe(ALIVE, ALIVE))
-    for line in ("weight_mean", "bias"):
-        assert fates[f"swing_{line}"].tolist() == pytest.approx([1, -0.5])
-        height = 1 + 2 * 49 / 99  # from the one's last record to the other's fiftieth
-        assert fates[f"height_{line}"].tolist() == pytest.approx([height, height])
+    assert fates["swing_weight_mean"].tolist() == pytest.approx([1.0, -0.5])
+    assert fates["swing_bias"].tolist() == pytest.approx([1.0, -0.5])
+    assert fates["height_bias"].tolist() == pytest.approx([1 + 2 * 49 / 99] * 2)
+
+
+def test_a_swing_does_not_depend_on_how_often_units_are_recorded() -> None:
+    """A bias is 0 at the start and -1 from step 20 on; the other unit's moves to the end."""
+    for every in (1, 20):
+        steps = list(range(0, 101, every))
+        down, moving = (np.array([f(s) for s in steps]) for f in (went_down, float))
+        ones = [np.ones(len(steps))] * 2
+        both = [down, moving]
+        moved = table(steps, weight_mean=both, bias=both, update_norm=ones, active=ones)
+        fates = unit_fates(moved, probe(ALIVE, ALIVE))
+        assert fates["flat"].tolist() == [True, False]
+        assert fates["flat_since"][0] == 20
+        assert fates["swing_bias"].tolist() == [-1, 100]
+
+
+def went_down(step: int) -> float:
+    return -1.0 if step >= 20 else 0.0
+
+
+def test_a_unit_that_never_moves_is_flat_from_the_start() -> None:
+    steps = list(range(0, 101, 10))
+    still, moving = np.full(11, 0.3), np.linspace(0, 1, 11)
+    ones = [np.ones(11)] * 2
+    moved = table(
+        steps, weight_mean=[still, moving], bias=[still, moving], update_norm=ones, active=ones
+    )
+    fates = unit_fates(moved, probe(ALIVE, ALIVE))
+    assert fates.loc[0, ["flat", "flat_since", "swing_bias"]].tolist() == [True, 0, 0]
 
 
 def test_shares_are_named_by_layer() -> None:

@@ -39,8 +39,9 @@ def unit_fates(trajectory: pd.DataFrame, probe: pd.DataFrame) -> pd.DataFrame:
 
     Columns: `layer`, `unit`; for each fate v of FATES `v` (bool) and `v_since` (step, -1:
     never); `revivals`, how often a dead unit came back; `swing_weight_mean` and `swing_bias`, how
-    far the line had moved from its first record when it went flat, or at the end where it did not;
-    `height_weight_mean` and `height_bias`, the heights of the layer's panels.
+    far the line had moved from its start, at step 0, when it went flat (0 if it was flat from the
+    start), or at the last record if it did not; `height_weight_mean` and `height_bias`, those of
+    the layer's panels.
 
     dead: its slope is exactly zero on the whole probe set (at the last probe). saturated: it is
     negligible on 99 % of it. silent: no step of the last tenth changed its weights by more than

@@ -45,7 +45,7 @@ SYMBOLS = {
 
 Sentence = Annotated[str, Field(min_length=1, max_length=1000)]
 Setting = Argument | list[Argument]
-NOTHING = ClaimData(pd.DataFrame(), pd.DataFrame(), lambda _: None, lambda _: float("nan"))
+NOTHING = ClaimData(pd.DataFrame(), pd.DataFrame(), lambda _: None, dict)
 
 
 @checked(frozen=True, config=CLOSED)
@@ -235,7 +235,7 @@ def _data(claim: Claim, evidence: Evidence) -> ClaimData:
     for name, value in claim.where.items():
         params = params[params[name] == value] if name in params else params.iloc[:0]
     own = runs.used[runs.used["run_id"].isin(params.index)]
-    return ClaimData(own, params, partial(records.fates, study), partial(records.late, study))
+    return ClaimData(own, params, partial(records.fates, study), partial(records.late, runs))
 
 
 def _conditions(claim: Claim) -> str:

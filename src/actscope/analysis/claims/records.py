@@ -6,9 +6,14 @@ from functools import cache
 
 import pandas as pd
 
-from actscope.analysis.frames import StudyRuns
+from actscope.analysis.frames import StudyRuns, averaged
 from actscope.analysis.histories import late_accuracy
-from actscope.analysis.run_tables import MissingTableError, read_probe_of, read_run_table
+from actscope.analysis.run_tables import (
+    MissingTableError,
+    read_each_run,
+    read_probe_of,
+    read_run_table,
+)
 from actscope.artifacts.unit_fates import unit_fates
 from actscope.tracking import Store, stated_grid
 
@@ -17,15 +22,15 @@ from actscope.tracking import Store, stated_grid
 class Records:
     """Functions that read files of a run, given its study and id, and of a study.
 
-    `fates`: unit_fates.unit_fates, None if the run has no probes. `late`: histories.late_accuracy.
-    `seeds`: how many seeds a study stated beforehand, in words.
+    `fates`: unit_fates.unit_fates, None if the run has no probes. `late`: histories.late_accuracy
+    of each run that did not diverge, by id. `seeds`: how many seeds were stated, in words.
 
     Each raises UnreadableRunError if a file of a run cannot be read, and StoreError if the store
     does not answer.
     """
 
     fates: Callable[[str, str], pd.DataFrame | None]
-    late: Callable[[str, str], float]
+    late: Callable[[StudyRuns], Mapping[str, float]]
     seeds: Callable[[StudyRuns], str]
 
 
@@ -45,8 +50,8 @@ def stored_records(store: Store, known: Mapping[str, pd.DataFrame] | None = None
         return unit_fates(trajectory, probe)
 
     @cache
-    def late(study: str, run_id: str) -> float:
-        return late_accuracy(read_run_table("history", store, study, run_id))
+    def late(runs: StudyRuns) -> dict[str, float]:
+        return read_each_run(store, runs.study, ["history"], read_late, averaged(runs))
 
     @cache
     def seeds(runs: StudyRuns) -> str:
@@ -55,6 +60,10 @@ def stored_records(store: Store, known: Mapping[str, pd.DataFrame] | None = None
         return stated_in_words(stated, set(runs.used["seed"]))
 
     return Records(fates, late, seeds)
+
+
+def read_late(store: Store, study: str, run_id: str) -> float:
+    return late_accuracy(read_run_table("history", store, study, run_id))
 
 
 def stated_in_words(stated: set[int] | None, used: set[int]) -> str:

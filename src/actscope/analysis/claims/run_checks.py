@@ -184,8 +184,7 @@ def _has_learned(runs: pd.DataFrame, data: ClaimData, at: float | None) -> "pd.S
     """Whether each run learned, by its outcome, or with another value of outcome.learned_from."""
     if at is None:
         return runs["outcome"] == "learned"
-    late = runs["run_id"].map(data.read_late)
-    return (late >= at) & (runs["outcome"] != "diverged")
+    return runs["run_id"].map(data.read_late()) >= at
 
 
 def _nothing_failed(runs: pd.DataFrame, name: str) -> CheckResult:

@@ -1,6 +1,6 @@
 """Verdicts, the results of checks, and the data that checks use."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -56,13 +56,14 @@ class ClaimData:
 
     `runs`: the used runs of its study that meet its conditions, as in StudyRuns; `params`: their
     parameters, by `run_id`; `read_fates`: returns unit_fates.unit_fates of a run, None if its units
-    were not recorded; `read_late`: returns histories.late_accuracy of a run.
+    were not recorded; `read_late`: returns histories.late_accuracy of each
+    run that did not diverge, by `run_id`.
     """
 
     runs: pd.DataFrame
     params: pd.DataFrame
     read_fates: Callable[[str], pd.DataFrame | None]
-    read_late: Callable[[str], float]
+    read_late: Callable[[], Mapping[str, float]]
 
     def variants(self) -> list[str]:
         """The variants of the runs; [''] if there is only one."""
