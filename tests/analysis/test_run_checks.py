@@ -48,7 +48,7 @@ def test_the_verdict_is_told_at_other_thresholds_of_learning() -> None:
     result = verdict_on(claim(check), outcomes_of(elu="ffffffd"), late=late)
     assert result.verdict is REPRODUCED
     # At 0.3 six have learned; the seventh diverged.
-    assert result.numbers[1].endswith(": inconclusive at 0.3, reproduced at 0.7")
+    assert result.numbers[1].endswith(": 0.3: inconclusive; 0.7: reproduced")
 
 
 def fates(flat: str, swings: Sequence[float] = ()) -> pd.DataFrame:

@@ -114,7 +114,11 @@ class ClaimResult:
 
     @property
     def power_in_words(self) -> str:
-        return "" if self.power is None else f"{self.power.chance:.2f}"
+        """The power, `≥ 0.83` where several checks have one, as only its lower bound is known."""
+        if self.power is None:
+            return ""
+        several = sum(finding.power is not None for finding in self.findings) > 1
+        return f"{'≥ ' if several else ''}{self.power.chance:.2f}"
 
     @property
     def numbers(self) -> list[str]:

@@ -48,8 +48,8 @@ class _Outcomes:
         result = combine([self._judge_one(name, data, None) for name in self.activations])
         if not self.learned_from:
             return result
-        others = ", ".join(f"{self._verdict_at(at, data)} at {at:g}" for at in self.learned_from)
-        told = Finding(f"by the training accuracy from which a run counts as learned: {others}")
+        others = "; ".join(f"{at:g}: {self._verdict_at(at, data)}" for at in self.learned_from)
+        told = Finding(f"the verdict by the training accuracy that counts as learned: {others}")
         return CheckResult(result.verdict, (*result.findings, told), result.run_ids, result.power)
 
     def _verdict_at(self, learned_from: float, data: ClaimData) -> Verdict:

@@ -25,9 +25,10 @@ def claim_files(results: Sequence[ClaimResult]) -> dict[str, bytes]:
             "runs": [" ".join(result.run_ids) for result in results],
         }
     )
-    # LaTeX's own fonts have no ✓ and no ✗.
+    # LaTeX's own fonts have no ✓, no ✗ and no ≥.
     plain = {
-        "verdict": [str(result.verdict) for result in results],
+        "verdict": [result.in_words.partition(" ")[2] for result in results],
+        "power": [result.power_in_words.replace("≥", "at least") for result in results],
         "numbers": ["; ".join(f.numbers for f in result.findings) for result in results],
     }
     return {
