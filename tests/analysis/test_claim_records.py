@@ -6,7 +6,7 @@ import pytest
 from actscope.analysis.claims.records import stated_in_words, stored_records
 from actscope.analysis.frames import read_study
 from actscope.analysis.histories import late_accuracy
-from actscope.config import Model
+from actscope.config import Model, OutcomeRule
 from actscope.tracking import GridPoint, begin_sweep, end_sweep
 from tests.support.studies import RELU, Lab, point
 
@@ -28,7 +28,8 @@ def test_a_row_that_began_before_the_last_tenth_counts_by_its_minibatches_inside
 
 
 def test_the_late_accuracy_of_a_trained_run_is_on_the_side_of_its_outcome(lab: Lab) -> None:
-    points = [replace(point("late", RELU, lr, 0, 5), model=Model((16,))) for lr in (0.0001, 0.01)]
+    changes = {"model": Model((16,)), "outcome": OutcomeRule(0.5)}
+    points = [replace(point("late", RELU, lr, 0, 5), **changes) for lr in (0.0001, 0.01)]
     ids = lab.run("late", points)
     runs = read_study(lab.store, "late")
     late = stored_records(lab.store).late(runs)
