@@ -8,15 +8,16 @@ from hydra import initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from actscope.analysis.frames import ARTICLE_SEED
 from actscope.config import parse_point
 from actscope.project import CONF
 from tests.conftest import Compose
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 POINTS = {
-    "article_dying": 5 * 2 * 10,
+    "article_dying": 5 * 2 * 20,
     "article_width": 4 * 5 * 2,
-    "article_accuracy": 5 * 5,
+    "article_accuracy": 5 * 20,
     "edge": 14 * 20 * 5,
 }
 
@@ -68,3 +69,13 @@ def test_the_edge_is_swept_evenly_on_a_log_axis() -> None:
     rates = [float(lr) for lr in grid_of("edge")["lr"]]
     evenly = [0.0003 * (0.1 / 0.0003) ** (step / 19) for step in range(20)]
     assert rates == pytest.approx(evenly, rel=5e-3)  # three digits
+
+
+def test_the_width_is_searched_on_seeds_that_no_claim_is_judged_on() -> None:
+    judged = {*grid_of("article_accuracy")["seed"], *grid_of("article_dying")["seed"]}
+    assert not judged & set(grid_of("article_width")["seed"])
+
+
+@pytest.mark.parametrize("experiment", ["article_accuracy", "article_dying"])
+def test_the_judged_studies_have_20_seeds_with_the_articles_own(experiment: str) -> None:
+    assert grid_of(experiment)["seed"] == [*map(str, range(19)), str(ARTICLE_SEED)]

@@ -3,12 +3,10 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 import pytest
 
-from actscope.analysis.claims.checks import CHECKS, parse_check
+from actscope.analysis.claims.checks import CHECKS
 from actscope.analysis.claims.claims import (
     Claim,
     ClaimResult,
@@ -18,75 +16,23 @@ from actscope.analysis.claims.claims import (
     studies_of,
     tally,
 )
+from actscope.analysis.claims.power import Power
 from actscope.analysis.claims.slope_check import shipped_activation, slope_jump
-from actscope.analysis.claims.verdicts import CheckResult, Verdict, combine
-from actscope.analysis.frames import StudyRuns, choose_runs
+from actscope.analysis.claims.verdicts import CheckResult, Finding, Verdict, combine
+from actscope.analysis.stats import T
 from actscope.errors import ConfigError
 from actscope.project import CONF
 from actscope.report.cli import main
 from actscope.report.pages.page import render_page
-from tests.support.stored import FINISHED, as_read
+from tests.support.judging import claim, records, rows_of, run_row, verdict_on
 from tests.support.studies import ELU, RELU, Lab, point
 
-REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, NOT_RUN = Verdict
+REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, TOO_FEW, NOT_RUN = Verdict
 LEADS = (0.981, 0.982, 0.981, 0.982, 0.981)  # mean 98.14 %, sd 0.055
 LAGS = (0.979, 0.979, 0.980, 0.979, 0.979)  # mean 97.92 %, sd 0.045
 
 
-def run_row(activation: str, seed: int, final: float, **changes: object) -> dict[str, object]:
-    """A finished run as tracking.read_runs gives it."""
-    run = {
-        "run_id": f"{activation}-{seed}",
-        "name": "",
-        **FINISHED,
-        "activation": activation,
-        "lr": "0.001",
-        "seed": str(seed),
-        "model.hidden": "[64]",
-        "test/accuracy_final": final,
-        "test/accuracy_best": final,
-        **changes,
-    }
-    return as_read(run)
-
-
-def rows_of(**finals: Sequence[float]) -> list[dict[str, object]]:
-    return [
-        run_row(name, seed, final)
-        for name, values in finals.items()
-        for seed, final in enumerate(values)
-    ]
-
-
-def outcomes_of(**outcomes: str) -> list[dict[str, object]]:
-    """Runs by the first letters of their outcomes: `elu="llfd"`."""
-    words = {"l": "learned", "f": "failed", "d": "diverged"}
-    return [
-        run_row(name, seed, 0.5, outcome=words[letter])
-        for name, letters in outcomes.items()
-        for seed, letter in enumerate(letters)
-    ]
-
-
-def study(rows: Sequence[Mapping[str, object]]) -> StudyRuns:
-    return choose_runs("s", pd.DataFrame(list(rows)))
-
-
-def claim(*checks: Mapping[str, Any], where: Mapping[str, str] | None = None) -> Claim:
-    kinds = tuple(parse_check({"lr": 0.001, **check}, "c") for check in checks)
-    return Claim("C1", "A claim.", "a source", "a rule", kinds, "s", where or {})
-
-
-def verdict_on(
-    stated: Claim,
-    rows: Sequence[Mapping[str, object]],
-    fates: Mapping[str, pd.DataFrame] | None = None,
-) -> ClaimResult:
-    evidence = Evidence({"s": study(rows)}, lambda _, run_id: (fates or {}).get(run_id))
-    return judge([stated], evidence)[0]
-
-
-BEST = {"check": "best", "activation": "leaky_relu", "others": ["relu"]}
+BEST = {"check": "best", "activation": "leaky_relu", "others": ["relu"], "gap": 0.1}
 
 
 # --- the claims that are shipped ----------------------------------------------------------------
@@ -101,7 +47,7 @@ def test_every_shipped_claim_can_be_read_and_its_study_can_be_run() -> None:
 
 
 def test_selus_edge_needs_no_runs_and_what_has_not_been_run_says_how_to() -> None:
-    first, *others = judge(read_claims(), Evidence({}, lambda *_: None))
+    first, *others = judge(read_claims(), Evidence({}, records()))
     assert first.verdict is REPRODUCED
     assert {result.verdict for result in others} == {NOT_RUN}
     assert others[0].advice == 'make sweep ARGS="experiment=article_accuracy"'
@@ -123,16 +69,22 @@ def test_swapping_the_runs_of_two_activations_flips_the_verdict() -> None:
     assert verdict_on(claim(BEST), rows_of(leaky_relu=LAGS, relu=LEADS)).verdict is NOT_REPRODUCED
 
 
-def test_a_lead_that_chance_could_make_is_inconclusive_and_says_how_many_seeds_would_do() -> None:
-    # Differences 0.1, -0.1, 0.1, -0.1, 0.1 points: mean 0.02, sd 0.1095; (2.802 * 0.1095 / 0.02)²
-    # = 235.4.
+def test_a_lead_that_chance_could_make_says_how_many_seeds_would_decide_it() -> None:
+    # Differences 0.1, -0.1, 0.1, -0.1, 0.1 points: mean 0.02, sd 0.1095. A true lead of 0.1 points
+    # is 0.91 of that sd; by noncentral t, 5 pairs find it in 0.35 of all cases, 12 in 0.82.
     rows = rows_of(leaky_relu=(0.981, 0.98, 0.981, 0.98, 0.981), relu=(0.98, 0.981) * 2 + (0.98,))
     result = verdict_on(claim(BEST), rows)
-    assert (result.verdict, result.seeds_needed) == (INCONCLUSIVE, 236)
-    assert result.advice == "About 236 seeds in total would decide it."
-    assert result.numbers == (
-        "leaky_relu - relu: +0.020 points (95 % t-interval -0.116 to +0.156, n = 5)",
-    )
+    assert result.in_words == "? cannot be decided with 5 seeds; 12 would"
+    assert result.numbers == [
+        f"? leaky_relu - relu: +0.020 points (95 % {T} -0.116 to +0.156, n = 5); power 0.35"
+    ]
+
+
+def test_enough_seeds_that_still_contain_the_limit_are_inconclusive() -> None:
+    # Twelve times as many: 0.013 ± 0.026 points, and a true lead of 0.1 would have been found.
+    leads = rows_of(leaky_relu=(0.981, 0.98) * 30, relu=(0.98, 0.981) * 29 + (0.98, 0.98))
+    result = verdict_on(claim(BEST), leads)
+    assert (result.verdict, result.power_in_words, result.advice) == (INCONCLUSIVE, "1.00", "")
 
 
 def test_one_seed_decides_nothing() -> None:
@@ -142,13 +94,19 @@ def test_one_seed_decides_nothing() -> None:
         {"check": "learns", "activations": ["relu"]},
     ):
         result = verdict_on(claim(check), rows_of(leaky_relu=LEADS[:1], relu=LAGS[:1]))
-        assert (result.verdict, result.seeds_needed) == (INCONCLUSIVE, 5)
+        assert result.in_words.startswith("? cannot be decided with 1 seed")
         assert "nan" not in " ".join(result.numbers)
 
 
 def test_four_seeds_decide_nothing_however_clear_they_look() -> None:
-    result = verdict_on(claim(BEST), rows_of(leaky_relu=[0.99] * 4, relu=[0.9] * 4))
-    assert (result.verdict, result.seeds_needed) == (INCONCLUSIVE, 5)
+    result = verdict_on(claim(BEST), rows_of(leaky_relu=LEADS[:4], relu=[0.9] * 4))
+    assert result.in_words == "? cannot be decided with 4 seeds; 5 would"
+
+
+def test_differences_that_are_all_equal_have_no_interval() -> None:
+    result = verdict_on(claim(BEST), rows_of(leaky_relu=[0.99] * 6, relu=[0.9] * 6))
+    assert result.verdict is INCONCLUSIVE
+    assert "+9.000 points (n = 6, all equal, so no interval)" in result.numbers[0]
 
 
 def test_the_runs_behind_a_verdict_are_those_compared() -> None:
@@ -160,7 +118,7 @@ def test_the_runs_behind_a_verdict_are_those_compared() -> None:
 def test_a_missing_cell_is_not_run_and_named() -> None:
     result = verdict_on(claim(BEST), rows_of(leaky_relu=LEADS))
     assert result.verdict is NOT_RUN
-    assert result.numbers == ("no finished run of relu at lr = 0.001",)
+    assert result.numbers == ["no finished run of relu at lr = 0.001"]
 
 
 def test_activations_without_a_seed_in_common_are_not_compared() -> None:
@@ -189,7 +147,7 @@ def test_runs_that_differ_in_another_setting_are_never_mixed() -> None:
     assert verdict_on(claim(BEST, where={"model.hidden": "[128]"}), rows).verdict is NOT_REPRODUCED
     nowhere = verdict_on(claim(BEST, where={"model.hidden": "[8]"}), rows)
     assert nowhere.verdict is NOT_RUN
-    assert nowhere.numbers == ("no finished run of s with model.hidden=[8]",)
+    assert nowhere.numbers == ["no finished run of s with model.hidden=[8]"]
 
 
 # --- each kind of check -------------------------------------------------------------------------
@@ -201,7 +159,7 @@ def test_runs_that_differ_in_another_setting_are_never_mixed() -> None:
         # 97.92 ± 2.776 * 0.0447 / sqrt(5) is 97.864 to 97.976.
         (97.9, 0.1, REPRODUCED),
         (98.1, 0.1, NOT_REPRODUCED),
-        (97.9, 0.05, INCONCLUSIVE),
+        (97.9, 0.05, TOO_FEW),
     ],
 )
 def test_a_mean_is_near_if_its_interval_is(target: float, margin: float, verdict: Verdict) -> None:
@@ -211,9 +169,10 @@ def test_a_mean_is_near_if_its_interval_is(target: float, margin: float, verdict
 
 def test_a_mean_of_two_activations_is_taken_seed_by_seed() -> None:
     check = {"check": "mean_near", "activations": ["relu", "elu"], "target": 95, "margin": 0.1}
-    result = verdict_on(claim(check), rows_of(relu=[0.94, 0.96] * 3, elu=[0.96, 0.94] * 3))
+    # Means 95.00, 95.01, ...: the activations differ by 2 points, and their means hardly.
+    result = verdict_on(claim(check), rows_of(relu=[0.94, 0.9602] * 3, elu=[0.96, 0.94] * 3))
     assert result.verdict is REPRODUCED
-    assert "95.00 % (95 % t-interval 95.00 to 95.00, n = 6)" in result.numbers[0]
+    assert f"95.00 % (95 % {T} 95.00 to 95.01, n = 6)" in result.numbers[0]
 
 
 @pytest.mark.parametrize(
@@ -223,6 +182,7 @@ def test_a_mean_of_two_activations_is_taken_seed_by_seed() -> None:
         (0.2, 0.15, REPRODUCED),
         (0.0, 0.1, NOT_REPRODUCED),
         (0.0, 0.3, INCONCLUSIVE),
+        (0.0, 0.14, TOO_FEW),
     ],
 )
 def test_a_difference_is_near_if_its_interval_is(
@@ -239,130 +199,32 @@ def test_a_difference_is_near_if_its_interval_is(
     ("by", "verdict"), [(0.1, REPRODUCED), (0.2, INCONCLUSIVE), (0.4, NOT_REPRODUCED)]
 )
 def test_greater_by_an_amount(by: float, verdict: Verdict) -> None:
-    check = {"check": "greater", "first": "elu", "second": "relu", "by": by}
+    check = {"check": "greater", "first": "elu", "second": "relu", "by": by, "gap": 0.5}
     assert verdict_on(claim(check), rows_of(elu=LEADS, relu=LAGS)).verdict is verdict
 
 
-def test_a_gap_that_just_touches_its_margin_is_inconclusive() -> None:
-    rows = rows_of(elu=[0.981, 0.982] * 3, relu=[0.98, 0.981] * 3)
-    for check in ({"check": "greater", "by": 0.1}, {"check": "difference_near", "margin": 0.1}):
-        result = verdict_on(claim({**check, "first": "elu", "second": "relu"}), rows)
-        assert (result.verdict, result.seeds_needed) == (INCONCLUSIVE, None)
+def test_a_power_of_a_claim_that_lies_on_its_own_limit_is_never_enough() -> None:
+    check = {"check": "greater", "first": "elu", "second": "relu", "by": 0.2, "gap": 0.2}
+    result = verdict_on(claim(check), rows_of(elu=LEADS, relu=LAGS))
+    assert result.in_words == "? cannot be decided with 5 seeds"
 
 
 @pytest.mark.parametrize(
     ("finals", "verdict"),
     [
-        ({"relu": LAGS, "leaky_relu": LEADS}, REPRODUCED),  # no better than the better of the two
+        ({"relu": LAGS, "leaky_relu": [*LEADS[:4], 0.9812]}, REPRODUCED),  # the better of the two
         ({"relu": LAGS, "leaky_relu": [0.97] * 5}, NOT_REPRODUCED),
-        ({"relu": LAGS, "leaky_relu": (0.97, 0.99, 0.97, 0.99, 0.98)}, INCONCLUSIVE),
+        # A lead of 0.098 ± 0.006 points over ReLU.
+        ({"relu": (0.98, 0.981, 0.98, 0.981, 0.9801), "leaky_relu": [0.97] * 5}, INCONCLUSIVE),
+        ({"leaky_relu": (0.97, 0.99, 0.97, 0.99, 0.98)}, TOO_FEW),
     ],
 )
 def test_an_advantage_must_be_over_all(
     finals: Mapping[str, Sequence[float]], verdict: Verdict
 ) -> None:
-    check = {"activations": ["selu"], "over": ["relu", "leaky_relu"], "by": 0.1}
+    check = {"activations": ["selu"], "over": list(finals), "by": 0.1}
     rows = rows_of(selu=LEADS, **finals)
     assert verdict_on(claim({"check": "no_advantage", **check}), rows).verdict is verdict
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "learns", "fails"),
-    [
-        ("lllll", REPRODUCED, NOT_REPRODUCED),
-        ("llllf", REPRODUCED, NOT_REPRODUCED),
-        ("lllff", NOT_REPRODUCED, NOT_REPRODUCED),
-        ("fffdd", NOT_REPRODUCED, REPRODUCED),
-        ("llll", INCONCLUSIVE, INCONCLUSIVE),
-    ],
-)
-def test_four_of_five_must_learn_or_fail(outcomes: str, learns: Verdict, fails: Verdict) -> None:
-    rows = outcomes_of(elu=outcomes)
-    for kind, verdict in (("learns", learns), ("fails", fails)):
-        result = verdict_on(claim({"check": kind, "activations": ["elu"]}), rows)
-        assert result.verdict is verdict
-        assert result.seeds_needed == (5 if verdict is INCONCLUSIVE else None)
-
-
-def test_the_interval_of_a_share_is_exact() -> None:
-    # Of 5 of 5: from 0.025^(1/5) = 0.478 on.
-    result = verdict_on(
-        claim({"check": "learns", "activations": ["elu"]}), outcomes_of(elu="lllll")
-    )
-    assert result.numbers == ("elu learned: 5 of 5 (95 % interval 0.48 to 1.00)",)
-
-
-def fates(flat: str, swings: Sequence[float] = ()) -> pd.DataFrame:
-    """Four units of layer 1: `x` flat, `d` dead, `s` saturated, `.` none of it; and one of layer 2.
-
-    `swings`: how far mean weight and bias had moved, of each unit.
-    """
-    moved = [*(swings or [-1.0] * len(flat)), 1.0]
-    return pd.DataFrame(
-        {
-            "layer": [1] * len(flat) + [2],
-            "flat": [*(letter == "x" for letter in flat), True],
-            "dead": [*(letter == "d" for letter in flat), False],
-            "saturated": [*(letter in "sd" for letter in flat), False],
-            "swing_weight_mean": moved,
-            "swing_bias": moved,
-        }
-    )
-
-
-GO_FLAT = claim({"check": "units_go_flat", "activations": ["elu"]})
-SWING = claim({"check": "negative_swing", "activations": ["elu"]})
-
-
-def of_each(found: pd.DataFrame, seeds: int = 6) -> dict[str, pd.DataFrame]:
-    return {f"elu-{seed}": found for seed in range(seeds)}
-
-
-def test_runs_that_end_with_their_units_gone_went_flat() -> None:
-    rows = outcomes_of(elu="ffffff")
-    assert verdict_on(GO_FLAT, rows, of_each(fates("xds."))).verdict is REPRODUCED
-    assert verdict_on(GO_FLAT, rows, of_each(fates("x..."))).verdict is NOT_REPRODUCED
-    mixed = {f"elu-{seed}": fates("xxxx" if seed % 2 else "....") for seed in range(6)}
-    assert verdict_on(GO_FLAT, rows, mixed).verdict is INCONCLUSIVE
-
-
-def test_runs_of_which_half_diverge_did_not_go_flat() -> None:
-    gone = of_each(fates("xxxx"), 12)
-    assert verdict_on(GO_FLAT, outcomes_of(elu="fffffd"), gone).verdict is REPRODUCED
-    assert verdict_on(GO_FLAT, outcomes_of(elu="fffddd"), gone).verdict is NOT_REPRODUCED
-
-
-def test_where_nothing_failed_there_is_nothing_to_explain() -> None:
-    for stated in (GO_FLAT, SWING):
-        result = verdict_on(stated, outcomes_of(elu="lllll"))
-        assert result.verdict is NOT_REPRODUCED
-        assert "none of 5 runs failed" in result.numbers[0]
-
-
-def test_of_too_few_failures_enough_seeds_would_give_five() -> None:
-    # 2 of 4 failed: 5 failures in 10 seeds.
-    result = verdict_on(GO_FLAT, outcomes_of(elu="ffll"), of_each(fates("xxxx")))
-    assert (result.verdict, result.seeds_needed) == (INCONCLUSIVE, 10)
-
-
-def test_flat_units_swung_to_the_negative_side_or_not() -> None:
-    rows = outcomes_of(elu="ffffff")
-    down, up = fates("xxx.", [-1, -1, 1, 1]), fates("xxx.", [1, 1, -1, -1])
-    assert verdict_on(SWING, rows, of_each(down)).verdict is REPRODUCED
-    assert verdict_on(SWING, rows, of_each(up)).verdict is NOT_REPRODUCED
-
-
-def test_runs_without_flat_units_say_nothing_about_their_swing() -> None:
-    found = of_each(fates("...."))
-    result = verdict_on(SWING, outcomes_of(elu="ffffff"), found)
-    assert (result.verdict, result.seeds_needed) == (INCONCLUSIVE, None)
-    assert result.advice == "The number of seeds needed cannot be estimated."
-
-
-def test_units_that_were_not_recorded_are_not_run() -> None:
-    result = verdict_on(GO_FLAT, outcomes_of(elu="fffff"))
-    assert result.verdict is NOT_RUN
-    assert "has no record of its units" in result.numbers[0]
 
 
 # --- compound claims ----------------------------------------------------------------------------
@@ -373,22 +235,29 @@ def test_units_that_were_not_recorded_are_not_run() -> None:
     [
         ([REPRODUCED, REPRODUCED], REPRODUCED),
         ([REPRODUCED, NOT_REPRODUCED, NOT_RUN], NOT_REPRODUCED),
-        ([REPRODUCED, NOT_RUN, INCONCLUSIVE], NOT_RUN),
+        ([REPRODUCED, NOT_RUN, TOO_FEW], NOT_RUN),
+        ([REPRODUCED, INCONCLUSIVE, TOO_FEW], TOO_FEW),
         ([REPRODUCED, INCONCLUSIVE], INCONCLUSIVE),
     ],
 )
 def test_a_claim_holds_where_all_its_checks_do(parts: list[Verdict], whole: Verdict) -> None:
-    assert combine([CheckResult(verdict, ("n",)) for verdict in parts]).verdict is whole
+    assert combine([CheckResult(verdict, (Finding("n"),)) for verdict in parts]).verdict is whole
 
 
-def test_the_numbers_and_runs_of_all_checks_are_kept_and_the_most_seeds() -> None:
+def test_the_numbers_and_runs_of_all_checks_are_kept() -> None:
+    a, b, c = (Finding(name) for name in "abc")
     found = combine(
-        [
-            CheckResult(INCONCLUSIVE, ("a",), ("1", "2"), 7),
-            CheckResult(INCONCLUSIVE, ("b", "c"), ("2", "3"), 9),
-        ]
+        [CheckResult(INCONCLUSIVE, (a,), ("1", "2")), CheckResult(INCONCLUSIVE, (b, c), ("2", "3"))]
     )
-    assert found == CheckResult(INCONCLUSIVE, ("a", "b", "c"), ("1", "2", "3"), 9)
+    assert found == CheckResult(INCONCLUSIVE, (a, b, c), ("1", "2", "3"))
+
+
+def test_checks_that_suffice_alone_may_not_suffice_together() -> None:
+    # Each is reproduced with chance 0.85, so both with at least 0.7.
+    part = CheckResult(INCONCLUSIVE, (Finding("n"),), (), Power(5, lambda _: 0.85))
+    whole = combine([part, part])
+    assert whole.power is not None
+    assert (whole.verdict, round(whole.power.chance, 6)) == (TOO_FEW, 0.7)
 
 
 # --- a file of claims ---------------------------------------------------------------------------
@@ -455,12 +324,12 @@ def test_the_command_prints_every_claim_where_there_is_no_store(
 
 
 def test_the_page_shows_the_verdict_in_words_and_escapes_markup() -> None:
-    stated = Claim("<b>", "<i>text</i>", "<source>", "<rule>", (), "s")
-    result = ClaimResult(stated, REPRODUCED, ("1 < 2",), ("<id>",), None, "")
+    stated = Claim("<b>", "<i>text</i>", "<source>", "<rule>", (), "s", {}, "<width>")
+    result = ClaimResult(stated, REPRODUCED, (Finding("1 < 2"),), ("<id>",), None, "", "<5>")
     text = render_page("<title>", [], [result]).decode()
     assert "✓ reproduced" in text
     assert "1 claim: 1 reproduced" in text
-    for mark in ("<i>text", "<source>", "<rule>", "<id>", "1 < 2", "<title>"):
+    for mark in ("<i>text", "<source>", "<rule>", "<id>", "1 < 2", "<title>", "<5>", "<width>"):
         assert mark not in text.replace("<title>&lt;title&gt;", "")
     assert "&lt;i&gt;text" in text
 

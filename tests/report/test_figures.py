@@ -9,6 +9,7 @@ from actscope.artifacts.panels import PANELS
 from actscope.config import Activation
 from actscope.report.figures import style as figures
 from actscope.report.figures.activation_functions import function_curve
+from actscope.report.figures.seeds import draw_seeds
 from actscope.report.figures.trajectories import Drawn, panel_label, share_limits
 from actscope.report.pages.sections import as_columns
 
@@ -127,3 +128,21 @@ def test_a_dollar_in_a_name_is_a_dollar() -> None:
         figure = Figure()
         figure.suptitle("a $broken formula_{ $")
         assert figures.render(figure)["png"].startswith(b"\x89PNG")
+
+
+def test_the_articles_seed_is_marked_among_all_seeds_with_its_rank() -> None:
+    runs = pd.DataFrame(
+        {
+            "activation": "relu",
+            "lr": 0.1,
+            "seed": [0, 1, 2, 3],
+            "final": [0.9, 0.95, 0.97, np.nan],
+            "outcome": ["learned", "failed", "learned", "diverged"],
+        }
+    )
+    (ax,) = draw_seeds("", runs, 1).axes
+    seeds, star = ax.lines
+    assert seeds.get_xdata().tolist() == pytest.approx([97, 95, 90])
+    assert (np.diff(seeds.get_ydata()) > 0).all()  # y grows downwards: the best is on top
+    assert star.get_xdata().tolist() == pytest.approx([95])
+    assert [text.get_text() for text in ax.texts] == ["2 of 3"]

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from actscope.analysis.claims.claims import Evidence, judge, read_claims, stored_fates
+from actscope.analysis.claims.claims import Evidence, judge, read_claims
+from actscope.analysis.claims.records import stored_records
 from actscope.analysis.frames import StudyRuns, read_study
 from actscope.analysis.run_tables import UnreadableRunError, read_run_table
 from actscope.errors import ReportError, StoreError
@@ -317,9 +318,9 @@ def test_fewer_epochs_than_its_setting_says_are_a_fault_of_the_run(bench: Bench)
 
 def test_claims_are_judged_without_runs_that_cannot_be_read(bench: Bench) -> None:
     bench.artifact(bench.first, "trajectory.parquet").write_bytes(b"")
-    evidence = Evidence({STUDY: bench.study}, stored_fates(bench.store))
+    evidence = Evidence({STUDY: bench.study}, stored_records(bench.store))
     with pytest.raises(UnreadableRunError):
-        evidence.read_fates(STUDY, bench.first)
+        evidence.records.fates(STUDY, bench.first)
     assert judge(read_claims(), evidence)
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from actscope.analysis.claims.claims import Claim, ClaimResult
-from actscope.analysis.claims.verdicts import Verdict
+from actscope.analysis.claims.verdicts import Finding, Verdict
 from actscope.report.tables.claims import claim_files
 from actscope.report.tables.files import Table
 
@@ -49,7 +49,9 @@ def test_a_table_without_rows_has_its_heading() -> None:
 
 def test_a_verdict_is_told_in_words_where_its_sign_could_not_be_set() -> None:
     stated = Claim("D1", "units die", "section 3", "a rule", (), "s")
-    result = ClaimResult(stated, Verdict.REPRODUCED, ("1 of 2",), ("r1",), None, "")
+    finding = Finding("1 of 2", Verdict.REPRODUCED)
+    result = ClaimResult(stated, Verdict.REPRODUCED, (finding,), ("r1",), None, "")
     files = claim_files([result])
     assert "| ✓ reproduced |" in files["tables/claims.md"].decode()
+    assert "✓ 1 of 2" in files["tables/claims.md"].decode()
     assert "section 3 & reproduced & 1 of 2" in files["tables/claims.tex"].decode()

@@ -1,5 +1,6 @@
 """The histories of a study's runs: loss and accuracy during training."""
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -56,6 +57,19 @@ def accuracy_by_epoch(history: pd.DataFrame) -> pd.DataFrame:
     epochs = history["epoch"].to_numpy()[rows].round().astype(int)
     accuracy = history["accuracy"].to_numpy(dtype=float)[rows]
     return pd.DataFrame({"epoch": epochs, "accuracy": accuracy})
+
+
+def late_accuracy(history: pd.DataFrame) -> float:
+    """Training accuracy over the last tenth of the steps, which decides a run's outcome.
+
+    The mean over the minibatches of that tenth, as a fraction of 1. Exact if a row ends where the
+    tenth begins; else the row that lies across counts by its minibatches inside.
+    """
+    rows = history[history["split"] == "train"]
+    ends = rows["step"].to_numpy(dtype=int)
+    begin = ends[-1] - math.ceil(ends[-1] / 10)
+    inside = np.diff(np.maximum(ends, begin), prepend=begin)  # minibatches
+    return float(np.average(rows["accuracy"].to_numpy(dtype=float), weights=inside))
 
 
 def read_histories(store: Store, study: str, runs: pd.DataFrame) -> Iterator[pd.DataFrame]:

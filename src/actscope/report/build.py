@@ -13,7 +13,8 @@ from rich.text import Text
 
 from actscope.analysis import comparison, frames
 from actscope.analysis.claims import claims
-from actscope.analysis.claims.claims import Claim, ClaimResult, Evidence, ReadFates
+from actscope.analysis.claims.claims import Claim, ClaimResult, Evidence
+from actscope.analysis.claims.records import Records, stored_records
 from actscope.analysis.claims.verdicts import Verdict
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.run_tables import UnreadableRunError
@@ -137,13 +138,13 @@ def print_claims(settings: Settings) -> None:
     """Print every claim with its verdict and the numbers behind it."""
     store = locate_store(settings.tracking)
     stated = claims.read_claims()
-    evidence = Evidence(read_studies(store, claims.studies_of(stated)), claims.stored_fates(store))
+    evidence = Evidence(read_studies(store, claims.studies_of(stated)), stored_records(store))
     table = Table(show_lines=True)
     for heading in ("id", "claim", "verdict", "numbers"):
         table.add_column(heading, no_wrap=heading == "id")
     results = claims.judge(stated, evidence)
     for result in results:
-        is_open = result.verdict is Verdict.INCONCLUSIVE
+        is_open = result.verdict is Verdict.TOO_FEW
         last = [result.advice] if is_open else []
         numbers = "\n".join([*result.numbers, *last])
         cells = (result.claim.id, result.claim.text, result.in_words, numbers)
@@ -193,10 +194,10 @@ def _judged(
     stated: Sequence[Claim],
     others: Mapping[str, StudyRuns],
     studies: Mapping[str, StudyRuns],
-    read_fates: ReadFates,
+    records: Records,
 ) -> Sequence[ClaimResult]:
     """Results of claims from the studies of a report, and from `others`."""
-    return claims.judge(stated, Evidence({**others, **studies}, read_fates))
+    return claims.judge(stated, Evidence({**others, **studies}, records))
 
 
 def _attach(store: Store, study: str, files: Mapping[str, bytes]) -> None:

@@ -38,6 +38,7 @@ from actscope.tracking.sweeps import (
     end_sweep,
     is_open,
     living_sweeps,
+    stated_grid,
     summarise_sweep,
 )
 
@@ -77,6 +78,7 @@ __all__ = [
     "read_trajectory",
     "run_groups",
     "show_progress",
+    "stated_grid",
     "store_errors",
     "summarise_sweep",
 ]

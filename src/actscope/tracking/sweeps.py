@@ -3,7 +3,8 @@
 import json
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, Self
@@ -243,6 +244,22 @@ def read_grid(store: Store, study: str, sweep: RunSummary) -> list[GridPoint]:
             f"artifacts of run {sweep.run_id}). Rebuild it from the sweep's runs with "
             f"`{suggestions.command('doctor', f'study={study}', store=store)}`."
         ) from error
+
+
+def stated_grid(store: Store, study: str, sweeps: Container[str]) -> list[GridPoint] | None:
+    """The grid of the first of these sweeps, by their ids; None if it is lost, or there is none.
+
+    Raises:
+        StoreError: the store does not answer.
+
+    """
+    experiment = store.find_experiment(study)
+    for run in read_summaries(store, experiment.experiment_id, SWEEPS):
+        if run.tags.get("sweep") in sweeps:
+            with suppress(LostGridError):
+                return read_grid(store, study, run)
+            return None
+    return None
 
 
 def origin(device: str = CPU.type) -> Mapping[str, str]:

@@ -5,12 +5,14 @@ Accuracies are in per cent and their differences in points, as claims state them
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 from pydantic.dataclasses import dataclass as checked
 
-from actscope.analysis import stats
-from actscope.analysis.claims.decision import MeanInterval
+from actscope.analysis.claims.decision import Limits, MeanInterval
+from actscope.analysis.claims.power import of_any
 from actscope.analysis.claims.settings import Margin, Names, Rate
 from actscope.analysis.claims.verdicts import (
     CheckResult,
@@ -43,7 +45,8 @@ class MeanNear:
         numbers = f"{names}: {found.in_words('%')}{_left_out(data, self.activations, self.lr)}"
         limits = (self.target - self.margin, self.target + self.margin)
         aim = f", claimed {self.target:g} ± {self.margin:g} %"
-        return found.judge(limits, f"{numbers}{aim}", data.ids(self.activations, self.lr))
+        ids = data.ids(self.activations, self.lr)
+        return found.judge(limits, self.target, f"{numbers}{aim}", ids)
 
 
 @checked(frozen=True, config=CLOSED)
@@ -58,33 +61,42 @@ class DifferenceNear:
 
     def judge(self, data: ClaimData) -> CheckResult:
         aim = f", claimed {self.gap:g} ± {self.margin:g}"
-        return _compared(data, self, (self.gap - self.margin, self.gap + self.margin), aim)
+        limits = (self.gap - self.margin, self.gap + self.margin)
+        return _compared(data, self, limits, self.gap, aim)
 
 
 @checked(frozen=True, config=CLOSED)
 class Greater:
-    """`first` - `second` is more than `by`: its paired interval is above, or below."""
+    """`first` - `second` is more than `by`: its paired interval is above, or below.
+
+    `gap`: the difference that the article sees, of which the power is.
+    """
 
     first: Name
     second: Name
     lr: Rate
+    gap: Finite
     by: Finite = 0.0
 
     def judge(self, data: ClaimData) -> CheckResult:
-        return _compared(data, self, (self.by, math.inf))
+        return _compared(data, self, (self.by, math.inf), self.gap)
 
 
 @checked(frozen=True, config=CLOSED)
 class Best:
-    """`activation` is greater than each of the `others`."""
+    """`activation` is greater than each of the `others`; `gap`: as in Greater."""
 
     activation: Name
     others: Names
     lr: Rate
+    gap: Finite
 
     def judge(self, data: ClaimData) -> CheckResult:
         return combine(
-            [run_check(Greater(self.activation, other, self.lr), data) for other in self.others]
+            [
+                run_check(Greater(self.activation, other, self.lr, self.gap), data)
+                for other in self.others
+            ]
         )
 
 
@@ -93,7 +105,7 @@ class NoAdvantage:
     """None of the `activations` beats all of `over` by more than `by`.
 
     Reproduced for an activation if its paired interval is below `by` for one of `over`; not
-    reproduced if it is above `by` for all of them.
+    reproduced if it is above `by` for all of them. The power is that of a lead of 0.
     """
 
     activations: Names
@@ -106,37 +118,36 @@ class NoAdvantage:
 
     def _judge_one(self, name: str, data: ClaimData) -> CheckResult:
         results = [
-            _compared(data, Greater(name, other, self.lr), (-math.inf, self.by))
+            _compared(data, Greater(name, other, self.lr, 0.0), (-math.inf, self.by), 0.0)
             for other in self.over
         ]
-        verdicts = [result.verdict for result in results]
-        whole = combine(results)
+        power = of_any([result.power for result in results if result.power is not None])
+        whole = replace(combine(results), power=power)
+        verdicts = {result.verdict for result in results}
         if Verdict.REPRODUCED in verdicts:
-            return CheckResult(Verdict.REPRODUCED, whole.numbers, whole.run_ids)
-        if Verdict.INCONCLUSIVE not in verdicts:
+            return replace(whole, verdict=Verdict.REPRODUCED)
+        if verdicts == {Verdict.NOT_REPRODUCED}:
             return whole
-        needed = [f.seeds_needed for f in results if f.seeds_needed is not None]
-        return CheckResult(
-            Verdict.INCONCLUSIVE, whole.numbers, whole.run_ids, min(needed, default=None)
-        )
+        is_enough = power is None or power.is_enough
+        return replace(whole, verdict=Verdict.INCONCLUSIVE if is_enough else Verdict.TOO_FEW)
 
 
 def _compared(
-    data: ClaimData, pair: DifferenceNear | Greater, limits: tuple[float, float], aim: str = ""
+    data: ClaimData,
+    pair: DifferenceNear | Greater,
+    limits: Limits,
+    claimed: float,
+    aim: str = "",
 ) -> CheckResult:
     """The result of first - second: whether its interval is within the limits."""
     names = (pair.first, pair.second)
-    found = stats.compare_pair(*(data.finals(name, pair.lr) for name in names))
-    if found.n == 0:
+    first, second = (data.finals(name, pair.lr) for name in names)
+    interval = MeanInterval.of(np.asarray(100 * (first - second).dropna(), float))
+    if interval.n == 0:
         raise MissingData(f"{pair.first} and {pair.second} share no seed")
-    mean, sd, low, high = (
-        math.nan if x is None else 100 * x for x in (found.mean, found.sd, found.low, found.high)
-    )
-    method = stats.BCA if found.method == stats.BCA else stats.T
-    interval = MeanInterval(found.n, mean, sd, low, high, method)
     numbers = f"{pair.first} - {pair.second}: {interval.in_words('points', '+.3f')}"
     numbers += f"{_left_out(data, names, pair.lr)}{aim}"
-    return interval.judge(limits, numbers, data.ids(names, pair.lr))
+    return interval.judge(limits, claimed, numbers, data.ids(names, pair.lr))
 
 
 def _left_out(data: ClaimData, names: Sequence[str], lr: float) -> str:

@@ -1,10 +1,10 @@
 """The claims of conf/claims/*.yaml, and the verdicts on them, which are computed from runs."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,46 +16,44 @@ from pydantic.dataclasses import dataclass as checked
 from yaml import YAMLError
 
 from actscope.analysis.claims.checks import parse_check
+from actscope.analysis.claims.power import Power
+from actscope.analysis.claims.records import Records
 from actscope.analysis.claims.verdicts import (
     Check,
     CheckResult,
     ClaimData,
+    Finding,
     Verdict,
     combine,
     run_check,
 )
 from actscope.analysis.frames import NoRunsError, StudyRuns
-from actscope.analysis.run_tables import (
-    MissingTableError,
-    UnreadableRunError,
-    read_probe_of,
-    read_run_table,
-)
-from actscope.artifacts.unit_fates import unit_fates
+from actscope.analysis.run_tables import UnreadableRunError
 from actscope.command_line.yaml_errors import explain_file
 from actscope.config import CLOSED, Argument, Name, parse
 from actscope.errors import ConfigError
 from actscope.project import CONF
-from actscope.tracking import Store
 
 # A verdict is readable without its colour.
 SYMBOLS = {
     Verdict.REPRODUCED: "✓",
     Verdict.NOT_REPRODUCED: "✗",
     Verdict.INCONCLUSIVE: "?",
+    Verdict.TOO_FEW: "?",
     Verdict.NOT_RUN: "\N{EN DASH}",
 }
 
 Sentence = Annotated[str, Field(min_length=1, max_length=1000)]
 Setting = Argument | list[Argument]
-ReadFates = Callable[[str, str], pd.DataFrame | None]
+NOTHING = ClaimData(pd.DataFrame(), pd.DataFrame(), lambda _: None, dict)
 
 
 @checked(frozen=True, config=CLOSED)
 class Stated:
     """A claim as its file has it.
 
-    `where`: parameters that a run must have to count, as the command line names them.
+    `where`: parameters that a run must have to count, as the command line names them. `calibrated`:
+    what was chosen because it gives the claimed result, so that the verdict is no independent one.
     """
 
     id: Name
@@ -64,6 +62,7 @@ class Stated:
     rule: Sentence
     checks: Annotated[list[dict[str, Any]], Field(min_length=1)]
     study: Name | None = None
+    calibrated: Sentence | None = None
     where: dict[str, Setting] = Field(default_factory=dict)
 
 
@@ -78,37 +77,67 @@ class Claim:
     checks: tuple[Check, ...]
     study: str | None = None
     where: Mapping[str, str] = field(default_factory=dict)
+    calibrated: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """The studies by name, and a function that reads the fates of a run's units."""
+    """The studies by name, and what is read from their files."""
 
     studies: Mapping[str, StudyRuns]
-    read_fates: ReadFates
+    records: Records
 
 
 @dataclass(frozen=True, eq=False)
 class ClaimResult:
-    """The verdict on a claim; `advice`: what to run if the claim is undecided."""
+    """The verdict on a claim; `advice`: what to run if the claim is undecided.
+
+    `power`: of all its checks together, at least. `seeds`: of Records.
+    """
 
     claim: Claim
     verdict: Verdict
-    numbers: tuple[str, ...]
+    findings: tuple[Finding, ...]
     run_ids: tuple[str, ...]
-    seeds_needed: int | None
+    power: Power | None
     advice: str
+    seeds: str = ""
 
     @property
     def in_words(self) -> str:
-        return f"{SYMBOLS[self.verdict]} {self.verdict}"
+        words = f"{SYMBOLS[self.verdict]} {self.verdict}"
+        if self.verdict is not Verdict.TOO_FEW or self.power is None:
+            return words
+        seeds = f"{self.power.seeds} seed{'' if self.power.seeds == 1 else 's'}"
+        needed = self.power.needed
+        return f"{words} with {seeds}" + (f"; {needed} would" if needed else "")
+
+    @property
+    def power_in_words(self) -> str:
+        """The power, `≥ 0.83` where several checks have one, as only its lower bound is known."""
+        if self.power is None:
+            return ""
+        several = sum(finding.power is not None for finding in self.findings) > 1
+        return f"{'≥ ' if several else ''}{self.power.chance:.2f}"
+
+    @property
+    def numbers(self) -> list[str]:
+        """What its checks found, a line each, each with its verdict and power."""
+        return [_line(finding) for finding in self.findings]
+
+
+def _line(finding: Finding) -> str:
+    if finding.verdict is None or finding.verdict is Verdict.NOT_RUN:
+        return finding.numbers
+    power = "" if finding.power is None else f"; power {finding.power.chance:.2f}"
+    return f"{SYMBOLS[finding.verdict]} {finding.numbers}{power}"
 
 
 def judge(claims: Sequence[Claim], evidence: Evidence) -> list[ClaimResult]:
     """The result of each claim, in order; runs that cannot be read are left out."""
     while True:
         try:
-            return [_result(claim, _check(claim, evidence)) for claim in claims]
+            return [_result(claim, evidence) for claim in claims]
         except UnreadableRunError as error:
             evidence = _without(evidence, error)
 
@@ -144,32 +173,6 @@ def studies_of(claims: Sequence[Claim]) -> list[str]:
     return list(dict.fromkeys(claim.study for claim in claims if claim.study is not None))
 
 
-def stored_fates(store: Store, known: Mapping[str, pd.DataFrame] | None = None) -> ReadFates:
-    """A function that reads the fates of a run's units, once; None if the run has no probes.
-
-    `known`: fates by run id that are not read again.
-
-    Raises:
-        UnreadableRunError: a file of a run cannot be read.
-        StoreError: the store does not answer.
-
-    """
-    at_hand = known or {}
-
-    @cache
-    def read(study: str, run_id: str) -> pd.DataFrame | None:
-        if run_id in at_hand:
-            return at_hand[run_id]
-        trajectory = read_run_table("trajectory", store, study, run_id)
-        try:
-            probe = read_probe_of(trajectory, store, study, run_id)
-        except MissingTableError:
-            return None  # a run that is older than probes
-        return unit_fates(trajectory, probe)
-
-    return read
-
-
 def _read_file(path: Path) -> list[Claim]:
     try:
         entries = OmegaConf.to_container(OmegaConf.load(path))
@@ -187,56 +190,66 @@ def _make_claim(entry: Any, place: str) -> Claim:
         for number, settings in enumerate(stated.checks)
     )
     where = {name: str(value) for name, value in stated.where.items()}
-    return Claim(stated.id, stated.text, stated.source, stated.rule, checks, stated.study, where)
+    return Claim(
+        stated.id,
+        stated.text,
+        stated.source,
+        stated.rule,
+        checks,
+        stated.study,
+        where,
+        stated.calibrated,
+    )
 
 
-def _check(claim: Claim, evidence: Evidence) -> CheckResult:
-    data = _data(claim, evidence)
+def _result(claim: Claim, evidence: Evidence) -> ClaimResult:
+    found = _check(claim, _data(claim, evidence))
+    study = evidence.studies.get(claim.study or "")
+    return ClaimResult(
+        claim,
+        found.verdict,
+        found.findings,
+        found.run_ids,
+        found.power,
+        _advice(claim, found.verdict),
+        "" if study is None else evidence.records.seeds(study),
+    )
+
+
+def _check(claim: Claim, data: ClaimData) -> CheckResult:
     if claim.study is not None:
         if data.runs.empty:
             among = f" with {_conditions(claim)}" if claim.where else ""
-            return CheckResult(Verdict.NOT_RUN, (f"no finished run of {claim.study}{among}",))
+            reason = f"no finished run of {claim.study}{among}"
+            return CheckResult(Verdict.NOT_RUN, (Finding(reason),))
         if data.variants() != [""]:
             differences = " or ".join(data.variants())
             reason = f"its runs differ in {differences}: choose among them with `where`"
-            return CheckResult(Verdict.INCONCLUSIVE, (reason,), tuple(data.runs["run_id"]))
+            ids = tuple(data.runs["run_id"])
+            return CheckResult(Verdict.INCONCLUSIVE, (Finding(reason),), ids)
     return combine([run_check(check, data) for check in claim.checks])
 
 
 def _data(claim: Claim, evidence: Evidence) -> ClaimData:
-    study = claim.study or ""
+    study, records = claim.study or "", evidence.records
     if study not in evidence.studies:
-        nothing = pd.DataFrame()
-        return ClaimData(nothing, nothing, lambda _: None)
+        return NOTHING
     runs = evidence.studies[study]
     params = runs.params.loc[runs.used["run_id"]]
     for name, value in claim.where.items():
         params = params[params[name] == value] if name in params else params.iloc[:0]
     own = runs.used[runs.used["run_id"].isin(params.index)]
-    return ClaimData(own, params, lambda run_id: evidence.read_fates(study, run_id))
+    return ClaimData(own, params, partial(records.fates, study), partial(records.late, runs))
 
 
 def _conditions(claim: Claim) -> str:
     return " ".join(f"{name}={value.replace(' ', '')}" for name, value in claim.where.items())
 
 
-def _result(claim: Claim, result: CheckResult) -> ClaimResult:
-    return ClaimResult(
-        claim,
-        result.verdict,
-        result.numbers,
-        result.run_ids,
-        result.seeds_needed,
-        _advice(claim, result),
-    )
-
-
-def _advice(claim: Claim, result: CheckResult) -> str:
+def _advice(claim: Claim, verdict: Verdict) -> str:
     """What would decide an undecided claim."""
-    if result.verdict is Verdict.NOT_RUN:
+    if verdict is Verdict.NOT_RUN:
         return f'make sweep ARGS="experiment={claim.study}"'
-    if result.verdict is Verdict.INCONCLUSIVE and result.seeds_needed is not None:
-        return f"About {result.seeds_needed} seeds in total would decide it."
-    if result.verdict is Verdict.INCONCLUSIVE:
-        return "The number of seeds needed cannot be estimated."
+    if verdict is Verdict.TOO_FEW:
+        return "State the number of seeds first, and train all of them before you read the verdict."
     return ""

@@ -1,78 +1,103 @@
-"""Decide a check by an interval, and estimate the seeds needed where it decides nothing."""
+"""Decide a check by the interval of a mean or of a share."""
 
 import math
 from dataclasses import dataclass
 from typing import Self
 
 from actscope.analysis import stats
-from actscope.analysis.claims.verdicts import CheckResult, Verdict
+from actscope.analysis.claims import power
+from actscope.analysis.claims.power import FEWEST, Curve, Power
+from actscope.analysis.claims.verdicts import CheckResult, Verdict, decide
+from actscope.analysis.shares import Share
 from actscope.analysis.stats import Floats
 
-FEWEST = 5  # seeds: fewer decide nothing
 DIGITS = 4  # of a per cent; smaller differences of accuracies are rounding
+
+Limits = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class MeanInterval:
-    """A mean over n seeds or pairs with its 95 % interval; NaN if there is none."""
+    """A mean over n seeds or pairs with its 95 % t-interval; NaN if there is none.
+
+    A single value has no interval, and equal values have none.
+    """
 
     n: int
     mean: float
     sd: float
     low: float
     high: float
-    method: str
 
     @classmethod
     def of(cls, values: Floats) -> Self:
-        """The mean of values, with its t-interval."""
         found = stats.estimate(values)
-        return cls(
-            n=found.n,
-            mean=float(found.mean),
-            sd=float(found.sd),
-            low=float(found.low),
-            high=float(found.high),
-            method=stats.T,
-        )
+        mean, sd, low, high = map(float, (found.mean, found.sd, found.low, found.high))
+        if found.n > 1 and round(sd, DIGITS) == 0:
+            sd, low, high = 0.0, math.nan, math.nan
+        return cls(found.n, mean, sd, low, high)
 
     def in_words(self, unit: str, form: str = ".2f") -> str:
         if self.n == 0:
             return "no value"
         mean = f"{self.mean:{form}} {unit}"
-        if self.n == 1:
-            return f"{mean} (n = 1, so no interval)"
+        if math.isnan(self.low):
+            why = "n = 1" if self.n == 1 else f"n = {self.n}, all equal"
+            return f"{mean} ({why}, so no interval)"
         interval = f"{self.low:{form}} to {self.high:{form}}"
-        return f"{mean} (95 % {self.method} {interval}, n = {self.n})"
+        return f"{mean} (95 % {stats.T} {interval}, n = {self.n})"
 
     def judge(
         self,
-        limits: tuple[float, float],
+        limits: Limits,
+        claimed: float,
         numbers: str,
         ids: tuple[str, ...],
         tried: int | None = None,
     ) -> CheckResult:
         """Reproduced if the interval is within the limits, not reproduced if it is outside.
 
-        `tried`: the number of runs that gave the n values, if it is not n.
+        `claimed`: the mean if the article is exactly right. `tried`: the number of seeds that gave
+        the n values, if it is not n.
         """
-        (start, end), low, high = limits, round(self.low, DIGITS), round(self.high, DIGITS)
-        if self.n >= FEWEST and start < low and high < end:
-            return CheckResult(Verdict.REPRODUCED, (numbers,), ids)
-        if self.n >= FEWEST and (high < start or low > end):
-            return CheckResult(Verdict.NOT_REPRODUCED, (numbers,), ids)
-        needed = self._seeds_needed(limits, self.n if tried is None else tried)
-        return CheckResult(Verdict.INCONCLUSIVE, (numbers,), ids, needed)
+        seeds = self.n if tried is None else tried
+        verdict = verdict_of((self.low, self.high) if self.n >= FEWEST else NO_INTERVAL, limits)
+        return decide(verdict, numbers, ids, self._power(limits, claimed, seeds))
 
-    def _seeds_needed(self, limits: tuple[float, float], tried: int) -> int | None:
-        """Seeds with which a test would separate the mean from the nearest limit."""
-        if self.n < 2:
-            return FEWEST if tried < FEWEST else None
-        nearest = min(abs(self.mean - limit) for limit in limits if math.isfinite(limit))
-        needed = stats.seeds_to_resolve(round(nearest, DIGITS), self.sd)
-        if self.n >= FEWEST:
-            # The present number does not decide, so more are needed, whatever the formula says.
-            needed = None if needed is None else max(needed, self.n + 1)
-        else:
-            needed = max(FEWEST, needed or 0)
-        return None if needed is None else math.ceil(needed * tried / self.n)
+    def _power(self, limits: Limits, claimed: float, seeds: int) -> Power | None:
+        """None where the spread of five values or more is not known."""
+        if self.sd > 0:
+            return Power(seeds, rarer(power.of_mean(limits, claimed, self.sd), self.n, seeds))
+        return None if self.n >= FEWEST else Power(seeds, lambda _: 0.0)
+
+
+NO_INTERVAL = (math.nan, math.nan)
+
+
+def verdict_of(interval: Limits, limits: Limits) -> Verdict:
+    """Whether an interval is within the limits, or outside; NaN: there is no interval."""
+    (start, end), (low, high) = limits, (round(limit, DIGITS) for limit in interval)
+    if start < low and high < end:
+        return Verdict.REPRODUCED
+    if high < start or low > end:
+        return Verdict.NOT_REPRODUCED
+    return Verdict.INCONCLUSIVE
+
+
+def rarer(curve: Curve, n: int, seeds: int) -> Curve:
+    """The curve by the number of seeds, of which only n of `seeds` give a value."""
+    return lambda more: curve(more * n // seeds) if n > 0 else 0.0
+
+
+def more_than(share: float, found: Share) -> Verdict:
+    """Whether the exact interval of a share is above `share`, or below; a fraction of 1."""
+    return verdict_of((found.low, found.high), (share, math.inf))
+
+
+def in_words(found: Share) -> str:
+    """A share in per cent with its interval."""
+    if math.isnan(found.share):
+        return "none"
+    if math.isnan(found.low):
+        return f"{100 * found.share:.1f} % (no interval, n = {found.clusters})"
+    return f"{100 * found.share:.1f} % (95 % {100 * found.low:.1f} to {100 * found.high:.1f})"

@@ -1,50 +1,90 @@
-"""Checks of how runs end: whether they learn, and what their units do."""
+"""Checks of how runs end: whether they learn, and what their units do.
+
+Shares are decided by their exact intervals. If the article is exactly right, all runs and all units
+do as it says; this is what powers are of.
+"""
 
 import math
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from pydantic.dataclasses import dataclass as checked
-from scipy import stats as scipy_stats
 
-from actscope.analysis import stats
-from actscope.analysis.claims.decision import FEWEST, MeanInterval
+from actscope.analysis.claims import power
+from actscope.analysis.claims.decision import MeanInterval, in_words, more_than, rarer
+from actscope.analysis.claims.power import Power
 from actscope.analysis.claims.settings import Names, Rate, Share
-from actscope.analysis.claims.verdicts import CheckResult, ClaimData, Verdict, combine
+from actscope.analysis.claims.verdicts import (
+    CheckResult,
+    ClaimData,
+    Finding,
+    Verdict,
+    combine,
+    decide,
+)
+from actscope.analysis.shares import run_share, unit_share
 from actscope.config import CLOSED, Count
 
+MOST_FAIL = 0.5  # a claim about failures supposes that more than this share of the runs fail
 
-@checked(frozen=True, config=CLOSED)
-class Learns:
-    """At least `share` of each activation's runs learned; fewer than 5 runs decide nothing."""
-
-    activations: Names
-    lr: Rate
-    share: Share = 0.8
-
-    def judge(self, data: ClaimData) -> CheckResult:
-        return combine([_share_found(data, self, name, learned=True) for name in self.activations])
+Counts = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @checked(frozen=True, config=CLOSED)
-class Fails:
-    """At least `share` of each activation's runs failed or diverged; see Learns."""
+class _Outcomes:
+    """More than `share` of each activation's runs end in one way.
+
+    `learned_from`: further values of outcome.learned_from, for which the verdict is told as well.
+    """
 
     activations: Names
     lr: Rate
-    share: Share = 0.8
+    share: Share = 0.5
+    learned_from: tuple[Share, ...] = ()
+    is_learning: ClassVar[bool]
 
     def judge(self, data: ClaimData) -> CheckResult:
-        return combine([_share_found(data, self, name, learned=False) for name in self.activations])
+        result = combine([self._judge_one(name, data, None) for name in self.activations])
+        if not self.learned_from:
+            return result
+        others = "; ".join(f"{at:g}: {self._verdict_at(at, data)}" for at in self.learned_from)
+        told = Finding(f"the verdict by the training accuracy that counts as learned: {others}")
+        return CheckResult(result.verdict, (*result.findings, told), result.run_ids, result.power)
+
+    def _verdict_at(self, learned_from: float, data: ClaimData) -> Verdict:
+        return combine([self._judge_one(n, data, learned_from) for n in self.activations]).verdict
+
+    def _judge_one(self, name: str, data: ClaimData, learned_from: float | None) -> CheckResult:
+        runs = data.runs_at(name, self.lr)
+        hits = int((_has_learned(runs, data, learned_from) == self.is_learning).sum())
+        found = run_share(hits, len(runs))
+        subject = f"{name} {'learned' if self.is_learning else 'did not learn'}"
+        numbers = f"{subject}: {hits} of {len(runs)} runs, {in_words(found)}"
+        own = Power(len(runs), power.of_share(self.share))
+        return decide(more_than(self.share, found), numbers, tuple(runs["run_id"]), own)
+
+
+@checked(frozen=True, config=CLOSED)
+class Learns(_Outcomes):
+    """More than `share` of each activation's runs learned."""
+
+    is_learning: ClassVar[bool] = True
+
+
+@checked(frozen=True, config=CLOSED)
+class Fails(_Outcomes):
+    """More than `share` of each activation's runs failed or diverged."""
+
+    is_learning: ClassVar[bool] = False
 
 
 @checked(frozen=True, config=CLOSED)
 class UnitsGoFlat:
-    """Runs of each activation that do not learn end with flat units, and do not diverge.
+    """Runs of each activation that do not learn end with units gone flat, and do not diverge.
 
-    Reproduced if, among these runs, the 95 % t-interval of the share of a layer's units that are
-    flat, dead or saturated is above `share`, and less than `diverged` of them diverged. Not
-    reproduced if the interval is below `share`, more diverged, or no run failed.
+    Among these runs, more than `share` of a layer's units are flat, and also dead or saturated; and
+    less than `diverged` of the runs diverged. No failed run: not reproduced.
     """
 
     activations: Names
@@ -59,37 +99,43 @@ class UnitsGoFlat:
     def _judge_one(self, name: str, data: ClaimData) -> CheckResult:
         runs = data.runs_at(name, self.lr)
         unlearned = runs[runs["outcome"] != "learned"]
-        ids = tuple(unlearned["run_id"])
         if unlearned.empty:
             return _nothing_failed(runs, name)
-        diverged = int((unlearned["outcome"] == "diverged").sum())
-        values = np.array(
-            [
-                _layer_share(data.fates(run_id, self.layer)[["flat", "dead", "saturated"]])
-                for run_id in unlearned.loc[unlearned["outcome"] == "failed", "run_id"]
-            ]
-        )
-        interval = MeanInterval.of(values)
-        numbers = (
-            f"{name}: {diverged} of the {len(unlearned)} runs that did not learn diverged; units "
-            f"of layer {self.layer} flat, dead or saturated in the others: {interval.in_words('%')}"
-        )
-        if len(unlearned) >= FEWEST and diverged >= self.diverged * len(unlearned):
-            return CheckResult(Verdict.NOT_REPRODUCED, (numbers,), ids)
-        return interval.judge(_above(self.share), numbers, ids, len(runs))
+        ids = tuple(unlearned["run_id"])
+        finished = unlearned[unlearned["outcome"] == "failed"]
+        kept = run_share(len(finished), len(unlearned))
+        numbers = f"{name}: {len(finished)} of {len(unlearned)} runs that did not learn, "
+        numbers += f"{in_words(kept)}, did not diverge"
+        own = Power(len(runs), rarer(power.of_share(1 - self.diverged), kept.n, len(runs)))
+        result = decide(more_than(1 - self.diverged, kept), numbers, ids, own)
+        return combine([result, self._judge_units(name, data, runs, finished)])
+
+    def _judge_units(
+        self, name: str, data: ClaimData, runs: pd.DataFrame, finished: pd.DataFrame
+    ) -> CheckResult:
+        fates = [data.fates(run_id, self.layer) for run_id in finished["run_id"]]
+        gone = [int((own["flat"] & (own["dead"] | own["saturated"])).sum()) for own in fates]
+        found = unit_share(gone, [len(own) for own in fates])
+        numbers = f"{name}: units of layer {self.layer} that went flat and are dead or saturated, "
+        numbers += f"in {len(finished)} failed runs: {in_words(found)}"
+        own = Power(len(runs), rarer(power.of_share(self.share), len(finished), len(runs)))
+        ids = tuple(finished["run_id"])
+        return decide(more_than(self.share, found), numbers, ids, own)
 
 
 @checked(frozen=True, config=CLOSED)
 class NegativeSwing:
-    """Units that went flat in failed runs had moved to the negative side before.
+    """In failed runs, units went flat after a large swing to the negative side; others had none.
 
-    In each run: the share of a layer's flat units whose mean weight and bias were both below their
-    first records when they went flat. Reproduced if the 95 % t-interval of that share over the runs
-    is above `share`, not reproduced if it is below.
+    Large: mean weight and bias both fell by at least `size` of their panel's height, the range of
+    that line over all units of the layer. More than `share` of the flat units swung so before they
+    went flat. In each run, this share is larger than that of the other units until the end: the
+    interval of the mean difference is above 0. Units that were flat from the start do not count.
     """
 
     activations: Names
     lr: Rate
+    size: Share
     layer: Count = 1
     share: Share = 0.5
 
@@ -101,53 +147,53 @@ class NegativeSwing:
         failed = runs[runs["outcome"] == "failed"]
         if failed.empty:
             return _nothing_failed(runs, name)
-        shares = []
-        for run_id in failed["run_id"]:
-            fates = data.fates(run_id, self.layer)
-            if fates["flat"].any():
-                swing = fates.loc[fates["flat"], ["swing_weight_mean", "swing_bias"]]
-                shares.append(100 * float((swing < 0).all(axis=1).mean()))
-        interval = MeanInterval.of(np.array(shares))
-        numbers = (
-            f"{name}: flat units of layer {self.layer} that had moved to the negative side, in the "
-            f"{len(shares)} of {len(failed)} failed runs with flat units: "
-            f"{interval.in_words('%')}"
-        )
+        fates = [data.fates(run_id, self.layer) for run_id in failed["run_id"]]
+        flat, others = np.array([self._count(own) for own in fates]).transpose(1, 2, 0)  # [2, runs]
         ids = tuple(failed["run_id"])
-        return interval.judge(_above(self.share), numbers, ids, len(runs))
+        found = unit_share(*flat)
+        numbers = f"{name}: flat units of layer {self.layer} that had swung far to the negative "
+        numbers += f"side, in {found.clusters} failed runs with such units: {in_words(found)}"
+        own = Power(len(runs), rarer(power.of_share(self.share), found.clusters, len(runs)))
+        result = decide(more_than(self.share, found), numbers, ids, own)
+        return combine([result, _contrast(name, flat, others, len(runs), ids)])
+
+    def _count(self, fates: pd.DataFrame) -> list[list[int]]:
+        """Of flat units and of the others: how many swung far to the negative side, and all."""
+        lines = ["weight_mean", "bias"]
+        swing = fates[[f"swing_{line}" for line in lines]].to_numpy()
+        height = fates[[f"height_{line}" for line in lines]].to_numpy()
+        is_down = ((swing < 0) & (swing <= -self.size * height)).all(axis=1)
+        flat = fates["flat"].to_numpy()
+        flat_later = flat & (swing != 0).any(axis=1)
+        return [[int((is_down & own).sum()), int(own.sum())] for own in (flat_later, ~flat)]
 
 
-def _above(share: float) -> tuple[float, float]:
-    return 100 * share, math.inf
-
-
-def _share_found(
-    data: ClaimData, check: Learns | Fails, name: str, *, learned: bool
+def _contrast(
+    name: str, flat: Counts, others: Counts, tried: int, ids: tuple[str, ...]
 ) -> CheckResult:
-    """Whether at least `check.share` of the runs learned, or did not, with the exact interval.
+    """Whether more of the flat units than of the others swung, run by run; each [2, runs]."""
+    has_both = (flat[1] > 0) & (others[1] > 0)
+    shares = [100 * own[0][has_both] / own[1][has_both] for own in (flat, others)]
+    interval = MeanInterval.of(shares[0] - shares[1])
+    numbers = f"{name}: this share less that of the units that did not go flat, "
+    numbers += f"in {interval.n} runs with both: {interval.in_words('points', '+.1f')}"
+    return interval.judge((0, math.inf), 100, numbers, ids, tried)
 
-    The interval is that of Clopper and Pearson (1934), as a fraction of 1.
-    """
-    runs = data.runs_at(name, check.lr)
-    n, ids = len(runs), tuple(runs["run_id"])
-    count = int(((runs["outcome"] == "learned") == learned).sum())
-    chances = scipy_stats.binomtest(count, n).proportion_ci(stats.CONFIDENCE, method="exact")
-    subject = f"{name} {'learned' if learned else 'did not learn'}"
-    numbers = f"{subject}: {count} of {n} (95 % interval {chances.low:.2f} to {chances.high:.2f})"
-    if n < FEWEST:
-        return CheckResult(Verdict.INCONCLUSIVE, (numbers,), ids, FEWEST)
-    is_enough = count / n >= check.share
-    return CheckResult(Verdict.REPRODUCED if is_enough else Verdict.NOT_REPRODUCED, (numbers,), ids)
+
+def _has_learned(runs: pd.DataFrame, data: ClaimData, at: float | None) -> "pd.Series[bool]":
+    """Whether each run learned, by its outcome, or with another value of outcome.learned_from."""
+    if at is None:
+        return runs["outcome"] == "learned"
+    return runs["run_id"].map(data.read_late()) >= at
 
 
 def _nothing_failed(runs: pd.DataFrame, name: str) -> CheckResult:
-    """The result for an activation without failed runs, to which the claim does not apply."""
+    """The result for an activation without failed runs: not reproduced if failures are the rarer.
+
+    Then the claim is about runs that do not exist.
+    """
+    found = run_share(0, len(runs))
     numbers = f"{name}: none of {len(runs)} runs failed, so there is no failure to explain"
-    if len(runs) < FEWEST:
-        return CheckResult(Verdict.INCONCLUSIVE, (numbers,), tuple(runs["run_id"]), FEWEST)
-    return CheckResult(Verdict.NOT_REPRODUCED, (numbers,), tuple(runs["run_id"]))
-
-
-def _layer_share(fates: pd.DataFrame) -> float:
-    """Share of units with any of the fates, in per cent."""
-    return 100 * float(fates.any(axis=1).mean())
+    verdict = Verdict.NOT_REPRODUCED if found.high < MOST_FAIL else Verdict.INCONCLUSIVE
+    own = Power(len(runs), power.of_share(MOST_FAIL))
+    return decide(verdict, numbers, tuple(runs["run_id"]), own)

@@ -5,7 +5,7 @@ from omegaconf import OmegaConf
 from pydantic.dataclasses import dataclass as checked
 
 from actscope.analysis.claims.settings import Margin
-from actscope.analysis.claims.verdicts import CheckResult, ClaimData, Verdict
+from actscope.analysis.claims.verdicts import CheckResult, ClaimData, Verdict, decide
 from actscope.config import CLOSED, Activation, Name, parse_activation
 from actscope.engine.activations import make_function
 from actscope.errors import ConfigError
@@ -33,7 +33,8 @@ class SlopeJump:
             f"{self.activation}: the slope jumps by {jump:.4f} at 0 (from its function, not from "
             f"runs), claimed {self.jump:g} ± {self.margin:g}"
         )
-        return CheckResult(Verdict.REPRODUCED if is_near else Verdict.NOT_REPRODUCED, (numbers,))
+        verdict = Verdict.REPRODUCED if is_near else Verdict.NOT_REPRODUCED
+        return decide(verdict, numbers, (), None)
 
 
 def shipped_activation(name: str) -> Activation:

@@ -1,34 +1,49 @@
 """Verdicts, the results of checks, and the data that checks use."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 import pandas as pd
 
+from actscope.analysis.claims import power as powers
+from actscope.analysis.claims.power import Power
 from actscope.analysis.labels import rate_text
 from actscope.analysis.variants import describe_variants
 
 
 class Verdict(StrEnum):
+    """`TOO_FEW`: inconclusive, and too few seeds to be anything else if the article is right."""
+
     REPRODUCED = "reproduced"
     NOT_REPRODUCED = "not reproduced"
     INCONCLUSIVE = "inconclusive"
+    TOO_FEW = "cannot be decided"
     NOT_RUN = "not run"
 
 
 @dataclass(frozen=True)
-class CheckResult:
-    """The result of a check: its verdict, its numbers, one line each, and the runs used.
+class Finding:
+    """What one comparison of a check found, in words, with its own verdict and power."""
 
-    `seeds_needed`: the total that would decide an inconclusive check, if it can be estimated.
-    """
+    numbers: str
+    verdict: Verdict | None = None
+    power: Power | None = None
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The result of a check, or of several: its verdict, findings, the runs used, its power."""
 
     verdict: Verdict
-    numbers: tuple[str, ...]
+    findings: tuple[Finding, ...]
     run_ids: tuple[str, ...] = ()
-    seeds_needed: int | None = None
+    power: Power | None = None
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        return tuple(finding.numbers for finding in self.findings)
 
 
 class MissingData(Exception):  # noqa: N818 - not an error: the verdict is "not run"
@@ -41,12 +56,14 @@ class ClaimData:
 
     `runs`: the used runs of its study that meet its conditions, as in StudyRuns; `params`: their
     parameters, by `run_id`; `read_fates`: returns unit_fates.unit_fates of a run, None if its units
-    were not recorded.
+    were not recorded; `read_late`: returns histories.late_accuracy of each
+    run that did not diverge, by `run_id`.
     """
 
     runs: pd.DataFrame
     params: pd.DataFrame
     read_fates: Callable[[str], pd.DataFrame | None]
+    read_late: Callable[[], Mapping[str, float]]
 
     def variants(self) -> list[str]:
         """The variants of the runs; [''] if there is only one."""
@@ -89,20 +106,41 @@ def run_check(check: Check, data: ClaimData) -> CheckResult:
     try:
         return check.judge(data)
     except MissingData as missing:
-        return CheckResult(Verdict.NOT_RUN, (str(missing),))
+        return CheckResult(Verdict.NOT_RUN, (Finding(str(missing), Verdict.NOT_RUN),))
+
+
+def decide(
+    verdict: Verdict, numbers: str, run_ids: tuple[str, ...], power: Power | None
+) -> CheckResult:
+    """The result of one comparison; inconclusive becomes TOO_FEW where its power is too low."""
+    verdict = _weighed(verdict, power)
+    return CheckResult(verdict, (Finding(numbers, verdict, power),), run_ids, power)
 
 
 def combine(results: Sequence[CheckResult]) -> CheckResult:
     """The result of several checks together.
 
-    Reproduced if all are; else the first of not reproduced, not run, inconclusive that any is.
+    Reproduced if all are; else the first of not reproduced, not run, cannot be decided,
+    inconclusive that any is.
     """
     verdicts = {result.verdict for result in results}
-    order = (Verdict.NOT_REPRODUCED, Verdict.NOT_RUN, Verdict.INCONCLUSIVE, Verdict.REPRODUCED)
-    needed = [result.seeds_needed for result in results if result.seeds_needed is not None]
-    return CheckResult(
-        next(verdict for verdict in order if verdict in verdicts),
-        tuple(line for result in results for line in result.numbers),
-        tuple(dict.fromkeys(i for result in results for i in result.run_ids)),
-        max(needed, default=None),
+    order = (
+        Verdict.NOT_REPRODUCED,
+        Verdict.NOT_RUN,
+        Verdict.TOO_FEW,
+        Verdict.INCONCLUSIVE,
+        Verdict.REPRODUCED,
     )
+    power = powers.of_all([result.power for result in results if result.power is not None])
+    return CheckResult(
+        _weighed(next(verdict for verdict in order if verdict in verdicts), power),
+        tuple(finding for result in results for finding in result.findings),
+        tuple(dict.fromkeys(i for result in results for i in result.run_ids)),
+        power,
+    )
+
+
+def _weighed(verdict: Verdict, power: Power | None) -> Verdict:
+    if verdict is Verdict.INCONCLUSIVE and power is not None and not power.is_enough:
+        return Verdict.TOO_FEW
+    return verdict

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from actscope.analysis.frames import StudyRuns
+from actscope.analysis.frames import ARTICLE_SEED, StudyRuns
 from actscope.analysis.labels import rate_text
 from actscope.analysis.run_tables import read_run_table
 from actscope.analysis.study_analysis import StudyAnalysis
@@ -16,6 +16,7 @@ from actscope.report.figures import units as units_figures
 from actscope.report.figures.accuracy import draw_accuracy, draw_final
 from actscope.report.figures.activation_functions import draw_functions
 from actscope.report.figures.edge import draw_edge_accuracy, draw_outcome_map
+from actscope.report.figures.seeds import draw_seeds
 from actscope.report.figures.trajectories import Drawn, draw_trajectories
 from actscope.report.pages.page import Prose
 from actscope.report.pages.pictures import Picture, picture
@@ -41,6 +42,7 @@ def contents(store: Store, study: StudyAnalysis, seed: int) -> Iterator[Picture 
         yield from _edge(study)
     else:
         yield from _final_accuracy(study)
+        yield from _seeds(study)
         yield from _accuracy_by_epoch(study)
     yield from _trajectories(store, study, seed)
     yield from _units(study)
@@ -64,6 +66,22 @@ def _final_accuracy(study: StudyAnalysis) -> Iterator[Picture]:
             f"Final test accuracy by activation, one panel per rate, {len(used)} runs. The "
             "table has the numbers.",
             partial(draw_final, str(variant), used, _of(variant, study.cells)),
+        )
+
+
+def _seeds(study: StudyAnalysis) -> Iterator[Picture]:
+    used = study.runs.used
+    of_article = used[(used["seed"] == ARTICLE_SEED) & (used["outcome"] != "diverged")]
+    for variant in dict.fromkeys(of_article["variant"]):
+        yield picture(
+            f"seeds{_number(study.runs, variant)}",
+            "Final test accuracy",
+            "Every seed's final test accuracy, sorted: in each row the most accurate seed is on "
+            f"top. A star marks {ARTICLE_SEED}, the only seed of the article, and the number is "
+            "its rank.",
+            "Sorted final test accuracies of all seeds, a row per activation, a panel per rate, "
+            "with the article's seed among them.",
+            partial(draw_seeds, variant, _of(variant, used), ARTICLE_SEED),
         )
 
 

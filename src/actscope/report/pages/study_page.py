@@ -7,7 +7,8 @@ from functools import cached_property, partial
 import pandas as pd
 
 from actscope.analysis import frames
-from actscope.analysis.claims.claims import ClaimResult, ReadFates, stored_fates
+from actscope.analysis.claims.claims import ClaimResult
+from actscope.analysis.claims.records import Records, stored_records
 from actscope.analysis.frames import NoRunsError, StudyRuns
 from actscope.analysis.study_analysis import StudyAnalysis
 from actscope.command_line import suggestions
@@ -65,7 +66,7 @@ class Part:
         return self.runs.study if self.place else ""
 
 
-Judge = Callable[[Mapping[str, StudyRuns], ReadFates], Sequence[ClaimResult]]
+Judge = Callable[[Mapping[str, StudyRuns], Records], Sequence[ClaimResult]]
 
 
 def build(
@@ -90,7 +91,7 @@ def build(
     known: dict[str, pd.DataFrame] = {}
     for _, study in found:
         known |= study.known_fates
-    results = judge({p.runs.study: p.runs for p, _ in found}, stored_fates(store, known))
+    results = judge({p.runs.study: p.runs for p, _ in found}, stored_records(store, known))
     files: dict[str, bytes] = claims.claim_files(results) if results else {}
     chapters = []
     for (part, study), items in zip(found, begun, strict=True):

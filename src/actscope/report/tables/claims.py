@@ -17,14 +17,21 @@ def claim_files(results: Sequence[ClaimResult]) -> dict[str, bytes]:
             "source": [result.claim.source for result in results],
             "verdict": [result.in_words for result in results],
             "numbers": ["; ".join(result.numbers) for result in results],
+            "power": [result.power_in_words for result in results],
             "what would settle it": [result.advice for result in results],
+            "calibrated": [result.claim.calibrated or "" for result in results],
+            "seeds": [result.seeds for result in results],
             "rule": [result.claim.rule for result in results],
             "runs": [" ".join(result.run_ids) for result in results],
         }
     )
-    verdicts = [str(result.verdict) for result in results]
-    # LaTeX's own fonts have no ✓ and no ✗.
+    # LaTeX's own fonts have no ✓, no ✗ and no ≥.
+    plain = {
+        "verdict": [result.in_words.partition(" ")[2] for result in results],
+        "power": [result.power_in_words.replace("≥", "at least") for result in results],
+        "numbers": ["; ".join(f.numbers for f in result.findings) for result in results],
+    }
     return {
         **file_formats("claims", table, table),
-        "tables/claims.tex": latex(table.assign(verdict=verdicts)),
+        "tables/claims.tex": latex(table.assign(**plain)),
     }

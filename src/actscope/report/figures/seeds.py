@@ -1,0 +1,65 @@
+"""The figure of all seeds, with the article's single one among them."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from actscope.analysis.labels import activation_order, rate_text
+from actscope.report.figures.style import GREY, PANELS_A_ROW, LineStyle, line_styles, panel_grid
+
+ROW = 0.8  # height that the sorted seeds of an activation take, of the distance of two rows
+
+
+def draw_seeds(title: str, used: pd.DataFrame, seed: int) -> Figure:
+    """Final test accuracy of the seeds of one variant, sorted; one panel per rate."""
+    runs = used[used["outcome"] != "diverged"]
+    rates, names = sorted(set(runs["lr"])), activation_order(runs["activation"])
+    size = (3.6, 1.1 + 0.55 * len(names))
+    figure, axes = panel_grid([rates], PANELS_A_ROW, size, title=title, shared_y=True)
+    for ax, lr in zip(axes, rates, strict=True):
+        plot_seeds(runs[runs["lr"] == lr], names, line_styles(names), seed, ax)
+        ax.set_title(f"lr = {rate_text(lr)}")
+        ax.set_xlabel("final test accuracy (%)")
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+    handles = [
+        Line2D([], [], marker="o", label="one seed", color=GREY, linestyle="", markersize=4),
+        Line2D([], [], marker="*", label=f"seed {seed}", color="black", linestyle="", markersize=9),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return figure
+
+
+def plot_seeds(
+    runs: pd.DataFrame,
+    names: Sequence[str],
+    styles: Mapping[str, LineStyle],
+    seed: int,
+    ax: Axes,
+) -> Axes:
+    """One row per activation: its runs by accuracy, the most accurate on top; a star is `seed`."""
+    for place, name in enumerate(names):
+        own = runs[runs["activation"] == name].sort_values(["final", "seed"], ascending=False)
+        x = 100 * own["final"].to_numpy()
+        y = place + ROW * ((np.arange(len(own)) + 0.5) / max(1, len(own)) - 0.5)
+        ax.plot(x, y, linestyle="", marker="o", markersize=3, color=styles[name].colour)
+        is_marked = (own["seed"] == seed).to_numpy(dtype=bool)
+        ax.plot(x[is_marked], y[is_marked], linestyle="", marker="*", markersize=9, color="black")
+        for rank in np.flatnonzero(is_marked):
+            # Seeds below it are to the left, so this place is empty.
+            ax.annotate(
+                f"{rank + 1} of {len(own)}",
+                (x[rank], y[rank]),
+                xytext=(6, -9),
+                textcoords="offset points",
+                fontsize="x-small",
+                color=GREY,
+            )
+    ax.set_yticks(range(len(names)), list(names))
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.margins(x=0.12)
+    return ax
