@@ -1,9 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats as scipy_stats
 
 from actscope.analysis.stats import (
-    BCA,
     NO_PAIR,
     NO_SPREAD,
     ONE_PAIR,
@@ -15,10 +15,10 @@ from actscope.analysis.stats import (
     holm,
     in_words,
     paired_difference,
-    probability_of_improvement,
     seeds_to_resolve,
     summarise,
     summarise_by_epoch,
+    t_test_power,
 )
 from actscope.report.tables.study import readable_comparisons
 
@@ -39,7 +39,7 @@ def test_mean_sd_and_interval_are_those_worked_by_hand() -> None:
 def test_dimensions_behind_the_seeds_are_kept() -> None:
     found = estimate(np.array([[1.0, 10.0], [3.0, 10.0]]))
     assert found.mean.tolist() == [2.0, 10.0]
-    assert found.high.tolist() == pytest.approx([2 + T_1, 10.0], abs=1e-3)
+    assert found.high[0] == pytest.approx(2 + T_1, abs=1e-3)
 
 
 def test_one_value_has_a_mean_and_no_interval() -> None:
@@ -52,9 +52,10 @@ def test_no_value_has_no_mean() -> None:
     assert np.isnan(estimate(np.array([])).mean)
 
 
-def test_equal_values_have_an_interval_of_width_zero() -> None:
+def test_equal_values_have_no_interval() -> None:
     found = estimate(np.array([0.1, 0.1, 0.1]))
-    assert (found.low, found.mean, found.high, found.sd) == (0.1, 0.1, 0.1, 0.0)
+    assert (found.mean, found.sd) == (0.1, 0.0)
+    assert np.isnan([found.low, found.high]).all()
 
 
 def test_differences_are_paired_by_seed() -> None:
@@ -103,7 +104,7 @@ def test_curves_are_averaged_epoch_by_epoch() -> None:
     assert curve["epoch"].tolist() == [1, 2]
     assert curve["mean"].tolist() == [0.5, 0.5]
     assert curve["n"].tolist() == [2, 2]
-    assert curve["high"][1] == 0.5
+    assert curve["high"].isna().tolist() == [False, True]
 
 
 def by_seed(*values: float, first_seed: int = 0) -> "pd.Series[float]":
@@ -126,27 +127,25 @@ def test_pairs_are_matched_by_seed_whatever_their_order() -> None:
     assert compare_pair(first[::-1], second) == compare_pair(first, second)
 
 
-def test_from_ten_pairs_on_the_interval_is_a_bootstrap_that_is_the_same_each_time() -> None:
-    # Differences 1 to 10: the resampled means have mean 5.5 and sd sqrt(99 / 12 / 10) = 0.908, and
-    # are all but normal, so the interval is near 5.5 ± 1.96 * 0.908.
-    first, second = by_seed(*range(1, 11)), by_seed(*[0] * 10)
+def test_ten_pairs_have_a_t_interval_too() -> None:
+    # Differences 1 to 10: mean 5.5, variance 82.5 / 9, t(0.975, 9) = 2.262.
+    found = compare_pair(by_seed(*range(1, 11)), by_seed(*[0] * 10))
+    assert (found.method, found.mean) == (T, 5.5)
+    assert found.low == pytest.approx(3.33, abs=0.005)
+    assert found.high == pytest.approx(7.67, abs=0.005)
+
+
+def test_interval_and_p_agree() -> None:
+    first, second = by_seed(*range(1, 6)), by_seed(*[0] * 5)
     found = compare_pair(first, second)
-    assert found.method == BCA
-    assert found.low == pytest.approx(5.5 - 1.96 * 0.908, abs=0.15)
-    assert found.high == pytest.approx(5.5 + 1.96 * 0.908, abs=0.15)
-    assert compare_pair(first, second) == found
-
-
-def test_a_single_other_difference_among_ten_is_no_trouble() -> None:
-    found = compare_pair(by_seed(*[0] * 9, 1), by_seed(*[0] * 10))
-    assert found.method == BCA
+    assert found.p == pytest.approx(scipy_stats.ttest_rel(first, second).pvalue)
     assert found.low is not None
-    assert found.high is not None
-    assert 0 <= found.low <= 0.1 <= found.high <= 1
+    at_its_end = compare_pair(first - found.low, second)
+    assert at_its_end.p == pytest.approx(0.05)
 
 
 def test_one_pair_has_a_difference_and_nothing_else() -> None:
-    assert compare_pair(by_seed(3), by_seed(1)) == Comparison(1, ONE_PAIR, 2.0, improvement=1.0)
+    assert compare_pair(by_seed(3), by_seed(1)) == Comparison(1, ONE_PAIR, 2.0, better=1, ties=0)
 
 
 def test_without_a_seed_in_common_nothing_is_compared() -> None:
@@ -154,41 +153,49 @@ def test_without_a_seed_in_common_nothing_is_compared() -> None:
 
 
 @pytest.mark.parametrize("n", [2, 12])
-def test_equal_differences_have_an_interval_of_width_zero_and_no_test(n: int) -> None:
+def test_equal_differences_have_no_interval_and_no_test(n: int) -> None:
     # 0.3 - 0.1 and 0.5 - 0.3 differ in their last bit.
     found = compare_pair(by_seed(*[0.3, 0.5] * n), by_seed(*[0.1, 0.3] * n))
     assert found.method == NO_SPREAD
-    assert found.mean == found.low == found.high == pytest.approx(0.2)
-    assert found.p is None
-    assert found.seeds_needed == 2
+    assert found.mean == pytest.approx(0.2)
+    assert (found.low, found.high, found.p, found.seeds_needed) == (None, None, None, None)
 
 
 def test_equal_runs_cannot_be_told_apart_by_any_number_of_seeds() -> None:
     found = compare_pair(by_seed(0.5, 0.6), by_seed(0.5, 0.6))
-    assert (found.mean, found.improvement, found.seeds_needed) == (0.0, 0.5, None)
+    assert (found.mean, found.better, found.ties, found.seeds_needed) == (0.0, 0, 2, None)
 
 
-def test_ties_count_half() -> None:
-    # Better on 2 of 4 seeds, equal on 1.
-    assert probability_of_improvement(np.array([1.0, -1.0, 0.0, 2.0])) == 0.625
+def test_pairs_in_which_the_first_is_better_and_ties_are_counted() -> None:
+    found = compare_pair(by_seed(1, -1, 0, 2), by_seed(0, 0, 0, 0))
+    assert (found.n, found.better, found.ties) == (4, 2, 1)
 
 
 @pytest.mark.parametrize(
     ("gap", "sd", "seeds"),
     [
-        (1.0, 1.0, 8),  # (1.960 + 0.842)² = 7.85
-        (-0.5, 1.0, 32),  # 4 * 7.85 = 31.4
-        (2.0, 1.0, 2),  # 1.96
-        (5.0, 1.0, 2),  # 0.3, but there is no test of one seed
+        (3.0, 1.0, 4),
+        (2.0, 1.0, 5),
+        (1.0, 1.0, 10),
+        (-0.5, 1.0, 34),
+        (100.0, 1.0, 2),  # there is no test of one seed
         (0.1, 0.0, 2),
         (0.0, 1.0, None),
         (-1e-8, 1.0, None),  # the sum of float32 numbers that cancel out
     ],
 )
-def test_seeds_to_resolve_a_gap_are_those_worked_by_hand(
+def test_seeds_to_resolve_a_gap_are_the_fewest_that_detect_it(
     gap: float, sd: float, seeds: int | None
 ) -> None:
     assert seeds_to_resolve(gap, sd) == seeds
+
+
+def test_the_power_of_the_t_test_is_the_share_of_tests_that_detect_the_gap() -> None:
+    rng = np.random.default_rng(0)
+    ps = scipy_stats.ttest_1samp(rng.normal(1, 1, (9, 20_000)), 0).pvalue
+    assert t_test_power(1.0, 9) == pytest.approx((ps < 0.05).mean(), abs=0.01)
+    assert t_test_power(0.0, 9) == pytest.approx(0.05)
+    assert t_test_power(1.0, 9) < 0.8 < t_test_power(1.0, 10)
 
 
 def test_holms_correction_is_that_worked_by_hand() -> None:

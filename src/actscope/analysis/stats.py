@@ -20,13 +20,12 @@ NOT_TRAINED = "not trained"  # only of a point of a sweep, not of a run in a rep
 MEASURES = ["final", "best"]
 ESTIMATED = ["mean", "sd", "low", "high"]
 
-BOOTSTRAP_FROM = 10  # pairs; fewer have too few distinct resamples
-RESAMPLES = 9999
+# How an interval comes about and what it generalises to; the others are reasons for having none.
+T = "t-interval over seeds"
+INTERVAL = f"95 % {T}"
+NO_PAIR, ONE_PAIR, NO_SPREAD = "no pair", "one pair", "all equal"
 ROUNDING = 1e-6  # smaller differences of float32 accuracies over 10^5 examples are rounding
 POWER = 0.8
-# Methods of an interval; the others are reasons for having none.
-T, BCA = "t-interval", "BCa bootstrap interval"
-NO_PAIR, ONE_PAIR, NO_SPREAD = "none in common", "one pair", "no spread"
 
 Floats = NDArray[np.float64]
 
@@ -46,8 +45,8 @@ def estimate(values: Floats) -> Estimate:
     """Mean over seeds of `values` [S, ...], with its 95 % t-interval.
 
     mean ± t(0.975, S - 1) · sd / sqrt(S), where sd² = Σ (value - mean)² / (S - 1) (Student, 1908).
-    With one value, sd and interval are NaN; without values, also the mean. Equal values have an
-    interval of width zero.
+    With one value, sd and interval are NaN; without values, also the mean. Equal values have no
+    interval: their spread of zero says nothing of the next value.
     """
     n, rest = values.shape[0], values.shape[1:]
     unknown = np.full(rest, np.nan)
@@ -59,7 +58,7 @@ def estimate(values: Floats) -> Estimate:
     if n == 1:
         return Estimate(n, mean, unknown, unknown, unknown)
     sd = np.where(constant, 0.0, values.std(axis=0, ddof=1))
-    half = special.stdtrit(n - 1, (1 + CONFIDENCE) / 2) * sd / np.sqrt(n)
+    half = np.where(constant, np.nan, _t_quantile(n - 1) * sd / np.sqrt(n))
     return Estimate(n, mean, sd, mean - half, mean + half)
 
 
@@ -78,8 +77,8 @@ class Comparison:
 
     `n` pairs; `mean` and `sd` of their differences; the 95 % interval `low` to `high` of the mean;
     `method`, that of the interval, or the reason for having none; `p` of the paired t-test;
-    `improvement`, the probability that the first is better; `seeds_needed` to detect a difference
-    of this size. Unknown values are None.
+    `better`, the pairs in which the first is better, and `ties`; `seeds_needed` to detect a true
+    difference of this size. Unknown values are None.
     """
 
     n: int
@@ -89,7 +88,8 @@ class Comparison:
     low: float | None = None
     high: float | None = None
     p: float | None = None
-    improvement: float | None = None
+    better: int | None = None
+    ties: int | None = None
     seeds_needed: int | None = None
 
 
@@ -122,9 +122,7 @@ COMPARED = ["variant", "lr", "first", "second", *Comparison.__annotations__, "p_
 def compare_pair(first: "pd.Series[float]", second: "pd.Series[float]") -> Comparison:
     """Compare two Series of accuracies, fractions of 1, over the seeds (index) that both have.
 
-    From 10 pairs on, the interval of the mean difference is that of a seeded BCa bootstrap with
-    9999 resamples of the pairs (Efron, 1987), else the t-interval. Equal differences have an
-    interval of width zero, and no test.
+    Interval and p agree: both are of Student's t. Equal differences have neither.
     """
     seeds = sorted(first.index.intersection(second.index))
     differences = np.asarray(first.loc[seeds], float) - np.asarray(second.loc[seeds], float)
@@ -132,17 +130,16 @@ def compare_pair(first: "pd.Series[float]", second: "pd.Series[float]") -> Compa
     if n == 0:
         return Comparison(n, NO_PAIR)
     found = estimate(differences)
-    mean, improvement = float(found.mean), probability_of_improvement(differences)
+    mean = float(found.mean)
+    better, ties = int((differences > 0).sum()), int((differences == 0).sum())
     if n == 1:
-        return Comparison(n, ONE_PAIR, mean, improvement=improvement)
-    sd, needed = float(found.sd), seeds_to_resolve(mean, float(found.sd))
+        return Comparison(n, ONE_PAIR, mean, better=better, ties=ties)
     if is_constant(differences):
-        return Comparison(n, NO_SPREAD, mean, 0.0, mean, mean, None, improvement, needed)
-    low, high, method = _interval(differences, found)
-    from scipy import stats  # it takes a second to import, and a sweep only needs means
-
-    p = float(stats.ttest_rel(first.loc[seeds], second.loc[seeds]).pvalue)
-    return Comparison(n, method, mean, sd, low, high, p, improvement, needed)
+        return Comparison(n, NO_SPREAD, mean, 0.0, better=better, ties=ties)
+    sd = float(found.sd)
+    p = 2 * float(special.stdtr(n - 1, -abs(mean) / (sd / math.sqrt(n))))
+    low, high, needed = float(found.low), float(found.high), seeds_to_resolve(mean, sd)
+    return Comparison(n, T, mean, sd, low, high, p, better, ties, needed)
 
 
 def is_constant(values: Floats) -> bool:
@@ -150,24 +147,31 @@ def is_constant(values: Floats) -> bool:
     return bool(np.ptp(values) < ROUNDING)
 
 
-def probability_of_improvement(differences: Floats) -> float:
-    """Share of the differences [S] above 0; exactly 0 counts half (Mann and Whitney, 1947).
-
-    As in Agarwal et al. (2021), but over the pairs of runs with the same seed.
-    """
-    return float((differences > 0).mean() + (differences == 0).mean() / 2)
-
-
 def seeds_to_resolve(gap: float, sd: float) -> int | None:
-    """Seeds with which a two-sided test at 5 % detects a true `gap` four times out of five.
+    """Fewest seeds with which a paired t-test at 5 % detects a true `gap` four times out of five.
 
-    n = ceil(((z(0.975) + z(0.8)) · sd / |gap|)²), at least 2, with z the normal quantiles (Cohen,
-    1988, on paired differences of standard deviation `sd`). None for a gap of 0 or of rounding.
+    `sd`: the true standard deviation of the differences. The power of the two-sided test is that
+    of the noncentral t distribution (Cohen, 1988). The search begins at the formula for a known sd,
+    ((z(0.975) + z(0.8)) · sd / |gap|)², which is too small. None for a gap of 0 or of rounding.
     """
     if abs(gap) < ROUNDING:
         return None
     quantiles = special.ndtri((1 + CONFIDENCE) / 2) + special.ndtri(POWER)
-    return max(2, math.ceil((quantiles * sd / abs(gap)) ** 2))
+    seeds = max(2, math.ceil((quantiles * sd / abs(gap)) ** 2))
+    while sd > 0 and t_test_power(abs(gap) / sd, seeds) < POWER:
+        seeds += 1
+    return seeds
+
+
+def t_test_power(effect: float, n: int) -> float:
+    """Chance that a two-sided t-test at 5 % of n values detects a mean of `effect` true sds."""
+    critical, shift = _t_quantile(n - 1), effect * math.sqrt(n)
+    above = 1 - special.nctdtr(n - 1, shift, critical)
+    return float(above + special.nctdtr(n - 1, shift, -critical))
+
+
+def _t_quantile(degrees: int) -> float:
+    return float(special.stdtrit(degrees, (1 + CONFIDENCE) / 2))
 
 
 def holm(ps: Sequence[float | None]) -> list[float | None]:
@@ -182,23 +186,6 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
         largest = max(largest, min(1.0, (len(tests) - rank) * p))
         corrected[place] = largest
     return corrected
-
-
-def _interval(differences: Floats, found: Estimate) -> tuple[float, float, str]:
-    if len(differences) >= BOOTSTRAP_FROM:
-        from scipy import stats
-
-        low, high = stats.bootstrap(
-            (differences,),
-            np.mean,
-            confidence_level=CONFIDENCE,
-            n_resamples=RESAMPLES,
-            vectorized=True,
-            method="BCa",
-            rng=np.random.default_rng(0),
-        ).confidence_interval
-        return float(low), float(high), BCA
-    return float(found.low), float(found.high), T
 
 
 def summarise(runs_of_all: pd.DataFrame, measures: Sequence[str] = MEASURES) -> pd.DataFrame:

@@ -132,8 +132,9 @@ def _compared(
     mean, sd, low, high = (
         math.nan if x is None else 100 * x for x in (found.mean, found.sd, found.low, found.high)
     )
-    method = stats.BCA if found.method == stats.BCA else stats.T
-    interval = MeanInterval(found.n, mean, sd, low, high, method)
+    if found.method == stats.NO_SPREAD:
+        low = high = mean
+    interval = MeanInterval(found.n, mean, sd, low, high, stats.T)
     numbers = f"{pair.first} - {pair.second}: {interval.in_words('points', '+.3f')}"
     numbers += f"{_left_out(data, names, pair.lr)}{aim}"
     return interval.judge(limits, numbers, data.ids(names, pair.lr))

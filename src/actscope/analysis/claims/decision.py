@@ -27,12 +27,13 @@ class MeanInterval:
     def of(cls, values: Floats) -> Self:
         """The mean of values, with its t-interval."""
         found = stats.estimate(values)
+        ends = (found.mean, found.mean) if found.sd == 0 else (found.low, found.high)
         return cls(
             n=found.n,
             mean=float(found.mean),
             sd=float(found.sd),
-            low=float(found.low),
-            high=float(found.high),
+            low=float(ends[0]),
+            high=float(ends[1]),
             method=stats.T,
         )
 

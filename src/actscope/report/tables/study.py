@@ -82,13 +82,19 @@ def readable_differences(comparisons: pd.DataFrame) -> dict[str, Any]:
         "interval by": comparisons["method"],
         "p": [_p_text(p) for p in comparisons["p"]],
         "p, Holm": [_p_text(p) for p in comparisons["p_holm"]],
-        "P(first better)": [
-            DASH if pd.isna(share) else f"{share:.2f}" for share in comparisons["improvement"]
-        ],
+        "first better": [_better_text(row) for row in comparisons.to_dict("records")],
         "seeds needed": [
             DASH if pd.isna(seeds) else str(int(seeds)) for seeds in comparisons["seeds_needed"]
         ],
     }
+
+
+def _better_text(row: dict[Any, Any]) -> str:
+    """`4 of 5, 1 tie`."""
+    if row["n"] == 0:
+        return DASH
+    ties = f", {row['ties']:.0f} tie{'s' if row['ties'] > 1 else ''}" if row["ties"] else ""
+    return f"{row['better']:.0f} of {row['n']}{ties}"
 
 
 def _p_text(p: float) -> str:
