@@ -131,7 +131,7 @@ def test_a_lead_that_chance_could_make_is_inconclusive_and_says_how_many_seeds_w
     assert (result.verdict, result.seeds_needed) == (INCONCLUSIVE, 238)
     assert result.advice == "About 238 seeds in total would decide it."
     assert result.numbers == (
-        "leaky_relu - relu: +0.020 points (95 % t-interval -0.116 to +0.156, n = 5)",
+        "leaky_relu - relu: +0.020 points (95 % t-interval over seeds -0.116 to +0.156, n = 5)",
     )
 
 

@@ -14,6 +14,7 @@ from actscope.analysis.stats import (
     estimate,
     holm,
     in_words,
+    is_mixed,
     paired_difference,
     seeds_to_resolve,
     summarise,
@@ -71,22 +72,29 @@ def test_outcomes_that_did_not_occur_are_left_out() -> None:
     assert in_words({"learned": 3, "failed": 0, "diverged": 1}) == "3 learned, 1 diverged"
 
 
-def test_a_diverged_run_is_counted_and_not_averaged() -> None:
+def test_the_mean_is_over_the_runs_that_learned_and_the_others_are_counted() -> None:
     runs = pd.DataFrame(
         {
             "variant": "",
             "activation": "relu",
             "lr": 0.1,
-            "outcome": ["learned", "failed", "diverged"],
-            "final": [0.9, 0.1, np.nan],
-            "best": [1.0, 0.2, np.nan],
+            "outcome": ["learned", "learned", "failed", "diverged"],
+            "final": [0.9, 0.8, 0.1, np.nan],
         }
     )
     (cell,) = summarise(runs).to_dict("records")
-    assert cell["n"] == 2
-    assert cell["outcomes"] == "1 learned, 1 failed, 1 diverged"
-    assert cell["final_mean"] == 0.5
-    assert cell["best_mean"] == 0.6
+    assert (cell["runs"], cell["n"], cell["learned"]) == (4, 2, 2)
+    assert cell["outcomes"] == "2 learned, 1 failed, 1 diverged"
+    assert cell["final_mean"] == pytest.approx(0.85)
+    assert is_mixed(cell)
+
+
+def test_where_no_run_learned_there_is_no_mean() -> None:
+    cell = {"variant": "", "activation": "relu", "lr": 0.1, "outcome": "failed"}
+    (failed,) = summarise(pd.DataFrame({**cell, "final": [0.1, 0.2]})).to_dict("records")
+    assert (failed["runs"], failed["n"]) == (2, 0)
+    assert np.isnan(failed["final_mean"])
+    assert not is_mixed(failed)
 
 
 def test_curves_are_averaged_epoch_by_epoch() -> None:
@@ -208,18 +216,21 @@ def test_a_corrected_p_is_1_at_most() -> None:
 
 
 def runs_of(**finals: list[float]) -> pd.DataFrame:
-    """Runs at rate 0.1, a seed each; NaN where one diverged."""
-    return pd.DataFrame(
-        [
-            {"variant": "", "activation": name, "lr": 0.1, "seed": seed, "final": final}
-            for name, values in finals.items()
-            for seed, final in enumerate(values)
-        ]
+    """Runs at rate 0.1, a seed each; under 0.2 is failed, NaN diverged."""
+    rows = [
+        {"variant": "", "activation": name, "lr": 0.1, "seed": seed, "final": final}
+        for name, values in finals.items()
+        for seed, final in enumerate(values)
+    ]
+    table = pd.DataFrame(rows)
+    ended = np.select(
+        [table["final"] >= 0.2, table["final"] < 0.2], ["learned", "failed"], "diverged"
     )
+    return table.assign(outcome=ended)
 
 
 def test_each_pair_of_a_rate_is_compared_once_and_the_rates_apart() -> None:
-    runs = runs_of(relu=[0.5, 0.7], elu=[0.4, 0.5], selu=[0.1, 0.4])
+    runs = runs_of(relu=[0.5, 0.7], elu=[0.4, 0.5], selu=[0.2, 0.5])
     both = pd.concat([runs, runs.assign(lr=0.2)])
     table = compare(both)
     assert table[["lr", "first", "second"]].to_numpy().tolist() == [
@@ -227,14 +238,23 @@ def test_each_pair_of_a_rate_is_compared_once_and_the_rates_apart() -> None:
         for lr in (0.1, 0.2)
         for pair in (["relu", "elu"], ["relu", "selu"], ["elu", "selu"])
     ]
-    # Holm's family is the three pairs of one rate.
-    assert table["p_holm"].tolist()[:3] == holm(table["p"].tolist()[:3])
+    # Holm's family is the whole table.
+    assert table["p_holm"].tolist() == holm(table["p"].tolist())
+    assert table["p_holm"].min() == pytest.approx(6 * table["p"].min())
 
 
-def test_a_diverged_run_enters_no_pair() -> None:
-    table = compare(runs_of(relu=[0.5, np.nan, 0.7], elu=[0.4, 0.5, 0.5]))
+def test_runs_that_failed_or_diverged_enter_no_pair_and_are_counted() -> None:
+    table = compare(runs_of(relu=[0.5, np.nan, 0.7, 0.6], elu=[0.4, 0.5, 0.5, 0.1]))
     assert table["n"].tolist() == [2]
     assert table["mean"].tolist() == pytest.approx([0.15])
+    counts = table[["first_learned", "first_runs", "second_learned", "second_runs"]]
+    assert counts.to_numpy().tolist() == [[3, 4, 3, 4]]
+    assert readable_comparisons(table)["learned"].tolist() == ["3 of 4, 3 of 4"]
+
+
+def test_better_pairs_are_counted_in_words() -> None:
+    table = compare(runs_of(relu=[0.5, 0.7, 0.6, 0.6], elu=[0.4, 0.5, 0.6, 0.7], selu=[0.1] * 4))
+    assert readable_comparisons(table)["first better"].tolist() == ["2 of 4, 1 tie", "–", "–"]  # noqa: RUF001
 
 
 def test_one_activation_has_no_pair() -> None:

@@ -3,7 +3,7 @@
 # S seeds; `...` any further dimensions, such as epochs
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -17,7 +17,6 @@ CONFIDENCE = 0.95
 CELL = ["variant", "activation", "lr"]  # never averaged over
 OUTCOMES = ["learned", "failed", "diverged"]
 NOT_TRAINED = "not trained"  # only of a point of a sweep, not of a run in a report
-MEASURES = ["final", "best"]
 ESTIMATED = ["mean", "sd", "low", "high"]
 
 # How an interval comes about and what it generalises to; the others are reasons for having none.
@@ -96,27 +95,28 @@ class Comparison:
 def compare(used: pd.DataFrame) -> pd.DataFrame:
     """One row per pair of activations of a variant and rate, in the order of `used`.
 
-    Columns: `variant`, `lr`, `first`, `second`; those of Comparison, on the final test accuracy as
-    a fraction of 1 (differences are first - second); `p_holm`, `p` with Holm's correction over the
-    pairs of this variant and rate. Diverged runs have no accuracy and are in no pair.
+    Columns: `variant`, `lr`, `first`, `second`; `first_learned` and `second_learned`, the number of
+    runs that learned, and `first_runs` and `second_runs`, of how many; those of Comparison, on the
+    final test accuracy as a fraction of 1 (differences are first - second) in the pairs in which
+    both runs learned; `p_holm`, `p` with Holm's correction over the whole table.
     """
     rows: list[dict[str, Any]] = []
     for (variant, lr), runs in used.groupby(["variant", "lr"], sort=False):
-        finals = {
-            str(name): own.set_index("seed")["final"].dropna()
-            for name, own in runs.groupby("activation", sort=False)
-        }
-        family = [
-            {"variant": variant, "lr": lr, "first": first, "second": second}
-            | vars(compare_pair(finals[first], finals[second]))
-            for first, second in combinations(finals, 2)
-        ]
-        for row, p in zip(family, holm([row["p"] for row in family]), strict=True):
-            rows.append({**row, "p_holm": p})
-    return pd.DataFrame(rows, columns=COMPARED)
+        by_name = dict(iter(runs.groupby("activation", sort=False)))
+        for names in combinations(by_name, 2):
+            finals = [finals_of_learned(by_name[name]) for name in names]
+            row: dict[str, Any] = {"variant": variant, "lr": lr}
+            for side, name, learned in zip(("first", "second"), names, finals, strict=True):
+                counts = {f"{side}_learned": len(learned), f"{side}_runs": len(by_name[name])}
+                row |= {side: name, **counts}
+            rows.append(row | vars(compare_pair(*finals)))
+    table = pd.DataFrame(rows, columns=COMPARED)
+    table["p_holm"] = holm([row["p"] for row in rows])
+    return table
 
 
-COMPARED = ["variant", "lr", "first", "second", *Comparison.__annotations__, "p_holm"]
+SIDE_COUNTS = [f"{side}_{count}" for side in ("first", "second") for count in ("learned", "runs")]
+COMPARED = ["variant", "lr", "first", "second", *SIDE_COUNTS, *Comparison.__annotations__]
 
 
 def compare_pair(first: "pd.Series[float]", second: "pd.Series[float]") -> Comparison:
@@ -188,12 +188,13 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
     return corrected
 
 
-def summarise(runs_of_all: pd.DataFrame, measures: Sequence[str] = MEASURES) -> pd.DataFrame:
-    """One row per cell, in the order of the runs: n, outcomes, final and best test accuracy.
+def summarise(runs_of_all: pd.DataFrame) -> pd.DataFrame:
+    """One row per cell, in the order of the runs: outcomes, and accuracy of the runs that learned.
 
-    Columns: CELL; `n`, the runs in the means, without diverged ones; `learned`, `failed` and
-    `diverged`, their numbers; `outcomes`, the same in words, with a sweep's points that were not
-    trained; for each measure, as fractions of 1, `final_mean`, `_sd`, `_low` and `_high`.
+    Columns: CELL; `runs`, their number; `learned`, `failed` and `diverged`, those with each
+    outcome; `outcomes`, the same in words, with a sweep's points that were not trained; `n`, the
+    runs in the mean, which are those that learned; of their final test accuracies, as fractions of
+    1, `final_mean`, `final_sd`, `final_low` and `final_high`.
     """
     rows: list[dict[str, Any]] = []
     for key, runs in runs_of_all.groupby(CELL, sort=False):
@@ -202,13 +203,32 @@ def summarise(runs_of_all: pd.DataFrame, measures: Sequence[str] = MEASURES) -> 
             outcome: int((runs["outcome"] == outcome).sum()) for outcome in [*OUTCOMES, NOT_TRAINED]
         }
         counts = {outcome: all_counts[outcome] for outcome in OUTCOMES}
-        counted = runs[~runs["outcome"].isin(["diverged", NOT_TRAINED])]
-        row: dict[str, Any] = {**dict(zip(CELL, key, strict=True)), "n": len(counted), **counts}
-        row["outcomes"] = in_words(all_counts)
-        for measure in measures:
-            row.update(estimate_columns(measure, estimate(counted[measure].to_numpy(dtype=float))))
-        rows.append(row)
+        found = estimate(np.asarray(finals_of_learned(runs), dtype=np.float64))
+        rows.append(
+            {
+                **dict(zip(CELL, key, strict=True)),
+                "runs": sum(counts.values()),
+                **counts,
+                "outcomes": in_words(all_counts),
+                "n": found.n,
+                **estimate_columns("final", found),
+            }
+        )
     return pd.DataFrame(rows)
+
+
+def finals_of_learned(runs: pd.DataFrame) -> "pd.Series[float]":
+    """Final test accuracy of the runs that learned, by seed where `runs` has it.
+
+    A mean over runs that learned and runs that did not is the accuracy of neither.
+    """
+    learned = runs[runs["outcome"] == "learned"]
+    return (learned.set_index("seed") if "seed" in learned else learned)["final"]
+
+
+def is_mixed(cell: Mapping[Any, Any] | pd.DataFrame) -> Any:
+    """Whether some runs of a cell, or of each cell of a table, learned and some did not."""
+    return (cell["learned"] > 0) & (cell["learned"] < cell["runs"])
 
 
 def in_words(counts: dict[str, int]) -> str:
@@ -217,26 +237,21 @@ def in_words(counts: dict[str, int]) -> str:
 
 
 def summarise_by_epoch(accuracy: pd.DataFrame) -> pd.DataFrame:
-    """`summarise_over` the epochs; all seeds of a cell have the same epochs."""
-    found = summarise_over("epoch", "accuracy", accuracy)
-    assert found["mean"].notna().all(), "seeds of a cell have different epochs"
-    return found
+    """One row per cell and epoch: CELL, `epoch`, `n`, and `mean`, `sd`, `low`, `high`.
 
-
-def summarise_over(x: str, measure: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell and value of `x`: CELL, `x`, `n`, and `mean`, `sd`, `low`, `high`.
-
-    `rows` has CELL, `seed`, `x` and `measure`. Without rows the table is empty.
+    `accuracy` has CELL, `seed`, `epoch` and `accuracy`; all seeds of a cell have the same epochs.
+    Without rows the table is empty.
     """
-    parts = [pd.DataFrame(columns=[x, "n", *ESTIMATED])] if rows.empty else []
-    for key, own in rows.groupby(CELL, sort=False):
+    parts = [pd.DataFrame(columns=["epoch", "n", *ESTIMATED])] if accuracy.empty else []
+    for key, own in accuracy.groupby(CELL, sort=False):
         assert isinstance(key, tuple)
         # Not pivot_table: it would average duplicates, which must not exist.
-        table = own.pivot(index="seed", columns=x, values=measure)  # noqa: PD010
-        found = estimate(table.to_numpy(dtype=float))  # [S, x]
-        part = pd.DataFrame({x: table.columns, "n": found.n, **estimate_columns("", found)})
+        table = own.pivot(index="seed", columns="epoch", values="accuracy")  # noqa: PD010
+        assert table.notna().all(axis=None), "seeds of a cell have different epochs"
+        found = estimate(table.to_numpy(dtype=float))  # [S, epoch]
+        part = pd.DataFrame({"epoch": table.columns, "n": found.n, **estimate_columns("", found)})
         parts.append(part.assign(**dict[str, Any](zip(CELL, key, strict=True))))
-    return pd.concat(parts, ignore_index=True).reindex(columns=[*CELL, x, "n", *ESTIMATED])
+    return pd.concat(parts, ignore_index=True).reindex(columns=[*CELL, "epoch", "n", *ESTIMATED])
 
 
 def estimate_columns(measure: str, found: Estimate) -> dict[str, Any]:
