@@ -116,8 +116,8 @@ def draw_inactive(title: str, curves: pd.DataFrame, names: Iterable[str]) -> Fig
 def plot_inactive(curves: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes) -> Axes:
     """One line per activation, with its 95 % band if n > 2."""
     for name in activation_order(curves["activation"]):
-        rows = as_band(curves[curves["activation"] == name], "share")
-        plot_band(rows["step"], rows, styles[name], ax, opacity=0.12)
+        rows = curves[curves["activation"] == name]
+        plot_band(rows["step"], as_band(rows, "share"), styles[name], ax, opacity=0.12)
     ax.set_xlim(left=0)
     ax.set_ylim(-3, 103)
     return ax
