@@ -51,8 +51,7 @@ def estimate(values: Floats) -> Estimate:
     unknown = np.full(rest, np.nan)
     if n == 0:
         return Estimate(n, unknown, unknown, unknown, unknown)
-    # By rounding, the mean of 0.1, 0.1, 0.1 differs from 0.1, and its sd from zero.
-    constant = (values == values[0]).all(axis=0)
+    constant = is_constant(values)
     mean = np.where(constant, values[0], values.mean(axis=0))
     if n == 1:
         return Estimate(n, mean, unknown, unknown, unknown)
@@ -142,9 +141,9 @@ def compare_pair(first: "pd.Series[float]", second: "pd.Series[float]") -> Compa
     return Comparison(n, T, mean, sd, low, high, p, better, ties, needed)
 
 
-def is_constant(values: Floats) -> bool:
-    """Whether accuracies or their differences [S] are equal up to rounding."""
-    return bool(np.ptp(values) < ROUNDING)
+def is_constant(values: Floats) -> NDArray[np.bool_]:
+    """Whether accuracies or their differences [S, ...] are equal up to rounding, of shape [...]."""
+    return np.asarray(np.ptp(values, axis=0) < ROUNDING)
 
 
 def seeds_to_resolve(gap: float, sd: float) -> int | None:

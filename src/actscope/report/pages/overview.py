@@ -49,9 +49,10 @@ def show_best(run_list: RunList, cells: pd.DataFrame) -> ShowCell:
 def show_accuracy(cell: Row, run_list: RunList) -> dict[str, Any]:
     """The final accuracy of a cell as the page shows it, and the address of its runs."""
     all_learned = cell["learned"] == cell["runs"]
+    interval = files.interval(cell).replace("none:", "no interval:")
     return {
         "mean": f"{files.percent(cell['final_mean'])} %" if cell["n"] > 0 else "none learned",
-        "interval": f"{files.interval(cell)}; n = {cell['n']}" if cell["n"] > 0 else "",
+        "interval": f"{interval}; n = {cell['n']}" if cell["n"] > 0 else "",
         "trouble": "" if all_learned else cell["outcomes"],
         "tone": "mixed" if is_mixed(cell) else "" if all_learned else "bad",
         "behind": run_list.behind(cell),
