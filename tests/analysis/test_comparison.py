@@ -45,7 +45,7 @@ def rows(name: str, finals: Finals, settings: Mapping[str, str]) -> list[dict[st
             lr=str(lr),
             seed=str(seed),
             outcome="diverged" if final is None else "learned" if final >= 0.5 else "failed",
-            **{"test/accuracy_final": final, "test/accuracy_best": final, **settings},
+            **{"test/accuracy_final": final, **settings},
         )
         for (activation, lr), by_seed in finals.items()
         for seed, final in by_seed.items()
@@ -69,19 +69,19 @@ def said(both: Pair) -> str:
 # --- cells --------------------------------------------------------------------------------------
 
 
-def test_a_difference_is_paired_over_the_seeds_that_both_have() -> None:
-    # Seeds 0 to 2 are in both: differences 10, 12 and 14 points, mean 12, sd 2.
+def test_a_difference_is_paired_over_the_seeds_with_which_both_learned() -> None:
+    # Both learned with seeds 0 to 2: differences 10, 12 and 14 points, mean 12, sd 2.
     both = pair(
         {RELU_AT_01: {0: 0.90, 1: 0.92, 2: 0.94, 3: 0.10}},
-        {RELU_AT_01: {2: 0.80, 1: 0.80, 0: 0.80, 9: 0.99}},
+        {RELU_AT_01: {2: 0.80, 1: 0.80, 0: 0.80, 3: 0.99, 9: 0.99}},
     )
     found = cell(both)
     half = T_2 * 0.02 / 3**0.5
     assert (found["n"], found["method"], found["ahead"]) == (3, T, "first")
     assert found["mean"] == pytest.approx(0.12)
     assert (found["low"], found["high"]) == pytest.approx((0.12 - half, 0.12 + half), abs=1e-5)
-    assert (found["first_n"], found["second_n"]) == (4, 4)
-    assert found["first_final_mean"] == pytest.approx((0.90 + 0.92 + 0.94 + 0.10) / 4)
+    assert (found["first_n"], found["first_runs"], found["second_n"]) == (3, 4, 5)
+    assert found["first_final_mean"] == pytest.approx((0.90 + 0.92 + 0.94) / 3)
 
 
 def test_the_second_may_be_ahead_and_chance_may_leave_it_open() -> None:
@@ -98,7 +98,7 @@ def test_the_second_may_be_ahead_and_chance_may_leave_it_open() -> None:
 def test_seeds_of_which_none_is_shared_are_not_compared() -> None:
     both = pair({RELU_AT_01: {0: 0.9, 1: 0.9}}, {RELU_AT_01: {2: 0.8, 3: 0.8}})
     assert (cell(both)["n"], cell(both)["method"], cell(both)["ahead"]) == (0, NO_PAIR, "")
-    assert said(both).startswith("Both studies have 1 cell, but no cell has two shared seeds")
+    assert said(both).startswith("Both studies have 1 cell, but in no cell did both learn")
 
 
 def test_a_run_that_diverged_is_counted_and_enters_no_pair() -> None:
@@ -202,27 +202,27 @@ def test_studies_that_differ_throughout_in_a_setting_are_compared_all_the_same()
 def test_the_answer_tells_who_is_ahead_where_and_how_runs_ended() -> None:
     three = {0: 0.80, 1: 0.80, 2: 0.80}
     both = pair(
-        {RELU_AT_01: {0: 0.90, 1: 0.92, 2: 0.94}, ("relu", 1.0): {0: 0.1, 1: 0.1, 2: None}},
-        # At 1.0 two pairs: -60 and -81 points, an interval of 12.7 times 10.5 on either side.
-        {RELU_AT_01: three, ("relu", 1.0): {0: 0.70, 1: 0.91, 2: 0.80}},
+        {RELU_AT_01: {0: 0.90, 1: 0.92, 2: 0.94}, ("relu", 1.0): {0: 0.6, 1: 0.6, 2: None, 3: 0.1}},
+        # At 1.0 two pairs: -10 and -31 points, an interval of 12.7 times 10.5 on either side.
+        {RELU_AT_01: three, ("relu", 1.0): {0: 0.70, 1: 0.91, 2: 0.80, 3: 0.9}},
     )
     text = said(both)
     assert text.startswith(
-        "Of 2 cells that can be compared, sum is ahead in 1 and mean in 0, by the 95 % interval of "
-        "the seed-paired difference; in 1 either may be better."
+        "Of 2 cells that can be compared, sum is ahead in 1 and mean in 0, by the 95 % t-interval "
+        "over seeds of the paired difference; in 1 either may be better."
     )
     assert "at relu at lr = 0.1: sum is 12.00 points above mean (7.03 to 16.97, 3 seeds)" in text
     assert "Their settings are the same." in text
-    assert "sum does best with relu at lr = 0.1: 92.00 % (mean of 3 seeds" in text
-    assert "Of the 6 runs of sum, 3 learned, 2 failed and 1 diverged." in text
-    assert "Of the 6 runs of mean, 6 learned." in text
+    assert "sum does best with relu at lr = 0.1: 92.00 % (mean of 3 runs" in text
+    assert "Of the 7 runs of sum, 5 learned, 1 failed and 1 diverged." in text
+    assert "Of the 7 runs of mean, 7 learned." in text
 
 
 def test_studies_without_a_cell_in_common_are_told_apart_by_their_best() -> None:
     both = pair({RELU_AT_01: {0: 0.9}}, {("relu", 1.0): {0: 0.1}})
     assert said(both).startswith("The two studies share no activation at the same rate")
     assert "In mean, no cell learned with every seed." in said(both)
-    assert "sum does best with relu at lr = 0.1: 90.00 % (one seed, so no interval)." in said(both)
+    assert "sum does best with relu at lr = 0.1: 90.00 % (one run, so no interval)." in said(both)
 
 
 # --- the report ---------------------------------------------------------------------------------
@@ -230,6 +230,7 @@ def test_studies_without_a_cell_in_common_are_told_apart_by_their_best() -> None
 
 def test_a_study_of_one_epoch_is_drawn_as_a_dot_beside_the_other_s_line() -> None:
     cells = pd.DataFrame({"activation": ["relu"] * 2, "lr": [0.1, 0.01], "n": 3, "diverged": 0})
+    failed = pd.DataFrame(columns=["study", "activation", "lr", "seed", "epoch", "accuracy"])
     curves = pd.DataFrame(
         {
             "study": ["short", "short", "long"],
@@ -241,7 +242,7 @@ def test_a_study_of_one_epoch_is_drawn_as_a_dot_beside_the_other_s_line() -> Non
             "high": [0.6, 0.7, 0.8],
         }
     )
-    figure = draw_by_epoch("", curves, cells, ["short", "long"])
+    figure = draw_by_epoch("", curves, failed, cells, ["short", "long"])
     _, alone = figure.axes
     (drawn,) = alone.containers
     assert drawn.lines[0].get_ydata().tolist() == [50]
@@ -339,8 +340,8 @@ def test_runs_that_all_diverged_stand_beside_variants(
     lab.log(lab.sweep("burst"), [burst])
     assert main(words(lab, tmp_path, "burst", epochs_vary)) == 0
     page = (tmp_path / f"burst+{epochs_vary}" / "index.html").read_text()
-    assert "no accuracy" in page
-    assert "no shared seed has an accuracy" in page
+    assert "none learned" in page
+    assert "no seed with which both learned" in page
     assert "Only epochs_vary has:" in page
     assert not re.search(r"\bnan\b", page, re.IGNORECASE)
 

@@ -1,12 +1,15 @@
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
 from actscope.analysis import edge
 from actscope.report.cli import main
+from actscope.report.figures import accuracy as accuracy_figures
 from actscope.report.figures import edge as edge_figures
+from actscope.report.figures.style import STYLES
 from actscope.report.tables import edge as edge_tables
 from actscope.report.text import edge as edge_text
 from tests.support.studies import RELU, Lab, point
@@ -17,7 +20,7 @@ RATES = [0.001, 0.01, 0.1, 1.0]
 def cells(**learned: list[int]) -> pd.DataFrame:
     """Cells of five runs at RATES, of which so many learned and the others failed."""
     rows = [
-        {"variant": "", "activation": name, "lr": lr, "n": 5, "learned": count}
+        {"variant": "", "activation": name, "lr": lr, "runs": 5, "learned": count}
         for name, counts in learned.items()
         for lr, count in zip(RATES, counts, strict=True)
     ]
@@ -33,6 +36,15 @@ def test_four_of_five_seeds_learn_and_three_do_not() -> None:
     assert row["everywhere_up_to"] == row["largest"] == 0.01
     assert row["gaps"] == ""
     assert row["fewest_runs"] == 5
+
+
+def test_a_share_of_runs_has_its_exact_interval() -> None:
+    found = edge.outcome_shares(cells(relu=[5, 4, 3, 0]))
+    row = found.iloc[1]
+    assert [row["learned"], row["failed"], row["diverged"]] == [0.8, 0.2, 0]
+    assert [row["learned_low"], row["learned_high"]] == pytest.approx([0.2836, 0.9949], abs=5e-5)
+    _, outcomes = edge_tables.tables_of(found, edge.edges(found))
+    assert outcomes.readable["learned, %"].tolist()[1] == "80.0 (28.4 to 99.5)"
 
 
 def test_a_rate_above_a_failing_one_is_the_largest_but_not_everywhere() -> None:
@@ -59,7 +71,7 @@ def test_a_run_that_diverged_did_not_learn() -> None:
 
 def test_a_missing_seed_is_not_a_failure() -> None:
     found = cells(relu=[5, 5, 4, 0])
-    found.loc[2, "failed"] = 0
+    found.loc[2, ["runs", "failed"]] = [4, 0]
     (row,) = edge.edges(edge.outcome_shares(found)).to_dict("records")
     assert row["largest"] == 0.1
     assert row["fewest_runs"] == 4
@@ -108,9 +120,24 @@ def test_the_map_tells_failed_from_diverged_without_colour() -> None:
 def test_many_activations_have_a_panel_each(activations: int, panels: int) -> None:
     found = cells(**{f"a{number}": [5, 5, 5, 0] for number in range(activations)})
     found = found.assign(final_mean=0.5, final_low=0.4, final_high=0.6)
-    figure = edge_figures.draw_edge_accuracy("", found)
+    runs = pd.DataFrame(columns=["activation", "lr", "outcome", "final"])
+    figure = edge_figures.draw_edge_accuracy("", found, runs)
     assert len(figure.axes) == panels
-    assert {len(ax.lines) for ax in figure.axes} == {activations}
+    curves = [[line for line in ax.lines if len(line.get_xdata()) == 4] for ax in figure.axes]
+    assert {len(lines) for lines in curves} == {activations}
+
+
+def test_a_rate_at_which_some_runs_failed_has_a_ring_and_their_dots() -> None:
+    means = {"final_mean": [0.9, 0.8, np.nan, np.nan], "final_low": np.nan, "final_high": np.nan}
+    found = cells(relu=[5, 4, 0, 0]).assign(**means)
+    runs = pd.DataFrame(
+        [("learned", 0.01, 0.8), ("failed", 0.01, 0.3), ("failed", 0.1, 0.1)],
+        columns=["outcome", "lr", "final"],
+    )
+    ax = accuracy_figures.plot_by_rate(found, runs, STYLES[0], Figure().subplots())
+    _, ring, dots = ax.lines
+    assert ring.get_xydata().tolist() == [[0.01, 80]]
+    assert dots.get_xydata().tolist() == [[0.01, 30], [0.1, 10]]
 
 
 # --- a study of eight rates ---------------------------------------------------------------------

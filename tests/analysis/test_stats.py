@@ -1,9 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats as scipy_stats
 
 from actscope.analysis.stats import (
-    BCA,
     NO_PAIR,
     NO_SPREAD,
     ONE_PAIR,
@@ -14,11 +14,12 @@ from actscope.analysis.stats import (
     estimate,
     holm,
     in_words,
+    is_mixed,
     paired_difference,
-    probability_of_improvement,
     seeds_to_resolve,
     summarise,
     summarise_by_epoch,
+    t_test_power,
 )
 from actscope.report.tables.study import readable_comparisons
 
@@ -39,7 +40,7 @@ def test_mean_sd_and_interval_are_those_worked_by_hand() -> None:
 def test_dimensions_behind_the_seeds_are_kept() -> None:
     found = estimate(np.array([[1.0, 10.0], [3.0, 10.0]]))
     assert found.mean.tolist() == [2.0, 10.0]
-    assert found.high.tolist() == pytest.approx([2 + T_1, 10.0], abs=1e-3)
+    assert found.high[0] == pytest.approx(2 + T_1, abs=1e-3)
 
 
 def test_one_value_has_a_mean_and_no_interval() -> None:
@@ -52,9 +53,10 @@ def test_no_value_has_no_mean() -> None:
     assert np.isnan(estimate(np.array([])).mean)
 
 
-def test_equal_values_have_an_interval_of_width_zero() -> None:
-    found = estimate(np.array([0.1, 0.1, 0.1]))
-    assert (found.low, found.mean, found.high, found.sd) == (0.1, 0.1, 0.1, 0.0)
+def test_equal_values_have_no_interval() -> None:
+    found = estimate(np.array([0.1, 0.1, 0.1 + 1e-9]))  # equal up to rounding
+    assert (found.mean, found.sd) == (0.1, 0.0)
+    assert np.isnan([found.low, found.high]).all()
 
 
 def test_differences_are_paired_by_seed() -> None:
@@ -70,22 +72,29 @@ def test_outcomes_that_did_not_occur_are_left_out() -> None:
     assert in_words({"learned": 3, "failed": 0, "diverged": 1}) == "3 learned, 1 diverged"
 
 
-def test_a_diverged_run_is_counted_and_not_averaged() -> None:
+def test_the_mean_is_over_the_runs_that_learned_and_the_others_are_counted() -> None:
     runs = pd.DataFrame(
         {
             "variant": "",
             "activation": "relu",
             "lr": 0.1,
-            "outcome": ["learned", "failed", "diverged"],
-            "final": [0.9, 0.1, np.nan],
-            "best": [1.0, 0.2, np.nan],
+            "outcome": ["learned", "learned", "failed", "diverged"],
+            "final": [0.9, 0.8, 0.1, np.nan],
         }
     )
     (cell,) = summarise(runs).to_dict("records")
-    assert cell["n"] == 2
-    assert cell["outcomes"] == "1 learned, 1 failed, 1 diverged"
-    assert cell["final_mean"] == 0.5
-    assert cell["best_mean"] == 0.6
+    assert (cell["runs"], cell["n"], cell["learned"]) == (4, 2, 2)
+    assert cell["outcomes"] == "2 learned, 1 failed, 1 diverged"
+    assert cell["final_mean"] == pytest.approx(0.85)
+    assert is_mixed(cell)
+
+
+def test_where_no_run_learned_there_is_no_mean() -> None:
+    cell = {"variant": "", "activation": "relu", "lr": 0.1, "outcome": "failed"}
+    (failed,) = summarise(pd.DataFrame({**cell, "final": [0.1, 0.2]})).to_dict("records")
+    assert (failed["runs"], failed["n"]) == (2, 0)
+    assert np.isnan(failed["final_mean"])
+    assert not is_mixed(failed)
 
 
 def test_curves_are_averaged_epoch_by_epoch() -> None:
@@ -103,7 +112,7 @@ def test_curves_are_averaged_epoch_by_epoch() -> None:
     assert curve["epoch"].tolist() == [1, 2]
     assert curve["mean"].tolist() == [0.5, 0.5]
     assert curve["n"].tolist() == [2, 2]
-    assert curve["high"][1] == 0.5
+    assert curve["high"].isna().tolist() == [False, True]
 
 
 def by_seed(*values: float, first_seed: int = 0) -> "pd.Series[float]":
@@ -126,27 +135,25 @@ def test_pairs_are_matched_by_seed_whatever_their_order() -> None:
     assert compare_pair(first[::-1], second) == compare_pair(first, second)
 
 
-def test_from_ten_pairs_on_the_interval_is_a_bootstrap_that_is_the_same_each_time() -> None:
-    # Differences 1 to 10: the resampled means have mean 5.5 and sd sqrt(99 / 12 / 10) = 0.908, and
-    # are all but normal, so the interval is near 5.5 ± 1.96 * 0.908.
-    first, second = by_seed(*range(1, 11)), by_seed(*[0] * 10)
+def test_ten_pairs_have_a_t_interval_too() -> None:
+    # Differences 1 to 10: mean 5.5, variance 82.5 / 9, t(0.975, 9) = 2.262.
+    found = compare_pair(by_seed(*range(1, 11)), by_seed(*[0] * 10))
+    assert (found.method, found.mean) == (T, 5.5)
+    assert found.low == pytest.approx(3.33, abs=0.005)
+    assert found.high == pytest.approx(7.67, abs=0.005)
+
+
+def test_interval_and_p_agree() -> None:
+    first, second = by_seed(*range(1, 6)), by_seed(*[0] * 5)
     found = compare_pair(first, second)
-    assert found.method == BCA
-    assert found.low == pytest.approx(5.5 - 1.96 * 0.908, abs=0.15)
-    assert found.high == pytest.approx(5.5 + 1.96 * 0.908, abs=0.15)
-    assert compare_pair(first, second) == found
-
-
-def test_a_single_other_difference_among_ten_is_no_trouble() -> None:
-    found = compare_pair(by_seed(*[0] * 9, 1), by_seed(*[0] * 10))
-    assert found.method == BCA
+    assert found.p == pytest.approx(scipy_stats.ttest_rel(first, second).pvalue)
     assert found.low is not None
-    assert found.high is not None
-    assert 0 <= found.low <= 0.1 <= found.high <= 1
+    at_its_end = compare_pair(first - found.low, second)
+    assert at_its_end.p == pytest.approx(0.05)
 
 
 def test_one_pair_has_a_difference_and_nothing_else() -> None:
-    assert compare_pair(by_seed(3), by_seed(1)) == Comparison(1, ONE_PAIR, 2.0, improvement=1.0)
+    assert compare_pair(by_seed(3), by_seed(1)) == Comparison(1, ONE_PAIR, 2.0, better=1, ties=0)
 
 
 def test_without_a_seed_in_common_nothing_is_compared() -> None:
@@ -154,41 +161,49 @@ def test_without_a_seed_in_common_nothing_is_compared() -> None:
 
 
 @pytest.mark.parametrize("n", [2, 12])
-def test_equal_differences_have_an_interval_of_width_zero_and_no_test(n: int) -> None:
+def test_equal_differences_have_no_interval_and_no_test(n: int) -> None:
     # 0.3 - 0.1 and 0.5 - 0.3 differ in their last bit.
     found = compare_pair(by_seed(*[0.3, 0.5] * n), by_seed(*[0.1, 0.3] * n))
     assert found.method == NO_SPREAD
-    assert found.mean == found.low == found.high == pytest.approx(0.2)
-    assert found.p is None
-    assert found.seeds_needed == 2
+    assert found.mean == pytest.approx(0.2)
+    assert (found.low, found.high, found.p, found.seeds_needed) == (None, None, None, None)
 
 
 def test_equal_runs_cannot_be_told_apart_by_any_number_of_seeds() -> None:
     found = compare_pair(by_seed(0.5, 0.6), by_seed(0.5, 0.6))
-    assert (found.mean, found.improvement, found.seeds_needed) == (0.0, 0.5, None)
+    assert (found.mean, found.better, found.ties, found.seeds_needed) == (0.0, 0, 2, None)
 
 
-def test_ties_count_half() -> None:
-    # Better on 2 of 4 seeds, equal on 1.
-    assert probability_of_improvement(np.array([1.0, -1.0, 0.0, 2.0])) == 0.625
+def test_pairs_in_which_the_first_is_better_and_ties_are_counted() -> None:
+    found = compare_pair(by_seed(1, -1, 0, 2), by_seed(0, 0, 0, 0))
+    assert (found.n, found.better, found.ties) == (4, 2, 1)
 
 
 @pytest.mark.parametrize(
     ("gap", "sd", "seeds"),
     [
-        (1.0, 1.0, 8),  # (1.960 + 0.842)² = 7.85
-        (-0.5, 1.0, 32),  # 4 * 7.85 = 31.4
-        (2.0, 1.0, 2),  # 1.96
-        (5.0, 1.0, 2),  # 0.3, but there is no test of one seed
+        (3.0, 1.0, 4),
+        (2.0, 1.0, 5),
+        (1.0, 1.0, 10),
+        (-0.5, 1.0, 34),
+        (100.0, 1.0, 2),  # there is no test of one seed
         (0.1, 0.0, 2),
         (0.0, 1.0, None),
         (-1e-8, 1.0, None),  # the sum of float32 numbers that cancel out
     ],
 )
-def test_seeds_to_resolve_a_gap_are_those_worked_by_hand(
+def test_seeds_to_resolve_a_gap_are_the_fewest_that_detect_it(
     gap: float, sd: float, seeds: int | None
 ) -> None:
     assert seeds_to_resolve(gap, sd) == seeds
+
+
+def test_the_power_of_the_t_test_is_the_share_of_tests_that_detect_the_gap() -> None:
+    rng = np.random.default_rng(0)
+    ps = scipy_stats.ttest_1samp(rng.normal(1, 1, (9, 20_000)), 0).pvalue
+    assert t_test_power(1.0, 9) == pytest.approx((ps < 0.05).mean(), abs=0.01)
+    assert t_test_power(0.0, 9) == pytest.approx(0.05)
+    assert t_test_power(1.0, 9) < 0.8 < t_test_power(1.0, 10)
 
 
 def test_holms_correction_is_that_worked_by_hand() -> None:
@@ -201,18 +216,21 @@ def test_a_corrected_p_is_1_at_most() -> None:
 
 
 def runs_of(**finals: list[float]) -> pd.DataFrame:
-    """Runs at rate 0.1, a seed each; NaN where one diverged."""
-    return pd.DataFrame(
-        [
-            {"variant": "", "activation": name, "lr": 0.1, "seed": seed, "final": final}
-            for name, values in finals.items()
-            for seed, final in enumerate(values)
-        ]
+    """Runs at rate 0.1, a seed each; under 0.2 is failed, NaN diverged."""
+    rows = [
+        {"variant": "", "activation": name, "lr": 0.1, "seed": seed, "final": final}
+        for name, values in finals.items()
+        for seed, final in enumerate(values)
+    ]
+    table = pd.DataFrame(rows)
+    ended = np.select(
+        [table["final"] >= 0.2, table["final"] < 0.2], ["learned", "failed"], "diverged"
     )
+    return table.assign(outcome=ended)
 
 
 def test_each_pair_of_a_rate_is_compared_once_and_the_rates_apart() -> None:
-    runs = runs_of(relu=[0.5, 0.7], elu=[0.4, 0.5], selu=[0.1, 0.4])
+    runs = runs_of(relu=[0.5, 0.7], elu=[0.4, 0.5], selu=[0.2, 0.5])
     both = pd.concat([runs, runs.assign(lr=0.2)])
     table = compare(both)
     assert table[["lr", "first", "second"]].to_numpy().tolist() == [
@@ -220,14 +238,23 @@ def test_each_pair_of_a_rate_is_compared_once_and_the_rates_apart() -> None:
         for lr in (0.1, 0.2)
         for pair in (["relu", "elu"], ["relu", "selu"], ["elu", "selu"])
     ]
-    # Holm's family is the three pairs of one rate.
-    assert table["p_holm"].tolist()[:3] == holm(table["p"].tolist()[:3])
+    # Holm's family is the whole table.
+    assert table["p_holm"].tolist() == holm(table["p"].tolist())
+    assert table["p_holm"].min() == pytest.approx(6 * table["p"].min())
 
 
-def test_a_diverged_run_enters_no_pair() -> None:
-    table = compare(runs_of(relu=[0.5, np.nan, 0.7], elu=[0.4, 0.5, 0.5]))
+def test_runs_that_failed_or_diverged_enter_no_pair_and_are_counted() -> None:
+    table = compare(runs_of(relu=[0.5, np.nan, 0.7, 0.6], elu=[0.4, 0.5, 0.5, 0.1]))
     assert table["n"].tolist() == [2]
     assert table["mean"].tolist() == pytest.approx([0.15])
+    counts = table[["first_learned", "first_runs", "second_learned", "second_runs"]]
+    assert counts.to_numpy().tolist() == [[3, 4, 3, 4]]
+    assert readable_comparisons(table)["learned"].tolist() == ["3 of 4, 3 of 4"]
+
+
+def test_better_pairs_are_counted_in_words() -> None:
+    table = compare(runs_of(relu=[0.5, 0.7, 0.6, 0.6], elu=[0.4, 0.5, 0.6, 0.7], selu=[0.1] * 4))
+    assert readable_comparisons(table)["first better"].tolist() == ["2 of 4, 1 tie", "–", "–"]  # noqa: RUF001
 
 
 def test_one_activation_has_no_pair() -> None:

@@ -121,8 +121,8 @@ class TestFrames:
 
     def test_the_summary_is_over_the_runs_that_count(self, study: Study) -> None:
         (cell,) = study.summary.to_dict("records")
-        assert (cell["activation"], cell["lr"], cell["n"]) == ("relu", 0.01, 3)
-        assert cell["final_mean"] == pytest.approx(study.runs["final"].mean())
+        assert (cell["activation"], cell["lr"], cell["runs"]) == ("relu", 0.01, 3)
+        assert cell["outcomes"] == "3 failed"
 
     def test_what_units_did_is_read_by_run(self, study: Study) -> None:
         run_id, expected = run_of(study, 1), trained(4)[1]
@@ -138,13 +138,13 @@ class TestFrames:
     def test_a_frame_is_the_callers_own(self, study: Study) -> None:
         run_id = run_of(study, 1)
         runs, summary = study.runs, study.summary
-        runs["seed"] = summary["n"] = 0
+        runs["seed"] = summary["runs"] = 0
         for frame in (study.history, study.trajectory(run_id), study.probe(run_id)):
             frame["step"] = 0
         for frame in (study.history, study.trajectory(run_id), study.probe(run_id)):
             assert frame["step"].max() > 0
         assert study.runs["seed"].tolist() == [0, 1, 2]
-        assert study.summary["n"].tolist() == [3]
+        assert study.summary["runs"].tolist() == [3]
 
     def test_a_run_that_is_left_out_can_be_looked_at(self, study: Study) -> None:
         superseded = str(study.left_out["run_id"].iloc[0])

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from actscope import tracking
 from actscope.analysis import unit_statistics, units
 from actscope.analysis.frames import StudyRuns, choose_runs
-from actscope.analysis.stats import summarise_over
+from actscope.analysis.shares import unit_share
 from actscope.analysis.unit_statistics import INACTIVE
 from actscope.analysis.units import Units
 from actscope.artifacts.unit_fates import FATES, shares
@@ -14,8 +14,6 @@ from actscope.report.figures import units as units_figures
 from actscope.report.tables import units as units_tables
 from actscope.report.text import units as units_text
 from tests.support.studies import Lab
-
-T_1 = 12.706  # the 0.975 quantile of Student's t with 1 degree of freedom, from the printed tables
 
 
 def unit(seed: int, number: int, **changes: object) -> dict[str, object]:
@@ -63,9 +61,7 @@ def fates() -> pd.DataFrame:
 
 
 def of(fates: pd.DataFrame) -> Units:
-    by_run = {str(run_id): shares(own) for run_id, own in fates.groupby("run_id")}
-    runs = fates.drop_duplicates("run_id")
-    return Units(units.share_rows(runs, by_run), fates, pd.DataFrame(), unrecorded=0)
+    return Units(fates, pd.DataFrame(), unrecorded=0)
 
 
 @pytest.fixture
@@ -81,17 +77,31 @@ def confused(fates: pd.DataFrame, layers: str, truth: str) -> dict[str, object]:
     return {str(key): value for key, value in row.items()}
 
 
-def test_a_share_is_a_mean_over_runs(fates: pd.DataFrame) -> None:
+def test_a_share_is_over_the_units_of_all_runs(fates: pd.DataFrame) -> None:
     row = of(fates).by_layer.iloc[0]
-    # Shares 2/4 and 1/4: mean 0.375, sd 0.25 / sqrt(2), half = 12.706 * sd / sqrt(2).
     assert row["n"] == 2
-    assert row["dead_mean"] == 0.375
-    assert row["dead_high"] == pytest.approx(0.375 + T_1 * 0.125, abs=1e-4)
+    assert row["dead"] == 3 / 8
+    assert np.isnan([row["dead_low"], row["dead_high"]]).all()  # two runs say too little
     # Since 20, 40 and 90.
     assert row["dead_onset"] == 40
     assert row["revivals"] == 2
-    assert row["silent_mean"] == 0
+    assert row["silent"] == 0
     assert np.isnan(row["silent_onset"])
+
+
+def test_the_interval_of_a_share_is_over_the_runs(fates: pd.DataFrame) -> None:
+    third = fates[fates["seed"] == 0].assign(seed=2, run_id="run2")
+    row = of(pd.concat([fates, third])).by_layer.iloc[0]
+    expected = unit_share([2, 1, 2], [4, 4, 4])
+    assert (row["n"], row["dead"]) == (3, expected.share)
+    assert (row["dead_low"], row["dead_high"]) == (expected.low, expected.high)
+
+
+def test_units_of_one_seed_are_one_cluster_whatever_their_run() -> None:
+    seeds = pd.Series([0, 1, 2] * 4)
+    of_two_cells = pd.Series([True, False, False, True, True, False] * 2)
+    found = unit_statistics.seed_share(of_two_cells, seeds)
+    assert found == unit_share([4, 2, 0], [4, 4, 4])
 
 
 def test_an_output_layer_has_no_dead_units_and_nothing_is_nan(fates: pd.DataFrame) -> None:
@@ -107,13 +117,8 @@ def test_a_flat_line_is_held_against_the_dead_and_the_saturated(fates: pd.DataFr
     assert [row[name] for name in ("tp", "fp", "fn", "tn")] == [2, 3, 1, 2]
     assert row["precision"] == 2 / 5
     assert row["recall"] == pytest.approx(2 / 3)
-    # Wilson: (p + z²/2n ± z sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n), p = 0.4, n = 5, z = 1.96.
-    assert row["precision_low"] == pytest.approx(0.1176, abs=1e-4)
-    assert row["precision_high"] == pytest.approx(0.7693, abs=1e-4)
-    # By run 2/3 and 0/2, and of the dead ones 2/2 and 0/1.
-    assert row["precision_runs"] == 2
-    assert row["precision_runs_mean"] == pytest.approx(1 / 3)
-    assert row["recall_runs_mean"] == 0.5
+    assert (row["precision_seeds"], row["recall_seeds"]) == (2, 2)
+    assert np.isnan([row["precision_low"], row["recall_high"]]).all()
 
 
 def test_a_proportion_of_nothing_is_undefined_and_says_why(fates: pd.DataFrame) -> None:
@@ -123,7 +128,8 @@ def test_a_proportion_of_nothing_is_undefined_and_says_why(fates: pd.DataFrame) 
     assert row["recall, %"] == "undefined: no unit is silent"
     against_silent = table[(table["layers"] == "hidden") & (table["flat against"] == "silent")]
     assert set(against_silent["recall, %"]) == {"undefined: no unit is silent"}
-    assert set(against_silent["precision, %"]) == {"0.0 (0.0 to 43.4)"}
+    assert set(against_silent["precision, %"]) == {"0.0"}
+    assert set(against_silent["precision: seeds"]) == {"2"}
     assert not table.astype(str).map(lambda text: "nan" in text).any(axis=None)
 
 
@@ -141,7 +147,7 @@ def test_a_swing_is_negative_where_the_line_had_moved_down(fates: pd.DataFrame) 
     assert cell["from_start"] == 1  # it had not moved at all
     assert cell["weight"] == 3 / 4
     assert cell["bias"] == 2 / 4
-    assert cell["weight_runs_mean"] == pytest.approx((2 / 3 + 1) / 2)
+    assert cell["weight_seeds"] == 2
 
 
 def test_what_is_seen_is_said_in_words(fates: pd.DataFrame) -> None:
@@ -160,7 +166,7 @@ def test_what_is_seen_is_said_in_words(fates: pd.DataFrame) -> None:
 
 def test_where_nothing_happens_that_is_said() -> None:
     found = of(pd.DataFrame([unit(0, 0), unit(0, 1)]).assign(is_output=[False, False]))
-    vars(found)["by_layer"] = found.by_layer.assign(is_output=False, saturated_mean=0.0)
+    vars(found)["by_layer"] = found.by_layer.assign(is_output=False, saturated=0.0)
     text = " ".join(next(iter(units_text.in_words(found))))
     assert "No unit of layer 1 ends dead or saturated." in text
     assert "No unit of layer 1 went flat" in text
@@ -171,7 +177,7 @@ def test_of_many_rates_it_is_said_where_it_begins(fates: pd.DataFrame) -> None:
     layer = of(fates).by_layer.head(1)
     rates = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05]
     swept = pd.concat(
-        layer.assign(activation=name, lr=lr, saturated_mean=share)
+        layer.assign(activation=name, lr=lr, saturated=share)
         for name, last in (("a", 1.0), ("b", 1.0), ("c", 0.5))
         for lr, share in zip(rates, [0.0, 0.1, 0.5, 0.5, last, last], strict=True)
     )
@@ -190,25 +196,35 @@ def test_layer_1_is_followed_from_probe_to_probe() -> None:
             "negligible": [0.98, 0.5, 1.0, 0.99, 1.0, 1.0],
         }
     )
-    followed = units.inactive_share(probe)
+    followed = units.inactive_units(probe)
     assert followed["step"].tolist() == [10, 20]
-    assert followed["inactive"].tolist() == [0.0, 1.0]
+    assert followed["units"].tolist() == [2, 2]
+    assert followed["inactive"].tolist() == [0, 2]
 
 
-def test_curves_are_averaged_step_by_step() -> None:
-    cell = {"variant": "", "activation": "relu", "lr": 0.1}
+def test_shares_are_followed_step_by_step() -> None:
+    cell = {"variant": "", "activation": "relu", "lr": 0.1, "units": 4}
     inactive = pd.DataFrame(
-        {"seed": [0, 0, 1, 1], "step": [1, 2, 1, 2], "inactive": [0.0, 0.5, 0.5, 0.5]}
+        {"seed": [0, 0, 1, 1, 2, 2], "step": [1, 2] * 3, "inactive": [0, 2, 1, 4, 2, 2]}
     )
-    curve = summarise_over("step", "inactive", inactive.assign(**cell))
-    assert curve["mean"].tolist() == [0.25, 0.5]
-    assert curve["high"].tolist() == pytest.approx([0.25 + T_1 * 0.25, 0.5], abs=1e-3)
+    curve = unit_statistics.inactive_by_step(inactive.assign(**cell))
+    assert curve["share"].tolist() == [3 / 12, 8 / 12]
+    assert curve["share_high"].tolist() == [
+        unit_share(hits, [4, 4, 4]).high for hits in ([0, 1, 2], [2, 4, 2])
+    ]
+
+
+def test_no_band_is_drawn_where_each_seed_counts_as_one_unit() -> None:
+    shares = pd.DataFrame({"share": [0.0, 0.5], "share_low": [0.0, 0.3], "share_high": [0.5, 0.7]})
+    band = units_figures.as_band(shares, "share")
+    assert band["mean"].tolist() == [0.0, 0.5]
+    assert band["high"].isna().tolist() == [True, False]
 
 
 def test_an_output_layer_is_drawn_only_where_it_is_struck(fates: pd.DataFrame) -> None:
     layers = of(fates).by_layer
     assert units_figures.layers_shown(layers) == [1]
-    struck = layers.assign(flat_mean=0.1)
+    struck = layers.assign(flat=0.1)
     assert units_figures.layers_shown(struck) == [1, 2]
 
 
@@ -229,7 +245,6 @@ def runs(lab: Lab, grid: str) -> StudyRuns:
 def test_the_units_of_every_run_are_looked_at(lab: Lab, runs: StudyRuns) -> None:
     found = units.read_units(lab.store, runs)
     assert len(found.fates) == 8 * (4 + 10)
-    assert len(found.shares) == 8 * 2
     assert found.unrecorded == 0
     looks = found.inactive.groupby("run_id").size()
     assert looks.index.tolist() == sorted(runs.used["run_id"])
@@ -237,10 +252,9 @@ def test_the_units_of_every_run_are_looked_at(lab: Lab, runs: StudyRuns) -> None
 
 
 def test_shares_are_those_that_each_run_noted_at_its_end(lab: Lab, runs: StudyRuns) -> None:
-    for row in units.read_units(lab.store, runs).shares.to_dict("records"):
-        for fate in FATES:
-            noted = runs.unit_shares.loc[row["run_id"], f"{fate}/layer{row['layer']}"]
-            assert row[fate] == noted
+    for run_id, fates in units.read_units(lab.store, runs).fates.groupby("run_id"):
+        for name, share in shares(fates).items():
+            assert share == runs.unit_shares.loc[run_id, name]
 
 
 def test_older_runs_without_a_record_are_counted(lab: Lab, grid: str) -> None:
@@ -251,5 +265,5 @@ def test_older_runs_without_a_record_are_counted(lab: Lab, grid: str) -> None:
     assert found.unrecorded == 3
     assert found.fates["run_id"].nunique() == 5
     older = units.read_units(lab.store, choose_runs(grid, stored.drop(columns=metrics)))
-    assert older.shares.empty
+    assert older.fates.empty
     assert older.unrecorded == 8

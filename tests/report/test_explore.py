@@ -45,6 +45,7 @@ def test_every_run_that_counts_is_there_with_its_series(lab: Lab, grid: str) -> 
     ]
     assert len(series_of(page)) == 8
     assert {run["group"] for run in runs} == {""}
+    assert {run["learned"] for run in runs} == {"2 of 2"}
 
 
 def test_a_superseded_run_is_not_there(lab: Lab, repeated: tuple[str, str, str]) -> None:

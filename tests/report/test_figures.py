@@ -5,9 +5,11 @@ from matplotlib.figure import Figure
 
 from actscope.analysis.labels import SHIPPED
 from actscope.analysis.logged_settings import activation_of
+from actscope.analysis.stats import summarise
 from actscope.artifacts.panels import PANELS
 from actscope.config import Activation
 from actscope.report.figures import style as figures
+from actscope.report.figures.accuracy import plot_final
 from actscope.report.figures.activation_functions import function_curve
 from actscope.report.figures.seeds import draw_seeds
 from actscope.report.figures.trajectories import Drawn, panel_label, share_limits
@@ -97,9 +99,9 @@ def test_of_many_rates_five_are_drawn() -> None:
 
 
 def test_the_enlarged_scale_suits_the_cells_that_learned() -> None:
-    cells = pd.DataFrame({"n": 5, "failed": [0, 0, 5], "final_mean": [0.96, 0.96, 0.1]})
+    cells = pd.DataFrame({"final_mean": [0.96, 0.96, np.nan]})
     assert figures.enlarged_limits(cells) == pytest.approx((95.7, 96.2))
-    assert figures.enlarged_limits(cells[cells["failed"] > 0]) is None
+    assert figures.enlarged_limits(cells[2:]) is None
 
 
 @pytest.mark.parametrize(
@@ -118,9 +120,32 @@ def test_the_enlarged_scale_suits_the_cells_that_learned() -> None:
 def test_the_enlarged_scale_shows_where_cells_differ(
     means: list[float], limits: tuple[float, float] | None
 ) -> None:
-    cells = pd.DataFrame({"n": 5, "failed": 0, "final_mean": means})
+    cells = pd.DataFrame({"final_mean": means})
     found = figures.enlarged_limits(cells)
     assert found == (None if limits is None else pytest.approx(limits))
+
+
+def test_every_run_is_a_dot_and_a_mixed_cell_says_how_many_learned() -> None:
+    runs = pd.DataFrame(
+        {
+            "activation": "relu",
+            "outcome": ["learned", "failed", "learned", "diverged"],
+            "final": [0.8, 0.1, 0.9, np.nan],
+        }
+    )
+    (cell,) = summarise(runs.assign(variant="", lr=0.1)).to_dict("records")
+    ax = Figure().subplots()
+    ax.set_xlim(0, 102)
+    styles = figures.line_styles(["relu"])
+    plot_final(runs, pd.DataFrame([cell]), ["relu"], styles, ax)
+    learned, failed, mean, interval, beyond = ax.lines
+    assert learned.get_xdata().tolist() == [80, 90]
+    assert failed.get_xdata().tolist() == [10]
+    assert learned.get_ydata()[0] != learned.get_ydata()[1]
+    assert mean.get_xdata() == pytest.approx([85])
+    assert interval.get_linestyle() == "--"  # what matplotlib calls any dashes
+    assert beyond.get_xdata() == [102]  # 85 + 12.706 * 5 is beyond the panel
+    assert [text.get_text() for text in ax.texts] == ["2 of 4 learned "]
 
 
 def test_a_dollar_in_a_name_is_a_dollar() -> None:

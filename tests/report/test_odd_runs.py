@@ -42,7 +42,6 @@ PARAMETERS = {
 TAGS = {"outcome": ["", "won", "LEARNED", None]}
 METRICS = {
     "test/accuracy_final": [5.0, -0.1, math.nan, 1.797e308, None],
-    "test/accuracy_best": [5.0, None],
 }
 Edit = tuple[str, str, str | float | None]
 EDITS: list[Edit] = [

@@ -8,7 +8,7 @@ from actscope.report.text.study import answer, join
 def runs(**finals: list[float]) -> pd.DataFrame:
     """Runs at rate 0.1, seeds from 0; under 0.5 is failed."""
     rows = [
-        {"variant": "", "activation": name, "lr": 0.1, "seed": seed, "final": final, "best": final}
+        {"variant": "", "activation": name, "lr": 0.1, "seed": seed, "final": final}
         for name, values in finals.items()
         for seed, final in enumerate(values)
     ]
@@ -36,7 +36,7 @@ def test_a_lead_within_chance_is_called_open() -> None:
 
 def test_one_seed_gives_no_interval() -> None:
     text = said(runs(relu=[0.8], elu=[0.7]))
-    assert "one seed, so no interval" in text
+    assert "one run, so no interval" in text
     assert "One shared seed gives no interval" in text
     assert "nan" not in text
 
@@ -44,8 +44,16 @@ def test_one_seed_gives_no_interval() -> None:
 def test_a_cell_in_which_a_seed_failed_is_not_the_best() -> None:
     text = said(runs(relu=[0.99, 0.1], elu=[0.52, 0.53]))
     assert text.startswith("elu at lr = 0.1 does best")
+    passed_over = "relu at 0.1 (mean 99.00 % of the 1 of 2 runs that learned)"
+    assert f"Not counted, as not every run learned: {passed_over}." in text
     assert "Failed to learn: relu at 0.1 (1 of 2)." in text
     assert "Only elu learned with every seed at every rate." in text
+
+
+def test_a_lead_that_is_the_same_with_each_seed_has_no_interval() -> None:
+    text = said(runs(relu=[0.75, 0.75], elu=[0.5, 0.5]))
+    assert "75.00 % (all 2 runs are equal, so no interval)" in text
+    assert "It is the same with each of the 2 seeds, so there is no interval." in text
 
 
 def test_where_nothing_learns_it_is_said() -> None:

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from actscope.analysis.frames import StudyRuns
-from actscope.config import Activation, DataSource, Model, Point, Tracking, Train, Trajectory
+from actscope.config import (
+    Activation,
+    DataSource,
+    Model,
+    OutcomeRule,
+    Point,
+    Tracking,
+    Train,
+    Trajectory,
+)
 from actscope.engine.data import load_data
 from actscope.engine.result import Outcome, RunResult
 from actscope.engine.train import train_stack
@@ -35,7 +44,15 @@ MARKUP = "<script>alert('x')</script> | pipe"
 
 def point(study: str, activation: Activation, lr: float, seed: int, epochs: int = 2) -> Point:
     return Point(
-        study, activation, lr, seed, DIGITS, Model((4,)), Train(epochs), Trajectory("epoch")
+        study,
+        activation,
+        lr,
+        seed,
+        DIGITS,
+        Model((4,)),
+        Train(epochs),
+        Trajectory("epoch"),
+        OutcomeRule(0.01),  # four units learn little in two epochs
     )
 
 

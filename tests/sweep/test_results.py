@@ -112,7 +112,7 @@ def test_marks_of_variants_stand_in_rows_of_their_own() -> None:
 def test_summary_file_note_and_report_have_the_same_cells(tmp_path: Path) -> None:
     settings = Tracking(f"sqlite:///{tmp_path}/mlflow.db")
     points = [
-        make_point(hidden=hidden, epochs=1, every="epoch", seed=seed)
+        make_point(hidden=hidden, epochs=1, every="epoch", seed=seed, learned_from=0.01)
         for hidden in ((1,), (4,))
         for seed in (0, 1)
     ]

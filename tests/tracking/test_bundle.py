@@ -161,7 +161,7 @@ class TestRoundTrip:
         old, new = (
             frames.choose_runs(STUDY, tracking.read_runs(each, STUDY)) for each in (store, other)
         )
-        columns = ["name", "status", "outcome", "final", "best", "sweep", "code", "data"]
+        columns = ["name", "status", "outcome", "final", "sweep", "code", "data"]
         pd.testing.assert_frame_equal(
             new.used[columns].reset_index(drop=True), old.used[columns].reset_index(drop=True)
         )

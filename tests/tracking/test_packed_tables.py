@@ -113,7 +113,6 @@ def test_a_report_reads_the_same_with_packs_and_without(server: Server, runs: pd
     for own, other in (
         (packed.accuracy, single.accuracy),
         (packed.units.fates, single.units.fates),
-        (packed.units.shares, single.units.shares),
         (packed.units.inactive, single.units.inactive),
     ):
         assert len(own) > 0

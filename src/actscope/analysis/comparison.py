@@ -11,10 +11,10 @@ from actscope.analysis import labels, stats
 from actscope.analysis import variants as variants_analysis
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import natural
-from actscope.analysis.stats import CELL, OUTCOMES, compare_pair, holm
+from actscope.analysis.stats import CELL, OUTCOMES, compare_pair, finals_of_learned, holm
 
 SIDES = ("first", "second")
-COUNTS = ["n", *OUTCOMES]
+COUNTS = ["n", "runs", *OUTCOMES]
 MEASURED = [*COUNTS, "outcomes", *(f"final_{name}" for name in ("mean", "sd", "low", "high"))]
 NOT_COMPARED = {"study", "data.root"}
 # Columns of StudyRuns.runs that affect a run's numbers, besides its settings.
@@ -76,8 +76,8 @@ def compare_cells(first: StudyRuns, second: StudyRuns) -> pd.DataFrame:
 
     Columns: CELL; `first` and `second`, the studies' names; MEASURED of stats.summarise of each, as
     `first_n`, NA where the study has no such cell; those of stats.Comparison, on the final test
-    accuracies of the seeds that both have (differences are first - second); `p_holm`, `p` with
-    Holm's correction over all cells; `ahead`, the side that is better by that interval, or ''.
+    accuracies of the seeds with which both learned (differences are first - second); `p_holm`, `p`
+    with Holm's correction over all cells; `ahead`, the side that is better by that interval, or ''.
     """
     tables = [study.cells[[*CELL, *MEASURED]] for study in (first, second)]
     named = [
@@ -98,9 +98,9 @@ Finals = dict[CellKey, "pd.Series[float]"]  # final accuracies of each cell, by 
 
 
 def _finals(study: StudyRuns) -> Finals:
-    """Final accuracies of each cell; diverged runs have none."""
-    known = study.used.dropna(subset="final").set_index("seed")
-    return {key: rows["final"] for key, rows in known.groupby(CELL) if isinstance(key, tuple)}
+    """Final accuracies of the runs of each cell that learned."""
+    cells = study.used.groupby(CELL)
+    return {key: finals_of_learned(runs) for key, runs in cells if isinstance(key, tuple)}
 
 
 def _differences(cells: pd.DataFrame, first: Finals, second: Finals) -> pd.DataFrame:

@@ -7,7 +7,8 @@ import pandas as pd
 
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import rate_text
-from actscope.analysis.stats import OUTCOMES
+from actscope.analysis.shares import run_share, share_columns
+from actscope.analysis.stats import CELL, OUTCOMES
 
 FINE_FROM = 8  # rates: with one panel each, a figure could not be read
 LEARNS_FROM = 0.8  # of the runs, such as 4 of 5
@@ -19,21 +20,23 @@ def is_fine(runs: StudyRuns) -> bool:
 
 
 def outcome_shares(cells: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell: `variant`, `activation`, `lr`, `runs`, and the share of each outcome.
+    """One row per cell: CELL, `runs`, and of each outcome the share of the runs, as `learned`.
 
-    `cells`: of stats.summarise. Diverged runs are among the runs: they did not learn.
+    `learned_low` and `learned_high`: the exact interval of the share. `cells`: of stats.summarise.
+    Diverged runs are among the runs: they did not learn.
     """
-    runs = cells[OUTCOMES].sum(axis=1)
-    shares = cells[OUTCOMES].div(runs, axis=0)
-    return cells[["variant", "activation", "lr"]].assign(
-        runs=runs, **{outcome: shares[outcome] for outcome in OUTCOMES}
-    )
+    table = cells[[*CELL, "runs"]]
+    for outcome in OUTCOMES:
+        counts = zip(cells[outcome], cells["runs"], strict=True)
+        shares = [run_share(int(count), int(runs)) for count, runs in counts]
+        table = table.assign(**share_columns(outcome, shares))
+    return table
 
 
 def edges(outcomes: pd.DataFrame) -> pd.DataFrame:
     """One row per variant and activation, from `outcome_shares`.
 
-    An activation learns at a rate if at least 80 % of the runs learned. Columns: `variant`,
+    An activation learns at a rate if at least 80 % of its runs learned. Columns: `variant`,
     `activation`; `everywhere_up_to`, the largest rate such that the activation learns at it and at
     all smaller ones of the sweep; `largest`, the largest rate at which it learns; NaN if there is
     none. `first` and `last`, the smallest and the largest rate of the sweep; `rates`, their number;

@@ -20,7 +20,7 @@ from actscope.tracking import METRICS, PARAMS, Store
 
 POINT = [*CELL, "seed"]
 UNIT_SHARE = rf"^({'|'.join(FATES)})/layer\d+$"  # a metric
-FINAL, BEST = f"{METRICS}test/accuracy_final", f"{METRICS}test/accuracy_best"
+FINAL = f"{METRICS}test/accuracy_final"
 NAMED_BY = ["activation", "lr", "seed"]  # the settings that every run must have
 NO_PARAMETERS = "has no parameters"
 PACK = r"[0-9a-f]{32}/[0-9a-f]{32}"  # other values of the tag are ignored
@@ -36,8 +36,8 @@ class StudyRuns:
     """All runs of a study.
 
     `runs`: one row per run, sorted by point: `run_id`, `name`, POINT, `status`, `outcome`, `used`,
-    `why` (it is used or left out), `final` and `best` (test accuracy; NaN if the run diverged or
-    the value is unknown), `sweep`, `commit`, `dirty`, `code`, `data`, `pack` (of
+    `why` (it is used or left out), `final` (test accuracy after the last epoch; NaN if the run
+    diverged or the value is unknown), `sweep`, `commit`, `dirty`, `code`, `data`, `pack` (of
     tracking.read_runs, or ''). Runs with unreadable settings come last and are used nowhere.
     `params`: the settings as text, by `run_id`, in the same order. `unit_shares`: the metrics
     `dead/layer1` and so on, by `run_id`; NaN if a run has none. `missing`: POINT of the points of
@@ -137,7 +137,7 @@ def choose_runs(
 
 
 def averaged(runs: StudyRuns) -> pd.DataFrame:
-    """The runs that means are taken over: used ones that did not diverge."""
+    """The used runs that did not diverge: those with an accuracy and with units."""
     return runs.used[runs.used["outcome"] != "diverged"]
 
 
@@ -207,7 +207,6 @@ def _typed(found: pd.DataFrame, settings: pd.DataFrame, variants: "pd.Series[str
             "status": text("status"),
             "outcome": text("outcome"),
             "final": number(FINAL),
-            "best": number(BEST),
             "sweep": text("sweep"),
             "commit": text("commit"),
             "dirty": text("dirty"),
@@ -263,11 +262,10 @@ def _why_unusable(run: Mapping[Any, Any], reason: object, fault: str) -> str:
     if run["outcome"] not in OUTCOMES:
         return f"FINISHED, but its outcome is not one of {', '.join(OUTCOMES)}"
     if run["outcome"] != "diverged":
-        for measure in ("final", "best"):
-            if pd.isna(run[measure]):
-                return f"FINISHED, but has no {measure} test accuracy"
-            if not 0 <= run[measure] <= 1:
-                return f"FINISHED, but its {measure} test accuracy is not between 0 and 1"
+        if pd.isna(run["final"]):
+            return "FINISHED, but has no final test accuracy"
+        if not 0 <= run["final"] <= 1:
+            return "FINISHED, but its final test accuracy is not between 0 and 1"
     return ""
 
 

@@ -46,9 +46,9 @@ def epochs_of(runs: StudyRuns) -> dict[str, int]:
 def gather_accuracy(runs: StudyRuns, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Test accuracy after each epoch, from `accuracy_by_epoch` of each of `averaged(runs)`.
 
-    Columns: POINT, `epoch` (from 1), `accuracy`.
+    Columns: POINT, `outcome`, `epoch` (from 1), `accuracy`.
     """
-    return stack_tables(averaged(runs)[POINT], found, ["epoch", "accuracy"])
+    return stack_tables(averaged(runs)[[*POINT, "outcome"]], found, ["epoch", "accuracy"])
 
 
 def accuracy_by_epoch(history: pd.DataFrame) -> pd.DataFrame:

@@ -58,6 +58,15 @@ def unit_share(hits_by_run: Sequence[int], totals_by_run: Sequence[int]) -> Shar
     return Share(n, clusters, share, *_exact_interval(share, _effective_units(hits, totals)))
 
 
+def share_columns(name: str, shares: Sequence[Share]) -> dict[str, list[float]]:
+    """Shares of the rows of a table as columns `name`, `name_low` and `name_high`."""
+    return {
+        name: [found.share for found in shares],
+        f"{name}_low": [found.low for found in shares],
+        f"{name}_high": [found.high for found in shares],
+    }
+
+
 def _effective_units(hits: np.ndarray, totals: np.ndarray) -> float:
     n, clusters = totals.sum(), len(totals)
     share = hits.sum() / n

@@ -3,7 +3,7 @@
 # S seeds; `...` any further dimensions, such as epochs
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -17,16 +17,14 @@ CONFIDENCE = 0.95
 CELL = ["variant", "activation", "lr"]  # never averaged over
 OUTCOMES = ["learned", "failed", "diverged"]
 NOT_TRAINED = "not trained"  # only of a point of a sweep, not of a run in a report
-MEASURES = ["final", "best"]
 ESTIMATED = ["mean", "sd", "low", "high"]
 
-BOOTSTRAP_FROM = 10  # pairs; fewer have too few distinct resamples
-RESAMPLES = 9999
+# How an interval comes about and what it generalises to; the others are reasons for having none.
+T = "t-interval over seeds"
+INTERVAL = f"95 % {T}"
+NO_PAIR, ONE_PAIR, NO_SPREAD = "no pair", "one pair", "all equal"
 ROUNDING = 1e-6  # smaller differences of float32 accuracies over 10^5 examples are rounding
 POWER = 0.8
-# Methods of an interval; the others are reasons for having none.
-T, BCA = "t-interval", "BCa bootstrap interval"
-NO_PAIR, ONE_PAIR, NO_SPREAD = "none in common", "one pair", "no spread"
 
 Floats = NDArray[np.float64]
 
@@ -46,20 +44,19 @@ def estimate(values: Floats) -> Estimate:
     """Mean over seeds of `values` [S, ...], with its 95 % t-interval.
 
     mean ± t(0.975, S - 1) · sd / sqrt(S), where sd² = Σ (value - mean)² / (S - 1) (Student, 1908).
-    With one value, sd and interval are NaN; without values, also the mean. Equal values have an
-    interval of width zero.
+    With one value, sd and interval are NaN; without values, also the mean. Equal values have no
+    interval: their spread of zero says nothing of the next value.
     """
     n, rest = values.shape[0], values.shape[1:]
     unknown = np.full(rest, np.nan)
     if n == 0:
         return Estimate(n, unknown, unknown, unknown, unknown)
-    # By rounding, the mean of 0.1, 0.1, 0.1 differs from 0.1, and its sd from zero.
-    constant = (values == values[0]).all(axis=0)
+    constant = is_constant(values)
     mean = np.where(constant, values[0], values.mean(axis=0))
     if n == 1:
         return Estimate(n, mean, unknown, unknown, unknown)
     sd = np.where(constant, 0.0, values.std(axis=0, ddof=1))
-    half = special.stdtrit(n - 1, (1 + CONFIDENCE) / 2) * sd / np.sqrt(n)
+    half = np.where(constant, np.nan, _t_quantile(n - 1) * sd / np.sqrt(n))
     return Estimate(n, mean, sd, mean - half, mean + half)
 
 
@@ -78,8 +75,8 @@ class Comparison:
 
     `n` pairs; `mean` and `sd` of their differences; the 95 % interval `low` to `high` of the mean;
     `method`, that of the interval, or the reason for having none; `p` of the paired t-test;
-    `improvement`, the probability that the first is better; `seeds_needed` to detect a difference
-    of this size. Unknown values are None.
+    `better`, the pairs in which the first is better, and `ties`; `seeds_needed` to detect a true
+    difference of this size. Unknown values are None.
     """
 
     n: int
@@ -89,42 +86,42 @@ class Comparison:
     low: float | None = None
     high: float | None = None
     p: float | None = None
-    improvement: float | None = None
+    better: int | None = None
+    ties: int | None = None
     seeds_needed: int | None = None
 
 
 def compare(used: pd.DataFrame) -> pd.DataFrame:
     """One row per pair of activations of a variant and rate, in the order of `used`.
 
-    Columns: `variant`, `lr`, `first`, `second`; those of Comparison, on the final test accuracy as
-    a fraction of 1 (differences are first - second); `p_holm`, `p` with Holm's correction over the
-    pairs of this variant and rate. Diverged runs have no accuracy and are in no pair.
+    Columns: `variant`, `lr`, `first`, `second`; `first_learned` and `second_learned`, the number of
+    runs that learned, and `first_runs` and `second_runs`, of how many; those of Comparison, on the
+    final test accuracy as a fraction of 1 (differences are first - second) in the pairs in which
+    both runs learned; `p_holm`, `p` with Holm's correction over the whole table.
     """
     rows: list[dict[str, Any]] = []
     for (variant, lr), runs in used.groupby(["variant", "lr"], sort=False):
-        finals = {
-            str(name): own.set_index("seed")["final"].dropna()
-            for name, own in runs.groupby("activation", sort=False)
-        }
-        family = [
-            {"variant": variant, "lr": lr, "first": first, "second": second}
-            | vars(compare_pair(finals[first], finals[second]))
-            for first, second in combinations(finals, 2)
-        ]
-        for row, p in zip(family, holm([row["p"] for row in family]), strict=True):
-            rows.append({**row, "p_holm": p})
-    return pd.DataFrame(rows, columns=COMPARED)
+        by_name = dict(iter(runs.groupby("activation", sort=False)))
+        for names in combinations(by_name, 2):
+            finals = [finals_of_learned(by_name[name]) for name in names]
+            row: dict[str, Any] = {"variant": variant, "lr": lr}
+            for side, name, learned in zip(("first", "second"), names, finals, strict=True):
+                counts = {f"{side}_learned": len(learned), f"{side}_runs": len(by_name[name])}
+                row |= {side: name, **counts}
+            rows.append(row | vars(compare_pair(*finals)))
+    table = pd.DataFrame(rows, columns=COMPARED)
+    table["p_holm"] = holm([row["p"] for row in rows])
+    return table
 
 
-COMPARED = ["variant", "lr", "first", "second", *Comparison.__annotations__, "p_holm"]
+SIDE_COUNTS = [f"{side}_{count}" for side in ("first", "second") for count in ("learned", "runs")]
+COMPARED = ["variant", "lr", "first", "second", *SIDE_COUNTS, *Comparison.__annotations__]
 
 
 def compare_pair(first: "pd.Series[float]", second: "pd.Series[float]") -> Comparison:
     """Compare two Series of accuracies, fractions of 1, over the seeds (index) that both have.
 
-    From 10 pairs on, the interval of the mean difference is that of a seeded BCa bootstrap with
-    9999 resamples of the pairs (Efron, 1987), else the t-interval. Equal differences have an
-    interval of width zero, and no test.
+    Interval and p agree: both are of Student's t. Equal differences have neither.
     """
     seeds = sorted(first.index.intersection(second.index))
     differences = np.asarray(first.loc[seeds], float) - np.asarray(second.loc[seeds], float)
@@ -132,42 +129,48 @@ def compare_pair(first: "pd.Series[float]", second: "pd.Series[float]") -> Compa
     if n == 0:
         return Comparison(n, NO_PAIR)
     found = estimate(differences)
-    mean, improvement = float(found.mean), probability_of_improvement(differences)
+    mean = float(found.mean)
+    better, ties = int((differences > 0).sum()), int((differences == 0).sum())
     if n == 1:
-        return Comparison(n, ONE_PAIR, mean, improvement=improvement)
-    sd, needed = float(found.sd), seeds_to_resolve(mean, float(found.sd))
+        return Comparison(n, ONE_PAIR, mean, better=better, ties=ties)
     if is_constant(differences):
-        return Comparison(n, NO_SPREAD, mean, 0.0, mean, mean, None, improvement, needed)
-    low, high, method = _interval(differences, found)
-    from scipy import stats  # it takes a second to import, and a sweep only needs means
-
-    p = float(stats.ttest_rel(first.loc[seeds], second.loc[seeds]).pvalue)
-    return Comparison(n, method, mean, sd, low, high, p, improvement, needed)
-
-
-def is_constant(values: Floats) -> bool:
-    """Whether accuracies or their differences [S] are equal up to rounding."""
-    return bool(np.ptp(values) < ROUNDING)
+        return Comparison(n, NO_SPREAD, mean, 0.0, better=better, ties=ties)
+    sd = float(found.sd)
+    p = 2 * float(special.stdtr(n - 1, -abs(mean) / (sd / math.sqrt(n))))
+    low, high, needed = float(found.low), float(found.high), seeds_to_resolve(mean, sd)
+    return Comparison(n, T, mean, sd, low, high, p, better, ties, needed)
 
 
-def probability_of_improvement(differences: Floats) -> float:
-    """Share of the differences [S] above 0; exactly 0 counts half (Mann and Whitney, 1947).
-
-    As in Agarwal et al. (2021), but over the pairs of runs with the same seed.
-    """
-    return float((differences > 0).mean() + (differences == 0).mean() / 2)
+def is_constant(values: Floats) -> NDArray[np.bool_]:
+    """Whether accuracies or their differences [S, ...] are equal up to rounding, of shape [...]."""
+    return np.asarray(np.ptp(values, axis=0) < ROUNDING)
 
 
 def seeds_to_resolve(gap: float, sd: float) -> int | None:
-    """Seeds with which a two-sided test at 5 % detects a true `gap` four times out of five.
+    """Fewest seeds with which a paired t-test at 5 % detects a true `gap` four times out of five.
 
-    n = ceil(((z(0.975) + z(0.8)) · sd / |gap|)²), at least 2, with z the normal quantiles (Cohen,
-    1988, on paired differences of standard deviation `sd`). None for a gap of 0 or of rounding.
+    `sd`: the true standard deviation of the differences. The power of the two-sided test is that
+    of the noncentral t distribution (Cohen, 1988). The search begins at the formula for a known sd,
+    ((z(0.975) + z(0.8)) · sd / |gap|)², which is too small. None for a gap of 0 or of rounding.
     """
     if abs(gap) < ROUNDING:
         return None
     quantiles = special.ndtri((1 + CONFIDENCE) / 2) + special.ndtri(POWER)
-    return max(2, math.ceil((quantiles * sd / abs(gap)) ** 2))
+    seeds = max(2, math.ceil((quantiles * sd / abs(gap)) ** 2))
+    while sd > 0 and t_test_power(abs(gap) / sd, seeds) < POWER:
+        seeds += 1
+    return seeds
+
+
+def t_test_power(effect: float, n: int) -> float:
+    """Chance that a two-sided t-test at 5 % of n values detects a mean of `effect` true sds."""
+    critical, shift = _t_quantile(n - 1), effect * math.sqrt(n)
+    above = 1 - special.nctdtr(n - 1, shift, critical)
+    return float(above + special.nctdtr(n - 1, shift, -critical))
+
+
+def _t_quantile(degrees: int) -> float:
+    return float(special.stdtrit(degrees, (1 + CONFIDENCE) / 2))
 
 
 def holm(ps: Sequence[float | None]) -> list[float | None]:
@@ -184,29 +187,13 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
     return corrected
 
 
-def _interval(differences: Floats, found: Estimate) -> tuple[float, float, str]:
-    if len(differences) >= BOOTSTRAP_FROM:
-        from scipy import stats
+def summarise(runs_of_all: pd.DataFrame) -> pd.DataFrame:
+    """One row per cell, in the order of the runs: outcomes, and accuracy of the runs that learned.
 
-        low, high = stats.bootstrap(
-            (differences,),
-            np.mean,
-            confidence_level=CONFIDENCE,
-            n_resamples=RESAMPLES,
-            vectorized=True,
-            method="BCa",
-            rng=np.random.default_rng(0),
-        ).confidence_interval
-        return float(low), float(high), BCA
-    return float(found.low), float(found.high), T
-
-
-def summarise(runs_of_all: pd.DataFrame, measures: Sequence[str] = MEASURES) -> pd.DataFrame:
-    """One row per cell, in the order of the runs: n, outcomes, final and best test accuracy.
-
-    Columns: CELL; `n`, the runs in the means, without diverged ones; `learned`, `failed` and
-    `diverged`, their numbers; `outcomes`, the same in words, with a sweep's points that were not
-    trained; for each measure, as fractions of 1, `final_mean`, `_sd`, `_low` and `_high`.
+    Columns: CELL; `runs`, their number; `learned`, `failed` and `diverged`, those with each
+    outcome; `outcomes`, the same in words, with a sweep's points that were not trained; `n`, the
+    runs in the mean, which are those that learned; of their final test accuracies, as fractions of
+    1, `final_mean`, `final_sd`, `final_low` and `final_high`.
     """
     rows: list[dict[str, Any]] = []
     for key, runs in runs_of_all.groupby(CELL, sort=False):
@@ -215,13 +202,32 @@ def summarise(runs_of_all: pd.DataFrame, measures: Sequence[str] = MEASURES) -> 
             outcome: int((runs["outcome"] == outcome).sum()) for outcome in [*OUTCOMES, NOT_TRAINED]
         }
         counts = {outcome: all_counts[outcome] for outcome in OUTCOMES}
-        counted = runs[~runs["outcome"].isin(["diverged", NOT_TRAINED])]
-        row: dict[str, Any] = {**dict(zip(CELL, key, strict=True)), "n": len(counted), **counts}
-        row["outcomes"] = in_words(all_counts)
-        for measure in measures:
-            row.update(estimate_columns(measure, estimate(counted[measure].to_numpy(dtype=float))))
-        rows.append(row)
+        found = estimate(np.asarray(finals_of_learned(runs), dtype=np.float64))
+        rows.append(
+            {
+                **dict(zip(CELL, key, strict=True)),
+                "runs": sum(counts.values()),
+                **counts,
+                "outcomes": in_words(all_counts),
+                "n": found.n,
+                **estimate_columns("final", found),
+            }
+        )
     return pd.DataFrame(rows)
+
+
+def finals_of_learned(runs: pd.DataFrame) -> "pd.Series[float]":
+    """Final test accuracy of the runs that learned, by seed where `runs` has it.
+
+    A mean over runs that learned and runs that did not is the accuracy of neither.
+    """
+    learned = runs[runs["outcome"] == "learned"]
+    return (learned.set_index("seed") if "seed" in learned else learned)["final"]
+
+
+def is_mixed(cell: Mapping[Any, Any] | pd.DataFrame) -> Any:
+    """Whether some runs of a cell, or of each cell of a table, learned and some did not."""
+    return (cell["learned"] > 0) & (cell["learned"] < cell["runs"])
 
 
 def in_words(counts: dict[str, int]) -> str:
@@ -230,26 +236,21 @@ def in_words(counts: dict[str, int]) -> str:
 
 
 def summarise_by_epoch(accuracy: pd.DataFrame) -> pd.DataFrame:
-    """`summarise_over` the epochs; all seeds of a cell have the same epochs."""
-    found = summarise_over("epoch", "accuracy", accuracy)
-    assert found["mean"].notna().all(), "seeds of a cell have different epochs"
-    return found
+    """One row per cell and epoch: CELL, `epoch`, `n`, and `mean`, `sd`, `low`, `high`.
 
-
-def summarise_over(x: str, measure: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell and value of `x`: CELL, `x`, `n`, and `mean`, `sd`, `low`, `high`.
-
-    `rows` has CELL, `seed`, `x` and `measure`. Without rows the table is empty.
+    `accuracy` has CELL, `seed`, `epoch` and `accuracy`; all seeds of a cell have the same epochs.
+    Without rows the table is empty.
     """
-    parts = [pd.DataFrame(columns=[x, "n", *ESTIMATED])] if rows.empty else []
-    for key, own in rows.groupby(CELL, sort=False):
+    parts = [pd.DataFrame(columns=["epoch", "n", *ESTIMATED])] if accuracy.empty else []
+    for key, own in accuracy.groupby(CELL, sort=False):
         assert isinstance(key, tuple)
         # Not pivot_table: it would average duplicates, which must not exist.
-        table = own.pivot(index="seed", columns=x, values=measure)  # noqa: PD010
-        found = estimate(table.to_numpy(dtype=float))  # [S, x]
-        part = pd.DataFrame({x: table.columns, "n": found.n, **estimate_columns("", found)})
+        table = own.pivot(index="seed", columns="epoch", values="accuracy")  # noqa: PD010
+        assert table.notna().all(axis=None), "seeds of a cell have different epochs"
+        found = estimate(table.to_numpy(dtype=float))  # [S, epoch]
+        part = pd.DataFrame({"epoch": table.columns, "n": found.n, **estimate_columns("", found)})
         parts.append(part.assign(**dict[str, Any](zip(CELL, key, strict=True))))
-    return pd.concat(parts, ignore_index=True).reindex(columns=[*CELL, x, "n", *ESTIMATED])
+    return pd.concat(parts, ignore_index=True).reindex(columns=[*CELL, "epoch", "n", *ESTIMATED])
 
 
 def estimate_columns(measure: str, found: Estimate) -> dict[str, Any]:

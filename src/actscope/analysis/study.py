@@ -60,7 +60,7 @@ class Study:
 
     @property
     def summary(self) -> pd.DataFrame:
-        """One row a variant, activation and rate: `n`, outcomes, means with 95 % t-intervals."""
+        """One row a variant, activation and rate, of stats.summarise: outcomes and accuracy."""
         return self.chosen.cells.copy(deep=False)
 
     @cached_property

@@ -44,13 +44,21 @@ class StudyAnalysis:
 
     @cached_property
     def accuracy(self) -> pd.DataFrame:
-        """Test accuracy after each epoch of each averaged run: POINT, `epoch`, `accuracy`."""
+        """Test accuracy after each epoch of each averaged run, of histories.gather_accuracy."""
         return self.get_accuracy(self.runs)
 
     @cached_property
     def accuracy_by_epoch(self) -> pd.DataFrame:
-        """One row a cell and epoch, of stats.summarise_by_epoch."""
-        return stats.summarise_by_epoch(self.accuracy)
+        """One row a cell and epoch, of stats.summarise_by_epoch, over the runs that learned."""
+        return stats.summarise_by_epoch(self._accuracy_of("learned"))
+
+    @cached_property
+    def accuracy_of_failed(self) -> pd.DataFrame:
+        """`accuracy` of the runs that failed."""
+        return self._accuracy_of("failed")
+
+    def _accuracy_of(self, outcome: str) -> pd.DataFrame:
+        return self.accuracy[self.accuracy["outcome"] == outcome]
 
     @property
     def cells(self) -> pd.DataFrame:

@@ -1,17 +1,17 @@
 """Statistics of units: how many have each fate, since when, and how well flat lines show it.
 
-A share is a mean over runs, with its 95 % t-interval.
+Units of one run are not independent, so intervals come from the differences between seeds.
 """
 
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats as scipy_stats
 
 from actscope.analysis.labels import rate_text
-from actscope.analysis.stats import CELL, CONFIDENCE, Estimate, estimate, estimate_columns
+from actscope.analysis.shares import Share, share_columns, unit_share
+from actscope.analysis.stats import CELL
 from actscope.artifacts.unit_fates import FATES, NEVER
 
 HIDDEN_ONLY = ["dead", "saturated"]  # fates of an activation: the output layer has none
@@ -22,30 +22,32 @@ ALL_RATES = "all"
 COMPARISONS = [("hidden", INACTIVE), ("hidden", "silent"), ("output", "silent")]
 
 
-def by_layer(shares: pd.DataFrame, fates: pd.DataFrame) -> pd.DataFrame:
-    """One row a cell and layer, in the order of the runs, from Units.shares and Units.fates.
+def by_layer(fates: pd.DataFrame) -> pd.DataFrame:
+    """One row a cell and layer, in the order of the runs, from Units.fates.
 
-    Columns: CELL, `layer`, `is_output`, `n` (runs). For each fate v: the mean share of the layer's
-    units over the runs, `v_mean`, `v_sd`, `v_low` and `v_high`; `v_onset`, the median step since
-    when, over the units of all runs that have this fate. `revivals`, how often dead units came
-    back, in total. NaN is what does not exist: a dead unit in the output layer, the interval of a
-    single run, the onset of a fate that no unit has.
+    Columns: CELL, `layer`, `is_output`, `n` (runs). For each fate: the share of the layer's units
+    in all runs, as `dead`, its interval `dead_low` to `dead_high` (shares.unit_share), and
+    `dead_onset`, the median step since when, over the units that have this fate. `revivals`, how
+    often dead units came back, in total. NaN is what does not exist: a dead unit in the output
+    layer, the interval of fewer than three runs, the onset of a fate that no unit has.
     """
     rows: list[dict[str, Any]] = []
-    fates_of = dict(iter(fates.groupby([*CELL, "layer"], sort=False)))
-    for key, runs in shares.groupby([*CELL, "layer"], sort=False):
+    for key, units in fates.groupby([*CELL, "layer"], sort=False):
         assert isinstance(key, tuple)
-        units = fates_of[key]
-        is_output = bool(runs["is_output"].iloc[0])
+        is_output = bool(units["is_output"].iloc[0])
         row = {**dict(zip([*CELL, "layer"], key, strict=True)), "is_output": is_output}
-        row["n"] = len(runs)
+        row["n"] = units["run_id"].nunique()
         for fate in FATES:
-            is_known = not (is_output and fate in HIDDEN_ONLY)
-            found = estimate(runs[fate].to_numpy(dtype=float)[: None if is_known else 0])
-            row |= estimate_columns(fate, found) | {f"{fate}_onset": _onset(units, fate)}
+            known = units.iloc[:0] if is_output and fate in HIDDEN_ONLY else units
+            row |= _columns(fate, seed_share(known[fate], known["seed"]))
+            row[f"{fate}_onset"] = _onset(units, fate)
         row["revivals"] = np.nan if is_output else units["revivals"].sum()
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _columns(name: str, found: Share) -> dict[str, float]:
+    return {column: value for column, (value,) in share_columns(name, [found]).items()}
 
 
 def _onset(units: pd.DataFrame, fate: str) -> float:
@@ -53,35 +55,34 @@ def _onset(units: pd.DataFrame, fate: str) -> float:
     return float(since[since != NEVER].median()) if (since != NEVER).any() else float("nan")
 
 
-# --- flat lines against fates -------------------------------------------------------------------
+def seed_share(is_hit: "pd.Series[bool]", seeds: "pd.Series[int]") -> Share:
+    """Share of true values among units; `seeds`: the seed of each unit's run.
 
-
-@dataclass(frozen=True, eq=False)
-class Proportion:
-    """A share of units: over all runs together, and as a mean over the runs.
-
-    `low` and `high` are the 95 % interval of Wilson (1927) of `hits` out of `total`. It assumes
-    independent units, but those of one run are not. `runs` is the mean share over the runs that
-    have such units. All are NaN if there are no units.
+    A cluster is a seed: in a cell a run, in several cells the runs that start from the same weights
+    and see the same minibatches.
     """
-
-    hits: int
-    total: int
-    share: float
-    low: float
-    high: float
-    runs: Estimate
+    by_seed = is_hit.groupby(seeds.to_numpy(dtype=np.int64)).agg(["sum", "size"])
+    return unit_share(by_seed["sum"].tolist(), by_seed["size"].tolist())
 
 
-def proportion(is_hit: "pd.Series[bool]", run_ids: "pd.Series[str]") -> Proportion:
-    """Share of true values among units; `run_ids`: the run of each unit."""
-    hits, total = int(is_hit.sum()), len(is_hit)
-    by_run = estimate(np.asarray(is_hit.astype(float).groupby(run_ids).mean(), dtype=np.float64))
-    if total == 0:
-        unknown = float("nan")
-        return Proportion(hits, total, unknown, unknown, unknown, by_run)
-    found = scipy_stats.binomtest(hits, total).proportion_ci(CONFIDENCE, "wilson")
-    return Proportion(hits, total, hits / total, float(found.low), float(found.high), by_run)
+def inactive_by_step(inactive: pd.DataFrame) -> pd.DataFrame:
+    """One row a cell and probed step, from Units.inactive.
+
+    Columns: CELL, `step`, `n` (runs), `share`, `share_low` and `share_high`.
+    """
+    cells: list[dict[Hashable, Any]] = []
+    shares: list[Share] = []
+    for key, own in inactive.groupby([*CELL, "step"], sort=False):
+        assert isinstance(key, tuple)
+        cells.append({**dict(zip([*CELL, "step"], key, strict=True)), "n": len(own)})
+        shares.append(unit_share(own["inactive"].tolist(), own["units"].tolist()))
+    table = pd.DataFrame(cells, columns=[*CELL, "step", "n"]).assign(
+        **share_columns("share", shares)
+    )
+    return table.sort_values([*CELL, "step"], ignore_index=True)
+
+
+# --- flat lines against fates -------------------------------------------------------------------
 
 
 def confusion(fates: pd.DataFrame) -> pd.DataFrame:
@@ -90,8 +91,7 @@ def confusion(fates: pd.DataFrame) -> pd.DataFrame:
     Columns: `variant`, `layers` (`hidden` or `output`), `truth` (the fate to compare with), `lr`
     (text; `all` for all rates together); the numbers of units that are both, flat only, true only,
     neither: `tp`, `fp`, `fn`, `tn`; `precision` = tp / (tp + fp) and `recall` = tp / (tp + fn),
-    each with the numbers of Proportion: `_low` and `_high`, and over the runs `_runs` (their
-    number), `_runs_mean`, `_runs_low` and `_runs_high`.
+    each with its interval, `_low` to `_high`, and `_seeds`, the seeds that have such units.
     """
     rows: list[dict[str, Any]] = []
     for variant, own in fates.groupby("variant", sort=False):
@@ -109,32 +109,19 @@ def is_true(fates: pd.DataFrame, truth: str) -> "pd.Series[bool]":
 
 
 def _confusion_of(units: pd.DataFrame, truth: "pd.Series[bool]") -> dict[str, Any]:
-    flat, run_ids = units["flat"], units["run_id"]
-    counts = {
+    flat, seeds = units["flat"], units["seed"]
+    return {
         "tp": int((flat & truth).sum()),
         "fp": int((flat & ~truth).sum()),
         "fn": int((~flat & truth).sum()),
         "tn": int((~flat & ~truth).sum()),
-    }
-    precision = proportion(truth[flat], run_ids[flat])
-    recall = proportion(flat[truth], run_ids[truth])
-    return {
-        **counts,
-        **_proportion_columns("precision", precision),
-        **_proportion_columns("recall", recall),
+        **_counted_columns("precision", seed_share(truth[flat], seeds[flat])),
+        **_counted_columns("recall", seed_share(flat[truth], seeds[truth])),
     }
 
 
-def _proportion_columns(measure: str, found: Proportion) -> dict[str, Any]:
-    return {
-        measure: found.share,
-        f"{measure}_low": found.low,
-        f"{measure}_high": found.high,
-        f"{measure}_runs": found.runs.n,
-        f"{measure}_runs_mean": float(found.runs.mean),
-        f"{measure}_runs_low": float(found.runs.low),
-        f"{measure}_runs_high": float(found.runs.high),
-    }
+def _counted_columns(name: str, found: Share) -> dict[str, float]:
+    return {**_columns(name, found), f"{name}_seeds": found.clusters}
 
 
 def swings(fates: pd.DataFrame) -> pd.DataFrame:
@@ -143,24 +130,25 @@ def swings(fates: pd.DataFrame) -> pd.DataFrame:
     Columns: `variant`, `activation` and `lr` (text; `all` for all together); `flat`, the units that
     went flat; `from_start`, those that were flat from the first record on; `weight` and `bias`, the
     share of the others whose mean weight, or bias, was lower when they went flat than at their
-    first record, each with the numbers of Proportion, as in `confusion`.
+    first record, each with `_low`, `_high` and `_seeds`, as in `confusion`.
     """
     rows: list[dict[str, Any]] = []
     for variant, own in fates[fates["layer"] == 1].groupby("variant", sort=False):
-        cells = [
-            ({"variant": variant, "activation": name, "lr": _rate(units)}, units)
-            for (name, _), units in own.groupby(["activation", "lr"], sort=False)
-        ]
-        whole: dict[str, Any] = {"variant": variant, "activation": ALL_RATES, "lr": ALL_RATES}
-        for about, units in [*cells, (whole, own)]:
+        for about, units in _cells_and_whole(own):
             flat = units[units["flat"]]
             swung = flat[(flat[["swing_weight_mean", "swing_bias"]] != 0).any(axis=1)]
-            weight = proportion(swung["swing_weight_mean"] < 0, swung["run_id"])
-            bias = proportion(swung["swing_bias"] < 0, swung["run_id"])
-            columns = _proportion_columns("weight", weight) | _proportion_columns("bias", bias)
+            weight = seed_share(swung["swing_weight_mean"] < 0, swung["seed"])
+            bias = seed_share(swung["swing_bias"] < 0, swung["seed"])
             counts = {"flat": len(flat), "from_start": len(flat) - len(swung)}
-            rows.append({**about, **counts, **columns})
+            columns = _counted_columns("weight", weight) | _counted_columns("bias", bias)
+            rows.append({"variant": variant, **about, **counts, **columns})
     return pd.DataFrame(rows)
+
+
+def _cells_and_whole(fates: pd.DataFrame) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:
+    for (name, _), units in fates.groupby(["activation", "lr"], sort=False):
+        yield {"activation": str(name), "lr": _rate(units)}, units
+    yield {"activation": ALL_RATES, "lr": ALL_RATES}, fates
 
 
 def _rate(rows: pd.DataFrame) -> str:

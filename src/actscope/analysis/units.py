@@ -20,8 +20,7 @@ from actscope.analysis.run_tables import (
     read_run_table,
     stack_tables,
 )
-from actscope.analysis.stats import summarise_over
-from actscope.artifacts.unit_fates import FATES, SATURATED_SHARE, Records, shares, unit_fates
+from actscope.artifacts.unit_fates import SATURATED_SHARE, Records, unit_fates
 from actscope.tracking import Store
 
 
@@ -36,25 +35,23 @@ class RunUnits(NamedTuple):
 class Units:
     """The units of a study.
 
-    `shares`: one row a run and layer: POINT, `run_id`, `layer`, `is_output`, and for each fate the
-    share of the layer's units. `fates`: one row a unit: POINT, `run_id`, `is_output`, and the
-    columns of unit_fates.unit_fates. `inactive`: one row a run and probed step: POINT, `run_id`,
-    `step`, and `inactive`, the share of layer 1 that is dead or saturated. `unrecorded`: the number
-    of runs that did not diverge and have no probes.
+    `fates`: one row a unit: POINT, `run_id`, `is_output`, and the columns of
+    unit_fates.unit_fates. `inactive`: one row a run and probed step: POINT, `run_id`,
+    `step`, and the number of layer 1's `units` and of its `inactive` ones, dead or saturated.
+    `unrecorded`: the number of runs that did not diverge and have no probes.
     """
 
-    shares: pd.DataFrame
     fates: pd.DataFrame
     inactive: pd.DataFrame
     unrecorded: int
 
     @cached_property
     def by_layer(self) -> pd.DataFrame:
-        return unit_statistics.by_layer(self.shares, self.fates)
+        return unit_statistics.by_layer(self.fates)
 
     @cached_property
     def inactive_by_step(self) -> pd.DataFrame:
-        return summarise_over("step", "inactive", self.inactive)
+        return unit_statistics.inactive_by_step(self.inactive)
 
     @cached_property
     def confusion(self) -> pd.DataFrame:
@@ -101,45 +98,24 @@ def read_run_units(trajectory: pd.DataFrame, store: Store, study: str, run_id: s
         raise UnreadableRunError(study, run_id, reason)
     fates = unit_fates(trajectory, probe)
     is_output = fates["layer"] == fates["layer"].max()
-    return RunUnits(fates.assign(is_output=is_output), inactive_share(probe))
+    return RunUnits(fates.assign(is_output=is_output), inactive_units(probe))
 
 
-def inactive_share(probe: pd.DataFrame) -> pd.DataFrame:
-    """Columns `step` and `inactive`, the share of layer 1 that is dead or saturated then."""
+def inactive_units(probe: pd.DataFrame) -> pd.DataFrame:
+    """Columns `step`, `units` of layer 1, and `inactive`, those that are dead or saturated then."""
     records = Records.of(probe)
     zero, negligible = records.column("zero", 1), records.column("negligible", 1)
     is_inactive = (zero == 1) | (negligible >= SATURATED_SHARE)
-    return pd.DataFrame({"step": records.steps, "inactive": is_inactive.mean(axis=1)})
+    counts = {"units": is_inactive.shape[1], "inactive": is_inactive.sum(axis=1)}
+    return pd.DataFrame({"step": records.steps, **counts})
 
 
 def gather_units(runs: StudyRuns, by_run: Sequence[RunUnits]) -> Units:
     """The units of a study, from those of each of `probed(runs)`."""
     found = probed(runs)
     point = found[[*POINT, "run_id"]]
-    shares_of_run = {
-        run_id: shares(own.fates) for run_id, own in zip(point["run_id"], by_run, strict=True)
-    }
     return Units(
-        shares=share_rows(found, shares_of_run),
         fates=stack_tables(point, [own.fates for own in by_run]),
         inactive=stack_tables(point, [own.inactive for own in by_run]),
         unrecorded=len(averaged(runs)) - len(found),
     )
-
-
-def share_rows(runs: pd.DataFrame, by_run: dict[str, dict[str, float]]) -> pd.DataFrame:
-    """Units.shares, from the metrics `dead/layer1` and so on of each run, by its id."""
-    rows = []
-    for run in runs.to_dict("records"):
-        found = by_run[run["run_id"]]
-        layers = sorted({int(name.rpartition("layer")[2]) for name in found})
-        rows += [
-            {
-                **{key: run[key] for key in [*POINT, "run_id"]},
-                "layer": layer,
-                "is_output": layer == layers[-1],
-                **{fate: found[f"{fate}/layer{layer}"] for fate in FATES},
-            }
-            for layer in layers
-        ]
-    return pd.DataFrame(rows)

@@ -238,7 +238,9 @@ def print_result(console: Console, result: Result) -> None:
 
 def summary_table(cells: pd.DataFrame) -> Table:
     """Final test accuracy and outcomes by rate and activation, of one variant's cells."""
-    table = Table(title="Final test accuracy: mean and standard deviation over n seeds")
+    table = Table(
+        title="Final test accuracy: mean and standard deviation of the n runs that learned"
+    )
     for heading in ("lr", "activation", "mean", "sd", "n", "outcomes"):
         is_text = heading in ("activation", "outcomes")
         table.add_column(heading, justify="left" if is_text else "right")

@@ -50,7 +50,7 @@ def from_earlier_run(point: Point, attempt: RunSummary) -> Done:
 def cell_means(results: Sequence[Result]) -> pd.DataFrame:
     """Final test accuracy and outcomes over the seeds of each variant, rate and activation.
 
-    The numbers are those of a report. Columns: those of stats.summarise without the best accuracy.
+    The numbers are those of a report. Columns: those of stats.summarise.
     """
     runs = pd.DataFrame(
         {
@@ -62,7 +62,7 @@ def cell_means(results: Sequence[Result]) -> pd.DataFrame:
         }
     )
     by_cell = runs.sort_values(["variant", "lr", "activation"], key=sort_key, kind="stable")
-    return summarise(by_cell, ["final"])
+    return summarise(by_cell)
 
 
 def variants_of(settings: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -4,6 +4,7 @@ import json
 import os
 import warnings
 from collections.abc import Hashable, Iterable, Mapping
+from math import isfinite
 from typing import Any
 
 import pandas as pd
@@ -135,14 +136,15 @@ def about_sweep(cells: pd.DataFrame) -> str:
         columns.append("variant")
     heading = [_line(columns), _line(["---"] * len(columns))]
     rows = [_line(_shown(cell)[name] for name in columns) for cell in cells.to_dict("records")]
-    note = "\n".join([*_best(cells.dropna(subset="final_mean")), *heading, *rows])
+    note = "\n".join([*_best(cells), *heading, *rows])
     return note if len(note) <= LONGEST_NOTE else note[:LONGEST_NOTE].rpartition("\n")[0]
 
 
 def _best(cells: pd.DataFrame) -> list[str]:
-    if cells.empty:
+    learned = cells[(cells["runs"] > 0) & (cells["learned"] == cells["runs"])]
+    if learned.empty:
         return []
-    best = cells.sort_values("final_mean", ascending=False, kind="stable").iloc[0]
+    best = learned.sort_values("final_mean", ascending=False, kind="stable").iloc[0]
     cell = f"**{best['activation']}** at learning rate {best['lr']:g}"
     variant = f" with {best['variant']}" if best["variant"] else ""
     return [
@@ -153,7 +155,8 @@ def _best(cells: pd.DataFrame) -> list[str]:
 
 
 def _shown(cell: Mapping[Hashable, Any]) -> dict[str, str]:
-    numbers = {name: f"{cell[f'final_{name}']:.4f}" for name in ("mean", "sd")}
+    found = {name: cell[f"final_{name}"] for name in ("mean", "sd")}
+    numbers = {name: f"{value:.4f}" if isfinite(value) else "-" for name, value in found.items()}
     texts = {name: str(cell[name]) for name in ("activation", "n", "outcomes", "variant")}
     return {"lr": f"{cell['lr']:g}", **numbers, **texts}
 

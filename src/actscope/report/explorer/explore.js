@@ -1,7 +1,7 @@
 "use strict";
 
-// The index of the page: `runs`, each with group, activation, lr, seed, outcome and final (per cent,
-// or null); `panels`, from the top; `first`, how many units of a layer are drawn if not all are.
+// The index of the page: `runs`, each with group, activation, lr, seed, outcome, learned (how many runs
+// of its cell did) and final (per cent, or null); `panels`, from the top; `first`, how many units of a layer are drawn if not all are.
 const index = JSON.parse(document.getElementById("index").textContent);
 
 const SIDES = ["a", "b"];
@@ -516,7 +516,8 @@ function runInWords(run, series) {
   const accuracy = run.final === null ? "" : `, final test accuracy ${run.final.toFixed(2)} %`;
   const layer = series.layers["1"];
   const units = layer === undefined ? "Its units were not recorded." : layerInWords(layer);
-  return `This run ${run.outcome}${accuracy}. ${units}`;
+  const cell = `${run.learned} runs of this activation and rate learned.`;
+  return `This run ${run.outcome}${accuracy}. ${cell} ${units}`;
 }
 
 // --- the address -------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pandas as pd
 
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import rate_text
+from actscope.analysis.stats import CELL
 from actscope.artifacts.panels import PANELS, UNITS_SHOWN, Panel
 from actscope.artifacts.unit_fates import SATURATED_SHARE
 from actscope.report.explorer import series
@@ -58,6 +59,10 @@ def _group(label: str, run: Mapping[Any, Any]) -> str:
 
 
 def _listed(label: str, study: StudyRuns) -> Iterator[dict[str, Any]]:
+    learned = {
+        tuple(cell[name] for name in CELL): f"{cell['learned']} of {cell['runs']}"
+        for cell in study.cells.to_dict("records")
+    }
     for run in study.used.to_dict("records"):
         yield {
             "group": _group(label, run),
@@ -65,6 +70,7 @@ def _listed(label: str, study: StudyRuns) -> Iterator[dict[str, Any]]:
             "lr": rate_text(run["lr"]),
             "seed": str(run["seed"]),  # as text: it may have 63 bits, a number of JavaScript has 53
             "outcome": run["outcome"],
+            "learned": learned[tuple(run[name] for name in CELL)],
             "final": None if pd.isna(run["final"]) else round(100 * run["final"], 2),
         }
 

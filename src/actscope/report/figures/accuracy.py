@@ -12,10 +12,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from actscope.analysis.labels import activation_order
+from actscope.analysis.stats import INTERVAL, is_mixed
 from actscope.report.figures.style import (
     GREY,
     MARKERS_A_LINE,
     PANELS_A_ROW,
+    RED,
     LineStyle,
     activation_legend,
     flat,
@@ -29,13 +31,19 @@ from actscope.report.figures.style import (
 # --- by epoch -----------------------------------------------------------------------------------
 
 
-def draw_accuracy(title: str, curves: pd.DataFrame, cells: pd.DataFrame) -> Figure:
-    """Test accuracy by epoch of one variant: one panel per rate, on the full scale and enlarged."""
+def draw_accuracy(
+    title: str, curves: pd.DataFrame, failed: pd.DataFrame, cells: pd.DataFrame
+) -> Figure:
+    """Test accuracy by epoch of one variant: one panel per rate, on the full scale and enlarged.
+
+    `failed`: the accuracy by epoch of each run that failed.
+    """
     rows = panel_rows(cells, sorted(set(cells["lr"])))
     figure, axes = panel_grid(rows, PANELS_A_ROW, (3.1, 2.6), title=title)
     styles = line_styles(cells["activation"])
     for ax, (lr, limits) in zip(axes, flat(rows), strict=True):
         cell = cells[cells["lr"] == lr]
+        plot_failed(failed[failed["lr"] == lr], styles, ax)
         plot_accuracy(curves[curves["lr"] == lr], styles, ax)
         is_enlarged = limits[0] > 0
         absent = "" if is_enlarged else undrawn(cell)
@@ -44,15 +52,17 @@ def draw_accuracy(title: str, curves: pd.DataFrame, cells: pd.DataFrame) -> Figu
         ax.set_xlabel("epoch")
         ax.set_ylabel("test accuracy (%)")
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
-    spread = "bar" if curves["epoch"].max() == 1 else "band"
-    activation_legend(figure, styles, cells["activation"], f"mean; {spread}: 95 % t-interval")
+    activation_legend(figure, styles, cells["activation"], CURVES)
     return figure
+
+
+CURVES = f"mean of the n runs that learned; band or bar: {INTERVAL}\nthin: a run that failed"
 
 
 def plot_accuracy(
     curves: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes, by: str = "activation"
 ) -> Axes:
-    """Mean test accuracy by epoch, one line per value of `by`, with its 95 % band if n > 1.
+    """Mean test accuracy by epoch, one line per value of `by`, with its 95 % band where known.
 
     After a single epoch: one dot per value, with its interval.
     """
@@ -79,6 +89,17 @@ def plot_accuracy(
     return ax
 
 
+def plot_failed(
+    failed: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes, by: str = "activation"
+) -> Axes:
+    """Test accuracy by epoch of each run that failed, as a thin line; a dot after one epoch."""
+    for (name, _), run in failed.groupby([by, "seed"], sort=False):
+        accuracy, style = 100 * run["accuracy"], styles[str(name)]
+        marker = "." if len(run) == 1 else ""
+        ax.plot(run["epoch"], accuracy, color=style.colour, linewidth=0.5, alpha=0.6, marker=marker)
+    return ax
+
+
 def _plot_single_epoch(rows: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes) -> Axes:
     """`rows`: one per line, by its name."""
     places = 1 + 0.08 * (np.arange(len(rows)) - (len(rows) - 1) / 2)
@@ -92,7 +113,7 @@ def _plot_single_epoch(rows: pd.DataFrame, styles: Mapping[str, LineStyle], ax: 
 
 def undrawn(cells: pd.DataFrame) -> str:
     """Further lines of a title that name the activations without a curve."""
-    names = activation_order(cells.loc[cells["n"] == 0, "activation"])
+    names = activation_order(cells.loc[cells["diverged"] == cells["runs"], "activation"])
     text = textwrap.fill(f"no line, as all runs diverged: {', '.join(names)}", 44)
     return f"\n{text}" if names else ""
 
@@ -101,11 +122,11 @@ def undrawn(cells: pd.DataFrame) -> str:
 
 
 def draw_final(title: str, used: pd.DataFrame, cells: pd.DataFrame) -> Figure:
-    """Final test accuracy of every seed of one variant: one panel per rate and scale."""
+    """Final test accuracy of every run of one variant: one panel per rate and scale."""
     rows = panel_rows(cells, sorted(set(cells["lr"])))
     names = activation_order(cells["activation"])
     figure, axes = panel_grid(
-        rows, PANELS_A_ROW, (3.1, 1.1 + 0.3 * len(names)), title=title, shared_y=True
+        rows, PANELS_A_ROW, (3.1, 1.1 + 0.36 * len(names)), title=title, shared_y=True
     )
     styles = line_styles(names)
     for ax, (lr, limits) in zip(axes, flat(rows), strict=True):
@@ -115,15 +136,25 @@ def draw_final(title: str, used: pd.DataFrame, cells: pd.DataFrame) -> Figure:
         ax.set_title(panel_title(cell, enlarged=limits[0] > 0))
         ax.set_xlabel("final test accuracy (%)")
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-    dot: dict[str, Any] = {"color": GREY, "linestyle": "", "markersize": 4}
-    handles = [
-        Line2D([], [], marker="o", label="one seed", **dot),
-        Line2D([], [], color="black", marker="|", markersize=9, label="mean with 95 % t-interval"),
-        Line2D([], [], marker="<", label="mean below this panel's range", **dot),
-    ]
-    is_enlarged = len(rows) > 1
-    figure.legend(handles=handles[: 2 + is_enlarged], loc="outside lower center", ncols=3)
+    figure.legend(handles=_final_signs(), loc="outside lower center", ncols=2)
     return figure
+
+
+def _final_signs() -> list[Line2D]:
+    dot: dict[str, Any] = {"color": GREY, "linestyle": "", "markersize": 4}
+    bar: dict[str, Any] = {"color": "black", "marker": "|", "markersize": 9}
+    return [
+        Line2D([], [], marker="o", label="a run that learned", **dot),
+        Line2D([], [], label=f"mean of the n runs that learned, {INTERVAL}", **bar),
+        Line2D([], [], marker="o", label="a run that failed", **dot, fillstyle="none"),
+        Line2D([], [], label="the same, where not every run learned", **bar, linestyle=MIXED),
+        Line2D([], [], marker="<", label="it goes on beyond the panel", **dot),
+    ]
+
+
+MIXED = (0, (1, 1.2))
+# A run's dot is this much off its row, so that equal runs do not hide each other.
+JITTER = 0.09 * np.array([0, -1, 1, -0.5, 0.5])
 
 
 def plot_final(
@@ -133,59 +164,73 @@ def plot_final(
     styles: Mapping[str, LineStyle],
     ax: Axes,
 ) -> Axes:
-    """One row per activation: seeds as dots, the mean as a tick with its 95 % interval."""
-    left, right = ax.get_xlim()
+    """One row per activation: each run as a dot, the mean of those that learned as a tick."""
     for place, name in enumerate(names):
-        style = styles[name]
-        seeds = runs[(runs["activation"] == name) & (runs["outcome"] != "diverged")]
-        ax.plot(
-            100 * seeds["final"],
-            np.full(len(seeds), place + 0.14),
-            linestyle="",
-            marker=style.marker,
-            markersize=4.5,
-            color=style.colour,
-            alpha=0.65,
-            markeredgewidth=0,
-        )
-        for row in cells[cells["activation"] == name].itertuples():
-            _plot_mean(row, place - 0.14, (left, right), ax)
+        own = runs[runs["activation"] == name]
+        shifts = place + 0.18 + np.resize(JITTER, len(own))
+        for outcome, fill in (("learned", "full"), ("failed", "none")):
+            is_shown = (own["outcome"] == outcome).to_numpy()
+            ax.plot(
+                100 * own["final"][is_shown],
+                shifts[is_shown],
+                linestyle="",
+                marker=styles[name].marker,
+                markersize=4.5,
+                fillstyle=fill,
+                color=styles[name].colour,
+                alpha=0.65,
+                markeredgewidth=0 if fill == "full" else 0.8,
+            )
+        for cell in cells[cells["activation"] == name].to_dict("records"):
+            _plot_mean(cell, place - 0.18, ax)
     ax.set_yticks(range(len(names)), list(names))
     ax.set_ylim(len(names) - 0.5, -0.5)
     return ax
 
 
-def _plot_mean(row: Any, place: float, limits: tuple[float, float], ax: Axes) -> None:
-    mean = 100 * row.final_mean
-    if row.n == 0:
-        ax.text(sum(limits) / 2, place, row.outcomes, ha="center", va="center", fontsize="x-small")
-    elif mean < limits[0]:
-        ax.text(limits[0], place, f" ◂ {mean:.1f}", va="center", fontsize="small", color=GREY)
-    else:
+def _plot_mean(cell: Mapping[Any, Any], place: float, ax: Axes) -> None:
+    left, right = ax.get_xlim()
+    mean, low, high = (100 * cell[f"final_{name}"] for name in ("mean", "low", "high"))
+    if left <= mean <= right:
         ax.plot([mean], [place], color="black", marker="|", markersize=9)
-        ax.plot(
-            [100 * row.final_low, 100 * row.final_high], [place, place], color="black", linewidth=1
-        )
-        if row.diverged > 0:
-            text = f"{row.diverged} diverged "
-            ax.text(limits[1], place, text, ha="right", va="center", fontsize="x-small", color=GREY)
+        dashes = MIXED if is_mixed(cell) else "-"
+        ax.plot([low, high], [place, place], color="black", linewidth=1, linestyle=dashes)
+        for end, sign, is_beyond in ((left, "<", low < left), (right, ">", high > right)):
+            if is_beyond:
+                ax.plot([end], [place], color=GREY, marker=sign, markersize=4, clip_on=False)
+    elif mean < left:
+        ax.text(left, place, f" ◂ {mean:.1f}", va="center", fontsize="small", color=GREY)
+    if cell["learned"] < cell["runs"]:
+        text = f"{cell['learned']} of {cell['runs']} learned "
+        ax.text(right, place - 0.12, text, ha="right", va="bottom", fontsize="x-small", color=RED)
 
 
 # --- over the rate ------------------------------------------------------------------------------
 
+BY_RATE = f"mean of the runs that learned; band: {INTERVAL}"
+BY_RATE_SIGNS = (
+    "The line is the mean over the runs that learned, with its " + INTERVAL + ". A ring marks a "
+    "rate at which some runs learned and some did not. A small dot is a run that failed. A cross "
+    "on the axis marks a rate at which a run diverged."
+)
 
-def plot_by_rate(cells: pd.DataFrame, style: LineStyle, ax: Axes) -> Axes:
-    """Mean final accuracy over the rate with its 95 % band; a bar if there is only one rate.
 
-    A cross on the axis marks a rate at which a run diverged; the mean leaves such runs out.
+def plot_by_rate(cells: pd.DataFrame, runs: pd.DataFrame, style: LineStyle, ax: Axes) -> Axes:
+    """Mean final accuracy over the rate, as BY_RATE_SIGNS says; a bar if there is only one rate.
+
+    `cells` and `runs`: those of the line.
     """
     rows = cells.sort_values("lr")
     own = rows.rename(columns={f"final_{x}": x for x in ("mean", "low", "high")})
     plot_band(own["lr"], own, style, ax, opacity=0.18)
     if len(own) == 1:
         ax.vlines(own["lr"], 100 * own["low"], 100 * own["high"], color=style.colour)
-    cross: dict[str, Any] = {"marker": "x", "markersize": 5, "color": style.colour}
+    sign: dict[str, Any] = {"linestyle": "", "color": style.colour}
+    mixed = own[is_mixed(own)]
+    ax.plot(mixed["lr"], 100 * mixed["mean"], marker="o", markersize=8, fillstyle="none", **sign)
+    failed = runs[runs["outcome"] == "failed"]
+    ax.plot(failed["lr"], 100 * failed["final"], marker=".", markersize=3, alpha=0.6, **sign)
     on_axis = ax.get_xaxis_transform()
     for lr in rows.loc[rows["diverged"] > 0, "lr"]:
-        ax.plot([lr], [0], transform=on_axis, clip_on=False, **cross)
+        ax.plot([lr], [0], transform=on_axis, clip_on=False, marker="x", markersize=5, **sign)
     return ax

@@ -7,7 +7,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from actscope.analysis.labels import activation_order
-from actscope.report.figures.accuracy import plot_accuracy, plot_by_rate
+from actscope.report.figures.accuracy import (
+    BY_RATE,
+    CURVES,
+    plot_accuracy,
+    plot_by_rate,
+    plot_failed,
+)
 from actscope.report.figures.style import (
     PANELS_A_ROW,
     STYLES,
@@ -22,27 +28,35 @@ from actscope.report.figures.style import (
 )
 
 
-def draw_by_rate(title: str, cells: pd.DataFrame, studies: Sequence[str]) -> Figure:
+def draw_by_rate(
+    title: str, cells: pd.DataFrame, runs: pd.DataFrame, studies: Sequence[str]
+) -> Figure:
     """Final test accuracy over the rate of one variant: one panel per activation."""
     rows = panel_rows(cells, activation_order(cells["activation"]))
     figure, axes = panel_grid(rows, PANELS_A_ROW, (2.7, 2.5), title=title, shared_y=True)
     styles = study_styles(studies)
     for ax, (name, limits) in zip(axes, flat(rows), strict=True):
-        own = cells[cells["activation"] == name]
+        own, own_runs = (table[table["activation"] == name] for table in (cells, runs))
         for study, style in styles.items():
-            plot_by_rate(own[own["study"] == study], style, ax)
+            plot_by_rate(
+                own[own["study"] == study], own_runs[own_runs["study"] == study], style, ax
+            )
         enlarged = ", enlarged" if limits[0] > 0 else ""
         ax.set_title(f"{name}{enlarged} ({seeds_text(own)})")
         rate_axis(cells["lr"], ax)
         ax.set_ylim(*limits)
         if name == rows[0][0][0]:
             ax.set_ylabel("final test accuracy (%)")
-    style_legend(figure, styles, "mean; band, or bar where a study has one rate: 95 % t-interval")
+    style_legend(figure, styles, BY_RATE)
     return figure
 
 
 def draw_by_epoch(
-    title: str, curves: pd.DataFrame, cells: pd.DataFrame, studies: Sequence[str]
+    title: str,
+    curves: pd.DataFrame,
+    failed: pd.DataFrame,
+    cells: pd.DataFrame,
+    studies: Sequence[str],
 ) -> Figure:
     """Test accuracy by epoch of one variant: one panel per activation and rate."""
     rates = sorted(set(cells["lr"]))
@@ -52,16 +66,19 @@ def draw_by_epoch(
     for ax, (name, lr) in zip(axes, flat(rows), strict=True):
         at = (cells["activation"] == name) & (cells["lr"] == lr)
         ax.set_title(f"{name}, {panel_title(cells[at], enlarged=False)}" if at.any() else "no run")
-        own = curves[(curves["activation"] == name) & (curves["lr"] == lr)]
+        own, alone = (
+            table[(table["activation"] == name) & (table["lr"] == lr)] for table in (curves, failed)
+        )
+        plot_failed(alone, styles, ax, by="study")
         plot_accuracy(own, styles, ax, by="study")
         ax.set_ylim(0, 102)
-        ax.set_xlim(0, curves["epoch"].max() + 1)
+        ax.set_xlim(0, pd.concat([curves["epoch"], failed["epoch"]]).max() + 1)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
         if lr == rates[0]:
             ax.set_ylabel("test accuracy (%)")
         if (name, lr) in rows[-1]:
             ax.set_xlabel("epoch")
-    style_legend(figure, styles, "mean; band, or bar after a single epoch: 95 % t-interval")
+    style_legend(figure, styles, CURVES)
     return figure
 
 

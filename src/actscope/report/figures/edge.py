@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from actscope.analysis.labels import activation_order, rate_text
-from actscope.report.figures.accuracy import plot_by_rate
+from actscope.report.figures.accuracy import BY_RATE, plot_by_rate
 from actscope.report.figures.style import (
     GREY,
     PANELS_A_ROW,
@@ -28,7 +28,7 @@ NO_RUN = "#B9C0C9"
 SHADES = LinearSegmentedColormap.from_list("learned", ["#EAF1F8", "#74A9D3", "#0B4A7F"])
 
 
-def draw_edge_accuracy(title: str, cells: pd.DataFrame) -> Figure:
+def draw_edge_accuracy(title: str, cells: pd.DataFrame, runs: pd.DataFrame) -> Figure:
     """Final test accuracy over the rate of one variant; one panel each if many activations."""
     names = activation_order(cells["activation"])
     panels = [names] if len(names) <= HIGHLIGHTED else [[name] for name in names]
@@ -36,28 +36,30 @@ def draw_edge_accuracy(title: str, cells: pd.DataFrame) -> Figure:
     figure, axes = panel_grid([panels], PANELS_A_ROW, size, title=title, shared_y=True)
     styles = line_styles(names)
     for ax, shown in zip(axes, panels, strict=True):
-        plot_edge_accuracy(cells, shown, styles, ax)
+        plot_edge_accuracy(cells, runs, shown, styles, ax)
         if len(panels) > 1:
             ax.set_title(shown[0])
     axes[0].set_ylabel("final test accuracy (%)")
     if len(panels) == 1:
-        activation_legend(figure, styles, names, "mean; band: 95 % t-interval")
+        activation_legend(figure, styles, names, BY_RATE)
     return figure
 
 
 def plot_edge_accuracy(
-    cells: pd.DataFrame, shown: Sequence[str], styles: Mapping[str, LineStyle], ax: Axes
+    cells: pd.DataFrame,
+    runs: pd.DataFrame,
+    shown: Sequence[str],
+    styles: Mapping[str, LineStyle],
+    ax: Axes,
 ) -> Axes:
-    """Mean over the rate with its 95 % band for the activations shown; the others in grey.
-
-    A cross on the axis marks a rate at which a run diverged; the mean leaves such runs out.
-    """
+    """The activations shown as BY_RATE_SIGNS says; the means of the others in grey."""
     for name in activation_order(cells["activation"]):
         rows = cells[cells["activation"] == name].sort_values("lr")
         if name not in shown:
             ax.plot(rows["lr"], 100 * rows["final_mean"], color="#CDD2D8", linewidth=0.8)
     for name in shown:
-        plot_by_rate(cells[cells["activation"] == name], styles[name], ax)
+        own, own_runs = (table[table["activation"] == name] for table in (cells, runs))
+        plot_by_rate(own, own_runs, styles[name], ax)
     rate_axis(cells["lr"], ax)
     ax.set_ylim(0, 102)
     return ax

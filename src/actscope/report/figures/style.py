@@ -154,12 +154,12 @@ def shown_rates(rows: pd.DataFrame) -> list[float]:
 
 
 def enlarged_limits(cells: pd.DataFrame) -> "Limits | None":
-    """Range of the enlarged scale, in per cent, around the cells that learned.
+    """Range of the enlarged scale, in per cent, around the means of runs that learned.
 
     It starts no lower than puts their median at two thirds of it. None if fewer than two cells
-    learned, or if they learned too little.
+    have such runs, or if they learned too little.
     """
-    learned = 100 * cells[(cells["n"] > 0) & (cells["failed"] == 0)]["final_mean"]
+    learned = 100 * cells["final_mean"].dropna()
     if len(learned) < 2:
         return None
     lowest, highest = learned.min(), learned.max()
@@ -170,12 +170,13 @@ def enlarged_limits(cells: pd.DataFrame) -> "Limits | None":
 
 
 def panel_title(cells: pd.DataFrame, *, enlarged: bool) -> str:
-    """Rate of these cells and the runs in each mean: `lr = 0.1 (n = 5)`, or `(n = 3 to 5)`."""
+    """Rate of these cells with their `seeds_text`: `lr = 0.1 (n = 5)`."""
     rate = rate_text(cells["lr"].iloc[0])
     return f"lr = {rate}{', enlarged' if enlarged else ''} ({seeds_text(cells)})"
 
 
 def seeds_text(cells: pd.DataFrame) -> str:
+    """The runs in each mean or share: `n = 5`, or `n = 3 to 5`."""
     low, high = cells["n"].min(), cells["n"].max()
     return f"n = {low}" if low == high else f"n = {low} to {high}"
 

@@ -33,6 +33,11 @@ LAYERS_SHOWN = (
     "die; it is shown if any of its units is silent or flat."
 )
 RATES_SHOWN = "Five of the rates are shown, including the smallest and the largest."
+PALE = "A pale mark is no unit or every unit; there each seed counts as one unit."
+NO_BAND = (
+    "Where no unit or every unit is, no band is drawn: there each seed counts as one unit, and the "
+    "interval is that of n runs with one outcome."
+)
 FATE_STYLES = {
     "dead": LineStyle(BLACK, "-", "X"),
     "saturated": LineStyle(RED, DASHDOT, "D"),
@@ -55,7 +60,7 @@ def draw_unit_shares(title: str, layers: pd.DataFrame, shown: Sequence[int]) -> 
         output = " (output)" if cells["is_output"].any() else ""
         ax.set_title(f"layer {layer}{output}, {panel_title(cells, enlarged=False)}")
         ax.set_xlabel("share of the layer's units (%)")
-    style_legend(figure, FATE_STYLES, "mean; bar: 95 % t-interval")
+    style_legend(figure, FATE_STYLES, "share; bar: 95 % interval over seeds")
     return figure
 
 
@@ -66,19 +71,18 @@ def plot_unit_shares(cells: pd.DataFrame, names: Sequence[str], ax: Axes) -> Axe
         if place % 2:
             ax.axhspan(place - 0.5, place + 0.5, color="#F4F5F7", linewidth=0)
         for number, (fate, style) in enumerate(FATE_STYLES.items()):
-            if name not in rows.index or np.isnan(rows[f"{fate}_mean"][name]):
+            if name not in rows.index or np.isnan(rows[fate][name]):
                 continue
-            mean = 100 * rows[f"{fate}_mean"][name]
-            half = 100 * rows[f"{fate}_high"][name] - mean
+            share, low, high = (100 * rows[f"{fate}{end}"][name] for end in ("", "_low", "_high"))
             ax.errorbar(
-                [mean],
+                [share],
                 [place + 0.2 * (number - 1.5)],
-                xerr=None if np.isnan(half) else [half],
+                xerr=None if np.isnan(low) else [[share - low], [high - share]],
                 color=style.colour,
                 marker=style.marker,
                 markersize=4.5,
                 linewidth=1.2,
-                clip_on=not (mean in (0, 100) and not half > 0),
+                alpha=1 if 0 < share < 100 else 0.3,  # as PALE says
             )
     ax.grid(visible=False, axis="y")
     ax.set_yticks(range(len(names)), list(names))
@@ -91,7 +95,7 @@ def layers_shown(layers: pd.DataFrame) -> list[int]:
     """The layers of Units.by_layer that are drawn, as LAYERS_SHOWN says."""
     hidden = layers.loc[~layers["is_output"], "layer"]
     output = layers[layers["is_output"]]
-    is_struck = output[(output["silent_mean"] > 0) | (output["flat_mean"] > 0)]
+    is_struck = output[(output["silent"] > 0) | (output["flat"] > 0)]
     return sorted({hidden.min(), hidden.max(), *is_struck["layer"]})
 
 
@@ -105,18 +109,24 @@ def draw_inactive(title: str, curves: pd.DataFrame, names: Iterable[str]) -> Fig
         ax.set_title(panel_title(curves[curves["lr"] == lr], enlarged=False))
         ax.set_xlabel("minibatches")
     axes[0].set_ylabel("dead or saturated (%)")
-    activation_legend(figure, styles, names, "mean; band: 95 % t-interval")
+    activation_legend(figure, styles, names, "share; band: 95 % interval over seeds")
     return figure
 
 
 def plot_inactive(curves: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes) -> Axes:
-    """One line per activation, with its 95 % band if n > 1."""
+    """One line per activation, with its 95 % band if n > 2."""
     for name in activation_order(curves["activation"]):
         rows = curves[curves["activation"] == name]
-        plot_band(rows["step"], rows, styles[name], ax, opacity=0.12)
+        plot_band(rows["step"], as_band(rows, "share"), styles[name], ax, opacity=0.12)
     ax.set_xlim(left=0)
     ax.set_ylim(-3, 103)
     return ax
+
+
+def as_band(rows: pd.DataFrame, share: str) -> pd.DataFrame:
+    """The columns of a share under the names that `plot_band` draws, as NO_BAND says."""
+    ends = rows[[f"{share}_low", f"{share}_high"]].set_axis(["low", "high"], axis=1)
+    return ends.where(rows[share].between(0, 1, inclusive="neither")).assign(mean=rows[share])
 
 
 def draw_unit_shares_by_rate(title: str, layers: pd.DataFrame) -> Figure:
@@ -126,11 +136,10 @@ def draw_unit_shares_by_rate(title: str, layers: pd.DataFrame) -> Figure:
     for ax, name in zip(axes, names, strict=True):
         rows = layers[(layers["activation"] == name) & (layers["layer"] == 1)].sort_values("lr")
         for fate, style in FATE_STYLES.items():
-            own = rows.rename(columns={f"{fate}_{x}": x for x in ("mean", "low", "high")})
-            plot_band(own["lr"], own, style, ax, opacity=0.12)
+            plot_band(rows["lr"], as_band(rows, fate), style, ax, opacity=0.12)
         ax.set_title(name)
         rate_axis(layers["lr"], ax)
         ax.set_ylim(-3, 103)
     axes[0].set_ylabel("layer 1's units (%)")
-    style_legend(figure, FATE_STYLES, "mean; band: 95 % t-interval")
+    style_legend(figure, FATE_STYLES, "share; band: 95 % interval over seeds")
     return figure

@@ -10,11 +10,13 @@ import pandas as pd
 from actscope.analysis import comparison, stats
 from actscope.analysis.comparison import SIDES, Pair
 from actscope.analysis.labels import natural, rate_text
+from actscope.analysis.stats import INTERVAL
 from actscope.analysis.study_analysis import StudyAnalysis
 from actscope.report import manifest
 from actscope.report.explorer import explore
 from actscope.report.figures import comparison as comparison_figures
 from actscope.report.figures import style as figures
+from actscope.report.figures.accuracy import BY_RATE_SIGNS
 from actscope.report.pages.overview import overviews, show_accuracy
 from actscope.report.pages.page import (
     Chapter,
@@ -61,11 +63,11 @@ def build(
         analyses.append(analysis)
         all_series |= series
     both = comparison.pair(analyses[0].runs, analyses[1].runs)
-    curves = [
-        replace(analysis, runs=study).accuracy_by_epoch
+    renamed = [
+        replace(analysis, runs=study)
         for analysis, study in zip(analyses, both.studies, strict=True)
     ]
-    begun = begin_drawing(contents(both, curves), pool)
+    begun = begin_drawing(contents(both, renamed), pool)
     lists = [
         RunList(study, f"{side}-", study.study, runs_in_ui(store, study.study))
         for side, study in zip(SIDES, both.studies, strict=True)
@@ -91,18 +93,21 @@ def steps(both: Pair) -> int:
     return sum(len(study.used) for study in both.studies) + 2 * both.cells["variant"].nunique()
 
 
-def contents(both: Pair, curves: Sequence[pd.DataFrame]) -> Iterator[Picture]:
-    """The pictures, in the order of the page; `curves`: accuracy by epoch of each study."""
-    cells = _of_both(both, [study.cells for study in both.studies])
-    curves_of_both = _of_both(both, curves)
-    variants = sorted(set(cells["variant"]), key=natural)
+def contents(both: Pair, analyses: Sequence[StudyAnalysis]) -> Iterator[Picture]:
+    """The pictures, in the order of the page; `analyses`: of the studies of `both`."""
+    tables = [
+        _of_both(both, [study.cells for study in both.studies]),
+        _of_both(both, [study.used for study in both.studies]),
+        _of_both(both, [analysis.accuracy_by_epoch for analysis in analyses]),
+        _of_both(both, [analysis.accuracy_of_failed for analysis in analyses]),
+    ]
+    variants = sorted(set(tables[0]["variant"]), key=natural)
     for number, variant in enumerate(variants, 1):
         end = f"_variant{number}" if len(variants) > 1 else ""
-        own = cells[cells["variant"] == variant]
-        yield _by_rate(end, variant, own, both.names)
-        followed = curves_of_both[curves_of_both["variant"] == variant]
-        if len(followed) and followed["epoch"].max() > 1:
-            yield _by_epoch(end, variant, followed, own, both.names)
+        cells, runs, curves, failed = (table[table["variant"] == variant] for table in tables)
+        yield _by_rate(end, variant, cells, runs, both.names)
+        if pd.concat([curves["epoch"], failed["epoch"]]).max() > 1:
+            yield _by_epoch(end, variant, curves, failed, cells, both.names)
 
 
 def _of_both(both: Pair, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -111,21 +116,27 @@ def _of_both(both: Pair, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([table for table in named if len(table)] or named, ignore_index=True)
 
 
-def _by_rate(end: str, variant: str, cells: pd.DataFrame, studies: tuple[str, str]) -> Picture:
+def _by_rate(
+    end: str, variant: str, cells: pd.DataFrame, runs: pd.DataFrame, studies: tuple[str, str]
+) -> Picture:
     return picture(
         f"final_accuracy_by_rate{end}",
         "Final test accuracy by rate",
-        "Final test accuracy over the learning rate: mean over the n seeds of a study, with its "
-        "95 % t-interval as a band. Panels titled “enlarged” show the same on a larger scale. "
-        "A cross on the axis marks a rate at which a run diverged; the mean leaves such runs out.",
+        f"Final test accuracy over the learning rate. {BY_RATE_SIGNS} Panels titled “enlarged” "
+        "show the same on a larger scale.",
         "Mean final test accuracy over the learning rate, one panel per activation, one line per "
         "study. The table has the numbers.",
-        partial(comparison_figures.draw_by_rate, variant, cells, studies),
+        partial(comparison_figures.draw_by_rate, variant, cells, runs, studies),
     )
 
 
 def _by_epoch(
-    end: str, variant: str, curves: pd.DataFrame, cells: pd.DataFrame, studies: tuple[str, str]
+    end: str,
+    variant: str,
+    curves: pd.DataFrame,
+    failed: pd.DataFrame,
+    cells: pd.DataFrame,
+    studies: tuple[str, str],
 ) -> Picture:
     rates = [set(cells.loc[cells["study"] == study, "lr"]) for study in studies]
     either = cells[cells["lr"].isin(rates[0] & rates[1] or rates[0] | rates[1])]
@@ -135,11 +146,11 @@ def _by_epoch(
     return picture(
         f"test_accuracy_by_epoch{end}",
         "Test accuracy by epoch",
-        "Test accuracy at the end of each epoch: mean over the n seeds of a study, with its 95 % "
-        f"t-interval as a band. Runs that diverged are left out.{note}",
+        "Test accuracy at the end of each epoch: mean of the n runs of a study that learned, with "
+        f"its {INTERVAL}. A thin line is a run that failed. Runs that diverged are left out.{note}",
         "Mean test accuracy by epoch, one row of panels per activation, one column per learning "
         "rate, one line per study.",
-        partial(comparison_figures.draw_by_epoch, variant, curves, drawn, studies),
+        partial(comparison_figures.draw_by_epoch, variant, curves, failed, drawn, studies),
     )
 
 
@@ -190,7 +201,7 @@ def readable_cells(both: Pair) -> pd.DataFrame:
             for heading, show in SHOWN.items()
         }
     columns["first - second"] = " - ".join(both.names)
-    columns["seeds in both"] = cells["n"]
+    columns["seeds with which both learned"] = cells["n"]
     columns |= study_tables.readable_differences(cells)
     table = pd.DataFrame(columns)
     return table_files.without_empty_variant(table)
@@ -200,7 +211,7 @@ SHOWN: Mapping[str, Callable[[Row], str]] = {
     "n": lambda row: str(row["n"]),
     "mean, %": lambda row: table_files.percent(row["final_mean"]),
     "sd": lambda row: table_files.percent(row["final_sd"]),
-    "95 % t-interval": lambda row: table_files.interval(row, "final"),
+    INTERVAL: table_files.interval,
     "outcomes": lambda row: str(row["outcomes"]),
 }
 
@@ -225,6 +236,8 @@ def _chapter(
         sentences=answer(both),
         gaps=[methods.gaps(study) for study in both.studies],
         tables=own,
+        interval=INTERVAL,
+        tests=int(both.cells["p"].count()),
         overviews=overviews(both.cells, lambda _: partial(_overview_cell, lists)),
         lone=[
             (name, in_lines(both.only(side))) for side, name in zip(SIDES, both.names, strict=True)
@@ -272,9 +285,9 @@ def _overview_cell(lists: Sequence[RunList], row: Row) -> dict[str, Any]:
 
 def _interval(row: Row) -> str:
     if row["n"] == 0:
-        return "no shared seed has an accuracy"
-    if row["n"] == 1:
-        return "one shared seed, so no interval"
+        return "no seed with which both learned"
+    if pd.isna(row["low"]):
+        return f"no interval: {row['method']}; {row['n']} seeds"
     return (
         f"{table_files.points(row['low'])} to {table_files.points(row['high'])}; {row['n']} seeds"
     )

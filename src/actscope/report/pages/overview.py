@@ -7,6 +7,7 @@ import pandas as pd
 
 from actscope.analysis.labels import rate_text
 from actscope.analysis.ranking import ranked_cells
+from actscope.analysis.stats import is_mixed
 from actscope.report.pages.run_list import Row, RunList
 from actscope.report.tables import files
 
@@ -34,24 +35,25 @@ def overviews(
 
 
 def show_best(run_list: RunList, cells: pd.DataFrame) -> ShowCell:
-    """Shows a cell, with its tone: best, bad where a run did not learn, or neither."""
+    """Shows a cell, with its tone: best, mixed, bad where no run learned, or none of these."""
     best = ranked_cells(cells)["final_mean"].max()  # NaN, which equals nothing, if there is none
 
     def show(cell: Row) -> dict[str, Any]:
         shown = show_accuracy(cell, run_list)
-        tone = "bad" if shown["trouble"] else "best" if cell["final_mean"] == best else ""
-        return {**shown, "tone": tone}
+        tone = "best" if cell["final_mean"] == best else ""
+        return {**shown, "tone": shown["tone"] or tone}
 
     return show
 
 
 def show_accuracy(cell: Row, run_list: RunList) -> dict[str, Any]:
     """The final accuracy of a cell as the page shows it, and the address of its runs."""
-    all_learned = cell["failed"] == 0 and cell["diverged"] == 0
+    all_learned = cell["learned"] == cell["runs"]
+    interval = files.interval(cell).replace("none:", "no interval:")
     return {
-        "mean": f"{files.percent(cell['final_mean'])} %" if cell["n"] > 0 else "no accuracy",
-        "interval": files.interval(cell, "final"),
-        "n": cell["n"],
+        "mean": f"{files.percent(cell['final_mean'])} %" if cell["n"] > 0 else "none learned",
+        "interval": f"{interval}; n = {cell['n']}" if cell["n"] > 0 else "",
         "trouble": "" if all_learned else cell["outcomes"],
+        "tone": "mixed" if is_mixed(cell) else "" if all_learned else "bad",
         "behind": run_list.behind(cell),
     }

@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 from actscope.analysis.frames import ARTICLE_SEED, StudyRuns
 from actscope.analysis.labels import rate_text
 from actscope.analysis.run_tables import read_run_table
+from actscope.analysis.stats import INTERVAL
 from actscope.analysis.study_analysis import StudyAnalysis
 from actscope.report.figures import style
 from actscope.report.figures import units as units_figures
-from actscope.report.figures.accuracy import draw_accuracy, draw_final
+from actscope.report.figures.accuracy import BY_RATE_SIGNS, draw_accuracy, draw_final
 from actscope.report.figures.activation_functions import draw_functions
 from actscope.report.figures.edge import draw_edge_accuracy, draw_outcome_map
 from actscope.report.figures.seeds import draw_seeds
@@ -61,8 +62,9 @@ def _final_accuracy(study: StudyAnalysis) -> Iterator[Picture]:
         yield picture(
             f"final_accuracy{_number(study.runs, variant)}",
             "Final test accuracy",
-            "Final test accuracy of every seed (coloured), and above it the mean over seeds with "
-            "its 95 % t-interval (black). Panels titled “enlarged” have a larger scale.",
+            "Final test accuracy of every run (coloured), and above it the mean of the n runs that "
+            f"learned with its {INTERVAL} (black). A diverged run has no dot. Panels titled "
+            "“enlarged” have a larger scale.",
             f"Final test accuracy by activation, one panel per rate, {len(used)} runs. The "
             "table has the numbers.",
             partial(draw_final, str(variant), used, _of(variant, study.cells)),
@@ -87,15 +89,16 @@ def _seeds(study: StudyAnalysis) -> Iterator[Picture]:
 
 def _accuracy_by_epoch(study: StudyAnalysis) -> Iterator[Picture]:
     def data(variant: str) -> tuple[Any, ...]:
-        return variant, _of(variant, study.accuracy_by_epoch), _of(variant, study.cells)
+        tables = study.accuracy_by_epoch, study.accuracy_of_failed, study.cells
+        return variant, *(_of(variant, table) for table in tables)
 
-    averaged = study.cells.loc[study.cells["n"] > 0, "variant"]
-    for variant in dict.fromkeys(averaged):
+    drawn = study.cells.loc[study.cells["diverged"] < study.cells["runs"], "variant"]
+    for variant in dict.fromkeys(drawn):
         yield picture(
             f"test_accuracy_by_epoch{_number(study.runs, variant)}",
             "Test accuracy by epoch",
-            "Test accuracy at the end of each epoch: mean over seeds, with its 95 % t-interval. "
-            "Runs that diverged are left out.",
+            f"Test accuracy at the end of each epoch: mean of the n runs that learned, with its "
+            f"{INTERVAL}. A thin line is a run that failed. Runs that diverged are left out.",
             "Mean test accuracy by epoch, one line per activation, one panel per learning rate.",
             draw_accuracy,
             partial(data, variant),
@@ -129,18 +132,22 @@ def _edge(study: StudyAnalysis) -> Iterator[Picture | Prose]:
         yield picture(
             f"accuracy_by_rate{_number(study.runs, variant)}",
             section,
-            "Final test accuracy over the learning rate: mean over seeds, with its 95 % "
-            "t-interval. Grey lines are the other activations. A cross on the axis marks a rate at "
-            "which a run diverged; the mean leaves such runs out.",
+            f"Final test accuracy over the learning rate. {BY_RATE_SIGNS} Grey lines are the other "
+            "activations.",
             "Mean final test accuracy over the learning rate, by activation.",
-            partial(draw_edge_accuracy, str(variant), _of(variant, study.cells)),
+            partial(
+                draw_edge_accuracy,
+                str(variant),
+                _of(variant, study.cells),
+                _of(variant, study.runs.used),
+            ),
         )
 
 
 def _units(study: StudyAnalysis) -> Iterator[Picture | Prose]:
     section = "Which units die"
     units = study.units
-    if units.shares.empty:
+    if units.fates.empty:
         yield Prose(section, [units_text.NOT_RECORDED], [])
         return
     said = [text for paragraphs in units_text.in_words(units) for text in paragraphs]
@@ -154,16 +161,17 @@ def _units(study: StudyAnalysis) -> Iterator[Picture | Prose]:
 
 def _unit_shares(study: StudyAnalysis, variant: str, layers: pd.DataFrame) -> Picture:
     if study.is_fine:
-        which = "Layer 1 only."
+        which, note = "Layer 1 only.", units_figures.NO_BAND
         draw = partial(units_figures.draw_unit_shares_by_rate, variant, layers)
     else:
-        which, shown = units_figures.LAYERS_SHOWN, units_figures.layers_shown(layers)
+        which, note = units_figures.LAYERS_SHOWN, units_figures.PALE
+        shown = units_figures.layers_shown(layers)
         draw = partial(units_figures.draw_unit_shares, variant, layers, shown)
     return picture(
         f"unit_shares{_number(study.runs, variant)}",
         "Which units die",
-        "Share of units that end dead, saturated, silent or flat: mean over runs, with its 95 % "
-        f"t-interval. {which}",
+        "Share of the units of n runs that end dead, saturated, silent or flat, with its "
+        f"{units_tables.UNIT_INTERVAL}. {note} {which}",
         f"Share of units by fate, activation and rate{f', {variant}' if variant else ''}. The "
         "table of units has the numbers.",
         draw,
@@ -177,8 +185,8 @@ def _inactive(study: StudyAnalysis, variant: str, curves: pd.DataFrame) -> Pictu
     return picture(
         f"units_gone{_number(study.runs, variant)}",
         "Which units die",
-        "Share of layer 1's units that are dead or saturated at each probe: mean over runs, with "
-        f"its 95 % t-interval. {note}",
+        "Share of layer 1's units that are dead or saturated at each probe, in n runs, with its "
+        f"{units_tables.UNIT_INTERVAL}. {units_figures.NO_BAND} {note}",
         "Share of layer 1's units dead or saturated by minibatch, one line per activation.",
         partial(units_figures.draw_inactive, variant, drawn, drawn["activation"]),
     )

@@ -10,6 +10,7 @@ from actscope.analysis import frames
 from actscope.analysis.claims.claims import ClaimResult
 from actscope.analysis.claims.records import Records, stored_records
 from actscope.analysis.frames import NoRunsError, StudyRuns
+from actscope.analysis.stats import INTERVAL
 from actscope.analysis.study_analysis import StudyAnalysis
 from actscope.command_line import suggestions
 from actscope.report import manifest
@@ -172,6 +173,8 @@ def render_study(
         overviews=overviews(cells, partial(show_best, run_list)),
         summary=study_tables.readable_summary(cells),
         comparisons=study_tables.readable_comparisons(study.comparisons),
+        interval=INTERVAL,
+        tests=int(study.comparisons["p"].count()),
         sections=sections,
         methods=methods.methods(runs),
         settings=methods.settings(runs),

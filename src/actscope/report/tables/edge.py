@@ -6,16 +6,19 @@ import numpy as np
 import pandas as pd
 
 from actscope.analysis.labels import rate_text
-from actscope.analysis.stats import OUTCOMES
-from actscope.report.tables.files import DASH, Table, without_empty_variant
+from actscope.analysis.stats import CELL, OUTCOMES
+from actscope.report.tables.files import DASH, Table, share, without_empty_variant
 
 
 def tables_of(outcomes: pd.DataFrame, found: pd.DataFrame) -> list[Table]:
     """The tables of the section, from `outcome_shares` and `edges`."""
-    shares = outcomes.assign(
+    shares = outcomes[[*CELL, "runs"]].assign(
         lr=[rate_text(lr) for lr in outcomes["lr"]],
-        **{name: [f"{100 * share:.0f}" for share in outcomes[name]] for name in OUTCOMES},
-    ).rename(columns={name: f"{name}, %" for name in OUTCOMES})
+        **{
+            f"{name}, %": [share(row, name) for row in outcomes.to_dict("records")]
+            for name in OUTCOMES
+        },
+    )
     shares = without_empty_variant(shares)
     return [
         Table(
@@ -25,7 +28,12 @@ def tables_of(outcomes: pd.DataFrame, found: pd.DataFrame) -> list[Table]:
             readable(found),
             is_folded=False,
         ),
-        Table("outcomes", "Share of each outcome by activation and rate", outcomes, shares),
+        Table(
+            "outcomes",
+            "Share of each outcome by activation and rate, with its exact 95 % interval over seeds",
+            outcomes,
+            shares,
+        ),
     ]
 
 

@@ -40,13 +40,23 @@ def without_empty_variant(table: pd.DataFrame) -> pd.DataFrame:
     return table if table["variant"].any() else table.drop(columns="variant")
 
 
-def interval(cell: Mapping[Any, Any], measure: str) -> str:
-    """The 95 % t-interval of a cell in per cent, or why there is none."""
+def interval(cell: Mapping[Any, Any]) -> str:
+    """The interval of a cell's mean accuracy in per cent, or why there is none."""
     if cell["n"] == 0:
-        return "none: no run"
+        return "none: no run learned"
     if cell["n"] == 1:
         return NO_INTERVAL
-    return f"{percent(cell[f'{measure}_low'])} to {percent(cell[f'{measure}_high'])}"
+    if cell["final_sd"] == 0:
+        return f"none: all {cell['n']} equal"
+    return f"{percent(cell['final_low'])} to {percent(cell['final_high'])}"
+
+
+def share(row: Mapping[Any, Any], name: str) -> str:
+    """A share in per cent with its interval where it has one: `12.5 (10.1 to 14.9)`."""
+    value, low, high = (100 * row[column] for column in (name, f"{name}_low", f"{name}_high"))
+    if np.isnan(value):
+        return DASH
+    return f"{value:.1f}" + ("" if np.isnan(low) else f" ({low:.1f} to {high:.1f})")
 
 
 def percent(value: float) -> str:

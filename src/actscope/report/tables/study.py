@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from actscope.analysis.frames import POINT
 from actscope.analysis.labels import rate_text
+from actscope.analysis.shares import run_share
+from actscope.analysis.stats import INTERVAL, is_mixed
 from actscope.analysis.study_analysis import StudyAnalysis
 from actscope.report.tables.files import (
     DASH,
@@ -16,7 +19,7 @@ from actscope.report.tables.files import (
     without_empty_variant,
 )
 
-RUN_COLUMNS = ["run_id", "name", *POINT, "status", "outcome", "used", "why", "final", "best"]
+RUN_COLUMNS = ["run_id", "name", *POINT, "status", "outcome", "used", "why", "final"]
 
 
 def table_files(study: StudyAnalysis) -> dict[str, bytes]:
@@ -32,10 +35,8 @@ def run_files(all_runs: pd.DataFrame) -> dict[str, bytes]:
     """`tables/runs`: StudyRuns.runs, with a column `study` where there are several."""
     columns = [*(name for name in ["study"] if name in all_runs), *RUN_COLUMNS]
     full = all_runs[[*columns, "sweep", "commit"]]
-    readable = full[columns].assign(
-        final=full["final"].map(percent), best=full["best"].map(percent)
-    )
-    readable = readable.rename(columns={"final": "final, %", "best": "best, %"})
+    readable = full[columns].assign(final=full["final"].map(percent))
+    readable = readable.rename(columns={"final": "final, %"})
     return file_formats("runs", full, readable)
 
 
@@ -45,17 +46,23 @@ def readable_summary(cells: pd.DataFrame) -> pd.DataFrame:
         "variant": cells["variant"],
         "activation": cells["activation"],
         "lr": [rate_text(lr) for lr in cells["lr"]],
-        "n": cells["n"],
+        "learned": [_learned_text(row) for row in cells.to_dict("records")],
         "outcomes": cells["outcomes"],
+        "n": cells["n"],
+        "mean, %": cells["final_mean"].map(percent),
+        "sd": cells["final_sd"].map(percent),
+        INTERVAL: [interval(row) for row in cells.to_dict("records")],
     }
-    for measure in ("final", "best"):
-        columns[f"{measure} mean, %"] = cells[f"{measure}_mean"].map(percent)
-        columns[f"{measure} sd"] = cells[f"{measure}_sd"].map(percent)
-        columns[f"{measure} 95 % t-interval"] = [
-            interval(row, measure) for row in cells.to_dict("records")
-        ]
     table = pd.DataFrame(columns)
     return without_empty_variant(table)
+
+
+def _learned_text(cell: dict[Any, Any]) -> str:
+    """`4 of 5 (28 to 99 %)`, with `mixed` where some runs learned and some did not."""
+    found = run_share(cell["learned"], cell["runs"])
+    known = not np.isnan(found.low)
+    interval = f" ({100 * found.low:.0f} to {100 * found.high:.0f} %)" if known else ""
+    return f"{cell['learned']} of {cell['runs']}{interval}{', mixed' if is_mixed(cell) else ''}"
 
 
 def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
@@ -64,6 +71,11 @@ def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
         "variant": comparisons["variant"],
         "lr": [rate_text(lr) for lr in comparisons["lr"]],
         "first - second": comparisons["first"] + " - " + comparisons["second"],
+        "learned": [
+            f"{row['first_learned']} of {row['first_runs']}, "
+            f"{row['second_learned']} of {row['second_runs']}"
+            for row in comparisons.to_dict("records")
+        ],
         "n": comparisons["n"],
         **readable_differences(comparisons),
     }
@@ -72,23 +84,31 @@ def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
 
 
 def readable_differences(comparisons: pd.DataFrame) -> dict[str, Any]:
-    """stats.Comparison in points; unknown values are dashes, and `interval by` gives the reason."""
+    """stats.Comparison in points; unknown values are dashes, and the interval gives the reason."""
     return {
         "difference, points": [points(mean) for mean in comparisons["mean"]],
-        "95 % interval": [
-            DASH if pd.isna(low) else f"{points(low)} to {points(high)}"
-            for low, high in zip(comparisons["low"], comparisons["high"], strict=True)
-        ],
-        "interval by": comparisons["method"],
+        INTERVAL: [_interval_text(row) for row in comparisons.to_dict("records")],
         "p": [_p_text(p) for p in comparisons["p"]],
         "p, Holm": [_p_text(p) for p in comparisons["p_holm"]],
-        "P(first better)": [
-            DASH if pd.isna(share) else f"{share:.2f}" for share in comparisons["improvement"]
-        ],
+        "first better": [_better_text(row) for row in comparisons.to_dict("records")],
         "seeds needed": [
             DASH if pd.isna(seeds) else str(int(seeds)) for seeds in comparisons["seeds_needed"]
         ],
     }
+
+
+def _interval_text(row: dict[Any, Any]) -> str:
+    if pd.isna(row["low"]):
+        return f"none: {row['method']}"
+    return f"{points(row['low'])} to {points(row['high'])}"
+
+
+def _better_text(row: dict[Any, Any]) -> str:
+    """`4 of 5, 1 tie`."""
+    if row["n"] == 0:
+        return DASH
+    ties = f", {row['ties']:.0f} tie{'s' if row['ties'] > 1 else ''}" if row["ties"] else ""
+    return f"{row['better']:.0f} of {row['n']}{ties}"
 
 
 def _p_text(p: float) -> str:

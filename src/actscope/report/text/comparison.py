@@ -9,7 +9,7 @@ from actscope.analysis import stats
 from actscope.analysis.comparison import SIDES, Pair
 from actscope.analysis.labels import rate_text
 from actscope.analysis.ranking import ranked_cells
-from actscope.analysis.stats import OUTCOMES
+from actscope.analysis.stats import INTERVAL, OUTCOMES
 from actscope.report.text.study import accuracy_in_words, join
 
 SIGNIFICANT = 0.05
@@ -35,8 +35,8 @@ def _on_the_lead(both: Pair) -> str:
     known = shared[shared["low"].notna()]
     if known.empty:
         return (
-            f"Both studies have {_cells(len(shared))}, but no cell has two shared seeds with a "
-            "final accuracy. So nothing is compared."
+            f"Both studies have {_cells(len(shared))}, but in no cell did both learn with two or "
+            "more shared seeds that differ. So nothing is compared."
         )
     first, second = both.names
     ahead = [int((known["ahead"] == side).sum()) for side in SIDES]
@@ -45,7 +45,7 @@ def _on_the_lead(both: Pair) -> str:
     undecided = f"; in {rest} either may be better" if rest else ""
     return (
         f"Of {whole} that can be compared, {first} is ahead in {ahead[0]} and {second} in "
-        f"{ahead[1]}, by the 95 % interval of the seed-paired difference{undecided}."
+        f"{ahead[1]}, by the {INTERVAL} of the paired difference{undecided}."
     )
 
 

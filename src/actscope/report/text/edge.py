@@ -9,8 +9,9 @@ from actscope.report.text.study import join
 
 RULE = (
     "An activation learns at a rate if at least 80 % of its runs there learned; a diverged run did "
-    "not learn. It learns up to a rate if it learns at that rate and at every smaller rate of the "
-    "sweep. Its largest rate that learns may be above rates at which it fails."
+    "not learn. This is about these runs: the table of outcomes has the exact interval of each "
+    "share over seeds. An activation learns up to a rate if it learns at that rate and at every "
+    "smaller rate of the sweep. Its largest rate that learns may be above rates at which it fails."
 )
 RATES_DRAWN = (
     "Three rates are drawn: the smallest, the largest at which the activation learns, and the "

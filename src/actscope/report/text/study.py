@@ -7,7 +7,7 @@ import pandas as pd
 
 from actscope.analysis.labels import rate_text
 from actscope.analysis.ranking import Lead
-from actscope.analysis.stats import Estimate
+from actscope.analysis.stats import INTERVAL, Estimate
 
 
 def answer(cells: pd.DataFrame, leads: Mapping[str, Lead]) -> list[list[str]]:
@@ -27,13 +27,22 @@ def answer(cells: pd.DataFrame, leads: Mapping[str, Lead]) -> list[list[str]]:
 def _on_the_best(lead: Lead) -> Iterator[str]:
     if lead.best is None:
         yield "No activation learned with every seed at any rate."
-        return
-    yield (
-        f"{lead.best['activation']} at lr = {rate_text(lead.best['lr'])} does best, "
-        f"with a final test accuracy of {accuracy_in_words(lead.best)}."
-    )
+    else:
+        yield (
+            f"{lead.best['activation']} at lr = {rate_text(lead.best['lr'])} does best, "
+            f"with a final test accuracy of {accuracy_in_words(lead.best)}."
+        )
     if lead.second is not None and lead.difference is not None:
         yield _on_the_lead(lead.second, lead.difference)
+    if len(lead.passed_over):
+        named = [_passed_over_in_words(cell) for cell in lead.passed_over.to_dict("records")]
+        yield f"Not counted, as not every run learned: {join(named)}."
+
+
+def _passed_over_in_words(cell: Mapping[Any, Any]) -> str:
+    where = f"{cell['activation']} at {rate_text(cell['lr'])}"
+    mean = f"{100 * cell['final_mean']:.2f} %"
+    return f"{where} (mean {mean} of the {cell['learned']} of {cell['runs']} runs that learned)"
 
 
 def _on_the_lead(second: "pd.Series[float]", lead: Estimate) -> str:
@@ -49,10 +58,10 @@ def _on_the_lead(second: "pd.Series[float]", lead: Estimate) -> str:
 
 
 def _interval_in_words(lead: Estimate) -> str:
+    if lead.sd == 0:
+        return f"It is the same with each of the {lead.n} seeds, so there is no interval"
     low, high = 100 * float(lead.low), 100 * float(lead.high)
-    interval = (
-        f"Paired over {lead.n} seeds, the 95 % t-interval is {low:+.2f} to {high:+.2f} points"
-    )
+    interval = f"The paired {INTERVAL} is {low:+.2f} to {high:+.2f} points (n = {lead.n})"
     if low > 0:
         return interval
     return f"{interval}: either may be better"
@@ -79,17 +88,18 @@ def _on_those_that_fail(cells: pd.DataFrame) -> Iterator[str]:
 
 
 def _count(row: Mapping[Any, Any], outcome: str) -> str:
-    total = sum(row[name] for name in ("learned", "failed", "diverged"))
-    return f"{rate_text(row['lr'])} ({row[outcome]} of {total})"
+    return f"{rate_text(row['lr'])} ({row[outcome]} of {row['runs']})"
 
 
 def accuracy_in_words(cell: "pd.Series[float]") -> str:
-    """`97.20 % (mean of 5 seeds, 95 % t-interval 97.01 to 97.39 %)`."""
+    """`97.20 % (mean of 5 runs, 95 % t-interval over seeds 97.01 to 97.39 %)`."""
     mean = f"{100 * cell['final_mean']:.2f} %"
     if cell["n"] == 1:
-        return f"{mean} (one seed, so no interval)"
+        return f"{mean} (one run, so no interval)"
+    if cell["final_sd"] == 0:
+        return f"{mean} (all {cell['n']} runs are equal, so no interval)"
     low, high = 100 * cell["final_low"], 100 * cell["final_high"]
-    return f"{mean} (mean of {cell['n']} seeds, 95 % t-interval {low:.2f} to {high:.2f} %)"
+    return f"{mean} (mean of {cell['n']} runs, {INTERVAL} {low:.2f} to {high:.2f} %)"
 
 
 def join(words: list[str]) -> str:

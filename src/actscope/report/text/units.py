@@ -1,6 +1,7 @@
 """Sentences about the fates of a study's units."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from math import isnan
 from typing import Any
 
 import pandas as pd
@@ -21,8 +22,8 @@ DEFINITIONS = (
     "is also saturated. A unit is silent if no step of the last tenth of training changed its "
     "weights by more than 0.00001 of their length. It is flat if its lines, drawn as in the "
     "article, look flat through the last tenth. Runs that diverged are left out. Units of one run "
-    "are not independent, so an interval over all units is too narrow; the tables also give the "
-    "mean over runs."
+    "are not independent. So the intervals come from the differences between seeds, and there is "
+    "none with fewer than three."
 )
 
 
@@ -35,7 +36,7 @@ def in_words(units: Units) -> Iterator[list[str]]:
         flat = units.confusion[
             (units.confusion["variant"] == variant) & (units.confusion["lr"] == ALL_RATES)
         ]
-        swing = units.swings[units.swings["variant"] == variant].iloc[-1]
+        swing = units.swings[units.swings["variant"] == variant].iloc[-1].to_dict()
         others = [" ".join(_on_flat_lines(flat[flat["lr"] == ALL_RATES], fates)), _on_swings(swing)]
         yield [" ".join([inactive, *_on_revivals(fates)]), *others]
 
@@ -52,12 +53,12 @@ def _on_inactive(layers: pd.DataFrame) -> str:
     """On layer 1, by its saturated units: dead units are among them."""
     if layers["lr"].nunique() > MOST_PANELS:
         return _on_first_inactive(layers)
-    worst = layers.sort_values("saturated_mean", ascending=False, kind="stable")
-    some = worst[worst["saturated_mean"] > 0]
+    worst = layers.sort_values("saturated", ascending=False, kind="stable")
+    some = worst[worst["saturated"] > 0]
     if some.empty:
         return "No unit of layer 1 ends dead or saturated."
     named = [_inactive_in_words(row) for row in some.head(3).to_dict("records")]
-    rest = some.iloc[3:]["saturated_mean"]
+    rest = some.iloc[3:]["saturated"]
     most = f"; in every other cell at most {100 * rest.max():.1f} %" if len(rest) else ""
     spared = len(worst) - len(some)
     none = f"; none in {spared} of {len(worst)} cells" if spared else ""
@@ -66,7 +67,7 @@ def _on_inactive(layers: pd.DataFrame) -> str:
 
 def _on_first_inactive(layers: pd.DataFrame) -> str:
     """The same for many rates: the smallest rate at which most units end so."""
-    begun = layers[layers["saturated_mean"] > 0.5].sort_values("lr", kind="stable")
+    begun = layers[layers["saturated"] > 0.5].sort_values("lr", kind="stable")
     firsts = begun.drop_duplicates("activation")
     named = [
         f"{rate_text(own['lr'].iloc[0])} with {join(own['activation'].tolist())}"
@@ -83,15 +84,13 @@ def _on_first_inactive(layers: pd.DataFrame) -> str:
 
 def _inactive_in_words(row: dict[Any, Any]) -> str:
     where = f"with {row['activation']} at lr = {rate_text(row['lr'])}"
-    return f"{100 * row['saturated_mean']:.1f} % {where} ({_share_interval(row, 'saturated')})"
+    return f"{share_in_words(row, 'saturated')} {where}"
 
 
-def _share_interval(row: dict[Any, Any], fate: str) -> str:
-    """The 95 % t-interval of a mean share."""
-    if row["n"] == 1:
-        return "one run, so no interval"
-    low, high = row[f"{fate}_low"], row[f"{fate}_high"]
-    return f"{100 * low:.1f} to {100 * high:.1f} %, n = {row['n']}"
+def share_in_words(row: Mapping[Any, Any], name: str) -> str:
+    """`12.5 % (10.1 to 14.9 %)`; without an interval where there is none."""
+    share, low, high = (100 * row[f"{name}{end}"] for end in ("", "_low", "_high"))
+    return f"{share:.1f} %" + ("" if isnan(low) else f" ({low:.1f} to {high:.1f} %)")
 
 
 def _on_revivals(fates: pd.DataFrame) -> Iterator[str]:
@@ -113,8 +112,8 @@ def _on_flat_lines(confusion: pd.DataFrame, fates: pd.DataFrame) -> Iterator[str
         if flat == 0 and true == 0:
             yield f"No {row['layers']} unit is flat or {truth}."
             continue
-        seen = f"Of the {flat} flat {units}, {100 * row['precision']:.1f} % are {truth}"
-        found = f"of the {true} {units} that are {truth}, {100 * row['recall']:.1f} % are flat"
+        seen = f"Of the {flat} flat {units}, {share_in_words(row, 'precision')} are {truth}"
+        found = f"of the {true} {units} that are {truth}, {share_in_words(row, 'recall')} are flat"
         seen = seen if flat else f"No {row['layers']} unit is flat"
         found = found if true else f"no {row['layers']} unit is {truth}"
         yield f"{seen}; {found}."
@@ -129,7 +128,7 @@ def _on_false_alarms(fates: pd.DataFrame) -> str:
     return f"Flat, but neither dead nor saturated: {join(named)}."
 
 
-def _on_swings(row: "pd.Series[Any]") -> str:
+def _on_swings(row: Mapping[Any, Any]) -> str:
     if row["flat"] == 0:
         return "No unit of layer 1 went flat."
     swung = row["flat"] - row["from_start"]
@@ -142,6 +141,6 @@ def _on_swings(row: "pd.Series[Any]") -> str:
     )
     return (
         f"Of the {swung} units of layer 1 that went flat during training, "
-        f"{100 * row['weight']:.1f} % had a lower mean weight by then than at their first record, "
-        f"and {100 * row['bias']:.1f} % a lower bias.{unknown}"
+        f"{share_in_words(row, 'weight')} had a lower mean weight by then than at their first "
+        f"record, and {share_in_words(row, 'bias')} a lower bias.{unknown}"
     )

@@ -1,0 +1,60 @@
+"""What the methods section says of the engine is what the engine does."""
+
+import inspect
+
+import numpy as np
+import pandas as pd
+import pytest
+from torch.nn import functional
+
+from actscope.analysis.frames import StudyRuns, choose_runs
+from actscope.config import DataSource, Model
+from actscope.engine.data import load_data
+from actscope.engine.random_streams import initial_std
+from actscope.report.text import methods
+from tests.analysis.test_frames import row
+
+
+def runs(**settings: str) -> StudyRuns:
+    return choose_runs("s", pd.DataFrame([row("a", **settings)]))
+
+
+def test_the_size_and_scaling_of_the_digits_are_those_of_the_data() -> None:
+    data, stated = load_data(DataSource("digits")), methods.DATA_SETS["digits"]
+    assert (len(data.train_x), len(data.test_x)) == (stated.train, stated.test)
+    assert data.train_x.max() == 1
+    levels = data.train_x.unique() * stated.brightest
+    assert levels.tolist() == list(range(stated.brightest + 1))
+
+
+def test_the_test_images_are_stratified_by_class() -> None:
+    data = load_data(DataSource("digits"))
+    train, test = (np.bincount(y) / len(y) for y in (data.train_y, data.test_y))
+    assert test == pytest.approx(train, abs=1.5 / len(data.test_y))
+
+
+def test_the_constants_of_batch_normalisation_are_pytorchs() -> None:
+    defaults = inspect.signature(functional.batch_norm).parameters
+    assert defaults["eps"].default == 0.00001
+    assert "eps 0.00001;" in methods.BATCH_NORM
+    assert f"momentum {defaults['momentum'].default}." in methods.BATCH_NORM
+
+
+@pytest.mark.parametrize(
+    ("name", "variance"), [("he", 2 / 8), ("lecun", 1 / 8), ("xavier", 2 / 10)]
+)
+def test_initial_weights_have_the_variance_that_is_stated(name: str, variance: float) -> None:
+    model = Model((4,), init=name)  # type: ignore[arg-type]
+    assert initial_std(model, 8, 2) ** 2 == pytest.approx(variance)
+    formula = methods.INITIAL_WEIGHTS[name].removeprefix("normal with variance ")
+    stated = formula.replace("inputs", "8").replace("outputs", "2").strip()
+    assert eval(stated) == pytest.approx(variance)  # noqa: S307 - a formula of this project
+
+
+def test_it_tells_the_images_behind_an_accuracy_and_batch_normalisation_where_it_is() -> None:
+    said = methods.methods(runs(**{"model.init": "he", "activation.batch_norm": "True"}))
+    assert said["test_sizes"] == "360 images, so it changes in steps of 0.28 points"
+    (data,) = said["data_sets"]
+    assert data.startswith("digits: pixels of 0 to 16 are divided by 16; 1,437 training and 360 ")
+    assert said["batch_norm"] == methods.BATCH_NORM
+    assert methods.methods(runs())["batch_norm"] == ""
