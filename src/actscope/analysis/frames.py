@@ -21,7 +21,9 @@ from actscope.tracking import METRICS, PARAMS, Store
 POINT = [*CELL, "seed"]
 UNIT_SHARE = rf"^({'|'.join(FATES)})/layer\d+$"  # a metric
 FINAL = f"{METRICS}test/accuracy_final"
+CHOSEN_BY = f"{METRICS}validation/accuracy_best"
 NAMED_BY = ["activation", "lr", "seed"]  # the settings that every run must have
+MAY_LACK = ["data.test"]  # a setting that is read of every run; older ones lack it
 NO_PARAMETERS = "has no parameters"
 PACK = r"[0-9a-f]{32}/[0-9a-f]{32}"  # other values of the tag are ignored
 ARTICLE_SEED = 20170523
@@ -36,7 +38,7 @@ class StudyRuns:
     """All runs of a study.
 
     `runs`: one row per run, sorted by point: `run_id`, `name`, POINT, `status`, `outcome`, `used`,
-    `why` (it is used or left out), `final` (test accuracy after the last epoch; NaN if the run
+    `why` (it is used or left out), `final` (accuracy on `split`; NaN if the run
     diverged or the value is unknown), `sweep`, `commit`, `dirty`, `code`, `data`, `pack` (of
     tracking.read_runs, or ''). Runs with unreadable settings come last and are used nowhere.
     `params`: the settings as text, by `run_id`, in the same order. `unit_shares`: the metrics
@@ -74,6 +76,16 @@ class StudyRuns:
     @cached_property
     def cells(self) -> pd.DataFrame:
         return summarise(self.used)
+
+    @property
+    def split(self) -> str:
+        """What `final` is measured on: `test`, or `validation` where no run was tested."""
+        return "validation" if self.values_of("data.test") == ["False"] else "test"
+
+    @property
+    def split_of_epochs(self) -> str:
+        """What each epoch is measured on: `test`, or `validation` where images are held out."""
+        return "test" if set(self.values_of("data.validation")) <= {"0"} else "validation"
 
     def values_of(self, parameter: str) -> list[str]:
         """The distinct values of a parameter among the used runs."""
@@ -163,7 +175,8 @@ def _settings_of(by_run: pd.DataFrame) -> pd.DataFrame:
     """The parameters that are settings of points, by run id, with all columns of NAMED_BY."""
     params = _named(by_run, PARAMS)
     settings = params[sorted(str(name) for name in params if is_setting(str(name)))]
-    return settings.assign(**{name: None for name in NAMED_BY if name not in settings})
+    known = [*NAMED_BY, *MAY_LACK]
+    return settings.assign(**{name: None for name in known if name not in settings})
 
 
 def _named(by_run: pd.DataFrame, beginning: str) -> pd.DataFrame:
@@ -206,7 +219,8 @@ def _typed(found: pd.DataFrame, settings: pd.DataFrame, variants: "pd.Series[str
             "seed": pd.array(values("seed"), dtype="Int64"),
             "status": text("status"),
             "outcome": text("outcome"),
-            "final": number(FINAL),
+            "final": number(FINAL).where(settings["data.test"] != "False", number(CHOSEN_BY)),
+            "validation": number(CHOSEN_BY),
             "sweep": text("sweep"),
             "commit": text("commit"),
             "dirty": text("dirty"),
@@ -263,9 +277,9 @@ def _why_unusable(run: Mapping[Any, Any], reason: object, fault: str) -> str:
         return f"FINISHED, but its outcome is not one of {', '.join(OUTCOMES)}"
     if run["outcome"] != "diverged":
         if pd.isna(run["final"]):
-            return "FINISHED, but has no final test accuracy"
+            return "FINISHED, but has no final accuracy"
         if not 0 <= run["final"] <= 1:
-            return "FINISHED, but its final test accuracy is not between 0 and 1"
+            return "FINISHED, but its final accuracy is not between 0 and 1"
     return ""
 
 

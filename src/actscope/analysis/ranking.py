@@ -1,50 +1,99 @@
-"""Which cell of a study is best, and by how much."""
+"""Which cell of a study is best, by how much, and how surely."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
+import numpy as np
 import pandas as pd
 
-from actscope.analysis.stats import CELL, Estimate, paired_difference
+from actscope.analysis.seeds_and_images import Correct, CrossedEstimate, shares_of_wins, stack
+from actscope.analysis.seeds_and_images import paired_difference as difference_over_both
+from actscope.analysis.stats import CELL, Estimate, finals_of_learned, paired_difference
+
+NOT_KNOWN: Mapping[str, Correct] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
 class Lead:
     """The best cell, and the best cell of the next activation; None where there is none.
 
-    `difference`: mean of best - second in final test accuracy, paired by seed. `passed_over`: the
-    cells with a higher mean than the best, in which not every run learned.
+    `difference`: mean of best - second in final accuracy, paired by seed; `over_both`, the same
+    with an interval over seeds and images. `passed_over`: the cells with a higher mean than the
+    best, in which not every run learned. `ranked`: the number of the other cells, the best among
+    them. `is_validated`: whether they are ranked by validation accuracy.
     """
 
     passed_over: pd.DataFrame
     best: "pd.Series[float] | None" = None
     second: "pd.Series[float] | None" = None
     difference: Estimate | None = None
+    over_both: CrossedEstimate | None = None
+    ranked: int = 0
+    is_validated: bool = False
 
 
 def ranked_cells(cells: pd.DataFrame) -> pd.DataFrame:
-    """The cells in which every run learned, the best first.
+    """The cells in which every run learned, the best first, by validation where there is any.
 
     The others are left out: a mean over some of the seeds cannot be compared.
     """
     learned = cells[(cells["runs"] > 0) & (cells["learned"] == cells["runs"])]
-    return learned.sort_values("final_mean", ascending=False, kind="stable")
+    return learned.sort_values(ranked_by(cells), ascending=False, kind="stable")
 
 
-def find_lead(used: pd.DataFrame, cells: pd.DataFrame) -> Lead:
-    """The lead among the cells of one variant; `used`: the runs of all variants."""
-    best_of_each = ranked_cells(cells).drop_duplicates("activation")
+def ranked_by(cells: pd.DataFrame) -> str:
+    """The column by which cells are ranked: of validation where all cells with a mean have one."""
+    validated = cells["validation_mean"].notna().sum() == (cells["n"] > 0).sum()
+    return "validation_mean" if validated and (cells["n"] > 0).any() else "final_mean"
+
+
+def find_lead(
+    used: pd.DataFrame, cells: pd.DataFrame, correct: Mapping[str, Correct] = NOT_KNOWN
+) -> Lead:
+    """The lead among the cells of one variant; `used`: the runs of all variants.
+
+    `correct`: whether runs are right about each test image, by run id.
+    """
+    ranked, by = ranked_cells(cells), ranked_by(cells)
+    best_of_each = ranked.drop_duplicates("activation")
     if best_of_each.empty:
         return Lead(cells[cells["n"] > 0])
     best = best_of_each.iloc[0]
-    passed_over = cells[cells["final_mean"] > best["final_mean"]]
+    lead = Lead(
+        cells[cells[by] > best[by]],
+        best,
+        ranked=len(ranked),
+        is_validated=by == "validation_mean",
+    )
     if len(best_of_each) == 1:
-        return Lead(passed_over, best)
+        return lead
     second = best_of_each.iloc[1]
-    difference = paired_difference(_finals(used, best), _finals(used, second))
-    return Lead(passed_over, best, second, difference)
+    first_runs, second_runs = _runs_of(used, best), _runs_of(used, second)
+    return replace(
+        lead,
+        second=second,
+        difference=paired_difference(finals_of_learned(first_runs), finals_of_learned(second_runs)),
+        over_both=difference_over_both(first_runs, second_runs, correct),
+    )
 
 
-def _finals(used: pd.DataFrame, cell: "pd.Series[float]") -> "pd.Series[float]":
-    """Final test accuracy of a cell's runs, by seed."""
-    is_own = (used[CELL] == cell[CELL]).all(axis="columns")
-    return used[is_own].set_index("seed")["final"]
+def find_wins(
+    used: pd.DataFrame, cells: pd.DataFrame, correct: Mapping[str, Correct]
+) -> "pd.Series[float]":
+    """Share of resamples in which each ranked cell of a variant has the highest test accuracy.
+
+    Indexed as `cells`. Empty if it is not known of every run about which images it is right.
+    """
+    ranked = ranked_cells(cells)
+    runs = [_runs_of(used, cell) for _, cell in ranked.iterrows()]
+    whole = stack([run_id for own in runs for run_id in own["run_id"]], correct)
+    if whole is None:
+        return pd.Series(dtype=float)
+    matrices = np.split(whole, np.cumsum([len(own) for own in runs])[:-1])
+    seeds = [own["seed"].tolist() for own in runs]
+    return pd.Series(shares_of_wins(matrices, seeds), ranked.index)
+
+
+def _runs_of(used: pd.DataFrame, cell: "pd.Series[float]") -> pd.DataFrame:
+    return used[(used[CELL] == cell[CELL]).all(axis="columns")]

@@ -6,11 +6,12 @@ what other seeds would give on these images; one over both, what they would give
 
 # S seeds, N test images
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
@@ -70,6 +71,50 @@ def _variances(values: Floats) -> tuple[Floats, Floats]:
     squares = [np.square(of_seed - of_seed.mean()), np.square(of_image - of_image.mean())]
     sums = np.array([squares[0].sum(), squares[1].sum(), np.square(residuals).sum()])
     return sums / freedom / [seeds, images, seeds * images], freedom
+
+
+UNKNOWN = CrossedEstimate(0, 0, *[float("nan")] * 4)
+
+
+def cell_estimate(runs: pd.DataFrame, correct: Mapping[str, Correct]) -> CrossedEstimate:
+    """`estimate_over_both` of the runs of a cell that learned; `correct`: by run id.
+
+    UNKNOWN if it is not known of one of them about which test images it is right.
+    """
+    learned = runs[runs["outcome"] == "learned"]
+    matrix = stack(learned["run_id"], correct)
+    return UNKNOWN if matrix is None else estimate_over_both(matrix)
+
+
+def paired_difference(
+    first: pd.DataFrame, second: pd.DataFrame, correct: Mapping[str, Correct]
+) -> CrossedEstimate:
+    """`estimate_over_both` of first - second, over the seeds with which both learned."""
+    sides = [runs[runs["outcome"] == "learned"].set_index("seed") for runs in (first, second)]
+    seeds = sides[0].index.intersection(sides[1].index).sort_values()
+    both = stack([run_id for side in sides for run_id in side.loc[seeds, "run_id"]], correct)
+    if both is None:
+        return UNKNOWN
+    return estimate_over_both(both[: len(seeds)].astype(np.int8) - both[len(seeds) :])
+
+
+def stack(run_ids: Iterable[str], correct: Mapping[str, Correct]) -> Correct | None:
+    """The rows of some runs, [S, N]; None if there are none, one is unknown, or N differs."""
+    rows = [correct.get(run_id) for run_id in run_ids]
+    known = [row for row in rows if row is not None]
+    is_whole = len(known) == len(rows) > 0 and len({len(row) for row in known}) == 1
+    return np.stack(known) if is_whole else None
+
+
+def columns_over_both(found: Sequence[CrossedEstimate]) -> pd.DataFrame:
+    """The columns `images`, `both_low` and `both_high` of a table with a row an estimate."""
+    return pd.DataFrame(
+        {
+            "images": [own.images for own in found],
+            "both_low": [own.low for own in found],
+            "both_high": [own.high for own in found],
+        }
+    )
 
 
 def shares_of_wins(

@@ -5,14 +5,19 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from actscope.analysis import edge, histories, stats, units
 from actscope.analysis.frames import StudyRuns, averaged
 from actscope.analysis.logged_settings import activation_of
-from actscope.analysis.ranking import Lead, find_lead
+from actscope.analysis.ranking import Lead, find_lead, find_wins
+from actscope.analysis.run_tables import read_correct, read_each_run
+from actscope.analysis.seeds_and_images import (
+    Correct,
+    cell_estimate,
+    columns_over_both,
+    paired_difference,
+)
 from actscope.analysis.units import RunUnits, Units, probed
 from actscope.config import Activation
 from actscope.tracking import Store
@@ -26,7 +31,7 @@ class RunAnalysis(NamedTuple):
 
     accuracy: pd.DataFrame
     units: RunUnits | None
-    correct: NDArray[np.bool_] | None
+    correct: Correct | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +39,20 @@ class StudyAnalysis:
     """The tables of a study, each computed at first use.
 
     `get_accuracy` and `get_units` give what is made from the files of the runs. `known_fates`: the
-    fates of runs whose files are read already, by run id.
+    fates of runs whose files are read already, by run id. `get_correct`: whether each run that did
+    not diverge is right about each test image, by id; runs of older versions are missing.
     """
 
     runs: StudyRuns
     get_accuracy: Callable[[StudyRuns], pd.DataFrame]
     get_units: Callable[[StudyRuns], Units]
     known_fates: Mapping[str, pd.DataFrame]
+    get_correct: Callable[[StudyRuns], Mapping[str, Correct]]
+
+    @cached_property
+    def correct(self) -> Mapping[str, Correct]:
+        """Whether runs are right about each test image, by run id; only those that recorded it."""
+        return self.get_correct(self.runs)
 
     @cached_property
     def accuracy(self) -> pd.DataFrame:
@@ -60,21 +72,39 @@ class StudyAnalysis:
     def _accuracy_of(self, outcome: str) -> pd.DataFrame:
         return self.accuracy[self.accuracy["outcome"] == outcome]
 
-    @property
+    @cached_property
     def cells(self) -> pd.DataFrame:
-        """One row a cell, of stats.summarise."""
-        return self.runs.cells
+        """One row a cell: stats.summarise, the interval over seeds and images, and `wins`.
+
+        `wins`: the share of resamples in which the cell has the highest test accuracy of its
+        variant, NaN where it is not ranked.
+        """
+        cells, used = self.runs.cells, self.runs.used
+        own = [runs for _, runs in used.groupby(stats.CELL, sort=False)]
+        both = columns_over_both([cell_estimate(runs, self.correct) for runs in own])
+        variants = cells.groupby("variant", sort=False)
+        wins = [find_wins(used, rows, self.correct) for _, rows in variants]
+        return pd.concat([cells, both], axis=1).assign(wins=pd.concat(wins).reindex(cells.index))
 
     @cached_property
     def comparisons(self) -> pd.DataFrame:
-        """One row a pair of activations, of stats.compare."""
-        return stats.compare(self.runs.used)
+        """One row a pair of activations: stats.compare, and the interval over seeds and images."""
+        table = stats.compare(self.runs.used)
+        runs = dict(iter(self.runs.used.groupby(stats.CELL, sort=False)))
+        keys = table[["variant", "first", "second", "lr"]].itertuples(index=False)
+        found = [
+            paired_difference(runs[variant, first, lr], runs[variant, second, lr], self.correct)
+            for variant, first, second, lr in keys
+        ]
+        return pd.concat([table, columns_over_both(found)], axis=1)
 
     @cached_property
     def leads(self) -> dict[str, Lead]:
         """For each variant the best cell, and its lead over the next activation."""
         cells = self.cells.groupby("variant", sort=False)
-        return {str(variant): find_lead(self.runs.used, own) for variant, own in cells}
+        return {
+            str(variant): find_lead(self.runs.used, own, self.correct) for variant, own in cells
+        }
 
     @property
     def is_fine(self) -> bool:
@@ -125,7 +155,8 @@ def analyse_runs(runs: StudyRuns, by_run: Mapping[str, RunAnalysis]) -> StudyAna
         return units.gather_units(runs, [own for own in found if own is not None])
 
     fates = {run_id: own.units.fates for run_id, own in by_run.items() if own.units is not None}
-    return StudyAnalysis(runs, accuracy, gathered, fates)
+    right = {key: own.correct for key, own in by_run.items() if own.correct is not None}
+    return StudyAnalysis(runs, accuracy, gathered, fates, lambda _: _recorded(right))
 
 
 def analyse_stored(store: Store, runs: StudyRuns) -> StudyAnalysis:
@@ -134,4 +165,16 @@ def analyse_stored(store: Store, runs: StudyRuns) -> StudyAnalysis:
     Its tables raise UnreadableRunError where a file cannot be read.
     """
     accuracy = partial(histories.read_accuracy, store)
-    return StudyAnalysis(runs, accuracy, partial(units.read_units, store), {})
+    correct = partial(_read_correct, store)
+    return StudyAnalysis(runs, accuracy, partial(units.read_units, store), {}, correct)
+
+
+def _read_correct(store: Store, runs: StudyRuns) -> dict[str, Correct]:
+    asked = ["predictions"]
+    found = read_each_run(store, runs.study, asked, read_correct, averaged(runs))
+    return _recorded({key: own for key, own in found.items() if own is not None})
+
+
+def _recorded(correct: Mapping[str, Correct]) -> dict[str, Correct]:
+    """Without the runs that were not tested."""
+    return {key: own for key, own in correct.items() if len(own)}

@@ -50,7 +50,7 @@ def draw_accuracy(
         ax.set_title(panel_title(cell, enlarged=is_enlarged) + absent)
         ax.set_ylim(*limits)
         ax.set_xlabel("epoch")
-        ax.set_ylabel("test accuracy (%)")
+        ax.set_ylabel("accuracy (%)")
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
     activation_legend(figure, styles, cells["activation"], CURVES)
     return figure
@@ -134,7 +134,7 @@ def draw_final(title: str, used: pd.DataFrame, cells: pd.DataFrame) -> Figure:
         ax.set_xlim(*limits)
         plot_final(used[used["lr"] == lr], cell, names, styles, ax)
         ax.set_title(panel_title(cell, enlarged=limits[0] > 0))
-        ax.set_xlabel("final test accuracy (%)")
+        ax.set_xlabel("final accuracy (%)")
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     figure.legend(handles=_final_signs(), loc="outside lower center", ncols=2)
     return figure

@@ -46,7 +46,7 @@ def draw_by_rate(
         rate_axis(cells["lr"], ax)
         ax.set_ylim(*limits)
         if name == rows[0][0][0]:
-            ax.set_ylabel("final test accuracy (%)")
+            ax.set_ylabel("final accuracy (%)")
     style_legend(figure, styles, BY_RATE)
     return figure
 
@@ -75,7 +75,7 @@ def draw_by_epoch(
         ax.set_xlim(0, pd.concat([curves["epoch"], failed["epoch"]]).max() + 1)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
         if lr == rates[0]:
-            ax.set_ylabel("test accuracy (%)")
+            ax.set_ylabel("accuracy (%)")
         if (name, lr) in rows[-1]:
             ax.set_xlabel("epoch")
     style_legend(figure, styles, CURVES)

@@ -39,7 +39,7 @@ def draw_edge_accuracy(title: str, cells: pd.DataFrame, runs: pd.DataFrame) -> F
         plot_edge_accuracy(cells, runs, shown, styles, ax)
         if len(panels) > 1:
             ax.set_title(shown[0])
-    axes[0].set_ylabel("final test accuracy (%)")
+    axes[0].set_ylabel("final accuracy (%)")
     if len(panels) == 1:
         activation_legend(figure, styles, names, BY_RATE)
     return figure

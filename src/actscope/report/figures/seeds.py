@@ -24,7 +24,7 @@ def draw_seeds(title: str, used: pd.DataFrame, seed: int) -> Figure:
     for ax, lr in zip(axes, rates, strict=True):
         plot_seeds(runs[runs["lr"] == lr], names, line_styles(names), seed, ax)
         ax.set_title(f"lr = {rate_text(lr)}")
-        ax.set_xlabel("final test accuracy (%)")
+        ax.set_xlabel("final accuracy (%)")
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     handles = [
         Line2D([], [], marker="o", label="one seed", color=GREY, linestyle="", markersize=4),

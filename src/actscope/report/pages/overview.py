@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from actscope.analysis.labels import rate_text
-from actscope.analysis.ranking import ranked_cells
+from actscope.analysis.ranking import ranked_by, ranked_cells
 from actscope.analysis.stats import is_mixed
 from actscope.report.pages.run_list import Row, RunList
 from actscope.report.tables import files
@@ -36,11 +36,12 @@ def overviews(
 
 def show_best(run_list: RunList, cells: pd.DataFrame) -> ShowCell:
     """Shows a cell, with its tone: best, mixed, bad where no run learned, or none of these."""
-    best = ranked_cells(cells)["final_mean"].max()  # NaN, which equals nothing, if there is none
+    by = ranked_by(cells)
+    best = ranked_cells(cells)[by].max()  # NaN, which equals nothing, if there is none
 
     def show(cell: Row) -> dict[str, Any]:
         shown = show_accuracy(cell, run_list)
-        tone = "best" if cell["final_mean"] == best else ""
+        tone = "best" if cell[by] == best else ""
         return {**shown, "tone": shown["tone"] or tone}
 
     return show
@@ -53,6 +54,7 @@ def show_accuracy(cell: Row, run_list: RunList) -> dict[str, Any]:
     return {
         "mean": f"{files.percent(cell['final_mean'])} %" if cell["n"] > 0 else "none learned",
         "interval": f"{interval}; n = {cell['n']}" if cell["n"] > 0 else "",
+        "over_both": files.over_both(cell, files.percent) if "both_low" in cell else "",
         "trouble": "" if all_learned else cell["outcomes"],
         "tone": "mixed" if is_mixed(cell) else "" if all_learned else "bad",
         "behind": run_list.behind(cell),

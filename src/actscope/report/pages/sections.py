@@ -61,14 +61,18 @@ def _final_accuracy(study: StudyAnalysis) -> Iterator[Picture]:
     for variant, used in study.runs.used.groupby("variant", sort=False):
         yield picture(
             f"final_accuracy{_number(study.runs, variant)}",
-            "Final test accuracy",
-            "Final test accuracy of every run (coloured), and above it the mean of the n runs that "
-            f"learned with its {INTERVAL} (black). A diverged run has no dot. Panels titled "
+            _final_title(study),
+            f"Final {study.runs.split} accuracy of every run (coloured), and above it the mean of "
+            f"the n runs that learned with its {INTERVAL} (black). A diverged run has no dot. Panels titled "
             "“enlarged” have a larger scale.",
-            f"Final test accuracy by activation, one panel per rate, {len(used)} runs. The "
+            f"Final accuracy by activation, one panel per rate, {len(used)} runs. The "
             "table has the numbers.",
             partial(draw_final, str(variant), used, _of(variant, study.cells)),
         )
+
+
+def _final_title(study: StudyAnalysis) -> str:
+    return f"Final {study.runs.split} accuracy"
 
 
 def _seeds(study: StudyAnalysis) -> Iterator[Picture]:
@@ -77,11 +81,11 @@ def _seeds(study: StudyAnalysis) -> Iterator[Picture]:
     for variant in dict.fromkeys(of_article["variant"]):
         yield picture(
             f"seeds{_number(study.runs, variant)}",
-            "Final test accuracy",
-            "Every seed's final test accuracy, sorted: in each row the most accurate seed is on "
+            _final_title(study),
+            "Every seed's final accuracy, sorted: in each row the most accurate seed is on "
             f"top. A star marks {ARTICLE_SEED}, the only seed of the article, and the number is "
             "its rank.",
-            "Sorted final test accuracies of all seeds, a row per activation, a panel per rate, "
+            "Sorted final accuracies of all seeds, a row per activation, a panel per rate, "
             "with the article's seed among them.",
             partial(draw_seeds, variant, _of(variant, used), ARTICLE_SEED),
         )
@@ -92,14 +96,15 @@ def _accuracy_by_epoch(study: StudyAnalysis) -> Iterator[Picture]:
         tables = study.accuracy_by_epoch, study.accuracy_of_failed, study.cells
         return variant, *(_of(variant, table) for table in tables)
 
+    split = study.runs.split_of_epochs
     drawn = study.cells.loc[study.cells["diverged"] < study.cells["runs"], "variant"]
     for variant in dict.fromkeys(drawn):
         yield picture(
             f"test_accuracy_by_epoch{_number(study.runs, variant)}",
-            "Test accuracy by epoch",
-            f"Test accuracy at the end of each epoch: mean of the n runs that learned, with its "
-            f"{INTERVAL}. A thin line is a run that failed. Runs that diverged are left out.",
-            "Mean test accuracy by epoch, one line per activation, one panel per learning rate.",
+            f"{split.capitalize()} accuracy by epoch",
+            f"{split.capitalize()} accuracy at the end of each epoch: mean of the n runs that "
+            f"learned, with its {INTERVAL}. A thin line is a run that failed. Runs that diverged are left out.",
+            f"Mean {split} accuracy by epoch, one line per activation, one panel per rate.",
             draw_accuracy,
             partial(data, variant),
         )
@@ -132,9 +137,9 @@ def _edge(study: StudyAnalysis) -> Iterator[Picture | Prose]:
         yield picture(
             f"accuracy_by_rate{_number(study.runs, variant)}",
             section,
-            f"Final test accuracy over the learning rate. {BY_RATE_SIGNS} Grey lines are the other "
+            f"Final accuracy over the learning rate. {BY_RATE_SIGNS} Grey lines are the other "
             "activations.",
-            "Mean final test accuracy over the learning rate, by activation.",
+            "Mean final accuracy over the learning rate, by activation.",
             partial(
                 draw_edge_accuracy,
                 str(variant),

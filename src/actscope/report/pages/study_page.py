@@ -10,6 +10,8 @@ from actscope.analysis import frames
 from actscope.analysis.claims.claims import ClaimResult
 from actscope.analysis.claims.records import Records, stored_records
 from actscope.analysis.frames import NoRunsError, StudyRuns
+from actscope.analysis.ranking import ranked_by
+from actscope.analysis.seeds_and_images import RESAMPLES
 from actscope.analysis.stats import INTERVAL
 from actscope.analysis.study_analysis import StudyAnalysis
 from actscope.command_line import suggestions
@@ -157,7 +159,9 @@ def render_study(
     runs, cells = study.runs, study.cells
     run_list = RunList(runs, part.anchor, part.label, ui)
     answer = (
-        edge_text.answer(study.edges) if study.is_fine else study_text.answer(cells, study.leads)
+        edge_text.answer(study.edges)
+        if study.is_fine
+        else study_text.answer(runs.split, cells, study.leads)
     )
     body = environment.load("study.html.j2").render(
         level=3 if part.place else 2,
@@ -174,6 +178,9 @@ def render_study(
         summary=study_tables.readable_summary(cells),
         comparisons=study_tables.readable_comparisons(study.comparisons),
         interval=INTERVAL,
+        split=runs.split,
+        is_validated=ranked_by(cells) == "validation_mean",
+        resamples=f"{RESAMPLES:,}",
         tests=int(study.comparisons["p"].count()),
         sections=sections,
         methods=methods.methods(runs),

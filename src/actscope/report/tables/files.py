@@ -1,7 +1,7 @@
 """Tables as files: CSV, Markdown and LaTeX."""
 
 import html
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,13 @@ def interval(cell: Mapping[Any, Any]) -> str:
     if cell["final_sd"] == 0:
         return f"none: all {cell['n']} equal"
     return f"{percent(cell['final_low'])} to {percent(cell['final_high'])}"
+
+
+def over_both(row: Mapping[Any, Any], show: Callable[[float], str]) -> str:
+    """The interval over seeds and images, each end as `show` writes it; '' where there is none."""
+    if pd.isna(row["both_low"]):
+        return ""
+    return f"{show(row['both_low'])} to {show(row['both_high'])}"
 
 
 def share(row: Mapping[Any, Any], name: str) -> str:

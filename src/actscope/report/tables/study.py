@@ -14,11 +14,13 @@ from actscope.report.tables.files import (
     DASH,
     file_formats,
     interval,
+    over_both,
     percent,
     points,
     without_empty_variant,
 )
 
+OVER_BOTH = "95 % interval over seeds and images"
 RUN_COLUMNS = ["run_id", "name", *POINT, "status", "outcome", "used", "why", "final"]
 
 
@@ -52,7 +54,11 @@ def readable_summary(cells: pd.DataFrame) -> pd.DataFrame:
         "mean, %": cells["final_mean"].map(percent),
         "sd": cells["final_sd"].map(percent),
         INTERVAL: [interval(row) for row in cells.to_dict("records")],
+        OVER_BOTH: [over_both(row, percent) or DASH for row in cells.to_dict("records")],
+        "highest in": [DASH if pd.isna(w) else f"{100 * w:.0f} %" for w in cells["wins"]],
     }
+    if cells["validation_mean"].notna().any():
+        columns["validation mean, %"] = cells["validation_mean"].map(percent)
     table = pd.DataFrame(columns)
     return without_empty_variant(table)
 
@@ -78,6 +84,7 @@ def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
         ],
         "n": comparisons["n"],
         **readable_differences(comparisons),
+        OVER_BOTH: [over_both(row, points) or DASH for row in comparisons.to_dict("records")],
     }
     table = pd.DataFrame(columns)
     return without_empty_variant(table)

@@ -1,5 +1,6 @@
 """Sentences about the accuracies and outcomes of a study."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -7,36 +8,55 @@ import pandas as pd
 
 from actscope.analysis.labels import rate_text
 from actscope.analysis.ranking import Lead
+from actscope.analysis.seeds_and_images import RESAMPLES, CrossedEstimate
 from actscope.analysis.stats import INTERVAL, Estimate
 
 
-def answer(cells: pd.DataFrame, leads: Mapping[str, Lead]) -> list[list[str]]:
+def answer(split: str, cells: pd.DataFrame, leads: Mapping[str, Lead]) -> list[list[str]]:
     """Sentences on each variant: which cell is best and by how much, and which runs fail.
 
-    `leads`: of each variant, as StudyAnalysis has them.
+    `split`: what final accuracies are measured on. `leads`: of each variant, as StudyAnalysis has
+    them.
     """
     answers = []
     for variant, lead in leads.items():
         own = cells[cells["variant"] == variant]
         start = f"With {variant}: " if variant else ""
-        first, *others = [*_on_the_best(lead), *_on_those_that_fail(own)]
+        first, *others = [*_on_the_best(split, lead), *_on_those_that_fail(own)]
         answers.append([start + first, *others])
     return answers
 
 
-def _on_the_best(lead: Lead) -> Iterator[str]:
+def _on_the_best(split: str, lead: Lead) -> Iterator[str]:
     if lead.best is None:
         yield "No activation learned with every seed at any rate."
     else:
-        yield (
-            f"{lead.best['activation']} at lr = {rate_text(lead.best['lr'])} does best, "
-            f"with a final test accuracy of {accuracy_in_words(lead.best)}."
-        )
+        yield _headline(split, lead, lead.best)
+        if not pd.isna(lead.best["wins"]):
+            yield (
+                f"It has the highest mean in {100 * lead.best['wins']:.0f} % of {RESAMPLES:,} "
+                "resamples of seeds and test images."
+            )
     if lead.second is not None and lead.difference is not None:
         yield _on_the_lead(lead.second, lead.difference)
+        if lead.over_both is not None and not math.isnan(lead.over_both.low):
+            yield _over_both_in_words(lead.over_both)
     if len(lead.passed_over):
         named = [_passed_over_in_words(cell) for cell in lead.passed_over.to_dict("records")]
         yield f"Not counted, as not every run learned: {join(named)}."
+
+
+def _headline(split: str, lead: Lead, best: "pd.Series[float]") -> str:
+    cell = f"{best['activation']} at lr = {rate_text(best['lr'])}"
+    among = "the only mean" if lead.ranked == 1 else f"the highest mean of {lead.ranked} cells"
+    if not lead.is_validated:
+        return f"{cell} has {among}, on the test set itself: {accuracy_in_words(best)}."
+    if split == "validation":
+        return f"{cell} has {among}, on the validation set: {accuracy_in_words(best)}."
+    return (
+        f"{cell} has {among} on the validation set. Its final test accuracy is "
+        f"{accuracy_in_words(best)}. The test set did not choose it."
+    )
 
 
 def _passed_over_in_words(cell: Mapping[Any, Any]) -> str:
@@ -65,6 +85,12 @@ def _interval_in_words(lead: Estimate) -> str:
     if low > 0:
         return interval
     return f"{interval}: either may be better"
+
+
+def _over_both_in_words(lead: CrossedEstimate) -> str:
+    interval = f"{100 * lead.low:+.2f} to {100 * lead.high:+.2f} points"
+    undecided = "" if lead.low > 0 else ": on other images either may be better"
+    return f"Over seeds and test images it is {interval}{undecided}."
 
 
 def _on_those_that_fail(cells: pd.DataFrame) -> Iterator[str]:
