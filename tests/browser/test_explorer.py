@@ -219,7 +219,8 @@ def test_a_point_without_a_run_says_so(visit: Visit, explorer: Path) -> None:
 def test_a_run_that_diverged_at_once_says_so(visit: Visit, explorer: Path) -> None:
     page = opened(visit, explorer, "#a=relu/0.1/1")
     expect(page.locator("#a-summary")).to_have_text(
-        "This run diverged. Its units were not recorded."
+        "This run diverged. 0 of 2 runs of this activation and rate learned. "
+        "Its units were not recorded."
     )
     expect(page.locator("#a-scene")).to_have_text("No record up to this step.")
     assert "nothing recorded" in page.locator("#panels-a").inner_text()

@@ -22,8 +22,9 @@ DEFINITIONS = (
     "is also saturated. A unit is silent if no step of the last tenth of training changed its "
     "weights by more than 0.00001 of their length. It is flat if its lines, drawn as in the "
     "article, look flat through the last tenth. Runs that diverged are left out. Units of one run "
-    "are not independent. So the intervals come from the differences between seeds, and there is "
-    "none with fewer than three."
+    "are not independent, so each interval, in brackets, is a 95 % interval over seeds. With fewer "
+    "than three seeds there is none. If all units or none are counted, each seed counts as one "
+    "unit, and the interval is wide."
 )
 
 
