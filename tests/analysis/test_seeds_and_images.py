@@ -18,11 +18,18 @@ def test_the_error_over_seeds_and_images_is_the_one_worked_by_hand():
 
 
 def test_the_degrees_of_freedom_are_satterthwaites():
-    """Their variances have 1, 3 and 3; that of the residual is subtracted."""
-    degrees = (11 / 192) ** 2 / ((1 / 64) ** 2 / 1 + (11 / 192) ** 2 / 3 + (1 / 64) ** 2 / 3)
-    found = estimate_over_both(np.array([[1, 0, 0, 0], [1, 0, 1, 0]]))
-    half = stats.t.ppf(0.975, degrees) * np.sqrt(11 / 192)
-    assert (found.low, found.high) == pytest.approx((0.375 - half, 0.375 + half))
+    """By the mean squares of an analysis of variance: seeds and images, less the residual."""
+    rng = np.random.default_rng(3)
+    rows = rng.random((5, 40)) < rng.random(40)
+    mean, of_seed, of_image = rows.mean(), rows.mean(1), rows.mean(0)
+    seed = 40 * ((of_seed - mean) ** 2).sum() / 4
+    image = 5 * ((of_image - mean) ** 2).sum() / 39
+    rest = ((rows - mean) ** 2).sum() - 4 * seed - 39 * image
+    rest /= 4 * 39
+    degrees = (seed + image - rest) ** 2 / (seed**2 / 4 + image**2 / 39 + rest**2 / 156)
+    half = stats.t.ppf(0.975, degrees) * np.sqrt((seed + image - rest) / 200)
+    found = estimate_over_both(rows)
+    assert (found.low, found.high) == pytest.approx((mean - half, mean + half))
 
 
 def test_it_is_not_less_than_that_over_seeds():
@@ -32,6 +39,22 @@ def test_it_is_not_less_than_that_over_seeds():
     found = estimate_over_both(rows)
     assert found.error == pytest.approx(float(over_seeds.sd) / 2)
     assert (found.low, found.high) == pytest.approx((float(over_seeds.low), float(over_seeds.high)))
+
+
+def test_it_is_not_shorter_than_that_over_seeds():
+    """Three seeds that differ much: with the images there are more degrees of freedom."""
+    rows = np.zeros((3, 60))
+    for row, right in zip(rows, (20, 30, 45), strict=True):
+        row[:right] = 1
+    found, over_seeds = estimate_over_both(rows), estimate(rows.mean(1))
+    assert found.error > float(over_seeds.sd) / np.sqrt(3)
+    assert found.low <= float(over_seeds.low) < float(over_seeds.high) <= found.high
+
+
+def test_runs_that_are_right_about_every_image_have_no_interval():
+    found = estimate_over_both(np.ones((3, 20)))
+    assert (found.mean, found.error) == (1, 0)
+    assert np.isnan([found.low, found.high]).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 10), (3, 1), (0, 10)])

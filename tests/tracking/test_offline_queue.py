@@ -78,7 +78,9 @@ def locked(store: Store) -> Iterator[None]:
     database = sqlite3.connect(str(store))
     try:
         database.execute("BEGIN EXCLUSIVE")
-        yield
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("actscope.tracking.sqlite.SECONDS_FOR_A_QUERY", 0.05)
+            yield
     finally:
         database.close()
         event.remove(Engine, "before_cursor_execute", impatient)

@@ -208,6 +208,7 @@ def _typed(found: pd.DataFrame, settings: pd.DataFrame, variants: "pd.Series[str
     def values(name: str) -> list[Any]:
         return [_value(name, given) for given in settings[name]]
 
+    is_tested = (settings["data.test"] != "False").to_numpy()
     return pd.DataFrame(
         {
             "run_id": found["run_id"],
@@ -219,7 +220,7 @@ def _typed(found: pd.DataFrame, settings: pd.DataFrame, variants: "pd.Series[str
             "seed": pd.array(values("seed"), dtype="Int64"),
             "status": text("status"),
             "outcome": text("outcome"),
-            "final": number(FINAL).where(settings["data.test"] != "False", number(CHOSEN_BY)),
+            "final": number(FINAL).where(is_tested, number(CHOSEN_BY)),
             "validation": number(CHOSEN_BY),
             "sweep": text("sweep"),
             "commit": text("commit"),

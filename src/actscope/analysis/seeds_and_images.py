@@ -6,6 +6,7 @@ what other seeds would give on these images; one over both, what they would give
 
 # S seeds, N test images
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +43,8 @@ def estimate_over_both(values: NDArray[Any]) -> CrossedEstimate:
     The variance of the mean is s²(seed) / S + s²(image) / N - s²(residual) / (S N): those of the
     means of seeds and of images, without what both contain (Miller, 2024, sec. 2, for crossed
     samples). It is not less than that over seeds alone. Student's t has the degrees of freedom of
-    Satterthwaite (1946). Fewer than two seeds or images have no interval.
+    Satterthwaite (1946). The interval is not shorter than that over seeds alone, which may have
+    fewer degrees. Fewer than two seeds or images have no interval.
 
     >>> round(estimate_over_both(np.array([[1, 0, 0, 0], [1, 0, 1, 0]])).error, 3)
     0.239
@@ -52,14 +54,18 @@ def estimate_over_both(values: NDArray[Any]) -> CrossedEstimate:
     if seeds < 2 or images < 2:
         return CrossedEstimate(seeds, images, mean, *[float("nan")] * 3)
     parts, freedom = _variances(values.astype(np.float64))
-    of_seeds, total = parts[0], parts[0] + parts[1] - parts[2]
-    if total <= of_seeds:
-        total, degrees = of_seeds, float(seeds - 1)
-    else:
+    of_seeds, total = parts[0], max(parts[0], parts[0] + parts[1] - parts[2])
+    if total == 0:
+        return CrossedEstimate(seeds, images, mean, 0.0, *[float("nan")] * 2)
+    half = _half_width(of_seeds, seeds - 1)
+    if total > of_seeds:
         degrees = total**2 / (parts**2 / freedom).sum()
-    error = float(np.sqrt(total))
-    half = float(special.stdtrit(degrees, (1 + CONFIDENCE) / 2)) * error
-    return CrossedEstimate(seeds, images, mean, error, mean - half, mean + half)
+        half = max(half, _half_width(total, degrees))
+    return CrossedEstimate(seeds, images, mean, math.sqrt(total), mean - half, mean + half)
+
+
+def _half_width(variance: float, degrees: float) -> float:
+    return float(special.stdtrit(degrees, (1 + CONFIDENCE) / 2)) * math.sqrt(variance)
 
 
 def _variances(values: Floats) -> tuple[Floats, Floats]:

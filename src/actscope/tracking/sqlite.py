@@ -28,8 +28,9 @@ class RunRow(NamedTuple):
 
 
 @contextmanager
-def connected(database: Path, seconds: float = SECONDS_FOR_A_QUERY) -> Iterator[sqlite3.Connection]:
+def connected(database: Path, seconds: float | None = None) -> Iterator[sqlite3.Connection]:
     """Open the database. `seconds`: how long to wait for another process's lock."""
+    seconds = SECONDS_FOR_A_QUERY if seconds is None else seconds
     # Not mode=ro: SQLite must be able to roll back what a killed process has left half-written.
     # It opens a read-only file all the same.
     address = f"{database.absolute().as_uri()}?mode=rw"

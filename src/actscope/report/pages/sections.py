@@ -63,8 +63,8 @@ def _final_accuracy(study: StudyAnalysis) -> Iterator[Picture]:
             f"final_accuracy{_number(study.runs, variant)}",
             _final_title(study),
             f"Final {study.runs.split} accuracy of every run (coloured), and above it the mean of "
-            f"the n runs that learned with its {INTERVAL} (black). A diverged run has no dot. Panels titled "
-            "“enlarged” have a larger scale.",
+            f"the n runs that learned with its {INTERVAL} (black). A diverged run has no dot. "
+            "Panels titled “enlarged” have a larger scale.",
             f"Final accuracy by activation, one panel per rate, {len(used)} runs. The "
             "table has the numbers.",
             partial(draw_final, str(variant), used, _of(variant, study.cells)),
@@ -103,7 +103,8 @@ def _accuracy_by_epoch(study: StudyAnalysis) -> Iterator[Picture]:
             f"test_accuracy_by_epoch{_number(study.runs, variant)}",
             f"{split.capitalize()} accuracy by epoch",
             f"{split.capitalize()} accuracy at the end of each epoch: mean of the n runs that "
-            f"learned, with its {INTERVAL}. A thin line is a run that failed. Runs that diverged are left out.",
+            f"learned, with its {INTERVAL}. A thin line is a run that failed. Runs that diverged "
+            "are left out.",
             f"Mean {split} accuracy by epoch, one line per activation, one panel per rate.",
             draw_accuracy,
             partial(data, variant),

@@ -105,7 +105,14 @@ def methods(runs: StudyRuns) -> dict[str, Any]:
         "data_sets": [f"{name}: {_data_in_words(DATA_SETS[name])}" for name in known],
         "test_sizes": "; ".join(_test_in_words(DATA_SETS[name]) for name in known),
         "cells": len(runs.cells),
+        "validation": " or ".join(_held_out(text) for text in runs.values_of("data.validation"))
+        if runs.split_of_epochs == "validation"
+        else "",
     }
+
+
+def _held_out(validation: str) -> str:
+    return f"{100 * float(validation):g} %" if "." in validation else f"{validation} images"
 
 
 def _data_in_words(data: DataSet) -> str:
