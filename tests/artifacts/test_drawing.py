@@ -1,6 +1,7 @@
 """Pictures are drawn in a style of our own, and one that cannot be drawn costs no run."""
 
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -26,12 +27,11 @@ image.cmap: nothing_of_that_name
 """
 # Writes a run's files into a folder; the log is what a person sees.
 WRITE = """
-import logging, sys
+import logging, pickle, sys
 from pathlib import Path
-from tests.support.tracked import trained
 logging.basicConfig(format="%(message)s", level=logging.WARNING)
 from actscope.artifacts import files
-for number, result in enumerate(trained(2)):
+for number, result in enumerate(pickle.loads((Path(sys.argv[1]) / "results").read_bytes())):
     folder = Path(sys.argv[1]) / str(number)
     folder.mkdir()
     files.write(result, folder)
@@ -44,6 +44,7 @@ def written(
 ) -> "subprocess.CompletedProcess[str]":
     """What a process says that writes the files of two runs where matplotlib is set up so."""
     (folder / "matplotlibrc").write_bytes(settings)
+    (folder / "results").write_bytes(pickle.dumps(trained(2)))
     root = Path(__file__).parents[2]
     return subprocess.run(
         [sys.executable, "-c", WRITE, str(folder)],

@@ -446,7 +446,7 @@ def test_a_server_is_away_when_it_cannot_answer_and_not_when_it_refuses(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     handler = type("Handler", (Answer,), {"status": status})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=[0.01])
         thread.start()
         store = store_at(f"http://127.0.0.1:{server.server_port}")
         (tmp_path / "a.txt").write_text("abc")
