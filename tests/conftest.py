@@ -1,5 +1,9 @@
 import pytest
 
+FIXTURES = ["tests.support.fixtures", "tests.support.studies"]
+
+pytest.register_assert_rewrite(*FIXTURES)  # before a folder's conftest.py imports them
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Load the fixtures, but not in the process that only spreads tests among others.
@@ -7,5 +11,5 @@ def pytest_configure(config: pytest.Config) -> None:
     They import torch and MLflow, which takes seconds.
     """
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", 0):
-        for name in ("fixtures", "studies"):
-            config.pluginmanager.import_plugin(f"tests.support.{name}")
+        for name in FIXTURES:
+            config.pluginmanager.import_plugin(name)
