@@ -1,105 +1,15 @@
-"""What tests of several modules need made for them."""
-
-import copy
-import shutil
-import signal
-import sqlite3
-from collections.abc import Callable, Iterator
-from functools import cache
-from pathlib import Path
-
-import hydra
 import pytest
-import torch
-from hydra.core.singleton import Singleton
-from mlflow.store.db import utils
-from omegaconf import DictConfig, OmegaConf
-from sqlalchemy import Engine, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from actscope.project import CONF, ROOT
-from actscope.runtime import forkserver, signals
-from actscope.tracking import local_store
-from tests.support.processes import Start, started
-from tests.support.tracked import empty_database
+FIXTURES = ["tests.support.fixtures", "tests.support.studies"]
 
-# The tensors of the tests are small: several threads would only wait for each other.
-torch.set_num_threads(1)
-
-pytest_plugins = ["tests.support.studies"]
-
-Compose = Callable[..., DictConfig]
+pytest.register_assert_rewrite(*FIXTURES)  # before a folder's conftest.py imports them
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _signals_heard() -> Iterator[None]:
-    """Hear Ctrl-C and its like, to which what a script begins in the background is deaf."""
-    heard = dict.fromkeys(signals.SIGNALS, signal.SIG_DFL) | {
-        signal.SIGINT: signal.default_int_handler
-    }
-    before = {number: signal.signal(number, handler) for number, handler in heard.items()}
-    blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, heard)
-    yield
-    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    for number, handler in before.items():
-        signal.signal(number, handler)
+def pytest_configure(config: pytest.Config) -> None:
+    """Load the fixtures, but not in the process that only spreads tests among others.
 
-
-@pytest.fixture(scope="session", autouse=True)
-def _stores_made_fast() -> Iterator[None]:
-    """New stores are copies of one: MLflow takes a second to bring a store through its history.
-
-    It imports that history for each store that it opens; here once. SQLite does not wait for the
-    disk at each commit, which only matters to a computer that loses its power.
+    They import torch and MLflow, which takes seconds.
     """
-    newest = utils._get_latest_schema_revision()
-    event.listen(Engine, "connect", _commit_without_the_disk)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local_store, "make_database", lambda path: path.write_bytes(empty_database()))
-        patch.setattr(utils, "_get_latest_schema_revision", lambda: newest)
-        yield
-    event.remove(Engine, "connect", _commit_without_the_disk)
-
-
-def _commit_without_the_disk(connection: DBAPIConnection, _: object) -> None:
-    if isinstance(connection, sqlite3.Connection):
-        connection.execute("PRAGMA synchronous = OFF")
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A project whose spool, checkpoints, reports and outputs are its own."""
-    for part in ("src", "conf"):
-        shutil.copytree(ROOT / part, tmp_path / "project" / part)
-    return tmp_path / "project"
-
-
-@pytest.fixture
-def begin() -> Iterator[Start]:
-    """`begin("actscope", "-m", "seed=0,1")`: a command in a process that ends with the test."""
-    with started() as start:
-        yield start
-
-
-@pytest.fixture(scope="module")
-def workers_forkserver() -> Iterator[None]:
-    """What the workers of a module's sweeps are forked from; it takes seconds to start."""
-    with forkserver.running(["actscope.sweep.dask_executor"]):
-        yield
-
-
-@pytest.fixture(scope="session")
-def compose() -> Compose:
-    """The project's own configuration, composed by Hydra under some overrides."""
-
-    @cache  # it takes a tenth of a second
-    def composed(*overrides: str) -> DictConfig:
-        # Hydra keeps the version that it is to be compatible with for the whole process.
-        state = copy.deepcopy(Singleton.get_state())
-        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            config = hydra.compose("config", list(overrides))
-        Singleton.set_state(state)
-        OmegaConf.set_readonly(config, True)
-        return config
-
-    return composed
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", 0):
+        for name in FIXTURES:
+            config.pluginmanager.import_plugin(name)

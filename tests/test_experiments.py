@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from actscope.analysis.frames import ARTICLE_SEED
 from actscope.config import parse_point
 from actscope.project import CONF
-from tests.conftest import Compose
+from tests.support.fixtures import Compose
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 POINTS = {

@@ -15,7 +15,7 @@ from actscope.engine.activations import make_function
 from actscope.project import ROOT
 from actscope.report import cli
 from actscope.report.settings import read_settings
-from tests.conftest import Compose
+from tests.support.fixtures import Compose
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"^make [^\n#]+", README, flags=re.MULTILINE)

@@ -19,7 +19,7 @@ from actscope.config import Activation, Tracking
 from actscope.engine.device import CPU
 from actscope.errors import ClusterError, ConfigError
 from actscope.sweep import dask_cluster as cluster
-from actscope.sweep import worker_checks
+from actscope.sweep import dask_connection, worker_checks
 from actscope.sweep.launcher_settings import LauncherSettings
 from actscope.sweep.resources import Resources
 from actscope.sweep.runner import run_sweep
@@ -112,10 +112,13 @@ def test_as_many_workers_are_counted_on_as_are_there(pair: DaskCluster, store: S
 
 # Dask leaves the sockets of refused connections to be collected.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_address_where_nobody_answers_is_refused(store: Store) -> None:
+def test_an_address_where_nobody_answers_is_refused(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask_connection, "SECONDS_TO_ANSWER", 0.5)
     address = f"tcp://127.0.0.1:{free_port()}"
     nobody = Resources(1, 20, address)
-    with pytest.raises(ClusterError, match="does not answer within 5 s"):
+    with pytest.raises(ClusterError, match=r"does not answer within 0\.5 s"):
         cluster.check_cluster(nobody, store, GRID, Console(quiet=True))
     gc.collect()
 

@@ -13,6 +13,7 @@ import pytest
 
 from actscope.analysis.frames import read_study
 from actscope.report.cli import main
+from actscope.report.figures import style
 from actscope.tracking import (
     RunSummary,
     Sweep,
@@ -60,6 +61,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def summary(folder: Path) -> pd.DataFrame:
     return pd.read_csv(folder / "tables" / "summary.csv", keep_default_na=False)
+
+
+@pytest.fixture
+def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are drawn, but their files are empty: to make these takes most of a report's time."""
+    monkeypatch.setattr(style, "render", lambda _: {"png": b"", "svg": b""})
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +149,7 @@ def test_a_report_takes_the_place_of_an_earlier_one_and_is_attached_to_the_newes
     assert contents(attached) == {name: before[name] for name in ("index.html", "explore.html")}
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_store_that_takes_no_pages_costs_a_report_a_line(
     lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -156,6 +164,7 @@ def test_a_store_that_takes_no_pages_costs_a_report_a_line(
     assert said.err.count("\n") == 1
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_study_without_a_sweep_has_nothing_to_attach_to(
     lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -262,6 +271,7 @@ def test_every_figure_has_an_alternative_text(grid_report: Path) -> None:
     assert page.count("<img ") == len(re.findall(r'<img [^>]*alt="[^"]{20,}"', page)) == 6
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_the_newest_of_two_runs_counts_and_the_other_is_listed(
     lab: Lab, repeated: tuple[str, str, str], tmp_path: Path
 ) -> None:
@@ -302,6 +312,7 @@ def test_one_seed_gives_no_interval(broken_report: Path) -> None:
     assert not re.search(r"\bnan\b", page, re.IGNORECASE)
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_runs_with_different_epochs_are_never_averaged(
     lab: Lab, epochs_vary: str, tmp_path: Path
 ) -> None:
@@ -313,6 +324,7 @@ def test_runs_with_different_epochs_are_never_averaged(
     assert "train.epochs=2" in (folder / "index.html").read_text()
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_diverged_run_is_counted_and_not_averaged(
     lab: Lab, diverged: str, tmp_path: Path
 ) -> None:

@@ -22,7 +22,7 @@ from actscope.engine.data import load_data
 from actscope.engine.result import Outcome, RunResult
 from actscope.engine.train import train_stack
 from actscope.errors import ConfigError
-from actscope.runtime import signals
+from actscope.runtime import forkserver, signals
 from actscope.sweep import runner
 from actscope.sweep import worker as workers_module
 from actscope.sweep.launcher_settings import LauncherSettings
@@ -276,7 +276,6 @@ def test_runs_carry_more_on_request_of_a_sweep_and_of_a_point_alone(
     assert carrying == {str(point) for point in FEW[:3]}
 
 
-@pytest.mark.usefixtures("workers_forkserver")
 @pytest.mark.slow
 @pytest.mark.parametrize(("workers", "writers"), [(2, 0), (1, 1)])
 def test_a_killed_worker_costs_its_stack_one_retry(
@@ -293,7 +292,8 @@ def test_a_killed_worker_costs_its_stack_one_retry(
         hidden=(4,),
         every="epoch",
     )
-    results = run([*FEW, killing], settings, workers, writers)
+    with forkserver.running(["actscope.sweep.dask_executor"]):  # has the variable that was set
+        results = run([*FEW, killing], settings, workers, writers)
     assert flag.exists()
     assert [result for result in results.values() if isinstance(result, Failed)] == []
     runs = tracking.read_runs(tracking.locate_store(settings), STUDY)

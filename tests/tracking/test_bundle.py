@@ -19,6 +19,7 @@ from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZipFile, ZipInfo
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Param, RunTag
 
 from actscope import tracking
 from actscope.analysis import frames
@@ -29,6 +30,7 @@ from actscope.sweep.worker import finish_run
 from actscope.tracking import OpenRun, Store, heartbeat, repair, run_record, sweeps
 from actscope.tracking.bundle import archive
 from actscope.tracking.bundle.bundle import export_study, import_bundle
+from tests.support.copied import copy_store
 from tests.support.tracked import (
     STUDY,
     assert_as_logged,
@@ -50,6 +52,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from mlflow import MlflowClient
+from mlflow.entities import Param, RunTag
 from actscope.tracking.bundle.bundle import import_bundle
 from actscope.config import Tracking
 
@@ -73,9 +76,13 @@ def settings_of(store: Store) -> Tracking:
     return Tracking(store.uri)
 
 
-def study_in(folder: Path) -> Store:
-    """A study of two sweeps, one of them with what does not travel: failed, killed, running."""
-    store = new_store(folder)
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A study of two sweeps, one of them with what does not travel: failed, killed, running.
+
+    No test changes it.
+    """
+    store = new_store(tmp_path_factory.mktemp("a"))
     results = trained()
     log_study(store, results[:2])
     sweep = begin_sweep(store, results, "s2")
@@ -85,12 +92,6 @@ def study_in(folder: Path) -> Store:
     tracking.end_sweep(store, sweep, "FAILED")
     begin(store, sweep, results[1])
     return store
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """The study in a store that no test changes."""
-    return study_in(tmp_path_factory.mktemp("a"))
 
 
 @pytest.fixture(scope="module")
@@ -194,8 +195,11 @@ class TestRoundTrip:
             _, arrival = import_bundle(tmp_path / "back.zip", settings_of(again))
             assert (arrival.new, arrival.present) == (0, 3)
 
-    def test_what_comes_later_joins_its_sweep(self, other: Store, tmp_path: Path) -> None:
-        store = study_in(tmp_path / "a")
+    def test_what_comes_later_joins_its_sweep(
+        self, store: Store, other: Store, tmp_path: Path
+    ) -> None:
+        assert store.folder is not None
+        store = copy_store(store.folder.parent, tmp_path / "a")
         export_study(store, STUDY, tmp_path / "some.zip")
         import_bundle(tmp_path / "some.zip", settings_of(other))
         (open_run,) = [run for run in all_runs(store, "point") if run.info.status == "RUNNING"]
@@ -337,9 +341,10 @@ class TestRoundTrip:
     ) -> None:
         store = new_store(tmp_path / "a")
         (run_id,) = log_study(store, trained()[:1])
-        for number in range(150):
-            store.client.log_param(run_id, f"mine{number}", "x" * 6000)
-            store.client.set_tag(run_id, f"mine{number}", "y" * 8000)
+        params = [Param(f"mine{number}", "x" * 6000) for number in range(150)]
+        tags = [RunTag(f"mine{number}", "y" * 8000) for number in range(150)]
+        for at in (0, 50, 100):  # MLflow takes a hundred at once
+            store.client.log_batch(run_id, params=params[at : at + 50], tags=tags[at : at + 50])
         for value, step in ((math.nan, 2**63 - 1), (math.inf, -(2**63)), (-math.inf, 0), (0.0, 1)):
             store.client.log_metric(run_id, "mine", value, 2**43 - 1, step)
         export_study(store, STUDY, tmp_path / "x.zip")

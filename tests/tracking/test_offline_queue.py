@@ -37,6 +37,7 @@ from actscope.sweep.runner import run_sweep
 from actscope.sweep.worker import finish_run
 from actscope.tracking import Store, offline_queue
 from actscope.tracking.bundle.bundle import export_study, import_bundle
+from actscope.tracking.sqlite_rows import SqliteRows
 from tests.support.making import RELU, make_point
 from tests.support.queues import isolate_queue
 from tests.support.serving import Server, serving
@@ -169,7 +170,8 @@ class TestTraining:
         result = trained()[0]
         sweep = begin_sweep(store, [result])
         with monkeypatch.context() as patch:
-            patch.setattr(MlflowClient, "log_batch", raising(LOCKED))
+            locked = sqlite3.OperationalError("database is locked")
+            patch.setattr(SqliteRows, "log_start", raising(locked))
             run = begin(store, sweep, result)
         finish_run(store, run, result)
         deliver(store)
@@ -199,15 +201,15 @@ class TestTraining:
         sweep = begin_sweep(store, [result])
         now = 100.0
         monkeypatch.setattr(time, "monotonic", lambda: now)
-        create_run = Mock(side_effect=LOCKED)
-        monkeypatch.setattr(MlflowClient, "create_run", create_run)
+        open_run = Mock(side_effect=sqlite3.OperationalError("database is locked"))
+        monkeypatch.setattr(SqliteRows, "open_run", open_run)
         begin(store, sweep, result)
         now += 29
         begin(store, sweep, result)
-        assert create_run.call_count == 1
+        assert open_run.call_count == 1
         now += 2
         begin(store, sweep, result)
-        assert create_run.call_count == 2
+        assert open_run.call_count == 2
         assert len(caplog.messages) == 2
         assert "sync` delivers" in caplog.messages[0]
         assert "(database is locked)" in caplog.messages[0]
@@ -448,7 +450,7 @@ def test_a_server_is_away_when_it_cannot_answer_and_not_when_it_refuses(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     handler = type("Handler", (Answer,), {"status": status})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=[0.01])
         thread.start()
         store = store_at(f"http://127.0.0.1:{server.server_port}")
         (tmp_path / "a.txt").write_text("abc")

@@ -70,11 +70,14 @@ def add_files(files: Mapping[str, bytes], folder: Path) -> list[Path]:
 def recover(folder: Path) -> None:
     """Put back an earlier report and remove half-written files after a process was killed.
 
+    The folder above is made, so that a wrong one is told before the report is drawn.
+
     Raises:
         OSError: the folder cannot be written.
 
     """
     folder = folder.resolve()
+    folder.parent.mkdir(parents=True, exist_ok=True)
     if any(_beside(folder, stage).exists() for stage in ("new", "old")):
         with _alone(folder):
             _recover(folder)
