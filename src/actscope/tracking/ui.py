@@ -18,8 +18,7 @@ NOTE = "mlflow.note.content"  # the tag that the UI shows as a description
 VIEW = "mlflow.sharedViewState."
 COLUMNS = [
     *("params.`activation`", "params.`lr`", "params.`seed`", "tags.`actscope.outcome`"),
-    *("metrics.`test/accuracy_final`", "metrics.`test/accuracy_best`"),
-    *("metrics.`dead/layer1`", "metrics.`saturated/layer1`"),
+    *("metrics.`test/accuracy_final`", "metrics.`dead/layer1`", "metrics.`saturated/layer1`"),
 ]
 POINTS = "tags.`actscope.kind` = 'point'"
 CELLS = [{"mode": "param", "groupByData": name} for name in ("activation", "lr")]

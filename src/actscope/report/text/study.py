@@ -32,9 +32,9 @@ def _on_the_best(split: str, lead: Lead) -> Iterator[str]:
         yield "No activation learned with every seed at any rate."
     else:
         yield _headline(split, lead, lead.best)
-        if not pd.isna(lead.best["wins"]):
+        if not pd.isna(wins := lead.best.get("wins")):
             yield (
-                f"It has the highest mean in {100 * lead.best['wins']:.0f} % of {RESAMPLES:,} "
+                f"It has the highest mean in {100 * wins:.0f} % of {RESAMPLES:,} "
                 "resamples of seeds and test images."
             )
     if lead.second is not None and lead.difference is not None:
@@ -71,7 +71,8 @@ def _on_the_lead(second: "pd.Series[float]", lead: Estimate) -> str:
     )
     if lead.n == 0:
         return f"It shares no seed with {other}, so the two are not compared."
-    size = f"{100 * float(lead.mean):.2f} points above {other}"
+    direction = "below" if lead.mean < 0 else "above"  # validation may choose the lower one
+    size = f"{100 * abs(float(lead.mean)):.2f} points {direction} {other}"
     if lead.n == 1:
         return f"That is {size}. One shared seed gives no interval."
     return f"That is {size}. {_interval_in_words(lead)}."
