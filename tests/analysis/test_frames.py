@@ -53,7 +53,7 @@ def test_an_unfinished_run_never_supersedes_a_finished_one() -> None:
         ({"status": "FAILED", "reason": "disk full"}, "status FAILED: disk full"),
         ({"status": "FAILED"}, "status FAILED"),
         ({"outcome": None}, "FINISHED, but has no outcome"),
-        ({"test/accuracy_final": None}, "FINISHED, but has no final test accuracy"),
+        ({"test/accuracy_final": None}, "FINISHED, but has no final accuracy"),
         ({"seed": None}, "FINISHED, but has no parameters"),
     ],
 )

@@ -168,7 +168,7 @@ def test_growth_on_a_server_is_measured_by_the_same_commands() -> None:
     # Not pytest's own folder, which the user that PostgreSQL runs as may not enter.
     with TemporaryDirectory(prefix="actscope-bench-") as folder:
         measured = list(growth_on_server(10, workers=0, folder=Path(folder)))
-    showing = ["show a stack in training", "show a stack in training, CPU"]
+    showing = ["live metrics of a stack", "live metrics of a stack, CPU"]
     assert [row.part for row in measured] == [*COMMANDS, *showing]
     assert all(row.points == 10 and row.wall > 0 for row in measured)
     assert measured[-1].wall <= measured[-2].wall

@@ -28,6 +28,7 @@ FIGURES = (
     "trajectories_elu",
     "trajectories_relu",
     "unit_shares",
+    "units_gone",
 )
 SOME_FIGURES = "final_accuracy, test_accuracy_by_epoch, trajectories_relu, trajectories_elu"
 TABLES = ("comparisons", "flat_against_truth", "runs", "summary", "swings", "units")
@@ -268,7 +269,7 @@ def runs_at(page: str, address: str) -> list[str]:
 
 def test_every_figure_has_an_alternative_text(grid_report: Path) -> None:
     page = (grid_report / "index.html").read_text()
-    assert page.count("<img ") == len(re.findall(r'<img [^>]*alt="[^"]{20,}"', page)) == 6
+    assert page.count("<img ") == len(re.findall(r'<img [^>]*alt="[^"]{20,}"', page)) == 7
 
 
 @pytest.mark.usefixtures("unrendered")

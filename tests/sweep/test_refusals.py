@@ -25,8 +25,10 @@ from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Failed
 from actscope.sweep.runner import run_alone, run_sweep
 from actscope.sweep.worker import Task, finish_run, train_and_track
-from actscope.tracking import OpenRun, Store, offline_queue
+from actscope.tracking import OpenRun, Store, log_record, offline_queue
+from actscope.tracking.log_record import ClientRows
 from actscope.tracking.run_record import read_record
+from actscope.tracking.sqlite_rows import TESTED_SCHEMAS, SqliteRows
 from tests.support.making import RELU, make_point
 from tests.support.queues import isolate_queue
 from tests.support.serving import Server, serving
@@ -94,8 +96,8 @@ def refuse_all(_store: Store, _run_id: str) -> Callable[[], object]:
     def refuse(*_: object, **__: object) -> None:
         raise LookupError("no credentials were found")
 
-    for step in ("create_run", "log_batch"):
-        refusing.setattr(MlflowClient, step, refuse)
+    for step in ("open_run", "end_run"):
+        refusing.setattr(SqliteRows, step, refuse)
     return refusing.undo
 
 
@@ -138,26 +140,30 @@ class Saboteur:
 
         return harmed
 
-    def noting(self, create_run: Callable[..., Any]) -> Callable[..., Any]:
-        def created(*words: Any, **settings: Any) -> Any:
-            run = create_run(*words, **settings)
-            self.ids.append(run.info.run_id)
-            return run
+    def noting(self, open_run: Callable[..., Any]) -> Callable[..., Any]:
+        def opened(*words: Any, **settings: Any) -> Any:
+            run_id, address = open_run(*words, **settings)
+            self.ids.append(run_id)
+            return run_id, address
 
-        return created
+        return opened
 
 
 @pytest.fixture
 def sabotage(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Saboteur]]:
-    """`sabotage(step, harm)`: have the store harmed before that step of the second run."""
+    """`sabotage(step, harm)`: have the store harmed before that step of the second run.
+
+    A step is a method of RunRows, `log_artifacts` or `training`.
+    """
     begun: list[Saboteur] = []
 
     def prepare(step: str, harm: Harm) -> Saboteur:
         saboteur = Saboteur(store, harm)
         begun.append(saboteur)
-        monkeypatch.setattr(MlflowClient, "create_run", saboteur.noting(MlflowClient.create_run))
-        if step != "training":
-            owner = LocalArtifactRepository if step == "log_artifacts" else MlflowClient
+        for rows in (SqliteRows, ClientRows):
+            monkeypatch.setattr(rows, "open_run", saboteur.noting(rows.open_run))
+        owners = [LocalArtifactRepository] if step == "log_artifacts" else [SqliteRows, ClientRows]
+        for owner in owners if step != "training" else ():
             monkeypatch.setattr(owner, step, saboteur.before(getattr(owner, step)))
         return saboteur
 
@@ -186,21 +192,26 @@ def kept_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("step", "harm"),
+    ("step", "harm", "schemas"),
     [
-        *((step, "run_deleted") for step in ("log_inputs", "log_artifacts", "log_batch")),
-        *(("set_terminated", harm) for harm in HARMS if harm != "strange_error"),
-        *(("training", harm) for harm in HARMS),
+        *((step, "run_deleted", TESTED_SCHEMAS) for step in ("log_start", "log_artifacts")),
+        *(("end_run", harm, TESTED_SCHEMAS) for harm in HARMS if harm != "strange_error"),
+        *(("training", harm, TESTED_SCHEMAS) for harm in HARMS),
+        # By MLflow's client, as a store of another schema or a server is written.
+        *((step, "run_deleted", set()) for step in ("log_start", "log_artifacts", "end_run")),
     ],
 )
 def test_what_was_trained_is_finished_or_kept_and_delivered_later(
     store: Store,
     sabotage: Callable[..., Saboteur],
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
     step: str,
     harm: str,
+    schemas: set[str],
 ) -> None:
     """The store is harmed before a step of the second of two runs that are one stack."""
+    monkeypatch.setattr(log_record, "TESTED_SCHEMAS", schemas)
     task = Task(POINTS, store, begin_sweep(store, RESULTS))
     saboteur = sabotage(step, HARMS[harm])
     results = train_and_track(task, lambda _: saboteur.strike() if step == "training" else None)
@@ -250,7 +261,7 @@ def test_a_sweep_one_of_whose_runs_is_deleted_ends_with_all_points_finished(
     store: Store, sabotage: Callable[..., Saboteur], harm: str
 ) -> None:
     """What it had to keep is delivered as it ends."""
-    sabotage("log_batch", HARMS[harm])
+    sabotage("end_run", HARMS[harm])
     results = sweep(store)
     assert all(isinstance(result, Done) for result in results)
     assert finished(store) == [str(point) for point in POINTS]
@@ -267,7 +278,7 @@ def test_a_sweep_whose_study_is_deleted_keeps_all_and_says_how_it_is_delivered(
     sabotage: Callable[..., Saboteur],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    saboteur = sabotage("log_batch", delete_experiment)
+    saboteur = sabotage("log_start", delete_experiment)
     assert all(isinstance(result, Done) for result in sweep(store))
     assert sorted(waiting(store)) == [str(point) for point in POINTS]
     assert main(["sync", f"tracking.uri={store.uri}"]) == 1
@@ -365,14 +376,14 @@ def test_where_the_queue_refuses_a_run_as_well_the_point_fails_for_the_first_rea
     task = Task(POINTS, store, begin_sweep(store, RESULTS), checkpoint_minutes=0)
     offline_queue.queue_folder(store).write_text("in the way")
     opened: list[str] = []
-    create_run = MlflowClient.create_run
+    open_run = SqliteRows.open_run
 
-    def note(*words: Any, **settings: Any) -> Any:
-        run = create_run(*words, **settings)
-        opened.append(run.info.run_id)
-        return run
+    def note(*words: Any) -> Any:
+        run_id, address = open_run(*words)
+        opened.append(run_id)
+        return run_id, address
 
-    monkeypatch.setattr(MlflowClient, "create_run", note)
+    monkeypatch.setattr(SqliteRows, "open_run", note)
 
     def strike(_: int) -> None:
         if not (store.folder / "artifacts" / STUDY / opened[1]).exists():  # type: ignore[operator]
@@ -492,7 +503,7 @@ def test_what_is_refused_is_told_on_one_line(
     for line, point in zip(kept_lines(caplog), POINTS, strict=True):
         assert line.startswith(f"{point}: ")
         assert "\n" not in line
-        assert "Current state is deleted" in line
+        assert "was deleted" in line
 
 
 @pytest.mark.slow

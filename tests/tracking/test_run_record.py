@@ -18,7 +18,7 @@ from actscope.artifacts.metrics import epoch_metrics
 from actscope.engine.data import load_data
 from actscope.errors import BundleError
 from actscope.sweep.worker import finish_run
-from actscope.tracking import Store, offline_queue, run_record
+from actscope.tracking import Store, log_record, offline_queue, run_record
 from actscope.tracking.run_record import (
     RunRecord,
     from_json,
@@ -27,6 +27,7 @@ from actscope.tracking.run_record import (
     to_json,
     write_record,
 )
+from actscope.tracking.sqlite_rows import SqliteRows
 from tests.support.tracked import (
     STUDY,
     assert_as_logged,
@@ -167,11 +168,22 @@ class TestFinishing:
         run = begin(store, begin_sweep(store, [result]), result)
         calls.clear()
         finish_run(store, run, result)
+        assert calls == ["log_artifacts", "end_run"]
+
+    def test_by_mlflows_client_as_well(
+        self, store: Store, calls: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(log_record, "TESTED_SCHEMAS", set())
+        result = trained()[0]
+        run = begin(store, begin_sweep(store, [result]), result)
+        calls.clear()
+        finish_run(store, run, result)
         assert calls == ["log_artifacts", "log_batch", "set_terminated"]
 
     def test_many_metrics_go_a_thousand_at_a_time_the_tags_with_the_last(
         self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(log_record, "TESTED_SCHEMAS", set())
         result = trained()[0]
         run = begin(store, begin_sweep(store, [result]), result)
         assert run.run_id is not None
@@ -237,4 +249,5 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name in ("create_run", "log_batch", "log_inputs", "set_tag", "set_terminated"):
         note(MlflowClient, name)
     note(LocalArtifactRepository, "log_artifacts")
+    note(SqliteRows, "end_run")
     return made

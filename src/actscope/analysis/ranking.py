@@ -44,8 +44,10 @@ def ranked_cells(cells: pd.DataFrame) -> pd.DataFrame:
 
 def ranked_by(cells: pd.DataFrame) -> str:
     """The column by which cells are ranked: of validation where all cells with a mean have one."""
-    validated = cells["validation_mean"].notna().sum() == (cells["n"] > 0).sum()
-    return "validation_mean" if validated and (cells["n"] > 0).any() else "final_mean"
+    with_mean = cells[cells["n"] > 0]
+    chosen_by = with_mean.get("validation_mean", pd.Series(dtype=float))
+    is_validated = len(chosen_by) > 0 and chosen_by.notna().all()
+    return "validation_mean" if is_validated else "final_mean"
 
 
 def find_lead(

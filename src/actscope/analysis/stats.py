@@ -193,8 +193,8 @@ def summarise(runs_of_all: pd.DataFrame) -> pd.DataFrame:
     Columns: CELL; `runs`, their number; `learned`, `failed` and `diverged`, those with each
     outcome; `outcomes`, the same in words, with a sweep's points that were not trained; `n`, the
     runs in the mean, which are those that learned; of their final accuracies, as fractions of 1,
-    `final_mean`, `final_sd`, `final_low` and `final_high`; `validation_mean`, that of the accuracy
-    by which their epochs were chosen, NaN without validation images.
+    `final_mean`, `final_sd`, `final_low` and `final_high`; where `runs_of_all` has `validation`,
+    also `validation_mean`, NaN without validation images.
     """
     rows: list[dict[str, Any]] = []
     for key, runs in runs_of_all.groupby(CELL, sort=False):
@@ -212,16 +212,16 @@ def summarise(runs_of_all: pd.DataFrame) -> pd.DataFrame:
                 "outcomes": in_words(all_counts),
                 "n": found.n,
                 **estimate_columns("final", found),
-                "validation_mean": _mean_validation(runs),
+                **_validation_column(runs),
             }
         )
     return pd.DataFrame(rows)
 
 
-def _mean_validation(runs: pd.DataFrame) -> float:
+def _validation_column(runs: pd.DataFrame) -> dict[str, float]:
     if "validation" not in runs:
-        return float("nan")
-    return float(runs.loc[runs["outcome"] == "learned", "validation"].mean())
+        return {}
+    return {"validation_mean": float(runs.loc[runs["outcome"] == "learned", "validation"].mean())}
 
 
 def finals_of_learned(runs: pd.DataFrame) -> "pd.Series[float]":

@@ -1,5 +1,6 @@
 """Computes the metrics of a run: series by epoch, last and best values, a thinned trajectory."""
 
+import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -44,7 +45,9 @@ def describe(result: RunResult) -> str:
         step = result.diverged_at
         return f"{result.point}: diverged, a number stopped being finite at step {step}."
     verb = "learned" if result.outcome == "learned" else "finished without learning"
-    return f"{result.point}: {verb}; final test accuracy {result.test_accuracy:.4f}."
+    accuracy = result.test_accuracy
+    tested = "not tested" if math.isnan(accuracy) else f"final test accuracy {accuracy:.4f}"
+    return f"{result.point}: {verb}; {tested}."
 
 
 def thinned_series(trajectory: pd.DataFrame) -> dict[str, "pd.Series[float]"]:

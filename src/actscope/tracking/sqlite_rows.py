@@ -52,6 +52,7 @@ ADD_INPUT = """
     JOIN runs USING (experiment_id) WHERE run_uuid = ? AND datasets.name = ? AND digest = ?
 """
 ADD_INPUT_TAG = "INSERT INTO input_tags (input_uuid, name, value) VALUES (?, ?, ?)"
+FIND_RUN = "SELECT 1 FROM runs WHERE run_uuid = ? AND lifecycle_stage = 'active'"
 END_RUN = "UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ?"
 
 
@@ -75,17 +76,17 @@ class SqliteRows:
         return run_id, address
 
     def log_start(self, run_id: str, record: RunRecord) -> None:
-        with _transaction(self.database) as connection:
+        with _transaction(self.database, run_id) as connection:
             connection.executemany(ADD_PARAM, _of(run_id, record.params))
             for given in record.inputs:
                 _add_input(connection, run_id, given)
 
     def log_metrics(self, run_id: str, metrics: Sequence[MetricRow]) -> None:
-        with _transaction(self.database) as connection:
+        with _transaction(self.database, run_id) as connection:
             _add_metrics(connection, run_id, metrics)
 
     def end_run(self, run_id: str, record: RunRecord, tags: Mapping[str, str]) -> None:
-        with _transaction(self.database) as connection:
+        with _transaction(self.database, run_id) as connection:
             connection.executemany(ADD_PARAM, _of(run_id, record.params))
             connection.executemany(ADD_TAG, _of(run_id, tags))
             _add_metrics(connection, run_id, record.metrics)
@@ -93,11 +94,14 @@ class SqliteRows:
 
 
 @contextmanager
-def _transaction(database: Path) -> Iterator[sqlite3.Connection]:
+def _transaction(database: Path, run_id: str | None = None) -> Iterator[sqlite3.Connection]:
+    """All or nothing is written. `run_id`: a run that must be there, and not in MLflow's trash."""
     with connected(database) as connection:
         # Else a transaction that reads first may fail where another process writes.
         connection.execute("BEGIN IMMEDIATE")
         with connection:
+            if run_id is not None and not connection.execute(FIND_RUN, [run_id]).fetchone():
+                raise sqlite3.IntegrityError(f"run {run_id} was deleted")
             yield connection
 
 

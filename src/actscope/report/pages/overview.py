@@ -54,7 +54,7 @@ def show_accuracy(cell: Row, run_list: RunList) -> dict[str, Any]:
     return {
         "mean": f"{files.percent(cell['final_mean'])} %" if cell["n"] > 0 else "none learned",
         "interval": f"{interval}; n = {cell['n']}" if cell["n"] > 0 else "",
-        "over_both": files.over_both(cell, files.percent) if "both_low" in cell else "",
+        "over_both": files.over_both(cell, files.percent),
         "trouble": "" if all_learned else cell["outcomes"],
         "tone": "mixed" if is_mixed(cell) else "" if all_learned else "bad",
         "behind": run_list.behind(cell),

@@ -53,7 +53,7 @@ def interval(cell: Mapping[Any, Any]) -> str:
 
 def over_both(row: Mapping[Any, Any], show: Callable[[float], str]) -> str:
     """The interval over seeds and images, each end as `show` writes it; '' where there is none."""
-    if pd.isna(row["both_low"]):
+    if pd.isna(row.get("both_low")):
         return ""
     return f"{show(row['both_low'])} to {show(row['both_high'])}"
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from actscope.analysis.frames import POINT
 from actscope.analysis.labels import rate_text
+from actscope.analysis.ranking import ranked_by
 from actscope.analysis.shares import run_share
 from actscope.analysis.stats import INTERVAL, is_mixed
 from actscope.analysis.study_analysis import StudyAnalysis
@@ -57,7 +58,7 @@ def readable_summary(cells: pd.DataFrame) -> pd.DataFrame:
         OVER_BOTH: [over_both(row, percent) or DASH for row in cells.to_dict("records")],
         "highest in": [DASH if pd.isna(w) else f"{100 * w:.0f} %" for w in cells["wins"]],
     }
-    if cells["validation_mean"].notna().any():
+    if ranked_by(cells) == "validation_mean":
         columns["validation mean, %"] = cells["validation_mean"].map(percent)
     table = pd.DataFrame(columns)
     return without_empty_variant(table)
