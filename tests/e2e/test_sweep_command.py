@@ -13,9 +13,7 @@ from tests.e2e.conftest import Refused, Run
 
 SMALL = ["train.epochs=2", "model.hidden=[32]", "trajectory.every=epoch"]
 HERE = "hydra.launcher.workers=0"  # no worker processes, where they are not what is tested
-ONE = (
-    "hydra/sweeper=actscope"  # one point: the default grid takes longer to compose
-)
+ONE = "hydra/sweeper=actscope"  # one point: the default grid takes longer to compose
 GRID = ["-m", "activation=relu,selu", "lr=0.001,0.01", "seed=range(2)", *SMALL]
 
 

@@ -1,17 +1,17 @@
 """The results of a sweep's points."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from actscope.analysis.labels import sort_key
 from actscope.analysis.stats import NOT_TRAINED, summarise
-from actscope.analysis.variants import describe_variants, varying_settings
 from actscope.config import Point, flat_settings
 from actscope.engine.result import Outcome
+from actscope.errors import first_line
+from actscope.sweep.grid_variants import variants_of
 from actscope.tracking import RunSummary
 
 
@@ -47,6 +47,11 @@ def from_earlier_run(point: Point, attempt: RunSummary) -> Done:
     return Done(point, attempt.run_id, attempt.outcome, accuracy, is_earlier=True)
 
 
+def failed_all(points: Sequence[Point], error: BaseException) -> list[Result]:
+    """Results of points whose whole stack raised an error."""
+    return [Failed(point, first_line(error)) for point in points]
+
+
 def cell_means(results: Sequence[Result]) -> pd.DataFrame:
     """Final test accuracy and outcomes over the seeds of each variant, rate and activation.
 
@@ -63,23 +68,6 @@ def cell_means(results: Sequence[Result]) -> pd.DataFrame:
     )
     by_cell = runs.sort_values(["variant", "lr", "activation"], key=sort_key, kind="stable")
     return summarise(by_cell, ["final"])
-
-
-def variants_of(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The variant of each point, from its flat settings."""
-    return describe_variants(_as_logged(settings)).tolist()
-
-
-def varying_values(settings: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """The number of values of each setting that makes variants, by its name."""
-    logged = _as_logged(settings)
-    names = sorted({name for _, name in varying_settings(logged)})
-    return {name: logged[name].nunique() for name in names}
-
-
-def _as_logged(settings: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Settings as the parameters of runs store them."""
-    return pd.DataFrame([{name: str(value) for name, value in own.items()} for own in settings])
 
 
 def _outcome(result: Result) -> str:

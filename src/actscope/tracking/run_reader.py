@@ -10,8 +10,8 @@ import pandas as pd
 from pyarrow import parquet  # type: ignore[import-untyped]
 
 from actscope.tracking.errors import store_errors
+from actscope.tracking.rows import RunRow
 from actscope.tracking.server_store import ServerStore
-from actscope.tracking.sqlite import RunRow
 from actscope.tracking.store import Store
 
 RUN_ID = "run_id"  # a column of packed tables

@@ -4,13 +4,13 @@ import json
 import os
 import warnings
 from collections.abc import Hashable, Iterable, Mapping
-from typing import Any
-
-import pandas as pd
-import uvicorn
+from typing import TYPE_CHECKING, Any
 
 from actscope.tracking.local_store import LocalStore
 from actscope.tracking.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NOTE = "mlflow.note.content"  # the tag that the UI shows as a description
 # MLflow stores a shared view in a tag with this prefix and opens it by ?viewStateShareKey=<suffix>.
@@ -97,7 +97,8 @@ def serve(store: LocalStore, host: str, port: int) -> None:
     `mlflow server` would start one more process, and each would import MLflow again.
     """
     warnings.simplefilter("ignore")  # MLflow's libraries warn its developers
-    # Not before it is needed. MLflow sees by uvicorn, which is loaded now, that it is to serve.
+    # Not before they are needed, and uvicorn first: by it MLflow sees that it is to serve.
+    import uvicorn
     from mlflow.server.constants import (
         ARTIFACT_ROOT_ENV_VAR,
         BACKEND_STORE_URI_ENV_VAR,
@@ -128,7 +129,7 @@ Statistics and figures: `make report STUDY={study}`.
 """
 
 
-def about_sweep(cells: pd.DataFrame) -> str:
+def about_sweep(cells: "pd.DataFrame") -> str:
     """The description of a sweep: its best cell and a table. `cells`: of results.cell_means."""
     columns = ["lr", "activation", "mean", "sd", "n", "outcomes"]
     if cells["variant"].any():
@@ -139,7 +140,7 @@ def about_sweep(cells: pd.DataFrame) -> str:
     return note if len(note) <= LONGEST_NOTE else note[:LONGEST_NOTE].rpartition("\n")[0]
 
 
-def _best(cells: pd.DataFrame) -> list[str]:
+def _best(cells: "pd.DataFrame") -> list[str]:
     if cells.empty:
         return []
     best = cells.sort_values("final_mean", ascending=False, kind="stable").iloc[0]
