@@ -1,6 +1,5 @@
 """Prints a sweep to the console: the plan, the progress, the final table."""
 
-import math
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -8,10 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import pandas as pd
 from rich.console import Console
 from rich.progress import Progress as Bar
-from rich.table import Table
 
 from actscope.command_line import suggestions
 from actscope.config import Point, flat_settings
@@ -20,8 +17,8 @@ from actscope.runtime import signals
 from actscope.runtime.progress import columns
 from actscope.sweep.grid_variants import varying_values
 from actscope.sweep.resources import Resources
-from actscope.sweep.results import Done, Failed, Result, cell_means
-from actscope.tracking import GridPoint, LocalStore, Store
+from actscope.sweep.results import Done, Result
+from actscope.tracking import GridPoint, Store
 
 SECONDS_BETWEEN_LINES = 10.0  # of progress, where the output is not a terminal
 
@@ -149,27 +146,6 @@ def print_interrupted(
     console.print(line, markup=False, soft_wrap=True)
 
 
-def print_summary(console: Console, results: Sequence[Result], store: Store) -> None:
-    """Print the results of a sweep, its failed points, and the next commands."""
-    studies = list(dict.fromkeys(result.point.study for result in results))
-    for study in studies:
-        cells = cell_means([result for result in results if result.point.study == study])
-        for variant, own in cells.groupby("variant", sort=False):
-            heading = f"{study if len(studies) > 1 else ''} {variant}".strip()
-            if heading:
-                console.print(heading, markup=False, soft_wrap=True)
-            console.print(summary_table(own))
-    failed = [result for result in results if isinstance(result, Failed)]
-    for result in failed:
-        console.print(f"failed: {result.point}: {result.reason}", markup=False, soft_wrap=True)
-    for study in studies:
-        report = suggestions.command("report", f"study={study}", store=store)
-        in_ui = (
-            suggestions.command("ui", store=store) if isinstance(store, LocalStore) else str(store)
-        )
-        console.print(f"next:   {report}   or   {in_ui}", markup=False, soft_wrap=True)
-
-
 def print_queued(console: Console, results: int, folder: Path, store: Store) -> None:
     """Print the number of results that could not be written to the store."""
     if results:
@@ -188,26 +164,3 @@ def print_result(console: Console, result: Result) -> None:
     else:
         end = f"failed: {result.reason}"
     console.print(f"{result.point}: {end}", markup=False, soft_wrap=True)
-
-
-def summary_table(cells: pd.DataFrame) -> Table:
-    """Final test accuracy and outcomes by rate and activation, of one variant's cells."""
-    table = Table(title="Final test accuracy: mean and standard deviation over n seeds")
-    for heading in ("lr", "activation", "mean", "sd", "n", "outcomes"):
-        is_text = heading in ("activation", "outcomes")
-        table.add_column(heading, justify="left" if is_text else "right")
-    for _, of_rate in cells.groupby("lr", sort=False):
-        table.add_section()
-        for cell in of_rate.to_dict("records"):
-            table.add_row(
-                f"{cell['lr']:g}",
-                cell["activation"],
-                *(_accuracy(cell[number]) for number in ("final_mean", "final_sd")),
-                str(cell["n"]),
-                cell["outcomes"],
-            )
-    return table
-
-
-def _accuracy(value: float) -> str:
-    return f"{value:.4f}" if math.isfinite(value) else "-"

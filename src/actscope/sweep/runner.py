@@ -25,7 +25,7 @@ from actscope.sweep.grid import (
 )
 from actscope.sweep.point_status import PointStatus, State
 from actscope.sweep.resources import Resources
-from actscope.sweep.results import Done, Failed, Result, cell_means, from_earlier_run
+from actscope.sweep.results import Done, Failed, Result, from_earlier_run
 from actscope.sweep.stacks import run_steps_of
 from actscope.sweep.status_table import print_statuses
 from actscope.sweep.task import Task
@@ -69,7 +69,9 @@ def run_sweep(
         _deliver(store, console)  # an unreachable store may answer again
         for study, own in by_study(grid).items():
             sweeps[study].record([results[point] for point in own])
-    sweep_console.print_summary(console, list(results.values()), store)
+    from actscope.sweep.summary import print_summary  # a plan needs no pandas
+
+    print_summary(console, list(results.values()), store)
     queued = len(offline_queue.read_queue(store).waiting)
     sweep_console.print_queued(console, queued, offline_queue.queue_folder(store), store)
     return results
@@ -182,6 +184,8 @@ class _OpenSweep:
         """Note the results of all points of the study."""
         is_done = all(isinstance(result, Done) for result in results)
         self.status = "FINISHED" if is_done else "FAILED"
+        from actscope.sweep.summary import cell_means  # a plan needs no pandas
+
         tracking.summarise_sweep(self.store, self.sweep, cell_means(results))
 
 

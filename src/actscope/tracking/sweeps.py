@@ -117,7 +117,7 @@ def _close(store: Store, run_id: str, status: str) -> None:
 
 
 def summarise_sweep(store: Store, sweep: Sweep, cells: "pd.DataFrame") -> None:
-    """Log a sweep's results as its description and a file. `cells`: of results.cell_means."""
+    """Log a sweep's results as its description and a file. `cells`: of summary.cell_means."""
     assert sweep.parent_run_id is not None
     run_id = sweep.parent_run_id
     with best_effort(store, f"sweep {sweep.id} has no summary in MLflow"):

@@ -130,7 +130,7 @@ Statistics and figures: `make report STUDY={study}`.
 
 
 def about_sweep(cells: "pd.DataFrame") -> str:
-    """The description of a sweep: its best cell and a table. `cells`: of results.cell_means."""
+    """The description of a sweep: its best cell and a table. `cells`: of summary.cell_means."""
     columns = ["lr", "activation", "mean", "sd", "n", "outcomes"]
     if cells["variant"].any():
         columns.append("variant")
