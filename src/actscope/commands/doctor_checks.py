@@ -12,8 +12,8 @@ from actscope.command_line import suggestions
 from actscope.runtime.progress import LateProgress
 from actscope.sweep.saved_stacks import checkpoint_folder, scan
 from actscope.tracking import LocalStore, RunSummary, Store, edits, offline_queue, repair
+from actscope.tracking.artifact_folder import artifact_folder
 from actscope.tracking.repair import Address, MisplacedFolder
-from actscope.tracking.run_reader import artifact_folder
 from actscope.tracking.sweeps import find_abandoned
 
 FAILED = "mark it as FAILED; reports leave it out and the next sweep trains the point again"

@@ -24,8 +24,8 @@ from actscope.errors import ConfigError, StoreError, first_line
 from actscope.sweep.console import Progress
 from actscope.sweep.stacks import check_trainable, run_steps_of
 from actscope.tracking import RunSummary, Store
+from actscope.tracking.artifact_folder import artifact_folder
 from actscope.tracking.platform import current_platform
-from actscope.tracking.run_reader import artifact_folder
 from actscope.tracking.signature import changed_parts, signature_of
 
 
