@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from actscope.artifacts.files import write_parquet
+from actscope.artifacts.parquet import write_parquet
 from actscope.engine.recorded import TRAJECTORY
 from actscope.engine.trajectory import unit_frame
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from actscope import tracking
-from actscope.artifacts.files import write_parquet
+from actscope.artifacts.parquet import write_parquet
 from actscope.commands import verify
 from actscope.commands.main import main
 from actscope.commands.settings import VerifySettings

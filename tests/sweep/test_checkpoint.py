@@ -21,7 +21,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from actscope.artifacts.files import write_parquet
+from actscope.artifacts.parquet import write_parquet
 from actscope.config import Activation, Point
 from actscope.engine.minibatches import shuffled_rows
 from actscope.engine.result import Outcome, RunResult

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats as scipy_stats
 
 from actscope.analysis.labels import rate_text
 from actscope.analysis.stats import CELL, CONFIDENCE, Estimate, estimate, estimate_columns
@@ -80,7 +79,9 @@ def proportion(is_hit: "pd.Series[bool]", run_ids: "pd.Series[str]") -> Proporti
     if total == 0:
         unknown = float("nan")
         return Proportion(hits, total, unknown, unknown, unknown, by_run)
-    found = scipy_stats.binomtest(hits, total).proportion_ci(CONFIDENCE, "wilson")
+    from scipy import stats  # it takes half a second to import
+
+    found = stats.binomtest(hits, total).proportion_ci(CONFIDENCE, "wilson")
     return Proportion(hits, total, hits / total, float(found.low), float(found.high), by_run)
 
 

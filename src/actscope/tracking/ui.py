@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from actscope.tracking.local_store import LocalStore
+from actscope.tracking.run_index import SWEEPS, read_summaries
 from actscope.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -81,14 +82,9 @@ def attach_report(store: Store, study: str, pages: Mapping[str, bytes]) -> None:
         StoreError: the store is unreachable, or cannot be written.
 
     """
-    found = store.client.search_runs(
-        [store.find_experiment(study).experiment_id],
-        "tags.`actscope.kind` = 'sweep'",
-        max_results=1,
-        order_by=["attributes.start_time DESC"],
-    )
-    if found:
-        store.put_files(study, found[0].info.run_id, pages, REPORT)
+    sweeps = read_summaries(store, store.find_experiment(study).experiment_id, SWEEPS)
+    if sweeps:
+        store.put_files(study, sweeps[-1].run_id, pages, REPORT)
 
 
 def serve(store: LocalStore, host: str, port: int) -> None:
