@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from actscope.artifacts.files import write_parquet
-from actscope.engine.trajectory import TRAJECTORY, unit_frame
+from actscope.artifacts.parquet import write_parquet
+from actscope.engine.recorded import TRAJECTORY
+from actscope.engine.trajectory import unit_frame
 
 
 def test_a_table_is_smaller_than_by_pandas_own_way_and_the_same(tmp_path: Path) -> None:

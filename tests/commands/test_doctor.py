@@ -22,14 +22,16 @@ from actscope.commands.main import main
 from actscope.config import Tracking
 from actscope.engine.data import load_data
 from actscope.errors import StoreError
-from actscope.sweep.checkpoint import Checkpoint, checkpoint_folder, saved_stacks
+from actscope.sweep.checkpoint import Checkpoint
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done
 from actscope.sweep.runner import run_sweep
+from actscope.sweep.saved_stacks import checkpoint_folder, saved_stacks
 from actscope.sweep.worker import finish_run
 from actscope.tracking import GridPoint, RunSummary, Store, offline_queue
+from actscope.tracking.client_rows import record_of
 from actscope.tracking.offline_queue import enqueue
-from actscope.tracking.run_record import hash_artifacts, record_of
+from actscope.tracking.run_record import hash_artifacts
 from actscope.tracking.signature import signature_of
 from tests.support import tracked
 from tests.support.copied import copy_store

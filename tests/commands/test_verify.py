@@ -10,12 +10,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from actscope import tracking
-from actscope.artifacts.files import write_parquet
+from actscope.artifacts.parquet import write_parquet
 from actscope.commands import verify
 from actscope.commands.main import main
 from actscope.commands.settings import VerifySettings
 from actscope.config import Point, Tracking
-from actscope.engine.data import load_data, tensor_sha256
+from actscope.engine.data import load_data
+from actscope.engine.images import tensor_sha256
 from actscope.engine.train import train_stack
 from actscope.tracking import Store
 from tests.support.copied import copy_store

@@ -14,7 +14,8 @@ from sklearn.datasets import load_digits
 
 from actscope.config import DataSource
 from actscope.engine import torchvision_compat
-from actscope.engine.data import KNOWN_SHA256, Data, load_data, tensor_sha256
+from actscope.engine.data import Data, load_data
+from actscope.engine.images import KNOWN_SHA256, tensor_sha256
 from actscope.errors import DataError
 from actscope.project import ROOT
 
@@ -83,7 +84,7 @@ def test_other_digits_than_the_recorded_are_refused(monkeypatch):
 
 
 def without_copy(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setattr("actscope.engine.data.ROOT", tmp_path)
+    monkeypatch.setattr("actscope.engine.images.ROOT", tmp_path)
     return tmp_path / "data" / "digits.npz"
 
 
@@ -96,7 +97,7 @@ def test_digits_are_read_from_a_copy_once_there_is_one(tmp_path, monkeypatch, di
     assert digits_anew().sha256 == digits.sha256
     assert [path.name for path in copy.parent.iterdir()] == [copy.name]
     monkeypatch.setattr(
-        "actscope.engine.data._scikit_learns_digits", Mock(side_effect=AssertionError)
+        "actscope.engine.images._scikit_learns_digits", Mock(side_effect=AssertionError)
     )
     assert torch.equal(digits_anew().train_x, digits.train_x)
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from actscope.engine.device import CPU, choose_device
+from actscope.engine import device
+from actscope.engine.device import CPU, CUDA, choose_device
 from actscope.errors import ConfigError
 from actscope.sweep import resources, stacks
 from actscope.sweep.launcher_settings import LauncherSettings
@@ -11,12 +12,12 @@ from actscope.sweep.resources import Resources, select_gpu
 from actscope.sweep.stacks import bytes_a_run, make_stacks
 from tests.support.making import make_data, make_point
 
-CUDA = torch.device("cuda")
 GRID = [make_point(lr=0.01 * (i + 1), seed=seed) for seed in range(5) for i in range(4)]
 
 
 @pytest.fixture
 def no_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "DRIVERS", [__file__])  # a driver alone is no card
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
 
@@ -24,6 +25,7 @@ def no_card(monkeypatch: pytest.MonkeyPatch) -> None:
 def three_cards(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Simulated; which of them were taken."""
     taken: list[int] = []
+    monkeypatch.setattr(device, "DRIVERS", [__file__])
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     monkeypatch.setattr(torch.cuda, "set_device", taken.append)
@@ -75,7 +77,7 @@ def test_a_stack_is_as_large_as_fits_the_cards_memory(monkeypatch: pytest.Monkey
     data = make_data()
     room = 7.5 * bytes_a_run(GRID[0], data)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (room / resources.USABLE_SHARE, 0))
-    monkeypatch.setattr(stacks, "load_data", lambda _: data)
+    monkeypatch.setattr(stacks, "describe_data", lambda _: data)
     sizes = [len(stack) for stack in make_stacks(GRID, Resources(1, device=CUDA))]
     assert sizes == [7, 7, 6]
 

@@ -12,9 +12,10 @@ from actscope.artifacts.metrics import thinned_series
 from actscope.engine.layers import Inputs, gradient_lengths, shared_by_neighbours
 from actscope.engine.minibatches import shuffled_rows
 from actscope.engine.random_streams import initial_weights
+from actscope.engine.recorded import TRAJECTORY
 from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
-from actscope.engine.trajectory import TRAJECTORY, active, unit_frame
+from actscope.engine.trajectory import active, unit_frame
 from tests.support.making import BN_RELU, RELU, SIGMOID, TANH, make_data, make_point
 from tests.support.reference import make_layers, train_reference
 

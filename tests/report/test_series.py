@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from actscope.artifacts.unit_fates import FATES
-from actscope.engine.trajectory import TRAJECTORY, unit_frame
+from actscope.engine.recorded import TRAJECTORY
+from actscope.engine.trajectory import unit_frame
 from actscope.report.explorer import series
 from actscope.report.explorer.series import pack, run_series
 

@@ -21,12 +21,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from actscope.artifacts.files import write_parquet
+from actscope.artifacts.parquet import write_parquet
 from actscope.config import Activation, Point
 from actscope.engine.minibatches import shuffled_rows
 from actscope.engine.result import Outcome, RunResult
 from actscope.engine.train import Training, train_stack
-from actscope.sweep.checkpoint import Checkpoint, saved_stacks
+from actscope.sweep.checkpoint import Checkpoint
+from actscope.sweep.saved_stacks import saved_stacks
 from tests.support.making import BN_RELU, ELU, PRELU, RELU, TANH, make_data, make_point
 
 DATA = make_data()  # 95 examples: at 20 a minibatch, an epoch is four of 20 and one of 15
@@ -319,7 +320,7 @@ def test_a_checkpoint_stays_until_it_is_discarded(tmp_path):
     checkpoint = checkpoint_of(POINTS, tmp_path)
     train(POINTS, checkpoint)
     assert done(checkpoint) == STEPS
-    (tmp_path / f"{checkpoint.key}.123.tmp").touch()  # of a process that was killed
+    (tmp_path / f"{checkpoint.path.stem}.123.tmp").touch()  # of a process that was killed
     (tmp_path / "other.safetensors").touch()
     checkpoint.discard()
     checkpoint.discard()
@@ -366,7 +367,7 @@ def test_what_is_no_checkpoint_does_not_wait(tmp_path, caplog):
     checkpoint = checkpoint_of(points, tmp_path)
     steps_of(points, checkpoint, 2)
     whole = checkpoint.path.read_bytes()
-    (tmp_path / f"{checkpoint.key}.123.tmp").write_bytes(whole)
+    (tmp_path / f"{checkpoint.path.stem}.123.tmp").write_bytes(whole)
     save_file({"a": torch.zeros(1)}, tmp_path / "model.safetensors")
     assert saved_stacks(tmp_path) == [signatures_of(points)]
     assert not caplog.records

@@ -18,12 +18,11 @@ from actscope import tracking
 from actscope.commands.main import main
 from actscope.config import Activation, Tracking
 from actscope.errors import StoreError
-from actscope.sweep import checkpoint
 from actscope.sweep import worker as workers_module
-from actscope.sweep.checkpoint import saved_stacks
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Failed
 from actscope.sweep.runner import run_alone, run_sweep
+from actscope.sweep.saved_stacks import checkpoint_folder, saved_stacks
 from actscope.sweep.worker import Task, finish_run, train_and_track
 from actscope.tracking import OpenRun, Store, log_record, offline_queue
 from actscope.tracking.log_record import ClientRows
@@ -394,7 +393,7 @@ def test_where_the_queue_refuses_a_run_as_well_the_point_fails_for_the_first_rea
     assert isinstance(results[1], Failed)
     assert results[1].reason.endswith("cannot be used: [Errno 20] Not a directory")
     assert any("cannot be queued either" in line for line in caplog.messages)
-    assert len(saved_stacks(checkpoint.checkpoint_folder(store, STUDY))) == 1
+    assert len(saved_stacks(checkpoint_folder(store, STUDY))) == 1
     assert finished(store) == [str(POINTS[0])]
 
 

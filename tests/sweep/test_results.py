@@ -12,11 +12,13 @@ from actscope import tracking
 from actscope.analysis.frames import read_study
 from actscope.config import Point, Tracking
 from actscope.engine.result import Outcome
-from actscope.sweep.console import print_grid, print_statuses, print_summary
+from actscope.sweep.console import print_grid
 from actscope.sweep.point_status import PointStatus, State
 from actscope.sweep.resources import Resources
-from actscope.sweep.results import Done, Failed, Result, cell_means
+from actscope.sweep.results import Done, Failed, Result
 from actscope.sweep.runner import run_sweep
+from actscope.sweep.status_table import print_statuses
+from actscope.sweep.summary import cell_means, print_summary
 from actscope.tracking import GridPoint
 from tests.support.making import ELU, RELU, make_point
 from tests.support.stores import store_at

@@ -27,7 +27,7 @@ from actscope.commands.main import main
 from actscope.config import Extras, Tracking
 from actscope.errors import BundleError, StoreError
 from actscope.sweep.worker import finish_run
-from actscope.tracking import OpenRun, Store, heartbeat, repair, run_record, sweeps
+from actscope.tracking import OpenRun, Store, client_rows, heartbeat, repair, sweeps
 from actscope.tracking.bundle import archive
 from actscope.tracking.bundle.bundle import export_study, import_bundle
 from tests.support.copied import copy_store
@@ -203,7 +203,7 @@ class TestRoundTrip:
         export_study(store, STUDY, tmp_path / "some.zip")
         import_bundle(tmp_path / "some.zip", settings_of(other))
         (open_run,) = [run for run in all_runs(store, "point") if run.info.status == "RUNNING"]
-        record = run_record.record_of(open_run, STUDY)
+        record = client_rows.record_of(open_run, STUDY)
         finish_run(store, OpenRun(record, open_run.info.run_id), trained()[1])
         export_study(store, STUDY, tmp_path / "more.zip")
         _, arrival = import_bundle(tmp_path / "more.zip", settings_of(other))

@@ -60,8 +60,9 @@ def test_ctrl_c_does_not_cut_short_what_mlflow_imports_for_a_store(
         imported.append(module)
 
     monkeypatch.setattr("actscope.tracking.local_store.import_module", interrupted)
+    store = tracking.open_store(settings)
     with pytest.raises(KeyboardInterrupt):
-        tracking.open_store(settings)
+        store.connect()
     assert imported == ["mlflow.store.tracking.sqlalchemy_store"]
 
 

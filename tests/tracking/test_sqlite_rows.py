@@ -8,12 +8,20 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.store.db.base_sql_model import Base
 from mlflow.store.db.utils import _get_latest_schema_revision
 
+from actscope.tracking.client_rows import ClientRows
 from actscope.tracking.local_store import LocalStore
-from actscope.tracking.log_record import ClientRows, RunRows, rows_of
+from actscope.tracking.rows import RunRows
 from actscope.tracking.run_record import Input, RunRecord
-from actscope.tracking.sqlite_rows import TESTED_SCHEMAS, SqliteRows
+from actscope.tracking.schema import (
+    TESTED_SCHEMAS,
+    hash_of_names,
+    installed_schema,
+    missing_tables,
+)
+from actscope.tracking.sqlite_rows import SqliteRows
 from tests.support.stores import store_at
 from tests.support.tracked import empty_database
 
@@ -83,6 +91,11 @@ def write_two_runs(store: LocalStore, rows: RunRows) -> list[tuple[str, str]]:
         rows.log_start(run_id, STARTED)
         rows.log_metrics(run_id, SHOWN)
     rows.end_run(opened[0][0], ENDED, LAST_TAGS)
+    rows.set_tags(opened[1][0], {"mine": "first", "other": "1"})
+    rows.set_tags(opened[1][0], {"mine": "second"})
+    assert rows.status(opened[1][0]) == "RUNNING"
+    rows.close(opened[1][0], "KILLED", ENDED.started + 7)
+    assert [rows.status(run_id) for run_id, _ in opened] == ["FINISHED", "KILLED"]
     return opened
 
 
@@ -168,12 +181,37 @@ def test_processes_may_write_at_once(tmp_path: Path) -> None:
 
 
 def test_the_installed_mlflows_schema_is_tested() -> None:
-    assert _get_latest_schema_revision() in TESTED_SCHEMAS
+    newest = _get_latest_schema_revision()
+    assert newest == installed_schema()
+    assert TESTED_SCHEMAS[newest] == hash_of_names({*Base.metadata.tables, "alembic_version"})
+
+
+def test_a_missing_table_is_named() -> None:
+    tables = {*Base.metadata.tables, "alembic_version"}
+    assert missing_tables(installed_schema(), {*tables, "mine"}) == []
+    assert missing_tables(installed_schema(), tables - {"runs"}) == ["runs"]
 
 
 def test_another_schema_is_left_to_mlflow(tmp_path: Path) -> None:
     store = make_store(tmp_path)
-    assert isinstance(rows_of(store), SqliteRows)
+    assert isinstance(store.rows, SqliteRows)
     with sqlite3.connect(store.database) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'newer'")
-    assert isinstance(rows_of(store_at(store.uri)), ClientRows)
+    assert isinstance(store_at(store.uri).rows, ClientRows)
+
+
+def test_a_run_in_the_trash_is_not_changed(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    run_id = write_two_runs(store, store.rows)[0][0]
+    store.client.delete_run(run_id)
+    before = tables_of(store)
+    for change in (
+        lambda: store.rows.set_tags(run_id, {"mine": "1"}),
+        lambda: store.rows.close(run_id, "KILLED", 1),
+    ):
+        with pytest.raises(sqlite3.IntegrityError, match=f"no active run {run_id}"):
+            change()
+    assert tables_of(store) == before
+    assert store.rows.status(run_id) == "FINISHED"
+    with pytest.raises(sqlite3.IntegrityError, match="no run nothing"):
+        store.rows.status("nothing")

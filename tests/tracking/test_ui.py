@@ -8,7 +8,8 @@ import pytest
 from mlflow import MlflowClient
 
 from actscope.engine.result import Outcome
-from actscope.sweep.results import Done, Failed, Result, cell_means
+from actscope.sweep.results import Done, Failed, Result
+from actscope.sweep.summary import cell_means
 from actscope.tracking.sweeps import begin_sweep
 from actscope.tracking.ui import about_study, about_sweep, study_tags
 from tests.support.making import ELU, RELU, make_point

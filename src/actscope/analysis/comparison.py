@@ -12,6 +12,7 @@ from actscope.analysis import variants as variants_analysis
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import natural
 from actscope.analysis.stats import CELL, OUTCOMES, compare_pair, finals_of_learned, holm
+from actscope.analysis.varying import UNSET, is_own
 
 SIDES = ("first", "second")
 COUNTS = ["n", "runs", *OUTCOMES]
@@ -142,13 +143,13 @@ def _settings(both: Pair) -> Iterator[tuple[str, Values]]:
     tables = [study.params.loc[study.used["run_id"]] for study in both.studies]
     names = sorted(set(tables[0].columns) | set(tables[1].columns))
     for name in names:
-        if not variants_analysis.is_own(name) and name not in NOT_COMPARED:
+        if not is_own(name) and name not in NOT_COMPARED:
             yield name, (_values(tables[0], name), _values(tables[1], name))
     for activation in labels.activation_order(
         set(tables[0]["activation"]) & set(tables[1]["activation"])
     ):
         rows = [table[table["activation"] == activation] for table in tables]
-        for name in filter(variants_analysis.is_own, names):
+        for name in filter(is_own, names):
             yield f"{name} of {activation}", (_values(rows[0], name), _values(rows[1], name))
     for column, name in ORIGINS.items():
         yield name, (set(both.first.used[column]), set(both.second.used[column]))
@@ -159,7 +160,7 @@ def _values(params: pd.DataFrame, name: str) -> set[str]:
 
 
 def _listed(values: set[str]) -> str:
-    return ", ".join(sorted(values, key=natural)) or variants_analysis.UNSET
+    return ", ".join(sorted(values, key=natural)) or UNSET
 
 
 def outcomes(both: Pair) -> pd.DataFrame:

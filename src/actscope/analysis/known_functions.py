@@ -7,7 +7,6 @@ code. So only classes of torch.nn, or named in a file of conf/activation, are im
 import os
 from pathlib import Path
 
-import torch
 import yaml
 
 from actscope.config import Activation
@@ -30,12 +29,16 @@ def check_known(activation: Activation) -> None:
 
 def is_known(function: str) -> bool:
     """Whether an import path of a stored run may be imported."""
-    return _is_torchs(function) or function in _named_by_files()
+    return function in _named_by_files() or _is_torchs(function)
 
 
 def _is_torchs(function: str) -> bool:
     package, _, name = function.rpartition(".")
-    kind = getattr(torch.nn, name, None) if package == "torch.nn" else None
+    if package != "torch.nn":
+        return False
+    import torch  # it takes seconds, and the shipped activations are named by files
+
+    kind = getattr(torch.nn, name, None)
     return isinstance(kind, type) and issubclass(kind, torch.nn.Module)
 
 

@@ -12,8 +12,7 @@ import pandas as pd
 from pyarrow import ArrowException  # type: ignore[import-untyped]
 
 from actscope import tracking
-from actscope.engine.history import SPLITS
-from actscope.engine.trajectory import PROBE, TRAJECTORY
+from actscope.engine.recorded import PROBE, SPLITS, TRAJECTORY
 from actscope.errors import ReportError, StoreError
 from actscope.tracking import Store
 from actscope.tracking.errors import is_missing

@@ -4,12 +4,8 @@ from collections.abc import Set
 
 import pandas as pd
 
-from actscope.analysis.logged_settings import OWN
-
-# Settings that make no variant: they name the point, or cannot change a number.
-NOT_A_VARIANT = {"study", "activation", "lr", "seed", "data.root"}
-
-UNSET = "unset"  # the text of a setting that a run does not have
+from actscope.analysis import varying as of_texts
+from actscope.analysis.varying import Texts, variant_text
 
 
 def describe_variants(params: pd.DataFrame) -> "pd.Series[str]":
@@ -22,33 +18,19 @@ def describe_variants(params: pd.DataFrame) -> "pd.Series[str]":
 
 def varying_settings(params: pd.DataFrame) -> set[tuple[str, str]]:
     """The settings that vary, as (activation whose own it is or '', setting)."""
-    known = _known(params)
-    shared = {key for key in known.columns if not is_own(key)} - NOT_A_VARIANT
-    varying = {("", key) for key in shared if len(set(known[key])) > 1}
-    own = [key for key in known.columns if is_own(key)]
-    for activation, rows in known[own].groupby(known["activation"]):
-        varying |= {(str(activation), key) for key in rows.columns if len(set(rows[key])) > 1}
-    return varying
+    return of_texts.varying_settings(list(_known(params).values()))
 
 
 def variant_texts(params: pd.DataFrame, varying: Set[tuple[str, str]]) -> "pd.Series[str]":
     """Short text of these settings of each run; `varying`: of `varying_settings`."""
-    known = _known(params).to_dict("index")
-    texts = {
-        run_id: " ".join(
-            f"{key}={row.get(key, UNSET).replace(' ', '')}"
-            for activation, key in sorted(varying)
-            if activation in ("", row["activation"])
-        )
-        for run_id, row in known.items()
-    }
+    texts = {run_id: variant_text(run, varying) for run_id, run in _known(params).items()}
     return pd.Series([texts.get(run_id, "") for run_id in params.index], params.index, dtype="str")
 
 
-def is_own(setting: str) -> bool:
-    """Whether a setting belongs to an activation."""
-    return setting.startswith(OWN)
-
-
-def _known(params: pd.DataFrame) -> pd.DataFrame:
-    return params[params["activation"].notna()].fillna(UNSET)
+def _known(params: pd.DataFrame) -> dict[object, Texts]:
+    """The texts of the settings of each run whose activation is known."""
+    rows = params[params["activation"].notna()].to_dict("index")
+    return {
+        run_id: {str(name): text for name, text in row.items() if isinstance(text, str)}
+        for run_id, row in rows.items()
+    }

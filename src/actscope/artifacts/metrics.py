@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from actscope.artifacts.unit_fates import shares, unit_fates
-from actscope.engine.history import MEASURES
+from actscope.engine.recorded import MEASURES
 from actscope.engine.result import RunResult
 
 # MLflow's UI is slow with hundreds of series a run, so it gets the article's only, at few steps.

@@ -1,8 +1,10 @@
 """Tables as CSV that is safe in spreadsheets, which run some texts as formulas."""
 
 import re
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Characters that begin a formula in a spreadsheet, the last four full-width; numbers excepted.
 FORMULA = re.compile(
@@ -10,7 +12,7 @@ FORMULA = re.compile(
 )
 
 
-def to_csv(table: pd.DataFrame) -> str:
+def to_csv(table: "pd.DataFrame") -> str:
     """CSV of a table in full precision; a text that looks like a formula gets a `'` before it."""
     safe = table.copy(deep=False)
     for column in safe.select_dtypes(exclude="number"):

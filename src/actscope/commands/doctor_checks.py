@@ -10,11 +10,10 @@ from pathlib import Path
 from actscope import tracking
 from actscope.command_line import suggestions
 from actscope.runtime.progress import LateProgress
-from actscope.sweep import checkpoint
-from actscope.sweep.checkpoint import checkpoint_folder
+from actscope.sweep.saved_stacks import checkpoint_folder, scan
 from actscope.tracking import LocalStore, RunSummary, Store, edits, offline_queue, repair
+from actscope.tracking.artifact_folder import artifact_folder
 from actscope.tracking.repair import Address, MisplacedFolder
-from actscope.tracking.run_reader import artifact_folder
 from actscope.tracking.sweeps import find_abandoned
 
 FAILED = "mark it as FAILED; reports leave it out and the next sweep trains the point again"
@@ -244,7 +243,7 @@ def check_checkpoints(target: Target) -> Iterator[Finding]:
         if _has_open_run(attempts):
             continue  # a sweep may be using its checkpoints
         finished = {attempt.signature.whole for attempt in attempts if attempt.is_finished}
-        saved = checkpoint.scan(checkpoint_folder(target.store, study))
+        saved = scan(checkpoint_folder(target.store, study))
         useless = [path for path, points in saved.stacks.items() if finished >= set(points)]
         damaged = saved.damaged.items()
         yield Finding(

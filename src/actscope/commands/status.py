@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache
+from importlib.metadata import version
 
-import torch
 from rich.console import Console
 
 from actscope import tracking
@@ -12,10 +12,10 @@ from actscope.analysis.known_functions import check_known
 from actscope.command_line import suggestions
 from actscope.commands.settings import StatusSettings
 from actscope.config import Activation, DataSource
-from actscope.engine.data import as_found_here, load_data
+from actscope.engine.images import as_found_here, describe_data
 from actscope.errors import ConfigError, MissingStudyError
-from actscope.sweep.console import print_statuses
 from actscope.sweep.point_status import PointStatus, State, point_statuses
+from actscope.sweep.status_table import print_statuses
 from actscope.tracking import GridPoint
 from actscope.tracking.signature import Signature, activation_hash, code_hash
 from actscope.tracking.sweeps import read_grid
@@ -44,9 +44,9 @@ def run(settings: StatusSettings) -> int:
             markup=False,
             soft_wrap=True,
         )
-    for version, count in _other_torch(statuses).items():
+    for trained_by, count in _other_torch(statuses).items():
         console.print(
-            f"torch   {version} trained {count} of the points; installed is {torch.__version__}",
+            f"torch   {trained_by} trained {count} of the points; installed is {version('torch')}",
             markup=False,
         )
     return 0
@@ -54,7 +54,8 @@ def run(settings: StatusSettings) -> int:
 
 def _as_of_today(cell: GridPoint) -> GridPoint:
     """The same point with today's code and data."""
-    data = load_data(as_found_here(DataSource(cell.settings["data"], cell.settings["data.root"])))
+    source = DataSource(cell.settings["data"], cell.settings["data.root"])
+    data = describe_data(as_found_here(source))
     code = _code_today(_path_of(cell))
     code = cell.signature.activation_code if code is None else code
     signature = Signature(cell.signature.config, data.sha256, code_hash(), code)
@@ -81,5 +82,5 @@ def _other_torch(statuses: Iterable[PointStatus]) -> Counter[str]:
     """Number of finished runs that another version of torch has trained, by version."""
     runs = (status.attempt for status in statuses if status.state is State.FINISHED)
     versions = Counter(run.platform.get("torch", "an unknown version") for run in runs if run)
-    del versions[torch.__version__]
+    del versions[version("torch")]
     return versions

@@ -40,6 +40,7 @@ WORKERS_IMPORT = [
     "actscope.sweep.dask_executor",
     "distributed.nanny",
     # Workers would import these one by one when they track their first runs.
+    "actscope.tracking.run_writer",
     "mlflow.store.tracking.sqlalchemy_store",
 ]
 WANTS_TRACEBACK = "HYDRA_FULL_ERROR" in os.environ

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 import yaml
 from rich.console import Console
 
@@ -16,17 +15,18 @@ from actscope.command_line import suggestions
 from actscope.commands.run_differences import arrays_of, differences
 from actscope.commands.settings import VerifySettings
 from actscope.config import Point, parse_settings
-from actscope.engine.data import as_found_here, load_data, tensor_sha256
+from actscope.engine.data import load_data
 from actscope.engine.device import CPU, choose_device, name_of
+from actscope.engine.images import as_found_here, tensor_sha256
 from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
 from actscope.errors import ConfigError, StoreError, first_line
 from actscope.sweep.console import Progress
 from actscope.sweep.stacks import check_trainable, run_steps_of
 from actscope.tracking import RunSummary, Store
-from actscope.tracking.run_reader import artifact_folder
+from actscope.tracking.artifact_folder import artifact_folder
+from actscope.tracking.platform import current_platform
 from actscope.tracking.signature import changed_parts, signature_of
-from actscope.tracking.sweeps import current_platform
 
 
 def run(settings: VerifySettings) -> int:
@@ -120,7 +120,7 @@ def _used_gpu(attempt: RunSummary) -> bool:
     return attempt.platform.get("device", "cpu") != "cpu"
 
 
-def _train(point: Point, device: torch.device) -> RunResult:
+def _train(point: Point, device: str) -> RunResult:
     with Progress(Console(stderr=True, highlight=False), [run_steps_of([point])]) as progress:
         (result,) = train_stack(
             [point], load_data(point.data), device=device, on_step=progress.follow(0)
@@ -132,7 +132,7 @@ def changes_since(
     attempt: RunSummary,
     attempts: Sequence[RunSummary],
     point: Point,
-    device: torch.device,
+    device: str,
     is_same: bool,
 ) -> list[str]:
     """What has changed since a run was trained, and may explain different numbers.

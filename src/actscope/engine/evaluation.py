@@ -12,9 +12,8 @@ from actscope.engine.data import Data
 from actscope.engine.history import Tally
 from actscope.engine.layers import Inputs
 from actscope.engine.model import StackedMLP
+from actscope.engine.recorded import EVALUATED_AT_ONCE
 from actscope.engine.saved_state import prefixed
-
-EVALUATED_AT_ONCE = 1000  # images: enough to be fast, few enough to stay in the caches
 
 
 class Evaluation:

@@ -10,8 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-SPLITS = ["train", "validation", "test"]
-MEASURES = {"loss": "min", "accuracy": "max"}  # and how the best value is found
+from actscope.engine.recorded import SPLITS
 
 
 class Tally:

@@ -14,6 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from actscope.engine.device import CPU
+
+ON_CPU = torch.device(CPU)
+
 
 @dataclass(frozen=True)
 class Share:

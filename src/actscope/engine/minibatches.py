@@ -9,16 +9,15 @@ from torch import Tensor
 
 from actscope.config import Point, Train
 from actscope.engine.data import Data
-from actscope.engine.device import CPU
-from actscope.engine.layers import Inputs, shared_by_neighbours
+from actscope.engine.layers import ON_CPU, Inputs, shared_by_neighbours
 from actscope.engine.random_streams import stream_seed
-from actscope.engine.trajectory import PROBE_SIZE
+from actscope.engine.recorded import PROBE_SIZE
 
 
 class Minibatches:
     """The minibatches of a stack; runs of one seed share them."""
 
-    def __init__(self, points: Sequence[Point], data: Data, device: torch.device = CPU) -> None:
+    def __init__(self, points: Sequence[Point], data: Data, device: torch.device = ON_CPU) -> None:
         self.data = data
         self.settings = points[0].train
         self.device = device
@@ -50,7 +49,7 @@ def shuffled_rows(
     settings: Train,
     seeds: Sequence[int],
     done: int = 0,
-    device: torch.device = CPU,
+    device: torch.device = ON_CPU,
 ) -> Iterator[Tensor]:
     """Row numbers in the training split, [S, B], shuffled again in each epoch by each of S seeds.
 

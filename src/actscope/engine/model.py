@@ -14,8 +14,7 @@ from torch.nn import functional
 
 from actscope.config import Activation, Point
 from actscope.engine.activations import make_function
-from actscope.engine.device import CPU
-from actscope.engine.layers import Inputs, cat
+from actscope.engine.layers import ON_CPU, Inputs, cat
 from actscope.engine.random_streams import initial_weights
 
 # A kernel treats the elements at a tensor's end that do not fill two vector registers one by one,
@@ -83,7 +82,7 @@ class StackedMLP:
         features: int,
         classes: int,
         dtype: torch.dtype,
-        device: torch.device = CPU,
+        device: torch.device = ON_CPU,
     ) -> None:
         self.device = device
         widths = (features, *points[0].model.hidden, classes)

@@ -3,11 +3,13 @@
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-
-import pandas as pd
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from actscope.config import OutcomeRule, Point
+
+if TYPE_CHECKING:  # commands that only read outcomes import neither
+    import pandas as pd
+    from torch import Tensor
 
 
 class Outcome(StrEnum):
@@ -38,11 +40,11 @@ class RunResult:
     point: Point
     outcome: Outcome
     diverged_at: int | None
-    history: pd.DataFrame
-    trajectory: pd.DataFrame
-    probe: pd.DataFrame
-    predictions: pd.DataFrame
-    state: dict[str, Tensor]
+    history: "pd.DataFrame"
+    trajectory: "pd.DataFrame"
+    probe: "pd.DataFrame"
+    predictions: "pd.DataFrame"
+    state: dict[str, "Tensor"]
 
     @property
     def test_accuracy(self) -> float:

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 from actscope.config import Point
-from actscope.engine.data import Data
+from actscope.engine.images import Described
 
 
 def stack_key(point: Point) -> Point:
@@ -13,9 +13,9 @@ def stack_key(point: Point) -> Point:
     return replace(point, activation=anything, lr=1.0, seed=0)
 
 
-def total_steps(point: Point, data: Data) -> int:
+def total_steps(point: Point, data: Described) -> int:
     """Number of minibatches of the training, with the last, smaller one of each epoch."""
-    return point.train.epochs * math.ceil(len(data.train_x) / point.train.batch_size)
+    return point.train.epochs * math.ceil(data.examples / point.train.batch_size)
 
 
 def in_steps(every: int | str, steps_per_epoch: int) -> int:

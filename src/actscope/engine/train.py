@@ -24,13 +24,12 @@ from actscope.engine.history import History, Tally
 from actscope.engine.layers import Inputs
 from actscope.engine.minibatches import Minibatches, probe_set
 from actscope.engine.model import StackedMLP
+from actscope.engine.recorded import PROBE, TRAJECTORY
 from actscope.engine.result import RunResult, judge
 from actscope.engine.saved_state import Checkpoint, Resumable, prefixed, without_prefix
 from actscope.engine.schedule import in_steps, stack_key, total_steps
 from actscope.engine.sgd import SGD
 from actscope.engine.trajectory import (
-    PROBE,
-    TRAJECTORY,
     Recorder,
     active,
     is_finite,
@@ -52,7 +51,7 @@ def train_stack(
     data: Data,
     *,
     dtype: torch.dtype = torch.float32,
-    device: torch.device = CPU,
+    device: torch.device | str = CPU,
     on_step: Callable[[int], None] = lambda _: None,
     on_epoch: Callable[[Histories], None] = lambda _: None,
     checkpoint: Checkpoint | None = None,
@@ -123,10 +122,10 @@ class Training:
         points: Sequence[Point],
         data: Data,
         dtype: torch.dtype,
-        device: torch.device = CPU,
+        device: torch.device | str = CPU,
     ) -> None:
         self.points = points
-        self.device = device
+        self.device = device = torch.device(device)
         self.data = data.to(device, dtype)
         self.minibatches = Minibatches(points, self.data, device)
         self.stack = StackedMLP(points, data.features, data.classes, dtype, device)

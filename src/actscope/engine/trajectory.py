@@ -17,15 +17,6 @@ from actscope.engine.model import StackedMLP
 # A slope with a smaller magnitude passes practically no gradient.
 NEGLIGIBLE_SLOPE = 1e-3
 
-
-TRAJECTORY = ["weight_mean", "bias", "update_norm", "active"]
-
-# Of each unit on the probe set: the share of images on which the slope is exactly zero, the share
-# on which it is negligible, the L2 length of the incoming weights, and the factor of their sum
-# (batch normalisation's weight; 1 without it).
-PROBE = ["zero", "negligible", "weight_norm", "scale"]
-PROBE_SIZE = 1000
-
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
 

@@ -2,27 +2,23 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from actscope.analysis import comparison, frames
 from actscope.analysis.claims import claims
 from actscope.analysis.claims.claims import Claim, ClaimResult, Evidence
-from actscope.analysis.claims.records import Records, stored_records
-from actscope.analysis.claims.verdicts import Verdict
+from actscope.analysis.claims.records import Records
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.run_tables import UnreadableRunError
 from actscope.analysis.study_analysis import analyse_stored
 from actscope.command_line import suggestions
-from actscope.errors import ConfigError, MissingStudyError, ReportError, StoreError, first_line
+from actscope.errors import ConfigError, ReportError, StoreError, first_line
 from actscope.project import ROOT
 from actscope.report import output_folder
+from actscope.report.claims_list import read_studies
 from actscope.report.pages import comparison_page, pictures, sections, study_page
 from actscope.report.pages.page import Prose
 from actscope.report.pages.pictures import Picture
@@ -134,44 +130,6 @@ def build_article(settings: Settings) -> None:
     _write(settings, store, "article", study_page.steps(parts), build_files)
 
 
-def print_claims(settings: Settings) -> None:
-    """Print every claim with its verdict and the numbers behind it."""
-    store = locate_store(settings.tracking)
-    stated = claims.read_claims()
-    evidence = Evidence(read_studies(store, claims.studies_of(stated)), stored_records(store))
-    table = Table(show_lines=True)
-    for heading in ("id", "claim", "verdict", "numbers"):
-        table.add_column(heading, no_wrap=heading == "id")
-    results = claims.judge(stated, evidence)
-    for result in results:
-        is_open = result.verdict is Verdict.TOO_FEW
-        last = [result.advice] if is_open else []
-        numbers = "\n".join([*result.numbers, *last])
-        cells = (result.claim.id, result.claim.text, result.in_words, numbers)
-        table.add_row(*(Text(cell) for cell in cells))
-    console = Console()
-    console.print(table)
-    console.print(claims.tally(results))
-    not_run = [v.claim.study for v in results if v.verdict is Verdict.NOT_RUN and v.claim.study]
-    for study in dict.fromkeys(not_run):
-        command = suggestions.training(study, store)
-        console.print(f"Train it with: {command}", soft_wrap=True, markup=False, highlight=False)
-
-
-def read_studies(store: Store, names: Sequence[str]) -> dict[str, StudyRuns]:
-    """The studies that have a finished run, by name.
-
-    Raises:
-        StoreError: the store cannot be read.
-
-    """
-    found = {}
-    for name in dict.fromkeys(names):
-        with suppress(MissingStudyError, ReportError):
-            found[name] = frames.read_study(store, name)
-    return found
-
-
 def _write(
     settings: Settings, store: Store, name: str, steps: int, build_files: BuildFiles
 ) -> Mapping[str, bytes]:
@@ -226,7 +184,6 @@ def _writing(settings: Settings, name: str) -> Iterator[Path]:
 COMMANDS: dict[str, Command] = {
     "article": build_article,
     "build": build,
-    "claims": print_claims,
     "compare": build_comparison,
     "figure": write_figure,
 }

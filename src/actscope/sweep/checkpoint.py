@@ -9,18 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from pydantic import TypeAdapter
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from actscope.engine.data import tensor_sha256
+from actscope.engine.images import tensor_sha256
 from actscope.errors import first_line
-from actscope.tracking import Store
+from actscope.sweep.saved_stacks import FORMAT, file_name
 from actscope.tracking.signature import sha256_of
-
-FORMAT = "1"  # of the file; a change of the state itself changes the points' signatures
-SUFFIX = ".safetensors"
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +34,8 @@ class Checkpoint:
     dtype: torch.dtype = torch.float32
 
     @property
-    def key(self) -> str:
-        return sha256_of([str(self.dtype), *self.signatures])
-
-    @property
     def path(self) -> Path:
-        return self.folder / f"{self.key}{SUFFIX}"
+        return self.folder / file_name(self.signatures, str(self.dtype))
 
     def load(self) -> dict[str, Tensor] | None:
         """The state last saved; None if there is none, or if it is damaged."""
@@ -84,59 +76,10 @@ class Checkpoint:
     def discard(self) -> None:
         """Remove the checkpoint, and temporary files that killed processes left."""
         try:
-            for path in self.folder.glob(f"{self.key}.*"):
+            for path in self.folder.glob(f"{self.path.stem}.*"):
                 path.unlink(missing_ok=True)
         except OSError as error:  # a file that stays does no harm to the results
             log.warning("Cannot remove checkpoint %s: %s", self.path, error)
-
-
-@dataclass(frozen=True)
-class Saved:
-    """The checkpoints in a folder, by path.
-
-    `stacks`: the signatures of each stack. `damaged`: why a file cannot be read.
-    """
-
-    stacks: Mapping[Path, list[str]]
-    damaged: Mapping[Path, str]
-
-
-def saved_stacks(folder: Path, doctor: str = "make doctor") -> list[list[str]]:
-    """The signatures of each stack with a checkpoint in the folder; warn of damaged files.
-
-    `doctor`: the command that deletes damaged files.
-    """
-    saved = scan(folder)
-    for path, reason in saved.damaged.items():
-        log.warning("Cannot read checkpoint %s (`%s` deletes it): %s", path, doctor, reason)
-    return list(saved.stacks.values())
-
-
-def scan(folder: Path) -> Saved:
-    """Read the headers of all checkpoints in a folder."""
-    stacks: dict[Path, list[str]] = {}
-    damaged: dict[Path, str] = {}
-    for path in filter(Path.is_file, sorted(folder.glob(f"*{SUFFIX}"))):
-        try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-            if metadata.get("format") == FORMAT:
-                stacks[path] = _signatures_in(path, metadata)
-        except FileNotFoundError:  # discarded since it was listed
-            continue
-        except Exception as error:  # noqa: BLE001 - a damaged file may raise any error
-            damaged[path] = first_line(error)
-    return Saved(stacks, damaged)
-
-
-def _signatures_in(path: Path, metadata: Mapping[str, str]) -> list[str]:
-    """The signatures in a header; raise ValueError if they do not belong to the file's name."""
-    signatures = TypeAdapter(list[str]).validate_json(metadata["signatures"])
-    if not signatures or len(set(signatures)) < len(signatures):
-        raise ValueError("its signatures do not form a stack")
-    if Checkpoint(path.parent, signatures, seconds=0).path != path:
-        raise ValueError("its name does not match its points")
-    return signatures
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -157,8 +100,3 @@ def _write(path: Path, content: bytes) -> None:
 def _sha256(state: Mapping[str, Tensor]) -> str:
     names = sorted(state)
     return sha256_of([names, tensor_sha256(state[name].numpy() for name in names)])
-
-
-def checkpoint_folder(store: Store, study: str) -> Path:
-    """The folder of a study's checkpoints: next to the store, or in the project for a server."""
-    return store.local_folder / "checkpoints" / study

@@ -1,29 +1,24 @@
 """Prints a sweep to the console: the plan, the progress, the final table."""
 
-import math
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import pandas as pd
 from rich.console import Console
 from rich.progress import Progress as Bar
-from rich.table import Table
-from rich.text import Text
 
 from actscope.command_line import suggestions
 from actscope.config import Point, flat_settings
 from actscope.engine.device import CPU
 from actscope.runtime import signals
 from actscope.runtime.progress import columns
-from actscope.sweep.point_status import PointStatus, State
+from actscope.sweep.grid_variants import varying_values
 from actscope.sweep.resources import Resources
-from actscope.sweep.results import Done, Failed, Result, cell_means, variants_of, varying_values
-from actscope.tracking import GridPoint, LocalStore, Store
+from actscope.sweep.results import Done, Result
+from actscope.tracking import GridPoint, Store
 
 SECONDS_BETWEEN_LINES = 10.0  # of progress, where the output is not a terminal
 
@@ -141,50 +136,6 @@ def _processes(number: int, kind: str) -> str:
     return f"{number} {kind}process{'' if number == 1 else 'es'}"
 
 
-MARKS = {  # of each state, with its style
-    State.FINISHED: ("#", "green"),
-    State.RUNNING: (">", "cyan"),
-    State.FAILED: ("x", "red"),
-    State.STALE: ("~", "yellow"),
-    State.MISSING: (".", "dim"),
-}
-
-
-def print_statuses(
-    console: Console, grid: Sequence[GridPoint], statuses: Sequence[PointStatus]
-) -> None:
-    """Draw the grid, one mark a seed; print what has changed since stale points were trained."""
-    counts = Counter(status.state for status in statuses)
-    legend = [f"{MARKS[state][0]} {counts[state]} {state}" for state in State if counts[state]]
-    console.print(status_table(grid, statuses))
-    console.print("   ".join(legend), markup=False)
-    changes = Counter(s.changed for s in statuses if s.state is State.STALE)
-    for parts, count in changes.items():
-        console.print(f"{count} stale. Changed since their training: {', '.join(parts)}")
-    for cell, status in zip(grid, statuses, strict=True):
-        if status.state is State.FAILED and status.attempt is not None:
-            line = f"failed: {cell.name}: {status.attempt.reason}"
-            console.print(line, markup=False, soft_wrap=True)
-
-
-def status_table(grid: Sequence[GridPoint], statuses: Sequence[PointStatus]) -> Table:
-    """A table with a row a variant and activation, a column a rate, and one mark a seed."""
-    marks: dict[tuple[str, str], dict[float, Text]] = {}
-    variants = variants_of([cell.settings for cell in grid])
-    for variant, cell, status in zip(variants, grid, statuses, strict=True):
-        row = marks.setdefault((variant, cell.settings["activation"]), {})
-        row.setdefault(cell.settings["lr"], Text()).append(*MARKS[status.state])
-    rates = sorted({cell.settings["lr"] for cell in grid})
-    table = Table(title="One mark for each point, by activation and learning rate")
-    shown = slice(None if any(variants) else 1, None)  # no column of variants if there is one only
-    for heading in (*("variant", "activation")[shown], *(f"{rate:g}" for rate in rates)):
-        table.add_column(Text(heading), overflow="fold")  # a cut name could hide the difference
-    for names, row in marks.items():
-        cells = [row.get(rate, Text()) for rate in rates]
-        table.add_row(*map(Text, names[shown]), *cells)
-    return table
-
-
 def print_interrupted(
     console: Console, results: Sequence[Result], points: int, store: Store
 ) -> None:
@@ -193,27 +144,6 @@ def print_interrupted(
     command = suggestions.again(sys.argv[1:], store)
     line = f"interrupted: {done} of {points} points are finished; to go on: {command}"
     console.print(line, markup=False, soft_wrap=True)
-
-
-def print_summary(console: Console, results: Sequence[Result], store: Store) -> None:
-    """Print the results of a sweep, its failed points, and the next commands."""
-    studies = list(dict.fromkeys(result.point.study for result in results))
-    for study in studies:
-        cells = cell_means([result for result in results if result.point.study == study])
-        for variant, own in cells.groupby("variant", sort=False):
-            heading = f"{study if len(studies) > 1 else ''} {variant}".strip()
-            if heading:
-                console.print(heading, markup=False, soft_wrap=True)
-            console.print(summary_table(own))
-    failed = [result for result in results if isinstance(result, Failed)]
-    for result in failed:
-        console.print(f"failed: {result.point}: {result.reason}", markup=False, soft_wrap=True)
-    for study in studies:
-        report = suggestions.command("report", f"study={study}", store=store)
-        in_ui = (
-            suggestions.command("ui", store=store) if isinstance(store, LocalStore) else str(store)
-        )
-        console.print(f"next:   {report}   or   {in_ui}", markup=False, soft_wrap=True)
 
 
 def print_queued(console: Console, results: int, folder: Path, store: Store) -> None:
@@ -234,28 +164,3 @@ def print_result(console: Console, result: Result) -> None:
     else:
         end = f"failed: {result.reason}"
     console.print(f"{result.point}: {end}", markup=False, soft_wrap=True)
-
-
-def summary_table(cells: pd.DataFrame) -> Table:
-    """Final test accuracy and outcomes by rate and activation, of one variant's cells."""
-    table = Table(
-        title="Final test accuracy: mean and standard deviation of the n runs that learned"
-    )
-    for heading in ("lr", "activation", "mean", "sd", "n", "outcomes"):
-        is_text = heading in ("activation", "outcomes")
-        table.add_column(heading, justify="left" if is_text else "right")
-    for _, of_rate in cells.groupby("lr", sort=False):
-        table.add_section()
-        for cell in of_rate.to_dict("records"):
-            table.add_row(
-                f"{cell['lr']:g}",
-                cell["activation"],
-                *(_accuracy(cell[number]) for number in ("final_mean", "final_sd")),
-                str(cell["n"]),
-                cell["outcomes"],
-            )
-    return table
-
-
-def _accuracy(value: float) -> str:
-    return f"{value:.4f}" if math.isfinite(value) else "-"

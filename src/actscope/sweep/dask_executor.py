@@ -18,8 +18,8 @@ from actscope.sweep.console import Progress
 from actscope.sweep.dask_cluster import Cluster
 from actscope.sweep.dask_worker import PROGRESS, StackJob, run_job
 from actscope.sweep.resources import Resources
-from actscope.sweep.results import Result
-from actscope.sweep.worker import Task, failed_all
+from actscope.sweep.results import Result, failed_all
+from actscope.sweep.task import Task
 from actscope.sweep.worker_checks import WorkerRejectedError, WorkerRequirements, check_workers
 from actscope.tracking import Store, offline_queue
 

@@ -17,7 +17,8 @@ from actscope.engine.device import CPU
 from actscope.sweep.dask_cluster import WRITING
 from actscope.sweep.resources import select_gpu
 from actscope.sweep.results import Result
-from actscope.sweep.worker import R, StackCancelled, T, Task, train_and_track
+from actscope.sweep.task import Task
+from actscope.sweep.worker import R, StackCancelled, T, train_and_track
 from actscope.sweep.worker_checks import WorkerRejectedError, WorkerRequirements, check_worker
 
 SECONDS_BETWEEN_REPORTS = 0.5

@@ -5,12 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from actscope import tracking
 from actscope.command_line import suggestions
 from actscope.config import Point
-from actscope.engine.data import load_data
-from actscope.sweep import checkpoint
-from actscope.sweep.checkpoint import checkpoint_folder
+from actscope.engine.images import describe_data
 from actscope.sweep.point_status import PointStatus, State, point_statuses
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, from_earlier_run
+from actscope.sweep.saved_stacks import checkpoint_folder, saved_stacks
 from actscope.sweep.stacks import Stack, check_trainable, make_stacks
 from actscope.tracking import GridPoint, Store, Sweep
 
@@ -20,7 +19,7 @@ Grid = dict[Point, GridPoint]
 def check_grid(points: Sequence[Point]) -> Grid:
     """Check that each point can be trained on its data; raise ConfigError or DataError if not."""
     for point in points:
-        check_trainable(point, load_data(point.data))
+        check_trainable(point, describe_data(point.data))
     return {point: GridPoint.of(point) for point in points}
 
 
@@ -74,6 +73,6 @@ def stacks_of(grid: Grid, store: Store, resources: Resources) -> list[Stack]:
 def _with_checkpoint(grid: Grid, store: Store, study: str) -> Iterator[Stack]:
     left = {cell.signature.whole: point for point, cell in grid.items()}
     doctor = suggestions.command("doctor", store=store)
-    for signatures in checkpoint.saved_stacks(checkpoint_folder(store, study), doctor):
+    for signatures in saved_stacks(checkpoint_folder(store, study), doctor):
         if left.keys() >= set(signatures):
             yield [left.pop(signature) for signature in signatures]

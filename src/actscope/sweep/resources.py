@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-import torch
-
 from actscope.engine.device import CPU
 from actscope.errors import ConfigError
 from actscope.runtime.cores import CPU_COUNT
@@ -16,23 +14,31 @@ MAX_WRITERS = 12  # a run locks the database for a tenth of its tracking, so mor
 USABLE_SHARE = 0.8  # of a GPU's free memory; the allocator cannot use all of the rest
 
 
-def workers_for(device: torch.device) -> int:
+def workers_for(device: str) -> int:
     """Default number of workers: one a core, or one a GPU."""
-    return CPU_COUNT if device == CPU else torch.cuda.device_count()
+    if device == CPU:
+        return CPU_COUNT
+    import torch
+
+    return torch.cuda.device_count()
 
 
-def writers_for(device: torch.device) -> int:
+def writers_for(device: str) -> int:
     """Default number of writers: one a core next to a GPU, none if the cores train."""
     return 0 if device == CPU else min(CPU_COUNT, MAX_WRITERS)
 
 
 def select_gpu(number: int) -> None:
     """Make this process train on the GPU of this number, modulo the number of GPUs."""
+    import torch
+
     torch.cuda.set_device(number % torch.cuda.device_count())
 
 
-def free_bytes(device: torch.device) -> float:
+def free_bytes(device: str) -> float:
     """Bytes of a GPU's memory that a stack may use."""
+    import torch
+
     free, _ = torch.cuda.mem_get_info(device)
     return USABLE_SHARE * free
 
@@ -54,11 +60,11 @@ class Resources:
     stack_size: int | None = None
     scheduler: str | None = None
     cluster: Mapping[str, Any] | None = None
-    device: torch.device = CPU
+    device: str = CPU
     writers: int = 0
 
     @classmethod
-    def checked(cls, settings: LauncherSettings, device: torch.device = CPU) -> Self:
+    def checked(cls, settings: LauncherSettings, device: str = CPU) -> Self:
         """Check a user's settings and fill in defaults. Raises ConfigError."""
         workers, writers = settings.workers, settings.writers
         if workers is not None and workers < 0:

@@ -1,17 +1,12 @@
 """The results of a sweep's points."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import pandas as pd
-
-from actscope.analysis.labels import sort_key
-from actscope.analysis.stats import NOT_TRAINED, summarise
-from actscope.analysis.variants import describe_variants, varying_settings
-from actscope.config import Point, flat_settings
+from actscope.config import Point
 from actscope.engine.result import Outcome
+from actscope.errors import first_line
 from actscope.tracking import RunSummary
 
 
@@ -47,40 +42,6 @@ def from_earlier_run(point: Point, attempt: RunSummary) -> Done:
     return Done(point, attempt.run_id, attempt.outcome, accuracy, is_earlier=True)
 
 
-def cell_means(results: Sequence[Result]) -> pd.DataFrame:
-    """Final test accuracy and outcomes over the seeds of each variant, rate and activation.
-
-    The numbers are those of a report. Columns: those of stats.summarise.
-    """
-    runs = pd.DataFrame(
-        {
-            "variant": variants_of([flat_settings(result.point) for result in results]),
-            "activation": [result.point.activation.name for result in results],
-            "lr": [result.point.lr for result in results],
-            "outcome": [_outcome(result) for result in results],
-            "final": [r.test_accuracy if isinstance(r, Done) else math.nan for r in results],
-        }
-    )
-    by_cell = runs.sort_values(["variant", "lr", "activation"], key=sort_key, kind="stable")
-    return summarise(by_cell)
-
-
-def variants_of(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The variant of each point, from its flat settings."""
-    return describe_variants(_as_logged(settings)).tolist()
-
-
-def varying_values(settings: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """The number of values of each setting that makes variants, by its name."""
-    logged = _as_logged(settings)
-    names = sorted({name for _, name in varying_settings(logged)})
-    return {name: logged[name].nunique() for name in names}
-
-
-def _as_logged(settings: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Settings as the parameters of runs store them."""
-    return pd.DataFrame([{name: str(value) for name, value in own.items()} for own in settings])
-
-
-def _outcome(result: Result) -> str:
-    return str(result.outcome) if isinstance(result, Done) else NOT_TRAINED
+def failed_all(points: Sequence[Point], error: BaseException) -> list[Result]:
+    """Results of points whose whole stack raised an error."""
+    return [Failed(point, first_line(error)) for point in points]

@@ -5,7 +5,6 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 
-import torch
 from rich.console import Console
 
 from actscope import tracking
@@ -15,7 +14,6 @@ from actscope.engine.device import CPU
 from actscope.engine.result import Outcome
 from actscope.errors import MissingStudyError, StoreError, SweepError
 from actscope.sweep import console as sweep_console
-from actscope.sweep import dask_cluster
 from actscope.sweep.console import Progress
 from actscope.sweep.grid import (
     Grid,
@@ -27,9 +25,10 @@ from actscope.sweep.grid import (
 )
 from actscope.sweep.point_status import PointStatus, State
 from actscope.sweep.resources import Resources
-from actscope.sweep.results import Done, Failed, Result, cell_means, from_earlier_run
+from actscope.sweep.results import Done, Failed, Result, from_earlier_run
 from actscope.sweep.stacks import run_steps_of
-from actscope.sweep.worker import Task, train_and_track, train_here
+from actscope.sweep.status_table import print_statuses
+from actscope.sweep.task import Task
 from actscope.tracking import Store, Sweep, offline_queue
 from actscope.tracking.environment import environment_logged, log_files
 from actscope.tracking.system_metrics import system_metrics_logged
@@ -57,7 +56,7 @@ def run_sweep(
     store = tracking.open_store(settings)
     sweep_console.print_grid(console, points, str(store))
     sweep_console.print_unreadable(console, grid)
-    resources = dask_cluster.check_cluster(resources, store, grid, console)
+    resources = _check_cluster(resources, store, grid, console)
     _deliver(store, console)
     with ExitStack() as opened:
         sweeps = {
@@ -70,7 +69,9 @@ def run_sweep(
         _deliver(store, console)  # an unreachable store may answer again
         for study, own in by_study(grid).items():
             sweeps[study].record([results[point] for point in own])
-    sweep_console.print_summary(console, list(results.values()), store)
+    from actscope.sweep.summary import print_summary  # a plan needs no pandas
+
+    print_summary(console, list(results.values()), store)
     queued = len(offline_queue.read_queue(store).waiting)
     sweep_console.print_queued(console, queued, offline_queue.queue_folder(store), store)
     return results
@@ -95,14 +96,14 @@ def plan_sweep(
             statuses |= dict.fromkeys(own, PointStatus(State.MISSING))
         else:
             statuses |= read_statuses(store, experiment_id, own)
-    sweep_console.print_statuses(console, list(grid.values()), [statuses[point] for point in grid])
+    print_statuses(console, list(grid.values()), [statuses[point] for point in grid])
     left = {
         point: cell
         for point, cell in grid.items()
         if rules.force or statuses[point].state is not State.FINISHED
     }
     if left:
-        resources = dask_cluster.check_cluster(resources, store, grid, console)
+        resources = _check_cluster(resources, store, grid, console)
         sweep_console.print_stacks(console, stacks_of(left, store, resources), resources)
 
 
@@ -112,7 +113,7 @@ def run_alone(
     sweep_id: str,
     console: Console,
     rules: SweepRules = DEFAULT_RULES,
-    device: torch.device = CPU,
+    device: str = CPU,
 ) -> Result:
     """Train and track one point in this process, without a parent run, unless it is finished."""
     grid = check_grid([point])
@@ -135,7 +136,7 @@ def run_alone(
             files = environment.gather(patch=settings.patch)
             result = _train_alone(task, console)
             if isinstance(result, Done) and result.run_id is not None:
-                log_files(store, result.run_id, files)
+                log_files(store, point.study, result.run_id, files)
     sweep_console.print_result(console, result)
     return result
 
@@ -148,6 +149,14 @@ def value_of(result: Result) -> float | Outcome | SweepError:
     if isinstance(result, Failed):
         return SweepError(f"{result.point} failed: {result.reason}")
     return result.outcome if result.outcome is Outcome.DIVERGED else result.test_accuracy
+
+
+def _check_cluster(resources: Resources, store: Store, grid: Grid, console: Console) -> Resources:
+    if not resources.is_remote:
+        return resources
+    from actscope.sweep.dask_cluster import check_cluster  # importing Dask is slow
+
+    return check_cluster(resources, store, grid, console)
 
 
 def _deliver(store: Store, console: Console) -> None:
@@ -175,6 +184,8 @@ class _OpenSweep:
         """Note the results of all points of the study."""
         is_done = all(isinstance(result, Done) for result in results)
         self.status = "FINISHED" if is_done else "FAILED"
+        from actscope.sweep.summary import cell_means  # a plan needs no pandas
+
         tracking.summarise_sweep(self.store, self.sweep, cell_means(results))
 
 
@@ -192,7 +203,7 @@ def _open_sweep(
         with (
             tracking.heartbeat_running(store, sweep.parent_run_id),
             system_metrics_logged(store, watched),
-            environment_logged(store, sweep.parent_run_id, patch=settings.patch),
+            environment_logged(store, study, sweep.parent_run_id, patch=settings.patch),
         ):
             yield opened
     finally:
@@ -259,6 +270,8 @@ def _train_alone(task: Task, console: Console) -> Result:
     status = "KILLED"
     try:
         with Progress(console, [run_steps_of(task.stack)]) as progress:
+            from actscope.sweep.worker import train_and_track  # torch is slow to import
+
             (result,) = train_and_track(task, progress.follow(0))
         status = "FINISHED"
     finally:
@@ -271,6 +284,8 @@ def run_tasks(
 ) -> Iterator[list[Result]]:
     """Train all stacks, on workers or in this process; yield each stack's results when it ends."""
     if resources.workers == 0:
+        from actscope.sweep.worker import train_here  # torch is slow to import
+
         for number, task in enumerate(tasks):
             yield train_here(task, progress.follow(number))
     else:

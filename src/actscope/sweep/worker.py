@@ -6,29 +6,27 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
-from hashlib import sha256
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol, TypeVar
 
 import pandas as pd
-import torch
 
 from actscope import tracking
 from actscope.artifacts import files
 from actscope.artifacts.metrics import epoch_metrics, run_metrics
 from actscope.config import Point
 from actscope.engine.data import load_data
-from actscope.engine.device import CPU, name_of
+from actscope.engine.device import name_of
 from actscope.engine.result import RunResult
 from actscope.engine.train import Histories, train_stack
 from actscope.errors import first_line
-from actscope.sweep.checkpoint import Checkpoint, checkpoint_folder
-from actscope.sweep.results import Done, Failed, Result, from_earlier_run
-from actscope.sweep.stacks import Stack
-from actscope.tracking import STACK, OpenRun, Store, Sweep, offline_queue
-from actscope.tracking.signature import signature_of
+from actscope.sweep.checkpoint import Checkpoint
+from actscope.sweep.results import Done, Failed, Result, failed_all, from_earlier_run
+from actscope.sweep.saved_stacks import checkpoint_folder
+from actscope.sweep.task import Task
+from actscope.tracking import STACK, OpenRun, Store, offline_queue
 
 SECONDS_BETWEEN_METRICS = 8.0  # of a run in training; they are sent at the end of an epoch
 OnStep = Callable[[int], None]  # called with the number of run-steps of the stack done
@@ -57,48 +55,12 @@ class StackCancelled(BaseException):
     """
 
 
-@dataclass(frozen=True)
-class Task:
-    """A stack to train, the store and sweep of its runs, its device and its checkpoint interval.
-
-    `may_be_reassigned`: whether another worker may get the stack while this one still trains it.
-    """
-
-    stack: Stack
-    store: Store
-    sweep: Sweep
-    checkpoint_minutes: float | None = None
-    may_be_reassigned: bool = False
-    device: torch.device = CPU
-
-    @cached_property
-    def id(self) -> str:
-        """An id that depends on the points only."""
-        return sha256("\n".join(self.signatures).encode()).hexdigest()[:16]
-
-    @cached_property
-    def signatures(self) -> Sequence[str]:
-        data = load_data(self.stack[0].data)
-        return [signature_of(point, data).whole for point in self.stack]
-
-    def checkpoint(self) -> Checkpoint | None:
-        if self.checkpoint_minutes is None:
-            return None
-        folder = checkpoint_folder(self.store, self.sweep.study)
-        return Checkpoint(folder, self.signatures, self.checkpoint_minutes * 60)
-
-
 def train_here(task: Task, on_step: OnStep) -> list[Result]:
     """Train and track a stack in this process; an error fails the points of this stack only."""
     try:
         return train_and_track(task, on_step)
     except Exception as error:  # noqa: BLE001 - as on a worker
         return failed_all(task.stack, error)
-
-
-def failed_all(points: Sequence[Point], error: BaseException) -> list[Result]:
-    """Results of points whose whole stack raised an error."""
-    return [Failed(point, first_line(error)) for point in points]
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +97,7 @@ def train_and_track(
     ]
     if not runs:
         return [*finished.values(), *unopened]
-    checkpoint = None if finished or unopened else task.checkpoint()
+    checkpoint = None if finished or unopened else _checkpoint_of(task)
     # A run without a sweep needs a heartbeat of its own.
     alone = runs[0][1].run_id if task.sweep.parent_run_id is None else None
     try:
@@ -153,6 +115,13 @@ def train_and_track(
     if checkpoint is not None and is_kept:  # else the next sweep continues from it
         checkpoint.discard()
     return [*finished.values(), *unopened, *failed, *done]
+
+
+def _checkpoint_of(task: Task) -> Checkpoint | None:
+    if task.checkpoint_minutes is None:
+        return None
+    folder = checkpoint_folder(task.store, task.sweep.study)
+    return Checkpoint(folder, task.signatures, task.checkpoint_minutes * 60)
 
 
 def _begin(task: Task, device: str, point: Point) -> OpenRun | Failed:

@@ -31,7 +31,7 @@ class WorkerRequirements:
     sources: frozenset[DataSource]
     code: str
     addresses: frozenset[str]  # of the machine that starts the sweep
-    device: torch.device
+    device: str
     activations: Mapping[Activation, str]  # and the hash of the user's code of each
 
     @classmethod
@@ -39,7 +39,7 @@ class WorkerRequirements:
         cls,
         store: Store,
         sources: Iterable[DataSource],
-        device: torch.device,
+        device: str,
         activations: Iterable[Activation] = (),
     ) -> Self:
         codes = {activation: activation_hash(activation) for activation in set(activations)}

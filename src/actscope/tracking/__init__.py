@@ -1,6 +1,12 @@
-"""Runs in MLflow: write and read them. No other package imports mlflow."""
+"""Runs in MLflow: write and read them. No other package imports mlflow.
+
+MLflow takes seconds to import, pandas half of one, and many commands need neither. So what needs
+them is imported on first use, and a local store is read and written without MLflow.
+"""
 
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 # Read by mlflow: by default it phones home, and it asks an unreachable server for four minutes.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -14,18 +20,7 @@ from actscope.tracking.errors import store_errors
 from actscope.tracking.heartbeat import heartbeat_running, is_alive
 from actscope.tracking.local_store import LocalStore
 from actscope.tracking.locate import locate_store, open_store
-from actscope.tracking.packed_tables import TABLES, log_packed_tables, read_run_group, run_groups
 from actscope.tracking.run_index import STACK, RunSummary, read_summaries
-from actscope.tracking.run_reader import (
-    METRICS,
-    PARAMS,
-    read_history,
-    read_predictions,
-    read_probe,
-    read_runs,
-    read_trajectory,
-)
-from actscope.tracking.run_writer import OpenRun, begin_run, fail_run, finish_run, show_progress
 from actscope.tracking.server_store import ServerStore
 from actscope.tracking.store import Store
 from actscope.tracking.sweeps import (
@@ -41,6 +36,24 @@ from actscope.tracking.sweeps import (
     stated_grid,
     summarise_sweep,
 )
+
+if TYPE_CHECKING:
+    from actscope.tracking.packed_tables import (
+        TABLES,
+        log_packed_tables,
+        read_run_group,
+        run_groups,
+    )
+    from actscope.tracking.run_reader import (
+        METRICS,
+        PARAMS,
+        read_history,
+        read_predictions,
+        read_probe,
+        read_runs,
+        read_trajectory,
+    )
+    from actscope.tracking.run_writer import OpenRun, begin_run, fail_run, finish_run, show_progress
 
 __all__ = [
     "METRICS",
@@ -82,3 +95,18 @@ __all__ = [
     "store_errors",
     "summarise_sweep",
 ]
+SLOW = {  # modules by what they need: pandas, or torch as well
+    "packed_tables": ("TABLES", "log_packed_tables", "read_run_group", "run_groups"),
+    "run_reader": (
+        *("METRICS", "PARAMS", "read_history", "read_predictions", "read_probe"),
+        *("read_runs", "read_trajectory"),
+    ),
+    "run_writer": ("OpenRun", "begin_run", "fail_run", "finish_run", "show_progress"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in SLOW.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

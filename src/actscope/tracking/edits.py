@@ -4,15 +4,13 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mlflow.entities import Run, ViewType
-
 from actscope.tracking.local_store import LocalStore
 from actscope.tracking.offline_queue import read_queue
-from actscope.tracking.run_index import RunSummary, read_summaries, summary_of
+from actscope.tracking.rows import RunRow
+from actscope.tracking.run_index import SWEEPS, RunSummary, read_summaries, summary_of
+from actscope.tracking.server_store import row_of
 from actscope.tracking.store import Store
 from actscope.tracking.sweeps import GRID, GridPoint, LostGridError, living_sweeps, read_grid
-
-POINTS = "tags.`actscope.kind` = 'point'"
 
 
 def find_wanted_in_trash(store: Store, study: str | None) -> dict[str, str]:
@@ -20,7 +18,7 @@ def find_wanted_in_trash(store: Store, study: str | None) -> dict[str, str]:
     wanted = {study, *read_queue(store).studies}
     return {
         name: experiment_id
-        for name, experiment_id in store.studies(ViewType.DELETED_ONLY).items()
+        for name, experiment_id in store.studies(is_deleted=True).items()
         if name in wanted and study in (None, name)
     }
 
@@ -35,8 +33,8 @@ def find_deleted_sweeps(store: Store, experiment_id: str) -> list[RunSummary]:
     """Sweeps in MLflow's trash that have points outside it."""
     runs = read_summaries(store, experiment_id)
     swept = {run.tags.get("sweep") for run in runs if run.is_point}
-    deleted = store.search(experiment_id, "tags.`actscope.kind` = 'sweep'", ViewType.DELETED_ONLY)
-    return [sweep for sweep in map(summary_of, deleted) if sweep.tags.get("sweep") in swept]
+    deleted = read_summaries(store, experiment_id, SWEEPS, is_deleted=True)
+    return [sweep for sweep in deleted if sweep.tags.get("sweep") in swept]
 
 
 def restore_runs(store: Store, runs: Sequence[RunSummary]) -> None:
@@ -50,7 +48,7 @@ def find_wrong_kinds(store: Store, experiment_id: str) -> dict[str, str]:
         runs = read_summaries(store, experiment_id)
     else:  # read_summaries finds only runs that have a kind
         found = store.search(experiment_id, "tags.`actscope.sweep` LIKE '%'")
-        runs = list(map(summary_of, found))
+        runs = [summary_of(row_of(run)) for run in found]
     return {run.run_id: kind for run in runs if (kind := _kind(run)) != run.tags.get("kind", "")}
 
 
@@ -86,9 +84,9 @@ def find_lost_grids(store: Store, study: str, runs: Sequence[RunSummary]) -> lis
 
 def rebuild_grid(store: Store, study: str, experiment_id: str, sweep: RunSummary) -> None:
     """Write a sweep's grid again from its runs or, if it has none, from all runs of the study."""
-    of_sweep = f"{POINTS} and tags.`actscope.sweep` = '{sweep.tags.get('sweep')}'"
-    runs = list(store.search(experiment_id, of_sweep)) or store.search(experiment_id, POINTS)
-    oldest_first = sorted(runs, key=lambda run: (run.info.start_time, run.info.run_name))
+    runs = list(store.point_rows(experiment_id))
+    of_sweep = [run for run in runs if run.tags.get("actscope.sweep") == sweep.tags.get("sweep")]
+    oldest_first = sorted(of_sweep or runs, key=lambda run: (run.started, run.name))
     points = {point.signature.whole: point for point in map(_grid_point, oldest_first)}
     text = "\n".join(point.to_json() for point in points.values())
     if isinstance(store, LocalStore):  # the whole folder may be lost
@@ -96,9 +94,9 @@ def rebuild_grid(store: Store, study: str, experiment_id: str, sweep: RunSummary
     store.put_files(study, sweep.run_id, {GRID: text.encode()})
 
 
-def _grid_point(run: Run) -> GridPoint:
-    settings = {key: _value(text) for key, text in run.data.params.items()}
-    return GridPoint(run.info.run_name, settings, summary_of(run).signature)
+def _grid_point(run: RunRow) -> GridPoint:
+    settings = {key: _value(text) for key, text in run.params.items()}
+    return GridPoint(run.name, settings, summary_of(run).signature)
 
 
 def _value(text: str) -> Any:

@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
-
-from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
+from typing import Any, cast
 
 from actscope.credentials import scrub
 from actscope.errors import ActscopeError, StoreError, first_line
 from actscope.tracking.location import LocalLocation, Location
 
-# mlflow lets SQLAlchemy's own errors through while it opens a database.
-STORE_ERRORS = (OSError, MlflowException, SQLAlchemyError, sqlite3.Error)
+STORE_ERRORS = (OSError, sqlite3.Error)  # of a store whose own errors are StoreErrors
+# Classes by name, as importing them takes seconds.
+MLFLOWS = "mlflow.exceptions.MlflowException"
+SQLALCHEMYS = "sqlalchemy.exc.SQLAlchemyError"
 HTTP_UNAUTHORIZED, HTTP_FORBIDDEN, HTTP_NOT_FOUND, HTTP_SERVER_ERROR = 401, 403, 404, 500
 
 # Words of the system, of SQLite and of filelock.
@@ -45,12 +45,25 @@ def store_errors(location: Location) -> Iterator[None]:
         yield
     except ActscopeError:
         raise
-    except (*STORE_ERRORS, ImportError) as error:  # ImportError: of the driver of a database
+    except Exception as error:
+        if not _is_of_a_store(error):
+            raise
         lasting = _lasting_fault(location, str(error))
         if lasting is not None:
             # Without a cause, by which is_unreachable would take it for a passing fault.
             raise lasting from None
         raise StoreError(f"the store {location} {_what_is_wrong(location, error)}") from error
+
+
+def is_a(error: BaseException, kind: str) -> bool:
+    """Whether an error has a library's class, by the class's full name, among its own."""
+    return any(f"{base.__module__}.{base.__qualname__}" == kind for base in type(error).__mro__)
+
+
+def _is_of_a_store(error: Exception) -> bool:
+    # ImportError: of a database's driver. MLflow lets SQLAlchemy's errors through.
+    own = isinstance(error, (*STORE_ERRORS, ImportError))
+    return own or is_a(error, MLFLOWS) or is_a(error, SQLALCHEMYS)
 
 
 def is_already_there(error: StoreError) -> bool:
@@ -60,8 +73,7 @@ def is_already_there(error: StoreError) -> bool:
 
 def is_unknown(error: StoreError) -> bool:
     """Whether the store has no run or experiment with the given id."""
-    cause = error.__cause__
-    return isinstance(cause, MlflowException) and cause.error_code == "RESOURCE_DOES_NOT_EXIST"
+    return getattr(error.__cause__, "error_code", None) == "RESOURCE_DOES_NOT_EXIST"
 
 
 def is_missing(error: BaseException) -> bool:
@@ -163,11 +175,11 @@ def _refusal(error: Exception) -> str | None:
 
 def http_status(error: BaseException) -> int:
     """The HTTP status in an error. 0: there is none. 500 also stands for no answer at all."""
-    if isinstance(error, MlflowException):
-        return int(error.get_http_status_code())  # type: ignore[no-untyped-call]
+    if is_a(error, MLFLOWS):
+        return int(cast(Any, error).get_http_status_code())
     # An artifact's transfer lets errors of the HTTP library through.
     return int(getattr(getattr(error, "response", None), "status_code", 0))
 
 
 def _is_no_answer(error: Exception) -> bool:
-    return isinstance(error, MlflowException) and http_status(error) >= HTTP_SERVER_ERROR
+    return is_a(error, MLFLOWS) and http_status(error) >= HTTP_SERVER_ERROR

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 import psutil
 
-from actscope.tracking.errors import STORE_ERRORS
+from actscope.errors import StoreError
+from actscope.tracking.errors import store_errors
 from actscope.tracking.store import Store
 
 SECONDS_BETWEEN_BEATS = 30.0
@@ -57,8 +58,9 @@ def heartbeat_running(
     def beat(run_id: str) -> None:
         while not ended.wait(seconds):
             try:
-                store.client.set_tag(run_id, "actscope.heartbeat", str(int(time.time())))
-            except STORE_ERRORS:  # the next heartbeat may reach the store again
+                with store_errors(store.location):
+                    store.rows.set_tags(run_id, {"actscope.heartbeat": str(int(time.time()))})
+            except StoreError:  # the next heartbeat may reach the store again
                 continue
 
     if run_id is None:

@@ -12,7 +12,8 @@ from mlflow.utils.validation import (
 )
 
 from actscope.errors import BundleError
-from actscope.tracking.run_record import RunRecord, dataset_input
+from actscope.tracking.client_rows import dataset_input
+from actscope.tracking.run_record import RunRecord
 
 # Of columns that MLflow's validators leave out: names of runs, source types of data sets.
 NAME_LENGTH, SOURCE_TYPE_LENGTH = 250, 36

@@ -10,26 +10,29 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
-from mlflow import MlflowClient
-from mlflow.entities import Run
-from mlflow.store.db.base_sql_model import Base
-from mlflow.store.db.utils import _get_latest_schema_revision
 
 from actscope.command_line import suggestions
 from actscope.errors import MissingStudyError, StoreError
 from actscope.runtime import startup
 from actscope.tracking import sqlite
-from actscope.tracking.artifact_addresses import check_address
+from actscope.tracking.artifact_addresses import check_address, path_of
 from actscope.tracking.errors import REPLACE_IT, is_gone, read_only, store_errors
 from actscope.tracking.location import SQLITE, LocalLocation
-from actscope.tracking.sqlite import RunRow
+from actscope.tracking.rows import Experiment, RunRow, RunRows
+from actscope.tracking.schema import TESTED_SCHEMAS, installed_schema, missing_tables
+from actscope.tracking.sqlite_rows import SqliteRows
 from actscope.tracking.store import NO_TAGS, READERS, Content, Key, Store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 ARTIFACTS = "artifacts"
 LOCAL_UI = "http://127.0.0.1:5000"  # of `make ui`
@@ -68,9 +71,19 @@ class LocalStore(Store):
     def ui(self) -> str:
         return LOCAL_UI
 
-    def connect(self) -> MlflowClient:
+    @property
+    def rows(self) -> RunRows:
+        if self.schema in TESTED_SCHEMAS:
+            return SqliteRows(self.database)
+        from actscope.tracking.client_rows import ClientRows  # it needs MLflow
+
+        return ClientRows(self)
+
+    def connect(self) -> "MlflowClient":
         if not self.database.exists():  # MLflow would make an empty one in its place
             raise is_gone(self.location)
+        with startup.without_gc():  # else MLflow imports it where Ctrl-C may cut it short
+            import_module("mlflow.store.tracking.sqlalchemy_store")
         return super().connect()
 
     def check_exists(self) -> None:
@@ -80,8 +93,6 @@ class LocalStore(Store):
         self._check_database()
 
     def prepare(self, *, to_write: bool) -> None:
-        with startup.without_gc():  # else MLflow imports it where Ctrl-C may cut it short
-            import_module("mlflow.store.tracking.sqlalchemy_store")
         _create_if_missing(self.database)
         self._check_database()
         if to_write:
@@ -135,15 +146,25 @@ class LocalStore(Store):
     ) -> None:
         with store_errors(self.location):
             self.check_writable()
-            run_folder = self.run_folder(study, run_id)
+            run_folder = self._writable_run_folder(study, run_id)
             # Moved at the end, so that a full disk leaves no half of them.
             with TemporaryDirectory(prefix=NEW, dir=run_folder) as scratch:
                 for name, content in files.items():
                     (Path(scratch) / name).write_bytes(content)
-                target = self.artifact_path(study, run_id, folder)
+                target = run_folder / "artifacts" / folder
                 target.mkdir(parents=True, exist_ok=True)
                 for name in files:
                     (Path(scratch) / name).replace(target / name)
+
+    def _writable_run_folder(self, study: str, run_id: str) -> Path:
+        """The folder of a run's files; a new run's is made where the database wants it."""
+        folder = self.run_folder(study, run_id)
+        if not folder.exists():
+            address = sqlite.artifact_address(self.database, run_id)
+            path = None if address is None else path_of(address)
+            folder = folder if path is None else path.parent
+            folder.mkdir(parents=True)
+        return folder
 
     def delete_artifacts(self, study: str, run_id: str) -> None:
         shutil.rmtree(self.artifact_path(study, run_id), ignore_errors=True)
@@ -152,13 +173,38 @@ class LocalStore(Store):
         return sqlite.point_rows(self.database, experiment_id)
 
     def summary_rows(
-        self, experiment_id: str, tags: Mapping[str, str], metric: str, *, is_unfinished: bool
+        self,
+        experiment_id: str,
+        tags: Mapping[str, str],
+        metric: str,
+        *,
+        is_unfinished: bool,
+        is_deleted: bool,
     ) -> Iterable[RunRow]:
         return sqlite.summary_rows(
-            self.database, experiment_id, tags, metric, is_unfinished=is_unfinished
+            self.database,
+            experiment_id,
+            tags,
+            metric,
+            is_unfinished=is_unfinished,
+            is_deleted=is_deleted,
         )
 
-    def metric_rows(self, run: Run) -> Iterable[tuple[str, float, int, int]]:
+    def experiments(self, *, is_deleted: bool = False) -> Iterable[Experiment]:
+        with store_errors(self.location):
+            found = sqlite.experiments(self.database)
+        return [each for each in found if each.is_active != is_deleted]
+
+    def experiment_named(self, study: str) -> Experiment | None:
+        with store_errors(self.location):
+            found = sqlite.experiments(self.database)
+        return next((each for each in found if each.name == study), None)
+
+    def find_experiment_of(self, run_id: str) -> str | None:
+        with store_errors(self.location):
+            return sqlite.experiment_of(self.database, run_id)
+
+    def metric_rows(self, run: "Run") -> Iterable[tuple[str, float, int, int]]:
         return sqlite.metric_rows(self.database, run.info.run_id)
 
     def tag_values(self, experiment_id: str, key: str) -> dict[str, str]:
@@ -183,8 +229,8 @@ class LocalStore(Store):
             if self.database.stat().st_size == 0:
                 raise self._cannot_open("the file is empty")
             tables, version = self._read_schema()
-        newest = _newest_schema()
-        missing = sorted(set(Base.metadata.tables) - tables)
+        newest = installed_schema()
+        missing = missing_tables(newest, tables)
         if version is None or (version == newest and missing):
             lacks = f"{', '.join(missing[:3])}{', ...' if missing[3:] else ''}"
             raise self._cannot_open(
@@ -208,12 +254,6 @@ class LocalStore(Store):
         except sqlite.DatabaseLocked:
             log.warning("the store %s is locked by another process: waiting for the lock", self)
         return sqlite.read_schema(self.database, SECONDS_FOR_A_LOCK)
-
-
-@cache  # MLflow imports all its migrations to find it
-def _newest_schema() -> str:
-    """The version of the schema that MLflow of this version makes."""
-    return str(_get_latest_schema_revision())  # type: ignore[no-untyped-call]
 
 
 @contextmanager
@@ -241,4 +281,7 @@ def _create_if_missing(path: Path) -> None:
 
 def make_database(path: Path) -> None:
     """Let MLflow make its database, which it does at the first request."""
+    with startup.without_gc():
+        from mlflow import MlflowClient  # only where there is no database yet
+
     MlflowClient(tracking_uri=f"{SQLITE}{path}").search_experiments(max_results=1)

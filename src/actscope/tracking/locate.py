@@ -5,7 +5,7 @@ from actscope.tracking.errors import store_errors
 from actscope.tracking.local_store import LocalStore
 from actscope.tracking.location import LocalLocation, find_location
 from actscope.tracking.server_store import ServerStore
-from actscope.tracking.store import Store, briefly
+from actscope.tracking.store import Store
 
 
 def locate_store(tracking: Tracking) -> Store:
@@ -31,6 +31,4 @@ def open_store(tracking: Tracking, *, to_write: bool = True) -> Store:
     store = locate_store(tracking)
     with store_errors(store.location):
         store.prepare(to_write=to_write)
-        with briefly():
-            store.client.search_experiments(max_results=1)
     return store

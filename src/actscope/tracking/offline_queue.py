@@ -11,21 +11,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock
-from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import OperationalError
 
 from actscope.command_line import suggestions
 from actscope.errors import ActscopeError, BundleError, StoreError, first_line
-from actscope.tracking.errors import HTTP_SERVER_ERROR, STORE_ERRORS, disk_fault, http_status
-from actscope.tracking.limits import check_limits
-from actscope.tracking.log_record import ClientRows, deliver, fill_run, log_inputs
+from actscope.tracking.errors import (
+    HTTP_SERVER_ERROR,
+    MLFLOWS,
+    STORE_ERRORS,
+    disk_fault,
+    http_status,
+    is_a,
+)
 from actscope.tracking.run_record import (
-    ARTIFACTS,
-    RECORD_TAG,
     RUN_FILE,
     RunRecord,
     from_json,
-    read_record,
     write_record,
 )
 from actscope.tracking.store import Store
@@ -33,6 +33,7 @@ from actscope.tracking.store import Store
 SECONDS_BETWEEN_TRIES = 30.0
 DELIVERED = ".delivered-"
 HTTP_TOO_MANY = 429
+SQLALCHEMYS_OPERATIONAL = "sqlalchemy.exc.OperationalError"
 
 log = logging.getLogger(__name__)
 
@@ -69,10 +70,10 @@ def _is_unreachable(is_server: bool, error: BaseException) -> bool:
         # A refused connection and a timeout count as 500.
         status = http_status(error)
         return status >= HTTP_SERVER_ERROR or status == HTTP_TOO_MANY
-    if isinstance(error, MlflowException):
+    if is_a(error, MLFLOWS):
         # MLflow's code for "database is locked".
-        return str(error.error_code) == "TEMPORARILY_UNAVAILABLE"
-    return isinstance(error, OperationalError | sqlite3.OperationalError)
+        return getattr(error, "error_code", None) == "TEMPORARILY_UNAVAILABLE"
+    return isinstance(error, sqlite3.OperationalError) or is_a(error, SQLALCHEMYS_OPERATIONAL)
 
 
 @contextmanager
@@ -189,8 +190,11 @@ def deliver_queued(store: Store, on_delivered: Callable[[], None] = lambda: None
         contents = read_queue(store)
         problems: list[Exception] = list(contents.damaged)
         for path in contents.waiting:
+            from actscope.tracking.delivery import deliver_run  # it needs MLflow
+
             try:
-                delivered.append(_deliver(store, path))
+                delivered.append(deliver_run(store, path))
+                _remove(path)
             except Exception as error:  # noqa: BLE001 - one run must not stop the others
                 problems.append(error)
                 if is_unreachable(store, error):
@@ -199,51 +203,6 @@ def deliver_queued(store: Store, on_delivered: Callable[[], None] = lambda: None
     if problems:
         raise _undelivered(store, folder, len(delivered), problems) from problems[-1]
     return delivered
-
-
-def _deliver(store: Store, path: Path) -> str:
-    """Write one queued run unless that was done before, and remove it; returns its name."""
-    record = read_record(path)
-    check_limits(record, str(path))
-    experiment_id = _experiment_of(store, record)
-    query = f"tags.`{RECORD_TAG}` = '{record.id}'"
-    statuses = {run.info.run_id: run.info.status for run in store.search(experiment_id, query)}
-    if record.status not in statuses.values() and not _is_finished_by_another(
-        store, experiment_id, record
-    ):
-        if record.run_id is not None and statuses.pop(record.run_id, None) == "RUNNING":
-            log_inputs(store, record.run_id, record)
-            fill_run(store, ClientRows(store), record.run_id, record, path / ARTIFACTS)
-        else:
-            deliver(store, experiment_id, record, path / ARTIFACTS)
-    for run_id, status in statuses.items():
-        if status == "RUNNING":  # left by an interrupted delivery
-            store.client.delete_run(run_id)
-    _remove(path)
-    return record.name
-
-
-def _experiment_of(store: Store, record: RunRecord) -> str:
-    """Id of the experiment that holds a record's run or sweep: its study may have been renamed."""
-    for run_id in (record.run_id, record.tags.get("mlflow.parentRunId")):
-        if run_id is not None and (experiment_id := store.find_experiment_of(run_id)) is not None:
-            return experiment_id
-    return store.ensure_experiment(record.study)
-
-
-def _is_finished_by_another(store: Store, experiment_id: str, record: RunRecord) -> bool:
-    """Whether another run of the record's sweep has finished its point.
-
-    A worker that was cut off may queue a run whose point another worker was then given.
-    """
-    signature = record.tags.get("actscope.signature")
-    if record.status != "FINISHED" or record.sweep is None or signature is None:
-        return False
-    query = f"tags.`actscope.signature` = '{signature}' and attributes.status = 'FINISHED'"
-    return any(
-        run.data.tags.get("actscope.sweep") == record.sweep
-        for run in store.search(experiment_id, query)
-    )
 
 
 def _remove(path: Path) -> None:

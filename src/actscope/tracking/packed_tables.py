@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]
 from pyarrow import parquet
 
-from actscope.artifacts.files import parquet_layout
+from actscope.artifacts.parquet import parquet_layout
 from actscope.engine.result import RunResult
 from actscope.errors import first_line
 from actscope.tracking.errors import STORE_ERRORS, is_missing

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlflow.entities import ViewType
-
 from actscope.config import Tracking
 from actscope.errors import BundleError, StoreError
 from actscope.tracking import sqlite
@@ -55,7 +53,7 @@ def studies_to_check(store: Store, study: str | None) -> dict[str, str]:
     """
     if study is None:
         return store.studies()
-    if study in store.studies(ViewType.DELETED_ONLY):
+    if study in store.studies(is_deleted=True):
         return {}
     return {study: store.find_experiment(study).experiment_id}
 

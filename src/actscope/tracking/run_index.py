@@ -5,13 +5,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
-from mlflow.entities import Run
-
 from actscope.engine.result import Outcome
 from actscope.tracking.errors import store_errors
-from actscope.tracking.server_store import row_of
+from actscope.tracking.rows import RunRow
 from actscope.tracking.signature import Signature
-from actscope.tracking.sqlite import RunRow
 from actscope.tracking.store import Store
 
 FINAL_ACCURACY = "test/accuracy_final"
@@ -86,21 +83,24 @@ def read_summaries(
     tags: Mapping[str, str] = NO_TAGS,
     *,
     is_unfinished: bool = False,
+    is_deleted: bool = False,
 ) -> list[RunSummary]:
     """Runs of an experiment's points and sweeps that have these tags, oldest first.
 
-    `is_unfinished`: without those that are FINISHED.
+    `is_unfinished`: without those that are FINISHED. `is_deleted`: those in MLflow's trash.
     """
     with store_errors(store.location):
-        rows = store.summary_rows(experiment_id, tags, FINAL_ACCURACY, is_unfinished=is_unfinished)
-        return sorted(map(_attempt, rows), key=lambda a: (a.started, a.run_id))
+        rows = store.summary_rows(
+            experiment_id,
+            tags,
+            FINAL_ACCURACY,
+            is_unfinished=is_unfinished,
+            is_deleted=is_deleted,
+        )
+        return sorted(map(summary_of, rows), key=lambda a: (a.started, a.run_id))
 
 
-def summary_of(run: Run) -> RunSummary:
-    return _attempt(row_of(run))
-
-
-def _attempt(row: RunRow) -> RunSummary:
+def summary_of(row: RunRow) -> RunSummary:
     return RunSummary(
         row.run_id,
         row.name,

@@ -1,17 +1,13 @@
 """Read runs and their tables from a store."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 from pyarrow import parquet  # type: ignore[import-untyped]
 
 from actscope.tracking.errors import store_errors
+from actscope.tracking.rows import RunRow
 from actscope.tracking.server_store import ServerStore
-from actscope.tracking.sqlite import RunRow
 from actscope.tracking.store import Store
 
 RUN_ID = "run_id"  # a column of packed tables
@@ -85,13 +81,6 @@ def _packed_table(store: ServerStore, run_id: str, name: str) -> pd.DataFrame | 
         return None
     table: pd.DataFrame = of_run.drop_columns(RUN_ID).to_pandas()
     return table
-
-
-@contextmanager
-def artifact_folder(store: Store, study: str, run_id: str) -> Iterator[Path]:
-    """A run's artifacts on this machine; a server's are deleted at the end of the context."""
-    with TemporaryDirectory(prefix="actscope-") as scratch:
-        yield store.artifact_folder(study, run_id, Path(scratch))
 
 
 def _columns(run: RunRow) -> dict[str, Any]:

@@ -7,9 +7,8 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal
 
-from mlflow.entities import Dataset, DatasetInput, InputTag, Run
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
@@ -197,25 +196,6 @@ def verify_artifacts(name: str, logged: Mapping[str, str], folder: Path) -> dict
     return found
 
 
-def record_of(run: Run, study: str) -> RunRecord:
-    """The record of a run in a store, without its metrics and artifacts."""
-    tags = {key: value for key, value in run.data.tags.items() if key != "mlflow.runName"}
-    status = run.info.status if run.info.status in get_args(Status) else "RUNNING"
-    return RunRecord(
-        id=tags.get(RECORD_TAG, run.info.run_id),
-        study=study,
-        name=run.info.run_name,
-        status=cast(Status, status),
-        started=run.info.start_time,
-        ended=run.info.end_time,
-        run_id=run.info.run_id,
-        sweep=tags.get("actscope.sweep"),
-        tags=tags,
-        params=run.data.params,
-        inputs=tuple(map(_input_of, run.inputs.dataset_inputs if run.inputs else [])),
-    )
-
-
 def logged_artifacts(tags: Mapping[str, str]) -> dict[str, str] | None:
     """SHA-256 of a run's artifacts as they were logged; None where the run has no such tag.
 
@@ -236,23 +216,3 @@ def artifacts_tag(artifacts: Mapping[str, str]) -> str:
     if len(tag) > TAG_LENGTH:
         raise BundleError(f"{len(artifacts)} artifacts are too many for a run's tag")
     return tag
-
-
-def dataset_input(given: Input) -> DatasetInput:
-    dataset = Dataset(
-        given.name, given.digest, given.source_type, given.source, given.schema, given.profile
-    )
-    return DatasetInput(dataset, [InputTag(key, value) for key, value in given.tags.items()])
-
-
-def _input_of(found: DatasetInput) -> Input:
-    dataset = found.dataset
-    return Input(
-        dataset.name,
-        dataset.digest,
-        dataset.source_type,
-        dataset.source,
-        dataset.schema or None,  # a server returns an empty text for None
-        dataset.profile or None,
-        {tag.key: tag.value for tag in found.tags},
-    )

@@ -20,9 +20,10 @@ from actscope.engine.result import RunResult
 from actscope.errors import StoreError, first_line
 from actscope.tracking.errors import STORE_ERRORS, store_errors
 from actscope.tracking.heartbeat import signs_of_life
-from actscope.tracking.log_record import fill_run, rows_of
+from actscope.tracking.log_record import fill_run
 from actscope.tracking.offline_queue import enqueue, is_known_unreachable, note_refused
 from actscope.tracking.packed_tables import PACK_TAG
+from actscope.tracking.platform import current_platform
 from actscope.tracking.pyfunc_model import save_model
 from actscope.tracking.run_index import STACK
 from actscope.tracking.run_record import RECORD_TAG, Input, MetricRow, RunRecord, hash_artifacts
@@ -53,7 +54,7 @@ def begin_run(
     sweep: Sweep,
     point: Point,
     data: Data,
-    device: str = CPU.type,
+    device: str = CPU,
     stack: str | None = None,
 ) -> OpenRun:
     """Open a run for a point.
@@ -91,7 +92,7 @@ def show_progress(store: Store, run: OpenRun, metrics: Iterable[Metric]) -> None
     rows = _not_shown(run, metrics)
     try:
         with store_errors(store.location):
-            rows_of(store).log_metrics(run.run_id, rows)
+            store.rows.log_metrics(run.run_id, rows)
     except STORE_ERRORS as error:
         log.debug("run %s: its progress is not shown: %s", run.run_id, error)
     else:
@@ -140,7 +141,7 @@ def _open(store: Store, experiment_id: str, run: OpenRun) -> None:
     """Open the run in the store; one that the store refuses is trained all the same."""
     try:
         with store_errors(store.location):
-            rows = rows_of(store)
+            rows = store.rows
             run_id, artifact_uri = rows.open_run(experiment_id, run.record)
             # From here on the record goes into this run, now or when the store answers again.
             run.record = replace(run.record, run_id=run_id)
@@ -173,7 +174,7 @@ def _end(
         return
     try:
         with store_errors(store.location):
-            fill_run(store, rows_of(store), run.run_id, record, folder, run.artifact_uri)
+            fill_run(store, store.rows, run.run_id, record, folder, run.artifact_uri)
     except Exception as error:  # noqa: BLE001 - whatever the store's fault is, the run is kept
         _enqueue_refused(store, whole, folder, error)
 
@@ -199,7 +200,8 @@ def _first_tags(sweep: Sweep, point: Point, data: Data, device: str) -> dict[str
         "actscope.sweep": sweep.id,
         "actscope.signature": signature.whole,
         **{f"actscope.signature.{name}": part for name, part in asdict(signature).items() if part},
-        **origin(device),
+        **origin(),
+        "actscope.platform": json.dumps(current_platform(device)),
         **belonging,
     }
 

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-from mlflow.entities import Run
-from mlflow.store.artifact.artifact_repo import ArtifactRepository
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from typing import TYPE_CHECKING
 
 from actscope.errors import MissingStudyError, StoreError
-from actscope.tracking.errors import is_already_there, store_errors
+from actscope.tracking.errors import is_already_there, is_unknown, store_errors
 from actscope.tracking.location import ServerLocation
-from actscope.tracking.sqlite import RunRow
-from actscope.tracking.store import NO_TAGS, READERS, Content, Key, Store
+from actscope.tracking.rows import Experiment, RunRow, RunRows
+from actscope.tracking.store import NO_TAGS, READERS, Content, Key, Store, briefly, stage
+
+if TYPE_CHECKING:
+    from mlflow.entities import Experiment as MlflowsExperiment
+    from mlflow.entities import Run
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,15 @@ class ServerStore(Store):
     def check_exists(self) -> None:
         """A server is there, or its first request raises."""
 
-    def prepare(self, *, to_write: bool) -> None:
-        """Nothing can be prepared from here."""
+    def prepare(self, *, to_write: bool) -> None:  # noqa: ARG002 - nothing can be made from here
+        with briefly():
+            self.client.search_experiments(max_results=1)
+
+    @property
+    def rows(self) -> RunRows:
+        from actscope.tracking.client_rows import ClientRows  # it needs MLflow
+
+        return ClientRows(self)
 
     def ensure_experiment(self, study: str, tags: Mapping[str, str] = NO_TAGS) -> str:
         try:
@@ -114,14 +123,33 @@ class ServerStore(Store):
         metric: str,  # noqa: ARG002 - a search brings all of them
         *,
         is_unfinished: bool,
+        is_deleted: bool,
     ) -> Iterable[RunRow]:
         conditions = ["tags.`actscope.kind` LIKE '%'"]
         conditions += [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
         if is_unfinished:
             conditions.append("attributes.status != 'FINISHED'")
-        return map(row_of, self.search(experiment_id, " and ".join(conditions)))
+        query = " and ".join(conditions)
+        return map(row_of, self.search(experiment_id, query, is_deleted=is_deleted))
 
-    def metric_rows(self, run: Run) -> Iterable[tuple[str, float, int, int]]:
+    def experiments(self, *, is_deleted: bool = False) -> Iterable[Experiment]:
+        return map(_own, self.client.search_experiments(stage(is_deleted), order_by=["name ASC"]))
+
+    def experiment_named(self, study: str) -> Experiment | None:
+        found = self.client.get_experiment_by_name(study)
+        return None if found is None else _own(found)
+
+    def find_experiment_of(self, run_id: str) -> str | None:
+        try:
+            run = self.client.get_run(run_id)
+            experiment = _own(self.client.get_experiment(run.info.experiment_id))
+        except StoreError as error:
+            if not is_unknown(error):
+                raise
+            return None
+        return experiment.experiment_id if experiment.is_active else None
+
+    def metric_rows(self, run: "Run") -> Iterable[tuple[str, float, int, int]]:
         read = partial(self.client.get_metric_history, run.info.run_id)
         for metrics in self.read_in_order(read, run.data.metrics):
             for metric in metrics:
@@ -148,14 +176,22 @@ class ServerStore(Store):
                 yield future.result()
 
 
-def row_of(run: Run) -> RunRow:
+def row_of(run: "Run") -> RunRow:
     """A run of MLflow's as a row."""
     info, data = run.info, run.data
     about = (info.run_id, info.run_name, info.status, info.start_time, info.end_time)
     return RunRow(*about, data.tags, data.params, data.metrics)
 
 
+def _own(found: "MlflowsExperiment") -> Experiment:
+    is_active = found.lifecycle_stage == "active"
+    about = (str(found.experiment_id), found.name, found.artifact_location)
+    return Experiment(*about, is_active, found.tags)
+
+
 @lru_cache
-def _repository(location: str, store_uri: str) -> ArtifactRepository:
+def _repository(location: str, store_uri: str) -> "ArtifactRepository":
     """Kept, since each new one asks its server again what the server can do."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
     return get_artifact_repository(location, store_uri)

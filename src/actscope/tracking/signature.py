@@ -13,8 +13,7 @@ from typing import Any
 
 from actscope import engine
 from actscope.config import Activation, Point, nested_settings
-from actscope.engine.activations import find_class
-from actscope.engine.data import Data
+from actscope.engine.images import Described
 from actscope.own_source import name_command, sources_of
 
 ENGINE = Path(engine.__file__).parent
@@ -43,7 +42,7 @@ class Signature:
         return not self.activation_code.startswith(UNREADABLE)
 
 
-def signature_of(point: Point, data: Data) -> Signature:
+def signature_of(point: Point, data: Described) -> Signature:
     """The signature of a point that is trained now.
 
     Raises:
@@ -62,6 +61,8 @@ def activation_hash(activation: Activation) -> str:
     """
     if activation.function.startswith("torch."):  # the usual case, without an import
         return ""
+    from actscope.engine.activations import find_class  # torch is slow to import
+
     sources = sources_of(find_class(activation))  # type: ignore[arg-type]  # mypy: a class of torch has no hash
     if sources is None:
         return f"{UNREADABLE}{name_command()}"

@@ -9,22 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from math import nan
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from actscope.tracking.rows import Experiment, RunRow
 
 SECONDS_FOR_A_QUERY = 20.0  # as long as MLflow waits for a lock
-
-
-class RunRow(NamedTuple):
-    """A run as a store holds it. `started`, `ended`: ms since 1970."""
-
-    run_id: str
-    name: str
-    status: str
-    started: int
-    ended: int | None
-    tags: Mapping[str, str]
-    params: Mapping[str, str]
-    metrics: Mapping[str, float]  # last values
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 
 
 @contextmanager
@@ -47,7 +37,7 @@ def read_schema(database: Path, seconds: float) -> tuple[set[str], str | None]:
     """
     try:
         with connected(database, seconds) as connection:
-            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+            tables = {name for (name,) in connection.execute(TABLES)}
             if "alembic_version" not in tables:
                 return tables, None
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -67,6 +57,41 @@ def find_corruption(database: Path) -> str | None:
     with connected(database) as connection:
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     return None if found == "ok" else " ".join(found.split())
+
+
+def experiments(database: Path) -> list[Experiment]:
+    """All experiments, sorted by name; those in MLflow's trash are included."""
+    query = (
+        "SELECT CAST(experiment_id AS TEXT), name, artifact_location, lifecycle_stage = 'active' "
+        "FROM experiments ORDER BY name"
+    )
+    with connected(database) as connection:
+        all_tags = "SELECT CAST(experiment_id AS TEXT), key, value FROM experiment_tags"
+        tags = _by_run(connection.execute(all_tags))
+        return [
+            Experiment(experiment_id, name, location, bool(is_active), tags[experiment_id])
+            for experiment_id, name, location, is_active in connection.execute(query)
+        ]
+
+
+def experiment_of(database: Path, run_id: str) -> str | None:
+    """Id of a run's experiment; None where there is no such run, or its experiment is deleted."""
+    query = (
+        "SELECT CAST(experiment_id AS TEXT) FROM runs JOIN experiments e USING (experiment_id) "
+        "WHERE run_uuid = ? AND e.lifecycle_stage = 'active'"
+    )
+    return _value(database, query, run_id)
+
+
+def artifact_address(database: Path, run_id: str) -> str | None:
+    """Where the database says that a run's artifacts are; None where there is no such run."""
+    return _value(database, "SELECT artifact_uri FROM runs WHERE run_uuid = ?", run_id)
+
+
+def _value(database: Path, query: str, run_id: str) -> str | None:
+    with connected(database) as connection:
+        row = connection.execute(query, [run_id]).fetchone()
+    return None if row is None else str(row[0])
 
 
 def point_rows(database: Path, experiment_id: str) -> Iterator[RunRow]:
@@ -101,16 +126,17 @@ def summary_rows(
     metric: str,
     *,
     is_unfinished: bool,
+    is_deleted: bool = False,
 ) -> Iterator[RunRow]:
     """Runs of an experiment that have these tags, with their tags of actscope and one metric.
 
-    `is_unfinished`: without those that are FINISHED.
+    `is_unfinished`: without those that are FINISHED. `is_deleted`: those in MLflow's trash.
     """
     runs = (
         "SELECT run_uuid, name, status, start_time, end_time FROM runs "
-        "WHERE experiment_id = ? AND lifecycle_stage = 'active'"
+        "WHERE experiment_id = ? AND lifecycle_stage = ?"
     )
-    values = [experiment_id]
+    values = [experiment_id, "deleted" if is_deleted else "active"]
     for tag in tags.items():
         runs += " AND run_uuid IN (SELECT run_uuid FROM tags WHERE key = ? AND value = ?)"
         values += tag

@@ -15,7 +15,6 @@ from pathlib import Path
 from actscope.tracking.run_record import Input, MetricRow, RunRecord
 from actscope.tracking.sqlite import connected
 
-TESTED_SCHEMAS = {"dc11669786a5"}  # revisions of MLflow's schema
 LARGEST = 1.7976931348623157e308  # stands for infinity
 RUN_NAME, USER = "mlflow.runName", "mlflow.user"
 
@@ -53,6 +52,10 @@ ADD_INPUT = """
 """
 ADD_INPUT_TAG = "INSERT INTO input_tags (input_uuid, name, value) VALUES (?, ?, ?)"
 FIND_RUN = "SELECT 1 FROM runs WHERE run_uuid = ? AND lifecycle_stage = 'active'"
+SET_TAG = """
+    INSERT OR REPLACE INTO tags (run_uuid, key, value)
+    SELECT run_uuid, ?, ? FROM runs WHERE run_uuid = ? AND lifecycle_stage = 'active'
+"""
 END_RUN = "UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ?"
 
 
@@ -92,6 +95,26 @@ class SqliteRows:
             _add_metrics(connection, run_id, record.metrics)
             connection.execute(END_RUN, [record.status, record.ended, run_id])
 
+    def status(self, run_id: str) -> str:
+        with connected(self.database) as connection:
+            query = "SELECT status FROM runs WHERE run_uuid = ?"
+            row = connection.execute(query, [run_id]).fetchone()
+        if row is None:
+            raise sqlite3.IntegrityError(f"there is no run {run_id}")
+        return str(row[0])
+
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        with _transaction(self.database) as connection:
+            for key, value in tags.items():
+                _check(connection.execute(SET_TAG, [key, value, run_id]), run_id)
+
+    def close(self, run_id: str, status: str, ended: int) -> None:
+        with _transaction(self.database) as connection:
+            closed = connection.execute(
+                f"{END_RUN} AND lifecycle_stage = 'active'", [status, ended, run_id]
+            )
+            _check(closed, run_id)
+
 
 @contextmanager
 def _transaction(database: Path, run_id: str | None = None) -> Iterator[sqlite3.Connection]:
@@ -103,6 +126,11 @@ def _transaction(database: Path, run_id: str | None = None) -> Iterator[sqlite3.
             if run_id is not None and not connection.execute(FIND_RUN, [run_id]).fetchone():
                 raise sqlite3.IntegrityError(f"run {run_id} was deleted")
             yield connection
+
+
+def _check(changed: sqlite3.Cursor, run_id: str) -> None:
+    if changed.rowcount == 0:
+        raise sqlite3.IntegrityError(f"there is no active run {run_id}")
 
 
 def _of(run_id: str, values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

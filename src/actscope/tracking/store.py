@@ -10,24 +10,25 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar, cast
-
-from mlflow import MlflowClient
-from mlflow.entities import Experiment, Run, ViewType
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from actscope.command_line import suggestions
 from actscope.config import MLFLOWS_OWN
 from actscope.errors import MissingStudyError, StoreError
-from actscope.tracking.errors import is_unknown, store_errors
+from actscope.runtime import startup
+from actscope.tracking.errors import store_errors
 from actscope.tracking.location import Location
-from actscope.tracking.sqlite import RunRow
+from actscope.tracking.rows import Experiment, RunRow, RunRows
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 RUNS_A_PAGE = 1000  # MLflow's limit
 READERS = 8  # within the ten connections that a session of MLflow's keeps open
 # For the first call to a server. The environment decides how long later calls may take.
 BRIEFLY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "8"}
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
-ACTIVE = "active"  # MLflow's word for experiments that are not in its trash
 
 # They log every table of a fresh store and every try to reach a server.
 for talkative in ("alembic", "mlflow", "urllib3"):
@@ -55,13 +56,21 @@ class Store(ABC):
         return self.location.folder
 
     @cached_property
-    def client(self) -> MlflowClient:
+    def client(self) -> "MlflowClient":
         """MLflow's client; every error in it is a StoreError."""
-        return cast(MlflowClient, _Client(self))
+        return cast("MlflowClient", _Client(self))
 
-    def connect(self) -> MlflowClient:
+    def connect(self) -> "MlflowClient":
         """A client of MLflow's own, whose errors are MLflow's."""
+        with startup.without_gc():  # MLflow takes seconds to import
+            from mlflow import MlflowClient
+
         return MlflowClient(tracking_uri=self.uri)
+
+    @property
+    @abstractmethod
+    def rows(self) -> RunRows:
+        """How runs are written into this store. Errors are those of MLflow or of SQLite."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "client"}
@@ -135,12 +144,21 @@ class Store(ABC):
 
     @abstractmethod
     def summary_rows(
-        self, experiment_id: str, tags: Mapping[str, str], metric: str, *, is_unfinished: bool
+        self,
+        experiment_id: str,
+        tags: Mapping[str, str],
+        metric: str,
+        *,
+        is_unfinished: bool,
+        is_deleted: bool,
     ) -> Iterable[RunRow]:
-        """Runs of an experiment that have these tags, with their tags and one metric."""
+        """Runs of an experiment that have these tags, with their tags and one metric.
+
+        `is_unfinished`: without those that are FINISHED. `is_deleted`: those in MLflow's trash.
+        """
 
     @abstractmethod
-    def metric_rows(self, run: Run) -> Iterable[tuple[str, float, int, int]]:
+    def metric_rows(self, run: "Run") -> Iterable[tuple[str, float, int, int]]:
         """Every value of a run's metrics: name, value, timestamp (ms since 1970), step."""
 
     @abstractmethod
@@ -156,10 +174,32 @@ class Store(ABC):
     ) -> Iterator[Content]:
         """What `read` returns for each key, in order. From a server, `readers` keys at a time."""
 
-    def studies(self, stage: int = ViewType.ACTIVE_ONLY) -> dict[str, str]:
-        """Id of each study's experiment, by name. `stage`: DELETED_ONLY for MLflow's trash."""
-        experiments = self.client.search_experiments(stage, order_by=["name ASC"])
-        return {e.name: e.experiment_id for e in experiments if e.name != MLFLOWS_OWN}
+    @abstractmethod
+    def experiments(self, *, is_deleted: bool = False) -> Iterable[Experiment]:
+        """All experiments, sorted by name. `is_deleted`: those in MLflow's trash.
+
+        Raises:
+            StoreError: the store cannot be read.
+
+        """
+
+    @abstractmethod
+    def experiment_named(self, study: str) -> Experiment | None:
+        """The experiment of a study, even one in MLflow's trash.
+
+        Raises:
+            StoreError: the store cannot be read.
+
+        """
+
+    @abstractmethod
+    def find_experiment_of(self, run_id: str) -> str | None:
+        """Id of a run's experiment; None where the store lacks the run, or the study is deleted."""
+
+    def studies(self, *, is_deleted: bool = False) -> dict[str, str]:
+        """Id of each study's experiment, by name. `is_deleted`: those in MLflow's trash."""
+        found = self.experiments(is_deleted=is_deleted)
+        return {each.name: each.experiment_id for each in found if each.name != MLFLOWS_OWN}
 
     def find_experiment(self, study: str) -> Experiment:
         """The experiment of a study; nothing is written.
@@ -179,30 +219,19 @@ class Store(ABC):
             )
         return found
 
-    def find_experiment_of(self, run_id: str) -> str | None:
-        """Id of a run's experiment; None where the store lacks the run, or the study is deleted."""
-        try:
-            run = self.client.get_run(run_id)
-            experiment = self.client.get_experiment(run.info.experiment_id)
-        except StoreError as error:
-            if not is_unknown(error):
-                raise
-            return None
-        return str(experiment.experiment_id) if experiment.lifecycle_stage == ACTIVE else None
-
     def search(
-        self, experiment_id: str, query: str, stage: int = ViewType.ACTIVE_ONLY
-    ) -> Iterator[Run]:
+        self, experiment_id: str, query: str, *, is_deleted: bool = False
+    ) -> Iterator["Run"]:
         """All runs of an experiment that a query of MLflow's finds, page by page.
 
-        `stage`: DELETED_ONLY for MLflow's trash.
+        `is_deleted`: those in MLflow's trash.
         """
         token = None
         while True:
             page = self.client.search_runs(
                 [experiment_id],
                 query,
-                run_view_type=stage,
+                run_view_type=stage(is_deleted),
                 max_results=RUNS_A_PAGE,
                 page_token=token,
             )
@@ -224,14 +253,21 @@ class Store(ABC):
             StoreError: it is in MLflow's trash.
 
         """
-        found: Experiment | None = self.client.get_experiment_by_name(study)
-        if found is None or found.lifecycle_stage == ACTIVE:
+        found = self.experiment_named(study)
+        if found is None or found.is_active:
             return found
         doctor = suggestions.command("doctor", f"study={study}", store=self)
         raise StoreError(
             f"study={study}: was deleted and is in the trash of the store {self}. Restore it with "
             f"`{doctor}`, or choose another name."
         )
+
+
+def stage(is_deleted: bool) -> int:
+    """MLflow's word for what is in its trash, or for what is not."""
+    from mlflow.entities import ViewType  # the client needs it too
+
+    return int(ViewType.DELETED_ONLY if is_deleted else ViewType.ACTIVE_ONLY)
 
 
 class _Client:
@@ -241,7 +277,7 @@ class _Client:
         self._store = store
 
     @cached_property
-    def _mlflow(self) -> MlflowClient:
+    def _mlflow(self) -> "MlflowClient":
         return self._store.connect()
 
     def __getattr__(self, name: str) -> Any:

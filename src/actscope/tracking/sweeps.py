@@ -1,33 +1,32 @@
 """A sweep's own run: its grid, whether its process is alive, how it ended."""
 
 import json
-import platform
 import time
+import uuid
 from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import cache
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-import pandas as pd
-import torch
 from pydantic import TypeAdapter
 
 from actscope.artifacts.spreadsheet import to_csv
 from actscope.command_line import suggestions
 from actscope.config import Extras, Point, flat_settings
-from actscope.engine.data import load_data
-from actscope.engine.device import CPU
+from actscope.engine.images import describe_data
 from actscope.errors import StoreError
 from actscope.project import git_state
-from actscope.tracking.errors import is_already_there, is_missing
+from actscope.tracking.errors import is_already_there, is_missing, store_errors
 from actscope.tracking.heartbeat import is_alive, number_in, signs_of_life
 from actscope.tracking.offline_queue import best_effort
 from actscope.tracking.run_index import SWEEPS, RunSummary, read_summaries
+from actscope.tracking.run_record import RunRecord
 from actscope.tracking.signature import Signature, signature_of
 from actscope.tracking.store import Store
 from actscope.tracking.ui import NOTE, about_sweep, study_tags
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 GRID = "grid.jsonl"
 SECONDS_BETWEEN_POLLS = 0.2
@@ -62,7 +61,7 @@ class GridPoint:
 
     @classmethod
     def of(cls, point: Point) -> Self:
-        signature = signature_of(point, load_data(point.data))
+        signature = signature_of(point, describe_data(point.data))
         return cls(str(point), flat_settings(point), signature)
 
     def to_json(self) -> str:
@@ -85,31 +84,45 @@ def begin_sweep(
     a ticket is about to get one.
     """
     experiment_id = store.ensure_experiment(study, study_tags(study))
-    run = store.client.create_run(
-        experiment_id,
-        run_name=f"sweep {sweep_id}",
-        tags={
-            "actscope.kind": "sweep",
-            "actscope.sweep": sweep_id,
-            **signs_of_life(),
-            **origin(),
-        },
-    )
-    run_id = run.info.run_id
-    store.client.log_text(run_id, "\n".join(point.to_json() for point in grid), GRID)
+    with store_errors(store.location):
+        run_id, _ = store.rows.open_run(experiment_id, _record(study, sweep_id))
+    announced = "\n".join(point.to_json() for point in grid)
+    store.put_files(study, run_id, {GRID: announced.encode()})
     taken = [_ticket(run) for run in read_summaries(store, experiment_id, SWEEPS)]
     ticket = 1 + max(taken, default=0)
-    store.client.set_tag(run_id, "actscope.ticket", str(ticket))
+    _set_tag(store, run_id, "actscope.ticket", str(ticket))
     return Sweep(sweep_id, study, experiment_id, run_id, extras, ticket)
 
 
-def summarise_sweep(store: Store, sweep: Sweep, cells: pd.DataFrame) -> None:
-    """Log a sweep's results as its description and a file. `cells`: of results.cell_means."""
+def _record(study: str, sweep_id: str) -> RunRecord:
+    tags = {"actscope.kind": "sweep", "actscope.sweep": sweep_id, **signs_of_life(), **origin()}
+    return RunRecord(
+        id=uuid.uuid4().hex,
+        study=study,
+        name=f"sweep {sweep_id}",
+        status="RUNNING",
+        started=int(time.time() * 1000),
+        tags=tags,
+    )
+
+
+def _set_tag(store: Store, run_id: str, name: str, value: str) -> None:
+    with store_errors(store.location):
+        store.rows.set_tags(run_id, {name: value})
+
+
+def _close(store: Store, run_id: str, status: str) -> None:
+    with store_errors(store.location):
+        store.rows.close(run_id, status, int(time.time() * 1000))
+
+
+def summarise_sweep(store: Store, sweep: Sweep, cells: "pd.DataFrame") -> None:
+    """Log a sweep's results as its description and a file. `cells`: of summary.cell_means."""
     assert sweep.parent_run_id is not None
     run_id = sweep.parent_run_id
     with best_effort(store, f"sweep {sweep.id} has no summary in MLflow"):
-        store.client.log_text(run_id, to_csv(cells), "cells.csv")
-        store.client.set_tag(run_id, NOTE, about_sweep(cells))
+        store.put_files(sweep.study, run_id, {"cells.csv": to_csv(cells).encode()})
+        _set_tag(store, run_id, NOTE, about_sweep(cells))
 
 
 def end_sweep(store: Store, sweep: Sweep, status: str) -> None:
@@ -131,15 +144,18 @@ def end_sweep(store: Store, sweep: Sweep, status: str) -> None:
         with best_effort(
             store, f"the run of sweep {sweep.id} stays open until `{doctor}` closes it"
         ):
-            store.client.set_terminated(sweep.parent_run_id, status)
+            _close(store, sweep.parent_run_id, status)
 
 
 def is_open(store: Store, run_id: str | None) -> bool:
     """Whether no other process has closed a run; True where the store does not answer."""
     status = "RUNNING"
     if run_id is not None:
-        with best_effort(store, f"run {run_id} is assumed to be open"):
-            status = store.client.get_run(run_id).info.status
+        with (
+            best_effort(store, f"run {run_id} is assumed to be open"),
+            store_errors(store.location),
+        ):
+            status = store.rows.status(run_id)
     return status == "RUNNING"
 
 
@@ -168,11 +184,11 @@ def close_duplicates(store: Store, runs: Sequence[RunSummary]) -> None:
 def close(store: Store, run_id: str, reason: str) -> None:
     """Close a run as KILLED. If two processes do so at once, one of them gives the reason."""
     try:
-        store.client.set_tag(run_id, "actscope.reason", reason)
+        _set_tag(store, run_id, "actscope.reason", reason)
     except StoreError as error:
         if not is_already_there(error):
             raise
-    store.client.set_terminated(run_id, "KILLED")
+    _close(store, run_id, "KILLED")
 
 
 def close_abandoned(store: Store, experiment_id: str) -> list[RunSummary]:
@@ -262,27 +278,14 @@ def stated_grid(store: Store, study: str, sweeps: Container[str]) -> list[GridPo
     return None
 
 
-def origin(device: str = CPU.type) -> Mapping[str, str]:
-    """Tags of a run: the program, its commit, and the platform with the given device."""
+def origin() -> Mapping[str, str]:
+    """Tags of a run: the program and its commit."""
     git = git_state()
     return {
         "mlflow.source.name": "actscope",
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": git.commit,
         "actscope.git_dirty": git.dirty,
-        "actscope.platform": json.dumps(current_platform(device)),
-    }
-
-
-@cache
-def current_platform(device: str = CPU.type) -> Mapping[str, str]:
-    """What can change the last bits of a run's numbers, apart from code and data."""
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
-        "device": device,
     }
 
 

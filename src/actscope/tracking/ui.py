@@ -5,13 +5,14 @@ import os
 import warnings
 from collections.abc import Hashable, Iterable, Mapping
 from math import isfinite
-from typing import Any
-
-import pandas as pd
-import uvicorn
+from typing import TYPE_CHECKING, Any
 
 from actscope.tracking.local_store import LocalStore
+from actscope.tracking.run_index import SWEEPS, read_summaries
 from actscope.tracking.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NOTE = "mlflow.note.content"  # the tag that the UI shows as a description
 # MLflow stores a shared view in a tag with this prefix and opens it by ?viewStateShareKey=<suffix>.
@@ -81,14 +82,9 @@ def attach_report(store: Store, study: str, pages: Mapping[str, bytes]) -> None:
         StoreError: the store is unreachable, or cannot be written.
 
     """
-    found = store.client.search_runs(
-        [store.find_experiment(study).experiment_id],
-        "tags.`actscope.kind` = 'sweep'",
-        max_results=1,
-        order_by=["attributes.start_time DESC"],
-    )
-    if found:
-        store.put_files(study, found[0].info.run_id, pages, REPORT)
+    sweeps = read_summaries(store, store.find_experiment(study).experiment_id, SWEEPS)
+    if sweeps:
+        store.put_files(study, sweeps[-1].run_id, pages, REPORT)
 
 
 def serve(store: LocalStore, host: str, port: int) -> None:
@@ -97,7 +93,8 @@ def serve(store: LocalStore, host: str, port: int) -> None:
     `mlflow server` would start one more process, and each would import MLflow again.
     """
     warnings.simplefilter("ignore")  # MLflow's libraries warn its developers
-    # Not before it is needed. MLflow sees by uvicorn, which is loaded now, that it is to serve.
+    # Not before they are needed, and uvicorn first: by it MLflow sees that it is to serve.
+    import uvicorn
     from mlflow.server.constants import (
         ARTIFACT_ROOT_ENV_VAR,
         BACKEND_STORE_URI_ENV_VAR,
@@ -128,8 +125,8 @@ Statistics and figures: `make report STUDY={study}`.
 """
 
 
-def about_sweep(cells: pd.DataFrame) -> str:
-    """The description of a sweep: its best cell and a table. `cells`: of results.cell_means."""
+def about_sweep(cells: "pd.DataFrame") -> str:
+    """The description of a sweep: its best cell and a table. `cells`: of summary.cell_means."""
     columns = ["lr", "activation", "mean", "sd", "n", "outcomes"]
     if cells["variant"].any():
         columns.append("variant")
@@ -139,7 +136,7 @@ def about_sweep(cells: pd.DataFrame) -> str:
     return note if len(note) <= LONGEST_NOTE else note[:LONGEST_NOTE].rpartition("\n")[0]
 
 
-def _best(cells: pd.DataFrame) -> list[str]:
+def _best(cells: "pd.DataFrame") -> list[str]:
     learned = cells[(cells["runs"] > 0) & (cells["learned"] == cells["runs"])]
     if learned.empty:
         return []

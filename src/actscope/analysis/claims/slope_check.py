@@ -1,13 +1,11 @@
 """The check of an activation function itself: how far its slope jumps at 0."""
 
-import torch
 from omegaconf import OmegaConf
 from pydantic.dataclasses import dataclass as checked
 
 from actscope.analysis.claims.settings import Margin
 from actscope.analysis.claims.verdicts import CheckResult, ClaimData, Verdict, decide
 from actscope.config import CLOSED, Activation, Name, parse_activation
-from actscope.engine.activations import make_function
 from actscope.errors import ConfigError
 from actscope.project import CONF
 
@@ -45,9 +43,13 @@ def shipped_activation(name: str) -> Activation:
     return parse_activation(OmegaConf.to_container(OmegaConf.load(path)))
 
 
-@torch.no_grad()
 def slope_jump(activation: Activation) -> float:
     """Magnitude of the jump of a function's slope at 0, from its one-sided differences."""
+    import torch  # it takes seconds, and few claims are about functions
+
+    from actscope.engine.activations import make_function
+
     x = torch.tensor([-STEP, 0.0, STEP], dtype=torch.float64)
-    left, middle, right = make_function(activation, torch.float64)(x).tolist()
+    with torch.no_grad():
+        left, middle, right = make_function(activation, torch.float64)(x).tolist()
     return float(abs((right - middle) - (middle - left)) / STEP)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from actscope.artifacts.unit_fates import FATES, Records
-from actscope.engine.history import SPLITS
+from actscope.engine.recorded import SPLITS
 
 STEPS_KEPT = 36
 UNITS_KEPT = 64  # of a layer: its first ones

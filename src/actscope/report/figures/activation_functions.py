@@ -4,14 +4,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from actscope.analysis.known_functions import check_known
 from actscope.config import Activation
-from actscope.engine.activations import make_function
 from actscope.errors import ConfigError
 from actscope.report.figures.style import DASHED, GREY, line_styles, panel_grid
 
@@ -47,6 +45,10 @@ def function_curve(activation: Activation) -> pd.DataFrame:
         ConfigError: the function's code is missing or unusable.
 
     """
+    import torch  # it takes seconds, and only this figure needs it
+
+    from actscope.engine.activations import make_function
+
     x = torch.linspace(-4, 4, 802, dtype=torch.float64, requires_grad=True)  # never at 0 itself
     (value,) = make_function(activation, torch.float64)(x[None])
     (slope,) = torch.autograd.grad(value.sum(), x)

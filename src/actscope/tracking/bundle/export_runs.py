@@ -8,6 +8,7 @@ from pathlib import Path
 from mlflow.entities import Run
 
 from actscope.errors import BundleError
+from actscope.tracking.client_rows import record_of
 from actscope.tracking.errors import store_errors
 from actscope.tracking.heartbeat import signs_of_life
 from actscope.tracking.limits import check_limits
@@ -17,7 +18,6 @@ from actscope.tracking.run_record import (
     MetricRow,
     RunRecord,
     logged_artifacts,
-    record_of,
     verify_artifacts,
 )
 from actscope.tracking.store import Store

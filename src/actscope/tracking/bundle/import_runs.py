@@ -10,9 +10,10 @@ from filelock import FileLock
 
 from actscope.errors import BundleError, StoreError
 from actscope.tracking.bundle.export_runs import KIND_TAG, ORIGIN_TAG, PARENT_TAG, actscope_runs
+from actscope.tracking.client_rows import log_inputs, open_run
 from actscope.tracking.errors import STORE_ERRORS
 from actscope.tracking.heartbeat import is_alive, signs_of_life
-from actscope.tracking.log_record import log_content, log_inputs, open_run
+from actscope.tracking.log_record import log_content
 from actscope.tracking.offline_queue import in_a_line, queue_folder
 from actscope.tracking.run_record import RunRecord, logged_artifacts
 from actscope.tracking.store import Store

@@ -1,0 +1,14 @@
+"""Names of what is recorded of a run, without the code that records it, which needs torch."""
+
+SPLITS = ["train", "validation", "test"]
+MEASURES = {"loss": "min", "accuracy": "max"}  # and how the best value is found
+
+TRAJECTORY = ["weight_mean", "bias", "update_norm", "active"]
+
+# Of each unit on the probe set: the share of images on which the slope is exactly zero, the share
+# on which it is negligible, the L2 length of the incoming weights, and the factor of their sum
+# (batch normalisation's weight; 1 without it).
+PROBE = ["zero", "negligible", "weight_norm", "scale"]
+PROBE_SIZE = 1000
+
+EVALUATED_AT_ONCE = 1000  # images: enough to be fast, few enough to stay in the caches

@@ -1,0 +1,54 @@
+"""Studies and runs as a store holds them, and how runs are written."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from actscope.tracking.run_record import MetricRow, RunRecord
+
+
+class Experiment(NamedTuple):
+    """A study's experiment."""
+
+    experiment_id: str
+    name: str
+    artifact_location: str
+    is_active: bool  # else it is in MLflow's trash
+    tags: Mapping[str, str]
+
+
+class RunRow(NamedTuple):
+    """A run as a store holds it. `started`, `ended`: ms since 1970."""
+
+    run_id: str
+    name: str
+    status: str
+    started: int
+    ended: int | None
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]  # last values
+
+
+class RunRows(Protocol):
+    """Writes a run, but for its artifacts. A new run is written in the order of these methods."""
+
+    def open_run(self, experiment_id: str, record: RunRecord) -> tuple[str, str]:
+        """Create a run with a record's name, tags and start; its id and its artifacts' address."""
+
+    def log_start(self, run_id: str, record: RunRecord) -> None:
+        """Log what is known before the training: parameters and data sets."""
+
+    def log_metrics(self, run_id: str, metrics: Sequence[MetricRow]) -> None:
+        """Log metrics of a run in training."""
+
+    def end_run(self, run_id: str, record: RunRecord, tags: Mapping[str, str]) -> None:
+        """Log what is known after the training; the status last. This may be repeated."""
+
+    def status(self, run_id: str) -> str:
+        """MLflow's status of a run, which may be in MLflow's trash."""
+
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags of a run."""
+
+    def close(self, run_id: str, status: str, ended: int) -> None:
+        """Set a run's status and end; `ended`: ms since 1970."""
