@@ -24,10 +24,11 @@ from actscope.sweep.results import Done, Failed
 from actscope.sweep.runner import run_alone, run_sweep
 from actscope.sweep.saved_stacks import checkpoint_folder, saved_stacks
 from actscope.sweep.worker import Task, finish_run, train_and_track
-from actscope.tracking import OpenRun, Store, log_record, offline_queue
-from actscope.tracking.log_record import ClientRows
+from actscope.tracking import OpenRun, Store, local_store, offline_queue
+from actscope.tracking.client_rows import ClientRows
 from actscope.tracking.run_record import read_record
-from actscope.tracking.sqlite_rows import TESTED_SCHEMAS, SqliteRows
+from actscope.tracking.schema import TESTED_SCHEMAS
+from actscope.tracking.sqlite_rows import SqliteRows
 from tests.support.making import RELU, make_point
 from tests.support.queues import isolate_queue
 from tests.support.serving import Server, serving
@@ -210,7 +211,7 @@ def test_what_was_trained_is_finished_or_kept_and_delivered_later(
     schemas: set[str],
 ) -> None:
     """The store is harmed before a step of the second of two runs that are one stack."""
-    monkeypatch.setattr(log_record, "TESTED_SCHEMAS", schemas)
+    monkeypatch.setattr(local_store, "TESTED_SCHEMAS", schemas)
     task = Task(POINTS, store, begin_sweep(store, RESULTS))
     saboteur = sabotage(step, HARMS[harm])
     results = train_and_track(task, lambda _: saboteur.strike() if step == "training" else None)

@@ -18,7 +18,7 @@ from actscope.artifacts.metrics import epoch_metrics
 from actscope.engine.data import load_data
 from actscope.errors import BundleError
 from actscope.sweep.worker import finish_run
-from actscope.tracking import Store, log_record, offline_queue, run_record
+from actscope.tracking import Store, local_store, offline_queue, run_record
 from actscope.tracking.run_record import (
     RunRecord,
     from_json,
@@ -173,7 +173,7 @@ class TestFinishing:
     def test_by_mlflows_client_as_well(
         self, store: Store, calls: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(log_record, "TESTED_SCHEMAS", set())
+        monkeypatch.setattr(local_store, "TESTED_SCHEMAS", set())
         result = trained()[0]
         run = begin(store, begin_sweep(store, [result]), result)
         calls.clear()
@@ -183,7 +183,7 @@ class TestFinishing:
     def test_many_metrics_go_a_thousand_at_a_time_the_tags_with_the_last(
         self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(log_record, "TESTED_SCHEMAS", set())
+        monkeypatch.setattr(local_store, "TESTED_SCHEMAS", set())
         result = trained()[0]
         run = begin(store, begin_sweep(store, [result]), result)
         assert run.run_id is not None
