@@ -146,25 +146,22 @@ class LocalStore(Store):
     ) -> None:
         with store_errors(self.location):
             self.check_writable()
-            run_folder = self._writable_run_folder(study, run_id)
+            run_folder = self.run_folder(study, run_id)
             # Moved at the end, so that a full disk leaves no half of them.
             with TemporaryDirectory(prefix=NEW, dir=run_folder) as scratch:
                 for name, content in files.items():
                     (Path(scratch) / name).write_bytes(content)
-                target = run_folder / "artifacts" / folder
+                target = self.artifact_path(study, run_id, folder)
                 target.mkdir(parents=True, exist_ok=True)
                 for name in files:
                     (Path(scratch) / name).replace(target / name)
 
-    def _writable_run_folder(self, study: str, run_id: str) -> Path:
-        """The folder of a run's files; a new run's is made where the database wants it."""
-        folder = self.run_folder(study, run_id)
-        if not folder.exists():
-            address = sqlite.artifact_address(self.database, run_id)
-            path = None if address is None else path_of(address)
-            folder = folder if path is None else path.parent
-            folder.mkdir(parents=True)
-        return folder
+    def make_place(self, address: str) -> None:
+        path = path_of(address)
+        assert path is not None  # ensure_experiment has checked the study's
+        with store_errors(self.location):
+            self.check_writable()
+            path.mkdir(parents=True)
 
     def delete_artifacts(self, study: str, run_id: str) -> None:
         shutil.rmtree(self.artifact_path(study, run_id), ignore_errors=True)

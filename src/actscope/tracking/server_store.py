@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from actscope.errors import MissingStudyError, StoreError
 from actscope.tracking.errors import is_already_there, is_unknown, store_errors
 from actscope.tracking.location import ServerLocation
+from actscope.tracking.mlflow_client import stage
 from actscope.tracking.rows import Experiment, RunRow, RunRows
-from actscope.tracking.store import NO_TAGS, READERS, Content, Key, Store, briefly, stage
+from actscope.tracking.store import NO_TAGS, READERS, Content, Key, Store, briefly
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment as MlflowsExperiment
@@ -109,6 +110,9 @@ class ServerStore(Store):
             for name, content in files.items():
                 (Path(scratch) / name).write_bytes(content)
             self.client.log_artifacts(run_id, scratch, folder or None)
+
+    def make_place(self, address: str) -> None:
+        """A server makes it with the first file."""
 
     def delete_artifacts(self, study: str, run_id: str) -> None:
         """A server's artifacts stay with the deleted run."""

@@ -83,11 +83,6 @@ def experiment_of(database: Path, run_id: str) -> str | None:
     return _value(database, query, run_id)
 
 
-def artifact_address(database: Path, run_id: str) -> str | None:
-    """Where the database says that a run's artifacts are; None where there is no such run."""
-    return _value(database, "SELECT artifact_uri FROM runs WHERE run_uuid = ?", run_id)
-
-
 def _value(database: Path, query: str, run_id: str) -> str | None:
     with connected(database) as connection:
         row = connection.execute(query, [run_id]).fetchone()

@@ -16,8 +16,8 @@ from actscope.command_line import suggestions
 from actscope.config import MLFLOWS_OWN
 from actscope.errors import MissingStudyError, StoreError
 from actscope.runtime import startup
-from actscope.tracking.errors import store_errors
 from actscope.tracking.location import Location
+from actscope.tracking.mlflow_client import CheckedClient, stage
 from actscope.tracking.rows import Experiment, RunRow, RunRows
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Store(ABC):
     @cached_property
     def client(self) -> "MlflowClient":
         """MLflow's client; every error in it is a StoreError."""
-        return cast("MlflowClient", _Client(self))
+        return cast("MlflowClient", CheckedClient(self))
 
     def connect(self) -> "MlflowClient":
         """A client of MLflow's own, whose errors are MLflow's."""
@@ -133,6 +133,10 @@ class Store(ABC):
             StoreError: the store cannot be written.
 
         """
+
+    @abstractmethod
+    def make_place(self, address: str) -> None:
+        """Make the folder of a new run's artifacts, at the address that the store gave it."""
 
     @abstractmethod
     def delete_artifacts(self, study: str, run_id: str) -> None:
@@ -261,34 +265,6 @@ class Store(ABC):
             f"study={study}: was deleted and is in the trash of the store {self}. Restore it with "
             f"`{doctor}`, or choose another name."
         )
-
-
-def stage(is_deleted: bool) -> int:
-    """MLflow's word for what is in its trash, or for what is not."""
-    from mlflow.entities import ViewType  # the client needs it too
-
-    return int(ViewType.DELETED_ONLY if is_deleted else ViewType.ACTIVE_ONLY)
-
-
-class _Client:
-    """Does what MlflowClient does, and connects at the first call."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    @cached_property
-    def _mlflow(self) -> "MlflowClient":
-        return self._store.connect()
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-
-        def call(*arguments: Any, **settings: Any) -> Any:
-            with store_errors(self._store.location):
-                return getattr(self._mlflow, name)(*arguments, **settings)
-
-        return call
 
 
 _environment = threading.RLock()  # os.environ is shared by all threads

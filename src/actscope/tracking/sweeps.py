@@ -85,7 +85,8 @@ def begin_sweep(
     """
     experiment_id = store.ensure_experiment(study, study_tags(study))
     with store_errors(store.location):
-        run_id, _ = store.rows.open_run(experiment_id, _record(study, sweep_id))
+        run_id, address = store.rows.open_run(experiment_id, _record(study, sweep_id))
+    store.make_place(address)
     announced = "\n".join(point.to_json() for point in grid)
     store.put_files(study, run_id, {GRID: announced.encode()})
     taken = [_ticket(run) for run in read_summaries(store, experiment_id, SWEEPS)]
