@@ -198,7 +198,7 @@ def kept_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
         *(("end_run", harm, TESTED_SCHEMAS) for harm in HARMS if harm != "strange_error"),
         *(("training", harm, TESTED_SCHEMAS) for harm in HARMS),
         # By MLflow's client, as a store of another schema or a server is written.
-        *((step, "run_deleted", set()) for step in ("log_start", "log_artifacts", "end_run")),
+        *((step, "run_deleted", {}) for step in ("log_start", "log_artifacts", "end_run")),
     ],
 )
 def test_what_was_trained_is_finished_or_kept_and_delivered_later(
@@ -208,7 +208,7 @@ def test_what_was_trained_is_finished_or_kept_and_delivered_later(
     monkeypatch: pytest.MonkeyPatch,
     step: str,
     harm: str,
-    schemas: set[str],
+    schemas: dict[str, str],
 ) -> None:
     """The store is harmed before a step of the second of two runs that are one stack."""
     monkeypatch.setattr(local_store, "TESTED_SCHEMAS", schemas)

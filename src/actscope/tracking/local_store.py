@@ -60,7 +60,7 @@ class LocalStore(Store):
     @cached_property
     def schema(self) -> str | None:
         """The revision of MLflow's schema that the database has."""
-        _, version = self._read_schema()
+        _, version = sqlite.read_schema(self.database, sqlite.SECONDS_FOR_A_QUERY)
         return version
 
     @property
