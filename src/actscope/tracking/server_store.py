@@ -14,7 +14,8 @@ from actscope.errors import MissingStudyError, StoreError
 from actscope.tracking.errors import is_already_there, is_unknown, store_errors
 from actscope.tracking.location import ServerLocation
 from actscope.tracking.rows import Experiment, RunRow, RunRows
-from actscope.tracking.store import NO_TAGS, READERS, Content, Key, Store, briefly, stage
+from actscope.tracking.store import NO_TAGS, READERS, Content, Key, Store, stage
+from actscope.tracking.timeouts import briefly
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment as MlflowsExperiment
