@@ -13,9 +13,10 @@ from sqlalchemy.exc import ArgumentError
 from actscope import tracking
 from actscope.analysis.study import load_study
 from actscope.command_line.hydra_credentials import HideCredentials, hide_credentials
+from actscope.command_line.words import check_words
 from actscope.commands import server, train
 from actscope.commands.settings import ServerSettings
-from actscope.config import Tracking, check_words, parse
+from actscope.config import Tracking, parse
 from actscope.credentials import find, find_flaw, hide, scrub
 from actscope.errors import ConfigError, StoreError, first_line
 from actscope.report.settings import read_settings

@@ -1,7 +1,6 @@
 """The settings of a point, of tracking and of a sweep; each is checked once, when it is read."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
@@ -39,9 +38,6 @@ Int = Annotated[int, Field(strict=True)]
 Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Count = Annotated[Int, Field(ge=1)]
 Argument = Bool | Int | Finite | Annotated[str, Field(max_length=64)] | None
-
-MAX_NAME = 200  # characters
-LONG_NUMBER = re.compile(r"\d{4301}")
 
 Parsed = TypeVar("Parsed")
 Device = Literal["auto", "cpu", "cuda"]
@@ -176,26 +172,6 @@ class SweepRules:
     on_error: Literal["continue", "stop"] = "continue"
     checkpoint_minutes: Annotated[Finite, Field(ge=0)] | None = 5.0
     dry_run: Bool = False
-
-
-def check_words(words: Iterable[str]) -> None:
-    """Check words of a command line for mistakes that make Hydra fail.
-
-    Hydra searches files by the names of settings, and parses numbers of any length.
-
-    Raises:
-        ConfigError: a name is missing, or a name or number is too long.
-
-    """
-    for word in words:
-        if word.startswith(("=", "@")):
-            raise ConfigError(f"{shorten(word)}: has no name. Give settings as name=value.")
-        if len(word.partition("=")[0]) > MAX_NAME:
-            raise ConfigError(f"{shorten(scrub(ascii(word)[1:-1]))}: unknown setting.")
-        if LONG_NUMBER.search(word):
-            raise ConfigError(
-                f"{shorten(scrub(ascii(word)[1:-1]))}: the number has too many digits."
-            )
 
 
 def parse_point(config: DictConfig) -> Point:

@@ -26,8 +26,7 @@ from actscope import tracking
 from actscope.config import Tracking
 from actscope.errors import StoreError
 from actscope.project import ROOT
-from actscope.tracking import local_store
-from actscope.tracking import store as store_module
+from actscope.tracking import local_store, timeouts
 from tests.faults.conftest import TINY, TWO, Command
 from tests.support.network import fetch, free_port, wait_until_up
 
@@ -458,7 +457,7 @@ def test_a_server_that_is_not_there_is_one_line_soon(
 
 
 def test_a_server_that_says_nothing_is_one_line_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(store_module.BRIEFLY, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setitem(timeouts.BRIEFLY, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings = Tracking(f"http://127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(StoreError, match=r"does not answer \(timed out\): start it, or"):

@@ -11,10 +11,11 @@ import pandas as pd
 from actscope import tracking
 from actscope.analysis.labels import activation_order, natural, sort_key
 from actscope.analysis.logged_settings import is_setting, read_setting
-from actscope.analysis.stats import CELL, OUTCOMES, summarise
+from actscope.analysis.reasons import why_none, why_unusable
+from actscope.analysis.stats import CELL, summarise
 from actscope.analysis.variants import describe_variants
 from actscope.artifacts.unit_fates import FATES
-from actscope.command_line.suggestions import command, training
+from actscope.command_line.suggestions import training
 from actscope.errors import ReportError
 from actscope.tracking import METRICS, PARAMS, Store
 
@@ -140,7 +141,7 @@ def choose_runs(
         ["is_odd", *POINT, "ended", "run_id"], key=sort_key, ignore_index=True, na_position="last"
     )
     if not runs["used"].any():
-        raise NoRunsError(f"study={study}: {_why_none(runs, study, store)}")
+        raise NoRunsError(f"study={study}: {why_none(runs, study, store)}")
     missing, grid_size = _missing(runs[~runs["is_odd"]])
     params = params.reindex(runs["run_id"])
     unit_shares = _named(by_run, METRICS).filter(regex=UNIT_SHARE).loc[runs["run_id"]].astype(float)
@@ -244,7 +245,7 @@ def _judged(
     """Add `used` and `why`; `faults`: the faults of runs, by id."""
     why = pd.Series(
         [
-            _why_unusable(run, reasons[run["run_id"]], faults.get(run["run_id"], ""))
+            why_unusable(run, reasons[run["run_id"]], faults.get(run["run_id"], ""))
             for run in runs.to_dict("records")
         ],
         runs.index,
@@ -260,41 +261,6 @@ def _judged(
     why[usable.index] = word.where(is_newest, "superseded by " + newest)
     is_used[usable.index] = is_newest
     return runs.assign(used=is_used, why=why)
-
-
-def _why_unusable(run: Mapping[Any, Any], reason: object, fault: str) -> str:
-    status = str(run["status"])
-    if status == "RUNNING":
-        return "still RUNNING"
-    if status == "FAILED":
-        return f"status FAILED: {reason}" if isinstance(reason, str) else "status FAILED"
-    if status != "FINISHED":
-        return status
-    if fault:
-        return f"FINISHED, but {fault}"
-    if run["outcome"] == "":
-        return "FINISHED, but has no outcome"
-    if run["outcome"] not in OUTCOMES:
-        return f"FINISHED, but its outcome is not one of {', '.join(OUTCOMES)}"
-    if run["outcome"] != "diverged":
-        if pd.isna(run["final"]):
-            return "FINISHED, but has no final accuracy"
-        if not 0 <= run["final"] <= 1:
-            return "FINISHED, but its final accuracy is not between 0 and 1"
-    return ""
-
-
-def _why_none(runs: pd.DataFrame, study: str, store: Store | None) -> str:
-    """Why no run of a study with runs is used."""
-    finished = runs[runs["status"] == "FINISHED"]
-    if len(finished):
-        first = finished.iloc[0]
-        return (
-            f"none of its {len(finished)} finished runs can be used. Run {first['run_id']}: "
-            f"{first['why']}. Check the store with `{command('doctor', store=store)}`."
-        )
-    states = ", ".join(f"{n} {s}" for s, n in sorted(runs["status"].value_counts().items()))
-    return f"no finished runs ({states}). Train them with `{training(study, store)}`."
 
 
 def _missing(runs: pd.DataFrame) -> tuple[pd.DataFrame, int]:

@@ -20,9 +20,9 @@ from rich.console import Console
 from actscope.command_line import hydra_errors
 from actscope.command_line.hydra_credentials import hide_credentials
 from actscope.command_line.settings import OneLineParser
+from actscope.command_line.words import check_words
 from actscope.config import (
     Point,
-    check_words,
     parse_device,
     parse_point,
     parse_sweep,

@@ -3,10 +3,8 @@
 # R runs of the stack, B examples of the minibatch, I inputs
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import partial
 
 import pandas as pd
@@ -15,6 +13,7 @@ from torch import Tensor
 
 from actscope.config import Point
 from actscope.engine.activations import contained
+from actscope.engine.arithmetic import steady_arithmetic
 from actscope.engine.cuda_graphs import Replayed
 from actscope.engine.data import Data
 from actscope.engine.device import CPU
@@ -36,12 +35,6 @@ from actscope.engine.trajectory import (
     probe_record,
     trajectory_record,
 )
-
-# Without it the last bits of MKL's products depend on a run's place in memory if minibatches have
-# an odd size. MKL reads it at its first product; it costs no time.
-os.environ.setdefault("MKL_CBWR", "AUTO")
-# Without it the last bits of cuBLAS's products may differ between executions (torch's docs).
-os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 Histories = Callable[[], list[pd.DataFrame]]
 
@@ -99,19 +92,6 @@ def _resume(training: "Training", checkpoint: Checkpoint) -> None:
     except ValueError as error:
         # A signature does not include the version of an installed package that has the function.
         checkpoint.drop(str(error))
-
-
-@contextmanager
-def steady_arithmetic() -> Iterator[None]:
-    """Use one thread, so that sums keep their order; flush denormals, which slow failing runs."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
-        torch.set_num_threads(threads)
 
 
 class Training:

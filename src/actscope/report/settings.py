@@ -10,7 +10,8 @@ from pydantic.dataclasses import dataclass
 
 from actscope.command_line import hydra_errors
 from actscope.command_line.hydra_credentials import hide_credentials
-from actscope.config import CLOSED, Bool, Int, StudyName, Tracking, check_words, parse, plain
+from actscope.command_line.words import check_words
+from actscope.config import CLOSED, Bool, Int, StudyName, Tracking, parse, plain
 from actscope.project import CONF
 
 

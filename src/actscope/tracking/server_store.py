@@ -15,7 +15,8 @@ from actscope.tracking.errors import is_already_there, is_unknown, store_errors
 from actscope.tracking.location import ServerLocation
 from actscope.tracking.mlflow_client import stage
 from actscope.tracking.rows import Experiment, RunRow, RunRows
-from actscope.tracking.store import NO_TAGS, READERS, Content, Key, Store, briefly
+from actscope.tracking.store import NO_TAGS, READERS, Content, Key, Store
+from actscope.tracking.timeouts import briefly
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment as MlflowsExperiment

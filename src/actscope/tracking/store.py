@@ -1,11 +1,9 @@
 """The interface of a tracking store, and what local stores and servers have in common."""
 
 import logging
-import os
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +17,7 @@ from actscope.runtime import startup
 from actscope.tracking.location import Location
 from actscope.tracking.mlflow_client import CheckedClient, stage
 from actscope.tracking.rows import Experiment, RunRow, RunRows
+from actscope.tracking.timeouts import briefly
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
 RUNS_A_PAGE = 1000  # MLflow's limit
 READERS = 8  # within the ten connections that a session of MLflow's keeps open
-# For the first call to a server. The environment decides how long later calls may take.
-BRIEFLY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "8"}
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 # They log every table of a fresh store and every try to reach a server.
@@ -265,21 +262,3 @@ class Store(ABC):
             f"study={study}: was deleted and is in the trash of the store {self}. Restore it with "
             f"`{doctor}`, or choose another name."
         )
-
-
-_environment = threading.RLock()  # os.environ is shared by all threads
-
-
-@contextmanager
-def briefly() -> Iterator[None]:
-    """Let MLflow give up on a server soon: by default it asks an unreachable one for minutes."""
-    with _environment:
-        before = {name: os.environ.get(name) for name in BRIEFLY}
-        os.environ.update(BRIEFLY)
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                del os.environ[name]
-                if value is not None:
-                    os.environ[name] = value

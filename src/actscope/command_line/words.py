@@ -1,0 +1,31 @@
+"""Mistakes in the words of a command line that Hydra does not find."""
+
+import re
+from collections.abc import Iterable
+
+from actscope.credentials import scrub
+from actscope.errors import ConfigError
+from actscope.settings_errors import shorten
+
+MAX_NAME = 200  # characters
+LONG_NUMBER = re.compile(r"\d{4301}")
+
+
+def check_words(words: Iterable[str]) -> None:
+    """Check words of a command line for mistakes that make Hydra fail.
+
+    Hydra searches files by the names of settings, and parses numbers of any length.
+
+    Raises:
+        ConfigError: a name is missing, or a name or number is too long.
+
+    """
+    for word in words:
+        if word.startswith(("=", "@")):
+            raise ConfigError(f"{shorten(word)}: has no name. Give settings as name=value.")
+        if len(word.partition("=")[0]) > MAX_NAME:
+            raise ConfigError(f"{shorten(scrub(ascii(word)[1:-1]))}: unknown setting.")
+        if LONG_NUMBER.search(word):
+            raise ConfigError(
+                f"{shorten(scrub(ascii(word)[1:-1]))}: the number has too many digits."
+            )
