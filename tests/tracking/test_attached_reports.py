@@ -1,6 +1,5 @@
 """A study's report among the artifacts of its newest sweep."""
 
-import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 

@@ -1,7 +1,7 @@
 """Compare two studies: their settings, and the results of each cell."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,13 @@ from actscope.analysis import labels, stats
 from actscope.analysis import variants as variants_analysis
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import natural
+from actscope.analysis.ranking import NOT_KNOWN
+from actscope.analysis.seeds_and_images import (
+    UNKNOWN,
+    Correct,
+    columns_over_both,
+    paired_difference,
+)
 from actscope.analysis.stats import CELL, OUTCOMES, compare_pair, finals_of_learned, holm
 from actscope.analysis.varying import UNSET, is_own
 
@@ -24,10 +31,14 @@ ORIGINS = {"code": "training code (SHA-256)", "data": "data (SHA-256)"}
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Two studies whose variants have names made of the same settings: all that vary in either."""
+    """Two studies whose variants have names made of the same settings: all that vary in either.
+
+    `correct`: whether runs are right about each test image, by run id.
+    """
 
     first: StudyRuns
     second: StudyRuns
+    correct: Mapping[str, Correct] = field(default_factory=dict)
 
     @property
     def studies(self) -> tuple[StudyRuns, StudyRuns]:
@@ -39,7 +50,7 @@ class Pair:
 
     @cached_property
     def cells(self) -> pd.DataFrame:
-        return compare_cells(self.first, self.second)
+        return compare_cells(self.first, self.second, self.correct)
 
     @cached_property
     def differing_settings(self) -> pd.DataFrame:
@@ -60,7 +71,7 @@ class Pair:
         return self.cells[self.cells[f"{other}_n"].isna()]
 
 
-def pair(first: StudyRuns, second: StudyRuns) -> Pair:
+def pair(first: StudyRuns, second: StudyRuns, correct: Mapping[str, Correct] = NOT_KNOWN) -> Pair:
     varying = variants_analysis.varying_settings(first.params) | variants_analysis.varying_settings(
         second.params
     )
@@ -69,16 +80,19 @@ def pair(first: StudyRuns, second: StudyRuns) -> Pair:
         variants = variants_analysis.variant_texts(study.params, varying)
         return replace(study, runs=study.runs.assign(variant=variants.to_numpy()))
 
-    return Pair(named(first), named(second))
+    return Pair(named(first), named(second), correct)
 
 
-def compare_cells(first: StudyRuns, second: StudyRuns) -> pd.DataFrame:
+def compare_cells(
+    first: StudyRuns, second: StudyRuns, correct: Mapping[str, Correct] = NOT_KNOWN
+) -> pd.DataFrame:
     """One row per cell of either study.
 
     Columns: CELL; `first` and `second`, the studies' names; MEASURED of stats.summarise of each, as
     `first_n`, NA where the study has no such cell; those of stats.Comparison, on the final test
     accuracies of the seeds with which both learned (differences are first - second); `p_holm`, `p`
-    with Holm's correction over all cells; `ahead`, the side that is better by that interval, or ''.
+    with Holm's correction over all cells; `ahead`, the side that is better by that interval, or '';
+    of columns_over_both, those of the same difference, where both have the same test images.
     """
     tables = [study.cells[[*CELL, *MEASURED]] for study in (first, second)]
     named = [
@@ -91,7 +105,21 @@ def compare_cells(first: StudyRuns, second: StudyRuns) -> pd.DataFrame:
     found = _differences(cells, _finals(first), _finals(second))
     cells.insert(len(CELL), "first", first.study)
     cells.insert(len(CELL) + 1, "second", second.study)
-    return pd.concat([cells, found], axis=1)
+    return pd.concat([cells, found, _over_both(cells, first, second, correct)], axis=1)
+
+
+def _over_both(
+    cells: pd.DataFrame, first: StudyRuns, second: StudyRuns, correct: Mapping[str, Correct]
+) -> pd.DataFrame:
+    """Differences with intervals over seeds and images; only where both have the same images."""
+    sides = [dict(iter(study.used.groupby(CELL, sort=False))) for study in (first, second)]
+    nothing = first.used[:0]
+    found = []
+    for key in cells[CELL].itertuples(index=False, name=None):
+        own, other = (side.get(key, nothing) for side in sides)
+        is_same = set(own["data"]) == set(other["data"])
+        found.append(paired_difference(own, other, correct) if is_same else UNKNOWN)
+    return columns_over_both(found)
 
 
 CellKey = tuple[Any, ...]

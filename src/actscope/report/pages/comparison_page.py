@@ -33,6 +33,7 @@ from actscope.report.run_digests import read_digests
 from actscope.report.tables import files as table_files
 from actscope.report.tables import study as study_tables
 from actscope.report.tables.files import DASH, Table
+from actscope.report.tables.study import OVER_BOTH
 from actscope.report.templates import environment
 from actscope.report.text import methods
 from actscope.report.text.comparison import answer, in_lines
@@ -62,7 +63,8 @@ def build(
         analysis, series = read_digests(store, study, pool, on_step)
         analyses.append(analysis)
         all_series |= series
-    both = comparison.pair(analyses[0].runs, analyses[1].runs)
+    correct = {**analyses[0].correct, **analyses[1].correct}
+    both = comparison.pair(analyses[0].runs, analyses[1].runs, correct)
     renamed = [
         replace(analysis, runs=study)
         for analysis, study in zip(analyses, both.studies, strict=True)
@@ -203,6 +205,7 @@ def readable_cells(both: Pair) -> pd.DataFrame:
     columns["first - second"] = " - ".join(both.names)
     columns["seeds with which both learned"] = cells["n"]
     columns |= study_tables.readable_differences(cells)
+    columns[OVER_BOTH] = study_tables.differences_over_both(cells)
     table = pd.DataFrame(columns)
     return table_files.without_empty_variant(table)
 
@@ -279,6 +282,7 @@ def _overview_cell(lists: Sequence[RunList], row: Row) -> dict[str, Any]:
         "tone": row["ahead"],
         "difference": f"{table_files.points(row['mean'])} points" if row["n"] > 0 else "",
         "interval": _interval(row) if is_shared else "",
+        "over_both": table_files.over_both(row, table_files.points),
         "behind": lists[0].behind(row),
     }
 

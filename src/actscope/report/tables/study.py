@@ -85,7 +85,7 @@ def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
         ],
         "n": comparisons["n"],
         **readable_differences(comparisons),
-        OVER_BOTH: [over_both(row, points) or DASH for row in comparisons.to_dict("records")],
+        OVER_BOTH: differences_over_both(comparisons),
     }
     table = pd.DataFrame(columns)
     return without_empty_variant(table)
@@ -103,6 +103,11 @@ def readable_differences(comparisons: pd.DataFrame) -> dict[str, Any]:
             DASH if pd.isna(seeds) else str(int(seeds)) for seeds in comparisons["seeds_needed"]
         ],
     }
+
+
+def differences_over_both(comparisons: pd.DataFrame) -> list[str]:
+    """The intervals over seeds and images in points; a dash where there is none."""
+    return [over_both(row, points) or DASH for row in comparisons.to_dict("records")]
 
 
 def _interval_text(row: dict[Any, Any]) -> str:
