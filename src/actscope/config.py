@@ -31,6 +31,12 @@ def _check_study(name: str) -> str:
     return name
 
 
+def _check_validation(given: float) -> float:
+    if given < 0 or (isinstance(given, float) and given >= 1):
+        raise ValueError(f"data.validation={given}: must be a share under 1 or a number of images.")
+    return given or 0  # 0.0 is none as well
+
+
 StudyName = Annotated[Name, AfterValidator(_check_study)]
 # Strict: seed=1.5 and lr=true are errors, not 1 and 1.0.
 Bool = Annotated[bool, Field(strict=True)]
@@ -65,7 +71,7 @@ class DataSource:
 
     name: Literal["digits", "mnist", "fashion_mnist", "kmnist"]
     root: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
-    validation: Annotated[Int, Field(ge=0)] | Annotated[Finite, Field(gt=0, lt=1)] = 0
+    validation: Annotated[Int | Finite, AfterValidator(_check_validation)] = 0
     test: Bool = True
 
     @model_validator(mode="after")
