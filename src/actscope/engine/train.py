@@ -259,7 +259,7 @@ class Training:
         slopes = self._probe_slopes()
         self.probe.add(0, probe_record(self.stack, slopes))
         still = [torch.zeros_like(bias) for bias in self.stack.unit_biases()]
-        shares = [active([own]) for own in slopes]
+        shares = [active(own) for own in slopes]
         record = trajectory_record(self.stack, still, shares)
         self.trajectory.add(0, record)
         self.divergence.note(self.clock, is_finite(record))
@@ -267,10 +267,10 @@ class Training:
     def _record_probe(self, step: int) -> None:
         self.probe.add(step, probe_record(self.stack, self._probe_slopes()))
 
-    def _probe_slopes(self) -> list[Tensor]:
-        """Slopes of each hidden layer on the probe set, [R, B, O] a layer."""
+    def _probe_slopes(self) -> list[tuple[Tensor, ...]]:
+        """Slopes of each hidden layer on the probe set, [G, B, O] an activation."""
         hidden = self.stack.forward(self.probe_x, training=False).hidden
-        return [torch.cat(layer.slopes()) for layer in hidden]
+        return [layer.slopes() for layer in hidden]
 
     def _predictions(self, run: int, diverged_at: int | None) -> pd.DataFrame:
         correct = self.evaluation.correct[run]

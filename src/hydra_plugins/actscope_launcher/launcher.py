@@ -51,7 +51,7 @@ def trains_grids_with(train_grid: TrainGrid) -> Callable[[Task], Task]:
 class ActscopeLauncherConf:
     _target_: str = "hydra_plugins.actscope_launcher.launcher.ActscopeLauncher"
     workers: int | None = None  # processes; null: one a core, or GPU; 0: train in this process
-    stack_size: int | None = None  # points trained together; null: 20, on a GPU as many as fit
+    stack_size: int | None = None  # points trained together; null: as many as fit caches or GPU
     scheduler: str | None = None  # address of a running Dask cluster, like tcp://host:8786
     cluster: Any = None  # a Dask cluster to start: its class as `_target_`, and its arguments
     writers: int | None = None  # further processes that track runs; null: 0, or up to 12 with a GPU
