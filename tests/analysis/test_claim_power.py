@@ -38,7 +38,7 @@ def test_five_seeds_could_hardly_show_that_elu_equals_relu() -> None:
 @pytest.mark.parametrize(
     ("gap_over_sd", "seeds"), [(3, 5), (2, 5), (1, 10), (0.5, 34)]
 )  # the 4 seeds that a gap of 3 sd needs are too few for any verdict
-def test_the_seeds_needed_are_those_of_the_noncentral_t(gap_over_sd: float, seeds: int) -> None:
+def test_the_pairs_needed_are_those_of_the_noncentral_t(gap_over_sd: float, seeds: int) -> None:
     assert Power(2, of_mean((0, math.inf), gap_over_sd, 1.0)).needed == seeds
 
 

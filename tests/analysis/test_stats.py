@@ -166,12 +166,12 @@ def test_equal_differences_have_no_interval_and_no_test(n: int) -> None:
     found = compare_pair(by_seed(*[0.3, 0.5] * n), by_seed(*[0.1, 0.3] * n))
     assert found.method == NO_SPREAD
     assert found.mean == pytest.approx(0.2)
-    assert (found.low, found.high, found.p, found.seeds_needed) == (None, None, None, None)
+    assert (found.low, found.high, found.p, found.pairs_needed) == (None, None, None, None)
 
 
 def test_equal_runs_cannot_be_told_apart_by_any_number_of_seeds() -> None:
     found = compare_pair(by_seed(0.5, 0.6), by_seed(0.5, 0.6))
-    assert (found.mean, found.better, found.ties, found.seeds_needed) == (0.0, 0, 2, None)
+    assert (found.mean, found.better, found.ties, found.pairs_needed) == (0.0, 0, 2, None)
 
 
 def test_pairs_in_which_the_first_is_better_and_ties_are_counted() -> None:

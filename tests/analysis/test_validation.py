@@ -49,7 +49,7 @@ def test_the_best_cell_is_chosen_by_validation_where_there_is_any() -> None:
 )
 def test_the_headline_says_what_chose_the_cell(split: str, said: str) -> None:
     cells = summarise(CHOSEN)
-    (sentences,) = answer(split, cells, {"": find_lead(CHOSEN, cells)})
+    (sentences,) = answer({"": split}, cells, {"": find_lead(CHOSEN, cells)})
     assert sentences[0].startswith(said)
     assert "85.00 % (one run, so no interval)" in sentences[0]
     assert sentences[1].startswith("That is 5.00 points below the next activation, relu")

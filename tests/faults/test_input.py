@@ -24,7 +24,7 @@ MISTAKES = {
     "model.hidden=[0]": "model.hidden[0]=0: must be at least 1",
     "device=tpu": "device='tpu': must be 'auto', 'cpu' or 'cuda'",
     "train.batch_size=0": "train.batch_size=0: must be at least 1",
-    "train.batch_size=100000": "train.batch_size=100000: digits has 1437 training examples; ",
+    "train.batch_size=100000": "train.batch_size=100000: digits has only 1437 training examples. ",
     "train.epochs=0": "train.epochs=0: must be at least 1",
     "trajectory.every=0": "trajectory.every=0: must be at least 1 or 'epoch'",
     f"study={'x' * LONG}": f"study='{'x' * 56}...: must have at most 64 characters",

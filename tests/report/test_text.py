@@ -19,7 +19,7 @@ def runs(**finals: list[float]) -> pd.DataFrame:
 
 def said(used: pd.DataFrame) -> str:
     cells = summarise(used)
-    (sentences,) = answer("test", cells, {"": find_lead(used, cells)})
+    (sentences,) = answer({"": "test"}, cells, {"": find_lead(used, cells)})
     return " ".join(sentences)
 
 

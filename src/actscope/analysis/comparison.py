@@ -20,6 +20,7 @@ from actscope.analysis.seeds_and_images import (
 )
 from actscope.analysis.stats import CELL, OUTCOMES, compare_pair, finals_of_learned, holm
 from actscope.analysis.varying import UNSET, is_own
+from actscope.errors import ReportError
 
 SIDES = ("first", "second")
 COUNTS = ["n", "runs", *OUTCOMES]
@@ -72,6 +73,11 @@ class Pair:
 
 
 def pair(first: StudyRuns, second: StudyRuns, correct: Mapping[str, Correct] = NOT_KNOWN) -> Pair:
+    if first.split != second.split:
+        raise ReportError(
+            f"report.compare=[{first.study},{second.study}]: the first has {first.split} "
+            f"accuracies, the second {second.split} accuracies. Compare studies of one kind."
+        )
     varying = variants_analysis.varying_settings(first.params) | variants_analysis.varying_settings(
         second.params
     )

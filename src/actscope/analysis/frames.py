@@ -78,10 +78,17 @@ class StudyRuns:
     def cells(self) -> pd.DataFrame:
         return summarise(self.used)
 
+    @cached_property
+    def splits(self) -> dict[str, str]:
+        """What `final` is measured on by variant: `test`, or `validation` where none is tested."""
+        tested = self.params.reindex(columns=["data.test"]).loc[self.used["run_id"], "data.test"]
+        of_variant = zip(self.used["variant"], tested, strict=True)
+        return {variant: "validation" if is_ == "False" else "test" for variant, is_ in of_variant}
+
     @property
     def split(self) -> str:
-        """What `final` is measured on: `test`, or `validation` where no run was tested."""
-        return "validation" if self.values_of("data.test") == ["False"] else "test"
+        """What `final` is measured on in all variants, in words."""
+        return " or ".join(sorted(set(self.splits.values())))
 
     @property
     def split_of_epochs(self) -> str:

@@ -41,9 +41,9 @@ def estimate_over_both(values: NDArray[Any]) -> CrossedEstimate:
     """Mean of values [S, N], with an interval over seeds and images.
 
     The variance of the mean is s²(seed) / S + s²(image) / N - s²(residual) / (S N): those of the
-    means of seeds and of images, without what both contain (Miller, 2024, sec. 2, for crossed
-    samples). It is not less than that over seeds alone. Student's t has the degrees of freedom of
-    Satterthwaite (1946). The interval is not shorter than that over seeds alone, which may have
+    means of seeds and of images, without what both contain (Cornfield and Tukey, 1956; compare
+    Miller, 2024). It is not less than that over seeds alone. Student's t has the degrees of freedom
+    of Satterthwaite (1946). The interval is not shorter than that over seeds alone, which may have
     fewer degrees. Fewer than two seeds or images have no interval.
 
     >>> round(estimate_over_both(np.array([[1, 0, 0, 0], [1, 0, 1, 0]])).error, 3)

@@ -25,6 +25,7 @@ INTERVAL = f"95 % {T}"
 NO_PAIR, ONE_PAIR, NO_SPREAD = "no pair", "one pair", "all equal"
 ROUNDING = 1e-6  # smaller differences of float32 accuracies over 10^5 examples are rounding
 POWER = 0.8
+LEAST_TO_PLAN = 5  # pairs: the standard deviation of fewer is too uncertain to plan by
 
 Floats = NDArray[np.float64]
 
@@ -75,7 +76,7 @@ class Comparison:
 
     `n` pairs; `mean` and `sd` of their differences; the 95 % interval `low` to `high` of the mean;
     `method`, that of the interval, or the reason for having none; `p` of the paired t-test;
-    `better`, the pairs in which the first is better, and `ties`; `seeds_needed` to detect a true
+    `better`, the pairs in which the first is better, and `ties`; `pairs_needed` to detect a true
     difference of this size. Unknown values are None.
     """
 
@@ -88,7 +89,7 @@ class Comparison:
     p: float | None = None
     better: int | None = None
     ties: int | None = None
-    seeds_needed: int | None = None
+    pairs_needed: int | None = None
 
 
 def compare(used: pd.DataFrame) -> pd.DataFrame:
@@ -137,8 +138,8 @@ def compare_pair(first: "pd.Series[float]", second: "pd.Series[float]") -> Compa
         return Comparison(n, NO_SPREAD, mean, 0.0, better=better, ties=ties)
     sd = float(found.sd)
     p = 2 * float(special.stdtr(n - 1, -abs(mean) / (sd / math.sqrt(n))))
-    low, high, needed = float(found.low), float(found.high), seeds_to_resolve(mean, sd)
-    return Comparison(n, T, mean, sd, low, high, p, better, ties, needed)
+    needed = seeds_to_resolve(mean, sd) if n >= LEAST_TO_PLAN else None
+    return Comparison(n, T, mean, sd, float(found.low), float(found.high), p, better, ties, needed)
 
 
 def is_constant(values: Floats) -> NDArray[np.bool_]:

@@ -96,6 +96,7 @@ def _fates_of_layer(lines: Records, probes: Records, layer: int) -> dict[str, Ar
     is_saturated = probes.column("negligible", layer) >= SATURATED_SHARE
     length = probes.column("weight_norm", layer)[-1]
     is_silent = lines.column("update_norm", layer) <= SILENT_CHANGE * length
+    is_silent[lines.steps == 0] = False  # no step is taken yet
     flat = np.stack([_flat_since(lines.steps, weight_mean), _flat_since(lines.steps, bias)])
     since = {
         "dead": _since(probes.steps, is_dead),

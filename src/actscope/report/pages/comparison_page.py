@@ -240,6 +240,7 @@ def _chapter(
         gaps=[methods.gaps(study) for study in both.studies],
         tables=own,
         interval=INTERVAL,
+        split=both.first.split,
         tests=int(both.cells["p"].count()),
         overviews=overviews(both.cells, lambda _: partial(_overview_cell, lists)),
         lone=[

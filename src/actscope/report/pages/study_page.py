@@ -161,7 +161,7 @@ def render_study(
     answer = (
         edge_text.answer(study.edges)
         if study.is_fine
-        else study_text.answer(runs.split, cells, study.leads)
+        else study_text.answer(runs.splits, cells, study.leads)
     )
     body = environment.load("study.html.j2").render(
         level=3 if part.place else 2,

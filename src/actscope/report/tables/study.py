@@ -99,8 +99,8 @@ def readable_differences(comparisons: pd.DataFrame) -> dict[str, Any]:
         "p": [_p_text(p) for p in comparisons["p"]],
         "p, Holm": [_p_text(p) for p in comparisons["p_holm"]],
         "first better": [_better_text(row) for row in comparisons.to_dict("records")],
-        "seeds needed": [
-            DASH if pd.isna(seeds) else str(int(seeds)) for seeds in comparisons["seeds_needed"]
+        "pairs needed": [
+            DASH if pd.isna(seeds) else str(int(seeds)) for seeds in comparisons["pairs_needed"]
         ],
     }
 

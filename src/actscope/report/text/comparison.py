@@ -8,11 +8,12 @@ import pandas as pd
 from actscope.analysis import stats
 from actscope.analysis.comparison import SIDES, Pair
 from actscope.analysis.labels import rate_text
-from actscope.analysis.ranking import ranked_cells
+from actscope.analysis.ranking import ranked_by, ranked_cells
 from actscope.analysis.stats import INTERVAL, OUTCOMES
 from actscope.report.text.study import accuracy_in_words, join
 
 SIGNIFICANT = 0.05
+CHOSEN = {"final_mean": "on the test set itself", "validation_mean": "by validation"}
 
 
 def answer(both: Pair) -> list[str]:
@@ -67,7 +68,8 @@ def _on_the_largest(both: Pair) -> Iterator[str]:
     ahead, behind = both.names if row["ahead"] == "first" else both.names[::-1]
     least, most = sorted(abs(100 * float(row[name])) for name in ("low", "high"))
     yield (
-        f"The largest difference is at {cell_in_words(row)}: {ahead} is "
+        f"Of the cells in which one study is ahead, the largest difference is at "
+        f"{cell_in_words(row)}: {ahead} is "
         f"{abs(100 * float(row['mean'])):.2f} points above {behind} ({least:.2f} to {most:.2f}, "
         f"{row['n']} seeds)."
     )
@@ -90,10 +92,11 @@ def _on_the_best(both: Pair) -> Iterator[str]:
         if learned.empty:
             yield f"In {study.study}, no cell learned with every seed."
         else:
-            best.append((study.study, learned.iloc[0]))
+            best.append((study.study, CHOSEN[ranked_by(study.cells)], learned.iloc[0]))
     said = [
-        f"{name} does best with {cell_in_words(cell)}: {accuracy_in_words(cell)}"
-        for name, cell in best
+        f"{name} has its highest mean {chosen} with {cell_in_words(cell)}: "
+        f"{accuracy_in_words(cell)}"
+        for name, chosen, cell in best
     ]
     if said:
         yield f"Among cells in which every seed learned, {'; '.join(said)}."

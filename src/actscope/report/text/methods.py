@@ -1,6 +1,6 @@
 """What a page says about how a study was made: counts, gaps, methods, settings, provenance."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -104,11 +104,19 @@ def methods(runs: StudyRuns) -> dict[str, Any]:
         "batch_norm": BATCH_NORM if normed else "",
         "data_sets": [f"{name}: {_data_in_words(DATA_SETS[name])}" for name in known],
         "test_sizes": "; ".join(_test_in_words(DATA_SETS[name]) for name in known),
-        "cells": len(runs.cells),
-        "validation": " or ".join(_held_out(text) for text in runs.values_of("data.validation"))
+        "untested": _untested(runs.splits),
+        "validation": " or ".join(
+            _held_out(text) for text in runs.values_of("data.validation") if text != "0"
+        )
         if runs.split_of_epochs == "validation"
         else "",
     }
+
+
+def _untested(splits: Mapping[str, str]) -> str:
+    """The variants in which no run is tested, in words; '' if there are none."""
+    untested = [variant for variant, split in splits.items() if split == "validation"]
+    return "this study" if untested == [""] else join(untested)
 
 
 def _held_out(validation: str) -> str:

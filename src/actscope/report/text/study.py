@@ -12,17 +12,18 @@ from actscope.analysis.seeds_and_images import RESAMPLES, CrossedEstimate
 from actscope.analysis.stats import INTERVAL, Estimate
 
 
-def answer(split: str, cells: pd.DataFrame, leads: Mapping[str, Lead]) -> list[list[str]]:
+def answer(
+    splits: Mapping[str, str], cells: pd.DataFrame, leads: Mapping[str, Lead]
+) -> list[list[str]]:
     """Sentences on each variant: which cell is best and by how much, and which runs fail.
 
-    `split`: what final accuracies are measured on. `leads`: of each variant, as StudyAnalysis has
-    them.
+    `splits`: what final accuracies are measured on, by variant; `leads`: as StudyAnalysis has them.
     """
     answers = []
     for variant, lead in leads.items():
         own = cells[cells["variant"] == variant]
         start = f"With {variant}: " if variant else ""
-        first, *others = [*_on_the_best(split, lead), *_on_those_that_fail(own)]
+        first, *others = [*_on_the_best(splits[variant], lead), *_on_those_that_fail(own)]
         answers.append([start + first, *others])
     return answers
 
@@ -83,15 +84,18 @@ def _interval_in_words(lead: Estimate) -> str:
         return f"It is the same with each of the {lead.n} seeds, so there is no interval"
     low, high = 100 * float(lead.low), 100 * float(lead.high)
     interval = f"The paired {INTERVAL} is {low:+.2f} to {high:+.2f} points (n = {lead.n})"
+    return f"{interval}{_undecided(low, high)}"
+
+
+def _undecided(low: float, high: float) -> str:
     if low > 0:
-        return interval
-    return f"{interval}: either may be better"
+        return ""
+    return ": the next one is better" if high < 0 else ": either may be better"
 
 
 def _over_both_in_words(lead: CrossedEstimate) -> str:
     interval = f"{100 * lead.low:+.2f} to {100 * lead.high:+.2f} points"
-    undecided = "" if lead.low > 0 else ": on other images either may be better"
-    return f"Over seeds and test images it is {interval}{undecided}."
+    return f"Over seeds and test images it is {interval}{_undecided(lead.low, lead.high)}."
 
 
 def _on_those_that_fail(cells: pd.DataFrame) -> Iterator[str]:
