@@ -33,7 +33,7 @@ TESTED_FUNCTIONS: Mapping[str, Mapping[str, float]] = {
 }
 # Bytes of a stack on a CPU. Smaller stacks spend more time on starting operations, larger ones wait
 # for memory. Measured on cores with 2 MiB of L2: a run-step takes 0.17 ms in stacks of 19 runs on
-# the digits (4 MiB) and 0.14 ms in 75 (15 MiB); on MNIST with 128 units it takes 0.61 ms in stacks
+# the digits (4 MiB) and 0.14 ms in 75 (14 MiB); on MNIST with 128 units it takes 0.61 ms in stacks
 # of 10 (7 MiB) and 0.70 ms in 40 (28 MiB).
 FITS_CACHES = 8 * 2**20
 
