@@ -16,7 +16,7 @@ from actscope.engine.data import Data, load_data
 from actscope.engine.device import CPU
 from actscope.engine.divergence import Divergence
 from actscope.engine.layers import lengths
-from actscope.engine.minibatches import shuffled_rows
+from actscope.engine.minibatches import Minibatches, shuffled_rows
 from actscope.engine.result import Outcome, RunResult
 from actscope.engine.schedule import stack_key, total_steps
 from actscope.engine.train import Training, steady_arithmetic, train_stack
@@ -191,6 +191,16 @@ def test_a_run_has_the_same_numbers_with_a_copy_of_its_minibatches_as_on_a_gpu(a
             pass
         for result in training.results():
             assert_same_numbers(result, alone[result.point])
+
+
+def test_only_small_minibatches_of_several_seeds_are_copied_for_each_run():
+    small, two_seeds = (
+        make_data(features=64),
+        [make_point(seed=seed, batch_size=95) for seed in (0, 1)],
+    )
+    assert Minibatches(two_seeds, small).copies_inputs
+    assert not Minibatches(two_seeds[:1], small).copies_inputs
+    assert not Minibatches(two_seeds, make_data(features=784)).copies_inputs
 
 
 def test_a_run_has_the_same_numbers_with_momentum_and_three_layers():

@@ -32,9 +32,9 @@ TESTED_FUNCTIONS: Mapping[str, Mapping[str, float]] = {
     "PReLU": {"init": 0.25},
 }
 # Bytes of a stack on a CPU. Smaller stacks spend more time on starting operations, larger ones wait
-# for memory. Measured on cores with 2 MiB of L2: a run-step takes 0.17 ms in stacks of 19 runs on
-# the digits (4 MiB) and 0.14 ms in 75 (15 MiB); on MNIST with 128 units it takes 0.61 ms in stacks
-# of 10 (7 MiB) and 0.70 ms in 40 (28 MiB).
+# for memory. Measured on busy cores with 2 MiB of L2 each: a run-step takes 0.22 ms in stacks of 19
+# runs on the digits (4 MiB), 0.18 ms in 38 (7 MiB) and 0.15 ms in 75 (14 MiB); on MNIST with 128
+# units it takes 0.61 ms in 10 (7 MiB), 0.66 ms in 20 (14 MiB) and 0.70 ms in 40 (28 MiB).
 FITS_CACHES = 8 * 2**20
 
 
