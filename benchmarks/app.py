@@ -31,7 +31,9 @@ from actscope.engine.device import choose_device, name_of
 from actscope.project import ROOT
 from actscope.runtime.progress import LateProgress
 from benchmarks import gpu
+from benchmarks.commands import COMMANDS, waits
 from benchmarks.growth import Growth, growth, growth_on_server
+from benchmarks.rivals import jobs
 from benchmarks.steps import cases
 from benchmarks.sweeps import STUDIES, Costs, costs_of
 from benchmarks.timing import interleaved, spread
@@ -39,19 +41,22 @@ from benchmarks.timing import interleaved, spread
 HELP = """\
 Measure the speed of actscope on this machine and write bench.md, bench.json and bench.svg.
 
-steps compares a run-step with its two matrix products (the floor) and with common loops; sweeps
-measures whole sweeps and their parts; growth measures how costs grow with the number of points;
-server measures growth on a tracking server; gpu measures stacks and studies on a GPU.
+rivals compares whole jobs with a script of hydraflow and MLflow; commands measures how long the
+short commands take; steps compares a run-step with its two matrix products (the floor) and with
+common loops; sweeps measures whole sweeps and their parts; growth measures how costs grow with the
+number of points; server measures growth on a tracking server; gpu measures stacks and studies on a
+GPU.
 
-  part=NAME           measure only steps, sweeps, growth, server or gpu (default: the first three,
-                      and gpu if there is one)
-  rounds=N            rounds of the run-steps; each round runs all cases (default: 5)
+  part=NAME           measure only rivals, commands, steps, sweeps, growth, server or gpu (default:
+                      the first five, and gpu if there is one)
+  rounds=N            rounds of the commands and run-steps (default: 5); whole jobs have three
   full=true, --full   growth up to 10,000 points, which takes most of an hour (default: 1,000)
   folder=PATH         folder of the results (default: outputs/bench)
 """
 MNIST = DataSource("mnist", None)
 POINTS = (10, 100, 1000)
 ON_SERVER = (100, 1000)
+ROUNDS_OF_JOBS = 3
 PART_COLOURS = dict(
     zip(
         ("starting", "training", "recording", "tracking", "rest", "report"),
@@ -67,7 +72,7 @@ Rows = list[dict[str, Any]]
 @dataclass(frozen=True, config=CLOSED)
 class Settings:
     tracking: Tracking  # unused, but every command has it
-    part: Literal["steps", "sweeps", "growth", "server", "gpu"] | None = None
+    part: Literal["rivals", "commands", "steps", "sweeps", "growth", "server", "gpu"] | None = None
     rounds: Annotated[int, Field(ge=1, le=100)] = 5
     full: bool = False
     folder: Annotated[str, Field(min_length=1, max_length=1000)] = "outputs/bench"
@@ -83,6 +88,8 @@ def bench(settings: Settings) -> int:
     folder = ROOT / settings.folder
     folder.mkdir(parents=True, exist_ok=True)
     parts: dict[str, Callable[[], Any]] = {
+        "rivals": measure_rivals,
+        "commands": partial(measure_commands, settings.rounds),
         "steps": partial(measure_steps, settings.rounds),
         "sweeps": measure_sweeps,
         "growth": partial(measure_growth, growth, (*POINTS, 10_000) if settings.full else POINTS),
@@ -116,6 +123,24 @@ def machine() -> dict[str, str]:
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
+
+
+def measure_rivals() -> Rows:
+    """Costs of whole jobs by tool, and multiples of actscope's in the same round."""
+    rival = jobs.install_hydraflow()
+    with LateProgress("jobs", ROUNDS_OF_JOBS * len(jobs.JOBS) * len(jobs.TOOLS)) as progress:
+        turns = list(jobs.turns(jobs.JOBS, ROUNDS_OF_JOBS, rival, progress.advance))
+    return _rows(jobs.compared(turns))
+
+
+def measure_commands(rounds: int) -> Rows:
+    """Seconds of each short command."""
+    with (
+        LateProgress("commands", rounds * len(COMMANDS)) as progress,
+        TemporaryDirectory(prefix="actscope-bench-") as scratch,
+    ):
+        waited = waits(Path(scratch), rounds, on_command=progress.advance)
+    return _rows(pd.DataFrame(map(asdict, waited)))
 
 
 def measure_steps(rounds: int) -> Rows:
@@ -188,7 +213,15 @@ def as_markdown(found: dict[str, Any]) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - Markdown of our own numbers
     )
-    nothing: dict[str, Any] = {"steps": [], "sweeps": [], "growth": [], "server": [], "gpu": {}}
+    nothing: dict[str, Any] = {
+        "rivals": [],
+        "commands": [],
+        "steps": [],
+        "sweeps": [],
+        "growth": [],
+        "server": [],
+        "gpu": {},
+    }
     return environment.get_template("bench.md.j2").render({**nothing, **found})
 
 

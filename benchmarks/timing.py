@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -65,8 +66,10 @@ class Spent(Took):
     peak: int  # bytes, of its largest process
 
 
-def spent_by(command: Sequence[str], environment: Mapping[str, str]) -> Spent:
-    """Run a command and measure it.
+def spent_by(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path | None = None
+) -> Spent:
+    """Run a command, in a folder if one is given, and measure it.
 
     Raises:
         BenchError: the command failed; the message has its last line of output.
@@ -75,6 +78,7 @@ def spent_by(command: Sequence[str], environment: Mapping[str, str]) -> Spent:
     started, start = time.time(), time.monotonic()
     process = subprocess.Popen(  # noqa: S603 - our own words
         command,
+        cwd=folder,
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

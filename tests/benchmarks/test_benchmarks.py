@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from actscope.commands.postgres import find_programs
 from actscope.errors import StoreError
-from benchmarks import app, steps
+from benchmarks import app, commands, steps
 
 MACHINE = {
     "date": "2026-01-02",
@@ -126,9 +126,28 @@ def test_every_case_of_the_steps_trains(monkeypatch: pytest.MonkeyPatch) -> None
 def test_what_was_measured_is_told_in_tables() -> None:
     step = {"case": "floor", "median": 0.25, "low": 0.2, "high": 0.3, "floors": 1.0}
     grown = {"part": "compose", "points": 10, "wall": 2.0, "peak": 2**20, "a_point": 200.0}
+    job = {
+        "job": "quickstart",
+        "tool": "other",
+        "cpu": 50.0,
+        "wall": 51.0,
+        "cpu_x": 2.5,
+        "wall_x": 3,
+    }
+    again = {"again_cpu": 6.0, "again_cpu_x": 4.0, "again_wall": 7.0, "again_wall_x": 3.5}
+    waited = {"command": "actscope status", "wall": 0.5, "cpu": 0.4}
     text = app.as_markdown(
-        {"machine": MACHINE, "steps": [step], "sweeps": [COSTS], "growth": [grown]}
+        {
+            "machine": MACHINE,
+            "rivals": [{**job, **again}],
+            "commands": [waited],
+            "steps": [step],
+            "sweeps": [COSTS],
+            "growth": [grown],
+        }
     )
+    assert "| quickstart | other | 50.0 | 2.50 | 51.0 | 3.00 | 6.0 | 4.00 | 7.0 | 3.50 |" in text
+    assert "| `actscope status` | 0.50 | 0.40 |" in text
     assert "Abacus, 2 cores, AVX2; torch 2, Python 3; 2026-01-02." in text
     assert "| floor | 0.250 | 0.200 to 0.300 | 1.00 |" in text
     assert "| quickstart | 4 | 2 | 30.0 | 9.0 | 5.0 | 4.0 | 20.0 | 3.0 | 2.0 | 8.0 |" in text
@@ -150,6 +169,17 @@ def test_costs_of_a_sweep_are_its_own(tmp_path: Path) -> None:
     assert 0 < costs.to_first_run < costs.wall
     assert min(costs.starting, costs.training, costs.tracking, costs.report, costs.shown) > 0
     assert parts > 0
+
+
+@pytest.mark.slow
+def test_each_command_is_waited_for_in_each_round(tmp_path: Path) -> None:
+    small = ("activation=relu", "lr=0.01", "seed=0", "train.epochs=1", "model.hidden=[4]")
+    told: list[None] = []
+    waited = commands.waits(tmp_path, 2, small, lambda: told.append(None))
+    assert [one.command for one in waited] == list(commands.COMMANDS)
+    assert len(told) == 2 * len(commands.COMMANDS)
+    assert all(one.wall > 0 and one.cpu > 0 for one in waited)
+    assert (tmp_path / "reports" / "quickstart" / "index.html").exists()
 
 
 @pytest.mark.slow
@@ -189,4 +219,5 @@ def test_without_mnist_no_sweep_is_begun(
 def test_a_part_that_is_none_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(["part=lunch"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == "actscope: part='lunch': must be 'steps', 'sweeps', 'growth', 'server' or 'gpu'."
+    parts = "'rivals', 'commands', 'steps', 'sweeps', 'growth', 'server' or 'gpu'"
+    assert line == f"actscope: part='lunch': must be {parts}."

@@ -1,0 +1,1 @@
+"""Other tools, doing the jobs of actscope."""
