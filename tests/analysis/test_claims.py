@@ -126,12 +126,58 @@ def test_activations_without_a_seed_in_common_are_not_compared() -> None:
     assert verdict_on(claim(BEST), rows).verdict is NOT_RUN
 
 
-def test_runs_that_diverged_are_told_of_and_enter_no_mean() -> None:
+def test_runs_that_did_not_learn_are_told_of_and_enter_no_mean() -> None:
     check = {"check": "mean_near", "activations": ["relu"], "target": 97.9, "margin": 0.1}
-    rows = [*rows_of(relu=LAGS), run_row("relu", 5, 0.5, outcome="diverged")]
+    others = [
+        run_row("relu", 5, 0.1, outcome="failed"),
+        run_row("relu", 6, 0.5, outcome="diverged"),
+    ]
+    result = verdict_on(claim(check), [*rows_of(relu=LAGS), *others])
+    assert result.verdict is REPRODUCED
+    assert "97.92 %" in result.numbers[0]
+    assert "n = 5), as 2 of 7 runs of relu did not learn" in result.numbers[0]
+
+
+def test_a_difference_is_of_the_seeds_in_which_both_learned() -> None:
+    # 0.4 and 0.6 points in eight seeds each; four more runs of SeLU are at chance level.
+    check = {"check": "greater", "first": "selu", "second": "relu", "gap": 0.5}
+    failed = [run_row("selu", seed, 0.1, outcome="failed") for seed in range(16, 20)]
+    rows = [*rows_of(selu=(0.974, 0.976) * 8, relu=[0.97] * 20), *failed]
     result = verdict_on(claim(check), rows)
     assert result.verdict is REPRODUCED
-    assert "n = 5), without runs that diverged (1 of relu)" in result.numbers[0]
+    assert result.numbers[0].startswith("✓ selu - relu: +0.500 points")
+    assert "n = 16), as 4 of 20 runs of selu did not learn" in result.numbers[0]
+
+
+def test_the_seeds_needed_count_those_that_do_not_learn() -> None:
+    # As above, a power of 0.8 needs 12 values: 24 seeds, if every second run learns.
+    leads = rows_of(leaky_relu=(0.981, 0.98, 0.981, 0.98, 0.981), relu=(0.98, 0.981) * 5)
+    failed = [run_row("leaky_relu", seed, 0.1, outcome="failed") for seed in range(5, 10)]
+    result = verdict_on(claim(BEST), [*leads, *failed])
+    assert result.in_words == "? cannot be decided with 10 seeds; 24 would"
+
+
+@pytest.mark.parametrize("outcome", ["failed", "diverged"])
+def test_where_no_run_of_a_side_learned_a_check_is_inconclusive(outcome: str) -> None:
+    rows = [
+        *rows_of(relu=[0.97, 0.98] * 10),
+        *(run_row("selu", seed, 0.1, outcome=outcome) for seed in range(20)),
+    ]
+    for check, found in (
+        (
+            {"check": "difference_near", "first": "selu", "second": "relu", "margin": 0.1},
+            "selu - relu",
+        ),
+        ({"check": "mean_near", "activations": ["selu"], "target": 98, "margin": 0.1}, "selu"),
+        (
+            {"check": "no_advantage", "activations": ["selu"], "over": ["relu"], "by": 0.1},
+            "selu - relu",
+        ),
+    ):
+        result = verdict_on(claim(check), rows)
+        assert result.in_words == "? inconclusive"
+        told = f"? {found}: no value, as 20 of 20 runs of selu did not learn"
+        assert result.numbers[0].startswith(told)
 
 
 def test_runs_that_differ_in_another_setting_are_never_mixed() -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 from actscope.analysis.claims import power as powers
 from actscope.analysis.claims.power import Power
 from actscope.analysis.labels import rate_text
+from actscope.analysis.stats import finals_of_learned
 from actscope.analysis.variants import describe_variants
 
 
@@ -78,8 +79,9 @@ class ClaimData:
         return runs
 
     def finals(self, activation: str, lr: float) -> "pd.Series[float]":
-        """Final test accuracy by seed, as a fraction of 1, without diverged runs."""
-        return self.runs_at(activation, lr).set_index("seed")["final"].dropna()
+        """Final test accuracy by seed, as a fraction of 1; NaN for a run that did not learn."""
+        runs = self.runs_at(activation, lr)
+        return finals_of_learned(runs).reindex(runs["seed"])
 
     def ids(self, activations: Sequence[str], lr: float) -> tuple[str, ...]:
         return tuple(i for name in activations for i in self.runs_at(name, lr)["run_id"])
