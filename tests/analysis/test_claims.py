@@ -44,6 +44,7 @@ def test_every_shipped_claim_can_be_read_and_its_study_can_be_run() -> None:
     assert ids == ["F1", "A1", "A2", "A3", "A4", "A5", "D1", "D2", "D3", "D4", "D5"]
     for name in studies_of(claims):
         assert (CONF / "experiment" / f"{name}.yaml").is_file()
+    assert all(claim.seen for claim in claims if claim.study)
 
 
 def test_selus_edge_needs_no_runs_and_what_has_not_been_run_says_how_to() -> None:
@@ -370,12 +371,14 @@ def test_the_command_prints_every_claim_where_there_is_no_store(
 
 
 def test_the_page_shows_the_verdict_in_words_and_escapes_markup() -> None:
-    stated = Claim("<b>", "<i>text</i>", "<source>", "<rule>", (), "s", {}, "<width>")
+    stated = Claim("<b>", "<i>text</i>", "<source>", "<rule>", (), "s", {}, "<width>", "<seen>")
     result = ClaimResult(stated, REPRODUCED, (Finding("1 < 2"),), ("<id>",), None, "", "<5>")
     text = render_page("<title>", [], [result]).decode()
     assert "✓ reproduced" in text
     assert "1 claim: 1 reproduced" in text
-    for mark in ("<i>text", "<source>", "<rule>", "<id>", "1 < 2", "<title>", "<5>", "<width>"):
+    assert "<b>Calibrated.</b> &lt;width&gt;" in text
+    assert "<b>Seen before.</b> &lt;seen&gt;" in text
+    for mark in ("<i>text", "<source>", "<rule>", "<id>", "1 < 2", "<title>", "<5>"):
         assert mark not in text.replace("<title>&lt;title&gt;", "")
     assert "&lt;i&gt;text" in text
 
