@@ -307,6 +307,12 @@ def test_checks_that_suffice_alone_may_not_suffice_together() -> None:
     assert (whole.verdict, round(whole.power.chance, 6)) == (TOO_FEW, 0.7)
 
 
+def test_a_check_of_unknown_power_leaves_that_of_all_unknown() -> None:
+    weak = CheckResult(REPRODUCED, (Finding("n"),), (), Power(5, lambda _: 0.5))
+    whole = combine([weak, CheckResult(INCONCLUSIVE, (Finding("no value"),))])
+    assert (whole.verdict, whole.power) == (INCONCLUSIVE, None)
+
+
 # --- a file of claims ---------------------------------------------------------------------------
 
 ENTRY = """\

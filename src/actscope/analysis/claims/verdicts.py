@@ -123,7 +123,7 @@ def combine(results: Sequence[CheckResult]) -> CheckResult:
     """The result of several checks together.
 
     Reproduced if all are; else the first of not reproduced, not run, cannot be decided,
-    inconclusive that any is.
+    inconclusive that any is. Their power is unknown if one is inconclusive without a power.
     """
     verdicts = {result.verdict for result in results}
     order = (
@@ -133,7 +133,9 @@ def combine(results: Sequence[CheckResult]) -> CheckResult:
         Verdict.INCONCLUSIVE,
         Verdict.REPRODUCED,
     )
-    power = powers.of_all([result.power for result in results if result.power is not None])
+    is_open = any(r.verdict is Verdict.INCONCLUSIVE and r.power is None for r in results)
+    known = [result.power for result in results if result.power is not None]
+    power = None if is_open else powers.of_all(known)
     return CheckResult(
         _weighed(next(verdict for verdict in order if verdict in verdicts), power),
         tuple(finding for result in results for finding in result.findings),
