@@ -44,6 +44,7 @@ def test_every_shipped_claim_can_be_read_and_its_study_can_be_run() -> None:
     assert ids == ["F1", "A1", "A2", "A3", "A4", "A5", "D1", "D2", "D3", "D4", "D5"]
     for name in studies_of(claims):
         assert (CONF / "experiment" / f"{name}.yaml").is_file()
+    assert all(claim.seen for claim in claims if claim.study)
 
 
 def test_selus_edge_needs_no_runs_and_what_has_not_been_run_says_how_to() -> None:
@@ -126,12 +127,58 @@ def test_activations_without_a_seed_in_common_are_not_compared() -> None:
     assert verdict_on(claim(BEST), rows).verdict is NOT_RUN
 
 
-def test_runs_that_diverged_are_told_of_and_enter_no_mean() -> None:
+def test_runs_that_did_not_learn_are_told_of_and_enter_no_mean() -> None:
     check = {"check": "mean_near", "activations": ["relu"], "target": 97.9, "margin": 0.1}
-    rows = [*rows_of(relu=LAGS), run_row("relu", 5, 0.5, outcome="diverged")]
+    others = [
+        run_row("relu", 5, 0.1, outcome="failed"),
+        run_row("relu", 6, 0.5, outcome="diverged"),
+    ]
+    result = verdict_on(claim(check), [*rows_of(relu=LAGS), *others])
+    assert result.verdict is REPRODUCED
+    assert "97.92 %" in result.numbers[0]
+    assert "n = 5), as 2 of 7 runs of relu did not learn" in result.numbers[0]
+
+
+def test_a_difference_is_of_the_seeds_in_which_both_learned() -> None:
+    # 0.4 and 0.6 points in eight seeds each; four more runs of SeLU are at chance level.
+    check = {"check": "greater", "first": "selu", "second": "relu", "gap": 0.5}
+    failed = [run_row("selu", seed, 0.1, outcome="failed") for seed in range(16, 20)]
+    rows = [*rows_of(selu=(0.974, 0.976) * 8, relu=[0.97] * 20), *failed]
     result = verdict_on(claim(check), rows)
     assert result.verdict is REPRODUCED
-    assert "n = 5), without runs that diverged (1 of relu)" in result.numbers[0]
+    assert result.numbers[0].startswith("✓ selu - relu: +0.500 points")
+    assert "n = 16), as 4 of 20 runs of selu did not learn" in result.numbers[0]
+
+
+def test_the_seeds_needed_count_those_that_do_not_learn() -> None:
+    # As above, a power of 0.8 needs 12 values: 24 seeds, if every second run learns.
+    leads = rows_of(leaky_relu=(0.981, 0.98, 0.981, 0.98, 0.981), relu=(0.98, 0.981) * 5)
+    failed = [run_row("leaky_relu", seed, 0.1, outcome="failed") for seed in range(5, 10)]
+    result = verdict_on(claim(BEST), [*leads, *failed])
+    assert result.in_words == "? cannot be decided with 10 seeds; 24 would"
+
+
+@pytest.mark.parametrize("outcome", ["failed", "diverged"])
+def test_where_no_run_of_a_side_learned_a_check_is_inconclusive(outcome: str) -> None:
+    rows = [
+        *rows_of(relu=[0.97, 0.98] * 10),
+        *(run_row("selu", seed, 0.1, outcome=outcome) for seed in range(20)),
+    ]
+    for check, found in (
+        (
+            {"check": "difference_near", "first": "selu", "second": "relu", "margin": 0.1},
+            "selu - relu",
+        ),
+        ({"check": "mean_near", "activations": ["selu"], "target": 98, "margin": 0.1}, "selu"),
+        (
+            {"check": "no_advantage", "activations": ["selu"], "over": ["relu"], "by": 0.1},
+            "selu - relu",
+        ),
+    ):
+        result = verdict_on(claim(check), rows)
+        assert result.in_words == "? inconclusive"
+        told = f"? {found}: no value, as 20 of 20 runs of selu did not learn"
+        assert result.numbers[0].startswith(told)
 
 
 def test_runs_that_differ_in_another_setting_are_never_mixed() -> None:
@@ -260,6 +307,12 @@ def test_checks_that_suffice_alone_may_not_suffice_together() -> None:
     assert (whole.verdict, round(whole.power.chance, 6)) == (TOO_FEW, 0.7)
 
 
+def test_a_check_of_unknown_power_leaves_that_of_all_unknown() -> None:
+    weak = CheckResult(REPRODUCED, (Finding("n"),), (), Power(5, lambda _: 0.5))
+    whole = combine([weak, CheckResult(INCONCLUSIVE, (Finding("no value"),))])
+    assert (whole.verdict, whole.power) == (INCONCLUSIVE, None)
+
+
 # --- a file of claims ---------------------------------------------------------------------------
 
 ENTRY = """\
@@ -324,12 +377,14 @@ def test_the_command_prints_every_claim_where_there_is_no_store(
 
 
 def test_the_page_shows_the_verdict_in_words_and_escapes_markup() -> None:
-    stated = Claim("<b>", "<i>text</i>", "<source>", "<rule>", (), "s", {}, "<width>")
+    stated = Claim("<b>", "<i>text</i>", "<source>", "<rule>", (), "s", {}, "<width>", "<seen>")
     result = ClaimResult(stated, REPRODUCED, (Finding("1 < 2"),), ("<id>",), None, "", "<5>")
     text = render_page("<title>", [], [result]).decode()
     assert "✓ reproduced" in text
     assert "1 claim: 1 reproduced" in text
-    for mark in ("<i>text", "<source>", "<rule>", "<id>", "1 < 2", "<title>", "<5>", "<width>"):
+    assert "<b>Calibrated.</b> &lt;width&gt;" in text
+    assert "<b>Seen before.</b> &lt;seen&gt;" in text
+    for mark in ("<i>text", "<source>", "<rule>", "<id>", "1 < 2", "<title>", "<5>"):
         assert mark not in text.replace("<title>&lt;title&gt;", "")
     assert "&lt;i&gt;text" in text
 

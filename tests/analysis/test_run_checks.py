@@ -136,6 +136,16 @@ def test_flat_units_had_swung_far_and_the_others_had_not() -> None:
     assert f"+96.2 points (95 % {T} +90.5 to +102.0, n = 20)" in result.numbers[1]
 
 
+def test_the_verdict_on_swings_is_told_at_other_sizes() -> None:
+    check = {"check": "negative_swing", "activations": ["elu"], "size": 0.1}
+    stated = claim({**check, "sizes": [0.05, 0.1, 0.15]})
+    result = verdict_on(stated, outcomes_of(elu="f" * 20), swung(others=-0.99))
+    assert result.verdict is REPRODUCED
+    # At 0.05 all flat units swung but two, and half of the others. At 0.15 no unit did.
+    told = "the least size of a far swing: 0.05: reproduced; 0.1: reproduced; 0.15: not reproduced"
+    assert result.numbers[2] == f"the verdict by {told}"
+
+
 def test_a_swing_that_all_units_make_explains_nothing() -> None:
     found = {
         run_id: own.assign(swing_weight_mean=-1.0, swing_bias=-1.0)
@@ -184,7 +194,7 @@ def test_units_that_were_flat_from_the_start_do_not_count() -> None:
 
 def test_runs_without_flat_units_say_nothing_about_their_swing() -> None:
     result = verdict_on(SWING, outcomes_of(elu="ffffff"), of_each(fates("....")))
-    assert result.in_words == "? cannot be decided with 6 seeds"
+    assert result.in_words == "? cannot be decided"
     assert "nan" not in " ".join(result.numbers)
 
 

@@ -1,6 +1,7 @@
 """Checks of final test accuracies.
 
-Accuracies are in per cent and their differences in points, as claims state them.
+Accuracies are in per cent and their differences in points, as claims state them. They are of runs
+that learned. Without a seed in which all activations learned, a check is inconclusive.
 """
 
 import math
@@ -38,15 +39,14 @@ class MeanNear:
     margin: Margin
 
     def judge(self, data: ClaimData) -> CheckResult:
-        table = pd.DataFrame({name: data.finals(name, self.lr) for name in self.activations})
-        values = table.dropna().mean(axis=1)
-        found = MeanInterval.of(100 * values.to_numpy(dtype=float))
+        values = _finals(data, self.activations, self.lr).mean(axis=1, skipna=False)
+        found = _interval(values)
         names = " and ".join(self.activations)
-        numbers = f"{names}: {found.in_words('%')}{_left_out(data, self.activations, self.lr)}"
+        numbers = f"{names}: {found.in_words('%')}{_unlearned(data, self.activations, self.lr)}"
         limits = (self.target - self.margin, self.target + self.margin)
         aim = f", claimed {self.target:g} ± {self.margin:g} %"
         ids = data.ids(self.activations, self.lr)
-        return found.judge(limits, self.target, f"{numbers}{aim}", ids)
+        return found.judge(limits, self.target, f"{numbers}{aim}", ids, len(values))
 
 
 @checked(frozen=True, config=CLOSED)
@@ -141,17 +141,34 @@ def _compared(
 ) -> CheckResult:
     """The result of first - second: whether its interval is within the limits."""
     names = (pair.first, pair.second)
-    first, second = (data.finals(name, pair.lr) for name in names)
-    interval = MeanInterval.of(np.asarray(100 * (first - second).dropna(), float))
-    if interval.n == 0:
-        raise MissingData(f"{pair.first} and {pair.second} share no seed")
+    finals = _finals(data, names, pair.lr)
+    interval = _interval(finals[pair.first] - finals[pair.second])
     numbers = f"{pair.first} - {pair.second}: {interval.in_words('points', '+.3f')}"
-    numbers += f"{_left_out(data, names, pair.lr)}{aim}"
-    return interval.judge(limits, claimed, numbers, data.ids(names, pair.lr))
+    numbers += f"{_unlearned(data, names, pair.lr)}{aim}"
+    return interval.judge(limits, claimed, numbers, data.ids(names, pair.lr), len(finals))
 
 
-def _left_out(data: ClaimData, names: Sequence[str], lr: float) -> str:
-    """Text that names the number of diverged runs, which have no accuracy."""
-    counts = {name: int((data.runs_at(name, lr)["outcome"] == "diverged").sum()) for name in names}
-    parts = [f"{count} of {name}" for name, count in counts.items() if count > 0]
-    return f", without runs that diverged ({', '.join(parts)})" if parts else ""
+def _finals(data: ClaimData, names: Sequence[str], lr: float) -> pd.DataFrame:
+    """Final accuracies [seed, activation], in per cent, of the seeds that all activations have.
+
+    NaN for a run that did not learn. Raises MissingData where they share no seed.
+    """
+    finals = {name: data.finals(name, lr) for name in names}
+    table = pd.concat(finals, axis=1, join="inner")
+    if table.empty:
+        raise MissingData(f"{' and '.join(names)} share no seed")
+    return 100 * table
+
+
+def _interval(values: "pd.Series[float]") -> MeanInterval:
+    return MeanInterval.of(np.asarray(values.dropna(), float))
+
+
+def _unlearned(data: ClaimData, names: Sequence[str], lr: float) -> str:
+    """Text that names the number of runs that failed or diverged, which enter no mean."""
+    parts = []
+    for name in names:
+        outcomes = data.runs_at(name, lr)["outcome"]
+        if count := int((outcomes != "learned").sum()):
+            parts.append(f"{count} of {len(outcomes)} runs of {name}")
+    return f", as {' and '.join(parts)} did not learn" if parts else ""

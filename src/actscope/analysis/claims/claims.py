@@ -54,6 +54,7 @@ class Stated:
 
     `where`: parameters that a run must have to count, as the command line names them. `calibrated`:
     what was chosen because it gives the claimed result, so that the verdict is no independent one.
+    `seen`: results that were known when the rule was changed or the seeds were stated.
     """
 
     id: Name
@@ -63,6 +64,7 @@ class Stated:
     checks: Annotated[list[dict[str, Any]], Field(min_length=1)]
     study: Name | None = None
     calibrated: Sentence | None = None
+    seen: Sentence | None = None
     where: dict[str, Setting] = Field(default_factory=dict)
 
 
@@ -78,6 +80,7 @@ class Claim:
     study: str | None = None
     where: Mapping[str, str] = field(default_factory=dict)
     calibrated: str | None = None
+    seen: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,6 +202,7 @@ def _make_claim(entry: Any, place: str) -> Claim:
         stated.study,
         where,
         stated.calibrated,
+        stated.seen,
     )
 
 

@@ -65,10 +65,10 @@ class MeanInterval:
         return decide(verdict, numbers, ids, self._power(limits, claimed, seeds))
 
     def _power(self, limits: Limits, claimed: float, seeds: int) -> Power | None:
-        """None where the spread of five values or more is not known."""
+        """None without values, and where five values or more have no spread."""
         if self.sd > 0:
             return Power(seeds, rarer(power.of_mean(limits, claimed, self.sd), self.n, seeds))
-        return None if self.n >= FEWEST else Power(seeds, lambda _: 0.0)
+        return Power(seeds, lambda _: 0.0) if 0 < self.n < FEWEST else None
 
 
 NO_INTERVAL = (math.nan, math.nan)

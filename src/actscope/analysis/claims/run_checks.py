@@ -5,6 +5,8 @@ do as it says; this is what powers are of.
 """
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -46,11 +48,8 @@ class _Outcomes:
 
     def judge(self, data: ClaimData) -> CheckResult:
         result = combine([self._judge_one(name, data, None) for name in self.activations])
-        if not self.learned_from:
-            return result
-        others = "; ".join(f"{at:g}: {self._verdict_at(at, data)}" for at in self.learned_from)
-        told = Finding(f"the verdict by the training accuracy that counts as learned: {others}")
-        return CheckResult(result.verdict, (*result.findings, told), result.run_ids, result.power)
+        others = {at: self._verdict_at(at, data) for at in self.learned_from}
+        return _with_others(result, "the training accuracy that counts as learned", others)
 
     def _verdict_at(self, learned_from: float, data: ClaimData) -> Verdict:
         return combine([self._judge_one(n, data, learned_from) for n in self.activations]).verdict
@@ -131,6 +130,7 @@ class NegativeSwing:
     that line over all units of the layer. More than `share` of the flat units swung so before they
     went flat. In each run, this share is larger than that of the other units until the end: the
     interval of the mean difference is above 0. Units that were flat from the start do not count.
+    `sizes`: further values of `size`, for which the verdict is told as well.
     """
 
     activations: Names
@@ -138,9 +138,12 @@ class NegativeSwing:
     size: Share
     layer: Count = 1
     share: Share = 0.5
+    sizes: tuple[Share, ...] = ()
 
     def judge(self, data: ClaimData) -> CheckResult:
-        return combine([self._judge_one(name, data) for name in self.activations])
+        result = combine([self._judge_one(name, data) for name in self.activations])
+        others = {at: replace(self, size=at, sizes=()).judge(data).verdict for at in self.sizes}
+        return _with_others(result, "the least size of a far swing", others)
 
     def _judge_one(self, name: str, data: ClaimData) -> CheckResult:
         runs = data.runs_at(name, self.lr)
@@ -178,6 +181,15 @@ def _contrast(
     numbers = f"{name}: this share less that of the units that did not go flat, "
     numbers += f"in {interval.n} runs with both: {interval.in_words('points', '+.1f')}"
     return interval.judge((0, math.inf), 100, numbers, ids, tried)
+
+
+def _with_others(result: CheckResult, setting: str, others: Mapping[float, Verdict]) -> CheckResult:
+    """The result that also tells the verdicts with other values of a setting, if there are any."""
+    if not others:
+        return result
+    verdicts = "; ".join(f"{value:g}: {verdict}" for value, verdict in others.items())
+    told = Finding(f"the verdict by {setting}: {verdicts}")
+    return replace(result, findings=(*result.findings, told))
 
 
 def _has_learned(runs: pd.DataFrame, data: ClaimData, at: float | None) -> "pd.Series[bool]":

@@ -10,6 +10,7 @@ import pandas as pd
 from actscope.analysis.claims import power as powers
 from actscope.analysis.claims.power import Power
 from actscope.analysis.labels import rate_text
+from actscope.analysis.stats import finals_of_learned
 from actscope.analysis.variants import describe_variants
 
 
@@ -78,8 +79,9 @@ class ClaimData:
         return runs
 
     def finals(self, activation: str, lr: float) -> "pd.Series[float]":
-        """Final test accuracy by seed, as a fraction of 1, without diverged runs."""
-        return self.runs_at(activation, lr).set_index("seed")["final"].dropna()
+        """Final test accuracy by seed, as a fraction of 1; NaN for a run that did not learn."""
+        runs = self.runs_at(activation, lr)
+        return finals_of_learned(runs).reindex(runs["seed"])
 
     def ids(self, activations: Sequence[str], lr: float) -> tuple[str, ...]:
         return tuple(i for name in activations for i in self.runs_at(name, lr)["run_id"])
@@ -121,7 +123,7 @@ def combine(results: Sequence[CheckResult]) -> CheckResult:
     """The result of several checks together.
 
     Reproduced if all are; else the first of not reproduced, not run, cannot be decided,
-    inconclusive that any is.
+    inconclusive that any is. Their power is unknown if one is inconclusive without a power.
     """
     verdicts = {result.verdict for result in results}
     order = (
@@ -131,7 +133,9 @@ def combine(results: Sequence[CheckResult]) -> CheckResult:
         Verdict.INCONCLUSIVE,
         Verdict.REPRODUCED,
     )
-    power = powers.of_all([result.power for result in results if result.power is not None])
+    is_open = any(r.verdict is Verdict.INCONCLUSIVE and r.power is None for r in results)
+    known = [result.power for result in results if result.power is not None]
+    power = None if is_open else powers.of_all(known)
     return CheckResult(
         _weighed(next(verdict for verdict in order if verdict in verdicts), power),
         tuple(finding for result in results for finding in result.findings),

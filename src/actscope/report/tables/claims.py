@@ -20,6 +20,7 @@ def claim_files(results: Sequence[ClaimResult]) -> dict[str, bytes]:
             "power": [result.power_in_words for result in results],
             "what would settle it": [result.advice for result in results],
             "calibrated": [result.claim.calibrated or "" for result in results],
+            "seen before": [result.claim.seen or "" for result in results],
             "seeds": [result.seeds for result in results],
             "rule": [result.claim.rule for result in results],
             "runs": [" ".join(result.run_ids) for result in results],
