@@ -109,6 +109,7 @@ def queue_two(store: Store) -> tuple[str, str]:
     first, second = trained()[:2]
     sweep = begin_sweep(store, trained()[:2])
     opened = begin(store, sweep, first)
+    time.sleep(0.002)  # runs that begin within a millisecond have no order
     with locked(store):
         unknown = begin(store, sweep, second)
         finish_run(store, opened, first)
