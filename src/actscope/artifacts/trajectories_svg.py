@@ -1,6 +1,6 @@
 """The article's five panels of one run as a picture, which MLflow's UI shows.
 
-Each run of a sweep gets one, and a figure of matplotlib takes twenty times as long to draw.
+Each run of a sweep gets one, and a figure of matplotlib takes five times as long to draw.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Writes runs into the tables of a local store as MLflow's client would.
 
-MLflow makes six transactions and hundreds of objects a run, which takes twenty times as long. A
+MLflow makes six transactions and hundreds of objects a run, which takes ten times as long. A
 test holds the rows of both against each other.
 """
 
