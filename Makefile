@@ -25,13 +25,13 @@ help:  ## list the targets
 
 setup: $(STAMP)  ## make .venv from pyproject.toml under constraints.txt
 
-# The environment is built again only if pyproject.toml or constraints.txt has changed. Python compiles
-# a module when it is first imported; to compile all 19,000 of them here takes a minute.
+# The environment is built again only if pyproject.toml or constraints.txt has changed. pip compiles all
+# modules, which takes a minute: workers run with -B, and would compile what they import at every sweep.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "actscope needs Python 3.11 or newer; point PYTHON= at one (this is $$($(PYTHON) --version))"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 sweep: $(STAMP)  ## train a study's grid; each point is a tracked run (default: quickstart)
