@@ -16,7 +16,7 @@ def history(rows: list[tuple[int, str, float]]) -> pd.DataFrame:
 
 
 def test_the_late_accuracy_is_that_of_the_last_tenth_of_the_minibatches() -> None:
-    # 25 steps: the last 3, of which two are in one row.
+    # 25 steps: the last 3. Two of them are in one row.
     rows = [(22, "train", 0.1), (24, "train", 0.5), (25, "train", 0.8), (25, "test", 0.9)]
     assert late_accuracy(history(rows)) == pytest.approx((2 * 0.5 + 0.8) / 3)
 

@@ -70,7 +70,7 @@ def add_files(files: Mapping[str, bytes], folder: Path) -> list[Path]:
 def recover(folder: Path) -> None:
     """Put back an earlier report and remove half-written files after a process was killed.
 
-    The folder above is made, so that a wrong one is told before the report is drawn.
+    The folder above is made, so that a wrong one is found before the report is drawn.
 
     Raises:
         OSError: the folder cannot be written.

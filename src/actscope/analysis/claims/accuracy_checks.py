@@ -69,7 +69,7 @@ class DifferenceNear:
 class Greater:
     """`first` - `second` is more than `by`: its paired interval is above, or below.
 
-    `gap`: the difference that the article sees, of which the power is.
+    `gap`: the difference that the article sees; the power is for this difference.
     """
 
     first: Name

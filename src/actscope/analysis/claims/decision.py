@@ -85,7 +85,7 @@ def verdict_of(interval: Limits, limits: Limits) -> Verdict:
 
 
 def rarer(curve: Curve, n: int, seeds: int) -> Curve:
-    """The curve by the number of seeds, of which only n of `seeds` give a value."""
+    """The curve by the number of seeds, where only n of `seeds` seeds gave a value."""
     return lambda more: curve(more * n // seeds) if n > 0 else 0.0
 
 

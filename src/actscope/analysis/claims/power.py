@@ -62,7 +62,7 @@ def of_all(powers: Sequence[Power]) -> Power | None:
 
 
 def of_any(powers: Sequence[Power]) -> Power | None:
-    """The power of checks of which one must succeed: at least the largest."""
+    """The power of checks if one of them is enough: at least the largest."""
     if not powers:
         return None
 
@@ -82,7 +82,7 @@ def of_mean(limits: tuple[float, float], claimed: float, sd: float) -> Curve:
 
 
 def of_share(above: float) -> Curve:
-    """The chance by the number of runs, all of which do as claimed; it is 0 or 1.
+    """The chance by the number of runs, if all runs do as claimed; it is 0 or 1.
 
     1 if the exact interval of n of n is above `above`, a fraction of 1.
     """

@@ -1,7 +1,7 @@
 """Checks of how runs end: whether they learn, and what their units do.
 
 Shares are decided by their exact intervals. If the article is exactly right, all runs and all units
-do as it says; this is what powers are of.
+do as it says. The power of a check supposes that.
 """
 
 import math
@@ -37,7 +37,7 @@ Counts = np.ndarray[Any, np.dtype[np.int64]]
 class _Outcomes:
     """More than `share` of each activation's runs end in one way.
 
-    `learned_from`: further values of outcome.learned_from, for which the verdict is told as well.
+    `learned_from`: further values of outcome.learned_from; the result gives the verdict at each.
     """
 
     activations: Names
@@ -130,7 +130,7 @@ class NegativeSwing:
     that line over all units of the layer. More than `share` of the flat units swung so before they
     went flat. In each run, this share is larger than that of the other units until the end: the
     interval of the mean difference is above 0. Units that were flat from the start do not count.
-    `sizes`: further values of `size`, for which the verdict is told as well.
+    `sizes`: further values of `size`; the result gives the verdict at each.
     """
 
     activations: Names
@@ -184,12 +184,12 @@ def _contrast(
 
 
 def _with_others(result: CheckResult, setting: str, others: Mapping[float, Verdict]) -> CheckResult:
-    """The result that also tells the verdicts with other values of a setting, if there are any."""
+    """The result, with the verdicts at other values of a setting as a finding, if there are any."""
     if not others:
         return result
     verdicts = "; ".join(f"{value:g}: {verdict}" for value, verdict in others.items())
-    told = Finding(f"the verdict by {setting}: {verdicts}")
-    return replace(result, findings=(*result.findings, told))
+    finding = Finding(f"the verdict by {setting}: {verdicts}")
+    return replace(result, findings=(*result.findings, finding))
 
 
 def _has_learned(runs: pd.DataFrame, data: ClaimData, at: float | None) -> "pd.Series[bool]":
