@@ -40,9 +40,9 @@ def test_the_late_accuracy_of_a_trained_run_is_on_the_side_of_its_outcome(lab: L
 @pytest.mark.parametrize(
     ("stated", "used", "words"),
     [
-        ({1, 2}, {1, 2}, "The study stated 2 seeds beforehand; all have runs."),
-        ({1, 2, 3}, {1, 2}, "The study stated 3 seeds beforehand; 2 have runs."),
-        ({1}, {1, 2, 3}, "The study stated 1 seed beforehand; it was enlarged to 3."),
+        ({1, 2}, {1, 2}, "The study's first sweep stated 2 seeds; all have runs."),
+        ({1, 2, 3}, {1, 2}, "The study's first sweep stated 3 seeds; 2 have runs."),
+        ({1}, {1, 2, 3}, "The study's first sweep stated 1 seed; it was enlarged to 3."),
         ({1}, {1, 2, 3}, "2 were added after results could be seen."),
         (None, {1}, "No record says how many seeds the study was to have."),
     ],
@@ -61,6 +61,6 @@ def test_the_first_sweep_states_the_seeds_and_a_later_one_may_enlarge_them(lab: 
         end_sweep(lab.store, begun, "FINISHED")
         return stored_records(lab.store).seeds(read_study(lab.store, "stated"))
 
-    assert "stated 2 seeds beforehand; 1 have" in sweep("interrupted", 2, [0])
-    assert "stated 2 seeds beforehand; all have" in sweep("resumed", 2, [1])
-    assert "stated 2 seeds beforehand; it was enlarged to 3" in sweep("enlarged", 3, [2])
+    assert "stated 2 seeds; 1 have" in sweep("interrupted", 2, [0])
+    assert "stated 2 seeds; all have" in sweep("resumed", 2, [1])
+    assert "stated 2 seeds; it was enlarged to 3" in sweep("enlarged", 3, [2])

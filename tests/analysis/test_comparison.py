@@ -18,6 +18,7 @@ from actscope.analysis.comparison import Pair, differing_settings
 from actscope.analysis.frames import StudyRuns, choose_runs
 from actscope.analysis.stats import NO_PAIR, ONE_PAIR, T
 from actscope.engine.result import Outcome
+from actscope.errors import ReportError
 from actscope.report.cli import main
 from actscope.report.figures.comparison import draw_by_epoch
 from actscope.report.figures.style import STYLES
@@ -115,6 +116,22 @@ def test_a_difference_over_seeds_and_images_is_of_the_same_images(digest: str, i
     # Of four images one differs by 1: s² = 1/4, and so the error of the mean is 1/4.
     expected = [0.25 - 3.182 / 4, 0.25 + 3.182 / 4] if images else [np.nan, np.nan]
     assert [found["both_low"], found["both_high"]] == pytest.approx(expected, abs=1e-3, nan_ok=True)
+
+
+def test_test_accuracies_are_not_compared_with_those_of_validation() -> None:
+    finals = {RELU_AT_01: {0: 0.75}}
+    searched = choose_runs(
+        "search",
+        pd.DataFrame(rows("search", finals, {"data.test": "False"})).assign(
+            **{"metrics.validation/accuracy_best": 0.9}
+        ),
+    )
+    with pytest.raises(ReportError) as error:
+        comparison.pair(study("sum", finals), searched)
+    assert str(error.value) == (
+        "report.compare=[sum,search]: the first has test accuracies, the second validation "
+        "accuracies. Compare studies of one kind."
+    )
 
 
 def test_a_run_that_diverged_is_counted_and_enters_no_pair() -> None:

@@ -273,3 +273,10 @@ def test_what_float32_adds_is_no_spread() -> None:
     # 0.92 - 0.91 and 0.98 - 0.97, as a store holds them, differ in their eighth digit.
     first, second = np.float32([0.92, 0.98]), np.float32([0.91, 0.97])
     assert compare_pair(by_seed(*first), by_seed(*second)).method == NO_SPREAD
+
+
+def test_fewer_than_five_pairs_are_too_few_to_plan_by():
+    first = pd.Series([0.5, 0.6, 0.55, 0.7, 0.66])
+    second = first - [0.01, 0.03, 0.02, 0.05, 0.04]
+    assert compare_pair(first, second).pairs_needed is not None
+    assert compare_pair(first[:4], second[:4]).pairs_needed is None

@@ -55,6 +55,26 @@ def test_the_headline_says_what_chose_the_cell(split: str, said: str) -> None:
     assert sentences[1].startswith("That is 5.00 points below the next activation, relu")
 
 
+@pytest.mark.parametrize(
+    ("elu", "said"),
+    [((0.5, 0.502), "the next one is better"), ((0.9, 0.6), "either may be better")],
+)
+def test_a_chosen_cell_may_be_the_lower_one_on_the_test_set(
+    elu: tuple[float, float], said: str
+) -> None:
+    """Relu has 0.8 and 0.803 with two seeds, but the lower validation accuracy."""
+    pairs = {"relu": (0.8, 0.803), "elu": elu}
+    used = pd.concat(
+        runs(**{name: (finals[seed], 0.9 if name == "elu" else 0.8)}).assign(seed=seed)
+        for name, finals in pairs.items()
+        for seed in (0, 1)
+    )
+    cells = summarise(used)
+    (sentences,) = answer({"": "test"}, cells, {"": find_lead(used, cells)})
+    assert sentences[0].startswith("elu at lr = 0.1 has the highest mean of 2 cells on the valid")
+    assert sentences[1].endswith(f": {said}.")
+
+
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """A store with a study that holds images out, and one that leaves the test out as well."""

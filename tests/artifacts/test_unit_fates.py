@@ -74,6 +74,15 @@ def test_a_unit_is_silent_when_its_weights_hardly_change_in_the_last_tenth() -> 
     assert fates["silent_since"].tolist() == [61, NEVER, NEVER]
 
 
+def test_a_unit_is_not_silent_at_the_start_when_no_step_is_taken_yet() -> None:
+    steps = [0, 50, 100]
+    lines_ = [np.array([0.0, 1.0, 2.0])] * 2
+    norms = [np.array([0.0, 1e-9, 1e-9]), np.array([0.0, 1.0, 1e-9])]
+    moved = table(steps, weight_mean=lines_, bias=lines_, update_norm=norms, active=lines_)
+    fates = unit_fates(moved, probe(ALIVE, ALIVE))
+    assert fates["silent_since"].tolist() == [50, NEVER]  # the other was at the last step only
+
+
 def test_a_unit_is_flat_when_both_lines_stay_within_a_two_hundredth_of_the_panel() -> None:
     fates = unit_fates(lines(MOVING, FLAT_FROM_51), probe(ALIVE, ALIVE))
     assert fates["flat"].tolist() == [False, True]

@@ -38,7 +38,8 @@ def test_a_cell_is_the_mean_over_its_points_that_learned() -> None:
 def test_a_sweep_tells_its_best_cell_and_every_other() -> None:
     note = about_sweep(cell_means(RESULTS))
     # elu has the higher mean, but one of its runs diverged.
-    assert note.startswith("Best: **relu** at learning rate 0.1, final test accuracy\n0.6000")
+    highest = "Highest mean, on the test set itself: **relu** at learning rate 0.1"
+    assert note.startswith(f"{highest}, final test accuracy\n0.6000")
     assert "| 0.1 | relu | 0.6000 | 0.1414 | 2 | 2 learned |" in note
     assert "| 0.01 | elu | - | - | 0 | 1 not trained |" in note
     assert "variant" not in note
@@ -52,7 +53,9 @@ def test_a_note_ends_with_a_whole_row_where_mlflow_would_cut_it() -> None:
 
 
 def test_a_sweep_without_any_accuracy_has_no_best_cell() -> None:
-    assert "Best" not in about_sweep(cell_means(RESULTS[-1:]))
+    assert "Highest" not in about_sweep(cell_means(RESULTS[-1:]))
+    untested = Done(make_point(), "a", Outcome.LEARNED, math.nan)
+    assert "Highest" not in about_sweep(cell_means([untested]))
 
 
 def test_a_study_tells_how_to_report_it() -> None:

@@ -45,9 +45,13 @@ def describe(result: RunResult) -> str:
         step = result.diverged_at
         return f"{result.point}: diverged, a number stopped being finite at step {step}."
     verb = "learned" if result.outcome == "learned" else "finished without learning"
-    accuracy = result.test_accuracy
-    tested = "not tested" if math.isnan(accuracy) else f"final test accuracy {accuracy:.4f}"
-    return f"{result.point}: {verb}; {tested}."
+    return f"{result.point}: {verb}; {accuracy_in_words(result.test_accuracy)}."
+
+
+def accuracy_in_words(test_accuracy: float) -> str:
+    """The test accuracy of a run; NaN if it diverged, or was not tested."""
+    known = not math.isnan(test_accuracy)
+    return f"final test accuracy {test_accuracy:.4f}" if known else "no test accuracy"
 
 
 def thinned_series(trajectory: pd.DataFrame) -> dict[str, "pd.Series[float]"]:

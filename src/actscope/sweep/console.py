@@ -10,6 +10,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import Progress as Bar
 
+from actscope.artifacts.metrics import accuracy_in_words
 from actscope.command_line import suggestions
 from actscope.config import Point, flat_settings
 from actscope.engine.device import CPU
@@ -158,7 +159,7 @@ def print_result(console: Console, result: Result) -> None:
     """Print the result of a single run."""
     if isinstance(result, Done):
         when = "finished already, " if result.is_earlier else ""
-        accuracy = f"final test accuracy {result.test_accuracy:.4f}"
+        accuracy = accuracy_in_words(result.test_accuracy)
         where = f"run {result.run_id}" if result.run_id else "its run waits in the offline queue"
         end = f"{when}{result.outcome}, {accuracy}, {where}"
     else:

@@ -70,7 +70,7 @@ def stated_in_words(stated: set[int] | None, used: set[int]) -> str:
     """What the seeds of a study's first sweep, and those of its runs, say about stopping."""
     if stated is None:
         return "No record says how many seeds the study was to have."
-    number = f"The study stated {len(stated)} seed{'' if len(stated) == 1 else 's'} beforehand"
+    number = f"The study's first sweep stated {len(stated)} seed{'' if len(stated) == 1 else 's'}"
     if added := len(used - stated):
         return (
             f"{number}; it was enlarged to {len(used | stated)}. A verdict may depend on when this "
