@@ -11,8 +11,8 @@ from actscope.analysis import labels, stats
 from actscope.analysis import variants as variants_analysis
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import natural
-from actscope.analysis.ranking import NOT_KNOWN
 from actscope.analysis.seeds_and_images import (
+    NOTHING_KNOWN,
     UNKNOWN,
     Correct,
     columns_over_both,
@@ -72,7 +72,9 @@ class Pair:
         return self.cells[self.cells[f"{other}_n"].isna()]
 
 
-def pair(first: StudyRuns, second: StudyRuns, correct: Mapping[str, Correct] = NOT_KNOWN) -> Pair:
+def pair(
+    first: StudyRuns, second: StudyRuns, correct: Mapping[str, Correct] = NOTHING_KNOWN
+) -> Pair:
     if first.split != second.split:
         raise ReportError(
             f"report.compare=[{first.study},{second.study}]: the first has {first.split} "
@@ -90,7 +92,7 @@ def pair(first: StudyRuns, second: StudyRuns, correct: Mapping[str, Correct] = N
 
 
 def compare_cells(
-    first: StudyRuns, second: StudyRuns, correct: Mapping[str, Correct] = NOT_KNOWN
+    first: StudyRuns, second: StudyRuns, correct: Mapping[str, Correct] = NOTHING_KNOWN
 ) -> pd.DataFrame:
     """One row per cell of either study.
 

@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
-from actscope.analysis.seeds_and_images import Correct, CrossedEstimate, shares_of_wins, stack
+from actscope.analysis.seeds_and_images import (
+    NOTHING_KNOWN,
+    Correct,
+    CrossedEstimate,
+    correct_matrix,
+    shares_of_wins,
+)
 from actscope.analysis.seeds_and_images import paired_difference as difference_over_both
 from actscope.analysis.stats import CELL, Estimate, finals_of_learned, paired_difference
-
-NOT_KNOWN: Mapping[str, Correct] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +54,7 @@ def ranked_by(cells: pd.DataFrame) -> str:
 
 
 def find_lead(
-    used: pd.DataFrame, cells: pd.DataFrame, correct: Mapping[str, Correct] = NOT_KNOWN
+    used: pd.DataFrame, cells: pd.DataFrame, correct: Mapping[str, Correct] = NOTHING_KNOWN
 ) -> Lead:
     """The lead among the cells of one variant; `used`: the runs of all variants.
 
@@ -89,7 +92,7 @@ def find_wins(
     """
     ranked = ranked_cells(cells)
     runs = [_runs_of(used, cell) for _, cell in ranked.iterrows()]
-    whole = stack([run_id for own in runs for run_id in own["run_id"]], correct)
+    whole = correct_matrix([run_id for own in runs for run_id in own["run_id"]], correct)
     if whole is None:
         return pd.Series(dtype=float)
     matrices = np.split(whole, np.cumsum([len(own) for own in runs])[:-1])

@@ -9,6 +9,7 @@ what other seeds would give on these images; one over both, what they would give
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ AT_ONCE = 100  # resamples: enough to be fast, few enough for a small memory
 
 Floats = NDArray[np.float64]
 Correct = NDArray[np.bool_]
+NOTHING_KNOWN: Mapping[str, Correct] = MappingProxyType({})  # by run id
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def cell_estimate(runs: pd.DataFrame, correct: Mapping[str, Correct]) -> Crossed
     UNKNOWN if it is not known of one of them about which test images it is right.
     """
     learned = runs[runs["outcome"] == "learned"]
-    matrix = stack(learned["run_id"], correct)
+    matrix = correct_matrix(learned["run_id"], correct)
     return UNKNOWN if matrix is None else estimate_over_both(matrix)
 
 
@@ -98,14 +100,18 @@ def paired_difference(
     """`estimate_over_both` of first - second, over the seeds with which both learned."""
     sides = [runs[runs["outcome"] == "learned"].set_index("seed") for runs in (first, second)]
     seeds = sides[0].index.intersection(sides[1].index).sort_values()
-    both = stack([run_id for side in sides for run_id in side.loc[seeds, "run_id"]], correct)
+    run_ids = [run_id for side in sides for run_id in side.loc[seeds, "run_id"]]
+    both = correct_matrix(run_ids, correct)
     if both is None:
         return UNKNOWN
     return estimate_over_both(both[: len(seeds)].astype(np.int8) - both[len(seeds) :])
 
 
-def stack(run_ids: Iterable[str], correct: Mapping[str, Correct]) -> Correct | None:
-    """The rows of some runs, [S, N]; None if there are none, one is unknown, or N differs."""
+def correct_matrix(run_ids: Iterable[str], correct: Mapping[str, Correct]) -> Correct | None:
+    """Whether some runs are right about each test image, [S, N].
+
+    None if there are no runs, it is not known of one of them, or N differs.
+    """
     rows = [correct.get(run_id) for run_id in run_ids]
     known = [row for row in rows if row is not None]
     is_whole = len(known) == len(rows) > 0 and len({len(row) for row in known}) == 1
