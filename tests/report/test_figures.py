@@ -9,7 +9,7 @@ from actscope.analysis.stats import summarise
 from actscope.artifacts.panels import PANELS
 from actscope.config import Activation
 from actscope.report.figures import style as figures
-from actscope.report.figures.accuracy import plot_final
+from actscope.report.figures.accuracy import draw_final, plot_final
 from actscope.report.figures.activation_functions import function_curve
 from actscope.report.figures.seeds import draw_seeds
 from actscope.report.figures.trajectories import Drawn, panel_label, share_limits
@@ -171,3 +171,17 @@ def test_the_articles_seed_is_marked_among_all_seeds_with_its_rank() -> None:
     assert (np.diff(seeds.get_ydata()) > 0).all()  # y grows downwards: the best is on top
     assert star.get_xdata().tolist() == pytest.approx([95])
     assert [text.get_text() for text in ax.texts] == ["2 of 3"]
+
+
+@pytest.mark.parametrize("rates", [(0.1,), (0.1, 0.2), (0.1, 0.2, 0.3)])
+def test_the_legend_of_final_accuracies_is_inside_its_figure(rates: tuple[float, ...]) -> None:
+    rows = [
+        {"variant": "", "activation": "relu", "lr": lr, "seed": seed, "final": 0.9 + seed / 100}
+        for lr in rates
+        for seed in (0, 1)
+    ]
+    used = pd.DataFrame(rows).assign(outcome="learned")
+    figure = draw_final("", used, summarise(used))
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width

@@ -121,6 +121,9 @@ def undrawn(cells: pd.DataFrame) -> str:
 # --- at the end ---------------------------------------------------------------------------------
 
 
+WIDTH_OF_SIGNS = 8  # inches that the legend of draw_final needs with two columns
+
+
 def draw_final(title: str, used: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     """Final test accuracy of every run of one variant: one panel per rate and scale."""
     rows = panel_rows(cells, sorted(set(cells["lr"])))
@@ -136,7 +139,8 @@ def draw_final(title: str, used: pd.DataFrame, cells: pd.DataFrame) -> Figure:
         ax.set_title(panel_title(cell, enlarged=limits[0] > 0))
         ax.set_xlabel("final accuracy (%)")
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-    figure.legend(handles=_final_signs(), loc="outside lower center", ncols=2)
+    columns = 2 if figure.get_figwidth() > WIDTH_OF_SIGNS else 1
+    figure.legend(handles=_final_signs(), loc="outside lower center", ncols=columns)
     return figure
 
 
