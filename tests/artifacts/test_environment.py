@@ -1,5 +1,6 @@
 """Each sweep keeps the list of installed packages and the uncommitted changes."""
 
+import os
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -56,6 +57,19 @@ def test_a_patch_makes_the_files_of_the_commit_what_they_are(
     for name in ("code.py", "new one.py", "conf/mine.yaml"):
         assert (clone / name).read_bytes() == (checkout / name).read_bytes()
     assert not (clone / ".env").exists()
+
+
+def test_a_patch_has_a_change_that_a_files_size_and_time_do_not_show(checkout: Path) -> None:
+    code, index = checkout / "code.py", checkout / ".git" / "index"
+    for key, value in {"core.trustctime": "false", "core.checkStat": "minimal"}.items():
+        subprocess.run(["git", "config", key, value], cwd=checkout, check=True)
+    code.write_text("a = 1\n")
+    os.utime(code, (1e9, 1e9))
+    subprocess.run(["git", "add", "code.py"], cwd=checkout, check=True)
+    code.write_text("a = 2\n")
+    for file in (code, index):
+        os.utime(file, (1e9, 1e9))
+    assert b"+a = 2" in uncommitted_changes(checkout)
 
 
 def test_a_patch_that_is_too_large_is_left_out(

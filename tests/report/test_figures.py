@@ -173,15 +173,19 @@ def test_the_articles_seed_is_marked_among_all_seeds_with_its_rank() -> None:
     assert [text.get_text() for text in ax.texts] == ["2 of 3"]
 
 
+@pytest.mark.parametrize("names", [("relu",), ("relu", "elu", "selu", "tanh")])
 @pytest.mark.parametrize("rates", [(0.1,), (0.1, 0.2), (0.1, 0.2, 0.3)])
-def test_the_legend_of_final_accuracies_is_inside_its_figure(rates: tuple[float, ...]) -> None:
+def test_the_legend_of_final_accuracies_is_inside_its_figure(
+    names: tuple[str, ...], rates: tuple[float, ...]
+) -> None:
     rows = [
-        {"variant": "", "activation": "relu", "lr": lr, "seed": seed, "final": 0.9 + seed / 100}
+        {"variant": "", "activation": name, "lr": lr, "seed": seed, "final": 0.9 + seed / 100}
+        for name in names
         for lr in rates
         for seed in (0, 1)
     ]
     used = pd.DataFrame(rows).assign(outcome="learned")
-    figure = draw_final("", used, summarise(used))
+    figure = draw_final("of one variant", used, summarise(used))
     figure.draw_without_rendering()
     box = figure.legends[0].get_window_extent()
     assert 0 <= box.x0 < box.x1 <= figure.bbox.width

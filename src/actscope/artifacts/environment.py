@@ -57,7 +57,8 @@ def _pin(found: Distribution) -> str | None:
 def _diff(project: Path, index: Path) -> bytes:
     """Diff with a copy of git's index that has the new files too; git shows only known files."""
     own = _git(project, ["rev-parse", "--git-path", "index"])
-    shutil.copyfile(project / os.fsdecode(own).strip(), index)
+    # With its time: git reads the files again that are as new as the index.
+    shutil.copy2(project / os.fsdecode(own).strip(), index)
     environment = {**os.environ, "GIT_INDEX_FILE": str(index)}
     listing = ["ls-files", "--others", "--exclude-standard", "-z", "--", *NEW_FILES]
     new = [name for name in os.fsdecode(_git(project, listing, environment)).split("\0") if name]

@@ -128,9 +128,8 @@ def draw_final(title: str, used: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     """Final test accuracy of every run of one variant: one panel per rate and scale."""
     rows = panel_rows(cells, sorted(set(cells["lr"])))
     names = activation_order(cells["activation"])
-    figure, axes = panel_grid(
-        rows, PANELS_A_ROW, (3.1, 1.1 + 0.36 * len(names)), title=title, shared_y=True
-    )
+    size = (3.1, max(2.2, 1.1 + 0.36 * len(names)))  # less leaves no room beside the legend
+    figure, axes = panel_grid(rows, PANELS_A_ROW, size, title=title, shared_y=True)
     styles = line_styles(names)
     for ax, (lr, limits) in zip(axes, flat(rows), strict=True):
         cell = cells[cells["lr"] == lr]
