@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import hydra
 import torch
 
-from actscope.config import Point, parse_point
+from actscope.config import Point
 from actscope.engine.data import load_data
 from actscope.engine.train import train_stack
+from actscope.parsing import parse_point
 from actscope.project import CONF
 from actscope.sweep.stacks import run_steps_of
 from benchmarks.steps import BATCH, FEATURES, HIDDEN, STEPS, made_data, points

@@ -11,10 +11,11 @@ from omegaconf import OmegaConf
 
 from actscope import tracking
 from actscope.artifacts.metrics import epoch_metrics
-from actscope.config import Point, Tracking, parse_point
+from actscope.config import Point, Tracking
 from actscope.engine.data import load_data
 from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
+from actscope.parsing import parse_point
 from actscope.sweep.resources import Resources
 from actscope.sweep.stacks import Stack, make_stacks
 from actscope.sweep.worker import SECONDS_BETWEEN_METRICS, finish_run

@@ -5,16 +5,9 @@ import math
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from actscope.config import (
-    Extras,
-    Point,
-    Tracking,
-    flat_settings,
-    nested_settings,
-    parse_point,
-    parse_tracking,
-)
+from actscope.config import Extras, Point, Tracking
 from actscope.errors import ConfigError
+from actscope.parsing import flat_settings, nested_settings, parse_point, parse_tracking
 from actscope.project import CONF
 from tests.support.making import BN_RELU, ELU, PRELU, make_point
 
@@ -109,6 +102,7 @@ def test_every_shipped_data_set_is_called_like_its_file(compose, name):
 
 
 LARGE = 2**63
+INITS = "must be 'he', 'lecun', 'xavier', 'matched', 'normal' or 'own'"
 WRONG = [
     ("lr", math.nan, "lr=nan: must be a finite number"),
     ("lr", math.inf, "lr=inf: must be a finite number"),
@@ -127,15 +121,19 @@ WRONG = [
     ("seed", LARGE, f"seed={LARGE}: must be less than {LARGE}"),
     ("model.hidden", [], "model.hidden=[]: must have at least 1 value"),
     ("model.hidden", 64, "model.hidden=64: must be a list like [64]"),
-    ("model.hidden", None, "model.hidden=None: must be a list like [64]"),
     ("model.hidden", [64, 0], "model.hidden[1]=0: must be at least 1"),
     ("model.hidden", [-3], "model.hidden[0]=-3: must be at least 1"),
     ("model.hidden", [1.5], "model.hidden[0]=1.5: must be a whole number"),
     ("model.hidden", [True], "model.hidden[0]=True: must be a whole number"),
     ("model.hidden", [[64]], "model.hidden[0]=[64]: must be a whole number"),
     ("model.hidden", [2**15 + 1], "model.hidden[0]=32769: must be at most 32768"),
-    ("model.init", "foo", "model.init='foo': must be 'he', 'lecun', 'xavier' or 'normal'"),
-    ("model.init", None, "model.init=None: must be 'he', 'lecun', 'xavier' or 'normal'"),
+    ("model.init", "foo", "model.init='foo': " + INITS),
+    ("model.init", None, "model.init=None: " + INITS),
+    ("model.depth", 0, "model.depth=0: must be a whole number from 1 to 126"),
+    ("model.depth", 2.0, "model.depth=2.0: must be a whole number from 1 to 126"),
+    ("model.depth", True, "model.depth=True: must be a whole number from 1 to 126"),
+    ("model.width", 2**15 + 1, "model.width=32769: must be a whole number from 1 to 32768"),
+    ("model.width", "x", "model.width='x': must be a whole number from 1 to 32768"),
     ("model.init", "normal", "model.init_std: must be given with model.init=normal, and only then"),
     ("model.init_std", 0.1, "model.init_std: must be given with model.init=normal, and only then"),
     ("model.init_std", 0, "model.init_std=0: must be more than 0"),
@@ -241,7 +239,7 @@ def test_a_study_may_not_have_the_name_that_mlflow_keeps(good):
     [
         ("sead", "sead", "unknown setting. Choose one of study, activation, lr, seed, "),
         ("train.lr", "train.lr", "unknown setting. Choose one of epochs, batch_size, "),
-        ("model.width", "model.width", "unknown setting. Choose one of hidden, init, "),
+        ("model.wide", "model.wide", "unknown setting. Choose one of hidden, init, "),
         ("activation.norm", "activation.norm", "unknown setting. Choose one of name, "),
         (
             "activation.arguments",
@@ -263,7 +261,7 @@ def test_a_missing_setting_is_named(good, name):
     assert refusal(config) == f"{name}: is missing."
 
 
-@pytest.mark.parametrize("name", ["model.hidden", "train.epochs", "data.name", "activation.name"])
+@pytest.mark.parametrize("name", ["train.epochs", "data.name", "activation.name"])
 def test_a_missing_setting_of_a_group_is_named(good, name):
     config = OmegaConf.create(OmegaConf.to_container(good))
     group, _, key = name.partition(".")
@@ -348,11 +346,41 @@ def test_the_settings_of_a_point_make_the_same_point_again(point):
 
 def test_a_composed_point_has_the_settings_of_its_configuration(good):
     settings = nested_settings(parse_point(good))
-    assert settings == {
-        name: value
-        for name, value in OmegaConf.to_container(good).items()
-        if name not in ("device", "experiment", "sweep", "tracking")
-    }
+    composed = OmegaConf.to_container(good)
+    for name in ("device", "experiment", "sweep", "tracking", "tuning"):
+        composed.pop(name, None)
+    composed["model"] = {"hidden": [64], "init": "he", "init_std": None}
+    assert settings == composed
+
+
+@pytest.mark.parametrize(
+    ("words", "hidden"),
+    [
+        (["model.depth=3"], (64, 64, 64)),
+        (["model.width=8"], (8,)),
+        (["model.depth=2", "model.width=8"], (8, 8)),
+        (["model.hidden=[4,3]"], (4, 3)),
+        (["model.hidden=null", "model.depth=2"], (64, 64)),
+    ],
+)
+def test_equal_layers_may_be_given_by_depth_and_width(compose, words, hidden):
+    assert parse_point(compose(*words)).model.hidden == hidden
+
+
+@pytest.mark.parametrize("word", ["model.depth=1", "model.width=64"])
+def test_layers_are_given_in_one_way(compose, word):
+    name = word.partition("=")[0]
+    with pytest.raises(ConfigError, match=f"^{name}=.*: model.hidden is given as well"):
+        parse_point(compose("model.hidden=[4]", word))
+
+
+def test_what_an_activation_brings_along_counts_only_where_its_own_start_is_asked_for(compose):
+    own = parse_point(compose("activation=selu", "model.init=own"))
+    assert (own.model.init, own.activation.init) == ("own", "lecun")
+    assert flat_settings(own)["activation.init"] == "lecun"
+    by_hand = parse_point(compose("activation=selu", "model.init=lecun"))
+    assert (by_hand.model.init, by_hand.activation.init) == ("lecun", None)
+    assert "activation.init" not in flat_settings(by_hand)
 
 
 def test_flat_settings_have_the_names_of_the_command_line(compose):

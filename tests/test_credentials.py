@@ -16,9 +16,10 @@ from actscope.command_line.hydra_credentials import HideCredentials, hide_creden
 from actscope.command_line.words import check_words
 from actscope.commands import server, train
 from actscope.commands.settings import ServerSettings
-from actscope.config import Tracking, parse
+from actscope.config import Tracking
 from actscope.credentials import find, find_flaw, hide, scrub
 from actscope.errors import ConfigError, StoreError, first_line
+from actscope.parsing import parse
 from actscope.report.settings import read_settings
 from actscope.tracking import ServerStore, store_errors
 from actscope.tracking.location import ServerLocation

@@ -9,7 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from actscope.analysis.frames import ARTICLE_SEED
-from actscope.config import parse_point
+from actscope.parsing import parse_point
 from actscope.project import CONF
 from tests.support.fixtures import Compose
 

@@ -10,8 +10,8 @@ import yaml
 from omegaconf import read_write
 
 from actscope.commands.main import COMMANDS as COMMANDS_OF_ACTSCOPE
-from actscope.config import parse_point
 from actscope.engine.activations import make_function
+from actscope.parsing import parse_point
 from actscope.project import ROOT
 from actscope.report import cli
 from actscope.report.settings import read_settings

@@ -1,24 +1,17 @@
 """The settings of a point, of tracking and of a sweep; each is checked once, when it is read."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
-from typing import Annotated, Any, Literal, Self, TypeVar, cast
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from pydantic import (
     AfterValidator,
     ConfigDict,
     Field,
-    TypeAdapter,
-    ValidationError,
     model_validator,
 )
 from pydantic.dataclasses import dataclass
 
-from actscope.credentials import scrub
-from actscope.errors import ConfigError
-from actscope.settings_errors import first_problem, shorten
+from actscope.settings_errors import shorten
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 
@@ -45,20 +38,24 @@ Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Count = Annotated[Int, Field(ge=1)]
 Argument = Bool | Int | Finite | Annotated[str, Field(max_length=64)] | None
 
-Parsed = TypeVar("Parsed")
 Device = Literal["auto", "cpu", "cuda"]
+Init = Literal["he", "lecun", "xavier", "matched"]
 
 CLOSED = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, config=CLOSED)
 class Activation:
-    """An elementwise function by import path and arguments, with batch normalisation or without."""
+    """An elementwise function by import path and arguments, with batch normalisation or without.
+
+    `init`: the initial weights of its networks where `model.init=own`.
+    """
 
     name: Name
     function: Annotated[str, Field(max_length=100)]
     arguments: tuple[tuple[str, Argument], ...] = ()
     batch_norm: Bool = False
+    init: Init | None = None
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -81,16 +78,49 @@ class DataSource:
         return self
 
 
+MOST_LAYERS = 2**7 - 2  # the limits of a trajectory's int8 layer and int16 unit numbers
+MOST_UNITS = 2**15
+DEFAULT_WIDTH = 64
+
+
+def _equal_layers(model: Any) -> Any:
+    """Replace the settings `depth` and `width` by the hidden layers that they stand for."""
+    if not isinstance(model, Mapping):
+        return model
+    rest = dict(model)
+    given = {"depth": (rest.pop("depth", None), MOST_LAYERS)}
+    given["width"] = (rest.pop("width", None), MOST_UNITS)
+    for name, (value, most) in given.items():
+        if value is None:
+            continue
+        if rest.get("hidden") is not None:
+            problem = "model.hidden is given as well. Give model.hidden=null to use this"
+        elif type(value) is not int or not 1 <= value <= most:
+            problem = f"must be a whole number from 1 to {most}"
+        else:
+            continue
+        raise ValueError(f"model.{name}={shorten(ascii(value))}: {problem}.")
+    if rest.get("hidden") is None:
+        depth, width = (value for value, _ in given.values())
+        rest["hidden"] = [DEFAULT_WIDTH if width is None else width] * (depth or 1)
+    return rest
+
+
 @dataclass(frozen=True, config=CLOSED)
 class Model:
     """A multilayer perceptron: the widths of its hidden layers and its initial weights."""
 
-    # The limits of a trajectory's int16 unit and int8 layer numbers.
     hidden: Annotated[
-        tuple[Annotated[Count, Field(le=2**15)], ...], Field(min_length=1, max_length=2**7 - 2)
+        tuple[Annotated[Count, Field(le=MOST_UNITS)], ...],
+        Field(min_length=1, max_length=MOST_LAYERS),
     ]
-    init: Literal["he", "lecun", "xavier", "normal"] = "he"
+    init: Literal["he", "lecun", "xavier", "matched", "normal", "own"] = "he"
     init_std: Annotated[Finite, Field(gt=0)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _layers_may_be_given_by_depth(cls, given: Any) -> Any:
+        return _equal_layers(given)
 
     @model_validator(mode="after")
     def _init_std_belongs_to_normal(self) -> Self:
@@ -178,113 +208,3 @@ class SweepRules:
     on_error: Literal["continue", "stop"] = "continue"
     checkpoint_minutes: Annotated[Finite, Field(ge=0)] | None = 5.0
     dry_run: Bool = False
-
-
-def parse_point(config: DictConfig) -> Point:
-    """Check a composed configuration and convert it to a point.
-
-    Raises:
-        ConfigError: a setting is missing, unknown or out of range.
-
-    """
-    return parse_settings(plain(config))
-
-
-def parse_settings(settings: Mapping[str, Any]) -> Point:
-    """Convert plain settings to a point. Texts are not interpolated, not even `${...}`.
-
-    Raises:
-        ConfigError: a setting is missing, unknown or out of range.
-
-    """
-    settings = dict(settings)
-    if misplaced := dict(_flattened({"experiment": settings.pop("experiment", {})})):
-        name, value = next(iter(misplaced.items()))
-        raise ConfigError(
-            f"{name}={shorten(ascii(value))}: has no effect. Make `# @package _global_` the first "
-            "line of the experiment's file."
-        )
-    for other in ("tracking", "sweep", "device"):
-        settings.pop(other, None)
-    settings["activation"] = parse_activation(settings.get("activation"))
-    return parse(Point, settings)
-
-
-def parse_tracking(config: DictConfig) -> Tracking:
-    """Check the tracking part of a composed configuration, or raise ConfigError."""
-    return parse(Tracking, plain(config).get("tracking"), "tracking")
-
-
-def parse_sweep(config: DictConfig) -> SweepRules:
-    """Check the sweep part of a composed configuration, or raise ConfigError."""
-    return parse(SweepRules, plain(config).get("sweep"), "sweep")
-
-
-def parse_device(config: DictConfig) -> Device:
-    """Check the name of the device in a composed configuration, or raise ConfigError."""
-    return parse(Device, plain(config).get("device"), "device")  # type: ignore[arg-type]
-
-
-def parse(kind: type[Parsed], settings: Any, name: str = "") -> Parsed:
-    """Convert the settings called `name` to a `kind`; raise ConfigError for the first wrong one."""
-    try:
-        return TypeAdapter(kind).validate_python(settings)
-    except ValidationError as error:
-        raise ConfigError(first_problem(error, kind, settings, name)) from None
-
-
-def plain(config: DictConfig) -> dict[str, Any]:
-    """Convert a configuration to plain dictionaries, interpolated, or raise ConfigError."""
-    try:
-        return cast(
-            dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-        )
-    except OmegaConfBaseException as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(shorten(scrub(f"{error.full_key}: {reason}"), 180)) from error
-
-
-def nested_settings(point: Point) -> dict[str, Any]:
-    """All settings of a point in the form of a configuration, the inverse of `parse_settings`."""
-    settings = asdict(point)
-    activation = settings["activation"]
-    arguments = dict(activation.pop("arguments"))
-    activation["function"] = {"_target_": activation["function"], **arguments}
-    settings["model"]["hidden"] = list(point.model.hidden)
-    return settings
-
-
-def flat_settings(point: Point) -> dict[str, Any]:
-    """All settings of a point by their names on the command line."""
-    settings = nested_settings(point)
-    groups = {
-        "activation": settings["activation"].pop("name"),
-        "data": settings["data"].pop("name"),
-    }
-    return {**groups, **dict(_flattened(settings))}
-
-
-def _flattened(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flattened(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def parse_activation(settings: Any) -> Activation:
-    """Check an activation's settings as conf/activation has them, or raise ConfigError."""
-    function = settings.get("function") if isinstance(settings, Mapping) else None
-    if not isinstance(function, Mapping) or "_target_" not in function:
-        raise ConfigError(
-            "activation.function._target_: is missing. Give the function's import path."
-        )
-    given = {key: value for key, value in function.items() if key != "_target_"}
-    arguments = parse(dict[str, Argument], given, "activation.function")
-    rest = {key: value for key, value in settings.items() if key != "function"}
-    if "arguments" in rest:
-        raise ConfigError(
-            "activation.arguments: unknown setting. Give them in activation.function."
-        )
-    flat = {**rest, "function": function["_target_"], "arguments": tuple(sorted(arguments.items()))}
-    return parse(Activation, flat, "activation")

@@ -2,15 +2,17 @@
 
 import math
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from actscope.config import Activation, Model
+from actscope.config import Activation
 from actscope.engine.activations import make_function
+from actscope.engine.initial_weights import initial_std, initial_weights, matched_gain
 from actscope.engine.model import StackedMLP, runs_by_activation
-from actscope.engine.random_streams import initial_std, initial_weights, stream_seed
+from actscope.engine.random_streams import stream_seed
 from actscope.errors import ConfigError
 from tests.support.making import BN_RELU, PRELU, RELU, TANH, make_point
 
@@ -18,7 +20,8 @@ WIDTHS = (784, 64, 10)
 
 
 def weights(init: str = "he", seed: int = 0, init_std: float | None = None) -> list[torch.Tensor]:
-    return initial_weights(Model((64,), init, init_std), seed, WIDTHS, torch.float32)
+    point = make_point(init=init, seed=seed, init_std=init_std)
+    return [layer[0] for layer in initial_weights([point], WIDTHS, torch.float32)]
 
 
 def function(name: str, **arguments: object) -> Activation:
@@ -38,7 +41,8 @@ def function(name: str, **arguments: object) -> Activation:
     ],
 )
 def test_standard_deviation_of_initial_weights(init, init_std, expected):
-    assert initial_std(Model((30,), init, init_std), 50, 30) == pytest.approx(expected)
+    point = make_point(init=init, init_std=init_std)
+    assert initial_std(point, 50, 30) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -79,8 +83,38 @@ def test_weights_depend_on_the_seed():
 def test_weights_of_a_seed_are_the_same_numbers_whatever_their_scale_and_precision():
     he, lecun = weights("he")[0], weights("lecun")[0]
     torch.testing.assert_close(he, lecun * math.sqrt(2))
-    double = initial_weights(Model((64,)), 0, WIDTHS, torch.float64)[0]
-    torch.testing.assert_close(he.double(), double, rtol=1e-6, atol=0)
+    double = initial_weights([make_point()], WIDTHS, torch.float64)[0]
+    torch.testing.assert_close(he.double(), double[0], rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "gain"),
+    [
+        ("ReLU", math.sqrt(2)),
+        ("LeakyReLU", math.sqrt(2 / (1 + 0.01**2))),
+        ("Tanh", 1.5925374),  # 1 / sqrt(E tanh(z)^2), by scipy.integrate.quad
+        ("ELU", 1.2451983),
+        ("SELU", 1.0),
+        ("Identity", 1.0),
+    ],
+)
+def test_the_matched_gain_keeps_the_mean_square_of_a_normal_signal(name, gain):
+    assert matched_gain(function(name)) == pytest.approx(gain, abs=1e-6)
+    point = make_point(function(name), init="matched")
+    assert initial_std(point, 100, 30) == pytest.approx(gain / 10, abs=1e-7)
+
+
+@pytest.mark.parametrize("factor", [0.0, 1e300])
+def test_a_function_without_a_mean_square_has_no_matched_gain(factor):
+    with pytest.raises(ConfigError, match=r"activation=mine: has the mean square .*model.init=he"):
+        matched_gain(Activation("mine", "tests.support.own_functions.Times", (("by", factor),)))
+
+
+def test_an_activation_may_bring_its_initial_weights():
+    brings = replace(TANH, init="lecun")
+    assert initial_std(make_point(brings, init="own"), 50, 30) == pytest.approx(math.sqrt(1 / 50))
+    assert initial_std(make_point(TANH, init="own"), 50, 30) == pytest.approx(0.2)
+    assert initial_std(make_point(brings, init="he"), 50, 30) == pytest.approx(0.2)
 
 
 def test_the_streams_of_a_seed_are_independent():

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hydra.utils import instantiate
 
-from actscope.config import Activation, DataSource, Point, Train, parse_point
+from actscope.config import Activation, DataSource, Point, Train
 from actscope.engine import train
 from actscope.engine.activations import make_function
 from actscope.engine.data import Data, load_data
@@ -21,6 +21,7 @@ from actscope.engine.result import Outcome, RunResult
 from actscope.engine.schedule import stack_key, total_steps
 from actscope.engine.train import Training, steady_arithmetic, train_stack
 from actscope.errors import ConfigError, TrainingError
+from actscope.parsing import parse_point
 from actscope.project import CONF
 from actscope.sweep.stacks import check_trainable
 from tests.support.making import BN_RELU, ELU, PRELU, RELU, SIGMOID, TANH, make_data, make_point
@@ -263,9 +264,9 @@ def test_runs_of_one_seed_are_put_in_a_row_to_share_a_product(
     assert shared == [slice(0, 2), slice(2, 4)]
 
 
-def test_points_share_a_stack_that_differ_in_activation_rate_and_seed_only():
+def test_points_share_a_stack_that_differ_in_activation_start_rate_and_seed_only():
     point = make_point()
-    assert stack_key(make_point(BN_RELU, lr=0.1, seed=7)) == stack_key(point)
+    assert stack_key(make_point(BN_RELU, lr=0.1, seed=7, init="lecun")) == stack_key(point)
     for other in (
         make_point(study="other"),
         make_point(hidden=(16, 16)),

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from actscope.artifacts.metrics import thinned_series
+from actscope.engine.initial_weights import initial_weights
 from actscope.engine.layers import Inputs, gradient_lengths, shared_by_neighbours
 from actscope.engine.minibatches import shuffled_rows
-from actscope.engine.random_streams import initial_weights
 from actscope.engine.recorded import TRAJECTORY
 from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
@@ -116,7 +116,8 @@ def test_the_start_is_recorded_before_any_step():
     point = make_point(hidden=(6, 4), seed=3)
     result = train_stack([point], DATA)[0]
     start = result.trajectory[result.trajectory["step"] == 0]
-    weights = initial_weights(point.model, 3, (12, 6, 4, 5), torch.float32)
+    layers = initial_weights([point], (12, 6, 4, 5), torch.float32)
+    weights = [layer[0] for layer in layers]
     means = torch.cat([weight.mean(0) for weight in weights])
     np.testing.assert_allclose(start["weight_mean"], means, rtol=1e-5, atol=1e-8)
     assert (start[["bias", "update_norm"]] == 0).all(axis=None)

@@ -8,11 +8,12 @@ import pytest
 from torch.nn import functional
 
 from actscope.analysis.frames import StudyRuns, choose_runs
-from actscope.config import DataSource, Model
+from actscope.config import DataSource
 from actscope.engine.data import load_data
-from actscope.engine.random_streams import initial_std
+from actscope.engine.initial_weights import initial_std
 from actscope.report.text import methods
 from tests.analysis.test_frames import row
+from tests.support.making import make_point
 
 
 def runs(**settings: str) -> StudyRuns:
@@ -44,8 +45,7 @@ def test_the_constants_of_batch_normalisation_are_pytorchs() -> None:
     ("name", "variance"), [("he", 2 / 8), ("lecun", 1 / 8), ("xavier", 2 / 10)]
 )
 def test_initial_weights_have_the_variance_that_is_stated(name: str, variance: float) -> None:
-    model = Model((4,), init=name)  # type: ignore[arg-type]
-    assert initial_std(model, 8, 2) ** 2 == pytest.approx(variance)
+    assert initial_std(make_point(init=name), 8, 2) ** 2 == pytest.approx(variance)
     formula = methods.INITIAL_WEIGHTS[name].removeprefix("normal with variance ")
     stated = formula.replace("inputs", "8").replace("outputs", "2").strip()
     assert eval(stated) == pytest.approx(variance)  # noqa: S307 - a formula of this project

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from actscope.config import Point
 from actscope.engine.data import Data
+from actscope.engine.initial_weights import initial_weights
 from actscope.engine.minibatches import shuffled_rows
-from actscope.engine.random_streams import initial_weights
 
 
 @dataclass
@@ -93,7 +93,7 @@ def make_layers(
     point: Point, make_activation: Callable[[], nn.Module], data: Data
 ) -> dict[str, nn.Module]:
     widths = (data.features, *point.model.hidden, data.classes)
-    starts = initial_weights(point.model, point.seed, widths, torch.float64)
+    starts = [layer[0] for layer in initial_weights([point], widths, torch.float64)]
     layers: dict[str, nn.Module] = {}
     for number, ((fan_in, fan_out), start) in enumerate(
         zip(pairwise(widths), starts, strict=True), 1

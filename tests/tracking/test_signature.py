@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from actscope import engine
-from actscope.config import Activation, Point, parse_point
+from actscope.config import Activation, Point
+from actscope.parsing import parse_point
 from actscope.tracking.signature import (
     code_hash,
     config_hash,

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from actscope.config import Activation, Argument, Point, parse, parse_activation
+from actscope.config import Activation, Argument, Point
 from actscope.errors import ConfigError
+from actscope.parsing import parse, parse_activation
 
 OWN = "activation."  # the beginning of the names of an activation's own settings
 ARGUMENT = "activation.function."
@@ -92,7 +93,7 @@ def _kinds(kind: type, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _point_kinds() -> Mapping[str, Any]:
-    """The type of each setting, by the name that `config.flat_settings` gives it."""
+    """The type of each setting, by the name that `parsing.flat_settings` gives it."""
     kinds = dict(_kinds(Point))
     del kinds["activation.arguments"]
     kinds["activation"] = kinds.pop("activation.name")

@@ -10,9 +10,9 @@ from safetensors.torch import save
 
 from actscope.artifacts import trajectories_svg
 from actscope.artifacts.parquet import write_parquet
-from actscope.config import nested_settings
 from actscope.engine.result import RunResult
 from actscope.errors import first_line
+from actscope.parsing import nested_settings
 
 log = logging.getLogger(__name__)
 

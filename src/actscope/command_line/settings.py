@@ -13,8 +13,8 @@ from yaml import YAMLError
 
 from actscope.command_line import suggestions
 from actscope.command_line.yaml_errors import explain_word
-from actscope.config import parse, plain
 from actscope.errors import ActscopeError, ConfigError, of_system
+from actscope.parsing import parse, plain
 from actscope.runtime import output, signals
 
 Settings = TypeVar("Settings")

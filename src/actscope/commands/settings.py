@@ -11,8 +11,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from actscope.command_line.settings import OneLineParser, exit_code, run_command
-from actscope.config import CLOSED, Bool, Count, Int, StudyName, Tracking, parse
+from actscope.config import CLOSED, Bool, Count, Int, StudyName, Tracking
 from actscope.errors import ConfigError
+from actscope.parsing import parse
 from actscope.runtime import startup
 
 HostName = Annotated[str, Field(min_length=1, max_length=255)]

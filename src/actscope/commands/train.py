@@ -21,16 +21,10 @@ from actscope.command_line import hydra_errors
 from actscope.command_line.hydra_credentials import hide_credentials
 from actscope.command_line.settings import OneLineParser
 from actscope.command_line.words import check_words
-from actscope.config import (
-    Point,
-    parse_device,
-    parse_point,
-    parse_sweep,
-    parse_tracking,
-    plain,
-)
+from actscope.config import Point
 from actscope.credentials import scrub, scrub_all
 from actscope.errors import ActscopeError, ConfigError, StoreError, SweepError, of_system
+from actscope.parsing import parse_device, parse_point, parse_sweep, parse_tracking, plain
 from actscope.project import CONF, ROOT
 from actscope.runtime import forkserver, output, signals, startup
 from actscope.sweep.launcher_settings import LauncherSettings

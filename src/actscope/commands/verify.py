@@ -14,13 +14,14 @@ from actscope.analysis.known_functions import check_known
 from actscope.command_line import suggestions
 from actscope.commands.run_differences import arrays_of, differences
 from actscope.commands.settings import VerifySettings
-from actscope.config import Point, parse_settings
+from actscope.config import Point
 from actscope.engine.data import load_data
 from actscope.engine.device import CPU, choose_device, name_of
 from actscope.engine.images import as_found_here, tensor_sha256
 from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
 from actscope.errors import ConfigError, StoreError, first_line
+from actscope.parsing import parse_settings
 from actscope.sweep.console import Progress
 from actscope.sweep.stacks import check_trainable, run_steps_of
 from actscope.tracking import RunSummary, Store

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from actscope.config import Activation, Point
+from actscope.engine.initial_weights import initial_weights
 from actscope.engine.layers import ON_CPU, Inputs, cat
 from actscope.engine.nonlinearity import Nonlinearity
-from actscope.engine.random_streams import initial_weights
 
 
 @dataclass
@@ -78,7 +78,8 @@ class StackedMLP:
     ) -> None:
         self.device = device
         widths = (features, *points[0].model.hidden, classes)
-        self.weights = _starts(points, widths, dtype, device)  # [R, I, O]
+        # Drawn on the CPU for every device, as a GPU's generator gives other numbers.
+        self.weights = [w.to(device) for w in initial_weights(points, widths, dtype)]  # [R, I, O]
         self.biases = [
             torch.zeros(len(points), 1, width, dtype=dtype, device=device) for width in widths[1:]
         ]
@@ -199,18 +200,6 @@ class StackedMLP:
             raise ValueError("the tensors of another stack")
         for name, value in own.items():
             value.copy_(state[name])  # in place, as other objects refer to these tensors
-
-
-def _starts(
-    points: Sequence[Point], widths: Sequence[int], dtype: torch.dtype, device: torch.device
-) -> list[Tensor]:
-    # Drawn on the CPU for every device, as a GPU's generator gives other numbers.
-    drawn = {
-        seed: initial_weights(points[0].model, seed, widths, dtype)
-        for seed in dict.fromkeys(point.seed for point in points)
-    }
-    starts = zip(*(drawn[point.seed] for point in points), strict=True)
-    return [torch.stack(layer).to(device) for layer in starts]
 
 
 def runs_by_activation(points: Sequence[Point]) -> Iterator[tuple[Activation, slice]]:

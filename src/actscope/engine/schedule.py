@@ -3,14 +3,14 @@
 import math
 from dataclasses import replace
 
-from actscope.config import Point
+from actscope.config import Activation, Point
 from actscope.engine.images import Described
 
 
 def stack_key(point: Point) -> Point:
-    """What all points of a stack share: everything but activation, learning rate and seed."""
-    anything = replace(point.activation, name="any", function="any", arguments=(), batch_norm=False)
-    return replace(point, activation=anything, lr=1.0, seed=0)
+    """What all points of a stack share: all but activation, initial weights, rate and seed."""
+    model = replace(point.model, init="he", init_std=None)
+    return replace(point, activation=Activation("any", "any"), model=model, lr=1.0, seed=0)
 
 
 def total_steps(point: Point, data: Described) -> int:

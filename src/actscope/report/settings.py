@@ -11,7 +11,8 @@ from pydantic.dataclasses import dataclass
 from actscope.command_line import hydra_errors
 from actscope.command_line.hydra_credentials import hide_credentials
 from actscope.command_line.words import check_words
-from actscope.config import CLOSED, Bool, Int, StudyName, Tracking, parse, plain
+from actscope.config import CLOSED, Bool, Int, StudyName, Tracking
+from actscope.parsing import parse, plain
 from actscope.project import CONF
 
 

@@ -12,8 +12,9 @@ from rich.progress import Progress as Bar
 
 from actscope.artifacts.metrics import accuracy_in_words
 from actscope.command_line import suggestions
-from actscope.config import Point, flat_settings
+from actscope.config import Point
 from actscope.engine.device import CPU
+from actscope.parsing import flat_settings
 from actscope.runtime import signals
 from actscope.runtime.progress import columns
 from actscope.sweep.grid_variants import varying_values

@@ -10,7 +10,7 @@ from rich.table import Table
 from actscope.analysis.labels import sort_key
 from actscope.analysis.stats import NOT_TRAINED, summarise
 from actscope.command_line import suggestions
-from actscope.config import flat_settings
+from actscope.parsing import flat_settings
 from actscope.sweep.grid_variants import variants_of
 from actscope.sweep.results import Done, Failed, Result
 from actscope.tracking import LocalStore, Store

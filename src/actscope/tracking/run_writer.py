@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Literal
 
 from actscope.artifacts.metrics import Metric, describe
-from actscope.config import Extras, Point, flat_settings
+from actscope.config import Extras, Point
 from actscope.credentials import scrub
 from actscope.engine.data import Data
 from actscope.engine.device import CPU
 from actscope.engine.result import RunResult
 from actscope.errors import StoreError, first_line
+from actscope.parsing import flat_settings
 from actscope.tracking.errors import STORE_ERRORS, store_errors
 from actscope.tracking.heartbeat import signs_of_life
 from actscope.tracking.log_record import fill_run

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from actscope import engine
-from actscope.config import Activation, Point, nested_settings
+from actscope.config import Activation, Point
 from actscope.engine.images import Described
 from actscope.own_source import name_command, sources_of
+from actscope.parsing import nested_settings
 
 ENGINE = Path(engine.__file__).parent
 IGNORED = ("annotation", "returns", "type_comment")  # syntax fields that cannot change a number

@@ -12,9 +12,10 @@ from pydantic import TypeAdapter
 
 from actscope.artifacts.spreadsheet import to_csv
 from actscope.command_line import suggestions
-from actscope.config import Extras, Point, flat_settings
+from actscope.config import Extras, Point
 from actscope.engine.images import describe_data
 from actscope.errors import StoreError
+from actscope.parsing import flat_settings
 from actscope.project import git_state
 from actscope.tracking.errors import is_already_there, is_missing, store_errors
 from actscope.tracking.heartbeat import is_alive, number_in, signs_of_life

@@ -12,8 +12,8 @@ from actscope.analysis.claims.accuracy_checks import (
 from actscope.analysis.claims.run_checks import Fails, Learns, NegativeSwing, UnitsGoFlat
 from actscope.analysis.claims.slope_check import SlopeJump
 from actscope.analysis.claims.verdicts import Check
-from actscope.config import parse
 from actscope.errors import ConfigError
+from actscope.parsing import parse
 
 CHECKS: dict[str, type[Check]] = {
     "best": Best,

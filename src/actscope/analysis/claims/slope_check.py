@@ -5,8 +5,9 @@ from pydantic.dataclasses import dataclass as checked
 
 from actscope.analysis.claims.settings import Margin
 from actscope.analysis.claims.verdicts import CheckResult, ClaimData, Verdict, decide
-from actscope.config import CLOSED, Activation, Name, parse_activation
+from actscope.config import CLOSED, Activation, Name
 from actscope.errors import ConfigError
+from actscope.parsing import parse_activation
 from actscope.project import CONF
 
 STEP = 1e-6  # of the one-sided differences at 0

@@ -71,7 +71,9 @@ INITIAL_WEIGHTS = {
     "he": "normal with variance 2 / inputs",
     "lecun": "normal with variance 1 / inputs",
     "xavier": "normal with variance 2 / (inputs + outputs)",
+    "matched": "normal with variance 1 / (inputs · E f(z)²), z standard normal",
     "normal": "normal with the standard deviation model.init_std",
+    "own": "normal with the variance that belongs to the activation",
 }
 BATCH_NORM = (
     "Batch normalisation is before the activation, with eps 0.00001; its scale starts at 1 and its "

@@ -1,0 +1,131 @@
+"""Converts composed configurations to the settings of config.py and back."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from typing import Any, TypeVar, cast
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import TypeAdapter, ValidationError
+
+from actscope.config import Activation, Argument, Device, Point, SweepRules, Tracking
+from actscope.credentials import scrub
+from actscope.errors import ConfigError
+from actscope.settings_errors import first_problem, shorten
+
+Parsed = TypeVar("Parsed")
+
+
+def parse_point(config: DictConfig) -> Point:
+    """Check a composed configuration and convert it to a point.
+
+    Raises:
+        ConfigError: a setting is missing, unknown or out of range.
+
+    """
+    return parse_settings(plain(config))
+
+
+def parse_settings(settings: Mapping[str, Any]) -> Point:
+    """Convert plain settings to a point. Texts are not interpolated, not even `${...}`.
+
+    Raises:
+        ConfigError: a setting is missing, unknown or out of range.
+
+    """
+    settings = dict(settings)
+    if misplaced := dict(_flattened({"experiment": settings.pop("experiment", {})})):
+        name, value = next(iter(misplaced.items()))
+        raise ConfigError(
+            f"{name}={shorten(ascii(value))}: has no effect. Make `# @package _global_` the first "
+            "line of the experiment's file."
+        )
+    for other in ("tracking", "sweep", "device", "tuning"):
+        settings.pop(other, None)
+    settings["activation"] = parse_activation(settings.get("activation"))
+    point = parse(Point, settings)
+    if point.model.init == "own":
+        return point
+    return replace(point, activation=replace(point.activation, init=None))  # it has no effect
+
+
+def parse_tracking(config: DictConfig) -> Tracking:
+    """Check the tracking part of a composed configuration, or raise ConfigError."""
+    return parse(Tracking, plain(config).get("tracking"), "tracking")
+
+
+def parse_sweep(config: DictConfig) -> SweepRules:
+    """Check the sweep part of a composed configuration, or raise ConfigError."""
+    return parse(SweepRules, plain(config).get("sweep"), "sweep")
+
+
+def parse_device(config: DictConfig) -> Device:
+    """Check the name of the device in a composed configuration, or raise ConfigError."""
+    return parse(Device, plain(config).get("device"), "device")  # type: ignore[arg-type]
+
+
+def parse(kind: type[Parsed], settings: Any, name: str = "") -> Parsed:
+    """Convert the settings called `name` to a `kind`; raise ConfigError for the first wrong one."""
+    try:
+        return TypeAdapter(kind).validate_python(settings)
+    except ValidationError as error:
+        raise ConfigError(first_problem(error, kind, settings, name)) from None
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """Convert a configuration to plain dictionaries, interpolated, or raise ConfigError."""
+    try:
+        return cast(
+            dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        )
+    except OmegaConfBaseException as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(shorten(scrub(f"{error.full_key}: {reason}"), 180)) from error
+
+
+def nested_settings(point: Point) -> dict[str, Any]:
+    """All settings of a point in the form of a configuration, the inverse of `parse_settings`."""
+    settings = asdict(point)
+    activation = settings["activation"]
+    arguments = dict(activation.pop("arguments"))
+    activation["function"] = {"_target_": activation["function"], **arguments}
+    if activation["init"] is None:
+        del activation["init"]
+    settings["model"]["hidden"] = list(point.model.hidden)
+    return settings
+
+
+def flat_settings(point: Point) -> dict[str, Any]:
+    """All settings of a point by their names on the command line."""
+    settings = nested_settings(point)
+    groups = {
+        "activation": settings["activation"].pop("name"),
+        "data": settings["data"].pop("name"),
+    }
+    return {**groups, **dict(_flattened(settings))}
+
+
+def _flattened(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flattened(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def parse_activation(settings: Any) -> Activation:
+    """Check an activation's settings as conf/activation has them, or raise ConfigError."""
+    function = settings.get("function") if isinstance(settings, Mapping) else None
+    if not isinstance(function, Mapping) or "_target_" not in function:
+        raise ConfigError(
+            "activation.function._target_: is missing. Give the function's import path."
+        )
+    given = {key: value for key, value in function.items() if key != "_target_"}
+    arguments = parse(dict[str, Argument], given, "activation.function")
+    rest = {key: value for key, value in settings.items() if key != "function"}
+    if "arguments" in rest:
+        raise ConfigError(
+            "activation.arguments: unknown setting. Give them in activation.function."
+        )
+    flat = {**rest, "function": function["_target_"], "arguments": tuple(sorted(arguments.items()))}
+    return parse(Activation, flat, "activation")
