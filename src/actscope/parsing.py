@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
 
-from actscope.config import Activation, Argument, Device, Point, SweepRules, Tracking
+from actscope.config import Activation, Argument, Device, Point, SweepRules, Tracking, Tuning
 from actscope.credentials import scrub
 from actscope.errors import ConfigError
 from actscope.settings_errors import first_problem, shorten
@@ -57,6 +57,12 @@ def parse_tracking(config: DictConfig) -> Tracking:
 def parse_sweep(config: DictConfig) -> SweepRules:
     """Check the sweep part of a composed configuration, or raise ConfigError."""
     return parse(SweepRules, plain(config).get("sweep"), "sweep")
+
+
+def parse_tuning(config: DictConfig) -> Tuning | None:
+    """Check the tuning part of a composed configuration, or raise ConfigError; None without one."""
+    settings = plain(config).get("tuning")
+    return None if settings is None else parse(Tuning, settings, "tuning")
 
 
 def parse_device(config: DictConfig) -> Device:

@@ -16,9 +16,10 @@ from actscope.engine.data import load_data
 from actscope.engine.result import Outcome
 from actscope.sweep import runner
 from actscope.sweep.console import Progress
+from actscope.sweep.plan import DEFAULT_RULES, plan_sweep
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Failed, Result
-from actscope.sweep.runner import DEFAULT_RULES, plan_sweep, run_alone, run_sweep
+from actscope.sweep.runner import run_alone, run_sweep
 from actscope.tracking import GridPoint
 from actscope.tracking.signature import code_hash
 from tests.support.making import ELU, PRELU, RELU, make_point

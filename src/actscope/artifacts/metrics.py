@@ -45,13 +45,19 @@ def describe(result: RunResult) -> str:
         step = result.diverged_at
         return f"{result.point}: diverged, a number stopped being finite at step {step}."
     verb = "learned" if result.outcome == "learned" else "finished without learning"
-    return f"{result.point}: {verb}; {accuracy_in_words(result.test_accuracy)}."
+    accuracy = accuracy_in_words(result.test_accuracy, result.validation_accuracy)
+    return f"{result.point}: {verb}; {accuracy}."
 
 
-def accuracy_in_words(test_accuracy: float) -> str:
-    """The test accuracy of a run; NaN if it diverged, or was not tested."""
-    known = not math.isnan(test_accuracy)
-    return f"final test accuracy {test_accuracy:.4f}" if known else "no test accuracy"
+def accuracy_in_words(test: float, validation: float) -> str:
+    """The final accuracy of a run: test accuracy, or if it was not tested validation accuracy.
+
+    An unknown one is NaN.
+    """
+    for split, accuracy in (("test", test), ("validation", validation)):
+        if not math.isnan(accuracy):
+            return f"final {split} accuracy {accuracy:.4f}"
+    return "no test accuracy"
 
 
 def thinned_series(trajectory: pd.DataFrame) -> dict[str, "pd.Series[float]"]:

@@ -33,6 +33,9 @@ class Command(NamedTuple):
 COMMANDS = {
     "train": Command("actscope.commands.train", "train", "train one point and track it"),
     "sweep": Command("actscope.commands.train", "sweep", "train a grid of points and track each"),
+    "tune": Command(
+        "actscope.commands.train", "tune", "choose each rate by validation, and judge it"
+    ),
     "plan": Command("actscope.commands.train", "plan", "show what a sweep would train"),
     "status": Command("actscope.commands.settings", "status", "show the state of each point"),
     "report": Command("actscope.report.__main__", "run", "build the report of a study"),

@@ -17,8 +17,8 @@ from actscope.errors import ConfigError, MissingStudyError
 from actscope.sweep.point_status import PointStatus, State, point_statuses
 from actscope.sweep.status_table import print_statuses
 from actscope.tracking import GridPoint
+from actscope.tracking.grids import read_grid
 from actscope.tracking.signature import Signature, activation_hash, code_hash
-from actscope.tracking.sweeps import read_grid
 
 
 def run(settings: StatusSettings) -> int:

@@ -24,7 +24,14 @@ from actscope.command_line.words import check_words
 from actscope.config import Point
 from actscope.credentials import scrub, scrub_all
 from actscope.errors import ActscopeError, ConfigError, StoreError, SweepError, of_system
-from actscope.parsing import parse_device, parse_point, parse_sweep, parse_tracking, plain
+from actscope.parsing import (
+    parse_device,
+    parse_point,
+    parse_sweep,
+    parse_tracking,
+    parse_tuning,
+    plain,
+)
 from actscope.project import CONF, ROOT
 from actscope.runtime import forkserver, output, signals, startup
 from actscope.sweep.launcher_settings import LauncherSettings
@@ -39,6 +46,7 @@ WORKERS_IMPORT = [
 ]
 WANTS_TRACEBACK = "HYDRA_FULL_ERROR" in os.environ
 NOT_TRAINED = "not trained"  # value of a point in a dry run
+TUNED = "tuned"  # value of each job of a tuned sweep
 COMPLETIONS = {"install", "uninstall", "query"}  # actions of --shell-completion
 
 OmegaConf.register_new_resolver("project", lambda folder: str(ROOT / folder), replace=True)
@@ -58,6 +66,12 @@ def sweep(words: Sequence[str]) -> int:
 def plan(words: Sequence[str]) -> int:
     """Show what a sweep would train; return the exit code."""
     return train(["--multirun", "sweep.dry_run=true", *words])
+
+
+def tune(words: Sequence[str]) -> int:
+    """Tune and judge the cells of a grid; return the exit code."""
+    chosen = [word for word in words if word.startswith("tuning=")]
+    return train(["--multirun", *([] if chosen else ["tuning=standard"]), *words])
 
 
 def run() -> int:
@@ -146,6 +160,9 @@ def train_grid(jobs: Sequence[Job], folder: Path, launcher: LauncherSettings) ->
         raise ConfigError("The grid is empty. Give every axis a value, like seed=range(5).")
     points = [parse_point(job.config) for job in jobs]
     settings, rules = parse_tracking(jobs[0].config), parse_sweep(jobs[0].config)
+    tuning = parse_tuning(jobs[0].config)
+    if tuning is not None:
+        _check_chooses_rates(sys.argv[1:])
     wanted = parse_device(jobs[0].config)
 
     is_remote = launcher.scheduler is not None or launcher.cluster is not None
@@ -159,15 +176,23 @@ def train_grid(jobs: Sequence[Job], folder: Path, launcher: LauncherSettings) ->
         with startup.without_gc():
             from actscope.engine.device import choose_device
             from actscope.sweep import runner
+            from actscope.sweep.plan import plan_sweep
             from actscope.sweep.resources import Resources
+            from actscope.sweep.tuned_sweep import plan_tuned, run_tuned
 
         console = Console(highlight=False)
         resources = Resources.checked(launcher, choose_device(wanted))
         unique = drop_repeated(points, console)
         if rules.dry_run:
-            runner.plan_sweep(unique, settings, resources, console, rules)
+            if tuning is None:
+                plan_sweep(unique, settings, resources, console, rules)
+            else:
+                plan_tuned(unique, tuning, settings, console)
             return [NOT_TRAINED] * len(points)
         write_jobs(jobs, folder / "points.jsonl")
+        if tuning is not None:
+            run_tuned(unique, tuning, settings, _sweep_id(folder), resources, console, rules)
+            return [TUNED] * len(points)
         results = runner.run_sweep(unique, settings, _sweep_id(folder), resources, console, rules)
     return [runner.value_of(results[point]) for point in points]
 
@@ -186,6 +211,14 @@ def train_point(config: DictConfig) -> float | str:
         raise
 
 
+def _check_chooses_rates(words: Sequence[str]) -> None:
+    """Raise ConfigError if a tuned sweep's command line has rates or seeds."""
+    for name, instead in (("lr", "tuning.rates"), ("seed", "tuning.seeds and evaluation_seeds")):
+        given = next((word for word in words if word.startswith(f"{name}=")), None)
+        if given is not None:
+            raise ConfigError(f"{given}: a tuned sweep has its own. Set {instead} instead.")
+
+
 def _train_alone(config: DictConfig) -> float | str:
     point = parse_point(config)
     settings, rules, wanted = parse_tracking(config), parse_sweep(config), parse_device(config)
@@ -193,13 +226,14 @@ def _train_alone(config: DictConfig) -> float | str:
     with startup.without_gc():
         from actscope.engine.device import choose_device
         from actscope.sweep import runner
+        from actscope.sweep.plan import plan_sweep
         from actscope.sweep.resources import Resources
 
     sweep_id = _sweep_id(Path(HydraConfig.get().runtime.output_dir))
     console = Console(highlight=False)
     if rules.dry_run:
         alone = Resources(workers=0, stack_size=1)
-        runner.plan_sweep([point], settings, alone, console, rules)
+        plan_sweep([point], settings, alone, console, rules)
         return NOT_TRAINED
     device = choose_device(wanted)
     result = runner.run_alone(point, settings, sweep_id, console, rules, device)

@@ -49,5 +49,13 @@ class RunResult:
     @property
     def test_accuracy(self) -> float:
         """Test accuracy of the tested network; NaN if the run diverged, or was not tested."""
-        tested = self.history.loc[self.history["split"] == "test", "accuracy"]
-        return math.nan if self.diverged_at is not None or tested.empty else float(tested.iloc[-1])
+        return self._last_accuracy("test")
+
+    @property
+    def validation_accuracy(self) -> float:
+        """Validation accuracy after the last epoch; NaN if it diverged, or has no such split."""
+        return self._last_accuracy("validation")
+
+    def _last_accuracy(self, split: str) -> float:
+        rows = self.history.loc[self.history["split"] == split, "accuracy"]
+        return math.nan if self.diverged_at is not None or rows.empty else float(rows.iloc[-1])

@@ -160,7 +160,7 @@ def print_result(console: Console, result: Result) -> None:
     """Print the result of a single run."""
     if isinstance(result, Done):
         when = "finished already, " if result.is_earlier else ""
-        accuracy = accuracy_in_words(result.test_accuracy)
+        accuracy = accuracy_in_words(result.test_accuracy, result.validation_accuracy)
         where = f"run {result.run_id}" if result.run_id else "its run waits in the offline queue"
         end = f"{when}{result.outcome}, {accuracy}, {where}"
     else:

@@ -14,14 +14,21 @@ from actscope.tracking import RunSummary
 class Done:
     """A point that was trained to the end, and its run.
 
-    `run_id`: None where the run waits in the offline queue.
+    `run_id`: None where the run waits in the offline queue. An accuracy is NaN where the run
+    diverged, or was not evaluated on these images.
     """
 
     point: Point
     run_id: str | None
     outcome: Outcome
-    test_accuracy: float  # NaN where the run diverged
+    test_accuracy: float
+    validation_accuracy: float = math.nan
     is_earlier: bool = False  # whether an earlier sweep trained it
+
+    @property
+    def accuracy(self) -> float:
+        """The final accuracy on the test images, or where it was not tested on the validation's."""
+        return self.test_accuracy if self.point.data.test else self.validation_accuracy
 
 
 @dataclass(frozen=True)
@@ -38,8 +45,10 @@ Result = Done | Failed
 def from_earlier_run(point: Point, attempt: RunSummary) -> Done:
     """The result of a point from its finished run in the store."""
     assert attempt.outcome is not None
-    accuracy = math.nan if attempt.outcome is Outcome.DIVERGED else attempt.final_accuracy
-    return Done(point, attempt.run_id, attempt.outcome, accuracy, is_earlier=True)
+    accuracies = (attempt.test_accuracy, attempt.validation_accuracy)
+    if attempt.outcome is Outcome.DIVERGED:
+        accuracies = (math.nan, math.nan)
+    return Done(point, attempt.run_id, attempt.outcome, *accuracies, is_earlier=True)
 
 
 def failed_all(points: Sequence[Point], error: BaseException) -> list[Result]:

@@ -12,7 +12,7 @@ from actscope.artifacts import environment
 from actscope.config import Point, SweepRules, Tracking
 from actscope.engine.device import CPU
 from actscope.engine.result import Outcome
-from actscope.errors import MissingStudyError, StoreError, SweepError
+from actscope.errors import StoreError, SweepError
 from actscope.sweep import console as sweep_console
 from actscope.sweep.console import Progress
 from actscope.sweep.grid import (
@@ -23,11 +23,11 @@ from actscope.sweep.grid import (
     stacks_of,
     trained_by_others,
 )
-from actscope.sweep.point_status import PointStatus, State
+from actscope.sweep.plan import DEFAULT_RULES, check_resources
+from actscope.sweep.point_status import State
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Failed, Result, from_earlier_run
 from actscope.sweep.stacks import run_steps_of
-from actscope.sweep.status_table import print_statuses
 from actscope.sweep.task import Task
 from actscope.tracking import Store, Sweep, offline_queue
 from actscope.tracking.environment import environment_logged, log_files
@@ -35,7 +35,7 @@ from actscope.tracking.system_metrics import system_metrics_logged
 
 SECONDS_BETWEEN_POLLS = 1.0  # while another sweep trains points of this one
 STOPPED = "not trained: another point failed, and sweep.on_error=stop"
-DEFAULT_RULES = SweepRules()
+NO_TAGS: Mapping[str, str] = {}
 
 
 def run_sweep(
@@ -46,7 +46,7 @@ def run_sweep(
     console: Console,
     rules: SweepRules = DEFAULT_RULES,
 ) -> dict[Point, Result]:
-    """Train every point that is not finished yet; track each as a run.
+    """Train every point that is not finished yet, track each as a run, and print the results.
 
     Raises:
         ActscopeError: a setting, the data or the store is wrong; nothing was trained then.
@@ -54,13 +54,35 @@ def run_sweep(
     """
     grid = check_grid(points)
     store = tracking.open_store(settings)
-    sweep_console.print_grid(console, points, str(store))
+    results = train_grid(grid, store, settings, sweep_id, resources, console, rules)
+    from actscope.sweep.summary import print_summary  # a plan needs no pandas
+
+    print_summary(console, list(results.values()), store)
+    print_queued(console, store)
+    return results
+
+
+def train_grid(
+    grid: Grid,
+    store: Store,
+    settings: Tracking,
+    sweep_id: str,
+    resources: Resources,
+    console: Console,
+    rules: SweepRules = DEFAULT_RULES,
+    tags: Mapping[str, str] = NO_TAGS,
+) -> dict[Point, Result]:
+    """Train every point of a checked grid that is not finished yet, and track each as a run.
+
+    `tags`: further tags of the sweep's own runs.
+    """
+    sweep_console.print_grid(console, list(grid), str(store))
     sweep_console.print_unreadable(console, grid)
-    resources = _check_cluster(resources, store, grid, console)
+    resources = check_resources(resources, store, grid, console)
     _deliver(store, console)
     with ExitStack() as opened:
         sweeps = {
-            study: opened.enter_context(_open_sweep(store, study, sweep_id, own, settings))
+            study: opened.enter_context(_open_sweep(store, study, sweep_id, own, settings, tags))
             for study, own in by_study(grid).items()
         }
         own_sweeps = {study: each.sweep for study, each in sweeps.items()}
@@ -69,42 +91,13 @@ def run_sweep(
         _deliver(store, console)  # an unreachable store may answer again
         for study, own in by_study(grid).items():
             sweeps[study].record([results[point] for point in own])
-    from actscope.sweep.summary import print_summary  # a plan needs no pandas
-
-    print_summary(console, list(results.values()), store)
-    queued = len(offline_queue.read_queue(store).waiting)
-    sweep_console.print_queued(console, queued, offline_queue.queue_folder(store), store)
     return results
 
 
-def plan_sweep(
-    points: Sequence[Point],
-    settings: Tracking,
-    resources: Resources,
-    console: Console,
-    rules: SweepRules = DEFAULT_RULES,
-) -> None:
-    """Print what `run_sweep` would train, and train nothing."""
-    grid = check_grid(points)
-    store = tracking.locate_store(settings)
-    sweep_console.print_grid(console, points, str(store))
-    statuses: dict[Point, PointStatus] = {}
-    for study, own in by_study(grid).items():
-        try:
-            experiment_id = store.find_experiment(study).experiment_id
-        except MissingStudyError:
-            statuses |= dict.fromkeys(own, PointStatus(State.MISSING))
-        else:
-            statuses |= read_statuses(store, experiment_id, own)
-    print_statuses(console, list(grid.values()), [statuses[point] for point in grid])
-    left = {
-        point: cell
-        for point, cell in grid.items()
-        if rules.force or statuses[point].state is not State.FINISHED
-    }
-    if left:
-        resources = _check_cluster(resources, store, grid, console)
-        sweep_console.print_stacks(console, stacks_of(left, store, resources), resources)
+def print_queued(console: Console, store: Store) -> None:
+    """Print how many results wait for the store, if any do."""
+    queued = len(offline_queue.read_queue(store).waiting)
+    sweep_console.print_queued(console, queued, offline_queue.queue_folder(store), store)
 
 
 def run_alone(
@@ -148,15 +141,7 @@ def value_of(result: Result) -> float | Outcome | SweepError:
     """
     if isinstance(result, Failed):
         return SweepError(f"{result.point} failed: {result.reason}")
-    return result.outcome if result.outcome is Outcome.DIVERGED else result.test_accuracy
-
-
-def _check_cluster(resources: Resources, store: Store, grid: Grid, console: Console) -> Resources:
-    if not resources.is_remote:
-        return resources
-    from actscope.sweep.dask_cluster import check_cluster  # importing Dask is slow
-
-    return check_cluster(resources, store, grid, console)
+    return result.outcome if result.outcome is Outcome.DIVERGED else result.accuracy
 
 
 def _deliver(store: Store, console: Console) -> None:
@@ -184,17 +169,24 @@ class _OpenSweep:
         """Note the results of all points of the study."""
         is_done = all(isinstance(result, Done) for result in results)
         self.status = "FINISHED" if is_done else "FAILED"
-        from actscope.sweep.summary import cell_means  # a plan needs no pandas
+        from actscope.sweep.summary import accuracy_name, cell_means  # a plan needs no pandas
 
-        tracking.summarise_sweep(self.store, self.sweep, cell_means(results))
+        accuracy = accuracy_name(results)
+        tracking.summarise_sweep(self.store, self.sweep, cell_means(results), accuracy)
 
 
 @contextmanager
 def _open_sweep(
-    store: Store, study: str, sweep_id: str, grid: Grid, settings: Tracking
+    store: Store,
+    study: str,
+    sweep_id: str,
+    grid: Grid,
+    settings: Tracking,
+    tags: Mapping[str, str],
 ) -> Iterator[_OpenSweep]:
     """Open a study's sweep; at the end close it as KILLED unless its results were recorded."""
-    sweep = tracking.begin_sweep(store, study, sweep_id, list(grid.values()), settings.extras)
+    cells = list(grid.values())
+    sweep = tracking.begin_sweep(store, study, sweep_id, cells, settings.extras, tags)
     assert sweep.parent_run_id is not None
     opened = _OpenSweep(store, sweep)
     try:

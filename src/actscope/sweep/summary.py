@@ -17,7 +17,7 @@ from actscope.tracking import LocalStore, Store
 
 
 def cell_means(results: Sequence[Result]) -> pd.DataFrame:
-    """Final test accuracy and outcomes over the seeds of each variant, rate and activation.
+    """Final accuracy and outcomes over the seeds of each variant, rate and activation.
 
     The numbers are those of a report. Columns: those of stats.summarise.
     """
@@ -27,7 +27,7 @@ def cell_means(results: Sequence[Result]) -> pd.DataFrame:
             "activation": [result.point.activation.name for result in results],
             "lr": [result.point.lr for result in results],
             "outcome": [_outcome(result) for result in results],
-            "final": [r.test_accuracy if isinstance(r, Done) else math.nan for r in results],
+            "final": [r.accuracy if isinstance(r, Done) else math.nan for r in results],
         }
     )
     by_cell = runs.sort_values(["variant", "lr", "activation"], key=sort_key, kind="stable")
@@ -47,7 +47,7 @@ def print_summary(console: Console, results: Sequence[Result], store: Store) -> 
             heading = f"{study if len(studies) > 1 else ''} {variant}".strip()
             if heading:
                 console.print(heading, markup=False, soft_wrap=True)
-            console.print(summary_table(own))
+            console.print(summary_table(own, accuracy_name(results)))
     failed = [result for result in results if isinstance(result, Failed)]
     for result in failed:
         console.print(f"failed: {result.point}: {result.reason}", markup=False, soft_wrap=True)
@@ -59,11 +59,15 @@ def print_summary(console: Console, results: Sequence[Result], store: Store) -> 
         console.print(f"next:   {report}   or   {in_ui}", markup=False, soft_wrap=True)
 
 
-def summary_table(cells: pd.DataFrame) -> Table:
-    """Final test accuracy and outcomes by rate and activation, of one variant's cells."""
-    table = Table(
-        title="Final test accuracy: mean and standard deviation of the n runs that learned"
-    )
+def accuracy_name(results: Sequence[Result]) -> str:
+    """What the accuracy of these results is measured on."""
+    is_tested = all(result.point.data.test for result in results)
+    return "test accuracy" if is_tested else "validation accuracy"
+
+
+def summary_table(cells: pd.DataFrame, accuracy: str = "test accuracy") -> Table:
+    """Final accuracy and outcomes by rate and activation, of one variant's cells."""
+    table = Table(title=f"Final {accuracy}: mean and standard deviation of the n runs that learned")
     for heading in ("lr", "activation", "mean", "sd", "n", "outcomes"):
         is_text = heading in ("activation", "outcomes")
         table.add_column(heading, justify="left" if is_text else "right")

@@ -216,7 +216,8 @@ def _logged(task: Task, trained: Trained) -> Result:
         finish_run(task.store, run, result, trained.pack)
     except Exception as error:  # noqa: BLE001 - a run that cannot be written is a failed run
         return _failed(task, result.point, run, error)
-    return Done(result.point, run.run_id, result.outcome, result.test_accuracy)
+    accuracies = (result.test_accuracy, result.validation_accuracy)
+    return Done(result.point, run.run_id, result.outcome, *accuracies)
 
 
 def finish_run(store: Store, run: OpenRun, result: RunResult, pack: str | None = None) -> None:

@@ -17,6 +17,7 @@ os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 from actscope.tracking.errors import store_errors
+from actscope.tracking.grids import GridPoint, stated_grid
 from actscope.tracking.heartbeat import heartbeat_running, is_alive
 from actscope.tracking.local_store import LocalStore
 from actscope.tracking.locate import locate_store, open_store
@@ -24,7 +25,6 @@ from actscope.tracking.run_index import STACK, RunSummary, read_summaries
 from actscope.tracking.server_store import ServerStore
 from actscope.tracking.store import Store
 from actscope.tracking.sweeps import (
-    GridPoint,
     Sweep,
     begin_sweep,
     claimed_elsewhere,
@@ -33,7 +33,6 @@ from actscope.tracking.sweeps import (
     end_sweep,
     is_open,
     living_sweeps,
-    stated_grid,
     summarise_sweep,
 )
 

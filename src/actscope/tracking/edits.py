@@ -4,13 +4,14 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from actscope.tracking.grids import GRID, GridPoint, LostGridError, read_grid
 from actscope.tracking.local_store import LocalStore
 from actscope.tracking.offline_queue import read_queue
 from actscope.tracking.rows import RunRow
 from actscope.tracking.run_index import SWEEPS, RunSummary, read_summaries, summary_of
 from actscope.tracking.server_store import row_of
 from actscope.tracking.store import Store
-from actscope.tracking.sweeps import GRID, GridPoint, LostGridError, living_sweeps, read_grid
+from actscope.tracking.sweeps import living_sweeps
 
 
 def find_wanted_in_trash(store: Store, study: str | None) -> dict[str, str]:

@@ -7,7 +7,7 @@ may have moved since they were written.
 import logging
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -173,7 +173,7 @@ class LocalStore(Store):
         self,
         experiment_id: str,
         tags: Mapping[str, str],
-        metric: str,
+        metrics: Sequence[str],
         *,
         is_unfinished: bool,
         is_deleted: bool,
@@ -182,7 +182,7 @@ class LocalStore(Store):
             self.database,
             experiment_id,
             tags,
-            metric,
+            metrics,
             is_unfinished=is_unfinished,
             is_deleted=is_deleted,
         )

@@ -11,7 +11,7 @@ from actscope.tracking.rows import RunRow
 from actscope.tracking.signature import Signature
 from actscope.tracking.store import Store
 
-FINAL_ACCURACY = "test/accuracy_final"
+FINAL = {split: f"{split}/accuracy_final" for split in ("test", "validation")}  # metrics
 STACK = "actscope.stack"  # tag of a point's run: id of the task that trains it
 SWEEPS = {"actscope.kind": "sweep"}  # tags of the runs of sweeps
 NO_TAGS: Mapping[str, str] = {}
@@ -29,7 +29,8 @@ class RunSummary:
     status: str
     started: int
     tags: Mapping[str, str] = field(default_factory=dict)  # without their `actscope.`
-    final_accuracy: float = math.nan
+    test_accuracy: float = math.nan
+    validation_accuracy: float = math.nan
 
     @property
     def is_point(self) -> bool:
@@ -93,7 +94,7 @@ def read_summaries(
         rows = store.summary_rows(
             experiment_id,
             tags,
-            FINAL_ACCURACY,
+            list(FINAL.values()),
             is_unfinished=is_unfinished,
             is_deleted=is_deleted,
         )
@@ -111,5 +112,5 @@ def summary_of(row: RunRow) -> RunSummary:
             for key, value in row.tags.items()
             if key.startswith("actscope.")
         },
-        row.metrics.get(FINAL_ACCURACY, math.nan),
+        *(row.metrics.get(metric, math.nan) for metric in FINAL.values()),
     )

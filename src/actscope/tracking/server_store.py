@@ -1,7 +1,7 @@
 """A store on a server: each file and each page of runs costs a request."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -125,7 +125,7 @@ class ServerStore(Store):
         self,
         experiment_id: str,
         tags: Mapping[str, str],
-        metric: str,  # noqa: ARG002 - a search brings all of them
+        metrics: Sequence[str],  # noqa: ARG002 - a search brings all of them
         *,
         is_unfinished: bool,
         is_deleted: bool,

@@ -5,7 +5,7 @@ MLflow's own search reads every metric and parameter of every run, which takes t
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from math import nan
 from pathlib import Path
@@ -118,12 +118,12 @@ def summary_rows(
     database: Path,
     experiment_id: str,
     tags: Mapping[str, str],
-    metric: str,
+    metrics: Sequence[str],
     *,
     is_unfinished: bool,
     is_deleted: bool = False,
 ) -> Iterator[RunRow]:
-    """Runs of an experiment that have these tags, with their tags of actscope and one metric.
+    """Runs of an experiment that have these tags, with their tags of actscope and these metrics.
 
     `is_unfinished`: without those that are FINISHED. `is_deleted`: those in MLflow's trash.
     """
@@ -141,13 +141,13 @@ def summary_rows(
         f"SELECT run_uuid, key, tags.value FROM tags JOIN ({runs}) USING (run_uuid) "  # noqa: S608 - fixed words
         "WHERE key LIKE 'actscope.%' AND key != 'actscope.artifacts'"
     )
-    metrics = (
+    of_metrics = (
         f"SELECT run_uuid, key, value FROM latest_metrics JOIN ({runs}) USING (run_uuid) "  # noqa: S608 - fixed words
-        "WHERE key = ? AND NOT is_nan"
+        f"WHERE NOT is_nan AND key IN ({', '.join('?' * len(metrics))})"
     )
     with connected(database) as connection:
         tags_of = _by_run(connection.execute(own_tags, values))
-        metrics_of = _by_run(connection.execute(metrics, [*values, metric]))
+        metrics_of = _by_run(connection.execute(of_metrics, [*values, *metrics]))
         for run_id, name, status, started, ended in connection.execute(runs, values):
             tags = tags_of[run_id]
             yield RunRow(run_id, name, status, started, ended, tags, {}, metrics_of[run_id])

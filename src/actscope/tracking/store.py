@@ -2,7 +2,7 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -148,12 +148,12 @@ class Store(ABC):
         self,
         experiment_id: str,
         tags: Mapping[str, str],
-        metric: str,
+        metrics: Sequence[str],
         *,
         is_unfinished: bool,
         is_deleted: bool,
     ) -> Iterable[RunRow]:
-        """Runs of an experiment that have these tags, with their tags and one metric.
+        """Runs of an experiment that have these tags, with their tags and these metrics.
 
         `is_unfinished`: without those that are FINISHED. `is_deleted`: those in MLflow's trash.
         """

@@ -1,43 +1,32 @@
 """A sweep's own run: its grid, whether its process is alive, how it ended."""
 
-import json
 import time
 import uuid
-from collections.abc import Container, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self
-
-from pydantic import TypeAdapter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from actscope.artifacts.spreadsheet import to_csv
 from actscope.command_line import suggestions
-from actscope.config import Extras, Point
-from actscope.engine.images import describe_data
+from actscope.config import Extras
 from actscope.errors import StoreError
-from actscope.parsing import flat_settings
 from actscope.project import git_state
-from actscope.tracking.errors import is_already_there, is_missing, store_errors
+from actscope.tracking.errors import is_already_there, store_errors
+from actscope.tracking.grids import GRID, GridPoint, read_grid
 from actscope.tracking.heartbeat import is_alive, number_in, signs_of_life
 from actscope.tracking.offline_queue import best_effort
-from actscope.tracking.run_index import SWEEPS, RunSummary, read_summaries
+from actscope.tracking.run_index import NO_TAGS, SWEEPS, RunSummary, read_summaries
 from actscope.tracking.run_record import RunRecord
-from actscope.tracking.signature import Signature, signature_of
 from actscope.tracking.store import Store
 from actscope.tracking.ui import NOTE, about_sweep, study_tags
 
 if TYPE_CHECKING:
     import pandas as pd
 
-GRID = "grid.jsonl"
 SECONDS_BETWEEN_POLLS = 0.2
 NO_EXTRAS = Extras()
 ABANDONED = "its worker was lost, or its sweep was interrupted"
 SECOND = "another worker of its sweep was given the same point and finished it first"
-
-
-class LostGridError(StoreError):
-    """The grid that a sweep has announced is lost or damaged."""
 
 
 @dataclass(frozen=True)
@@ -52,33 +41,17 @@ class Sweep:
     ticket: int = 0
 
 
-@dataclass(frozen=True)
-class GridPoint:
-    """A point in the file of a sweep's grid: its flat settings and its signature."""
-
-    name: str
-    settings: Mapping[str, Any]
-    signature: Signature
-
-    @classmethod
-    def of(cls, point: Point) -> Self:
-        signature = signature_of(point, describe_data(point.data))
-        return cls(str(point), flat_settings(point), signature)
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Raises ValueError for any other text."""
-        point: Self = TypeAdapter(cls).validate_json(text)
-        return point
-
-
 def begin_sweep(
-    store: Store, study: str, sweep_id: str, grid: Sequence[GridPoint], extras: Extras = NO_EXTRAS
+    store: Store,
+    study: str,
+    sweep_id: str,
+    grid: Sequence[GridPoint],
+    extras: Extras = NO_EXTRAS,
+    tags: Mapping[str, str] = NO_TAGS,
 ) -> Sweep:
     """Open a sweep's own run, which announces the grid; a new study's experiment is made.
+
+    `tags`: further tags of that run.
 
     If two sweeps have points in common, the one with the lower ticket trains them. This is
     Lamport's bakery algorithm (1974), which needs no lock that all machines share. A sweep without
@@ -86,7 +59,7 @@ def begin_sweep(
     """
     experiment_id = store.ensure_experiment(study, study_tags(study))
     with store_errors(store.location):
-        run_id, address = store.rows.open_run(experiment_id, _record(study, sweep_id))
+        run_id, address = store.rows.open_run(experiment_id, _record(study, sweep_id, tags))
     store.make_place(address)
     announced = "\n".join(point.to_json() for point in grid)
     store.put_files(study, run_id, {GRID: announced.encode()})
@@ -96,8 +69,9 @@ def begin_sweep(
     return Sweep(sweep_id, study, experiment_id, run_id, extras, ticket)
 
 
-def _record(study: str, sweep_id: str) -> RunRecord:
-    tags = {"actscope.kind": "sweep", "actscope.sweep": sweep_id, **signs_of_life(), **origin()}
+def _record(study: str, sweep_id: str, further: Mapping[str, str]) -> RunRecord:
+    own = {"actscope.kind": "sweep", "actscope.sweep": sweep_id}
+    tags = {**own, **signs_of_life(), **origin(), **further}
     return RunRecord(
         id=uuid.uuid4().hex,
         study=study,
@@ -118,13 +92,18 @@ def _close(store: Store, run_id: str, status: str) -> None:
         store.rows.close(run_id, status, int(time.time() * 1000))
 
 
-def summarise_sweep(store: Store, sweep: Sweep, cells: "pd.DataFrame") -> None:
-    """Log a sweep's results as its description and a file. `cells`: of summary.cell_means."""
+def summarise_sweep(
+    store: Store, sweep: Sweep, cells: "pd.DataFrame", accuracy: str = "test accuracy"
+) -> None:
+    """Log a sweep's results as its description and a file.
+
+    `cells`: of summary.cell_means; `accuracy`: what their accuracy is measured on.
+    """
     assert sweep.parent_run_id is not None
     run_id = sweep.parent_run_id
     with best_effort(store, f"sweep {sweep.id} has no summary in MLflow"):
         store.put_files(sweep.study, run_id, {"cells.csv": to_csv(cells).encode()})
-        _set_tag(store, run_id, NOTE, about_sweep(cells))
+        _set_tag(store, run_id, NOTE, about_sweep(cells, accuracy))
 
 
 def end_sweep(store: Store, sweep: Sweep, status: str) -> None:
@@ -241,43 +220,6 @@ def claimed_elsewhere(store: Store, sweep: Sweep) -> dict[str, RunSummary]:
                 grid = read_grid(store, sweep.study, other)
                 claimed |= {point.signature.whole: other for point in grid}
     return claimed
-
-
-def read_grid(store: Store, study: str, sweep: RunSummary) -> list[GridPoint]:
-    """The grid that a sweep announced.
-
-    Raises:
-        LostGridError: the file is missing or damaged.
-        StoreError: a server does not answer.
-
-    """
-    try:
-        with store.artifact(study, sweep.run_id, GRID) as path:
-            return [GridPoint.from_json(line) for line in path.read_text().splitlines()]
-    except (OSError, ValueError) as error:
-        if isinstance(error, StoreError) and not is_missing(error):
-            raise
-        raise LostGridError(
-            f"study={study}: the grid of {sweep.name} is lost or damaged ({GRID} among the "
-            f"artifacts of run {sweep.run_id}). Rebuild it from the sweep's runs with "
-            f"`{suggestions.command('doctor', f'study={study}', store=store)}`."
-        ) from error
-
-
-def stated_grid(store: Store, study: str, sweeps: Container[str]) -> list[GridPoint] | None:
-    """The grid of the first of these sweeps, by their ids; None if it is lost, or there is none.
-
-    Raises:
-        StoreError: the store does not answer.
-
-    """
-    experiment = store.find_experiment(study)
-    for run in read_summaries(store, experiment.experiment_id, SWEEPS):
-        if run.tags.get("sweep") in sweeps:
-            with suppress(LostGridError):
-                return read_grid(store, study, run)
-            return None
-    return None
 
 
 def origin() -> Mapping[str, str]:

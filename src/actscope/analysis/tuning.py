@@ -1,0 +1,142 @@
+"""Chooses a learning rate by validation accuracy, from trials that a protocol asks for.
+
+The protocol follows Godbole et al. (2023, Deep Learning Tuning Playbook): a coarse grid, then a
+fine one around its best rate, each extended until its best rate is inside. See docs/tuning.md.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from actscope.config import Tuning
+
+FINE_FACTOR = 2
+RATES = {"chosen": 1.0, "half": 0.5}  # the rates that are judged, in units of the chosen one
+
+TRIALS = ".tuning"  # ends the name of the study with the trials of a tuned study
+RULES_TAG = "actscope.tuning"  # of a sweep: the rules as JSON
+CHOSEN_BY_TAG = "actscope.chosen_by"  # of a run: JSON list of the ids of runs that chose its rate
+
+Trial = float | None  # final validation accuracy; None of a run that failed or diverged
+Trials = Mapping[tuple[float, int], Trial]  # by rate and seed
+
+EDGE = "edge of grid"
+ALL_LOST = "no rate learns"
+
+
+class Score(NamedTuple):
+    """A rate's validation accuracy over the tuning seeds: lost runs count as chance.
+
+    `error`: the standard error of the mean. `lost`: runs that failed or diverged.
+    """
+
+    rate: float
+    mean: float
+    error: float
+    lost: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The rate that tuning has chosen; None if each rate lost a seed.
+
+    `scores`: of the rates of the fine grid, ascending. `flag`: why the choice gets no verdict, or
+    empty.
+    """
+
+    rate: float | None
+    scores: tuple[Score, ...] = ()
+    flag: str = ""
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """What a cell needs next: trials, or when its choice is made, none."""
+
+    stage: Literal["coarse", "fine", "chosen"]
+    missing: tuple[tuple[float, int], ...] = ()
+    choice: Choice | None = None
+
+
+def plan_cell(rules: Tuning, trials: Trials, chance: float) -> CellPlan:
+    """The trials that a cell needs next, or its choice. `chance`: accuracy of guessing, 0 to 1.
+
+    1. Coarse: all `rules.rates` with the first seed.
+    2. Fine: the best rate, its half and its double with all seeds.
+    3. Of the rates of the fine grid that lost no seed, the smallest within one standard error of
+       the best is chosen.
+
+    A grid whose best rate is its lowest or highest is extended by its factor, at most
+    `rules.extensions` times.
+    """
+    coarse = _search(rules.rates, rules.factor, rules.seeds[:1], rules.extensions, trials, chance)
+    if coarse.missing:
+        return CellPlan("coarse", coarse.missing)
+    if all(score.lost for score in coarse.scores):
+        return CellPlan("chosen", choice=Choice(None, coarse.scores, ALL_LOST))
+    best = coarse.best
+    around = (best / FINE_FACTOR, best, best * FINE_FACTOR)
+    fine = _search(around, FINE_FACTOR, rules.seeds, rules.extensions, trials, chance)
+    if fine.missing:
+        return CellPlan("fine", fine.missing)
+    return CellPlan("chosen", choice=_choose(fine))
+
+
+@dataclass(frozen=True)
+class _Search:
+    """A grid of rates, extended as far as its known trials ask for."""
+
+    missing: tuple[tuple[float, int], ...]
+    scores: tuple[Score, ...] = ()
+    best: float = 0.0
+    is_inside: bool = False
+
+
+def _search(
+    rates: Sequence[float],
+    factor: float,
+    seeds: Sequence[int],
+    extensions: int,
+    trials: Trials,
+    chance: float,
+) -> _Search:
+    grid = sorted(rates)
+    for left in reversed(range(extensions + 1)):
+        missing = tuple((r, seed) for r in grid for seed in seeds if (r, seed) not in trials)
+        if missing:
+            return _Search(missing)
+        scores = tuple(_scores(grid, seeds, trials, chance))
+        best = _best(scores)
+        is_inside = grid[0] < best < grid[-1]
+        if is_inside or left == 0:
+            break
+        grid = [grid[0] / factor, *grid] if best == grid[0] else [*grid, grid[-1] * factor]
+    return _Search((), scores, best, is_inside)
+
+
+def _scores(
+    grid: Sequence[float], seeds: Sequence[int], trials: Trials, chance: float
+) -> Iterator[Score]:
+    for rate in grid:
+        own = [trials[rate, seed] for seed in seeds]
+        values = np.array([chance if value is None else value for value in own])
+        n = len(values)
+        error = float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
+        yield Score(rate, float(values.mean()), error, own.count(None))
+
+
+def _best(scores: Sequence[Score]) -> float:
+    """The rate with the highest mean that lost no run, or the lowest rate if all did."""
+    kept = [score for score in scores if score.lost == 0]
+    return max(kept, key=lambda score: score.mean).rate if kept else scores[0].rate
+
+
+def _choose(fine: _Search) -> Choice:
+    kept = [score for score in fine.scores if score.lost == 0]
+    if not kept:
+        return Choice(None, fine.scores, ALL_LOST)
+    best = max(kept, key=lambda score: score.mean)
+    chosen = next(score for score in kept if score.mean >= best.mean - best.error)
+    return Choice(chosen.rate, fine.scores, "" if fine.is_inside else EDGE)
