@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from actscope.analysis.varying import Texts, variant_text, varying_settings
+from actscope.analysis.varying import Texts, value_of, variant_text, varying_settings
 
 
 def variants_of(settings: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -17,7 +17,7 @@ def varying_values(settings: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """The number of values of each setting that makes variants, by its name."""
     logged = _as_logged(settings)
     names = sorted({name for _, name in varying_settings(logged)})
-    return {name: len({each[name] for each in logged if name in each}) for name in names}
+    return {name: len({value_of(each, name) for each in logged}) for name in names}
 
 
 def _as_logged(settings: Sequence[Mapping[str, Any]]) -> list[Texts]:

@@ -1,5 +1,6 @@
 """Prints the cells of a tuned study."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -7,44 +8,48 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from actscope.analysis.tuning import Choice
 from actscope.parsing import flat_settings
 from actscope.sweep.grid_variants import variants_of
 from actscope.sweep.tuned_cells import TunedCell
 
-COLUMNS = ("variant", "activation", "stage", "trials", "rate", "validation", "judged", "note")
+NO_RATE = "none"
+LEGEND = (
+    f"A number is the chosen rate; {NO_RATE}: each rate lost a seed; *: at the edge of its grid."
+)
+GROUP = re.compile(r"\b\w+\.(?=\w+=)")  # of a setting's name: `model.` of model.depth=1
 
 
-def print_cells(console: Console, states: Sequence[TunedCell]) -> None:
-    """Print a row a cell: its stage, its trials, and its choice; then the number of next runs."""
-    variants = variants_of([flat_settings(state.cell) for state in states])
-    shown = slice(None if any(variants) else 1, None)
-    table = Table(title="Tuning: the learning rate of each cell, chosen by validation accuracy")
-    for heading in COLUMNS[shown]:
-        table.add_column(heading, overflow="fold")
-    for variant, state in zip(variants, states, strict=True):
-        table.add_row(*map(Text, (variant, *_row(state))[shown]))
+def print_cells(console: Console, cells: Sequence[TunedCell]) -> None:
+    """Print the stage or the choice of each cell, and the number of runs to train next.
+
+    A row is a variant, a column an activation.
+    """
+    rows: dict[str, dict[str, str]] = {}
+    for variant, each in zip(
+        variants_of([flat_settings(c.cell) for c in cells]), cells, strict=True
+    ):
+        rows.setdefault(GROUP.sub("", variant), {})[each.cell.activation.name] = _in_words(each)
+    names = list(dict.fromkeys(each.cell.activation.name for each in cells))
+    table = Table(title="The learning rate of each cell, chosen by validation accuracy")
+    for heading in ("", *names):
+        table.add_column(Text(heading), overflow="fold")
+    for variant, row in rows.items():
+        table.add_row(Text(variant), *(Text(row.get(name, "")) for name in names))
     console.print(table)
-    stages = Counter(state.stage for state in states)
+    if any(each.plan.choice is not None for each in cells):
+        console.print(LEGEND)
+    stages = Counter(each.stage for each in cells)
     counts = ", ".join(f"{count} {stage}" for stage, count in stages.items())
-    missing = sum(len(state.missing()) for state in states)
-    console.print(f"cells   {len(states)}: {counts}; {missing} runs to train next")
+    missing = sum(len(each.missing()) for each in cells)
+    console.print(f"cells   {len(cells)}: {counts}; {missing} runs to train next")
 
 
-def _row(state: TunedCell) -> tuple[str, ...]:
-    choice = state.plan.choice
-    judged = f"{len(state.evaluations())} of {len(state.wanted())}" if choice is not None else "-"
-    name = state.cell.activation.name
-    return (name, state.stage, str(len(state.trials())), *_chosen(choice), judged, _note(choice))
-
-
-def _chosen(choice: Choice | None) -> tuple[str, str]:
-    """The chosen rate and its mean validation accuracy."""
-    for score in choice.scores if choice is not None else ():
-        if choice is not None and score.rate == choice.rate:
-            return f"{score.rate:g}", f"{score.mean:.4f}"
-    return "-", "-"
-
-
-def _note(choice: Choice | None) -> str:
-    return choice.flag if choice is not None else ""
+def _in_words(each: TunedCell) -> str:
+    choice = each.plan.choice
+    if choice is None:
+        return each.stage
+    if choice.rate is None:
+        return NO_RATE
+    rate = f"{choice.rate:.3g}{'*' if choice.flag else ''}"
+    left = len(each.missing())
+    return f"{rate} ({len(each.wanted()) - left}/{len(each.wanted())})" if left else rate
