@@ -71,6 +71,11 @@ class StudyRuns:
         return self.runs[self.runs["used"]]
 
     @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """The last value of each metric of all runs, by `run_id`."""
+        return _named(self.found.set_index("run_id"), METRICS)
+
+    @cached_property
     def left_out(self) -> pd.DataFrame:
         return self.runs[~self.runs["used"]]
 
