@@ -22,13 +22,13 @@ from actscope.tracking import RunSummary
 from tests.support.making import ELU, RELU, make_point
 
 RULES = Tuning(
-    rates=(0.0004, 0.0016, 0.0064), seeds=(200, 201), evaluation_seeds=(10, 11), extensions=3
+    rates=(0.0016, 0.0064, 0.0256), seeds=(200, 201), evaluation_seeds=(10, 11), extensions=3
 )
 HERE = Resources(0, 20)
 
 
 def cell(activation: Activation = RELU) -> Point:
-    point = make_point(activation, study="mine", hidden=(8,), epochs=1, every="epoch")
+    point = make_point(activation, study="mine", hidden=(16,), epochs=3, every="epoch")
     return replace(point, data=replace(point.data, validation=0.2))
 
 
@@ -66,16 +66,15 @@ def test_trials_are_validated_and_only_the_chosen_rate_and_its_half_are_tested(
         sum(d.validation_accuracy for d in state.trials() if d.point.lr == _best(state)) / 2
     )
     judged = [run for run in runs_of("mine", settings) if run.is_point]
-    names = {
-        f"relu lr={rate} seed={s}" for rate in (choice.rate, choice.rate / 2) for s in (10, 11)
-    }
+    rates = (choice.rate, choice.rate / 2)
+    names = {f"relu lr={rate} seed={seed}" for rate in rates for seed in (10, 11)}
     assert {run.name for run in judged} == names
     assert all(0 < run.test_accuracy <= 1 for run in judged)
     (sweep, *_) = [run for run in runs_of("mine.tuning", settings) if run.is_sweep]
     assert Tuning(**json.loads(sweep.tags["tuning"])) == RULES
     ids = json.loads(judged[0].tags[CHOSEN_BY_TAG.removeprefix("actscope.")])
-    rates = {score.rate for score in choice.scores}
-    assert set(ids) == {d.run_id for d in state.trials() if d.point.lr in rates}
+    tried = {score.rate for score in choice.scores}
+    assert set(ids) == {d.run_id for d in state.trials() if d.point.lr in tried}
     assert "cells   1: 1 done; 0 runs to train next" in printed
     assert RULES_TAG == "actscope.tuning"
 
