@@ -11,6 +11,8 @@ from rich.console import Console
 
 from actscope import tracking
 from actscope.analysis.tuning import CHOSEN_BY_TAG, RULES_TAG
+from actscope.commands import status
+from actscope.commands.settings import StatusSettings
 from actscope.config import Activation, Point, SweepRules, Tracking, Tuning
 from actscope.errors import ConfigError, SweepError
 from actscope.sweep import runner
@@ -109,8 +111,15 @@ def test_an_interrupted_study_continues_and_a_finished_one_trains_nothing(
     assert "round" not in printed
 
 
-def test_a_plan_shows_the_stages_and_trains_nothing(settings: Tracking) -> None:
-    run([cell()], settings)
+def test_a_plan_and_the_status_show_the_stages_and_train_nothing(
+    settings: Tracking, capsys: pytest.CaptureFixture[str]
+) -> None:
+    states, _ = run([cell()], settings)
+    assert status.run(StatusSettings(settings, "mine")) == 0
+    shown = capsys.readouterr().out
+    assert shown.index("study   mine.tuning") < shown.index("study   mine,")
+    assert f"# {len(states[0].trials())} finished" in shown
+    assert "# 4 finished" in shown
     screen = io.StringIO()
     states = plan_tuned([cell(), cell(ELU)], RULES, settings, Console(file=screen, width=120))
     assert [state.stage for state in states] == ["done", "coarse"]
