@@ -238,7 +238,7 @@ def test_harder_data_have_their_ranges(good, setting, value, problem):
 
 def test_mnist1d_has_no_background_for_noise(compose):
     assert refusal(compose("data=mnist1d", "data.noise=0.3")) == (
-        "data.noise=0.3: mnist1d has no background. Use data.noise=0."
+        "data.noise=0.3: mnist1d has no background. Use 0."
     )
 
 

@@ -66,9 +66,8 @@ class DataSource:
     """A data set, the folder of its files, its splits, and its pixels.
 
     `validation`: the share or number of training images that are held out to choose by, or 0;
-    `test`: whether runs are tested; `train_size`: the number of training images that train, or
-    None for all that are not held out; `scale`: pixels in 0..1, or with mean 0 and standard
-    deviation 1; `noise`: the amplitude of noise in pixels that are 0, of the brightest pixel.
+    `test`: whether runs are tested; `train_size`: the number of other images that train, or None
+    for all; `noise`: its amplitude in pixels that are 0, as a share of the brightest pixel.
     """
 
     name: Literal["digits", "mnist", "fashion_mnist", "kmnist", "mnist1d"]
@@ -82,9 +81,7 @@ class DataSource:
     @model_validator(mode="after")
     def _noise_has_a_background(self) -> Self:
         if self.noise > 0 and self.name == "mnist1d":
-            raise ValueError(
-                f"data.noise={self.noise}: mnist1d has no background. Use data.noise=0."
-            )
+            raise ValueError(f"data.noise={self.noise}: mnist1d has no background. Use 0.")
         return self
 
     @model_validator(mode="after")
