@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file, save_file
 
 from actscope import tracking
@@ -189,6 +190,19 @@ class TestDifferent:
         auditor.store.client.delete_tag(auditor.run_id, "actscope.platform")
         _, said = auditor.verify()
         assert "possibly versions of libraries, which the run does not record" in said
+
+
+def test_a_run_of_an_older_version_has_the_defaults_of_settings_that_came_later(
+    auditor: Auditor,
+) -> None:
+    path = auditor.artifact("config.yaml")
+    settings = yaml.safe_load(path.read_text())
+    for name in ("train_size", "scale", "noise"):
+        del settings["data"][name]
+    path.write_text(yaml.safe_dump(settings))
+    code, said = auditor.verify()
+    assert code == 0
+    assert said.startswith("identical: ")
 
 
 class TestRefused:

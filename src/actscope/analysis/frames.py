@@ -10,7 +10,7 @@ import pandas as pd
 
 from actscope import tracking
 from actscope.analysis.labels import activation_order, natural, sort_key
-from actscope.analysis.logged_settings import is_setting, read_setting
+from actscope.analysis.logged_settings import LATER, is_setting, read_setting
 from actscope.analysis.reasons import why_none, why_unusable
 from actscope.analysis.stats import CELL, summarise
 from actscope.analysis.variants import describe_variants
@@ -24,7 +24,6 @@ UNIT_SHARE = rf"^({'|'.join(FATES)})/layer\d+$"  # a metric
 FINAL = f"{METRICS}test/accuracy_final"
 CHOSEN_BY = f"{METRICS}validation/accuracy_best"
 NAMED_BY = ["activation", "lr", "seed"]  # the settings that every run must have
-MAY_LACK = ["data.test"]  # a setting that is read of every run; older ones lack it
 NO_PARAMETERS = "has no parameters"
 PACK = r"[0-9a-f]{32}/[0-9a-f]{32}"  # other values of the tag are ignored
 ARTICLE_SEED = 20170523
@@ -185,11 +184,11 @@ def choose_seed(runs: StudyRuns, wanted: int | None) -> int:
 
 
 def _settings_of(by_run: pd.DataFrame) -> pd.DataFrame:
-    """The parameters that are settings of points, by run id, with all columns of NAMED_BY."""
+    """The parameters that are settings of points, by run id, with those of NAMED_BY and LATER."""
     params = _named(by_run, PARAMS)
     settings = params[sorted(str(name) for name in params if is_setting(str(name)))]
-    known = [*NAMED_BY, *MAY_LACK]
-    return settings.assign(**{name: None for name in known if name not in settings})
+    missing = {name: None for name in [*NAMED_BY, *LATER] if name not in settings}
+    return settings.assign(**missing).fillna(LATER)
 
 
 def _named(by_run: pd.DataFrame, beginning: str) -> pd.DataFrame:
