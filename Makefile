@@ -49,9 +49,11 @@ article: $(STAMP)  ## run the 2017 article's experiments on MNIST and judge its 
 	$(call sweep,experiment=article_accuracy $(ARGS))
 	$(BIN)/python -m actscope.report article
 
-depth: $(STAMP)  ## tune each activation at each depth, judge it and build the report; long
-	$(call sweep,experiment=depth $(ARGS))
-	$(BIN)/python -m actscope.report study=depth
+depth: $(STAMP)  ## tune and judge each activation at each depth, and six side studies; hours
+	@for study in depth depth_noise depth_small depth_mnist1d depth_init depth_inputs depth_batch; do \
+	  $(BIN)/python -m actscope sweep experiment=$$study $(call quoted,$(ARGS)) \
+	    && $(BIN)/python -m actscope.report study=$$study || exit; \
+	done
 
 tune: $(STAMP)  ## choose each activation's rate by validation and judge it with fresh seeds (docs/tuning.md)
 	$(BIN)/python -m actscope tune $(call quoted,$(ARGS))
