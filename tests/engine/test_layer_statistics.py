@@ -193,11 +193,11 @@ def test_a_layer_is_born_dead_whose_weights_are_negative():
 
 
 def test_a_diverged_run_has_the_rows_before():
-    points = [make_point(lr=lr, probe_every=1) for lr in (1e6, 0.001, 1e38)]
-    for result in train_stack(points, DATA):
-        end = result.diverged_at
-        assert (end is None) == (result.point.lr == 0.001)
-        steps = list(range(21))[:end]
+    points = [make_point(lr=lr, probe_every=1) for lr in (0.001, 1e6, 1e38)]
+    results = train_stack(points, DATA)
+    assert [result.diverged_at is None for result in results] == [True, True, False]
+    for result in results:
+        steps = list(range(21))[: result.diverged_at]
         assert result.layers["step"].unique().tolist() == steps
         assert np.isfinite(result.layers["dead"]).all()
 

@@ -118,7 +118,7 @@ class Study:
         """The layers of a run on 128 images of the probe set: one row a probe and layer.
 
         Columns: `step`, `layer`, `mean_square`, `variance`, `cosine`, `rank`, `gradient`, `dead`;
-        docs/layers.md defines them.
+        docs/dying.md defines them.
 
         Raises:
             ConfigError: the study has no such run.
