@@ -20,7 +20,7 @@ from actscope.errors import ReportError
 from actscope.tracking import METRICS, PARAMS, Store
 
 POINT = [*CELL, "seed"]
-UNIT_SHARE = rf"^({'|'.join(FATES)})/layer\d+$"  # a metric
+UNIT_SHARE = rf"^({'|'.join(FATES)})/(layer\d+|hidden)$"  # a metric
 FINAL = f"{METRICS}test/accuracy_final"
 CHOSEN_BY = f"{METRICS}validation/accuracy_best"
 NAMED_BY = ["activation", "lr", "seed"]  # the settings that every run must have
