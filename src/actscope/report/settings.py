@@ -8,6 +8,7 @@ from hydra import compose, initialize_config_dir
 from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
+from actscope.analysis.contrast import Film
 from actscope.command_line import hydra_errors
 from actscope.command_line.hydra_credentials import hide_credentials
 from actscope.command_line.words import check_words
@@ -47,6 +48,7 @@ class Report:
 class Settings:
     study: StudyName
     report: Report
+    film: Film
     tracking: Tracking
 
 
