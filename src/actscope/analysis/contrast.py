@@ -1,17 +1,13 @@
 """Chooses two runs of one activation and seed: at one rate units die, at a lower one they learn."""
 
-import reprlib
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import pandas as pd
-from pydantic import BeforeValidator
-from pydantic.dataclasses import dataclass as checked_dataclass
 
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import activation_order, rate_text
-from actscope.config import CLOSED, Count, Name, Rate
 from actscope.errors import ConfigError, ReportError
 
 GONE = "saturated"  # a dead unit is also saturated
@@ -27,61 +23,50 @@ class Contrast:
     lower: Run
 
 
-def _check_rates(rates: object) -> object:
-    match rates:
-        case None:
-            return rates
-        case [first, second] if first != second:
-            return rates
-    raise ValueError(
-        f"film.rates={reprlib.repr(rates)}: give two different rates, as [0.001,0.01]."
-    )
+def choose_contrast(
+    runs: StudyRuns,
+    seed: int,
+    *,
+    activation: str | None = None,
+    rates: Sequence[float] | None = None,
+    layer: int = 1,
+) -> Contrast:
+    """The two runs of this seed that show best how units of a layer die.
 
-
-@checked_dataclass(frozen=True, config=CLOSED)
-class Film:
-    """The settings under `film`: what the choice must have, or None where it is free.
-
-    `layer`: the hidden layer whose units are shown.
-    """
-
-    activation: Name | None = None
-    rates: Annotated[tuple[Rate, ...] | None, BeforeValidator(_check_rates)] = None
-    layer: Count = 1
-
-
-def choose_contrast(runs: StudyRuns, seed: int, wanted: Film) -> Contrast:
-    """The two runs of this seed that show best how units die.
-
-    With given rates, these. Otherwise the failed run with the largest share of dead or saturated
-    units, the lowest rate first among equals, and the largest lower rate at which all seeds of
-    its activation and variant learned.
+    With two given `rates`, these. Otherwise the failed run with the largest share of dead or
+    saturated units, the lowest rate first among equals, and the largest lower rate at which all
+    seeds of its activation and variant learned.
 
     Raises:
         ConfigError: the study has no such activation, or no runs at these rates.
         ReportError: no run of this seed failed above a rate at which all seeds learned.
 
     """
-    used = runs.used
-    if wanted.activation is not None:
-        names = activation_order(used["activation"])
-        used = used[used["activation"] == wanted.activation]
-        if used.empty:
-            raise ConfigError(
-                f"film.activation={wanted.activation}: not in study {runs.study}. "
-                f"Choose one of {', '.join(names)}."
-            )
-    own = _by_share_gone(runs, used[used["seed"] == seed], wanted.layer)
-    if wanted.rates is not None:
-        return _at_rates(runs.study, own, wanted.rates, seed)
+    used = _of_activation(runs, activation)
+    own = _by_share_gone(runs, used[used["seed"] == seed], layer)
+    if rates is not None:
+        return _at_rates(runs.study, own, rates, seed)
     for contrast in _of_failed(own, runs.cells):
         return contrast
-    what = "" if wanted.activation is None else f" with {wanted.activation}"
+    what = "" if activation is None else f" with {activation}"
     raise ReportError(
-        f"study={runs.study}: no run of seed {seed}{what} lost units of layer {wanted.layer} and "
-        "failed, above a rate at which all seeds learned. Give film.rates=[A,B], or another "
-        "report.seed."
+        f"study={runs.study}: no run of seed {seed}{what} lost units of layer {layer} and failed, "
+        "above a rate at which all seeds learned. Give film.rates=[A,B], or another report.seed."
     )
+
+
+def _of_activation(runs: StudyRuns, activation: str | None) -> pd.DataFrame:
+    """The used runs, or those of an activation."""
+    names = activation_order(runs.used["activation"])
+    if activation is None:
+        return runs.used
+    if activation not in names:
+        raise ConfigError(
+            f"film.activation={activation}: not in study {runs.study}. "
+            f"Choose one of {', '.join(names)}."
+        )
+    own: pd.DataFrame = runs.used[runs.used["activation"] == activation]
+    return own
 
 
 def _by_share_gone(runs: StudyRuns, own: pd.DataFrame, layer: int) -> pd.DataFrame:

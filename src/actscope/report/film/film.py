@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from actscope.analysis import frames
-from actscope.analysis.contrast import Contrast, Film, choose_contrast
+from actscope.analysis.contrast import Contrast, choose_contrast
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.run_tables import read_run_table
 from actscope.artifacts.drawing import own_style
 from actscope.report.film import drawing, encoding, timeline
 from actscope.report.film.scenes import FilmedRun
+from actscope.report.settings import Film
 from actscope.runtime.progress import LateProgress
 from actscope.tracking import Store
 
@@ -24,7 +25,13 @@ def make(store: Store, seed: int | None, settings: Film, runs: StudyRuns) -> dic
         UnreadableRunError: a file of a run cannot be read.
 
     """
-    contrast = choose_contrast(runs, frames.choose_seed(runs, seed), settings)
+    contrast = choose_contrast(
+        runs,
+        frames.choose_seed(runs, seed),
+        activation=settings.activation,
+        rates=settings.rates,
+        layer=settings.layer,
+    )
     filmed = [
         FilmedRun.of(
             run["lr"],
