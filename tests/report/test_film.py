@@ -12,7 +12,7 @@ from actscope.analysis import frames
 from actscope.report.cli import main
 from actscope.report.explorer.series import ACTIVE_LEVELS, LINE_LEVELS, run_series
 from actscope.report.film import film, timeline
-from actscope.report.film.panels import weight_limits
+from actscope.report.film.panels import grid_shape, weight_limits
 from actscope.report.film.scenes import FilmedRun
 from tests.report.test_report import contents, settings
 from tests.report.test_series import NOT_JUDGED, line_of, made_history, made_trajectory, summed
@@ -78,6 +78,13 @@ def test_the_early_steps_have_most_of_the_time() -> None:
 def test_of_few_records_each_is_a_frame() -> None:
     assert [frame.step for frame in timeline.frames(np.array([0, 18, 36]))] == [0, 18, 36]
     assert [frame.step for frame in timeline.frames(np.array([0]))] == [0]
+
+
+@pytest.mark.parametrize(
+    ("units", "shape"), [(1, (1, 2)), (4, (1, 4)), (64, (4, 16)), (97, (7, 14)), (512, (16, 32))]
+)
+def test_the_cells_of_a_layer_fill_a_wide_grid(units: int, shape: tuple[int, int]) -> None:
+    assert grid_shape(units) == shape
 
 
 def test_the_weights_axis_is_linear_around_the_first_weights_of_both_runs() -> None:

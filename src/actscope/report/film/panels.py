@@ -22,7 +22,7 @@ BRIGHTNESS: Colormap = LinearSegmentedColormap.from_list(
 LEAST = 1e-9  # under any share of a minibatch
 TICKS_A_SIDE = 3  # of zero
 FEW_EPOCHS = 10
-ROWS_TO_COLUMNS = 4  # a grid of cells is about so many times wider than high
+COLUMNS_TO_ROWS = 4  # of a grid of cells; between half of it and twice it
 
 
 class CellsPanel:
@@ -30,13 +30,13 @@ class CellsPanel:
 
     def __init__(self, ax: Axes, run: FilmedRun) -> None:
         units = run.active.shape[1]
-        columns = min(units, math.ceil(math.sqrt(ROWS_TO_COLUMNS * units)))
-        rows = math.ceil(units / columns)
+        rows, columns = grid_shape(units)
         self.x, self.y = np.arange(units) % columns + 0.5, np.arange(units) // columns + 0.5
         self.shares = np.full((rows, columns), np.nan)
         ax.set_axis_off()
         ax.set_ylim(rows, 0)
-        size = ax.get_window_extent().width / columns * 72 / ax.figure.dpi  # points
+        place = ax.get_window_extent()
+        size = min(place.width / columns, place.height / rows) * 72 / ax.figure.dpi  # points
         self.cells = ax.pcolormesh(
             self.shares,
             cmap=BRIGHTNESS,
@@ -65,9 +65,10 @@ class AccuracyPanel:
         ax.set_yticks([chance, 50, 100], ["chance", "50 %", "100 %"])
         ax.axhline(chance, color=GREY, linewidth=1, linestyle=(0, (1, 2)))
         (self.train,) = ax.plot([], [], color=colour, linewidth=1.8)
-        size = 8 if len(run.judged.steps) <= FEW_EPOCHS else 5
-        (self.judged,) = ax.plot([], [], "D", color=DARK, markersize=size)
-        above: dict[str, Any] = {"transform": ax.transAxes, "fontsize": 17, "weight": "bold"}
+        diamond = 8 if len(run.judged.steps) <= FEW_EPOCHS else 5
+        (self.judged,) = ax.plot([], [], "D", color=DARK, markersize=diamond)
+        size = 17 if run.split == "test" else 14  # the other word, validation, is longer
+        above: dict[str, Any] = {"transform": ax.transAxes, "fontsize": size, "weight": "bold"}
         self.train_text = ax.text(0, 1.1, "", color=colour, **above)
         self.judged_text = ax.text(1, 1.1, "", ha="right", **above)
         self.moving = [self.train, self.judged, self.train_text, self.judged_text]
@@ -117,6 +118,14 @@ class WeightsPanel:
         is_gone, last = scene.active == 0, np.full(len(scene.active), x[-1])
         self.crosses.set_data(last[is_gone], weights[-1][is_gone])
         self.dots.set_data(last[~is_gone], weights[-1][~is_gone])
+
+
+def grid_shape(units: int) -> tuple[int, int]:
+    """Rows and columns for the cells of so many units, with the fewest places left empty."""
+    wanted = math.sqrt(COLUMNS_TO_ROWS * units)
+    fewest, most = math.ceil(wanted / math.sqrt(2)), math.floor(wanted * math.sqrt(2))
+    columns = min(range(fewest, most + 1), key=lambda count: (-units % count, abs(count - wanted)))
+    return math.ceil(units / columns), columns
 
 
 def weight_limits(runs: Sequence[FilmedRun]) -> tuple[float, float, float]:
