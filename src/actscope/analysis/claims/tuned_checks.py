@@ -159,7 +159,7 @@ def _judged(
 ) -> CheckResult:
     """Whether the interval of the values of seeds is within the limits; NaN: a run was lost."""
     known = values.dropna()
-    found = MeanInterval.of(known.to_numpy(float))
+    found = MeanInterval.of(np.asarray(known, float))
     lost = len(values) - len(known)
     without = f", without {lost} of {len(values)} seeds in which a run did not learn"
     numbers = f"{name}: {found.in_words('points', '+.3f')}{without if lost else ''}"
@@ -174,8 +174,8 @@ def _chosen(data: ClaimData, activation: str, at: Mapping[str, object]) -> pd.Da
         MissingData: it has none, or there are several such cells.
 
     """
-    runs = _runs_at(data, activation, at)
-    runs = runs[runs["lr"] == runs["lr"].max()].sort_values("seed")
+    own = _runs_at(data, activation, at)
+    runs: pd.DataFrame = own[own["lr"] == own["lr"].max()].sort_values("seed")
     if runs.empty:
         raise MissingData(f"no finished run of {activation}{_where(at)}")
     variants = sorted(set(runs["variant"]))
