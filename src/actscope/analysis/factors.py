@@ -1,8 +1,9 @@
 """The numeric settings that vary between the cells of a tuned study, such as depth and epochs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -74,6 +75,20 @@ def find_factors(params: pd.DataFrame) -> tuple[Factors, pd.DataFrame]:
         index=pd.Index(list(known), name="run_id"),
     )
     return factors, settings
+
+
+def short_name(name: str) -> str:
+    """A setting without its group: `depth` of `model.depth`."""
+    return name.rpartition(".")[2]
+
+
+def setting_text(row: "Mapping[Any, Any] | pd.Series[Any]", names: Sequence[str]) -> str:
+    """These columns of a row in words, as `depth = 8, epochs = 10`; '' if there is none."""
+    texts = [
+        str(row[name]) if name == "variant" else f"{short_name(name)} = {row[name]:g}"
+        for name in names
+    ]
+    return ", ".join(text for text in texts if text)
 
 
 def _is_numeric(runs: Sequence[Texts], name: str) -> bool:

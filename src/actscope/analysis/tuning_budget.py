@@ -5,6 +5,7 @@
 
 from itertools import combinations
 from math import comb
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,7 @@ def budget(trials: pd.DataFrame, first_seed: int, factors: Factors) -> pd.DataFr
         n = len(own)
         expected = expected_best(own["validation"].fillna(CHANCE).to_numpy(float))
         part = pd.DataFrame({"k": range(1, n + 1), "of": n, "expected": expected})
-        parts.append(part.assign(**dict(zip(factors.cell, key, strict=True))))
+        parts.append(part.assign(**dict[str, Any](zip(factors.cell, key, strict=True))))
     return pd.concat(parts[1:] or parts, ignore_index=True)[parts[0].columns]
 
 
