@@ -14,12 +14,20 @@ from actscope.analysis.claims.records import Records
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.run_tables import UnreadableRunError
 from actscope.analysis.study_analysis import analyse_stored
+from actscope.analysis.tuned_study import is_tuned, read_tuned
 from actscope.command_line import suggestions
 from actscope.errors import ConfigError, ReportError, StoreError, first_line
 from actscope.project import ROOT
 from actscope.report import output_folder
 from actscope.report.claims_list import read_studies
-from actscope.report.pages import comparison_page, pictures, sections, study_page
+from actscope.report.pages import (
+    comparison_page,
+    pictures,
+    sections,
+    study_page,
+    tuned_page,
+    tuned_sections,
+)
 from actscope.report.pages.page import Prose
 from actscope.report.pages.pictures import Picture
 from actscope.report.process_pool import WorkerPool, worker_pool
@@ -43,6 +51,9 @@ class BuildFiles(Protocol):
 def build(settings: Settings) -> None:
     """Write the report of a study and print the path of its page."""
     store, study = locate_store(settings.tracking), settings.study
+    if is_tuned(store, study):
+        _build_tuned(settings, store, study)
+        return
     runs = frames.read_study(store, study)
     own = [claim for claim in claims.read_claims() if claim.study == study]
     parts = [study_page.Part(runs, settings.report.seed)]
@@ -51,6 +62,14 @@ def build(settings: Settings) -> None:
     files = _write(settings, store, study, study_page.steps(parts), build_files)
     if settings.report.attach:
         _attach(store, study, files)
+
+
+def _build_tuned(settings: Settings, store: Store, name: str) -> None:
+    study = read_tuned(store, name)
+    build_files = partial(tuned_page.build, study)
+    files = _write(settings, store, name, tuned_page.steps(study), build_files)
+    if settings.report.attach:
+        _attach(store, name, files)
 
 
 def build_comparison(settings: Settings) -> None:
@@ -78,7 +97,11 @@ def write_figure(settings: Settings, name: str = "") -> None:
 
     """
     store, study = locate_store(settings.tracking), settings.study
-    files = _draw(store, frames.read_study(store, study), settings.report.seed, name)
+    if is_tuned(store, study):
+        pictures_of = tuned_sections.contents(read_tuned(store, study))
+        files = _drawn(choose_picture(name, study, pictures_of))
+    else:
+        files = _draw(store, frames.read_study(store, study), settings.report.seed, name)
     with _writing(settings, study) as folder:
         paths = output_folder.add_files(files, folder)
     sys.stdout.writelines(f"{path}\n" for path in paths)
@@ -90,11 +113,14 @@ def _draw(store: Store, runs: StudyRuns, seed: int | None, name: str) -> dict[st
         study = analyse_stored(store, runs)
         contents = sections.contents(store, study, frames.choose_seed(runs, seed))
         try:
-            picture = choose_picture(name, runs.study, contents)
-            return pictures.DrawnPicture(picture, pictures.render(picture.task())).files
+            return _drawn(choose_picture(name, runs.study, contents))
         except UnreadableRunError as error:
             sys.stderr.write(f"actscope: left out: {error}\n")
             runs = runs.without({error.run_id: error.reason})
+
+
+def _drawn(picture: Picture) -> dict[str, bytes]:
+    return pictures.DrawnPicture(picture, pictures.render(picture.task())).files
 
 
 def choose_picture(name: str, study: str, contents: Iterable[Picture | Prose]) -> Picture:

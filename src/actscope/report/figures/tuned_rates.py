@@ -11,7 +11,7 @@ from matplotlib.colors import Colormap, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from actscope.analysis.factors import Factors, short_name
 from actscope.analysis.labels import activation_order
@@ -51,6 +51,7 @@ def draw_by_rate(
         ax.set_xlim(*limits)
         ax.set_ylim(lowest, 101)
         ax.set_xlabel("learning rate")
+        ax.xaxis.set_major_locator(LogLocator(numticks=4))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda lr, _: f"{lr:g}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
     axes[0].set_ylabel("validation accuracy (%)")

@@ -9,11 +9,11 @@ from actscope.analysis.factors import Factors, short_name
 from actscope.analysis.stats import INTERVAL
 from actscope.analysis.tuned_study import TunedStudy
 from actscope.analysis.tuning_budget import agreement
+from actscope.artifacts.spreadsheet import to_csv
 from actscope.report.tables.files import (
     DASH,
     NO_INTERVAL,
     Table,
-    file_formats,
     percent,
     without_empty_variant,
 )
@@ -107,10 +107,8 @@ def shared_table(study: TunedStudy) -> Table:
 
 def further_files(study: TunedStudy) -> dict[str, bytes]:
     """Files of the tables that the page does not show: the budget, the trials, the judging runs."""
-    files = file_formats("budget", study.budget, study.budget)
-    for name, table in (("trials", study.trials), ("evaluations", study.evaluations)):
-        files |= file_formats(name, table, table)
-    return files
+    tables = {"budget": study.budget, "trials": study.trials, "evaluations": study.evaluations}
+    return {f"tables/{name}.csv": to_csv(table).encode() for name, table in tables.items()}
 
 
 def rate(lr: float) -> str:

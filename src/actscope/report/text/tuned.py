@@ -10,6 +10,7 @@ from actscope.analysis.tuned_study import TunedStudy
 from actscope.analysis.tuned_tables import BASES, UNFINISHED
 from actscope.report.text.study import join
 
+NAMED = 3  # leaders that a sentence names with their leads
 RIVAL = "the better of relu and leaky_relu"
 
 
@@ -20,7 +21,7 @@ def answer(study: TunedStudy) -> list[str]:
     factors, leads = study.factors, study.leads
     panels = [own for _, own in leads.groupby(factors.panel, sort=False)]
     last = panels[-1]
-    sentences = [_on_leaders(_at_the_largest(last, factors), factors)]
+    sentences = [_on_leaders(_at_the_largest(last, factors), study)]
     if factors.axis is not None:
         sentences.append(_on_the_axis(last, factors.axis))
     if len(panels) > 1:
@@ -32,27 +33,37 @@ def _at_the_largest(leads: pd.DataFrame, factors: Factors) -> pd.DataFrame:
     """The leads at the largest value of the axis."""
     if factors.axis is None:
         return leads
-    return leads[leads[factors.axis] == leads[factors.axis].max()]
+    values = leads[factors.axis]
+    return leads.loc[values == values.max()]
 
 
-def _on_leaders(leads: pd.DataFrame, factors: Factors) -> str:
-    where = setting_text(leads.iloc[0], factors.settings)
+def _on_leaders(leads: pd.DataFrame, study: TunedStudy) -> str:
+    where = setting_text(leads.iloc[0], study.factors.settings)
     start = f"With {where}, " if where else ""
     if not leads["rival"].any():
-        return (
-            f"{start}neither {' nor '.join(BASES)} has a rate at which every tuning run learned, "
-            "so there is no lead."
+        cells = study.choices.merge(leads[study.factors.settings].drop_duplicates())
+        found = [str(name) for name in cells.loc[cells["lr"].notna(), "activation"]]
+        others = (
+            f"{join(found)} {'has' if len(found) == 1 else 'have'} one"
+            if found
+            else "no other has one"
         )
-    found = leaders(leads)
-    if found.empty:
+        return (
+            f"{start}neither {' nor '.join(BASES)} has a rate at which no tuning run was lost, so "
+            f"there is no lead; {others}."
+        )
+    found = leaders(leads).to_dict("records")
+    if not found:
         return f"{start}no activation has a lead over {RIVAL} whose {INTERVAL} is above 0."
     named = [
         f"{row['activation']} by {_points(row['mean'])} points "
         f"({_points(row['low'])} to {_points(row['high'])})"
-        for row in found.to_dict("records")
+        for row in found[:NAMED]
     ]
-    verb = "leads" if len(named) == 1 else "lead"
-    return f"{start}{join(named)} {verb} {RIVAL}; in brackets the {INTERVAL}."
+    others = [row["activation"] for row in found[NAMED:]]
+    less = f", and by less {join(others)}" if others else ""
+    beat = f"{len(found)} of {len(leads)} activations beat {RIVAL}"
+    return f"{start}{beat}: {join(named)}{less}; in brackets the {INTERVAL}."
 
 
 def leaders(leads: pd.DataFrame) -> pd.DataFrame:
@@ -62,43 +73,49 @@ def leaders(leads: pd.DataFrame) -> pd.DataFrame:
 
 def _on_the_axis(leads: pd.DataFrame, axis: str) -> str:
     """At which values of the axis each activation leads."""
-    name = short_name(axis)
-    above = leads[leads["low"] > 0]
-    named = [
-        f"{activation} at {join([f'{value:g}' for value in own[axis]])}"
-        for activation, own in above.groupby("activation", sort=False)
-    ]
-    values = sorted(set(leads[axis]))
-    if not named:
-        return f"No lead is above 0 at any {name} from {values[0]:g} to {values[-1]:g}."
-    spared = [each for each in leads["activation"].unique() if each not in set(above["activation"])]
-    never = f"; {join(spared)} at none" if spared else ""
-    return f"Over {name} the lead's interval is above 0 for {'; '.join(named)}{never}."
+    name, values = short_name(axis), sorted(set(leads[axis]))
+    where: dict[str, list[str]] = {}
+    for activation, own in leads.groupby("activation", sort=False):
+        found = sorted(own.loc[own["low"] > 0, axis])
+        where.setdefault(_range_text(found, values, name), []).append(str(activation))
+    named = [f"{place} for {join(names)}" for place, names in where.items()]
+    return f"The interval of the lead is above 0 {'; '.join(named)}."
+
+
+def _range_text(found: Sequence[float], values: Sequence[float], name: str) -> str:
+    """Where among the values those are that were found: `from depth 8 on`."""
+    if not found:
+        return f"at no {name}"
+    if len(found) == len(values):
+        return f"at every {name}"
+    if len(found) > 1 and found == values[-len(found) :]:
+        return f"from {name} {found[0]:g} on"
+    return f"at {name} {join([f'{value:g}' for value in found])}"
 
 
 def _on_other_panels(panels: Sequence[pd.DataFrame], factors: Factors) -> str:
     """Who leads at the largest value of the axis with the other settings."""
     said = []
     for own in panels:
-        found = leaders(_at_the_largest(own, factors))
-        named = [
-            f"{row['activation']} by {_points(row['mean'])}" for row in found.to_dict("records")
-        ]
-        where = setting_text(own.iloc[0], factors.panel)
-        said.append(f"with {where} {join(named) if named else 'nobody'}")
-    largest = _at_the_largest(panels[-1], factors)
-    at = "" if factors.axis is None else f" at {setting_text(largest.iloc[0], [factors.axis])}"
-    return f"Otherwise the leaders{at} are: {'; '.join(said)} points."
+        at_largest = _at_the_largest(own, factors)
+        found = leaders(at_largest).to_dict("records")
+        named = [f"{row['activation']} {_points(row['mean'])}" for row in found[:NAMED]]
+        more = f", and {len(found) - NAMED} more" if len(found) > NAMED else ""
+        where = setting_text(at_largest.iloc[0], [*factors.panel, *factors.names[:1]])
+        whose = f": {join(named)} points{more}" if found else ""
+        said.append(f"with {where}, {len(found)} of {len(at_largest)} lead{whose}")
+    text = "; ".join(said)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _on_the_highest(study: TunedStudy) -> Iterator[str]:
     """Without ReLU and LeakyReLU there are no leads: the highest mean by validation."""
     kept = study.choices[study.choices["lr"].notna()]
     if kept.empty:
-        yield "No activation has a rate at which every tuning run learned."
+        yield "No activation has a rate at which no tuning run was lost."
         return
     last = _at_the_largest(next(reversed(list(_panels(kept, study.factors)))), study.factors)
-    best = last.loc[last["validation"].idxmax()]
+    best = last.sort_values("validation", kind="stable").iloc[-1]
     where = setting_text(best, study.factors.settings)
     yield (
         f"{f'With {where}, ' if where else ''}{best['activation']} has the highest validation "
@@ -115,13 +132,17 @@ def _on_runs(study: TunedStudy) -> str:
     """How many runs judge, how many were lost, and which cells get no verdict."""
     judged = study.judged
     lost, runs = int(judged["lost"].sum()), int(judged["runs"].sum())
-    n = judged["runs"]
-    each = f"{n.min()}" if n.nunique() <= 1 else f"{n.min()} to {n.max()}"
-    said = f"Each mean is of up to {each} runs with fresh seeds; {lost} of the {runs:,} were lost"
-    flagged = study.choices[study.choices["flag"] != ""]
-    if flagged.empty:
-        return f"{said}, and every cell has a verdict."
-    return f"{said}, and {len(flagged)} of {len(study.choices)} cells have no verdict."
+    flagged, cells = int((study.choices["flag"] != "").sum()), len(study.choices)
+    return (
+        f"Each mean is over n = {number_range(judged['learned'])} fresh seeds; {lost} of the "
+        f"{runs:,} runs that judge were lost, and {flagged} of {cells} cells have no verdict."
+    )
+
+
+def number_range(numbers: "pd.Series[int]") -> str:
+    """`10`, or `3 to 10`."""
+    low, high = numbers.min(), numbers.max()
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _points(difference: float) -> str:
