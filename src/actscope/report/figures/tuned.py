@@ -30,6 +30,7 @@ ACCURACY_SIGNS = f"mean of the n runs that learned; band or bar: {INTERVAL}\n{NO
 LEAD_SIGNS = f"mean of n pairs; bar: {INTERVAL}; {NO_VERDICT}"
 BUDGET_PANELS = 3  # values of the axis in the figure of the budget
 SPREAD = 0.2  # doublings of the axis over which the bars of activations are spread
+MARGIN = 0.35  # doublings beside the lowest and the highest value of the axis
 FAR = 4  # a lead this many times as large as the median one gets the others a panel of their own
 
 
@@ -105,7 +106,8 @@ def _draw(
     for ax, (title, own, limits) in zip(axes, [item for row in rows for item in row], strict=True):
         enlarged = "" if limits == widest else "enlarged"
         words = ", ".join(text for text in (title, enlarged) if text)
-        ax.set_title(f"{words} ({seeds_text(own)})" if words else seeds_text(own))
+        seeds = seeds_text(own[own["n"] > 0])
+        ax.set_title(f"{words} ({seeds})" if words else seeds)
         if axis is None:
             plot_dots(own, names, styles, ax)
             ax.set_xlim(*limits)
@@ -167,6 +169,7 @@ def factor_axis(values: Sequence[float], name: str, ax: Axes) -> None:
     """The horizontal axis of a factor, with a tick for each value; by doublings if it can be."""
     if min(values) > 0:
         ax.set_xscale("log", base=2)
+        ax.set_xlim(min(values) / 2**MARGIN, max(values) * 2**MARGIN)
     ax.xaxis.set_major_locator(FixedLocator(list(values)))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

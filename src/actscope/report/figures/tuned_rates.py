@@ -117,7 +117,7 @@ def _at(table: pd.DataFrame, factors: Factors, value: float) -> pd.DataFrame:
 
 
 def _colours(count: int) -> list[Any]:
-    return [shades()(place) for place in np.linspace(0.9, 0.0, count)]
+    return [shades()(place) for place in np.linspace(0.9 if count > 1 else 0.4, 0.0, count)]
 
 
 def shades() -> Colormap:
@@ -139,7 +139,7 @@ def draw_trainability(
     names = activation_order(trials["activation"])
     rates = sorted(set(_rounded(trials["lr"])))
     values = sorted(set(trials[factors.axis]))
-    size = (max(2.3, 0.17 * len(rates) + 0.6), 0.9 + 0.22 * len(values))
+    size = (max(2.3, 0.17 * len(rates) + 0.6), max(2.0, 0.9 + 0.22 * len(values)))
     figure, axes = panel_grid([names], COLUMNS, size, title=title, shared_y=True)
     for ax, name in zip(axes, names, strict=True):
         own, choice = (table[table["activation"] == name] for table in (trials, chosen))

@@ -33,8 +33,8 @@ def _at_the_largest(leads: pd.DataFrame, factors: Factors) -> pd.DataFrame:
     """The leads at the largest value of the axis."""
     if factors.axis is None:
         return leads
-    values = leads[factors.axis]
-    return leads.loc[values == values.max()]
+    is_largest: pd.Series[bool] = leads[factors.axis] == leads[factors.axis].max()
+    return leads[is_largest]
 
 
 def _on_leaders(leads: pd.DataFrame, study: TunedStudy) -> str:
