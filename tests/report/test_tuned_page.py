@@ -8,7 +8,7 @@ from rich.console import Console
 
 from actscope import tracking
 from actscope.analysis.tuned_study import is_tuned, read_tuned
-from actscope.config import Activation, DataSource, Model, Tracking, Tuning
+from actscope.config import Activation, DataSource, Model, Point, Tracking, Tuning
 from actscope.report.cli import main
 from actscope.report.figures import style
 from actscope.report.text.tuned import answer
@@ -18,9 +18,7 @@ from actscope.tracking import Store
 from tests.support.making import ELU, RELU, make_point
 
 STUDY = "tuned"
-RULES = Tuning(
-    rates=(0.001, 0.004, 0.016), seeds=(100, 101), evaluation_seeds=(0, 1, 2), extensions=1
-)
+RULES = Tuning(rates=(0.001, 0.004, 0.016), seeds=(100, 101), evaluation_seeds=(0, 1), extensions=0)
 TABLES = {"choices", "judged", "leads", "slopes", "shared_rate", "budget", "trials", "evaluations"}
 
 
@@ -28,8 +26,10 @@ def tune(folder: Path) -> Store:
     """A store with a real tuned study: two activations at two depths."""
     settings = Tracking(f"sqlite:///{folder}/mlflow.db", patch=False)
 
-    def cell(activation: Activation, depth: int) -> object:
-        point = make_point(activation, study=STUDY, epochs=1, every="epoch", learned_from=0.01)
+    def cell(activation: Activation, depth: int) -> Point:
+        point = make_point(
+            activation, study=STUDY, epochs=1, batch_size=100, every="epoch", learned_from=0.01
+        )
         return replace(point, model=Model((8,) * depth), data=DataSource("digits", validation=0.2))
 
     cells = [cell(activation, depth) for activation in (RELU, ELU) for depth in (1, 2)]
@@ -58,11 +58,11 @@ def test_a_tuned_study_has_a_page_of_its_own(
     figures = {Path(name).stem for name in files if name.endswith(".png")}
     assert figures == {"tuned_accuracy", "leads", "accuracy_by_rate", "trainability", "budget"}
     page = files["index.html"].decode()
-    for words in ("Fresh seeds, 0, 1, 2,", "the rates 0.001, 0.004, 0.016", "of width 8, 1 or 2"):
+    for words in ("Fresh seeds, 0, 1,", "the rates 0.001, 0.004, 0.016", "of width 8, 1 or 2"):
         assert words in page
     assert "explore.html" not in page
     judges, trials = json.loads(files["manifest.json"])["studies"]
-    assert (judges["points_in_grid"], judges["missing_points"]) == (4 * 2 * 3, [])
+    assert (judges["points_in_grid"], judges["missing_points"]) == (4 * 2 * 2, [])
     assert (judges["study"], trials["study"]) == (STUDY, f"{STUDY}.tuning")
     assert build(store, tmp_path / "two") == files
 
@@ -74,7 +74,7 @@ def test_the_tables_agree_with_the_runs(store: Store) -> None:
     assert study.rules == (RULES,)
     assert study.factors.names == ("model.depth",)
     assert study.choices["activation"].tolist() == ["relu", "elu"] * 2
-    assert study.judged["runs"].tolist() == [3] * 8
+    assert study.judged["runs"].tolist() == [2] * 8
     found = tracking.read_runs(store, f"{STUDY}.tuning")
     assert len(study.trials) == len(found) == study.choices["trials"].sum()
     first = study.judged.iloc[0]
@@ -93,7 +93,7 @@ def test_the_answer_has_at_most_four_sentences_and_their_numbers(store: Store) -
     assert len(said) <= 4
     assert said[0].startswith("With depth = 2, ")
     assert said[-1] == (
-        "Each mean is over n = 3 fresh seeds; 0 of the 24 runs that judge were lost, and "
+        "Each mean is over n = 2 fresh seeds; 0 of the 16 runs that judge were lost, and "
         f"{int((study.choices['flag'] != '').sum())} of 4 cells have no verdict."
     )
 
