@@ -15,7 +15,7 @@ BIN    := $(VENV)/bin
 quoted  = $(foreach word,$(1),'$(subst ','\'',$(word))')
 sweep   = $(BIN)/python -m actscope -m $(call quoted,$(1))
 
-.PHONY: help setup sweep plan status article report ui sync doctor verify bench server test test-faults docs check lint format type constraints clean
+.PHONY: help setup sweep plan tune status article depth report ui sync doctor verify bench server test test-faults docs check lint format type constraints clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,15 @@ article: $(STAMP)  ## run the 2017 article's experiments on MNIST and judge its 
 	$(call sweep,experiment=article_width $(ARGS))
 	$(call sweep,experiment=article_accuracy $(ARGS))
 	$(BIN)/python -m actscope.report article
+
+depth: $(STAMP)  ## tune and judge each activation at each depth, and six side studies; hours
+	@for study in depth depth_noise depth_small depth_mnist1d depth_init depth_inputs depth_batch; do \
+	  $(BIN)/python -m actscope sweep experiment=$$study $(call quoted,$(ARGS)) \
+	    && $(BIN)/python -m actscope.report study=$$study || exit; \
+	done
+
+tune: $(STAMP)  ## choose each activation's rate by validation and judge it with fresh seeds (docs/tuning.md)
+	$(BIN)/python -m actscope tune $(call quoted,$(ARGS))
 
 # With report.compare=[a,b] it writes reports/a+b/index.html and ignores STUDY.
 report: $(STAMP)  ## build reports/$(STUDY)/index.html from the finished runs

@@ -19,6 +19,7 @@ FEATURES, HIDDEN, CLASSES, BATCH = 784, 64, 10, 100  # the article's network
 TRAIN, TEST = 60_000, 10_000  # as MNIST
 STEPS = TRAIN // BATCH
 STACKS = (1, 5, 10, 20, 50)
+DEEP = 16  # hidden layers
 ACTIVATIONS = (
     Activation("relu", "torch.nn.ReLU"),
     Activation("leaky_relu", "torch.nn.LeakyReLU", (("negative_slope", 0.01),)),
@@ -42,6 +43,10 @@ def cases() -> dict[str, Work]:
             train, points(20, every="epoch", activations=ACTIVATIONS[:1]), bare
         ),
         "stack of 20 of four seeds": partial(train, points(20, every="epoch", seeds=4), bare),
+        f"floor, {DEEP} layers": deep_floor,
+        f"stack of 20, {DEEP} layers": partial(
+            train, points(20, every="epoch", hidden=(HIDDEN,) * DEEP), bare
+        ),
         "stack of 20, evaluated": partial(train, everyone, whole),
         "stack of 20, evaluated, every 10 steps recorded": partial(
             train, points(20, every=10), whole
@@ -67,6 +72,18 @@ def floor() -> int:
         torch.mm(x, weight, out=sums)
         torch.mm(x.T, delta, out=gradient)
     return repetitions
+
+
+def deep_floor() -> int:
+    """All matrix products of a step of a deep network: two of its first layer, three of others."""
+    weight, values = torch.rand(HIDDEN, HIDDEN), torch.rand(BATCH, HIDDEN)
+    products, gradient = torch.empty(BATCH, HIDDEN), torch.empty(HIDDEN, HIDDEN)
+    steps = floor()
+    for _ in range(steps * (DEEP - 1)):
+        torch.mm(values, weight, out=products)
+        torch.mm(values, weight.T, out=products)
+        torch.mm(values.T, values, out=gradient)
+    return steps
 
 
 def plain_loop(data: Data) -> int:
@@ -150,6 +167,7 @@ def points(
     every: int | Literal["epoch"],
     activations: Sequence[Activation] = ACTIVATIONS,
     seeds: int = 1,
+    hidden: tuple[int, ...] = (HIDDEN,),
 ) -> list[Point]:
     """Points of a stack with all activations for each seed, at rates so low that none diverges."""
     return [
@@ -159,7 +177,7 @@ def points(
             lr=1e-6 * (1 + number),
             seed=number // len(activations) % seeds,
             data=DataSource("mnist", None),
-            model=Model((HIDDEN,), "he", None),
+            model=Model(hidden),
             train=Train(1, BATCH, "sum", 0.0, 0.0),
             trajectory=Trajectory(every, "epoch"),
             outcome=OutcomeRule(0.5),

@@ -153,7 +153,11 @@ WRONG = [
     ("trajectory.every", True, "trajectory.every=True: must be a whole number or 'epoch'"),
     ("outcome.learned_from", 0, "outcome.learned_from=0: must be more than 0"),
     ("outcome.learned_from", 1.5, "outcome.learned_from=1.5: must be at most 1"),
-    ("data.name", 1, "data.name=1: must be 'digits', 'mnist', 'fashion_mnist' or 'kmnist'"),
+    (
+        "data.name",
+        1,
+        "data.name=1: must be 'digits', 'mnist', 'fashion_mnist', 'kmnist' or 'mnist1d'",
+    ),
     ("data.root", "", "data.root='': must have at least 1 character"),
     ("data.root", 3, "data.root=3: must be a text"),
     ("activation.batch_norm", "yes", "activation.batch_norm='yes': must be true or false"),
@@ -212,6 +216,28 @@ def test_validation_is_a_share_or_a_number_of_images(good, validation, message):
     for allowed, parsed in ((0, 0), (0.0, 0), (0.1, 0.1), (500, 500)):
         point = parse_point(with_setting(good, "data.validation", allowed))
         assert repr(point.data.validation) == repr(parsed)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "problem"),
+    [
+        ("train_size", 0, "must be at least 1"),
+        ("train_size", 0.5, "must be a whole number"),
+        ("scale", "none", "must be 'unit' or 'standard'"),
+        ("noise", -0.1, "must be at least 0"),
+        ("noise", 1.5, "must be at most 1"),
+    ],
+)
+def test_harder_data_have_their_ranges(good, setting, value, problem):
+    assert refusal(with_setting(good, f"data.{setting}", value)) == (
+        f"data.{setting}={value!r}: {problem}."
+    )
+
+
+def test_mnist1d_has_no_background_for_noise(compose):
+    assert refusal(compose("data=mnist1d", "data.noise=0.3")) == (
+        "data.noise=0.3: mnist1d has no background. Use 0."
+    )
 
 
 def test_a_run_without_test_images_needs_validation_images(good):
@@ -397,6 +423,9 @@ def test_flat_settings_have_the_names_of_the_command_line(compose):
         "data.root": "data",
         "data.validation": 0,
         "data.test": True,
+        "data.train_size": None,
+        "data.scale": "unit",
+        "data.noise": 0.0,
         "model.hidden": [64],
         "model.init": "he",
         "model.init_std": None,

@@ -19,6 +19,14 @@ POINTS = {
     "article_width": 4 * 5 * 2,
     "article_accuracy": 5 * 20,
     "edge": 14 * 20 * 5,
+    # Cells: these studies choose rates and seeds themselves.
+    "depth": 7 * 6 * 2,
+    "depth_batch": 4 * 2,
+    "depth_init": 4 * 3 * 3,
+    "depth_inputs": 7 * 3 * 2,
+    "depth_mnist1d": 7 * 3,
+    "depth_noise": 7 * 3 * 2,
+    "depth_small": 7 * 3,
 }
 
 
@@ -55,7 +63,7 @@ def test_a_study_composes_under_its_own_name(compose: Compose, experiment: str) 
         words = [f"{key}={values[choose]}" for key, values in grid.items()]
         point = parse_point(compose(f"experiment={experiment}", *words))
         assert point.study == experiment
-        assert point.data.name == "mnist"
+        assert point.data.name == ("mnist1d" if experiment == "depth_mnist1d" else "mnist")
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

@@ -64,16 +64,26 @@ class Activation:
 
 @dataclass(frozen=True, config=CLOSED)
 class DataSource:
-    """A data set, the folder of its files, and its splits.
+    """A data set, the folder of its files, its splits, and its pixels.
 
     `validation`: the share or number of training images that are held out to choose by, or 0;
-    `test`: whether runs are tested.
+    `test`: whether runs are tested; `train_size`: the number of other images that train, or None
+    for all; `noise`: its amplitude in pixels that are 0, as a share of the brightest pixel.
     """
 
-    name: Literal["digits", "mnist", "fashion_mnist", "kmnist"]
+    name: Literal["digits", "mnist", "fashion_mnist", "kmnist", "mnist1d"]
     root: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     validation: Annotated[Int | Finite, AfterValidator(_check_validation)] = 0
     test: Bool = True
+    train_size: Count | None = None
+    scale: Literal["unit", "standard"] = "unit"
+    noise: Annotated[Finite, Field(ge=0, le=1)] = 0.0
+
+    @model_validator(mode="after")
+    def _noise_has_a_background(self) -> Self:
+        if self.noise > 0 and self.name == "mnist1d":
+            raise ValueError(f"data.noise={self.noise}: mnist1d has no background. Use 0.")
+        return self
 
     @model_validator(mode="after")
     def _something_is_held_out(self) -> Self:

@@ -27,10 +27,10 @@ PROBLEMS = {
         "must begin with a letter or digit, and have only letters, digits, '_', '.' and '-'"
     ),
     "string_too_long": "must have at most {max_length} characters",
-    "string_too_short": "must have at least {min_length} character",
+    "string_too_short": "must have at least {min_length} character{s}",
     "string_type": "must be a text",
     "too_long": "must have at most {max_length} values",
-    "too_short": "must have at least {min_length} value",
+    "too_short": "must have at least {min_length} value{s}",
     "tuple_type": "must be a list like [64]",
 }
 
@@ -79,6 +79,7 @@ def _problem(error: ErrorDetails) -> str:
         key: f"{value:g}" if isinstance(value, float) else value
         for key, value in error.get("ctx", {}).items()
     }
+    limits["s"] = "" if limits.get("min_length") == 1 else "s"
     problem = PROBLEMS.get(error["type"])
     return problem.format(**limits) if problem else error["msg"]
 

@@ -27,6 +27,7 @@ from actscope.report.pages.page import render_page
 from tests.support.judging import claim, records, rows_of, run_row, verdict_on
 from tests.support.studies import ELU, RELU, Lab, point
 
+DEPTH = [*(f"L{number}" for number in range(1, 9)), "H1", "H2", "I1", "I2"]
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, TOO_FEW, NOT_RUN = Verdict
 LEADS = (0.981, 0.982, 0.981, 0.982, 0.981)  # mean 98.14 %, sd 0.055
 LAGS = (0.979, 0.979, 0.980, 0.979, 0.979)  # mean 97.92 %, sd 0.045
@@ -41,7 +42,7 @@ BEST = {"check": "best", "activation": "leaky_relu", "others": ["relu"], "gap": 
 def test_every_shipped_claim_can_be_read_and_its_study_can_be_run() -> None:
     claims = read_claims()
     ids = [claim.id for claim in claims]
-    assert ids == ["F1", "A1", "A2", "A3", "A4", "A5", "D1", "D2", "D3", "D4", "D5"]
+    assert ids == ["F1", "A1", "A2", "A3", "A4", "A5", "D1", "D2", "D3", "D4", "D5", *DEPTH]
     for name in studies_of(claims):
         assert (CONF / "experiment" / f"{name}.yaml").is_file()
     assert all(claim.seen for claim in claims if claim.study)
@@ -52,7 +53,7 @@ def test_selus_edge_needs_no_runs_and_what_has_not_been_run_says_how_to() -> Non
     assert first.verdict is REPRODUCED
     assert {result.verdict for result in others} == {NOT_RUN}
     assert others[0].advice == 'make sweep ARGS="experiment=article_accuracy"'
-    assert tally([first, *others]) == "11 claims: 1 reproduced, 10 not run"
+    assert tally([first, *others]) == "23 claims: 1 reproduced, 22 not run"
 
 
 def test_the_slope_of_selu_jumps_by_scale_times_alpha_less_scale() -> None:
@@ -371,7 +372,7 @@ def test_the_command_prints_every_claim_where_there_is_no_store(
 ) -> None:
     assert main(["claims", f"tracking.uri=sqlite:///{tmp_path}/none.db"]) == 0
     output = capsys.readouterr().out
-    for word in ("F1", "D5", "✓ reproduced", "experiment=article_dying", "10 not run"):
+    for word in ("F1", "D5", "✓ reproduced", "experiment=article_dying", "22 not run"):
         assert word in output
     assert list(tmp_path.iterdir()) == []
 

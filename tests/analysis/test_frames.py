@@ -40,6 +40,24 @@ def test_of_two_finished_runs_of_a_point_the_newest_counts() -> None:
     assert why(runs, "old") == "superseded by new"
 
 
+def test_a_run_of_an_older_version_has_the_defaults_of_settings_that_came_later() -> None:
+    newer = {
+        "data.validation": "0",
+        "data.test": "True",
+        "data.train_size": "None",
+        "data.scale": "unit",
+        "data.noise": "0.0",
+    }
+    runs = chosen(row("old"), row("new", ended=5.0, **newer), row("noisy", **{"data.noise": "0.3"}))
+    assert runs.runs.set_index("run_id")["variant"].to_dict() == {
+        "old": "data.noise=0.0",
+        "new": "data.noise=0.0",
+        "noisy": "data.noise=0.3",
+    }
+    assert why(runs, "old") == "superseded by new"
+    assert runs.values_of("data.scale") == ["unit"]
+
+
 def test_an_unfinished_run_never_supersedes_a_finished_one() -> None:
     runs = chosen(row("done"), row("later", ended=9.0, status="KILLED"))
     assert runs.used["run_id"].tolist() == ["done"]

@@ -128,6 +128,15 @@ class TestFrames:
         run_id, expected = run_of(study, 1), trained(4)[1]
         pd.testing.assert_frame_equal(study.trajectory(run_id), expected.trajectory)
         pd.testing.assert_frame_equal(study.probe(run_id), expected.probe)
+        pd.testing.assert_frame_equal(study.layers(run_id), expected.layers)
+
+    def test_a_run_of_an_older_version_has_no_layers(self, study: Study, store: Store) -> None:
+        run_id = run_of(study, 1)
+        with (
+            lost(store, run_id, "layers.parquet"),
+            pytest.raises(ReportError, match=r"layers\.parquet is missing"),
+        ):
+            study.layers(run_id)
 
     def test_what_was_read_is_kept(self, study: Study, store: Store) -> None:
         run_id = run_of(study, 1)

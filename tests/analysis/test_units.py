@@ -259,7 +259,7 @@ def test_shares_are_those_that_each_run_noted_at_its_end(lab: Lab, runs: StudyRu
 
 def test_older_runs_without_a_record_are_counted(lab: Lab, grid: str) -> None:
     stored = tracking.read_runs(lab.store, grid)
-    metrics = [name for name in stored if name.endswith(("/layer1", "/layer2"))]
+    metrics = [name for name in stored if name.endswith(("/layer1", "/layer2", "/hidden"))]
     stored.loc[:2, metrics] = np.nan
     found = units.read_units(lab.store, choose_runs(grid, stored))
     assert found.unrecorded == 3

@@ -64,7 +64,7 @@ def test_a_run_is_finished_without_a_picture_that_cannot_be_drawn(
     assert read_runs(store, STUDY)["status"].tolist() == ["FINISHED", "FINISHED"]
     logged = logged_artifacts(store.client.get_run(first).data.tags)
     assert logged is not None
-    assert len(logged) == 6
+    assert len(logged) == 7
     assert find_damage(store.artifact_path(STUDY, first, "."), logged) == ""
     told = [record.message for record in caplog.records]
     assert [line.partition(":")[0] for line in told] == [

@@ -137,14 +137,20 @@ def test_a_unit_that_never_moves_is_flat_from_the_start() -> None:
     assert fates.loc[0, ["flat", "flat_since", "swing_bias"]].tolist() == [True, 0, 0]
 
 
-def test_shares_are_named_by_layer() -> None:
-    fates = unit_fates(lines(MOVING, FLAT_FROM_51), probe([1] * 4, ALIVE))
-    assert shares(fates) == {
-        "dead/layer1": 0.5,
-        "saturated/layer1": 0.5,
-        "silent/layer1": 0.0,
-        "flat/layer1": 0.5,
+def test_shares_are_of_a_layer_or_of_all_hidden_units() -> None:
+    layers = [1, 1, 1, 1, 2, 2, 3]  # the last is the output layer
+    dead, flat = [True, False, False, False, True, True, False], [False] * 6 + [True]
+    fates = pd.DataFrame({"layer": layers, "dead": dead, "flat": flat}).assign(
+        saturated=False, silent=False
+    )
+    found = shares(fates)
+    assert {name: found[name] for name in found if name.startswith("dead")} == {
+        "dead/layer1": 0.25,
+        "dead/layer2": 1.0,
+        "dead/layer3": 0.0,
+        "dead/hidden": 0.5,
     }
+    assert (found["flat/layer3"], found["flat/hidden"]) == (1.0, 0.0)
 
 
 def test_a_run_that_left_nothing_has_no_fates() -> None:

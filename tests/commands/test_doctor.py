@@ -448,7 +448,7 @@ class TestAddresses:
         practice.assert_fixed()
         moved.ensure_experiment(STUDY)
         client = MlflowClient(moved.uri)
-        assert len(client.list_artifacts(practice.ids[0])) == 7
+        assert len(client.list_artifacts(practice.ids[0])) == 8
         new = begin(moved, begin_sweep(moved, RESULTS, "s2"), RESULTS[0]).run_id
         assert new is not None
         place = practice.folder / "artifacts" / STUDY / new / "artifacts"

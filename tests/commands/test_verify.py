@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file, save_file
 
 from actscope import tracking
@@ -99,8 +100,9 @@ class TestIdentical:
         [
             make_point(BN_RELU, hidden=(3,), epochs=1, batch_size=200),
             make_point(lr=1e20, hidden=(3,), epochs=1, batch_size=200),
+            make_point(lr=1e10, hidden=(3,), epochs=1, batch_size=200, probe_every=1),
         ],
-        ids=["with batch normalisation", "diverged"],
+        ids=["with batch normalisation", "diverged", "with layers whose cosine is missing"],
     )
     def test_is_a_run_of_any_kind(self, auditor: Auditor, point: Point) -> None:
         (result,) = train_stack([point], load_data(point.data))
@@ -108,6 +110,12 @@ class TestIdentical:
         code, said = auditor.verify(f"run={run_id}")
         assert code == 0
         assert said.startswith(f"identical: run {run_id}, {point}: ")
+
+    def test_may_be_a_run_of_an_older_version(self, auditor: Auditor) -> None:
+        for name in ("layers.parquet", "predictions.parquet"):
+            auditor.artifact(name).unlink()
+        code, _ = auditor.verify()
+        assert code == 0
 
     def test_may_be_a_run_of_other_code(self, auditor: Auditor) -> None:
         auditor.tag("signature.code", "0" * 64)
@@ -189,6 +197,19 @@ class TestDifferent:
         auditor.store.client.delete_tag(auditor.run_id, "actscope.platform")
         _, said = auditor.verify()
         assert "possibly versions of libraries, which the run does not record" in said
+
+
+def test_a_run_of_an_older_version_has_the_defaults_of_settings_that_came_later(
+    auditor: Auditor,
+) -> None:
+    path = auditor.artifact("config.yaml")
+    settings = yaml.safe_load(path.read_text())
+    for name in ("train_size", "scale", "noise"):
+        del settings["data"][name]
+    path.write_text(yaml.safe_dump(settings))
+    code, said = auditor.verify()
+    assert code == 0
+    assert said.startswith("identical: ")
 
 
 class TestRefused:

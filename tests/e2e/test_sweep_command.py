@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from actscope import tracking
+from actscope.commands.main import main
 from actscope.config import Tracking
 from tests.e2e.conftest import Refused, Run
 
@@ -42,6 +43,20 @@ def test_a_grid_becomes_runs_a_table_and_a_folder(
     assert jobs[0]["overrides"][:3] == ["activation=relu", "lr=0.001", "seed=0"]
     assert jobs[0]["config"]["train"]["epochs"] == 2
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_harder_data_are_trained_and_verified(
+    actscope: Run, store_uri: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ["data=mnist1d", "data.scale=standard", "data.train_size=500"]
+    done = actscope("train", *data, "activation=relu", "train.epochs=1", "model.hidden=[8]")
+    assert done.returncode == 0, done.stderr
+    (run,) = finished(store_uri).to_dict("records")
+    assert [run[f"params.data{name}"] for name in ("", ".scale", ".train_size", ".noise")] == [
+        *("mnist1d", "standard", "500", "0.0"),
+    ]
+    assert main(["verify", "study=quickstart", f"tracking.uri={store_uri}"]) == 0
+    assert capsys.readouterr().out.startswith("identical: ")
 
 
 @pytest.mark.slow

@@ -33,6 +33,7 @@ ARTIFACTS = {
     "config.yaml",
     "history.parquet",
     "trajectory.parquet",
+    "layers.parquet",
     "predictions.parquet",
     "probe.parquet",
     "model.safetensors",

@@ -51,6 +51,30 @@ def test_initial_weights_have_the_variance_that_is_stated(name: str, variance: f
     assert eval(stated) == pytest.approx(variance)  # noqa: S307 - a formula of this project
 
 
+def test_it_tells_what_settings_change_of_the_data() -> None:
+    assert methods.methods(runs())["data_changes"] == []
+    changed = {"data.train_size": "500", "data.noise": "0.3", "data.scale": "standard"}
+    size, noise, scale = methods.methods(runs(**changed))["data_changes"]
+    assert size.startswith("Training images that are used: 500 of those that are not held out")
+    assert noise.endswith("its amplitude is 0.3 of the brightest pixel.")
+    assert scale.startswith("The mean of all pixels of the training images that are used is subtr")
+    both = choose_runs("s", pd.DataFrame([row("a"), row("b", **changed)]))
+    size, noise, scale = methods.methods(both)["data_changes"]
+    assert "used: 500 or all of those" in size
+    assert "is 0.0 or 0.3 of" in noise
+    assert scale.startswith("If data.scale is standard, the mean")
+
+
+def test_it_tells_the_size_of_mnist1d() -> None:
+    said = methods.methods(runs(data="mnist1d"))
+    assert said["test_sizes"] == "1,000 images, so it changes in steps of 0.1 points"
+    (data,) = said["data_sets"]
+    assert data == (
+        "mnist1d: 40 features as their authors' package generates them; 4,000 training and 1,000 "
+        "test images, split by their authors."
+    )
+
+
 def test_it_tells_the_images_behind_an_accuracy_and_batch_normalisation_where_it_is() -> None:
     said = methods.methods(runs(**{"model.init": "he", "activation.batch_norm": "True"}))
     assert said["test_sizes"] == "360 images, so it changes in steps of 0.28 points"

@@ -22,6 +22,7 @@ def assert_same_numbers(result: RunResult, expected: RunResult) -> None:
     assert (result.outcome, result.diverged_at) == (expected.outcome, expected.diverged_at)
     pd.testing.assert_frame_equal(result.history, expected.history, check_exact=True)
     pd.testing.assert_frame_equal(result.trajectory, expected.trajectory, check_exact=True)
+    pd.testing.assert_frame_equal(result.layers, expected.layers, check_exact=True)
     assert result.state.keys() == expected.state.keys()
     for name, value in result.state.items():
         np.testing.assert_array_equal(value, expected.state[name], err_msg=name)

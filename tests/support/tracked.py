@@ -99,10 +99,10 @@ def finished_once(store: Store, results: Sequence[RunResult]) -> list[str]:
 
 
 def assert_as_logged(store: Store, run_id: str) -> None:
-    """The artifacts are those whose hashes the run's tag holds, all seven of them."""
+    """The artifacts are those whose hashes the run's tag holds, all eight of them."""
     logged = run_record.logged_artifacts(store.client.get_run(run_id).data.tags)
     assert logged is not None
-    assert len(logged) == 7
+    assert len(logged) == 8
     for name, sha256 in logged.items():
         with store.artifact(STUDY, run_id, name) as path:
             assert run_record.sha256_of_file(path) == sha256

@@ -73,7 +73,7 @@ def assert_same_bits(results: Sequence[RunResult], expected: Sequence[RunResult]
     for result, other in zip(results, expected, strict=True):
         assert result.point == other.point
         assert (result.outcome, result.diverged_at) == (other.outcome, other.diverged_at)
-        for name in ("history", "trajectory", "probe"):
+        for name in ("history", "trajectory", "probe", "layers"):
             pd.testing.assert_frame_equal(
                 getattr(result, name), getattr(other, name), check_exact=True
             )
@@ -245,7 +245,7 @@ def train_and_write(folder: Path, steps: Connection) -> None:
     results = train_stack(LONG, DATA, on_step=steps.send, checkpoint=checkpoint_of(LONG, folder))
     for number, result in enumerate(results):
         save_file(result.state, folder / f"{number}.state")
-        for name in ("history", "trajectory", "probe"):
+        for name in ("history", "trajectory", "probe", "layers"):
             write_parquet(getattr(result, name), folder / f"{number}.{name}")
 
 
@@ -276,7 +276,7 @@ def test_a_killed_process_is_taken_up_by_another_to_the_same_bits(tmp_path):
 
     for number, expected in enumerate(train(LONG)):
         assert_same_tensors(load_file(tmp_path / f"{number}.state"), expected.state)
-        for name in ("history", "trajectory", "probe"):
+        for name in ("history", "trajectory", "probe", "layers"):
             pd.testing.assert_frame_equal(
                 pd.read_parquet(tmp_path / f"{number}.{name}"),
                 getattr(expected, name),

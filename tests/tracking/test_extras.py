@@ -154,7 +154,7 @@ def test_a_run_carries_what_was_asked_for_with_its_hash(store: Store, extras: Ex
     assert ("trajectories.html" in hashes) == extras.plotly
     models = {name for name in hashes if name.startswith("model/")}
     assert models == ({f"model/{name}" for name in MODEL_FILES} if extras.model else set())
-    assert len(hashes) == 7 + extras.plotly + len(models)
+    assert len(hashes) == 8 + extras.plotly + len(models)
     folder = store.artifact_path(STUDY, run_id, ".")
     assert repair.find_damage(folder, hashes) == ""
 

@@ -28,6 +28,7 @@ READ = {
     "history": tracking.read_history,
     "trajectory": tracking.read_trajectory,
     "probe": tracking.read_probe,
+    "layers": tracking.read_layers,
     "predictions": tracking.read_predictions,
 }
 

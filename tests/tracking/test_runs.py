@@ -87,6 +87,7 @@ def test_a_run_holds_what_the_contract_says(settings: Tracking, result: RunResul
         "config.yaml",
         "history.parquet",
         "trajectory.parquet",
+        "layers.parquet",
         "predictions.parquet",
         "probe.parquet",
         "trajectories.svg",

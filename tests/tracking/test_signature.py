@@ -4,11 +4,12 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from actscope import engine
-from actscope.config import Activation, Point
+from actscope.config import Activation, DataSource, Point
 from actscope.parsing import parse_point
 from actscope.tracking.signature import (
     code_hash,
@@ -19,6 +20,11 @@ from actscope.tracking.signature import (
 )
 from tests.support.making import ELU, RELU, make_data, make_point
 
+
+def on_digits(**settings: Any) -> Point:
+    return replace(make_point(), data=DataSource("digits", **settings))
+
+
 DIFFERENT = {
     "activation": make_point(ELU),
     "batch_norm": make_point(replace(RELU, batch_norm=True)),
@@ -27,6 +33,9 @@ DIFFERENT = {
     "lr": make_point(lr=0.0100001),
     "seed": make_point(seed=1),
     "data": make_point(data="mnist"),
+    "train_size": on_digits(train_size=100),
+    "scale": on_digits(scale="standard"),
+    "noise": on_digits(noise=0.1),
     "hidden": make_point(hidden=(16, 16)),
     "init": make_point(init="lecun"),
     "init_std": make_point(init="normal", init_std=0.1),

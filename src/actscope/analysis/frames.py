@@ -10,7 +10,7 @@ import pandas as pd
 
 from actscope import tracking
 from actscope.analysis.labels import activation_order, natural, sort_key
-from actscope.analysis.logged_settings import is_setting, read_setting
+from actscope.analysis.logged_settings import LATER, is_setting, read_setting
 from actscope.analysis.reasons import why_none, why_unusable
 from actscope.analysis.stats import CELL, summarise
 from actscope.analysis.variants import describe_variants
@@ -20,11 +20,10 @@ from actscope.errors import ReportError
 from actscope.tracking import METRICS, PARAMS, Store
 
 POINT = [*CELL, "seed"]
-UNIT_SHARE = rf"^({'|'.join(FATES)})/layer\d+$"  # a metric
+UNIT_SHARE = rf"^({'|'.join(FATES)})/(layer\d+|hidden)$"  # a metric
 FINAL = f"{METRICS}test/accuracy_final"
 CHOSEN_BY = f"{METRICS}validation/accuracy_best"
 NAMED_BY = ["activation", "lr", "seed"]  # the settings that every run must have
-MAY_LACK = ["data.test"]  # a setting that is read of every run; older ones lack it
 NO_PARAMETERS = "has no parameters"
 PACK = r"[0-9a-f]{32}/[0-9a-f]{32}"  # other values of the tag are ignored
 ARTICLE_SEED = 20170523
@@ -69,6 +68,11 @@ class StudyRuns:
     @cached_property
     def used(self) -> pd.DataFrame:
         return self.runs[self.runs["used"]]
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """The last value of each metric of all runs, by `run_id`."""
+        return _named(self.found.set_index("run_id"), METRICS)
 
     @cached_property
     def left_out(self) -> pd.DataFrame:
@@ -180,11 +184,11 @@ def choose_seed(runs: StudyRuns, wanted: int | None) -> int:
 
 
 def _settings_of(by_run: pd.DataFrame) -> pd.DataFrame:
-    """The parameters that are settings of points, by run id, with all columns of NAMED_BY."""
+    """The parameters that are settings of points, by run id, with those of NAMED_BY and LATER."""
     params = _named(by_run, PARAMS)
     settings = params[sorted(str(name) for name in params if is_setting(str(name)))]
-    known = [*NAMED_BY, *MAY_LACK]
-    return settings.assign(**{name: None for name in known if name not in settings})
+    missing = {name: None for name in [*NAMED_BY, *LATER] if name not in settings}
+    return settings.assign(**missing).fillna(LATER)
 
 
 def _named(by_run: pd.DataFrame, beginning: str) -> pd.DataFrame:

@@ -6,13 +6,13 @@ A run may also have parameters that a user logged. They are no settings.
 import ast
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache, lru_cache
 from typing import Any, NamedTuple, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from actscope.config import Activation, Argument, Point
+from actscope.config import Activation, Argument, DataSource, Point
 from actscope.errors import ConfigError
 from actscope.parsing import parse, parse_activation
 
@@ -20,6 +20,12 @@ OWN = "activation."  # the beginning of the names of an activation's own setting
 ARGUMENT = "activation.function."
 # They change no number, so any value is valid.
 FREE = {"study", "data.root"}
+# Settings that came later. A run of an older version lacks them, and is as their defaults make it.
+LATER = {
+    f"data.{field.name}": str(field.default)
+    for field in fields(DataSource)
+    if field.default is not MISSING and field.name != "root"
+}
 
 
 def is_setting(name: str) -> bool:

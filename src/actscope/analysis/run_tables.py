@@ -12,7 +12,7 @@ import pandas as pd
 from pyarrow import ArrowException  # type: ignore[import-untyped]
 
 from actscope import tracking
-from actscope.engine.recorded import PROBE, SPLITS, TRAJECTORY
+from actscope.engine.recorded import LAYER_STATISTICS, PROBE, SPLITS, TRAJECTORY
 from actscope.errors import ReportError, StoreError
 from actscope.tracking import Store
 from actscope.tracking.errors import is_missing
@@ -21,6 +21,7 @@ READERS: Mapping[str, Callable[[Store, str, str], pd.DataFrame]] = {
     "history": tracking.read_history,
     "trajectory": tracking.read_trajectory,
     "probe": tracking.read_probe,
+    "layers": tracking.read_layers,
     "predictions": tracking.read_predictions,
 }
 UNIT = ["layer", "unit"]
@@ -28,9 +29,11 @@ NUMBERS = {
     "history": ["step", "epoch", "loss", "accuracy"],
     "trajectory": ["step", *UNIT, *TRAJECTORY],
     "probe": ["step", *UNIT, *PROBE],
+    "layers": ["step", "layer", *LAYER_STATISTICS],
 }
 LATER = {"scale"}  # columns that runs of older versions lack
-MAY_BE_INFINITE = {"loss", "update_norm", "weight_norm"}
+# Before a run diverges, a layer's outputs may overflow. If they are zero they have no cosine.
+NEED_NOT_BE_FINITE = {"loss", "update_norm", "weight_norm", *LAYER_STATISTICS} - {"dead"}
 
 Array = np.ndarray[Any, np.dtype[Any]]
 T = TypeVar("T")
@@ -117,9 +120,11 @@ def table_fault(name: str, table: pd.DataFrame) -> str:
             continue
         if list(table.columns).count(column) != 1 or table[column].dtype.kind not in "iuf":
             return f"has no numeric column {column}"
-        if column not in MAY_BE_INFINITE and not np.isfinite(table[column].to_numpy()).all():
+        if column not in NEED_NOT_BE_FINITE and not np.isfinite(table[column].to_numpy()).all():
             return f"has values of {column} that are not finite"
-    return _history_fault(table) if name == "history" else _units_fault(table)
+    if name == "history":
+        return _history_fault(table)
+    return _layers_fault(table) if name == "layers" else _units_fault(table)
 
 
 def accuracy_fault(history: pd.DataFrame, epochs: int) -> str:
@@ -163,6 +168,12 @@ def _units_fault(table: pd.DataFrame) -> str:
             and np.array_equal(layers, np.arange(1, len(layers) + 1))
         )
     return "" if is_whole else "does not have one row for each step and unit"
+
+
+def _layers_fault(table: pd.DataFrame) -> str:
+    """The fault of a table that is not one row per step and layer, in order, or ''."""
+    as_units = table[["step", "layer"]].assign(unit=0)
+    return "does not have one row for each step and layer" if _units_fault(as_units) else ""
 
 
 def _units_of(table: pd.DataFrame) -> Array:

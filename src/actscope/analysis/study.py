@@ -115,6 +115,19 @@ class Study:
         """
         return self._table("probe", run_id)
 
+    def layers(self, run_id: str) -> pd.DataFrame:
+        """The layers of a run on 128 images of the probe set: one row a probe and layer.
+
+        Columns: `step`, `layer`, `mean_square`, `variance`, `cosine`, `rank`, `gradient`, `dead`;
+        docs/dying.md defines them.
+
+        Raises:
+            ConfigError: the study has no such run.
+            ReportError: the run has no such file, as it is older, or it cannot be read.
+
+        """
+        return self._table("layers", run_id)
+
     def __repr__(self) -> str:
         chosen = self.chosen
         return (

@@ -42,8 +42,7 @@ class Score(NamedTuple):
 class Choice:
     """The rate that tuning has chosen; None if each rate lost a seed.
 
-    `scores`: of the rates of the fine grid, ascending. `flag`: why the choice gets no verdict, or
-    empty.
+    `scores`: of the rates of the fine grid, ascending. `flag`: why it is not judged, or empty.
     """
 
     rate: float | None

@@ -27,6 +27,7 @@ def write(result: RunResult, folder: Path, *, plotly: bool = False) -> None:
     write_parquet(result.history, folder / "history.parquet")
     write_parquet(result.trajectory, folder / "trajectory.parquet")
     write_parquet(result.probe, folder / "probe.parquet")
+    write_parquet(result.layers, folder / "layers.parquet")
     write_parquet(result.predictions, folder / "predictions.parquet")
     # Not save_file: it creates a file that only its owner can read.
     (folder / "model.safetensors").write_bytes(save(result.state))

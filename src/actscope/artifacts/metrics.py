@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
+from actscope.artifacts.layers_at_start import start_metrics
 from actscope.artifacts.unit_fates import shares, unit_fates
 from actscope.engine.recorded import MEASURES
 from actscope.engine.result import RunResult
 
 # MLflow's UI is slow with hundreds of series a run, so it gets the article's only, at few steps.
-SERIES_UNITS = 10
+SERIES_UNITS = 10  # of the first and of the last layer
 SERIES_STEPS = 15
 
 Metric = tuple[str, float, int]  # name, value, step
@@ -21,9 +22,12 @@ def run_metrics(result: RunResult) -> Iterator[Metric]:
     """All metrics of a run. A metric without a series of its own is at step 0."""
     series = by_epoch(result.history)
     yield from _each_step(series)
-    for name, value in final_and_best(series).items():
-        yield name, value, 0
-    for name, value in shares(unit_fates(result.trajectory, result.probe)).items():
+    at_zero = {
+        **final_and_best(series),
+        **shares(unit_fates(result.trajectory, result.probe)),
+        **start_metrics(result.layers, result.point.model.hidden),
+    }
+    for name, value in at_zero.items():
         yield name, value, 0
     yield from _each_step(thinned_series(result.trajectory))
 
@@ -61,14 +65,17 @@ def accuracy_in_words(test: float, validation: float) -> str:
 
 
 def thinned_series(trajectory: pd.DataFrame) -> dict[str, "pd.Series[float]"]:
-    """The article's series at few steps: mean weight and bias of the first ten units of a layer.
+    """The article's series at few steps: mean weight and bias of ten units.
 
-    Their names are like `layer1/unit03/weight_mean`; each is indexed by step.
+    They are the first ten of the first layer and of the last. Their names are like
+    `layer1/unit03/weight_mean`; each is indexed by step.
     """
     steps = trajectory["step"].unique()
     places = np.linspace(0, len(steps) - 1, min(SERIES_STEPS, len(steps))).round().astype(int)
-    shown = trajectory["step"].isin(steps[places]) & (trajectory["unit"] < SERIES_UNITS)
-    rows, quantities = trajectory[shown], ["weight_mean", "bias"]
+    is_outer = trajectory["layer"].isin([1, trajectory["layer"].max()])
+    is_shown = is_outer & (trajectory["unit"] < SERIES_UNITS)
+    rows = trajectory[is_shown & trajectory["step"].isin(steps[places])]
+    quantities = ["weight_mean", "bias"]
     by_unit = rows.pivot(index="step", columns=["layer", "unit"], values=quantities)  # noqa: PD010 - faster
     units = rows[["layer", "unit"]].drop_duplicates().itertuples(index=False)
     return {

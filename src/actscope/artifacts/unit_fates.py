@@ -18,6 +18,7 @@ FLAT_HEIGHT = 0.005  # of the panel's height; a flat line stays within it
 NEVER = -1  # in a `..._since` column
 
 FATES = ["dead", "saturated", "silent", "flat"]
+MOST_LAYERS = 4  # of a network that has its shares by every layer
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -56,14 +57,22 @@ def unit_fates(trajectory: pd.DataFrame, probe: pd.DataFrame) -> pd.DataFrame:
 
 
 def shares(fates: pd.DataFrame) -> dict[str, float]:
-    """Share of each layer's units with each fate, named `dead/layer1` and so on."""
+    """Share of a layer's units with each fate, and of all hidden units.
+
+    Named `dead/layer1` and so on, and `dead/hidden`. Of a network of more than MOST_LAYERS layers
+    only the first, the last hidden and the output layer have a share.
+    """
     if fates.empty:
         return {}
     layers = fates["layer"].to_numpy()
+    output = layers.max()
+    numbers = range(1, output + 1) if output <= MOST_LAYERS else (1, output - 1, output)
+    groups = {f"layer{number}": layers == number for number in numbers}
+    groups["hidden"] = layers < output
     return {
-        f"{fate}/layer{layer}": float(fates[fate].to_numpy()[layers == layer].mean())
+        f"{fate}/{group}": float(fates[fate].to_numpy()[units].mean())
         for fate in FATES
-        for layer in np.unique(layers)
+        for group, units in groups.items()
     }
 
 

@@ -14,14 +14,23 @@ from actscope.engine.result import RunResult
 from actscope.errors import first_line
 from actscope.tracking import TABLES
 
+LATER = ("layers", "predictions")  # tables that runs of older versions lack
 KEYS = ("step", "split", "layer", "unit")  # columns that locate a number in a table
 
 Array = np.ndarray[Any, Any]
 
 
 def differences(folder: Path, result: RunResult) -> list[str]:
-    """Where a result's numbers differ from the artifacts of a run; empty if they are identical."""
-    found = [_compare_table(folder / f"{name}.parquet", getattr(result, name)) for name in TABLES]
+    """Where a result's numbers differ from the artifacts of a run; empty if they are identical.
+
+    A run of an older version lacks tables; these are not compared.
+    """
+    paths = {name: folder / f"{name}.parquet" for name in TABLES}
+    found = [
+        _compare_table(path, getattr(result, name))
+        for name, path in paths.items()
+        if name not in LATER or path.exists()
+    ]
     found.append(_compare_model(folder / "model.safetensors", result))
     return [difference for difference in found if difference]
 
@@ -117,5 +126,7 @@ def compare(before: Mapping[str, Array], now: Mapping[str, Array]) -> list[Diffe
 
 
 def _bits(array: Array) -> Array:
-    """Floats as integers, so that NaN equals itself and -0.0 differs from 0.0."""
-    return array.view(f"u{array.itemsize}") if array.dtype.kind == "f" else array
+    """Floats as integers, so that -0.0 differs from 0.0 and NaN, of which a file keeps one, not."""
+    if array.dtype.kind != "f":
+        return array
+    return np.where(np.isnan(array), array.dtype.type(np.nan), array).view(f"u{array.itemsize}")

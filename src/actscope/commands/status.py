@@ -1,7 +1,7 @@
 """Show the state of each point of a study: `python -m actscope status study=NAME`."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.metadata import version
 
@@ -9,6 +9,7 @@ from rich.console import Console
 
 from actscope import tracking
 from actscope.analysis.known_functions import check_known
+from actscope.analysis.tuning import TRIALS
 from actscope.command_line import suggestions
 from actscope.commands.settings import StatusSettings
 from actscope.config import Activation, DataSource
@@ -16,14 +17,30 @@ from actscope.engine.images import as_found_here, describe_data
 from actscope.errors import ConfigError, MissingStudyError
 from actscope.sweep.point_status import PointStatus, State, point_statuses
 from actscope.sweep.status_table import print_statuses
-from actscope.tracking import GridPoint
+from actscope.tracking import GridPoint, Store
 from actscope.tracking.grids import read_grid
 from actscope.tracking.signature import Signature, activation_hash, code_hash
 
 
 def run(settings: StatusSettings) -> int:
-    """Draw the grid of the study's newest sweep."""
+    """Draw the grid of the study's newest sweep; of a tuned study first that of its trials."""
     store, study = tracking.locate_store(settings.tracking), settings.study
+    console = Console(highlight=False)
+    stored = [name for name in (f"{study}{TRIALS}", study) if _has_runs(store, name)]
+    for name in stored or [study]:
+        _print_study(console, store, name)
+    return 0
+
+
+def _has_runs(store: Store, study: str) -> bool:
+    try:
+        store.find_experiment(study)
+    except MissingStudyError:
+        return False
+    return True
+
+
+def _print_study(console: Console, store: Store, study: str) -> None:
     attempts = tracking.read_summaries(store, store.find_experiment(study).experiment_id)
     sweeps = [attempt for attempt in attempts if attempt.is_sweep]
     if not sweeps:
@@ -33,10 +50,16 @@ def run(settings: StatusSettings) -> int:
         )
     grid = [_as_of_today(cell) for cell in read_grid(store, study, sweeps[-1])]
     statuses = point_statuses(grid, attempts)
-    console = Console(highlight=False)
     console.print(f"study   {study}, {sweeps[-1].name}: {sweeps[-1].status.lower()}")
     console.print(f"store   {store}", soft_wrap=True)
     print_statuses(console, grid, statuses)
+    _print_unchecked(console, grid, statuses)
+
+
+def _print_unchecked(
+    console: Console, grid: Sequence[GridPoint], statuses: Sequence[PointStatus]
+) -> None:
+    """Name what the comparison with today's code leaves out: unknown classes, other torches."""
     for path in sorted({_path_of(cell) for cell in grid if _code_today(_path_of(cell)) is None}):
         console.print(
             f"class   {path}: its code was not compared. The class cannot be imported, or no "
@@ -49,7 +72,6 @@ def run(settings: StatusSettings) -> int:
             f"torch   {trained_by} trained {count} of the points; installed is {version('torch')}",
             markup=False,
         )
-    return 0
 
 
 def _as_of_today(cell: GridPoint) -> GridPoint:

@@ -2,22 +2,24 @@
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Self
+from typing import Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from actscope.config import DataSource
-from actscope.engine.images import held_out, read_images
+from actscope.engine.images import read_images
+from actscope.engine.pixels import Images, standardise, with_noise
+from actscope.engine.splits import split_rows
 
-Rows = np.ndarray[Any, np.dtype[np.int64]]
+BRIGHTEST = {"digits": 16, "mnist": 255, "fashion_mnist": 255, "kmnist": 255}
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """N images as rows of I pixels in 0..1 and their classes, in three splits.
+    """N images as rows of I pixels and their classes, in three splits.
 
+    Pixels are in 0..1, those of mnist1d as they were generated, unless `data.scale` is standard.
     Without validation images, and where the test is left out, that split is empty.
     """
 
@@ -61,37 +63,31 @@ def load_data(source: DataSource) -> Data:
 
     Raises:
         DataError: files are missing and cannot be downloaded, or are not the genuine ones; or there
-            are too few or too many validation images.
+            are too few or too many images that train or are held out; or data.scale=standard
+            divides by zero.
 
     """
     (images, labels, test_x, test_y), digest = read_images(source)
-    train, validation = _hold_out(source, labels)
+    train, validation = split_rows(source, labels)
     tested = slice(None if source.test else 0)
-    brightest = 16 if source.name == "digits" else 255
+    brightest = BRIGHTEST.get(source.name, 1)
+    if source.noise > 0:
+        images, test_x = with_noise([images, test_x], source.noise * brightest)
+    splits = [images[train], images[validation], test_x[tested]]
+    pixels = [_pixels(split, brightest) for split in splits]
+    if source.scale == "standard":
+        standardise(source, *pixels)
     return Data(
         name=source.name,
-        train_x=_pixels(images[train], brightest),
+        train_x=pixels[0],
         train_y=torch.from_numpy(labels[train]).long(),
-        validation_x=_pixels(images[validation], brightest),
+        validation_x=pixels[1],
         validation_y=torch.from_numpy(labels[validation]).long(),
-        test_x=_pixels(test_x[tested], brightest),
+        test_x=pixels[2],
         test_y=torch.from_numpy(test_y[tested]).long(),
         sha256=digest,
     )
 
 
-def _hold_out(source: DataSource, labels: np.ndarray[Any, Any]) -> tuple[Rows, Rows]:
-    """Rows of the training and of the validation images, the same for all runs; stratified."""
-    rows = np.arange(len(labels))
-    if held_out(source, labels) == 0:
-        return rows, rows[:0]
-    from sklearn.model_selection import train_test_split
-
-    train, validation = train_test_split(
-        rows, test_size=source.validation, stratify=labels, random_state=0
-    )
-    return np.sort(train), np.sort(validation)
-
-
-def _pixels(images: np.ndarray[Any, Any], brightest: int) -> Tensor:
+def _pixels(images: Images, brightest: int) -> Tensor:
     return torch.from_numpy(images).flatten(1).float().div_(brightest)

@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import math
 import os
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -18,18 +17,22 @@ import numpy as np
 from filelock import FileLock
 
 from actscope.config import DataSource
+from actscope.engine import mnist1d
+from actscope.engine.splits import training_size
 from actscope.errors import DataError
 from actscope.project import ROOT
 
-# `tensor_sha256` of the uint8 pixels and labels, train then test. Data sets without an entry are
-# compared with their archives, whose md5 torchvision publishes.
+# `tensor_sha256` of the pixels (uint8; of mnist1d float32) and uint8 labels, train then test. Data
+# sets without an entry are compared with their archives, whose md5 torchvision publishes.
 KNOWN_SHA256 = {
     "digits": "2e7750b9477994ef6f996f240b375c7949fcf6f77f07626d6f60bec04b180930",
     "mnist": "2eb4d82c94e1e65af5a565df335e810e7cfbcdeb8ce2cf9674792583d7c4266b",
+    "mnist1d": "a3a3b14e7413c9548a046a4d90105a536041c5b15728df3947e82da4d4f16312",
 }
 LOCK = ".fetch.lock"
 Arrays = tuple[np.ndarray[Any, Any], ...]
 TORCHVISION_CLASS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "kmnist": "KMNIST"}
+PACKAGE = {"digits": "scikit-learn", "mnist1d": "mnist1d"}  # which contains the data set
 
 
 class Described(Protocol):
@@ -40,7 +43,7 @@ class Described(Protocol):
 
     @property
     def examples(self) -> int:
-        """Number of training images."""
+        """Number of images that train."""
 
     @property
     def features(self) -> int:
@@ -70,12 +73,12 @@ def describe_data(source: DataSource) -> Description:
     """Read a data set and verify it; raises what `load_data` raises."""
     (images, labels, *_), digest = read_images(source)
     features = int(images[0].size)
-    examples, classes = len(labels) - held_out(source, labels), int(labels.max()) + 1
+    examples, classes = training_size(source, labels), int(labels.max()) + 1
     return Description(source.name, examples, features, classes, digest)
 
 
 def read_images(source: DataSource) -> tuple[Arrays, str]:
-    """Pixels and labels of training and test as bytes, and their SHA-256; verified.
+    """Pixels and labels of training and test as they are stored, and their SHA-256; verified.
 
     Raises:
         DataError: files are missing and cannot be downloaded, or are not the genuine ones.
@@ -86,7 +89,7 @@ def read_images(source: DataSource) -> tuple[Arrays, str]:
     digest = tensor_sha256(arrays)
     known = KNOWN_SHA256.get(source.name)
     if digest != known:
-        arrays = _scikit_learns_digits() if source.name == "digits" else _from_torchvision(source)
+        arrays = _read_originals(source)
         digest = tensor_sha256(arrays)
         if known is not None:
             _check_digest(source, digest)
@@ -95,37 +98,20 @@ def read_images(source: DataSource) -> tuple[Arrays, str]:
     return arrays, digest
 
 
-def held_out(source: DataSource, labels: np.ndarray[Any, Any]) -> int:
-    """Number of validation images; training and validation both have images of each class.
-
-    Raises:
-        DataError: there are too few or too many for that.
-
-    """
-    share = source.validation  # or a number of images; scikit-learn rounds up
-    images = math.ceil(share * len(labels)) if isinstance(share, float) else share
-    least, most = len(np.unique(labels)), len(labels) - len(np.unique(labels))
-    if images and not least <= images <= most:
-        raise DataError(
-            f"data.validation={source.validation}: {source.name} has {len(labels)} training "
-            f"images. Hold out {least} to {most} of them."
-        )
-    return images
-
-
 def as_found_here(source: DataSource) -> DataSource:
     """The data set of a run, in the run's folder if this machine has it there.
 
     Otherwise the default folder is used, so that a run cannot make this machine download files to
     a folder of its choice.
     """
-    has_raw = source.name != "digits" and (_root(source) / TORCHVISION_CLASS[source.name]).is_dir()
+    raw = TORCHVISION_CLASS.get(source.name)
+    has_raw = raw is not None and (_root(source) / raw).is_dir()
     has_copy = (_root(source) / f"{source.name}.npz").is_file()
     return source if has_raw or has_copy else replace(source, root=None)
 
 
 def tensor_sha256(arrays: Iterable[np.ndarray[Any, Any]]) -> str:
-    """SHA-256 of arrays of bytes, each preceded by its shape."""
+    """SHA-256 of the bytes of arrays, each preceded by its type and shape."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype}{array.shape}".encode())
@@ -145,7 +131,7 @@ def _check_digest(source: DataSource, digest: str) -> None:
 def _read_copy(path: Path) -> Arrays:
     """Read the copy of an earlier process; empty if there is none, or if it is damaged.
 
-    It saves each process the import of scikit-learn or torchvision, which takes a second or two.
+    It saves each process the import of scikit-learn, torchvision or mnist1d, which takes seconds.
     """
     try:
         with path.open("rb") as file, np.load(file) as arrays:
@@ -161,6 +147,14 @@ def _keep_copy(arrays: Arrays, path: Path) -> None:
         new = Path(folder) / path.name
         np.savez(new, *arrays)
         new.rename(path)
+
+
+def _read_originals(source: DataSource) -> Arrays:
+    if source.name == "digits":
+        return _scikit_learns_digits()
+    if source.name == "mnist1d":
+        return mnist1d.generate()
+    return _from_torchvision(source)
 
 
 def _scikit_learns_digits() -> Arrays:
@@ -222,12 +216,12 @@ def _root(source: DataSource) -> Path:
 
 
 def _place(source: DataSource) -> str:
-    if source.name == "digits":
-        return "the installed scikit-learn"
+    if source.name in PACKAGE:
+        return f"the installed {PACKAGE[source.name]}"
     return str(_root(source) / TORCHVISION_CLASS[source.name] / "raw")
 
 
 def _fix(source: DataSource) -> str:
-    if source.name == "digits":
-        return "Install scikit-learn again."
+    if source.name in PACKAGE:
+        return f"Install {PACKAGE[source.name]} again, at the version of constraints.txt."
     return "Remove that folder and put the four genuine .gz files into it, or use data=digits."

@@ -31,8 +31,9 @@ def judge(rule: OutcomeRule, late_accuracy: float, diverged_at: int | None) -> O
 class RunResult:
     """The result of one point.
 
-    `history`, `trajectory`, `probe` and `predictions` have the columns of the run's Parquet files.
-    The first three of a diverged run end before step `diverged_at`, its predictions are empty.
+    `history`, `trajectory`, `probe`, `layers` and `predictions` have the columns of the run's
+    Parquet files. The first four of a diverged run end before step `diverged_at`, its predictions
+    are empty.
     `predictions` says whether the network is right about each test image. `state` has the tensors
     of the tested network in the layout of torch.nn.Linear and BatchNorm1d.
     """
@@ -43,6 +44,7 @@ class RunResult:
     history: "pd.DataFrame"
     trajectory: "pd.DataFrame"
     probe: "pd.DataFrame"
+    layers: "pd.DataFrame"
     predictions: "pd.DataFrame"
     state: dict[str, "Tensor"]
 

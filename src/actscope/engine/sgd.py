@@ -71,9 +71,9 @@ class SGD:
             return
         # The update is part of the product, so no gradient is written to memory and read again.
         if frozen is not None:
-            steps.masked_fill_(_beside(frozen, steps), 0)
+            _clear(steps, frozen)
             if inputs.x.requires_grad:  # otherwise they are the data, which are finite
-                inputs = Inputs.of_each(inputs.x.masked_fill(_beside(frozen, inputs.x), 0))
+                _clear(inputs.x, frozen)  # no one reads them after the backward pass
         inputs.subtract_gradient(weights.value, steps)
         biases.value.sub_(steps.sum(1, keepdim=True))
         self.norms.append(partial(gradient_lengths, inputs, steps))
@@ -87,7 +87,7 @@ class SGD:
         if self.momentum > 0:
             step = self.momenta[parameter.key].mul_(self.momentum).add_(step)
         if frozen is not None:  # their steps may be infinite
-            step.masked_fill_(_beside(frozen[parameter.runs], value), 0)
+            _clear(step, frozen[parameter.runs])
         value.sub_(step)
         return step
 
@@ -102,6 +102,14 @@ class SGD:
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         for name, momentum in self.momenta.items():
             momentum.copy_(state[name])
+
+
+def _clear(values: Tensor, frozen: Tensor) -> None:
+    """Set the `frozen` runs, [G], of a tensor [G, ...] to zero in place."""
+    if values.is_cuda:
+        values.masked_fill_(_beside(frozen, values), 0)
+    else:  # a mask would read all runs; on a GPU the number of frozen runs is not known
+        values.index_fill_(0, frozen.nonzero().flatten(), 0)
 
 
 def _beside(a_run: Tensor, value: Tensor) -> Tensor:

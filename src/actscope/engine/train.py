@@ -20,10 +20,11 @@ from actscope.engine.device import CPU
 from actscope.engine.divergence import Divergence
 from actscope.engine.evaluation import Evaluation, example_losses
 from actscope.engine.history import History, Tally
+from actscope.engine.layer_statistics import layer_record
 from actscope.engine.layers import Inputs
 from actscope.engine.minibatches import Minibatches, probe_set
 from actscope.engine.model import StackedMLP
-from actscope.engine.recorded import PROBE, TRAJECTORY
+from actscope.engine.recorded import LAYER_IMAGES, LAYER_STATISTICS, PROBE, TRAJECTORY
 from actscope.engine.result import RunResult, judge
 from actscope.engine.saved_state import Checkpoint, Resumable, prefixed, without_prefix
 from actscope.engine.schedule import in_steps, stack_key, total_steps
@@ -122,8 +123,12 @@ class Training:
         self.late_from = self.total - math.ceil(self.total / 10) + 1
         self.trajectory = Recorder(TRAJECTORY, device)
         self.probe = Recorder(PROBE, device)
-        probe_x = self.data.train_x[probe_set(len(data.train_x))]
+        self.layers = Recorder(LAYER_STATISTICS, device)
+        rows = probe_set(len(data.train_x))
+        probe_x = self.data.train_x[rows]
         self.probe_x = Inputs.of_all(probe_x, len(points))
+        self.layers_x = Inputs.of_all(probe_x[:LAYER_IMAGES], len(points))
+        self.layers_y = self.data.train_y[rows[:LAYER_IMAGES]]
         self.history = History(len(points), self.steps_per_epoch, device)
         self.late = Tally(len(points), device)  # of the last tenth of the steps
         self.evaluation = Evaluation(self.stack, self.data)
@@ -179,6 +184,7 @@ class Training:
         widths = [bias.shape[2] for bias in self.stack.biases]
         trajectories = self.trajectory.frames(widths, diverged_at)
         probes = self.probe.frames(widths, diverged_at)
+        layers = self.layers.frames([1] * len(widths), diverged_at)
         late_accuracy = self.late.accuracy().tolist()
         return [
             RunResult(
@@ -188,6 +194,7 @@ class Training:
                 history=histories[run],
                 trajectory=trajectories[run],
                 probe=probes[run],
+                layers=layers[run].drop(columns="unit"),
                 predictions=self._predictions(run, diverged_at[run]),
                 state=self.stack.state_of(run),
             )
@@ -223,6 +230,7 @@ class Training:
             "divergence": self.divergence,
             "trajectory": self.trajectory,
             "probe": self.probe,
+            "layers": self.layers,
         }
 
     def _learn(self, rows: Tensor, is_recorded: bool) -> Tensor | None:
@@ -256,21 +264,24 @@ class Training:
 
     def _record_start(self) -> None:
         """Record the untrained units; as no minibatch is done, `active` is on the probe set."""
-        slopes = self._probe_slopes()
-        self.probe.add(0, probe_record(self.stack, slopes))
+        slopes = self._record_probe(0)
         still = [torch.zeros_like(bias) for bias in self.stack.unit_biases()]
         shares = [active(own) for own in slopes]
         record = trajectory_record(self.stack, still, shares)
         self.trajectory.add(0, record)
         self.divergence.note(self.clock, is_finite(record))
 
-    def _record_probe(self, step: int) -> None:
-        self.probe.add(step, probe_record(self.stack, self._probe_slopes()))
+    def _record_probe(self, step: int) -> list[tuple[Tensor, ...]]:
+        """Record units and layers; return the slopes of hidden units on the probe set.
 
-    def _probe_slopes(self) -> list[tuple[Tensor, ...]]:
-        """Slopes of each hidden layer on the probe set, [G, B, O] an activation."""
+        The slopes of each hidden layer, [G, B, O] an activation, are magnitudes.
+        """
         hidden = self.stack.forward(self.probe_x, training=False).hidden
-        return [layer.slopes() for layer in hidden]
+        slopes = [layer.slopes() for layer in hidden]
+        record = probe_record(self.stack, slopes)
+        self.probe.add(step, record)
+        self.layers.add(step, layer_record(self.stack, self.layers_x, self.layers_y, record))
+        return slopes
 
     def _predictions(self, run: int, diverged_at: int | None) -> pd.DataFrame:
         correct = self.evaluation.correct[run]

@@ -21,6 +21,8 @@ from actscope.report.explorer import series
 from actscope.report.process_pool import WorkerPool
 from actscope.tracking import Store
 
+TABLES = ("history", "trajectory", "probe", "predictions")  # that a digest is made of
+
 
 class Digest(NamedTuple):
     """What a report needs of one run: its analysis, and the explorer's packed series."""
@@ -64,7 +66,7 @@ def _read(
     left = runs.used[~runs.used["run_id"].isin(known)]
     asked = [_Asked(run_id, epochs.get(run_id), run_id in probed) for run_id in left["run_id"]]
     groups = tracking.run_groups(left["pack"], asked)
-    read = partial(tracking.read_run_group, store, runs.study, tracking.TABLES, digest)
+    read = partial(tracking.read_run_group, store, runs.study, TABLES, digest)
     packed, single = (
         [group for group in groups if (group.pack != "") == is_packed]
         for is_packed in (True, False)

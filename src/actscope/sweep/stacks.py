@@ -113,9 +113,13 @@ def _is_tested(activation: Activation) -> bool:
 
 
 def cached_bytes_a_run(point: Point, data: Described) -> int:
-    """Bytes of a run that each step on a CPU reads again: weights, and tensors of its units."""
-    widths = _widths(point, data)
-    return 4 * (_weights(widths) + 6 * point.train.batch_size * sum(widths[1:]))
+    """Bytes of a run's largest layer that each step on a CPU uses: weights, and tensors of units.
+
+    The layers take their turns. A stack that holds all layers of a deep network in the caches is so
+    small that starting the operations takes most of its time.
+    """
+    layers = pairwise(_widths(point, data))
+    return max(4 * (i * o + 6 * point.train.batch_size * o) for i, o in layers)
 
 
 def bytes_a_run(point: Point, data: Described) -> int:

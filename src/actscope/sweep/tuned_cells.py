@@ -39,8 +39,8 @@ class TunedCell:
         if self.plan.choice is None:
             return [_trial(self.cell, *trial) for trial in self.plan.missing]
         rate = self.plan.choice.rate
-        if rate is None:
-            return []
+        if rate is None or self.plan.choice.flag:
+            return []  # it gets no verdict
         judged = product(RATES.values(), self.rules.evaluation_seeds)
         return [replace(self.cell, lr=rate * share, seed=seed) for share, seed in judged]
 

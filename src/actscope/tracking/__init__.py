@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         METRICS,
         PARAMS,
         read_history,
+        read_layers,
         read_predictions,
         read_probe,
         read_runs,
@@ -82,6 +83,7 @@ __all__ = [
     "log_packed_tables",
     "open_store",
     "read_history",
+    "read_layers",
     "read_predictions",
     "read_probe",
     "read_run_group",
@@ -97,8 +99,8 @@ __all__ = [
 SLOW = {  # modules by what they need: pandas, or torch as well
     "packed_tables": ("TABLES", "log_packed_tables", "read_run_group", "run_groups"),
     "run_reader": (
-        *("METRICS", "PARAMS", "read_history", "read_predictions", "read_probe"),
-        *("read_runs", "read_trajectory"),
+        *("METRICS", "PARAMS", "read_history", "read_layers", "read_predictions"),
+        *("read_probe", "read_runs", "read_trajectory"),
     ),
     "run_writer": ("OpenRun", "begin_run", "fail_run", "finish_run", "show_progress"),
 }

@@ -29,7 +29,7 @@ from actscope.tracking.server_store import ServerStore
 from actscope.tracking.store import Store
 from actscope.tracking.sweeps import Sweep
 
-TABLES = ("history", "trajectory", "probe", "predictions")
+TABLES = ("history", "trajectory", "probe", "layers", "predictions")
 PACKS = "runs"  # the folder among the artifacts of the sweep's run: runs/history/<name>.parquet
 PACK_TAG = "actscope.pack"  # of a run: the id of its sweep's run, a slash, the pack's name
 RUNS_A_PACK = 20

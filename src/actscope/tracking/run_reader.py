@@ -57,6 +57,10 @@ def read_probe(store: Store, study: str, run_id: str) -> pd.DataFrame:
     return _read_table(store, study, run_id, "probe.parquet")
 
 
+def read_layers(store: Store, study: str, run_id: str) -> pd.DataFrame:
+    return _read_table(store, study, run_id, "layers.parquet")
+
+
 def read_predictions(store: Store, study: str, run_id: str) -> pd.DataFrame:
     return _read_table(store, study, run_id, "predictions.parquet")
 

@@ -11,20 +11,25 @@ from actscope.analysis.claims.accuracy_checks import (
 )
 from actscope.analysis.claims.run_checks import Fails, Learns, NegativeSwing, UnitsGoFlat
 from actscope.analysis.claims.slope_check import SlopeJump
+from actscope.analysis.claims.tuned_checks import AtStart, Grows, LeadDiffers, TunedLead
 from actscope.analysis.claims.verdicts import Check
 from actscope.errors import ConfigError
 from actscope.parsing import parse
 
 CHECKS: dict[str, type[Check]] = {
+    "at_start": AtStart,
     "best": Best,
     "difference_near": DifferenceNear,
     "fails": Fails,
     "greater": Greater,
+    "grows": Grows,
+    "lead_differs": LeadDiffers,
     "learns": Learns,
     "mean_near": MeanNear,
     "negative_swing": NegativeSwing,
     "no_advantage": NoAdvantage,
     "slope_jump": SlopeJump,
+    "tuned_lead": TunedLead,
     "units_go_flat": UnitsGoFlat,
 }
 

@@ -18,6 +18,7 @@ from yaml import YAMLError
 from actscope.analysis.claims.checks import parse_check
 from actscope.analysis.claims.power import Power
 from actscope.analysis.claims.records import Records
+from actscope.analysis.claims.tuned_checks import SPANNING
 from actscope.analysis.claims.verdicts import (
     Check,
     CheckResult,
@@ -46,7 +47,7 @@ SYMBOLS = {
 
 Sentence = Annotated[str, Field(min_length=1, max_length=1000)]
 Setting = Argument | list[Argument]
-NOTHING = ClaimData(pd.DataFrame(), pd.DataFrame(), lambda _: None, dict)
+NOTHING = ClaimData(pd.DataFrame(), pd.DataFrame(), pd.DataFrame(), lambda _: None, dict)
 
 
 @checked(frozen=True, config=CLOSED)
@@ -227,7 +228,8 @@ def _check(claim: Claim, data: ClaimData) -> CheckResult:
             among = f" with {_conditions(claim)}" if claim.where else ""
             reason = f"no finished run of {claim.study}{among}"
             return CheckResult(Verdict.NOT_RUN, (Finding(reason),))
-        if data.variants() != [""]:
+        may_vary = all(isinstance(check, SPANNING) for check in claim.checks)
+        if not may_vary and data.variants() != [""]:
             differences = " or ".join(data.variants())
             reason = f"its runs differ in {differences}: choose among them with `where`"
             ids = tuple(data.runs["run_id"])
@@ -244,7 +246,8 @@ def _data(claim: Claim, evidence: Evidence) -> ClaimData:
     for name, value in claim.where.items():
         params = params[params[name] == value] if name in params else params.iloc[:0]
     own = runs.used[runs.used["run_id"].isin(params.index)]
-    return ClaimData(own, params, partial(records.fates, study), partial(records.late, runs))
+    fates, late = partial(records.fates, study), partial(records.late, runs)
+    return ClaimData(own, params, runs.metrics, fates, late)
 
 
 def _conditions(claim: Claim) -> str:

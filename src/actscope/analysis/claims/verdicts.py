@@ -56,13 +56,14 @@ class ClaimData:
     """The data that the checks of a claim use.
 
     `runs`: the used runs of its study that meet its conditions, as in StudyRuns; `params`: their
-    parameters, by `run_id`; `read_fates`: returns unit_fates.unit_fates of a run, None if its units
-    were not recorded; `read_late`: returns histories.late_accuracy of each
-    run that did not diverge, by `run_id`.
+    parameters, and `metrics`: last values, by `run_id`; `read_fates`: returns unit_fates.unit_fates
+    of a run, None if its units were not recorded; `read_late`: returns histories.late_accuracy of
+    each run that did not diverge, by `run_id`.
     """
 
     runs: pd.DataFrame
     params: pd.DataFrame
+    metrics: pd.DataFrame
     read_fates: Callable[[str], pd.DataFrame | None]
     read_late: Callable[[], Mapping[str, float]]
 

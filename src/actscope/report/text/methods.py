@@ -54,9 +54,9 @@ def notes(runs: StudyRuns) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class DataSet:
-    """`brightest`: the largest pixel; `train` and `test`: numbers of images."""
+    """`brightest`: the largest pixel, or None; `train` and `test`: numbers of images."""
 
-    brightest: int
+    brightest: int | None
     train: int
     test: int
     split: str
@@ -66,6 +66,7 @@ OF_MNISTS_SIZE = DataSet(255, 60_000, 10_000, "split by their authors")
 DATA_SETS = {
     "digits": DataSet(16, 1437, 360, "a fixed random split, stratified by class"),
     **dict.fromkeys(["mnist", "fashion_mnist", "kmnist"], OF_MNISTS_SIZE),
+    "mnist1d": DataSet(None, 4000, 1000, "split by their authors"),
 }
 INITIAL_WEIGHTS = {
     "he": "normal with variance 2 / inputs",
@@ -105,6 +106,7 @@ def methods(runs: StudyRuns) -> dict[str, Any]:
         "init_formula": " or ".join(INITIAL_WEIGHTS[name] for name in runs.values_of("model.init")),
         "batch_norm": BATCH_NORM if normed else "",
         "data_sets": [f"{name}: {_data_in_words(DATA_SETS[name])}" for name in known],
+        "data_changes": list(_data_changes(runs)),
         "test_sizes": "; ".join(_test_in_words(DATA_SETS[name]) for name in known),
         "untested": _untested(runs.splits),
         "validation": " or ".join(
@@ -126,10 +128,36 @@ def _held_out(validation: str) -> str:
 
 
 def _data_in_words(data: DataSet) -> str:
-    return (
-        f"pixels of 0 to {data.brightest} are divided by {data.brightest}; {data.train:,} training "
-        f"and {data.test:,} test images, {data.split}."
+    pixels = (
+        "40 features as their authors' package generates them"
+        if data.brightest is None
+        else f"pixels of 0 to {data.brightest} are divided by {data.brightest}"
     )
+    return f"{pixels}; {data.train:,} training and {data.test:,} test images, {data.split}."
+
+
+def _data_changes(runs: StudyRuns) -> Iterator[str]:
+    """What settings change of the data, a sentence for each that is not the default in all runs."""
+    sizes, noises, scales = (
+        runs.values_of(f"data.{name}") for name in ("train_size", "noise", "scale")
+    )
+    if set(sizes) - {"None"}:
+        counts = " or ".join("all" if size == "None" else size for size in sizes)
+        yield (
+            f"Training images that are used: {counts} of those that are not held out, the first "
+            "of a fixed order that is stratified by class."
+        )
+    if set(noises) - {"0.0"}:
+        yield (
+            "Pixels that are 0 have noise, uniform and the same in all runs; its amplitude is "
+            f"{' or '.join(noises)} of the brightest pixel."
+        )
+    if "standard" in scales:
+        yield (
+            f"{'If data.scale is standard, the' if 'unit' in scales else 'The'} mean of all pixels "
+            "of the training images that are used is subtracted from each pixel, and the result "
+            "divided by their standard deviation."
+        )
 
 
 def _test_in_words(data: DataSet) -> str:

@@ -1,0 +1,110 @@
+"""How the signal and its gradient pass each layer, measured on some images of the probe set.
+
+A layer's outputs are those of its activation function, or the logits.
+
+- `mean_square`: of the outputs. He et al. (2015) choose the start so that it keeps its size.
+- `variance`: of each unit over the images, averaged over the units.
+- `cosine`: of the outputs for two images, averaged over all pairs of which neither is zero; NaN
+  without such a pair (Schoenholz et al., 2017).
+- `rank`: participation ratio (tr C)^2 / tr(C^2) of the outputs' covariance C over the images
+  (Gao et al., 2017); 0 if all outputs are equal.
+- `gradient`: root mean square of the gradient of each image's own loss by the layer's sums. With
+  batch normalisation a sum acts on the losses of all images; these gradients are added.
+- `dead`: share of the units whose slope is zero on the whole probe set, 0 in the output layer.
+"""
+
+# R runs of the stack, B images, O units of a layer, U units of all layers, L layers
+
+from itertools import chain
+
+import torch
+from torch import Tensor
+
+from actscope.engine.evaluation import example_losses
+from actscope.engine.layers import Inputs, cat
+from actscope.engine.model import Pass, StackedMLP
+from actscope.engine.recorded import LAYER_STATISTICS, PROBE
+
+RUNS_AT_ONCE = 8  # so that their numbers stay in the caches
+
+
+def layer_record(stack: StackedMLP, x: Inputs, y: Tensor, probed: Tensor) -> Tensor:
+    """LAYER_STATISTICS of all layers on images x with classes y [B], [R, quantity * L].
+
+    Batch normalisation uses the statistics of these images, because that is the signal in training.
+    Its running statistics do not change. `probed`: the stack's probe_record.
+    """
+    frozen = torch.ones(len(stack.weights[0]), dtype=torch.bool, device=stack.device)
+    passed = stack.forward(x, training=True, frozen=frozen)
+    gradients = _gradients(passed, y)
+    with torch.no_grad():
+        outputs = [*(inputs.x for inputs in passed.inputs[1:]), passed.logits]
+        signals = [_signal(*pair) for pair in zip(outputs, gradients, strict=True)]
+        dead = _dead_shares(stack, probed)
+        return torch.cat([torch.stack(signals, dim=2), dead.unsqueeze(1)], dim=1).flatten(1).float()
+
+
+def _gradients(passed: Pass, y: Tensor) -> list[Tensor]:
+    """Gradient of the summed losses by each layer's sums, [R, B, O]."""
+    losses = example_losses(passed.logits, y[None])
+    sums = list(chain.from_iterable(passed.sums))
+    of_sums = iter(torch.autograd.grad(losses, sums, torch.ones_like(losses)))
+    return [cat([next(of_sums) for _ in parts]) for parts in passed.sums]
+
+
+def _signal(outputs: Tensor, gradients: Tensor) -> Tensor:
+    """A layer's statistics but `dead`, [R, quantity], from outputs and gradients [R, B, O]."""
+    some_runs = zip(outputs.split(RUNS_AT_ONCE), gradients.split(RUNS_AT_ONCE), strict=True)
+    return torch.cat([_signal_of_some(_exact(h), _exact(g)) for h, g in some_runs])
+
+
+def _exact(values: Tensor) -> Tensor:
+    """In float64 no square overflows, and equal numbers deviate from their mean by exactly 0.
+
+    The layout is always the same, as the order of a sum depends on it.
+    """
+    return values.double().contiguous()
+
+
+def _signal_of_some(outputs: Tensor, gradients: Tensor) -> Tensor:
+    images, units = outputs.shape[1:]
+    squares = outputs.square().sum(2)  # [R, B]
+    deviations = outputs - outputs.sum(1, keepdim=True) / images
+    total, rank = _spread(deviations)
+    found = {
+        "mean_square": squares.mean(1) / units,
+        "variance": total / (images * units),
+        "cosine": _mean_cosine(outputs, squares),
+        "rank": rank,
+        "gradient": gradients.square().mean((1, 2)).sqrt(),
+    }
+    return torch.stack([found[name] for name in LAYER_STATISTICS[:-1]], dim=1)
+
+
+def _spread(deviations: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum of squares and participation ratio of deviations from the mean, [R, B, O], each [R]."""
+    images, units = deviations.shape[1:]
+    # Both products have the same trace, and the same sum of squares.
+    one, other = (deviations.mT, deviations) if units <= images else (deviations, deviations.mT)
+    products = torch.bmm(one, other)
+    total = products.diagonal(dim1=1, dim2=2).sum(1)
+    rank = total.square() / products.square().sum((1, 2))
+    return total, torch.where(total == 0, 0, rank)
+
+
+def _mean_cosine(outputs: Tensor, squares: Tensor) -> Tensor:
+    """Mean cosine of two images' outputs, [R]; `squares`: of the outputs' lengths, [R, B]."""
+    # The squared length of the sum of n unit vectors is n, plus the cosines of all ordered pairs.
+    is_zero = squares == 0
+    inverse = squares.masked_fill(is_zero, torch.inf).sqrt().reciprocal()
+    total = torch.bmm(inverse.unsqueeze(1), outputs).square().sum((1, 2))
+    vectors = (~is_zero).sum(1)
+    pairs = vectors * (vectors - 1)
+    return torch.where(pairs > 0, (total - vectors) / pairs, torch.nan)
+
+
+def _dead_shares(stack: StackedMLP, probed: Tensor) -> Tensor:
+    """Share of each layer's units whose slope is zero on the whole probe set, [R, L]."""
+    zero = probed.unflatten(1, (len(PROBE), -1))[:, PROBE.index("zero")]  # [R, U]
+    widths = [bias.shape[2] for bias in stack.biases]
+    return torch.stack([(part == 1).double().mean(1) for part in zero.split(widths, 1)], dim=1)
