@@ -18,7 +18,9 @@ from actscope.tracking import Store
 from tests.support.making import ELU, RELU, make_point
 
 STUDY = "tuned"
-RULES = Tuning(rates=(0.001, 0.004, 0.016), seeds=(100, 101), evaluation_seeds=(0, 1), extensions=0)
+RULES = Tuning(
+    rates=(0.0016, 0.0064, 0.0256), seeds=(100, 101), evaluation_seeds=(0, 1), extensions=1
+)
 TABLES = {"choices", "judged", "leads", "slopes", "shared_rate", "budget", "trials", "evaluations"}
 
 
@@ -58,7 +60,7 @@ def test_a_tuned_study_has_a_page_of_its_own(
     figures = {Path(name).stem for name in files if name.endswith(".png")}
     assert figures == {"tuned_accuracy", "leads", "accuracy_by_rate", "trainability", "budget"}
     page = files["index.html"].decode()
-    for words in ("Fresh seeds, 0, 1,", "the rates 0.001, 0.004, 0.016", "of width 8, 1 or 2"):
+    for words in ("Fresh seeds, 0, 1,", "the rates 0.0016, 0.0064, 0.0256", "of width 8, 1 or 2"):
         assert words in page
     assert "explore.html" not in page
     judges, trials = json.loads(files["manifest.json"])["studies"]

@@ -6,7 +6,6 @@ accuracy. A run is lost if it failed or diverged.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +33,8 @@ def choices(
     Columns: Factors.cell; `lr`, NaN if none is chosen; at this rate `validation`, its mean over `n`
     seeds, with the standard error `error` and the number of `lost` runs; at its half and double
     `half`, `half_lost`, `double` and `double_lost`, unknown where the rate was not tried; `trials`
-    of the cell; `flag`, why the cell gets no verdict, or ''; `wanted`, the seeds that judge it.
+    of the cell; `flag`, why the cell is not judged and gets no verdict, or ''; `wanted`, the seeds
+    that judge a cell.
 
     `rules`: newest first. Those count that give a choice which was judged, else the newest.
     """
@@ -42,8 +42,8 @@ def choices(
     rows = []
     for key, own in trials.groupby(factors.cell, sort=False):
         plan, used = _plan(rules, own, judged.get(key, set()))
-        chosen_by = {"wanted": len(used.evaluation_seeds), "trials": len(own)}
-        rows.append(_named(factors.cell, key) | _choice_columns(plan, used) | chosen_by)
+        counts = {"trials": len(own), "wanted": len(used.evaluation_seeds)}
+        rows.append(_named(factors.cell, key) | _choice_columns(plan, used) | counts)
     return pd.DataFrame(rows).astype(dict.fromkeys(["lost", "half_lost", "double_lost"], "Int64"))
 
 
@@ -54,7 +54,7 @@ def _plan(
     values = {(lr, int(seed)): None if pd.isna(v) else float(v) for lr, seed, v in columns}
     plans = [(plan_cell(each, values, CHANCE), each) for each in rules]
     for plan, each in plans:
-        if plan.choice is not None and (plan.choice.rate is None or plan.choice.rate in judged):
+        if plan.choice is not None and (plan.choice.flag or plan.choice.rate in judged):
             return plan, each
     return plans[0]
 
@@ -82,14 +82,14 @@ def _choice_columns(plan: CellPlan, rules: Tuning) -> Row:
 
 
 def judged(evaluations: pd.DataFrame, chosen: pd.DataFrame, factors: Factors) -> pd.DataFrame:
-    """One row a cell and rate that judges it, where a rate is chosen; `chosen`: of `choices`.
+    """One row a cell without a flag and rate that judges it; `chosen`: of `choices`.
 
     Columns: Factors.cell; `rate`, of RATES; `lr`; `wanted`, `runs`, and of these `learned` and
-    `lost`; over the runs that learned `mean`, `sd`, `low` and `high` of the test accuracy; `flag`.
+    `lost`; over the runs that learned `mean`, `sd`, `low` and `high` of the test accuracy.
     """
     by_cell = dict(iter(evaluations.groupby([*factors.cell, "lr"], sort=False)))
     rows = []
-    for choice in chosen[chosen["lr"].notna()].to_dict("records"):
+    for choice in chosen[chosen["flag"] == ""].to_dict("records"):
         key = tuple(choice[name] for name in factors.cell)
         for rate, share in RATES.items():
             lr = choice["lr"] * share
@@ -106,10 +106,9 @@ def judged(evaluations: pd.DataFrame, chosen: pd.DataFrame, factors: Factors) ->
                 _named(factors.cell, key)
                 | {"rate": rate, "lr": lr, **counts}
                 | stats.estimate_columns("", found)
-                | {"flag": choice["flag"]}
             )
     columns = [*factors.cell, "rate", "lr", "wanted", "runs", "learned", "lost"]
-    return pd.DataFrame(rows, columns=[*columns, *stats.ESTIMATED, "flag"])
+    return pd.DataFrame(rows, columns=[*columns, *stats.ESTIMATED])
 
 
 def rivals(chosen: pd.DataFrame, factors: Factors) -> pd.DataFrame:
@@ -154,8 +153,8 @@ def leads(by_seed: pd.DataFrame, chosen: pd.DataFrame, factors: Factors) -> pd.D
     """One row a cell of an activation beside BASES: its lead over the better one of these.
 
     Columns: Factors.cell, `rival`, those of stats.Comparison, `p_holm` with Holm's correction over
-    the table, and `flag`. A flagged cell, or one with a flagged rival, has a mean but no interval
-    and no p. `by_seed`: of leads_by_seed.
+    the table, and `flag`. A flagged cell, or one with a flagged rival, has no lead, and the flag is
+    its `method`. `by_seed`: of leads_by_seed.
     """
     values = dict(iter(by_seed.groupby(factors.cell, sort=False)["lead"]))
     others = chosen[~chosen["activation"].isin(BASES)].merge(rivals(chosen, factors))
@@ -163,7 +162,7 @@ def leads(by_seed: pd.DataFrame, chosen: pd.DataFrame, factors: Factors) -> pd.D
     for cell in others.to_dict("records"):
         key = tuple(cell[name] for name in factors.cell)
         flag = _flag(cell)
-        found = _without_verdict(_compare_with_zero(values.get(key)), flag)
+        found = Comparison(0, flag) if flag else _compare_with_zero(values.get(key))
         names = _named([*factors.cell, "rival"], (*key, cell["rival"]))
         rows.append(names | vars(found) | {"flag": flag})
     return _corrected(rows, [*factors.cell, "rival", *Comparison.__annotations__, "flag"])
@@ -211,12 +210,6 @@ def _compare_with_zero(values: "pd.Series[float] | None") -> Comparison:
         return Comparison(0, stats.NO_PAIR)
     values = values.reset_index(drop=True)
     return compare_pair(values, 0 * values)
-
-
-def _without_verdict(found: Comparison, flag: str) -> Comparison:
-    if not flag:
-        return found
-    return replace(found, method=flag, low=None, high=None, p=None, pairs_needed=None)
 
 
 def _flag(cell: Mapping[Any, Any]) -> str:

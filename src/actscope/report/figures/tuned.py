@@ -25,9 +25,8 @@ from actscope.report.figures.style import (
     seeds_text,
 )
 
-NO_VERDICT = "hollow: a cell without a verdict"
-ACCURACY_SIGNS = f"mean of the n runs that learned; band or bar: {INTERVAL}\n{NO_VERDICT}"
-LEAD_SIGNS = f"mean of n pairs; bar: {INTERVAL}; {NO_VERDICT}"
+ACCURACY_SIGNS = f"mean of the n runs that learned; band or bar: {INTERVAL}"
+LEAD_SIGNS = f"mean of n pairs; bar: {INTERVAL}"
 BUDGET_PANELS = 3  # values of the axis in the figure of the budget
 SPREAD = 0.2  # doublings of the axis over which the bars of activations are spread
 MARGIN = 0.35  # doublings beside the lowest and the highest value of the axis
@@ -135,7 +134,7 @@ def plot_over_factor(
 ) -> Axes:
     """A line an activation over a factor: `mean` in per cent with a band or bars, gaps for NaN.
 
-    A cell with a `flag` has a hollow marker. Bars are side by side, so that all can be seen.
+    Bars are side by side, so that all can be seen.
     """
     values = sorted(set(rows[axis]))
     names = [name for name in styles if name in set(rows["activation"])]
@@ -152,15 +151,6 @@ def plot_over_factor(
             ax.fill_between(x, low, high, color=style.colour, alpha=opacity, linewidth=0)
         else:
             ax.vlines(x, low, high, color=style.colour, linewidth=1.1)
-        hollow = (own["flag"].fillna("") != "").to_numpy()
-        ax.plot(
-            *(x[hollow], mean[hollow]),
-            linestyle="",
-            marker=style.marker,
-            markersize=5.5,
-            color=style.colour,
-            markerfacecolor="white",
-        )
     factor_axis(values, axis, ax)
     return ax
 
@@ -179,19 +169,12 @@ def factor_axis(values: Sequence[float], name: str, ax: Axes) -> None:
 def plot_dots(
     rows: pd.DataFrame, names: Sequence[str], styles: Mapping[str, LineStyle], ax: Axes
 ) -> Axes:
-    """A row an activation: `mean` in per cent with its interval; hollow if it has a `flag`."""
+    """A row an activation: `mean` in per cent with its interval."""
     for place, name in enumerate(names):
         for row in rows[rows["activation"] == name].to_dict("records"):
             style = styles[name]
             ax.hlines(place, 100 * row["low"], 100 * row["high"], color=style.colour)
-            fill = "white" if row["flag"] else style.colour
-            ax.plot(
-                100 * row["mean"],
-                place,
-                marker=style.marker,
-                color=style.colour,
-                markerfacecolor=fill,
-            )
+            ax.plot(100 * row["mean"], place, marker=style.marker, color=style.colour)
     ax.set_yticks(range(len(names)), list(names))
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))

@@ -36,8 +36,7 @@ def _accuracy(study: TunedStudy) -> Iterator[Picture | Prose]:
             "tuned_accuracy",
             section,
             f"Test accuracy{over} at the rate that validation chose for each cell: mean of the n "
-            f"runs that learned, with its {INTERVAL}. A gap is a cell without a rate that learns. "
-            "A hollow marker is a cell without a verdict.",
+            f"runs that learned, with its {INTERVAL}. A gap is a cell that is not judged.",
             f"Mean test accuracy{over}, one line per activation. The table has the numbers.",
             partial(tuned.draw_tuned_accuracy, judged[judged["rate"] == "chosen"], study.factors),
         )

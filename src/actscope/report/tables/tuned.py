@@ -54,7 +54,6 @@ def judged_table(study: TunedStudy) -> Table:
             "test, %": judged["mean"].map(percent),
             "sd": judged["sd"].map(percent),
             INTERVAL: [_interval(row) for row in records],
-            "flag": judged["flag"],
         },
     )
     caption = "Test accuracy of each cell at its chosen rate and at half of it"

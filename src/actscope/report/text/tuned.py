@@ -174,7 +174,7 @@ def flags(study: TunedStudy) -> Iterator[str]:
             )
             for row in own.to_dict("records")
         ]
-        yield f"No verdict, “{flag}”: {'; '.join(cells)}."
+        yield f"Not judged, “{flag}”: {'; '.join(cells)}."
 
 
 def gaps(study: TunedStudy) -> list[str]:
