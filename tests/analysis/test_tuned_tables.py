@@ -151,13 +151,15 @@ def test_a_flagged_cell_has_no_lead(flagged: str) -> None:
     ]
     _, tested, chosen = frames([*at_edge, *tuned_at_half(other, 1)], evaluations)
     by_seed = leads_by_seed(tested, chosen, DEPTH)
-    (row,) = leads(by_seed, chosen, DEPTH).to_dict("records")
+    table = leads(by_seed, chosen, DEPTH)
+    assert (table["low"] > 0).tolist() == [False]  # a number, although unknown
+    (row,) = table.to_dict("records")
     assert row["n"] == 0
     assert row["flag"] == row["method"] == f"{flagged}: {EDGE}"
     assert pd.isna(row["mean"])
     assert pd.isna(row["p_holm"])
     assert flagged not in set(judged(tested, chosen, DEPTH)["activation"])
-    (slope,) = slopes(by_seed, leads(by_seed, chosen, DEPTH), DEPTH).to_dict("records")
+    (slope,) = slopes(by_seed, table, DEPTH).to_dict("records")
     assert (slope["n"], slope["values"]) == (0, 0)
 
 

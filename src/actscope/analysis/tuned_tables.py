@@ -223,7 +223,8 @@ def _flag(cell: Mapping[Any, Any]) -> str:
 def _corrected(rows: Sequence[Row], columns: Sequence[str]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=list(columns))
     table["p_holm"] = stats.holm([row["p"] for row in rows])
-    return table
+    # Columns of None alone would be no numbers.
+    return table.astype(dict.fromkeys([*stats.ESTIMATED, "p", "p_holm"], float))
 
 
 def _named(names: Sequence[str], key: object) -> Row:

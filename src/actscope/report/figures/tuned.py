@@ -105,7 +105,8 @@ def _draw(
     for ax, (title, own, limits) in zip(axes, [item for row in rows for item in row], strict=True):
         enlarged = "" if limits == widest else "enlarged"
         words = ", ".join(text for text in (title, enlarged) if text)
-        seeds = seeds_text(own[own["n"] > 0])
+        known = own[own["n"] > 0]
+        seeds = seeds_text(known if len(known) else own)
         ax.set_title(f"{words} ({seeds})" if words else seeds)
         if axis is None:
             plot_dots(own, names, styles, ax)

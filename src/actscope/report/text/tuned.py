@@ -42,16 +42,7 @@ def _on_leaders(leads: pd.DataFrame, study: TunedStudy) -> str:
     start = f"With {where}, " if where else ""
     if not leads["rival"].any():
         cells = study.choices.merge(leads[study.factors.settings].drop_duplicates())
-        found = [str(name) for name in cells.loc[cells["lr"].notna(), "activation"]]
-        others = (
-            f"{join(found)} {'has' if len(found) == 1 else 'have'} one"
-            if found
-            else "no other has one"
-        )
-        return (
-            f"{start}neither {' nor '.join(BASES)} has a rate at which no tuning run was lost, so "
-            f"there is no lead; {others}."
-        )
+        return f"{start}{_without_rival(cells)}"
     found = leaders(leads).to_dict("records")
     if not found:
         return f"{start}no activation has a lead over {RIVAL} whose {INTERVAL} is above 0."
@@ -64,6 +55,16 @@ def _on_leaders(leads: pd.DataFrame, study: TunedStudy) -> str:
     less = f", and by less {join(others)}" if others else ""
     beat = f"{len(found)} of {len(leads)} activations beat {RIVAL}"
     return f"{start}{beat}: {join(named)}{less}; in brackets the {INTERVAL}."
+
+
+def _without_rival(cells: pd.DataFrame) -> str:
+    """Which activations have a rate where neither of BASES has one."""
+    names = [str(name) for name in cells.loc[cells["lr"].notna(), "activation"]]
+    others = f"{join(names)} {'has' if len(names) == 1 else 'have'}" if names else "no other has"
+    return (
+        f"neither {' nor '.join(BASES)} has a rate at which no tuning run was lost, so there is no "
+        f"lead; {others} one."
+    )
 
 
 def leaders(leads: pd.DataFrame) -> pd.DataFrame:
