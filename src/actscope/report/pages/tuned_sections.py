@@ -51,9 +51,9 @@ def _leads(study: TunedStudy) -> Iterator[Picture | Prose]:
         yield picture(
             "leads",
             section,
-            f"Lead in test accuracy{over} over the better of relu and leaky_relu with the same "
-            f"settings, paired by seed: mean of n pairs with its {INTERVAL}. Validation accuracy "
-            "decides which of the two is better. Panels titled “enlarged” have a larger scale.",
+            f"Lead in test accuracy{over}, paired by seed: mean of n pairs with its {INTERVAL}. It "
+            "is over relu or leaky_relu with the same settings; validation accuracy decides which "
+            "of these is better. Panels titled “enlarged” have a larger scale.",
             f"Mean lead{over}, one line per activation, with a line at zero. The table has the "
             "numbers.",
             partial(tuned.draw_leads, study.leads, study.factors),

@@ -78,9 +78,9 @@ def slopes_table(study: TunedStudy) -> Table:
         "n": slopes["n"],
         **readable_differences(slopes),
     }
-    renamed = {"difference, points": "change, points", "first better": "rising"}
-    readable = _readable(slopes, study.factors, columns, study.factors.panel).rename(
-        columns=renamed
+    readable = _readable(slopes, study.factors, columns, study.factors.panel)
+    readable = readable.drop(columns="pairs needed").rename(
+        columns={"difference, points": "change, points", "first better": "rising"}
     )
     caption = f"How each lead changes when {short_name(axis)} doubles"
     return Table("slopes", caption, slopes, readable, is_folded=False)

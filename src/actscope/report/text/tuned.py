@@ -136,7 +136,7 @@ def _on_runs(study: TunedStudy) -> str:
     flagged, cells = int((study.choices["flag"] != "").sum()), len(study.choices)
     return (
         f"Each mean is over n = {number_range(judged['learned'])} fresh seeds; {lost} of the "
-        f"{runs:,} runs that judge were lost, and {flagged} of {cells} cells have no verdict."
+        f"{runs:,} runs that judge were lost. No verdict: {flagged} of {cells} cells."
     )
 
 
@@ -160,7 +160,7 @@ def counts(study: TunedStudy) -> list[tuple[str, str]]:
         (f"{int(study.trials['validation'].isna().sum()):,}", "trials lost"),
         (f"{int(study.judged['runs'].sum()):,}", "runs that judge"),
         (str(int(study.judged["lost"].sum())), "of these lost"),
-        (str(int((chosen["flag"] != "").sum())), "cells without a verdict"),
+        (str(int((chosen["flag"] != "").sum())), "without a verdict"),
     ]
 
 
