@@ -268,3 +268,13 @@ def test_layers_of_unequal_width_make_a_variant() -> None:
     factors, settings = find_factors(params_of(model__hidden=["[8, 4]", "[16, 16]"]))
     assert factors.names == ()
     assert settings["variant"].tolist() == ["model.hidden=[8,4]", "model.hidden=[16,16]"]
+
+
+def test_the_rules_count_whose_choice_was_judged() -> None:
+    trials = pd.DataFrame(tuned_at_half("relu", 1))
+    tested = pd.DataFrame(evaluated("relu", 1, [0.9]))
+    newer = Tuning(rates=(0.25, 0.5, 1.0), seeds=(100, 102), evaluation_seeds=(0, 1), extensions=0)
+    (row,) = choices(trials, tested, [newer, RULES], DEPTH).to_dict("records")
+    assert (row["lr"], row["flag"], row["wanted"]) == (0.5, "", 3)
+    (row,) = choices(trials, tested, [newer], DEPTH).to_dict("records")
+    assert row["flag"] == "not finished"

@@ -14,7 +14,7 @@ import pandas as pd
 from actscope.analysis import stats
 from actscope.analysis.factors import Factors
 from actscope.analysis.stats import Comparison, compare_pair, finals_of_learned
-from actscope.analysis.tuning import ALL_LOST, FINE_FACTOR, RATES, CellPlan, Score, plan_cell
+from actscope.analysis.tuning import ALL_LOST, FINE_FACTOR, RATES, Choice, Score, plan_cell
 from actscope.config import Tuning
 
 BASES = ("relu", "leaky_relu")  # leads are over the better one of these
@@ -36,31 +36,30 @@ def choices(
     of the cell; `flag`, why the cell is not judged and gets no verdict, or ''; `wanted`, the seeds
     that judge a cell.
 
-    `rules`: newest first. Those count that give a choice which was judged, else the newest.
+    `rules`: newest first. The first ones count that give a choice which was judged, or else any.
     """
     judged = {key: set(own["lr"]) for key, own in evaluations.groupby(factors.cell, sort=False)}
     rows = []
     for key, own in trials.groupby(factors.cell, sort=False):
-        plan, used = _plan(rules, own, judged.get(key, set()))
+        choice, used = _choose(rules, own, judged.get(key, set()))
         counts = {"trials": len(own), "wanted": len(used.evaluation_seeds)}
-        rows.append(_named(factors.cell, key) | _choice_columns(plan, used) | counts)
+        rows.append(_named(factors.cell, key) | _choice_columns(choice, used) | counts)
     return pd.DataFrame(rows).astype(dict.fromkeys(["lost", "half_lost", "double_lost"], "Int64"))
 
 
-def _plan(
+def _choose(
     rules: Sequence[Tuning], trials: pd.DataFrame, judged: set[float]
-) -> tuple[CellPlan, Tuning]:
+) -> tuple[Choice | None, Tuning]:
+    """The choice of a cell and the rules that gave it; None where trials are missing."""
     columns = zip(trials["lr"], trials["seed"], trials["validation"], strict=True)
     values = {(lr, int(seed)): None if pd.isna(v) else float(v) for lr, seed, v in columns}
     plans = [(plan_cell(each, values, CHANCE), each) for each in rules]
-    for plan, each in plans:
-        if plan.choice is not None and (plan.choice.flag or plan.choice.rate in judged):
-            return plan, each
-    return plans[0]
+    made = [(plan.choice, each) for plan, each in plans if plan.choice is not None]
+    was_judged = [(choice, each) for choice, each in made if choice.rate in judged]
+    return (was_judged or made or [(None, rules[0])])[0]
 
 
-def _choice_columns(plan: CellPlan, rules: Tuning) -> Row:
-    choice = plan.choice
+def _choice_columns(choice: Choice | None, rules: Tuning) -> Row:
     scores = {} if choice is None else {score.rate: score for score in choice.scores}
     rate = np.nan if choice is None or choice.rate is None else choice.rate
     unknown = Score(rate, np.nan, np.nan, pd.NA)  # type: ignore[arg-type]
