@@ -94,8 +94,9 @@ def test_every_shipped_activation_is_called_like_its_file(compose, name):
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "data").glob("*.yaml")))
-def test_every_shipped_data_set_is_called_like_its_file(compose, name):
-    assert parse_point(compose(f"data={name}")).data.name == name
+def test_every_shipped_data_set_is_called_like_its_file_or_is_a_noisy_one(compose, name):
+    source = parse_point(compose(f"data={name}")).data
+    assert name == (f"{source.name}_noise" if source.noise else source.name)
 
 
 # Wrong values

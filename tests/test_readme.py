@@ -42,8 +42,10 @@ def test_it_stays_under_150_lines() -> None:
 
 def test_its_files_are_there() -> None:
     links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    pictures = re.findall(r'(?:src|srcset)="([^"]+)"', README)
     assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert pictures
+    assert [link for link in [*links, *pictures] if not (ROOT / link).exists()] == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)

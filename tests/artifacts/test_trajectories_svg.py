@@ -80,6 +80,22 @@ def test_a_single_value_is_a_dot(results: list[RunResult]) -> None:
         assert {line.attrib.get("class") for line in lines_in(panel)} == {"dot"}
 
 
+def test_a_run_of_which_only_the_start_was_recorded_has_a_dot_a_unit(
+    results: list[RunResult],
+) -> None:
+    trajectory = results[0].trajectory
+    start = replace(
+        results[0],
+        history=results[0].history[:0],
+        trajectory=trajectory[trajectory["step"] == 0],
+    )
+    first, *others = panels_of(start)
+    assert lines_in(first) == []
+    for panel in others:
+        assert {line.attrib.get("class") for line in lines_in(panel)} == {"dot"}
+        assert {line.attrib["d"].split(",")[0] for line in lines_in(panel)} == {"M0"}
+
+
 def test_the_same_run_has_the_same_picture(results: list[RunResult], tmp_path: Path) -> None:
     for name in ("first", "second"):
         svg.save_trajectories(results[0], tmp_path / name)

@@ -76,10 +76,11 @@ class TestStacks:
         assert [[p.seed for p in stack] for stack in stacks] == [[0] * 4, [1] * 4]
 
     def test_hold_no_more_points_than_the_caches_of_a_processor(self) -> None:
-        # Of 8 MiB: a run has 64 * 64 + 64 * 10 weights, and six tensors of 100 x 74 numbers.
-        points = [make_point(seed=seed, hidden=(64,), batch_size=100) for seed in range(43)]
-        assert [len(stack) for stack in make_stacks(points, Resources(1))] == [22, 21]
-        assert [len(stack) for stack in make_stacks(points[:42], Resources(1))] == [42]
+        # Of 8 MiB: the largest layer has 64 * 64 weights, and six tensors of 100 x 64 numbers.
+        for hidden in ((64,), (64, 64, 64)):
+            points = [make_point(seed=seed, hidden=hidden, batch_size=100) for seed in range(50)]
+            assert [len(stack) for stack in make_stacks(points, Resources(1))] == [25, 25]
+            assert [len(stack) for stack in make_stacks(points[:49], Resources(1))] == [49]
 
     def test_are_no_larger_than_allowed(self) -> None:
         points = [make_point(lr=0.01 * (i + 1)) for i in range(7)]

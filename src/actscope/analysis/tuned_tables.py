@@ -56,7 +56,7 @@ def _choose(
     plans = [(plan_cell(each, values, CHANCE), each) for each in rules]
     made = [(plan.choice, each) for plan, each in plans if plan.choice is not None]
     was_judged = [(choice, each) for choice, each in made if choice.rate in judged]
-    return (was_judged or made or [(None, rules[0])])[0]
+    return next(iter(was_judged or made), (None, rules[0]))
 
 
 def _choice_columns(choice: Choice | None, rules: Tuning) -> Row:

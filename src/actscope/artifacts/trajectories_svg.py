@@ -42,7 +42,8 @@ def save_trajectories(result: RunResult, path: Path) -> None:
 def draw(result: RunResult) -> str:
     """The panels below each other with a common axis of minibatches, one line a unit."""
     title = escape(f"{result.point}: {result.outcome}")
-    steps = result.trajectory["step"].max() if len(result.trajectory) else 1
+    recorded = result.trajectory["step"]
+    steps = max(recorded.max(), 1) if len(recorded) else 1  # 0: only the start was recorded
     parts = [
         START,
         f"<title>{title}</title><style>{STYLE}</style>",

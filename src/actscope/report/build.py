@@ -20,6 +20,7 @@ from actscope.errors import ConfigError, ReportError, StoreError, first_line
 from actscope.project import ROOT
 from actscope.report import output_folder
 from actscope.report.claims_list import read_studies
+from actscope.report.film import film
 from actscope.report.pages import (
     comparison_page,
     pictures,
@@ -98,29 +99,55 @@ def write_figure(settings: Settings, name: str = "") -> None:
     """
     store, study = locate_store(settings.tracking), settings.study
     if is_tuned(store, study):
-        pictures_of = tuned_sections.contents(read_tuned(store, study))
-        files = _drawn(choose_picture(name, study, pictures_of))
+        files = _drawn(name, study, tuned_sections.contents(read_tuned(store, study)))
     else:
-        files = _draw(store, frames.read_study(store, study), settings.report.seed, name)
-    with _writing(settings, study) as folder:
-        paths = output_folder.add_files(files, folder)
-    sys.stdout.writelines(f"{path}\n" for path in paths)
+        runs = frames.read_study(store, study)
+        files = _of_readable(runs, partial(_draw, store, settings.report.seed, name))
+    _add(files, settings)
 
 
-def _draw(store: Store, runs: StudyRuns, seed: int | None, name: str) -> dict[str, bytes]:
-    """The files of one figure; writes a line to stderr for each run that cannot be read."""
+def write_film(settings: Settings) -> None:
+    """Write the film of a study's dying units, and print the paths of its files.
+
+    Raises:
+        ConfigError: the study has no runs as the settings under `film` ask for.
+        ReportError: no run failed as a film needs it.
+
+    """
+    store, study = locate_store(settings.tracking), settings.study
+    runs = frames.read_study(store, study)
+    files = _of_readable(runs, partial(film.make, store, settings.report.seed, settings.film))
+    _add(files, settings)
+
+
+def _draw(store: Store, seed: int | None, name: str, runs: StudyRuns) -> dict[str, bytes]:
+    """The files of one figure."""
+    study = analyse_stored(store, runs)
+    return _drawn(name, runs.study, sections.contents(store, study, frames.choose_seed(runs, seed)))
+
+
+def _drawn(name: str, study: str, contents: Iterable[Picture | Prose]) -> dict[str, bytes]:
+    picture = choose_picture(name, study, contents)
+    return pictures.DrawnPicture(picture, pictures.render(picture.task())).files
+
+
+def _of_readable(
+    runs: StudyRuns, make: Callable[[StudyRuns], dict[str, bytes]]
+) -> dict[str, bytes]:
+    """Files made of the runs that can be read; writes a line to stderr for each other one."""
     while True:
-        study = analyse_stored(store, runs)
-        contents = sections.contents(store, study, frames.choose_seed(runs, seed))
         try:
-            return _drawn(choose_picture(name, runs.study, contents))
+            return make(runs)
         except UnreadableRunError as error:
             sys.stderr.write(f"actscope: left out: {error}\n")
             runs = runs.without({error.run_id: error.reason})
 
 
-def _drawn(picture: Picture) -> dict[str, bytes]:
-    return pictures.DrawnPicture(picture, pictures.render(picture.task())).files
+def _add(files: Mapping[str, bytes], settings: Settings) -> None:
+    """Write files into the study's report, and print their paths."""
+    with _writing(settings, settings.study) as folder:
+        paths = output_folder.add_files(files, folder)
+    sys.stdout.writelines(f"{path}\n" for path in paths)
 
 
 def choose_picture(name: str, study: str, contents: Iterable[Picture | Prose]) -> Picture:
@@ -212,4 +239,5 @@ COMMANDS: dict[str, Command] = {
     "build": build,
     "compare": build_comparison,
     "figure": write_figure,
+    "film": write_film,
 }

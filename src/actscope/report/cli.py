@@ -17,12 +17,14 @@ examples:
   python -m actscope.report report.folder=/tmp/reports tracking.uri=sqlite:////tmp/mlflow.db
   python -m actscope.report report.compare=[quickstart,mine]
   python -m actscope.report figure final_accuracy study=quickstart
+  python -m actscope.report film study=article_dying film.activation=selu
   python -m actscope.report claims
   python -m actscope.report article
 
 commands, a first word without "=":
   claims               print the claims of conf/claims/ and the verdict on each
   article              build reports/article/: the claims, then each of the article's studies
+  film                 write film.webp and film.png: units die at one rate, and live at a lower one
   figure NAME          write one figure of a study's report; without NAME, list all figures
 
 settings, with their defaults in conf/report.yaml:
@@ -33,11 +35,15 @@ settings, with their defaults in conf/report.yaml:
   report.processes=N   use N processes (one per core)
   report.compare=[A,B] compare two studies, in reports/A+B/. It ignores study=, report.seed= and
                        report.attach= (null: report on study=)
+  film.activation=NAME the film's activation (null: the one that lost most units in a failed run)
+  film.rates=[A,B]     the film's two rates (null: that run's, and the largest lower one at which
+                       all seeds learned)
+  film.layer=N         the hidden layer whose units the film shows (1)
   tracking.uri=URI     the store (mlruns/mlflow.db of the project, or MLFLOW_TRACKING_URI)
 
 The same runs always give the same files, byte for byte.
 """
-COMMAND_WORDS = ("article", "build", "claims", "figure")
+COMMAND_WORDS = ("article", "build", "claims", "figure", "film")
 WORKER_IMPORTS = [
     "actscope.artifacts.drawing",  # before what imports matplotlib
     "actscope.report.pages.study_page",
@@ -93,7 +99,7 @@ def _comparing(command: str) -> str:
 
 def _forkserver(command: str, settings: Settings) -> AbstractContextManager[None]:
     """The forkserver of the report's workers, if the command uses several processes."""
-    if command in ("claims", "figure") or settings.report.processes == 1:
+    if command in ("claims", "figure", "film") or settings.report.processes == 1:
         return nullcontext()
     return forkserver.running(WORKER_IMPORTS)
 

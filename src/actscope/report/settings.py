@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from actscope.command_line import hydra_errors
 from actscope.command_line.hydra_credentials import hide_credentials
 from actscope.command_line.words import check_words
-from actscope.config import CLOSED, Bool, Int, StudyName, Tracking
+from actscope.config import CLOSED, Bool, Count, Int, Name, Rate, StudyName, Tracking
 from actscope.parsing import parse, plain
 from actscope.project import CONF
 
@@ -25,6 +25,30 @@ def _check_two(names: object) -> object:
     raise ValueError(
         f"report.compare={reprlib.repr(names)}: give two different studies, as [quickstart,mine]"
     )
+
+
+def _check_rates(rates: object) -> object:
+    match rates:
+        case None:
+            return rates
+        case [first, second] if first != second:
+            return rates
+    raise ValueError(
+        f"film.rates={reprlib.repr(rates)}: give two different rates, as [0.001,0.01]."
+    )
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Film:
+    """The settings under `film`.
+
+    `activation`, `rates`: of the two runs; None: chosen by analysis.contrast. `layer`: the hidden
+    layer whose units are shown.
+    """
+
+    activation: Name | None = None
+    rates: Annotated[tuple[Rate, ...] | None, BeforeValidator(_check_rates)] = None
+    layer: Count = 1
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -47,6 +71,7 @@ class Report:
 class Settings:
     study: StudyName
     report: Report
+    film: Film
     tracking: Tracking
 
 
