@@ -18,16 +18,16 @@ def describe_variants(params: pd.DataFrame) -> "pd.Series[str]":
 
 def varying_settings(params: pd.DataFrame) -> set[tuple[str, str]]:
     """The settings that vary, as (activation whose own it is or '', setting)."""
-    return of_texts.varying_settings(list(_known(params).values()))
+    return of_texts.varying_settings(list(known_texts(params).values()))
 
 
 def variant_texts(params: pd.DataFrame, varying: Set[tuple[str, str]]) -> "pd.Series[str]":
     """Short text of these settings of each run; `varying`: of `varying_settings`."""
-    texts = {run_id: variant_text(run, varying) for run_id, run in _known(params).items()}
+    texts = {run_id: variant_text(run, varying) for run_id, run in known_texts(params).items()}
     return pd.Series([texts.get(run_id, "") for run_id in params.index], params.index, dtype="str")
 
 
-def _known(params: pd.DataFrame) -> dict[object, Texts]:
+def known_texts(params: pd.DataFrame) -> dict[object, Texts]:
     """The texts of the settings of each run whose activation is known."""
     rows = params[params["activation"].notna()].to_dict("index")
     return {

@@ -47,9 +47,13 @@ def value_of(run: Texts, name: str) -> str:
 
 def _differ_in_depth(runs: Sequence[Texts]) -> bool:
     """Whether runs have different numbers of layers, and each run layers of one width."""
-    networks = [_layers(text) for text in {run.get(HIDDEN, "") for run in runs}]
-    have_one_width = all(len(set(layers)) == 1 for layers in networks)
-    return have_one_width and len({len(layers) for layers in networks}) > 1
+    return have_one_width(runs) and len({value_of(run, DEPTH) for run in runs}) > 1
+
+
+def have_one_width(runs: Sequence[Texts]) -> bool:
+    """Whether the layers of each run have the same width."""
+    texts = {run.get(HIDDEN, "") for run in runs}
+    return all(len(set(_layers(text))) == 1 for text in texts)
 
 
 def _layers(text: str) -> list[str]:

@@ -14,13 +14,21 @@ from actscope.analysis.claims.records import Records
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.run_tables import UnreadableRunError
 from actscope.analysis.study_analysis import analyse_stored
+from actscope.analysis.tuned_study import is_tuned, read_tuned
 from actscope.command_line import suggestions
 from actscope.errors import ConfigError, ReportError, StoreError, first_line
 from actscope.project import ROOT
 from actscope.report import output_folder
 from actscope.report.claims_list import read_studies
 from actscope.report.film import film
-from actscope.report.pages import comparison_page, pictures, sections, study_page
+from actscope.report.pages import (
+    comparison_page,
+    pictures,
+    sections,
+    study_page,
+    tuned_page,
+    tuned_sections,
+)
 from actscope.report.pages.page import Prose
 from actscope.report.pages.pictures import Picture
 from actscope.report.process_pool import WorkerPool, worker_pool
@@ -44,6 +52,9 @@ class BuildFiles(Protocol):
 def build(settings: Settings) -> None:
     """Write the report of a study and print the path of its page."""
     store, study = locate_store(settings.tracking), settings.study
+    if is_tuned(store, study):
+        _build_tuned(settings, store, study)
+        return
     runs = frames.read_study(store, study)
     own = [claim for claim in claims.read_claims() if claim.study == study]
     parts = [study_page.Part(runs, settings.report.seed)]
@@ -52,6 +63,14 @@ def build(settings: Settings) -> None:
     files = _write(settings, store, study, study_page.steps(parts), build_files)
     if settings.report.attach:
         _attach(store, study, files)
+
+
+def _build_tuned(settings: Settings, store: Store, name: str) -> None:
+    study = read_tuned(store, name)
+    build_files = partial(tuned_page.build, study)
+    files = _write(settings, store, name, tuned_page.steps(study), build_files)
+    if settings.report.attach:
+        _attach(store, name, files)
 
 
 def build_comparison(settings: Settings) -> None:
@@ -79,8 +98,11 @@ def write_figure(settings: Settings, name: str = "") -> None:
 
     """
     store, study = locate_store(settings.tracking), settings.study
-    runs = frames.read_study(store, study)
-    files = _of_readable(runs, partial(_draw, store, settings.report.seed, name))
+    if is_tuned(store, study):
+        files = _drawn(name, study, tuned_sections.contents(read_tuned(store, study)))
+    else:
+        runs = frames.read_study(store, study)
+        files = _of_readable(runs, partial(_draw, store, settings.report.seed, name))
     _add(files, settings)
 
 
@@ -101,8 +123,11 @@ def write_film(settings: Settings) -> None:
 def _draw(store: Store, seed: int | None, name: str, runs: StudyRuns) -> dict[str, bytes]:
     """The files of one figure."""
     study = analyse_stored(store, runs)
-    contents = sections.contents(store, study, frames.choose_seed(runs, seed))
-    picture = choose_picture(name, runs.study, contents)
+    return _drawn(name, runs.study, sections.contents(store, study, frames.choose_seed(runs, seed)))
+
+
+def _drawn(name: str, study: str, contents: Iterable[Picture | Prose]) -> dict[str, bytes]:
+    picture = choose_picture(name, study, contents)
     return pictures.DrawnPicture(picture, pictures.render(picture.task())).files
 
 

@@ -169,6 +169,12 @@ def enlarged_limits(cells: pd.DataFrame) -> "Limits | None":
     return (float(start), float(min(100.2, highest + margin))) if start >= 40 else None
 
 
+def lower_limit(accuracies: "pd.Series[float]") -> float:
+    """A lower limit in per cent, a multiple of 5, that at most a tenth of these falls below."""
+    tenth = accuracies.dropna().quantile(0.1)
+    return 0.0 if np.isnan(tenth) else max(0.0, 5 * math.floor((100 * tenth - 1) / 5))
+
+
 def panel_title(cells: pd.DataFrame, *, enlarged: bool) -> str:
     """Rate of these cells with their `seeds_text`: `lr = 0.1 (n = 5)`."""
     rate = rate_text(cells["lr"].iloc[0])

@@ -76,8 +76,16 @@ def gather_sections(
     return sections
 
 
-def render_page(title: str, chapters: Sequence[Chapter], results: Sequence[ClaimResult]) -> bytes:
-    """The page: the claims, if there are any, and the studies."""
+def render_page(
+    title: str,
+    chapters: Sequence[Chapter],
+    results: Sequence[ClaimResult],
+    explorer: str = explore.NAME,
+) -> bytes:
+    """The page: the claims, if there are any, and the studies.
+
+    `explorer`: the address of the explorer, or '' if there is none.
+    """
     is_alone = not any(chapter.anchor for chapter in chapters)
     navigation = [("claims", "Claims")] if results else []
     for chapter in chapters:
@@ -89,7 +97,7 @@ def render_page(title: str, chapters: Sequence[Chapter], results: Sequence[Claim
         results=results,
         tally=tally(results),
         chapters=chapters,
-        explorer=explore.NAME,
+        explorer=explorer,
         is_alone=is_alone,
     )
     # A per cent sign must not start a line.

@@ -1,0 +1,106 @@
+"""The numeric settings that vary between the cells of a tuned study, such as depth and epochs."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from actscope.analysis.variants import known_texts
+from actscope.analysis.varying import (
+    DEPTH,
+    HIDDEN,
+    WIDTH,
+    Texts,
+    have_one_width,
+    value_of,
+    variant_text,
+    varying_settings,
+)
+
+# The factor that comes first is the horizontal axis of figures.
+ORDER = (DEPTH, WIDTH, "data.train_size", "train.epochs", "train.batch_size")
+
+
+@dataclass(frozen=True)
+class Factors:
+    """The names of the factors, as `model.depth`. Columns of tables have the same names."""
+
+    names: tuple[str, ...] = ()
+
+    @property
+    def axis(self) -> str | None:
+        """The factor that figures have on their horizontal axis; None where no number varies."""
+        return self.names[0] if self.names else None
+
+    @property
+    def panel(self) -> list[str]:
+        """The columns whose values name a panel of a figure."""
+        return ["variant", *self.names[1:]]
+
+    @property
+    def settings(self) -> list[str]:
+        """The columns that name a cell, without its activation."""
+        return ["variant", *self.names]
+
+    @property
+    def cell(self) -> list[str]:
+        """The columns that name a cell."""
+        return [*self.settings, "activation"]
+
+
+def find_factors(params: pd.DataFrame) -> tuple[Factors, pd.DataFrame]:
+    """The factors, and of each run its values of them and of the other settings that vary.
+
+    `params`: settings as text, by run id. The second has the same index and the columns
+    `Factors.settings`; `variant` is a short text of the settings that vary and are no numbers.
+    """
+    known = known_texts(params)
+    runs = list(known.values())
+    varying = varying_settings(runs)
+    if ("", HIDDEN) in varying and have_one_width(runs):
+        varying = (varying - {("", HIDDEN)}) | {("", WIDTH)}
+    numeric = [name for whose, name in varying if whose == "" and _is_numeric(runs, name)]
+    factors = Factors(tuple(sorted(numeric, key=_rank)))
+    others = varying - {("", name) for name in numeric}
+    settings = pd.DataFrame(
+        {
+            "variant": [variant_text(run, others) for run in runs],
+            **{
+                name: pd.to_numeric(pd.Series([value_of(run, name) for run in runs])).tolist()
+                for name in factors.names
+            },
+        },
+        index=pd.Index(list(known), name="run_id"),
+    )
+    return factors, settings
+
+
+def short_name(name: str) -> str:
+    """A setting without its group: `depth` of `model.depth`."""
+    return name.rpartition(".")[2]
+
+
+def setting_text(row: "Mapping[Any, Any] | pd.Series[Any]", names: Sequence[str]) -> str:
+    """These columns of a row in words, as `depth = 8, epochs = 10`; '' if there is none."""
+    texts = [
+        str(row[name]) if name == "variant" else f"{short_name(name)} = {row[name]:g}"
+        for name in names
+    ]
+    return ", ".join(text for text in texts if text)
+
+
+def _is_numeric(runs: Sequence[Texts], name: str) -> bool:
+    return all(_is_number(value_of(run, name)) for run in runs)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _rank(name: str) -> tuple[int, str]:
+    return (ORDER.index(name), "") if name in ORDER else (len(ORDER), name)

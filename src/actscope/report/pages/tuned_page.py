@@ -1,0 +1,84 @@
+"""The report on a tuned study, as files: page, figures, tables, manifest."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import pandas as pd
+
+from actscope.analysis.tuned_study import TunedStudy
+from actscope.report import manifest
+from actscope.report.pages.page import (
+    Chapter,
+    Section,
+    begin_drawing,
+    gather_sections,
+    render_page,
+)
+from actscope.report.pages.study_page import REBUILD
+from actscope.report.pages.tuned_sections import contents
+from actscope.report.process_pool import WorkerPool
+from actscope.report.tables import tuned as tables
+from actscope.report.templates import environment
+from actscope.report.text import methods, tuned, tuned_methods
+
+
+def build(
+    study: TunedStudy, pool: WorkerPool, on_step: Callable[[], None] = lambda: None
+) -> dict[str, bytes]:
+    """All files of the report by their names; they are the same for every pool.
+
+    `on_step` is called after each picture and each group of tables.
+    """
+    sections = gather_sections(begin_drawing(contents(study), pool), on_step)
+    files = tables.further_files(study)
+    for section in sections.values():
+        files |= section.files
+    files["index.html"] = render_page(study.name, [_chapter(study, sections)], [], explorer="")
+    missing = _missing(study)
+    judges = replace(study.judges, missing=missing, grid_size=_grid_size(study))
+    tuning = replace(study.tuning, missing=missing.head(0), grid_size=len(study.trials))
+    manifests = [manifest.study_manifest(runs, None) for runs in (judges, tuning)]
+    files["manifest.json"] = manifest.manifest(manifests, [], files)
+    return files
+
+
+def steps(study: TunedStudy) -> int:
+    """How often `build` calls `on_step`, at most."""
+    return 7 + 2 * len(study.trials[study.factors.panel].drop_duplicates())
+
+
+def _grid_size(study: TunedStudy) -> int:
+    return int(study.judged["wanted"].sum())
+
+
+def _missing(study: TunedStudy) -> pd.DataFrame:
+    """The cells and rates that lack runs which judge them, with their number."""
+    short = study.judged.assign(missing=study.judged["wanted"] - study.judged["runs"])
+    return short.loc[short["missing"] > 0, [*study.factors.cell, "lr", "missing"]]
+
+
+def _chapter(study: TunedStudy, sections: Mapping[str, Section]) -> Chapter:
+    left_out = pd.concat([study.judges.left_out, study.tuning.left_out])
+    body = environment.load("tuned.html.j2").render(
+        answer=tuned.answer(study),
+        counts=tuned.counts(study),
+        gaps=tuned.gaps(study),
+        missing=int(_missing(study)["missing"].sum()),
+        grid_size=_grid_size(study),
+        notes=list(tuned_methods.notes(study)),
+        sections=sections,
+        methods=tuned_methods.values(study),
+        settings=methods.settings(study.judges),
+        left_out=left_out.to_dict("records"),
+        provenance=[
+            *methods.provenance(study.judges),
+            (REBUILD, f"make report STUDY={study.name}"),
+        ],
+    )
+    titles = [
+        *((f"figures-{number}", title) for number, title in enumerate(sections, 1)),
+        ("methods", "Methods"),
+        ("runs", "Runs"),
+        ("provenance", "Provenance"),
+    ]
+    return Chapter(study.name, "", body, titles)

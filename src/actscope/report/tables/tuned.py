@@ -1,0 +1,146 @@
+"""The tables of a tuned study's report."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from actscope.analysis.factors import Factors, short_name
+from actscope.analysis.stats import INTERVAL
+from actscope.analysis.tuned_study import TunedStudy
+from actscope.analysis.tuning_budget import agreement
+from actscope.artifacts.spreadsheet import to_csv
+from actscope.report.tables.files import (
+    DASH,
+    NO_INTERVAL,
+    Table,
+    percent,
+    without_empty_variant,
+)
+from actscope.report.tables.study import readable_differences
+
+
+def choices_table(study: TunedStudy) -> Table:
+    chosen = study.choices
+    readable = _readable(
+        chosen,
+        study.factors,
+        {
+            "lr": chosen["lr"].map(rate),
+            "n": chosen["n"],
+            "validation, %": chosen["validation"].map(percent),
+            "standard error": chosen["error"].map(percent),
+            "at half, %": _with_lost(chosen, "half"),
+            "at double, %": _with_lost(chosen, "double"),
+            "trials": chosen["trials"],
+            "flag": chosen["flag"],
+        },
+    )
+    caption = "The chosen rate of each cell, and the rates next to it"
+    return Table("choices", caption, chosen, readable)
+
+
+def judged_table(study: TunedStudy) -> Table:
+    judged = study.judged
+    records = judged.to_dict("records")
+    readable = _readable(
+        judged,
+        study.factors,
+        {
+            "rate": judged["rate"],
+            "lr": judged["lr"].map(rate),
+            "n": [f"{row['learned']} of {row['runs']}" for row in records],
+            "lost": judged["lost"],
+            "test, %": judged["mean"].map(percent),
+            "sd": judged["sd"].map(percent),
+            INTERVAL: [_interval(row) for row in records],
+        },
+    )
+    caption = "Test accuracy of each cell at its chosen rate and at half of it"
+    return Table("judged", caption, judged, readable)
+
+
+def leads_table(study: TunedStudy) -> Table:
+    leads = study.leads
+    columns = {"over": leads["rival"].replace("", DASH), "n": leads["n"]}
+    readable = _readable(leads, study.factors, columns | readable_differences(leads))
+    caption = "The lead of each cell over the better of ReLU and LeakyReLU"
+    return Table("leads", caption, leads, readable)
+
+
+def slopes_table(study: TunedStudy) -> Table:
+    slopes, axis = study.slopes, study.factors.axis or ""
+    records = slopes.to_dict("records")
+    columns = {
+        short_name(axis): [
+            f"{row['lowest']:g} to {row['highest']:g}" if row["values"] else DASH for row in records
+        ],
+        "n": slopes["n"],
+        **readable_differences(slopes),
+    }
+    readable = _readable(slopes, study.factors, columns, study.factors.panel)
+    readable = readable.drop(columns="pairs needed").rename(
+        columns={"difference, points": "change, points", "first better": "rising"}
+    )
+    caption = f"How each lead changes when {short_name(axis)} doubles"
+    return Table("slopes", caption, slopes, readable, is_folded=False)
+
+
+def shared_table(study: TunedStudy) -> Table:
+    """Its csv has the accuracy of each activation at each rate."""
+    found = agreement(study.shared, study.factors)
+    records = found.to_dict("records")
+    readable = _readable(
+        found,
+        study.factors,
+        {
+            "lr": found["lr"].map(rate),
+            "pairs in the tuned order": [f"{row['same']} of {row['pairs']}" for row in records],
+            "best at this rate": found["best"],
+            "best when tuned": found["tuned_best"],
+        },
+        study.factors.settings,
+    )
+    return Table("shared_rate", "The order of the activations at each rate", study.shared, readable)
+
+
+def further_files(study: TunedStudy) -> dict[str, bytes]:
+    """Files of the tables that the page does not show: the budget, the trials, the judging runs."""
+    tables = {"budget": study.budget, "trials": study.trials, "evaluations": study.evaluations}
+    return {f"tables/{name}.csv": to_csv(table).encode() for name, table in tables.items()}
+
+
+def rate(lr: float) -> str:
+    """A rate with three digits: halves of halves have many."""
+    return DASH if pd.isna(lr) else f"{lr:.3g}"
+
+
+def _readable(
+    table: pd.DataFrame,
+    factors: Factors,
+    columns: Mapping[str, Any],
+    settings: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """The columns after those that name a row, in short."""
+    named = factors.settings if settings is None else settings
+    names = [*named, *(["activation"] if "activation" in table else [])]
+    own = table[names].rename(columns=short_name).assign(**columns)
+    return without_empty_variant(own)
+
+
+def _with_lost(chosen: pd.DataFrame, name: str) -> list[str]:
+    """Mean accuracies, with the number of lost runs where there are any: `12.30, 4 lost`."""
+    return [
+        DASH if pd.isna(mean) else f"{percent(mean)}{f', {lost} lost' if lost else ''}"
+        for mean, lost in zip(chosen[name], chosen[f"{name}_lost"], strict=True)
+    ]
+
+
+def _interval(row: Mapping[Any, Any]) -> str:
+    if row["learned"] == 0:
+        return "none: no run learned"
+    if row["learned"] == 1:
+        return NO_INTERVAL
+    if pd.isna(row["low"]):
+        return "none: all equal"
+    return f"{percent(row['low'])} to {percent(row['high'])}"

@@ -1,0 +1,194 @@
+"""Sentences about a tuned study, computed from its tables."""
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from actscope.analysis.factors import Factors, setting_text, short_name
+from actscope.analysis.stats import INTERVAL
+from actscope.analysis.tuned_study import TunedStudy
+from actscope.analysis.tuned_tables import BASES, UNFINISHED
+from actscope.report.text.study import join
+
+NAMED = 3  # leaders that a sentence names with their leads
+RIVAL = "the better of relu and leaky_relu"
+
+
+def answer(study: TunedStudy) -> list[str]:
+    """At most four sentences: who leads, at which depths, with which epochs, and what was lost."""
+    if study.leads.empty:
+        return [*_on_the_highest(study), _on_runs(study)]
+    factors, leads = study.factors, study.leads
+    panels = [own for _, own in leads.groupby(factors.panel, sort=False)]
+    last = panels[-1]
+    sentences = [_on_leaders(_at_the_largest(last, factors), study)]
+    if factors.axis is not None:
+        sentences.append(_on_the_axis(last, factors.axis))
+    if len(panels) > 1:
+        sentences.append(_on_other_panels(panels[:-1], factors))
+    return [*sentences, _on_runs(study)]
+
+
+def _at_the_largest(leads: pd.DataFrame, factors: Factors) -> pd.DataFrame:
+    """The leads at the largest value of the axis."""
+    if factors.axis is None:
+        return leads
+    is_largest: pd.Series[bool] = leads[factors.axis] == leads[factors.axis].max()
+    return leads[is_largest]
+
+
+def _on_leaders(leads: pd.DataFrame, study: TunedStudy) -> str:
+    where = setting_text(leads.iloc[0], study.factors.settings)
+    start = f"With {where}, " if where else ""
+    if not leads["rival"].any():
+        cells = study.choices.merge(leads[study.factors.settings].drop_duplicates())
+        return f"{start}{_without_rival(cells)}"
+    found = leaders(leads).to_dict("records")
+    if not found:
+        return f"{start}no activation has a lead over {RIVAL} whose {INTERVAL} is above 0."
+    named = [
+        f"{row['activation']} by {_points(row['mean'])} points "
+        f"({_points(row['low'])} to {_points(row['high'])})"
+        for row in found[:NAMED]
+    ]
+    others = [row["activation"] for row in found[NAMED:]]
+    less = f", and by less {join(others)}" if others else ""
+    beat = f"{len(found)} of {len(leads)} activations beat {RIVAL}"
+    return f"{start}{beat}: {join(named)}{less}; in brackets the {INTERVAL}."
+
+
+def _without_rival(cells: pd.DataFrame) -> str:
+    """Which activations have a rate where neither of BASES has one."""
+    names = [str(name) for name in cells.loc[cells["lr"].notna(), "activation"]]
+    others = f"{join(names)} {'has' if len(names) == 1 else 'have'}" if names else "no other has"
+    return (
+        f"neither {' nor '.join(BASES)} has a rate at which no tuning run was lost, so there is no "
+        f"lead; {others} one."
+    )
+
+
+def leaders(leads: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose interval is above 0, the largest lead first."""
+    return leads[leads["low"] > 0].sort_values("mean", ascending=False, kind="stable")
+
+
+def _on_the_axis(leads: pd.DataFrame, axis: str) -> str:
+    """At which values of the axis each activation leads."""
+    name, values = short_name(axis), sorted(set(leads[axis]))
+    where: dict[str, list[str]] = {}
+    for activation, own in leads.groupby("activation", sort=False):
+        found = sorted(own.loc[own["low"] > 0, axis])
+        where.setdefault(_range_text(found, values, name), []).append(str(activation))
+    named = [f"{place} for {join(names)}" for place, names in where.items()]
+    return f"The interval of the lead is above 0 {'; '.join(named)}."
+
+
+def _range_text(found: Sequence[float], values: Sequence[float], name: str) -> str:
+    """Where among the values those are that were found: `from depth 8 on`."""
+    if not found:
+        return f"at no {name}"
+    if len(found) == len(values):
+        return f"at every {name}"
+    if len(found) > 1 and found == values[-len(found) :]:
+        return f"from {name} {found[0]:g} on"
+    return f"at {name} {join([f'{value:g}' for value in found])}"
+
+
+def _on_other_panels(panels: Sequence[pd.DataFrame], factors: Factors) -> str:
+    """Who leads at the largest value of the axis with the other settings."""
+    said = []
+    for own in panels:
+        at_largest = _at_the_largest(own, factors)
+        found = leaders(at_largest).to_dict("records")
+        named = [f"{row['activation']} {_points(row['mean'])}" for row in found[:NAMED]]
+        more = f", and {len(found) - NAMED} more" if len(found) > NAMED else ""
+        where = setting_text(at_largest.iloc[0], [*factors.panel, *factors.names[:1]])
+        whose = f": {join(named)} points{more}" if found else ""
+        said.append(f"with {where}, {len(found)} of {len(at_largest)} lead{whose}")
+    text = "; ".join(said)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _on_the_highest(study: TunedStudy) -> Iterator[str]:
+    """Without ReLU and LeakyReLU there are no leads: the highest mean by validation."""
+    kept = study.choices[study.choices["lr"].notna()]
+    if kept.empty:
+        yield "No activation has a rate at which no tuning run was lost."
+        return
+    last = _at_the_largest(next(reversed(list(_panels(kept, study.factors)))), study.factors)
+    best = last.sort_values("validation", kind="stable").iloc[-1]
+    where = setting_text(best, study.factors.settings)
+    yield (
+        f"{f'With {where}, ' if where else ''}{best['activation']} has the highest validation "
+        f"accuracy, {100 * best['validation']:.2f} % (mean of {best['n']} runs)."
+    )
+    yield f"The study has neither {' nor '.join(BASES)}, so the report shows no leads."
+
+
+def _panels(table: pd.DataFrame, factors: Factors) -> Iterator[pd.DataFrame]:
+    return (own for _, own in table.groupby(factors.panel, sort=False))
+
+
+def _on_runs(study: TunedStudy) -> str:
+    """How many runs judge, how many were lost, and which cells get no verdict."""
+    judged = study.judged
+    lost, runs = int(judged["lost"].sum()), int(judged["runs"].sum())
+    flagged, cells = int((study.choices["flag"] != "").sum()), len(study.choices)
+    return (
+        f"Each mean is over n = {number_range(judged['learned'])} fresh seeds; {lost} of the "
+        f"{runs:,} runs that judge were lost. No verdict: {flagged} of {cells} cells."
+    )
+
+
+def number_range(numbers: "pd.Series[int]") -> str:
+    """`10`, or `3 to 10`."""
+    low, high = numbers.min(), numbers.max()
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _points(difference: float) -> str:
+    return f"{100 * difference:+.2f}"
+
+
+def counts(study: TunedStudy) -> list[tuple[str, str]]:
+    """The numbers at the top of the page, each with its label."""
+    chosen = study.choices
+    return [
+        (str(len(chosen)), "cells"),
+        (str(chosen["activation"].nunique()), "activations"),
+        (f"{len(study.trials):,}", "trials"),
+        (f"{int(study.trials['validation'].isna().sum()):,}", "trials lost"),
+        (f"{int(study.judged['runs'].sum()):,}", "runs that judge"),
+        (str(int(study.judged["lost"].sum())), "of these lost"),
+        (str(int((chosen["flag"] != "").sum())), "without a verdict"),
+    ]
+
+
+def flags(study: TunedStudy) -> Iterator[str]:
+    """A sentence for each flag: which cells have it."""
+    for flag, own in study.choices[study.choices["flag"] != ""].groupby("flag", sort=False):
+        cells = [
+            " at ".join(
+                text
+                for text in (row["activation"], setting_text(row, study.factors.settings))
+                if text
+            )
+            for row in own.to_dict("records")
+        ]
+        yield f"Not judged, “{flag}”: {'; '.join(cells)}."
+
+
+def gaps(study: TunedStudy) -> list[str]:
+    """The cells whose choice or judgement is not complete, as lines."""
+    names = [*study.factors.settings, "activation"]
+    lines = []
+    for row in study.choices[study.choices["flag"] == UNFINISHED].to_dict("records"):
+        where = setting_text(row, names[:-1])
+        lines.append(f"{row['activation']} {where}: its rate is not chosen yet".replace("  ", " "))
+    short = study.judged[study.judged["runs"] < study.judged["wanted"]]
+    for row in short.to_dict("records"):
+        where = " ".join(
+            text for text in (row["activation"], setting_text(row, names[:-1])) if text
+        )
+        lines.append(f"{where}, {row['rate']} rate: {row['runs']} of {row['wanted']} runs")
+    return lines

@@ -1,0 +1,63 @@
+"""What the page of a tuned study says about how it was made."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from actscope.analysis.factors import short_name
+from actscope.analysis.tuned_study import TunedStudy
+from actscope.analysis.varying import DEPTH, HIDDEN, WIDTH, have_one_width, value_of
+from actscope.report.text import methods
+from actscope.report.text.study import join
+from actscope.report.text.tuned import number_range
+
+
+def values(study: TunedStudy) -> dict[str, Any]:
+    """What the methods section says: text.methods of the runs that judge, and the protocol."""
+    rules, chosen = study.rules[0], study.choices
+    return {
+        **methods.methods(study.judges),
+        "hidden": _hidden(study),
+        "rates": ", ".join(f"{rate:g}" for rate in rules.rates),
+        "tuning_seeds": ", ".join(map(str, rules.seeds)),
+        "first_seed": rules.seeds[0],
+        "evaluation_seeds": ", ".join(map(str, rules.evaluation_seeds)),
+        "extensions": rules.extensions,
+        "trials": number_range(chosen["trials"]),
+        "factor": f"{rules.factor:g}",
+        "axis": short_name(study.factors.axis or ""),
+        "lead_tests": int(study.leads["p"].count()),
+        "slope_tests": int(study.slopes["p"].count()),
+    }
+
+
+def _hidden(study: TunedStudy) -> str:
+    """The hidden layers, by depth and width where each network has layers of one width."""
+    runs = [{HIDDEN: text} for text in study.judges.values_of(HIDDEN)]
+    if not have_one_width(runs):
+        return " or ".join(run[HIDDEN] for run in runs)
+    depths, widths = (sorted({int(value_of(run, name)) for run in runs}) for name in (DEPTH, WIDTH))
+    return f"of width {_either(widths)}, {_either(depths)} of them"
+
+
+def _either(numbers: list[int]) -> str:
+    return join([str(number) for number in numbers]).replace(" and ", " or ")
+
+
+def notes(study: TunedStudy) -> Iterator[str]:
+    """Warnings to read before comparing cells."""
+    for runs in (study.judges, study.tuning):
+        yield from (f"{runs.study}: {note}" for note in methods.notes(runs))
+    if (n := len(study.rules)) > 1:
+        yield (
+            f"The sweeps of this study had {n} different sets of rules. The newest rules that give "
+            "a choice which was judged count for each cell. The methods section has the newest."
+        )
+    others = len(study.evaluations) - int(study.judged["runs"].sum())
+    if others > 0:
+        yield f"{others} runs are at rates that judge no choice. No table of cells has them."
+    numbers = study.choices["trials"]
+    if numbers.max() > 2 * numbers.min():
+        yield (
+            f"The cells had {number_range(numbers)} trials: some grids were extended more often. "
+            "The budget curve shows what further trials were worth."
+        )

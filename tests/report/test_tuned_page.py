@@ -1,0 +1,133 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from actscope import tracking
+from actscope.analysis.tuned_study import is_tuned, read_tuned
+from actscope.config import Activation, DataSource, Model, Point, Tracking, Tuning
+from actscope.report.cli import main
+from actscope.report.figures import style
+from actscope.report.text.tuned import answer
+from actscope.sweep.resources import Resources
+from actscope.sweep.tuned_sweep import run_tuned
+from actscope.tracking import Store
+from tests.support.making import ELU, RELU, make_point
+
+STUDY = "tuned"
+RULES = Tuning(
+    rates=(0.0016, 0.0064, 0.0256), seeds=(100, 101), evaluation_seeds=(0, 1), extensions=1
+)
+TABLES = {"choices", "judged", "leads", "slopes", "shared_rate", "budget", "trials", "evaluations"}
+
+
+def tune(folder: Path) -> Store:
+    """A store with a real tuned study: two activations at two depths."""
+    settings = Tracking(f"sqlite:///{folder}/mlflow.db", patch=False)
+
+    def cell(activation: Activation, depth: int) -> Point:
+        point = make_point(
+            activation, study=STUDY, epochs=1, batch_size=100, every="epoch", learned_from=0.01
+        )
+        return replace(point, model=Model((8,) * depth), data=DataSource("digits", validation=0.2))
+
+    cells = [cell(activation, depth) for activation in (RELU, ELU) for depth in (1, 2)]
+    run_tuned(cells, RULES, settings, "sweep", Resources(workers=0), Console(quiet=True))
+    return tracking.open_store(settings)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return tune(tmp_path_factory.mktemp("tuned"))
+
+
+def build(store: Store, folder: Path) -> dict[str, bytes]:
+    words = [f"study={STUDY}", f"tracking.uri={store.uri}", f"report.folder={folder}"]
+    assert main([*words, "report.attach=false"]) == 0
+    made = folder / STUDY
+    return {str(p.relative_to(made)): p.read_bytes() for p in made.rglob("*") if p.is_file()}
+
+
+def test_a_tuned_study_has_a_page_of_its_own(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(style, "render", lambda _: {"png": b"", "svg": b""})
+    files = build(store, tmp_path / "one")
+    assert {Path(name).stem for name in files if name.endswith(".csv")} == TABLES
+    figures = {Path(name).stem for name in files if name.endswith(".png")}
+    assert figures == {"tuned_accuracy", "leads", "accuracy_by_rate", "trainability", "budget"}
+    page = files["index.html"].decode()
+    for words in ("Fresh seeds, 0, 1,", "the rates 0.0016, 0.0064, 0.0256", "of width 8, 1 or 2"):
+        assert words in page
+    assert "explore.html" not in page
+    judges, trials = json.loads(files["manifest.json"])["studies"]
+    assert (judges["points_in_grid"], judges["missing_points"]) == (4 * 2 * 2, [])
+    assert (judges["study"], trials["study"]) == (STUDY, f"{STUDY}.tuning")
+    assert build(store, tmp_path / "two") == files
+
+
+def test_one_figure_of_a_tuned_study_can_be_written(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(style, "render", lambda _: {"png": b"", "svg": b""})
+    words = [f"study={STUDY}", f"tracking.uri={store.uri}", f"report.folder={tmp_path}"]
+    assert main(["figure", "budget", *words]) == 0
+    assert (tmp_path / STUDY / "figures" / "budget.png").exists()
+
+
+def test_the_tables_agree_with_the_runs(store: Store) -> None:
+    assert is_tuned(store, STUDY)
+    assert not is_tuned(store, f"{STUDY}.tuning")
+    study = read_tuned(store, STUDY)
+    assert study.rules == (RULES,)
+    assert study.factors.names == ("model.depth",)
+    assert study.choices["activation"].tolist() == ["relu", "elu"] * 2
+    assert study.judged["runs"].tolist() == [2] * 8
+    found = tracking.read_runs(store, f"{STUDY}.tuning")
+    assert len(study.trials) == len(found) == study.choices["trials"].sum()
+    first = study.judged.iloc[0]
+    runs = tracking.read_runs(store, STUDY)
+    own = runs[
+        (runs["params.activation"] == "relu")
+        & (runs["params.model.hidden"] == "[8]")
+        & (runs["params.lr"].astype(float) == first["lr"])
+    ]
+    assert first["mean"] == pytest.approx(own["metrics.test/accuracy_final"].mean())
+
+
+def test_the_answer_has_at_most_four_sentences_and_their_numbers(store: Store) -> None:
+    study = read_tuned(store, STUDY)
+    said = answer(study)
+    assert len(said) <= 4
+    assert said[0].startswith("With depth = 2, ")
+    assert said[-1] == (
+        "Each mean is over n = 2 fresh seeds; 0 of the 16 runs that judge were lost. No verdict: 0 "
+        "of 4 cells."
+    )
+
+
+def test_a_lead_above_zero_is_named(store: Store) -> None:
+    study = read_tuned(store, STUDY)
+    leads = pd.DataFrame(
+        {
+            "variant": "",
+            "model.depth": [1, 2, 4, 1, 2, 4],
+            "activation": ["elu"] * 3 + ["tanh"] * 3,
+            "rival": "relu",
+            "mean": [0.0, 0.01, 0.02, -0.01, -0.01, 0.0],
+            "low": [-0.01, 0.005, 0.01, -0.02, -0.02, -0.01],
+            "high": [0.01, 0.015, 0.03, 0.0, 0.0, 0.01],
+        }
+    )
+    study.__dict__["leads"] = leads  # a cached property
+    leader, over_depth, *_ = answer(study)
+    assert leader == (
+        "With depth = 4, 1 of 2 activations beat the better of relu and leaky_relu: elu by +2.00 "
+        "points (+1.00 to +3.00); in brackets the 95 % t-interval over seeds."
+    )
+    assert over_depth == (
+        "The interval of the lead is above 0 from depth 2 on for elu; at no depth for tanh."
+    )
