@@ -97,9 +97,11 @@ def sorted_as_trained(results: list[RunResult]) -> list[RunResult]:
     return [next(r for r in results if r.point == point) for point in POINTS]
 
 
-def test_a_run_that_is_not_tested_has_no_test_accuracy():
+@pytest.mark.parametrize("activation", [RELU, BN_RELU])
+def test_a_run_that_is_not_tested_has_no_test_accuracy(activation):
     searched = replace(VALIDATED, test_x=VALIDATED.test_x[:0], test_y=VALIDATED.test_y[:0])
-    for result in train_stack(POINTS[:2], searched):
+    points = [replace(point, activation=activation) for point in POINTS[:2]]
+    for result in train_stack(points, searched):
         assert set(result.history["split"]) == {"train", "validation"}
         assert math.isnan(result.test_accuracy)
         assert result.predictions.empty

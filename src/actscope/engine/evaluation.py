@@ -2,7 +2,7 @@
 
 # R runs of the stack, B examples, N test images
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -100,7 +100,9 @@ def example_losses(logits: Tensor, y: Tensor) -> Tensor:
     return functional.cross_entropy(logits.mT, y.expand(logits.shape[:2]), reduction="none")
 
 
-def _split(x: Tensor, y: Tensor) -> "zip[tuple[Tensor, Tensor]]":
+def _split(x: Tensor, y: Tensor) -> Iterable[tuple[Tensor, Tensor]]:
+    if len(y) == 0:  # torch splits nothing into one empty part
+        return ()
     return zip(x.split(EVALUATED_AT_ONCE), y.split(EVALUATED_AT_ONCE), strict=True)
 
 
