@@ -2,11 +2,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
 
 from actscope import tracking
+from actscope.analysis.signal import signal_by_layer
 from actscope.analysis.tuned_study import is_tuned, read_tuned
 from actscope.config import Activation, DataSource, Model, Point, Tracking, Tuning
 from actscope.report.cli import main
@@ -21,7 +23,8 @@ STUDY = "tuned"
 RULES = Tuning(
     rates=(0.0016, 0.0064, 0.0256), seeds=(100, 101), evaluation_seeds=(0, 1), extensions=1
 )
-TABLES = {"choices", "judged", "leads", "slopes", "shared_rate", "budget", "trials", "evaluations"}
+TABLES = {"choices", "judged", "leads", "slopes", "shared_rate", "budget", "signal"}
+TABLES |= {"trials", "evaluations"}
 
 
 def tune(folder: Path) -> Store:
@@ -58,7 +61,8 @@ def test_a_tuned_study_has_a_page_of_its_own(
     files = build(store, tmp_path / "one")
     assert {Path(name).stem for name in files if name.endswith(".csv")} == TABLES
     figures = {Path(name).stem for name in files if name.endswith(".png")}
-    assert figures == {"tuned_accuracy", "leads", "accuracy_by_rate", "trainability", "budget"}
+    of_rates = {"accuracy_by_rate", "trainability", "budget"}
+    assert figures == {"tuned_accuracy", "leads", "signal", *of_rates}
     page = files["index.html"].decode()
     for words in ("Fresh seeds, 0, 1,", "the rates 0.0016, 0.0064, 0.0256", "of width 8, 1 or 2"):
         assert words in page
@@ -96,6 +100,19 @@ def test_the_tables_agree_with_the_runs(store: Store) -> None:
         & (runs["params.lr"].astype(float) == first["lr"])
     ]
     assert first["mean"] == pytest.approx(own["metrics.test/accuracy_final"].mean())
+
+
+def test_the_signal_is_that_of_the_deepest_networks_at_their_start(store: Store) -> None:
+    signal = signal_by_layer(store, read_tuned(store, STUDY))
+    assert signal["layer"].tolist() == [1, 2] * 2
+    assert set(signal["n"]) == {2}
+    runs = tracking.read_runs(store, STUDY)
+    deep = runs[(runs["params.model.hidden"] == "[8, 8]") & (runs["params.activation"] == "elu")]
+    own = deep.drop_duplicates("params.seed")["run_id"]
+    starts = [tracking.read_layers(store, STUDY, run_id).query("step == 0") for run_id in own]
+    expected = sum(start["mean_square"].to_numpy(float)[:2] for start in starts) / 2
+    found = signal.loc[signal["activation"] == "elu", "mean_square"]
+    np.testing.assert_allclose(found, expected)
 
 
 def test_the_answer_has_at_most_four_sentences_and_their_numbers(store: Store) -> None:

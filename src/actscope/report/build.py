@@ -10,7 +10,7 @@ from typing import Protocol
 from actscope.analysis import comparison, frames
 from actscope.analysis.claims import claims
 from actscope.analysis.claims.claims import Claim, ClaimResult, Evidence
-from actscope.analysis.claims.records import Records
+from actscope.analysis.claims.records import Records, stored_records
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.run_tables import UnreadableRunError
 from actscope.analysis.study_analysis import analyse_stored
@@ -67,7 +67,9 @@ def build(settings: Settings) -> None:
 
 def _build_tuned(settings: Settings, store: Store, name: str) -> None:
     study = read_tuned(store, name)
-    build_files = partial(tuned_page.build, study)
+    own = [claim for claim in claims.read_claims() if claim.study == name]
+    results = claims.judge(own, Evidence({name: study.judges}, stored_records(store)))
+    build_files = partial(tuned_page.build, store, study, results)
     files = _write(settings, store, name, tuned_page.steps(study), build_files)
     if settings.report.attach:
         _attach(store, name, files)
@@ -99,7 +101,7 @@ def write_figure(settings: Settings, name: str = "") -> None:
     """
     store, study = locate_store(settings.tracking), settings.study
     if is_tuned(store, study):
-        files = _drawn(name, study, tuned_sections.contents(read_tuned(store, study)))
+        files = _drawn(name, study, tuned_sections.contents(store, read_tuned(store, study)))
     else:
         runs = frames.read_study(store, study)
         files = _of_readable(runs, partial(_draw, store, settings.report.seed, name))

@@ -1,10 +1,11 @@
 """The report on a tuned study, as files: page, figures, tables, manifest."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
 
+from actscope.analysis.claims.claims import ClaimResult
 from actscope.analysis.tuned_study import TunedStudy
 from actscope.report import manifest
 from actscope.report.pages.page import (
@@ -18,33 +19,41 @@ from actscope.report.pages.study_page import REBUILD
 from actscope.report.pages.tuned_sections import contents
 from actscope.report.process_pool import WorkerPool
 from actscope.report.tables import tuned as tables
+from actscope.report.tables.claims import claim_files
 from actscope.report.templates import environment
 from actscope.report.text import methods, tuned, tuned_methods
+from actscope.tracking import Store
 
 
 def build(
-    study: TunedStudy, pool: WorkerPool, on_step: Callable[[], None] = lambda: None
+    store: Store,
+    study: TunedStudy,
+    results: Sequence[ClaimResult],
+    pool: WorkerPool,
+    on_step: Callable[[], None] = lambda: None,
 ) -> dict[str, bytes]:
     """All files of the report by their names; they are the same for every pool.
 
-    `on_step` is called after each picture and each group of tables.
+    `results`: of the claims about the study. `on_step` is called after each picture and each group
+    of tables.
     """
-    sections = gather_sections(begin_drawing(contents(study), pool), on_step)
+    sections = gather_sections(begin_drawing(contents(store, study), pool), on_step)
     files = tables.further_files(study)
+    files |= claim_files(results) if results else {}
     for section in sections.values():
         files |= section.files
-    files["index.html"] = render_page(study.name, [_chapter(study, sections)], [], explorer="")
+    files["index.html"] = render_page(study.name, [_chapter(study, sections)], results, explorer="")
     missing = _missing(study)
     judges = replace(study.judges, missing=missing, grid_size=_grid_size(study))
     tuning = replace(study.tuning, missing=missing.head(0), grid_size=len(study.trials))
     manifests = [manifest.study_manifest(runs, None) for runs in (judges, tuning)]
-    files["manifest.json"] = manifest.manifest(manifests, [], files)
+    files["manifest.json"] = manifest.manifest(manifests, results, files)
     return files
 
 
 def steps(study: TunedStudy) -> int:
     """How often `build` calls `on_step`, at most."""
-    return 7 + 2 * len(study.trials[study.factors.panel].drop_duplicates())
+    return 9 + 2 * len(study.trials[study.factors.panel].drop_duplicates())
 
 
 def _grid_size(study: TunedStudy) -> int:

@@ -6,23 +6,27 @@ from functools import partial
 import pandas as pd
 
 from actscope.analysis.factors import setting_text, short_name
+from actscope.analysis.signal import signal_by_layer
 from actscope.analysis.stats import INTERVAL
 from actscope.analysis.tuned_study import TunedStudy
+from actscope.report.figures import signal as signal_figure
 from actscope.report.figures import tuned, tuned_rates
 from actscope.report.pages.page import Prose
 from actscope.report.pages.pictures import Picture, picture
 from actscope.report.tables import tuned as tables
 from actscope.report.text import tuned as text
+from actscope.tracking import Store
 
+SIGNAL = "The signal before the training"
 RATE = "The learning rate of each cell"
 WORTH = "What tuning was worth"
 
 
-def contents(study: TunedStudy) -> Iterator[Picture | Prose]:
+def contents(store: Store, study: TunedStudy) -> Iterator[Picture | Prose]:
     """The pictures, words and tables of a tuned study, in the order of the page."""
     yield from _accuracy(study)
     yield from _leads(study)
-    # Sections about what the networks do inside belong here.
+    yield from _signal(signal_by_layer(store, study))
     yield from _rates(study)
     yield from _worth(study)
 
@@ -70,6 +74,26 @@ def _leads(study: TunedStudy) -> Iterator[Picture | Prose]:
 def _over(study: TunedStudy) -> str:
     axis = study.factors.axis
     return "" if axis is None else f" over {short_name(axis)}"
+
+
+def _signal(signal: pd.DataFrame) -> Iterator[Picture | Prose]:
+    if signal.empty:
+        return
+    variants = list(signal.groupby("variant", sort=False))
+    for number, (variant, own) in enumerate(variants, 1):
+        depth = int(own["depth"].iloc[0])
+        title = f"{variant}: untrained" if variant else "Untrained"
+        yield picture(
+            f"signal{f'_{number}' if len(variants) > 1 else ''}",
+            SIGNAL,
+            f"{title} networks of {depth} hidden layers, on 128 training images: what reaches each "
+            "layer from the images, and what comes back from the loss. A level line passes the "
+            "signal on unchanged. Batch normalisation uses the statistics of these images.",
+            f"Four statistics of each of {depth} hidden layers at step 0, one line per activation. "
+            "The table signal.csv has the numbers.",
+            partial(signal_figure.draw_signal, own),
+        )
+    yield Prose(SIGNAL, [], [tables.signal_table(signal)])
 
 
 def _rates(study: TunedStudy) -> Iterator[Picture | Prose]:

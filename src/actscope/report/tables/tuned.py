@@ -10,6 +10,7 @@ from actscope.analysis.stats import INTERVAL
 from actscope.analysis.tuned_study import TunedStudy
 from actscope.analysis.tuning_budget import agreement
 from actscope.artifacts.spreadsheet import to_csv
+from actscope.engine.recorded import LAYER_STATISTICS
 from actscope.report.tables.files import (
     DASH,
     NO_INTERVAL,
@@ -66,6 +67,22 @@ def leads_table(study: TunedStudy) -> Table:
     readable = _readable(leads, study.factors, columns | readable_differences(leads))
     caption = "The lead of each cell over the better of ReLU and LeakyReLU"
     return Table("leads", caption, leads, readable)
+
+
+def signal_table(signal: pd.DataFrame) -> Table:
+    """The signal in the first, the middle and the last layer; the file has all layers."""
+    depth = int(signal["depth"].max())
+    shown = signal[signal["layer"].isin([1, (1 + depth) // 2, depth])]
+    columns = {
+        "variant": shown["variant"],
+        "activation": shown["activation"],
+        "layer": shown["layer"],
+        "n": shown["n"],
+        **{name.replace("_", " "): shown[name].map("{:.3g}".format) for name in LAYER_STATISTICS},
+    }
+    readable = without_empty_variant(pd.DataFrame(columns))
+    caption = f"The signal at step 0 in three of {depth} hidden layers"
+    return Table("signal", caption, signal, readable)
 
 
 def slopes_table(study: TunedStudy) -> Table:

@@ -1,0 +1,49 @@
+"""The figure of the signal in untrained networks, layer by layer."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from actscope.analysis.labels import activation_order
+from actscope.report.figures.style import activation_legend, line_styles, panel_grid, seeds_text
+
+# Quantity, title, and whether its axis is logarithmic.
+PANELS = (
+    ("mean_square", "mean square of the outputs", True),
+    ("gradient", "gradient by the sums, root mean square", True),
+    ("cosine", "cosine of two images' outputs", False),
+    ("rank", "effective rank of the outputs", False),
+)
+
+
+def draw_signal(signal: pd.DataFrame) -> Figure:
+    """Four statistics over the layers; `signal`: of signal_by_layer, of one variant."""
+    figure, axes = panel_grid([PANELS], 2, (4.4, 2.6))
+    styles = line_styles(signal["activation"])
+    names = activation_order(signal["activation"])
+    for ax, (quantity, title, is_log) in zip(axes, PANELS, strict=True):
+        for name in names:
+            own = signal[signal["activation"] == name]
+            style = styles[name]
+            every = max(1, len(own) // 8)
+            ax.plot(
+                own["layer"],
+                own[quantity],
+                color=style.colour,
+                linestyle=style.dashes,
+                marker=style.marker,
+                markersize=4,
+                markevery=every,
+            )
+        _finish(ax, title, is_log=is_log)
+    activation_legend(figure, styles, names, f"mean of {seeds_text(signal)} at step 0")
+    return figure
+
+
+def _finish(ax: Axes, title: str, *, is_log: bool) -> None:
+    ax.set_title(title)
+    ax.set_xlabel("hidden layer")
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    if is_log:
+        ax.set_yscale("log")
