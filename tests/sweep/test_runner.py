@@ -82,6 +82,20 @@ class TestStacks:
             assert [len(stack) for stack in make_stacks(points, Resources(1))] == [25, 25]
             assert [len(stack) for stack in make_stacks(points[:49], Resources(1))] == [49]
 
+    @pytest.mark.parametrize(("layers", "seeds", "activations"), [(1, 1, 2), (8, 2, 1)])
+    def test_have_few_seeds_or_in_deep_networks_few_activations(
+        self, layers: int, seeds: int, activations: int
+    ) -> None:
+        points = [
+            make_point(activation, lr=lr, seed=seed, hidden=(4,) * layers)
+            for seed in (0, 1)
+            for lr in (0.1, 0.2)
+            for activation in (RELU, ELU)
+        ]
+        for stack in make_stacks(points, Resources(workers=2, stack_size=4)):
+            assert len({point.seed for point in stack}) == seeds
+            assert len({point.activation for point in stack}) == activations
+
     def test_are_no_larger_than_allowed(self) -> None:
         points = [make_point(lr=0.01 * (i + 1)) for i in range(7)]
         stacks = make_stacks(points, Resources(workers=1, stack_size=3))

@@ -36,6 +36,7 @@ TESTED_FUNCTIONS: Mapping[str, Mapping[str, float]] = {
 # runs on the digits (4 MiB), 0.18 ms in 38 (7 MiB) and 0.15 ms in 75 (14 MiB); on MNIST with 128
 # units it takes 0.61 ms in 10 (7 MiB), 0.66 ms in 20 (14 MiB) and 0.70 ms in 40 (28 MiB).
 FITS_CACHES = 8 * 2**20
+DEEP = 8  # hidden layers
 
 
 def make_stacks(points: Sequence[Point], resources: Resources) -> list[Stack]:
@@ -45,9 +46,7 @@ def make_stacks(points: Sequence[Point], resources: Resources) -> list[Stack]:
     the workers: an idle worker costs more than smaller stacks do.
     """
     groups: dict[Point, Stack] = {}
-    for point in sorted(
-        points, key=lambda point: point.seed
-    ):  # a stack with few seeds reads few minibatches
+    for point in sorted(points, key=_neighbourhood):
         groups.setdefault(stack_key(point), []).append(point)
     parts = {
         key: math.ceil(len(group) / _largest_size(group, resources))
@@ -64,6 +63,15 @@ def make_stacks(points: Sequence[Point], resources: Resources) -> list[Stack]:
         parts[coarsest] += 1
     stacks = [stack for key, group in groups.items() for stack in _cut(group, parts[key])]
     return sorted(stacks, key=len, reverse=True)
+
+
+def _neighbourhood(point: Point) -> tuple[str, int]:
+    """By what points of a stack are put together: by seed, in deep networks first by activation.
+
+    A stack with few seeds reads few minibatches. A stack with few activations joins and splits
+    fewer tensors in each layer, which takes a sixth of the time in a network of 16 layers.
+    """
+    return (point.activation.name if len(point.model.hidden) >= DEEP else "", point.seed)
 
 
 def _cut(group: Stack, parts: int) -> list[Stack]:
