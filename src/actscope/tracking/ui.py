@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from actscope.tracking.local_store import LocalStore
 from actscope.tracking.run_index import SWEEPS, read_summaries
 from actscope.tracking.store import Store
+from actscope.tracking.ui_charts import charts_state
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +36,7 @@ VIEWS: Mapping[str, Mapping[str, Any]] = {
         "groupBy": {"aggregateFunction": "average", "groupByKeys": CELLS},
         "runsHiddenMode": "SHOWALL",
         "selectedColumns": COLUMNS,
+        **charts_state(),
     },
 }
 REPORT = "report"  # the folder among the artifacts of the sweep's run
