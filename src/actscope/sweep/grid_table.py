@@ -1,22 +1,22 @@
 """Draws the accuracies of a grid as wide as a terminal allows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
 from rich.columns import Columns
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.measure import Measurement
 from rich.segment import Segment
 from rich.table import Column, Table
 from rich.text import Text
 
 from actscope.analysis.labels import rate_text
-from actscope.sweep.accuracy_grid import AccuracyGrid, GridCell
+from actscope.sweep.accuracy_grid import AccuracyGrid
 from actscope.sweep.grid_cells import FINAL, LIVE, Form, meanings
 
 LONGEST_NAME = 24  # of an activation on one line
-UNLIMITED = 10_000  # columns
+NAME_GAP = 2
+NAMES = "activation"  # heads them
 
 Lines = Mapping[str, Sequence[Text]]  # cells by activation
 
@@ -47,59 +47,51 @@ class GridTable:
         self.best = frozenset(best)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        rates = self.grid.rates
         for form in FINAL if self.is_final else LIVE:
-            parts = self._tables(form, self.grid.rates)
-            if _width(console, options, parts) <= options.max_width:
+            texts = self._texts(form)
+            widths = _widths(form, rates, texts)
+            whole = self._name_width + sum(widths.values()) + form.gap * len(rates)
+            if whole <= options.max_width:
                 break
-        else:
-            parts = self._bands(form, options.max_width)
         yield Text(form.caption.format(self.accuracy), style="italic")
-        yield from parts
+        # Only the narrowest form may not fit: then the rates stand in bands below each other.
+        room = options.max_width - self._name_width
+        at_once = max(1, room // (max(widths.values()) + form.gap))
+        if whole <= options.max_width:
+            at_once = len(rates)
+        for start in range(0, len(rates), at_once):
+            band = rates[start : start + at_once]
+            yield from self._tables(form, {rate: widths[rate] for rate in band}, texts)
         legend = meanings(self.grid, form, has_best=bool(self.best))
         yield Columns(legend, padding=(0, 3))
-
-    def _tables(self, form: Form, rates: Sequence[float]) -> list[RenderableType]:
-        texts = {
-            CellKey(heading, name, rate): self._cell(form, CellKey(heading, name, rate), row[rate])
-            for heading, rows in self.grid.groups.items()
-            for name, row in rows.items()
-            for rate in rates
-            if rate in row
-        }
-        widths = [
-            max([1, *(text.cell_len for key, text in texts.items() if key.rate == rate)])
-            for rate in rates
-        ]
-        draw = _with_ticks if form.is_narrow else _with_headings
-        parts: list[RenderableType] = []
-        for heading, rows in self.grid.groups.items():
-            if heading:
-                parts.append(Text(heading, style="bold"))
-            lines = {
-                name: [texts.get(CellKey(heading, name, rate), Text()) for rate in rates]
-                for name in rows
-            }
-            parts.append(draw(form, rates, widths, lines, self._name_width))
-        return parts
-
-    def _cell(self, form: Form, key: CellKey, cell: GridCell) -> Text:
-        text = form.write(cell)
-        return form.as_best(text) if key in self.best else text
 
     @property
     def _name_width(self) -> int:
         names = [name for rows in self.grid.groups.values() for name in rows]
-        return min(LONGEST_NAME, max(map(len, names)))
+        return min(LONGEST_NAME, max(len(NAMES), *map(len, names))) + NAME_GAP
 
-    def _bands(self, form: Form, width: int) -> list[RenderableType]:
-        """The same table in several, each with as many rates as fit."""
-        at_once = max(1, (width - self._name_width - 1) // (1 + form.gap))
-        rates = self.grid.rates
-        return [
-            part
-            for start in range(0, len(rates), at_once)
-            for part in self._tables(form, rates[start : start + at_once])
-        ]
+    def _texts(self, form: Form) -> dict[CellKey, Text]:
+        texts = {
+            CellKey(heading, name, rate): form.write(cell)
+            for heading, rows in self.grid.groups.items()
+            for name, row in rows.items()
+            for rate, cell in row.items()
+        }
+        return texts | {key: form.as_best(texts[key]) for key in self.best}
+
+    def _tables(
+        self, form: Form, widths: Mapping[float, int], texts: Mapping[CellKey, Text]
+    ) -> Iterator[RenderableType]:
+        draw = _with_ticks if form.is_narrow else _with_headings
+        for heading, rows in self.grid.groups.items():
+            if heading:
+                yield Text(heading, style="bold")
+            lines = {
+                name: [texts.get(CellKey(heading, name, rate), Text()) for rate in widths]
+                for name in rows
+            }
+            yield draw(form, widths, lines, self._name_width)
 
 
 class LiveTable:
@@ -126,38 +118,32 @@ class LiveTable:
             yield Text(f"… and {len(lines) - room + 1} lines more", "dim")
 
 
-def _width(console: Console, options: ConsoleOptions, parts: Sequence[RenderableType]) -> int:
-    wide = options.update(width=UNLIMITED)
-    tables = [part for part in parts if not isinstance(part, Text)]
-    return max(Measurement.get(console, wide, table).maximum for table in tables)
+def _widths(form: Form, rates: Sequence[float], texts: Mapping[CellKey, Text]) -> dict[float, int]:
+    """The width of each rate's column without its gap."""
+    widths = {rate: 1 if form.is_narrow else len(rate_text(rate)) for rate in rates}
+    for key, text in texts.items():
+        widths[key.rate] = max(widths[key.rate], text.cell_len)
+    return widths
 
 
-def _with_headings(
-    form: Form, rates: Sequence[float], widths: Sequence[int], lines: Lines, name: int
-) -> Table:
+def _with_headings(form: Form, widths: Mapping[float, int], lines: Lines, name: int) -> Table:
     table = Table(
-        Column("activation", min_width=name, max_width=max(name, 10), overflow="fold"),
-        *(
-            Column(rate_text(rate), min_width=width, no_wrap=True)
-            for rate, width in zip(rates, widths, strict=True)
-        ),
+        Column(NAMES, width=name, overflow="fold"),
+        *(Column(rate_text(rate), width=width + form.gap) for rate, width in widths.items()),
         box=None,
-        padding=(0, form.gap, 0, 0),
-        pad_edge=False,
+        padding=0,
         header_style="bold",
     )
     return _filled(table, lines)
 
 
-def _with_ticks(
-    form: Form, rates: Sequence[float], widths: Sequence[int], lines: Lines, name: int
-) -> Group:
+def _with_ticks(form: Form, widths: Mapping[float, int], lines: Lines, name: int) -> Group:
     table = Table.grid(
-        Column(min_width=name + 1, max_width=name + 1, overflow="fold"),
-        *(Column(min_width=width + form.gap, no_wrap=True) for width in widths),
+        Column(width=name, overflow="fold"),
+        *(Column(width=width + form.gap) for width in widths.values()),
     )
-    edges = accumulate((width + form.gap for width in widths), initial=name + 1)
-    return Group(_ticks(rates, list(edges)), _filled(table, lines))
+    edges = accumulate((width + form.gap for width in widths.values()), initial=name)
+    return Group(_ticks(list(widths), list(edges)), _filled(table, lines))
 
 
 def _filled(table: Table, lines: Lines) -> Table:
