@@ -121,6 +121,11 @@ def test_rows_are_in_the_order_of_the_reports_and_grouped_by_variant() -> None:
     assert first[:8] == ["model.depth=1", *of_each, "model.depth=2", *of_each]
 
 
+@pytest.mark.parametrize("width", [12, *WIDTHS])
+def test_a_run_that_learned_may_have_lost_its_accuracy(width: int) -> None:
+    drawn(table_of([ended(POINTS[0], Outcome.LEARNED)]), width)
+
+
 def test_a_cell_that_the_grid_leaves_out_is_empty() -> None:
     points = [make_point(RELU, lr=0.1), make_point(RELU, lr=0.2), make_point(ELU, lr=0.2)]
     assert rows(drawn(table_of([], points)))["elu"] == ["·", "0/1"]

@@ -1,5 +1,6 @@
 """Accuracies and outcomes of a sweep so far, by variant, activation and rate."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from actscope.config import Point
 from actscope.engine.result import Outcome
 from actscope.parsing import flat_settings
 from actscope.sweep.grid_variants import variants_of
-from actscope.sweep.results import Done, Result
+from actscope.sweep.results import Failed, Result
 
 
 @dataclass
@@ -26,9 +27,12 @@ class GridCell:
         return self.ends.total()
 
     def add(self, result: Result) -> None:
-        outcome = result.outcome if isinstance(result, Done) else None
-        self.ends[outcome] += 1
-        if isinstance(result, Done) and outcome is Outcome.LEARNED:
+        if isinstance(result, Failed):
+            self.ends[None] += 1
+            return
+        self.ends[result.outcome] += 1
+        # A metric of an earlier run may have been deleted in MLflow.
+        if result.outcome is Outcome.LEARNED and math.isfinite(result.accuracy):
             self.accuracies.append(result.accuracy)
 
 

@@ -123,7 +123,7 @@ def _percent(cell: GridCell) -> Text:
 
 def _digit(cell: GridCell) -> Text:
     sign, style = _one_sign(cell)
-    if sign in (PARTIAL, " "):
+    if sign in (PARTIAL, " ") and cell.accuracies:
         sign = str(min(9, int(10 * statistics.fmean(cell.accuracies))))
     return Text(sign, style)
 
