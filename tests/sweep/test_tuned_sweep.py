@@ -132,7 +132,7 @@ def test_a_plan_and_the_status_show_the_stages_and_train_nothing(
 def test_runs_that_fail_stop_the_study_with_the_first_reason(
     settings: Tracking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(grid: dict[Point, object], *_: object) -> dict[Point, Failed]:
+    def failing(grid: dict[Point, object], *_: object, **__: object) -> dict[Point, Failed]:
         return {point: Failed(point, "no room") for point in grid}
 
     monkeypatch.setattr("actscope.sweep.tuned_sweep.train_grid", failing)

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:  # the progress of a sweep needs no tables
+    import pandas as pd
 
 # Shipped activations in the order of every table and figure: the article's first.
 SHIPPED = (

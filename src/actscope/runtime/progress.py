@@ -15,18 +15,21 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 SECONDS_IN_SILENCE = 5.0
 
 
-def columns(doing: str, unit: str = "") -> list[ProgressColumn]:
-    """Columns of every bar: `training ---- 20% 200/1000 run-steps 0:00:10 left 0:00:40`."""
+def columns(doing: str, *count: ProgressColumn) -> list[ProgressColumn]:
+    """Columns of every bar: `training ---- 20% 200/1000 0:00:10 left 0:00:40`.
+
+    `count`: columns in place of `200/1000`. A narrow terminal shortens the bar.
+    """
     return [
         TextColumn(doing),
-        BarColumn(),
+        BarColumn(bar_width=None, table_column=Column(min_width=4, max_width=40)),
         TaskProgressColumn(),
-        MofNCompleteColumn(),
-        *([TextColumn(unit)] if unit else []),
+        *(count or [MofNCompleteColumn()]),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),

@@ -2,13 +2,15 @@
 
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.progress import MofNCompleteColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bar
+from rich.text import Text
 
 from actscope.artifacts.metrics import accuracy_in_words
 from actscope.command_line import suggestions
@@ -17,28 +19,106 @@ from actscope.engine.device import CPU
 from actscope.parsing import flat_settings
 from actscope.runtime import signals
 from actscope.runtime.progress import columns
+from actscope.sweep.accuracy_grid import AccuracyGrid, accuracy_name
+from actscope.sweep.grid_table import LiveTable
 from actscope.sweep.grid_variants import varying_values
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Result
+from actscope.sweep.stacks import run_steps_of
 from actscope.tracking import GridPoint, Store
 
 SECONDS_BETWEEN_LINES = 10.0  # of progress, where the output is not a terminal
+REDRAWN_PER_SECOND = 4
+LINES_BELOW_TABLE = 3  # the progress, and room for the line of a shell
+
+
+class SweepView:
+    """What a person sees of a sweep in training: on a terminal a table that fills, and progress.
+
+    `has_table=False` leaves the table out.
+    """
+
+    def __init__(self, console: Console, points: Sequence[Point], *, has_table: bool) -> None:
+        self.console = console
+        self.grid = AccuracyGrid(points)
+        self.table = (
+            LiveTable(self.grid, accuracy_name(points), LINES_BELOW_TABLE)
+            if has_table and can_show_grid(console)
+            else None
+        )
+
+    def add(self, results: Iterable[Result]) -> None:
+        self.grid.add(results)
+
+    def progress(self, stacks: Sequence[Sequence[Point]]) -> "Progress":
+        """Progress of these stacks, which are the points that are left."""
+        run_steps = [run_steps_of(list(stack)) for stack in stacks]
+        runs_per_step = sum(map(len, stacks)) / sum(run_steps)
+        return Progress(
+            self.console, run_steps, [_RunsColumn(self.grid, runs_per_step)], self.table
+        )
+
+
+def can_show_grid(console: Console) -> bool:
+    """Whether the output is a terminal that has the signs of a grid's table."""
+    return console.is_terminal and not console.options.ascii_only
+
+
+class _RunsColumn(ProgressColumn):
+    """Runs that have ended, and runs a second: `38/75 runs 3.2/s`."""
+
+    def __init__(self, grid: AccuracyGrid, runs_per_step: float) -> None:
+        self.grid, self.runs_per_step = grid, runs_per_step
+        super().__init__()
+
+    def render(self, task: Task) -> Text:
+        text = f"{self.grid.done}/{len(self.grid.points)} runs"
+        speed = task.finished_speed or task.speed
+        return Text(f"{text} {_speed(speed * self.runs_per_step)}" if speed else text)
+
+
+def _speed(per_second: float) -> str:
+    return f"{per_second:.1f}/s" if per_second >= 1 else f"{60 * per_second:.1f}/min"
+
+
+class _BarBelow(Bar):
+    """A bar below something else."""
+
+    def __init__(self, above: RenderableType | None, *columns: ProgressColumn, **how: Any) -> None:
+        self.above = above
+        super().__init__(*columns, **how)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        if self.above is not None:
+            yield self.above
+        yield from super().get_renderables()
 
 
 class Progress:
-    """A bar over all run-steps with the time left; plain lines if there is no terminal."""
+    """A bar over all run-steps with the time left; plain lines if there is no terminal.
 
-    def __init__(self, console: Console, run_steps: Sequence[int]) -> None:
+    `count`: columns that count something else than run-steps; `above`: what stands above the bar.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        run_steps: Sequence[int],
+        count: Sequence[ProgressColumn] = (),
+        above: RenderableType | None = None,
+    ) -> None:
         self.console = console
         self.run_steps = run_steps  # of each stack
         self.done = [0] * len(run_steps)
         self.last_line = time.monotonic()
         self.first: tuple[float, int] | None = None  # time and run-steps of the first report
-        self.bar = Bar(
-            *columns("training", "run-steps"),
+        self.bar = _BarBelow(
+            above,
+            *columns("training", *(count or [MofNCompleteColumn(), TextColumn("run-steps")])),
             console=console,
             disable=not console.is_terminal,
             transient=True,
+            refresh_per_second=REDRAWN_PER_SECOND,
         )
         self.task = self.bar.add_task("training", total=sum(run_steps))
 

@@ -2,12 +2,20 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from actscope.config import Point
 from actscope.engine.result import Outcome
 from actscope.errors import first_line
 from actscope.tracking import RunSummary
+
+
+@dataclass(frozen=True)
+class Training:
+    """A run's equal share of the time in which its stack was trained, and where that was."""
+
+    seconds: float
+    process: str
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,7 @@ class Done:
     test_accuracy: float
     validation_accuracy: float = math.nan
     is_earlier: bool = False  # whether an earlier sweep trained it
+    training: Training | None = field(default=None, compare=False)  # of this sweep
 
     @property
     def accuracy(self) -> float:

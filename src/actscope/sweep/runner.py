@@ -14,7 +14,8 @@ from actscope.engine.device import CPU
 from actscope.engine.result import Outcome
 from actscope.errors import StoreError, SweepError
 from actscope.sweep import console as sweep_console
-from actscope.sweep.console import Progress
+from actscope.sweep.accuracy_grid import accuracy_name
+from actscope.sweep.console import Progress, SweepView
 from actscope.sweep.grid import (
     Grid,
     by_study,
@@ -52,12 +53,13 @@ def run_sweep(
         ActscopeError: a setting, the data or the store is wrong; nothing was trained then.
 
     """
+    began = time.monotonic()
     grid = check_grid(points)
     store = tracking.open_store(settings)
     results = train_grid(grid, store, settings, sweep_id, resources, console, rules)
     from actscope.sweep.summary import print_summary  # a plan needs no pandas
 
-    print_summary(console, list(results.values()), store)
+    print_summary(console, list(results.values()), store, time.monotonic() - began)
     print_queued(console, store)
     return results
 
@@ -71,10 +73,12 @@ def train_grid(
     console: Console,
     rules: SweepRules = DEFAULT_RULES,
     tags: Mapping[str, str] = NO_TAGS,
+    *,
+    has_table: bool = True,
 ) -> dict[Point, Result]:
     """Train every point of a checked grid that is not finished yet, and track each as a run.
 
-    `tags`: further tags of the sweep's own runs.
+    `tags`: further tags of the sweep's own runs; `has_table`: whether a terminal shows the grid.
     """
     sweep_console.print_grid(console, list(grid), str(store))
     sweep_console.print_unreadable(console, grid)
@@ -86,8 +90,9 @@ def train_grid(
             for study, own in by_study(grid).items()
         }
         own_sweeps = {study: each.sweep for study, each in sweeps.items()}
-        training = _train_missing(grid, store, own_sweeps, resources, console, rules)
-        results = _collect(training, grid, store, console, rules)
+        view = SweepView(console, list(grid), has_table=has_table)
+        training = _train_missing(grid, store, own_sweeps, resources, view, rules)
+        results = _collect(training, grid, store, view, rules)
         _deliver(store, console)  # an unreachable store may answer again
         for study, own in by_study(grid).items():
             sweeps[study].record([results[point] for point in own])
@@ -169,9 +174,9 @@ class _OpenSweep:
         """Note the results of all points of the study."""
         is_done = all(isinstance(result, Done) for result in results)
         self.status = "FINISHED" if is_done else "FAILED"
-        from actscope.sweep.summary import accuracy_name, cell_means  # a plan needs no pandas
+        from actscope.sweep.summary import cell_means  # a plan needs no pandas
 
-        accuracy = accuracy_name(results)
+        accuracy = accuracy_name(result.point for result in results)
         tracking.summarise_sweep(self.store, self.sweep, cell_means(results), accuracy)
 
 
@@ -206,7 +211,7 @@ def _collect(
     training: Generator[Sequence[Result]],
     grid: Grid,
     store: Store,
-    console: Console,
+    view: SweepView,
     rules: SweepRules,
 ) -> dict[Point, Result]:
     """Gather the results of all points; with on_error=stop end at the first failure."""
@@ -214,11 +219,12 @@ def _collect(
     try:
         with closing(training):
             for some in training:
+                view.add(some)
                 results.update((result.point, result) for result in some)
                 if rules.on_error == "stop" and any(isinstance(r, Failed) for r in some):
                     break
     except KeyboardInterrupt:
-        sweep_console.print_interrupted(console, list(results.values()), len(grid), store)
+        sweep_console.print_interrupted(view.console, list(results.values()), len(grid), store)
         raise
     return {point: results.get(point, Failed(point, STOPPED)) for point in grid}
 
@@ -228,14 +234,14 @@ def _train_missing(
     store: Store,
     sweeps: Mapping[str, Sweep],
     resources: Resources,
-    console: Console,
+    view: SweepView,
     rules: SweepRules,
 ) -> Generator[Sequence[Result]]:
     """Skip finished points, train the rest, and wait for points that another sweep trains.
 
     Yields results as they arrive, those of a stack together.
     """
-    pending, is_first = dict(grid), True
+    pending, is_first, console = dict(grid), True, view.console
     while pending:
         finished, running = ({}, {}) if rules.force else trained_by_others(pending, store, sweeps)
         yield list(finished.values())
@@ -252,7 +258,7 @@ def _train_missing(
                 Task(stack, store, sweeps[stack[0].study], minutes, device=resources.device)
                 for stack in stacks
             ]
-            with Progress(console, [run_steps_of(stack) for stack in stacks]) as progress:
+            with view.progress(stacks) as progress:
                 yield from run_tasks(tasks, resources, progress)
         elif pending:
             time.sleep(SECONDS_BETWEEN_POLLS)

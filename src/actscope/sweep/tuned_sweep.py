@@ -58,7 +58,9 @@ def run_tuned(
         # With the finished ones, so that `status` of a sweep shows all points so far.
         grid = check_grid([*(point for state in states for point in state.done), *missing])
         own_id = f"{sweep_id}-{number}"
-        results = train_grid(grid, store, settings, own_id, resources, console, sweep_rules, tags)
+        results = train_grid(
+            grid, store, settings, own_id, resources, console, sweep_rules, tags, has_table=False
+        )
         known = dict(_done(results.values()))
     print_cells(console, states)
     for study in dict.fromkeys(cell.study for cell in cells):

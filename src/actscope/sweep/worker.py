@@ -1,6 +1,8 @@
 """Trains a stack and tracks its runs, in this process or on a worker."""
 
 import logging
+import os
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,7 +25,7 @@ from actscope.engine.result import RunResult
 from actscope.engine.train import Histories, train_stack
 from actscope.errors import first_line
 from actscope.sweep.checkpoint import Checkpoint
-from actscope.sweep.results import Done, Failed, Result, failed_all, from_earlier_run
+from actscope.sweep.results import Done, Failed, Result, Training, failed_all, from_earlier_run
 from actscope.sweep.saved_stacks import checkpoint_folder
 from actscope.sweep.task import Task
 from actscope.tracking import STACK, OpenRun, Store, offline_queue
@@ -65,11 +67,12 @@ def train_here(task: Task, on_step: OnStep) -> list[Result]:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """An open run, its result, and the file of its packed tables."""
+    """An open run, its result, the file of its packed tables, and its training."""
 
     run: OpenRun
     result: RunResult
     pack: str | None
+    training: Training
 
 
 def train_and_track(
@@ -102,10 +105,15 @@ def train_and_track(
     alone = runs[0][1].run_id if task.sweep.parent_run_id is None else None
     try:
         with tracking.heartbeat_running(task.store, alone):
+            began = time.monotonic()
             results, failed = _train_surviving(runs, task, on_step, checkpoint)
+            training = Training((time.monotonic() - began) / len(runs), _this_process())
             in_store = {run.run_id: result for run, result in results if run.run_id is not None}
             packs = tracking.log_packed_tables(task.store, task.sweep, in_store)
-            trained = [Trained(run, result, packs.get(run.run_id or "")) for run, result in results]
+            trained = [
+                Trained(run, result, packs.get(run.run_id or ""), training)
+                for run, result in results
+            ]
             done = log_all(partial(_logged, task), trained)
     except StackCancelled:
         for _, run in runs:
@@ -217,7 +225,11 @@ def _logged(task: Task, trained: Trained) -> Result:
     except Exception as error:  # noqa: BLE001 - a run that cannot be written is a failed run
         return _failed(task, result.point, run, error)
     accuracies = (result.test_accuracy, result.validation_accuracy)
-    return Done(result.point, run.run_id, result.outcome, *accuracies)
+    return Done(result.point, run.run_id, result.outcome, *accuracies, training=trained.training)
+
+
+def _this_process() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def finish_run(store: Store, run: OpenRun, result: RunResult, pack: str | None = None) -> None:

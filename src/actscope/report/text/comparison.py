@@ -8,9 +8,10 @@ import pandas as pd
 from actscope.analysis import stats
 from actscope.analysis.comparison import SIDES, Pair
 from actscope.analysis.labels import rate_text
+from actscope.analysis.lead_words import accuracy_in_words
 from actscope.analysis.ranking import ranked_by, ranked_cells
 from actscope.analysis.stats import INTERVAL, OUTCOMES
-from actscope.report.text.study import accuracy_in_words, join
+from actscope.report.text.study import join
 
 SIGNIFICANT = 0.05
 CHOSEN = {"final_mean": "on the test set itself", "validation_mean": "by validation"}
