@@ -139,7 +139,7 @@ def combine(results: Sequence[CheckResult]) -> CheckResult:
     power = None if is_open else powers.of_all(known)
     return CheckResult(
         _weighed(next(verdict for verdict in order if verdict in verdicts), power),
-        tuple(finding for result in results for finding in result.findings),
+        tuple(dict.fromkeys(finding for result in results for finding in result.findings)),
         tuple(dict.fromkeys(i for result in results for i in result.run_ids)),
         power,
     )

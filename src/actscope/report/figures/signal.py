@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from actscope.analysis.labels import activation_order
 from actscope.report.figures.style import activation_legend, line_styles, panel_grid, seeds_text
@@ -11,7 +11,7 @@ from actscope.report.figures.style import activation_legend, line_styles, panel_
 # Quantity, title, and whether its axis is logarithmic.
 PANELS = (
     ("mean_square", "mean square of the outputs", True),
-    ("gradient", "gradient by the sums, root mean square", True),
+    ("gradient", "gradient, root mean square", True),
     ("cosine", "cosine of two images' outputs", False),
     ("rank", "effective rank of the outputs", False),
 )
@@ -47,3 +47,6 @@ def _finish(ax: Axes, title: str, *, is_log: bool) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     if is_log:
         ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.yaxis.set_minor_formatter(NullFormatter())

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from actscope.analysis.claims.claims import ClaimResult
+from actscope.analysis.claims.claims import ClaimResult, tally
 from actscope.analysis.tuned_study import TunedStudy
 from actscope.report import manifest
 from actscope.report.pages.page import (
@@ -42,7 +42,9 @@ def build(
     files |= claim_files(results) if results else {}
     for section in sections.values():
         files |= section.files
-    files["index.html"] = render_page(study.name, [_chapter(study, sections)], results, explorer="")
+    files["index.html"] = render_page(
+        study.name, [_chapter(study, sections, results)], [], explorer=""
+    )
     missing = _missing(study)
     judges = replace(study.judges, missing=missing, grid_size=_grid_size(study))
     tuning = replace(study.tuning, missing=missing.head(0), grid_size=len(study.trials))
@@ -66,7 +68,9 @@ def _missing(study: TunedStudy) -> pd.DataFrame:
     return short.loc[short["missing"] > 0, [*study.factors.cell, "lr", "missing"]]
 
 
-def _chapter(study: TunedStudy, sections: Mapping[str, Section]) -> Chapter:
+def _chapter(
+    study: TunedStudy, sections: Mapping[str, Section], results: Sequence[ClaimResult]
+) -> Chapter:
     left_out = pd.concat([study.judges.left_out, study.tuning.left_out])
     body = environment.load("tuned.html.j2").render(
         answer=tuned.answer(study),
@@ -76,6 +80,8 @@ def _chapter(study: TunedStudy, sections: Mapping[str, Section]) -> Chapter:
         grid_size=_grid_size(study),
         notes=list(tuned_methods.notes(study)),
         sections=sections,
+        results=results,
+        tally=tally(results),
         methods=tuned_methods.values(study),
         settings=methods.settings(study.judges),
         left_out=left_out.to_dict("records"),
@@ -86,6 +92,7 @@ def _chapter(study: TunedStudy, sections: Mapping[str, Section]) -> Chapter:
     )
     titles = [
         *((f"figures-{number}", title) for number, title in enumerate(sections, 1)),
+        *([("claims", "Claims")] if results else []),
         ("methods", "Methods"),
         ("runs", "Runs"),
         ("provenance", "Provenance"),
