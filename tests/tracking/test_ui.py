@@ -1,15 +1,17 @@
 """What MLflow's UI tells of a sweep, from results worked out by hand."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 from mlflow import MlflowClient
 
+from actscope.config import DataSource
 from actscope.engine.result import Outcome
 from actscope.sweep.results import Done, Failed, Result
-from actscope.sweep.summary import cell_means
+from actscope.sweep.summary import best_in_words, cell_means
 from actscope.tracking.sweeps import begin_sweep
 from actscope.tracking.ui import about_study, about_sweep, study_tags
 from tests.support.making import ELU, RELU, make_point
@@ -36,10 +38,9 @@ def test_a_cell_is_the_mean_over_its_points_that_learned() -> None:
 
 
 def test_a_sweep_tells_its_best_cell_and_every_other() -> None:
-    note = about_sweep(cell_means(RESULTS))
+    note = about_sweep(cell_means(RESULTS), best_in_words(RESULTS))
     # elu has the higher mean, but one of its runs diverged.
-    highest = "Highest mean, on the test set itself: **relu** at learning rate 0.1"
-    assert note.startswith(f"{highest}, final test accuracy\n0.6000")
+    assert note.startswith("relu at lr = 0.1 has the only mean, on the test set itself: 60.00 % (")
     assert "| 0.1 | relu | 0.6000 | 0.1414 | 2 | 2 learned |" in note
     assert "| 0.01 | elu | - | - | 0 | 1 not trained |" in note
     assert "variant" not in note
@@ -53,9 +54,22 @@ def test_a_note_ends_with_a_whole_row_where_mlflow_would_cut_it() -> None:
 
 
 def test_a_sweep_without_any_accuracy_has_no_best_cell() -> None:
-    assert "Highest" not in about_sweep(cell_means(RESULTS[-1:]))
     untested = Done(make_point(), "a", Outcome.LEARNED, math.nan)
-    assert "Highest" not in about_sweep(cell_means([untested]))
+    for results in (RESULTS[-1:], [untested]):
+        assert best_in_words(results) == ["no activation learned with every seed at any rate."]
+
+
+def test_a_sweep_with_validation_is_not_ranked_by_its_test() -> None:
+    source = DataSource("digits", validation=0.2)
+    points = [replace(make_point(RELU, lr=lr), data=source) for lr in (0.1, 0.2)]
+    results = [
+        Done(points[0], "a", Outcome.LEARNED, 0.9, 0.5),
+        Done(points[1], "b", Outcome.LEARNED, 0.8, 0.6),
+    ]
+    (words,) = best_in_words(results)
+    assert words.startswith(
+        "relu at lr = 0.2 has the highest mean of 2 cells on the validation set"
+    )
 
 
 def test_a_study_tells_how_to_report_it() -> None:

@@ -42,7 +42,8 @@ def ranked_cells(cells: pd.DataFrame) -> pd.DataFrame:
     The others are left out: a mean over some of the seeds cannot be compared.
     """
     learned = cells[(cells["runs"] > 0) & (cells["learned"] == cells["runs"])]
-    return learned.sort_values(ranked_by(cells), ascending=False, kind="stable")
+    known = learned.dropna(subset="final_mean")
+    return known.sort_values(ranked_by(cells), ascending=False, kind="stable")
 
 
 def ranked_by(cells: pd.DataFrame) -> str:

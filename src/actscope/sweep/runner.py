@@ -14,7 +14,6 @@ from actscope.engine.device import CPU
 from actscope.engine.result import Outcome
 from actscope.errors import StoreError, SweepError
 from actscope.sweep import console as sweep_console
-from actscope.sweep.accuracy_grid import accuracy_name
 from actscope.sweep.console import Progress, SweepView
 from actscope.sweep.grid import (
     Grid,
@@ -174,10 +173,10 @@ class _OpenSweep:
         """Note the results of all points of the study."""
         is_done = all(isinstance(result, Done) for result in results)
         self.status = "FINISHED" if is_done else "FAILED"
-        from actscope.sweep.summary import cell_means  # a plan needs no pandas
+        from actscope.sweep.summary import best_in_words, cell_means  # a plan needs no pandas
 
-        accuracy = accuracy_name(result.point for result in results)
-        tracking.summarise_sweep(self.store, self.sweep, cell_means(results), accuracy)
+        best = best_in_words(results)
+        tracking.summarise_sweep(self.store, self.sweep, cell_means(results), best)
 
 
 @contextmanager

@@ -112,8 +112,7 @@ def _print_grid(console: Console, studies: dict[str, list[Result]]) -> None:
     console.print()
     split = accuracy.partition(" ")[0]
     for group, lead in leads.items():
-        words = " ".join([*([f"With {group}:"] if group else []), *lead_in_words(split, lead)])
-        _print_note(console, "best", words)
+        _print_note(console, "best", _about_lead(split, group, lead))
 
 
 def _print_note(console: Console, name: str, words: str) -> None:
@@ -129,6 +128,16 @@ def leads_of(results: Sequence[Result]) -> dict[str, Lead]:
     return {
         str(variant): find_lead(runs, own) for variant, own in cells.groupby("variant", sort=False)
     }
+
+
+def best_in_words(results: Sequence[Result]) -> list[str]:
+    """The best cell of each variant of one study, and by how much it is best; one text each."""
+    split = accuracy_name(result.point for result in results).partition(" ")[0]
+    return [_about_lead(split, variant, lead) for variant, lead in leads_of(results).items()]
+
+
+def _about_lead(split: str, group: str, lead: Lead) -> str:
+    return " ".join([*([f"With {group}:"] if group else []), *lead_in_words(split, lead)])
 
 
 def lead_in_words(split: str, lead: Lead) -> Iterator[str]:

@@ -93,17 +93,17 @@ def _close(store: Store, run_id: str, status: str) -> None:
 
 
 def summarise_sweep(
-    store: Store, sweep: Sweep, cells: "pd.DataFrame", accuracy: str = "test accuracy"
+    store: Store, sweep: Sweep, cells: "pd.DataFrame", best: Sequence[str] = ()
 ) -> None:
     """Log a sweep's results as its description and a file.
 
-    `cells`: of summary.cell_means; `accuracy`: what their accuracy is measured on.
+    `cells`: of summary.cell_means; `best`: of summary.best_in_words.
     """
     assert sweep.parent_run_id is not None
     run_id = sweep.parent_run_id
     with best_effort(store, f"sweep {sweep.id} has no summary in MLflow"):
         store.put_files(sweep.study, run_id, {"cells.csv": to_csv(cells).encode()})
-        _set_tag(store, run_id, NOTE, about_sweep(cells, accuracy))
+        _set_tag(store, run_id, NOTE, about_sweep(cells, best))
 
 
 def end_sweep(store: Store, sweep: Sweep, status: str) -> None:

@@ -3,7 +3,7 @@
 import json
 import os
 import warnings
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -127,33 +127,18 @@ Statistics and figures: `make report STUDY={study}`.
 """
 
 
-def about_sweep(cells: "pd.DataFrame", accuracy: str = "test accuracy") -> str:
-    """The description of a sweep: its best cell and a table. `cells`: of summary.cell_means.
+def about_sweep(cells: "pd.DataFrame", best: Sequence[str] = ()) -> str:
+    """The description of a sweep: its best cells and a table.
 
-    `accuracy`: what the cells' accuracy is measured on.
+    `cells`: of summary.cell_means; `best`: of summary.best_in_words.
     """
     columns = ["lr", "activation", "mean", "sd", "n", "outcomes"]
     if cells["variant"].any():
         columns.append("variant")
     heading = [_line(columns), _line(["---"] * len(columns))]
     rows = [_line(_shown(cell)[name] for name in columns) for cell in cells.to_dict("records")]
-    note = "\n".join([*_highest(cells, accuracy), *heading, *rows])
+    note = "\n".join([*(f"{words}\n" for words in best), *heading, *rows])
     return note if len(note) <= LONGEST_NOTE else note[:LONGEST_NOTE].rpartition("\n")[0]
-
-
-def _highest(cells: "pd.DataFrame", accuracy: str) -> list[str]:
-    learned = cells[(cells["learned"] == cells["runs"]) & cells["final_mean"].notna()]
-    if learned.empty:
-        return []
-    best = learned.sort_values("final_mean", ascending=False, kind="stable").iloc[0]
-    cell = f"**{best['activation']}** at learning rate {best['lr']:g}"
-    variant = f" with {best['variant']}" if best["variant"] else ""
-    on_itself = ", on the test set itself" if accuracy == "test accuracy" else ""
-    return [
-        f"Highest mean{on_itself}: {cell}{variant}, final {accuracy}",
-        f"{best['final_mean']:.4f} (mean, n={best['n']}).",
-        "",
-    ]
 
 
 def _shown(cell: Mapping[Hashable, Any]) -> dict[str, str]:
