@@ -12,7 +12,7 @@ from actscope.analysis import frames, tuned_tables, tuning_budget
 from actscope.analysis.factors import Factors, find_factors
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import sort_key
-from actscope.analysis.tuning import CHOSEN_BY_TAG, RULES_TAG, TRIALS
+from actscope.analysis.tuning import RULES_TAG, TRIALS
 from actscope.config import Tuning
 from actscope.errors import ConfigError, ReportError
 from actscope.parsing import parse
@@ -109,10 +109,11 @@ class TunedStudy:
 
 
 def is_tuned(store: Store, study: str) -> bool:
-    """Whether runs of a study judge a tuned choice. Raises StoreError: there is no such study."""
-    experiment = store.find_experiment(study)
+    """Whether the rates of a study were tuned. Raises StoreError: there is no such study."""
+    store.find_experiment(study)
     with tracking.store_errors(store.location):
-        return bool(store.tag_values(experiment.experiment_id, CHOSEN_BY_TAG))
+        trials = store.experiment_named(f"{study}{TRIALS}")
+        return trials is not None and bool(store.tag_values(trials.experiment_id, RULES_TAG))
 
 
 def read_tuned(store: Store, study: str) -> TunedStudy:
