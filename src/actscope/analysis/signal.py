@@ -52,5 +52,5 @@ def _deepest(evaluations: pd.DataFrame, factors: Factors) -> pd.DataFrame:
     """One run of each seed of each activation and variant, of the networks with most layers."""
     if DEPTH not in factors.names or evaluations[DEPTH].max() < LEAST_LAYERS:
         return evaluations.head(0)
-    own = evaluations[evaluations[DEPTH] == evaluations[DEPTH].max()]
+    own: pd.DataFrame = evaluations[evaluations[DEPTH] == evaluations[DEPTH].max()]
     return own.drop_duplicates(["variant", "activation", "seed"])

@@ -6,7 +6,7 @@ import secrets
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -165,13 +165,7 @@ def train_grid(jobs: Sequence[Job], folder: Path, launcher: LauncherSettings) ->
         _check_chooses_rates(sys.argv[1:])
     wanted = parse_device(jobs[0].config)
 
-    is_remote = launcher.scheduler is not None or launcher.cluster is not None
-    has_local_workers = launcher.workers != 0 and not is_remote
-    with (
-        forkserver.running(WORKERS_IMPORT)
-        if has_local_workers and not rules.dry_run
-        else nullcontext()
-    ):
+    with nullcontext() if rules.dry_run else _workers_preloaded(launcher):
         # Slow imports wait until the settings are checked.
         with startup.without_gc():
             from actscope.engine.device import choose_device
@@ -195,6 +189,14 @@ def train_grid(jobs: Sequence[Job], folder: Path, launcher: LauncherSettings) ->
             return [TUNED] * len(points)
         results = runner.run_sweep(unique, settings, _sweep_id(folder), resources, console, rules)
     return [runner.value_of(results[point]) for point in points]
+
+
+def _workers_preloaded(launcher: LauncherSettings) -> AbstractContextManager[None]:
+    """Import in another process what workers on this machine need, if there will be any."""
+    is_remote = launcher.scheduler is not None or launcher.cluster is not None
+    if launcher.workers == 0 or is_remote:
+        return nullcontext()
+    return forkserver.running(WORKERS_IMPORT)
 
 
 @trains_grids_with(train_grid)

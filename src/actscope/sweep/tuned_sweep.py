@@ -63,9 +63,7 @@ def run_tuned(
         )
         known = dict(_done(results.values()))
     print_cells(console, states)
-    for study in dict.fromkeys(cell.study for cell in cells):
-        report = suggestions.command("report", f"study={study}", store=store)
-        console.print(f"next:   {report}", markup=False, soft_wrap=True)
+    _print_next(console, store, cells)
     print_queued(console, store)
     return states
 
@@ -79,6 +77,12 @@ def plan_tuned(
     states = read_cells(tracking.locate_store(settings), cells, rules, {})
     print_cells(console, states)
     return states
+
+
+def _print_next(console: Console, store: Store, cells: Sequence[Point]) -> None:
+    for study in dict.fromkeys(cell.study for cell in cells):
+        report = suggestions.command("report", f"study={study}", store=store)
+        console.print(f"next:   {report}", markup=False, soft_wrap=True)
 
 
 def _done(results: Iterable[Result]) -> Iterable[tuple[Point, Done]]:

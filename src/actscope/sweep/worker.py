@@ -108,13 +108,7 @@ def train_and_track(
             began = time.monotonic()
             results, failed = _train_surviving(runs, task, on_step, checkpoint)
             training = Training((time.monotonic() - began) / len(runs), _this_process())
-            in_store = {run.run_id: result for run, result in results if run.run_id is not None}
-            packs = tracking.log_packed_tables(task.store, task.sweep, in_store)
-            trained = [
-                Trained(run, result, packs.get(run.run_id or ""), training)
-                for run, result in results
-            ]
-            done = log_all(partial(_logged, task), trained)
+            done = log_all(partial(_logged, task), _packed(task, results, training))
     except StackCancelled:
         for _, run in runs:
             tracking.close_abandoned_run(task.store, run.run_id)
@@ -123,6 +117,15 @@ def train_and_track(
     if checkpoint is not None and is_kept:  # else the next sweep continues from it
         checkpoint.discard()
     return [*finished.values(), *unopened, *failed, *done]
+
+
+def _packed(
+    task: Task, results: Sequence[tuple[OpenRun, RunResult]], training: Training
+) -> list[Trained]:
+    """Log the tables of all runs that are in the store in one file."""
+    in_store = {run.run_id: result for run, result in results if run.run_id is not None}
+    packs = tracking.log_packed_tables(task.store, task.sweep, in_store)
+    return [Trained(run, result, packs.get(run.run_id or ""), training) for run, result in results]
 
 
 def _checkpoint_of(task: Task) -> Checkpoint | None:

@@ -82,7 +82,7 @@ def _signal(signal: pd.DataFrame) -> Iterator[Picture | Prose]:
     variants = list(signal.groupby("variant", sort=False))
     for number, (variant, own) in enumerate(variants, 1):
         depth = int(own["depth"].iloc[0])
-        title = f"{variant}: untrained" if variant else "Untrained"
+        title = f"{variant!s}: untrained" if variant else "Untrained"
         yield picture(
             f"signal{f'_{number}' if len(variants) > 1 else ''}",
             SIGNAL,
