@@ -40,6 +40,19 @@ def test_it_stays_under_150_lines() -> None:
     assert len(README.splitlines()) < 150
 
 
+def test_its_answer_has_the_numbers_of_the_study_of_depth() -> None:
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in (ROOT / "docs" / "depth.md").read_text().splitlines()
+        if re.match(r"\| \d+ \| elu \|", line)
+    ]
+    leads = {row[0]: float(row[4]) for row in rows}
+    words = r"by (\S+) points\swith 8 layers, by (\S+) with 16 and by (\S+) with\s32"
+    said = re.search(words, README)
+    assert said is not None
+    assert list(said.groups()) == [f"{leads[depth]:.2f}" for depth in ("8", "16", "32")]
+
+
 def test_its_files_are_there() -> None:
     links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
     pictures = re.findall(r'(?:src|srcset)="([^"]+)"', README)
