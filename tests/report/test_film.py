@@ -24,7 +24,7 @@ def filmed(history: pd.DataFrame, trajectory: pd.DataFrame, outcome: str = "fail
 
 
 def dying(steps: list[int]) -> pd.DataFrame:
-    """Units 0 and 1 of layer 1, of which unit 1 passes no gradient from the second record on."""
+    """Units 0 and 1 of layer 1. Unit 1 passes no gradient from the second record on."""
     trajectory = made_trajectory(steps, (2, 10))
     is_gone = (trajectory["layer"] == 1) & (trajectory["unit"] == 1) & (trajectory["step"] > 0)
     return trajectory.assign(active=np.where(is_gone, 0.0, 0.5))

@@ -126,7 +126,7 @@ def compare(before: Mapping[str, Array], now: Mapping[str, Array]) -> list[Diffe
 
 
 def _bits(array: Array) -> Array:
-    """Floats as integers, so that -0.0 differs from 0.0 and NaN, of which a file keeps one, not."""
+    """Floats as integers: -0.0 differs from 0.0. All NaN are equal, as a file keeps one kind."""
     if array.dtype.kind != "f":
         return array
     return np.where(np.isnan(array), array.dtype.type(np.nan), array).view(f"u{array.itemsize}")

@@ -4,7 +4,7 @@ A layer's outputs are those of its activation function, or the logits.
 
 - `mean_square`: of the outputs. He et al. (2015) choose the start so that it keeps its size.
 - `variance`: of each unit over the images, averaged over the units.
-- `cosine`: of the outputs for two images, averaged over all pairs of which neither is zero; NaN
+- `cosine`: of the outputs for two images, averaged over all pairs without a zero vector; NaN
   without such a pair (Schoenholz et al., 2017).
 - `rank`: participation ratio (tr C)^2 / tr(C^2) of the outputs' covariance C over the images
   (Gao et al., 2017); 0 if all outputs are equal.

@@ -22,7 +22,7 @@ Lines = Mapping[str, Sequence[Text]]  # cells by activation
 
 
 class CellKey(NamedTuple):
-    """Which cell of a grid: of which group, activation and rate."""
+    """A cell of a grid, by its group, activation and rate."""
 
     group: str
     activation: str

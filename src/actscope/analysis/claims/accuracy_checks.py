@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from actscope.analysis.claims.decision import Limits, MeanInterval
 from actscope.analysis.claims.power import of_any
-from actscope.analysis.claims.settings import Margin, Names, Rate
+from actscope.analysis.claims.settings import Margin, Names
 from actscope.analysis.claims.verdicts import (
     CheckResult,
     ClaimData,
@@ -23,7 +23,7 @@ from actscope.analysis.claims.verdicts import (
     combine,
     run_check,
 )
-from actscope.config import CLOSED, Finite, Name
+from actscope.config import CLOSED, Finite, Name, Rate
 
 
 @checked(frozen=True, config=CLOSED)

@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass as checked
 from actscope.analysis.claims import power
 from actscope.analysis.claims.decision import MeanInterval, in_words, more_than, rarer
 from actscope.analysis.claims.power import Power
-from actscope.analysis.claims.settings import Names, Rate, Share
+from actscope.analysis.claims.settings import Names, Share
 from actscope.analysis.claims.verdicts import (
     CheckResult,
     ClaimData,
@@ -26,7 +26,7 @@ from actscope.analysis.claims.verdicts import (
     decide,
 )
 from actscope.analysis.shares import run_share, unit_share
-from actscope.config import CLOSED, Count
+from actscope.config import CLOSED, Count, Rate
 
 MOST_FAIL = 0.5  # a claim about failures supposes that more than this share of the runs fail
 

@@ -9,4 +9,3 @@ from actscope.config import Finite, Name
 Share = Annotated[Finite, Field(ge=0, le=1)]
 Margin = Annotated[Finite, Field(ge=0)]
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
-Rate = Annotated[Finite, Field(gt=0)]

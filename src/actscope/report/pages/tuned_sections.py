@@ -9,6 +9,7 @@ from actscope.analysis.factors import setting_text, short_name
 from actscope.analysis.signal import signal_by_layer
 from actscope.analysis.stats import INTERVAL
 from actscope.analysis.tuned_study import TunedStudy
+from actscope.engine.recorded import LAYER_IMAGES
 from actscope.report.figures import signal as signal_figure
 from actscope.report.figures import tuned, tuned_rates
 from actscope.report.pages.page import Prose
@@ -86,9 +87,10 @@ def _signal(signal: pd.DataFrame) -> Iterator[Picture | Prose]:
         yield picture(
             f"signal{f'_{number}' if len(variants) > 1 else ''}",
             SIGNAL,
-            f"{title} networks of {depth} hidden layers, on 128 training images: what reaches each "
-            "layer from the images, and what comes back from the loss. A level line passes the "
-            "signal on unchanged. Batch normalisation uses the statistics of these images.",
+            f"{title} networks of {depth} hidden layers, on {LAYER_IMAGES} training images: what "
+            "reaches each layer from the images, and what comes back from the loss. A level line "
+            "passes the signal on unchanged. Batch normalisation uses the statistics of these "
+            "images.",
             f"Four statistics of each of {depth} hidden layers at step 0, one line per activation. "
             "The table signal.csv has the numbers.",
             partial(signal_figure.draw_signal, own),
