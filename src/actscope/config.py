@@ -41,6 +41,7 @@ Count = Annotated[Int, Field(ge=1)]
 Rate = Annotated[Finite, Field(gt=0)]
 Seed = Annotated[Int, Field(ge=0, lt=2**63)]
 Argument = Bool | Int | Finite | Annotated[str, Field(max_length=64)] | None
+NetworkArgument = Argument | tuple[Argument, ...]
 
 Device = Literal["auto", "cpu", "cuda"]
 Init = Literal["he", "lecun", "xavier", "matched"]
@@ -144,14 +145,42 @@ class Model:
 
 
 @dataclass(frozen=True, config=CLOSED)
+class OwnNetwork:
+    """A user's own network: the import path of its class, and its arguments."""
+
+    path: Annotated[str, Field(max_length=200)]
+    arguments: tuple[tuple[str, NetworkArgument], ...] = ()
+
+
+@dataclass(frozen=True, config=CLOSED)
 class Train:
-    """Plain SGD on the cross-entropy, summed or averaged over the minibatch."""
+    """How the cross-entropy, summed or averaged over the minibatch, is minimised.
+
+    `schedule`: the learning rate stays, or falls to 0 by half a cosine (Loshchilov and Hutter,
+    2017). `clip_norm`: the largest L2 norm of the gradient of all parameters, or None for any.
+    """
 
     epochs: Count
     batch_size: Count = 100
     reduction: Literal["sum", "mean"] = "sum"
     momentum: Annotated[Finite, Field(ge=0, lt=1)] = 0.0
     weight_decay: Annotated[Finite, Field(ge=0, le=1)] = 0.0
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    schedule: Literal["constant", "cosine"] = "constant"
+    clip_norm: Annotated[Finite, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _momentum_belongs_to_sgd(self) -> Self:
+        if self.optimizer != "sgd" and self.momentum > 0:
+            raise ValueError(
+                f"train.momentum={self.momentum}: {self.optimizer} has its own. Use 0."
+            )
+        return self
+
+    @property
+    def is_plain_sgd(self) -> bool:
+        """Whether the optimiser is SGD with a constant rate and without clipping."""
+        return (self.optimizer, self.schedule, self.clip_norm) == ("sgd", "constant", None)
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -178,10 +207,34 @@ class Point:
     lr: Rate
     seed: Seed
     data: DataSource
-    model: Model
+    model: Model | OwnNetwork
     train: Train
     trajectory: Trajectory = Trajectory()
     outcome: OutcomeRule = OutcomeRule()
+
+    @model_validator(mode="after")
+    def _has_what_its_network_supports(self) -> Self:
+        if isinstance(self.model, OwnNetwork):
+            if self.activation.batch_norm:
+                raise ValueError(
+                    f"activation={self.activation.name}: brings batch normalisation, which a "
+                    "network of your own contains itself. Choose another activation."
+                )
+        elif not self.train.is_plain_sgd:
+            name, value = next(
+                (name, value)
+                for name, value, plain in (
+                    ("optimizer", self.train.optimizer, "sgd"),
+                    ("schedule", self.train.schedule, "constant"),
+                    ("clip_norm", self.train.clip_norm, None),
+                )
+                if value != plain
+            )
+            raise ValueError(
+                f"train.{name}={value}: the built-in network trains by plain SGD. "
+                "Choose a network of your own, like model=lenet."
+            )
+        return self
 
     def __str__(self) -> str:
         lr = str(self.lr).removesuffix(".0")  # all digits: different rates need different names

@@ -8,7 +8,18 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
 
-from actscope.config import Activation, Argument, Device, Point, SweepRules, Tracking, Tuning
+from actscope.config import (
+    Activation,
+    Argument,
+    Device,
+    Model,
+    NetworkArgument,
+    OwnNetwork,
+    Point,
+    SweepRules,
+    Tracking,
+    Tuning,
+)
 from actscope.credentials import scrub
 from actscope.errors import ConfigError
 from actscope.settings_errors import first_problem, shorten
@@ -43,8 +54,9 @@ def parse_settings(settings: Mapping[str, Any]) -> Point:
     for other in ("tracking", "sweep", "device", "tuning"):
         settings.pop(other, None)
     settings["activation"] = parse_activation(settings.get("activation"))
+    settings["model"] = parse_model(settings.get("model"))
     point = parse(Point, settings)
-    if point.model.init == "own":
+    if isinstance(point.model, Model) and point.model.init == "own":
         return point
     return replace(point, activation=replace(point.activation, init=None))  # it has no effect
 
@@ -97,7 +109,14 @@ def nested_settings(point: Point) -> dict[str, Any]:
     activation["function"] = {"_target_": activation["function"], **arguments}
     if activation["init"] is None:
         del activation["init"]
-    settings["model"]["hidden"] = list(point.model.hidden)
+    if isinstance(point.model, OwnNetwork):
+        arguments = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in point.model.arguments
+        }
+        settings["model"] = {"_target_": point.model.path, **arguments}
+    else:
+        settings["model"]["hidden"] = list(point.model.hidden)
     return settings
 
 
@@ -135,3 +154,16 @@ def parse_activation(settings: Any) -> Activation:
         )
     flat = {**rest, "function": function["_target_"], "arguments": tuple(sorted(arguments.items()))}
     return parse(Activation, flat, "activation")
+
+
+def parse_model(settings: Any) -> Model | OwnNetwork:
+    """Check a model's settings as conf/model has them, or raise ConfigError."""
+    if not isinstance(settings, Mapping) or "_target_" not in settings:
+        return parse(Model, settings, "model")
+    given = {key: value for key, value in settings.items() if key != "_target_"}
+    arguments = parse(dict[str, NetworkArgument], given, "model")
+    return parse(
+        OwnNetwork,
+        {"path": settings["_target_"], "arguments": tuple(sorted(arguments.items()))},
+        "model",
+    )

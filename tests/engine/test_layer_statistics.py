@@ -171,16 +171,16 @@ def test_statistics_leave_the_running_statistics_alone():
     with steady_arithmetic():
         steps = training.steps()
         next(steps)
-        before = {name: value.clone() for name, value in training.stack.state().items()}
+        before = {name: value.clone() for name, value in training.network.state().items()}
         training._record_probe(1)
-    after = training.stack.state()
+    after = training.network.state()
     assert any("running_var" in name for name in after)
     assert all(torch.equal(value, before[name]) for name, value in after.items())
 
 
 def test_a_layer_is_born_dead_whose_weights_are_negative():
     training = Training([make_point(hidden=(8, 8))], DATA, torch.float32)
-    training.stack.weights[0].fill_(-1)  # and no pixel is negative
+    training.network.weights[0].fill_(-1)  # and no pixel is negative
     with steady_arithmetic():
         list(training.steps())
         (result,) = training.results()

@@ -126,7 +126,7 @@ def test_a_class_of_a_user_s_own_is_trained_as_ordinary_modules_are(name, batch_
 
 def test_what_would_end_the_process_in_training_is_an_error():
     point = make_point(Activation("mine", "tests.support.raising.ExitsInTraining"))
-    with pytest.raises(TrainingError, match="an activation's own code raises SystemExit: 0"):
+    with pytest.raises(TrainingError, match="a user's own code raises SystemExit: 0"):
         train_alone(point)
 
 

@@ -25,7 +25,7 @@ def run_metrics(result: RunResult) -> Iterator[Metric]:
     at_zero = {
         **final_and_best(series),
         **shares(unit_fates(result.trajectory, result.probe)),
-        **start_metrics(result.layers, result.point.model.hidden),
+        **start_metrics(result.layers, result.widths[:-1]),
     }
     for name, value in at_zero.items():
         yield name, value, 0

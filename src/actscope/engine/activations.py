@@ -1,11 +1,8 @@
 """Activation functions as torch modules; each is tested before it is used in a training."""
 
-import inspect
-import pkgutil
-import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 
 import torch
@@ -13,13 +10,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from actscope.config import Activation
+from actscope.engine.user_classes import MISUSED, config_errors, import_module_class, short
 from actscope.errors import ConfigError, TrainingError, first_line
-from actscope.runtime import signals
 
 NOT_ELEMENTWISE = "is not an elementwise function of its input alone"
 LIKE_RELU = ". Choose one like torch.nn.ReLU"
-# Errors of torch for arguments or inputs of the wrong type.
-MISUSED = (RuntimeError, TypeError, ValueError, IndexError, AssertionError)
 # Rearrangements of 4 x 6 values that do not change an elementwise function: other order, shape,
 # layout and selection.
 REARRANGED: tuple[Callable[[Tensor], Tensor], ...] = (
@@ -64,53 +59,22 @@ def find_class(activation: Activation) -> type[nn.Module]:
         ConfigError: it cannot be imported, or is not a class of torch modules.
 
     """
-    path = activation.function
-    absent = f"activation={activation.name}: there is no {path!r} to import"
-    if not all(part.isidentifier() for part in re.split("[.:]", path)):
-        raise ConfigError(absent)
-    with _config_errors(activation, "cannot be imported"):
-        try:
-            kind = pkgutil.resolve_name(path)
-        except (ModuleNotFoundError, AttributeError) as error:
-            # An error in the module's own code names something that is not part of the path.
-            if str(error.name).rpartition(".")[2] not in re.split("[.:]", path):
-                raise
-            raise ConfigError(absent) from None
-    if not (inspect.isclass(kind) and issubclass(kind, nn.Module)):
-        raise ConfigError(f"activation={activation.name}: {path} is not a class of torch modules")
-    return kind
+    return import_module_class(activation.function, f"activation={activation.name}")
 
 
 @contextmanager
 def contained() -> Iterator[None]:
-    """Raise TrainingError if an activation's code tries to end the process, as with SystemExit."""
+    """Raise TrainingError if a user's own code tries to end the process, as with SystemExit."""
     try:
         yield
     except (Exception, KeyboardInterrupt):
         raise
     except BaseException as error:
-        raise TrainingError(f"an activation's own code raises {first_line(error)}") from error
+        raise TrainingError(f"a user's own code raises {first_line(error)}") from error
 
 
-@contextmanager
-def _config_errors(activation: Activation, what: str) -> Iterator[None]:
-    """Raise ConfigError for everything that a class raises, even SystemExit, but not for Ctrl-C."""
-    with signals.sigint_received() as received:
-        try:
-            yield
-        except ConfigError:
-            raise
-        except BaseException as error:
-            if received or isinstance(error, signals.Signalled):
-                raise
-            reason = _short(error) if isinstance(error, MISUSED) else first_line(error)[:80]
-            raise ConfigError(
-                f"activation={activation.name}: {activation.function} {what}: {reason}"
-            ) from None
-
-
-def _short(error: BaseException, most: int = 80) -> str:
-    return str(error).partition("\n")[0][:most]
+def _config_errors(activation: Activation, what: str) -> AbstractContextManager[None]:
+    return config_errors(f"activation={activation.name}", f"{activation.function} {what}")
 
 
 def _find_problem(tried: nn.Module, other: nn.Module, dtype: torch.dtype) -> str:
@@ -125,7 +89,7 @@ def _find_problem(tried: nn.Module, other: nn.Module, dtype: torch.dtype) -> str
         is_random = not _are_same(_tensors(tried), _tensors(other))
         problem = _find_problem_of_values(tried, values)
     except MISUSED as error:
-        return f"{NOT_ELEMENTWISE} ({_short(error, 60)}){LIKE_RELU}"
+        return f"{NOT_ELEMENTWISE} ({short(error, 60)}){LIKE_RELU}"
     if problem:
         return problem
     if is_random:
@@ -179,7 +143,7 @@ def _find_problem_of_gradients(module: nn.Module, values: Tensor) -> str:
         torch.autograd.grad(made, given, ones, retain_graph=True, allow_unused=True)
         slope, *slopes = torch.autograd.grad(made, [given, *own.values()], ones, allow_unused=True)
     except MISUSED as error:
-        return f"cannot be differentiated: {_short(error)}"
+        return f"cannot be differentiated: {short(error)}"
     if slope is None:
         return "does not depend on its input by any gradient. Choose another function"
     unused = [name for name, each in zip(own, slopes, strict=True) if each is None]

@@ -31,6 +31,7 @@ class Data:
     test_x: Tensor
     test_y: Tensor
     sha256: str  # of all images, whatever the splits
+    in_shape: tuple[int, ...] = ()  # of an image as a network of one's own gets it; (): [I]
 
     @property
     def examples(self) -> int:
@@ -48,13 +49,18 @@ class Data:
         """A copy on this device, with pixels of this type."""
         return replace(
             self,
-            train_x=self.train_x.to(device, dtype),
+            train_x=_moved(self.train_x, device, dtype),
             train_y=self.train_y.to(device),
-            validation_x=self.validation_x.to(device, dtype),
+            validation_x=_moved(self.validation_x, device, dtype),
             validation_y=self.validation_y.to(device),
-            test_x=self.test_x.to(device, dtype),
+            test_x=_moved(self.test_x, device, dtype),
             test_y=self.test_y.to(device),
         )
+
+
+def _moved(x: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Inputs on a device; whole numbers, like the tokens of a text, keep their type."""
+    return x.to(device, dtype if x.is_floating_point() else x.dtype)
 
 
 @cache
@@ -86,7 +92,15 @@ def load_data(source: DataSource) -> Data:
         test_x=pixels[2],
         test_y=torch.from_numpy(test_y[tested]).long(),
         sha256=digest,
+        in_shape=_in_shape(source, images),
     )
+
+
+def _in_shape(source: DataSource, images: Images) -> tuple[int, ...]:
+    """Channel, height and width of an image; of a series its length."""
+    if source.name == "digits":  # scikit-learn has them as rows
+        return (1, 8, 8)
+    return (1, *images.shape[1:]) if images.ndim == 3 else images.shape[1:]
 
 
 def _pixels(images: Images, brightest: int) -> Tensor:

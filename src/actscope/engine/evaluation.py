@@ -11,7 +11,7 @@ from torch.nn import functional
 from actscope.engine.data import Data
 from actscope.engine.history import Tally
 from actscope.engine.layers import Inputs
-from actscope.engine.model import StackedMLP
+from actscope.engine.network import Network
 from actscope.engine.recorded import EVALUATED_AT_ONCE
 from actscope.engine.saved_state import prefixed
 
@@ -25,15 +25,15 @@ class Evaluation:
     `correct`: whether each run is right about each test image when last tested, [R, N].
     """
 
-    def __init__(self, stack: StackedMLP, data: Data) -> None:
-        runs, device = len(stack.weights[0]), stack.device
-        self.stack = stack
+    def __init__(self, network: Network, data: Data) -> None:
+        runs, device = network.runs, network.device
+        self.network = network
         self.data = data
         self.validates = len(data.validation_x) > 0
         self.correct = torch.zeros(runs, len(data.test_x), dtype=torch.bool, device=device)
         self.best = torch.full((runs,), -1, dtype=torch.int64, device=device)  # correct predictions
         self.best_step = torch.zeros(runs, dtype=torch.int64, device=device)
-        self.best_weights = _copy(stack) if self.validates else {}
+        self.best_weights = _copy(network) if self.validates else {}
         self.tested = Tally(runs, device)  # of the weights that validation has chosen
 
     @property
@@ -50,13 +50,13 @@ class Evaluation:
         """Loss and accuracy of the current weights on the images that each epoch is judged by."""
         if not self.validates:
             return self._test()
-        tally = Tally(len(self.best), self.stack.device)
+        tally = Tally(len(self.best), self.network.device)
         for x, y in _split(self.data.validation_x, self.data.validation_y):
             self._add(tally, x, y)
         better = tally.correct > self.best
         self.best.copy_(torch.where(better, tally.correct, self.best))
         self.best_step.masked_fill_(better, step)
-        for own in self.stack.tensors():
+        for own in self.network.tensors():
             _copy_runs(own.value.detach(), self.best_weights[own.key], better[own.runs])
         return tally
 
@@ -64,12 +64,12 @@ class Evaluation:
     def test_best_epoch(self, frozen: Tensor | None) -> None:
         """Give the runs the weights of their best epochs, except `frozen` ones, [R]; test them."""
         chosen = torch.ones_like(self.best, dtype=torch.bool) if frozen is None else ~frozen
-        for own in self.stack.tensors():
+        for own in self.network.tensors():
             _copy_runs(self.best_weights[own.key], own.value.detach(), chosen[own.runs])
         self.tested.load_state(self._test().state())
 
     def _test(self) -> Tally:
-        tally, start = Tally(len(self.best), self.stack.device), 0
+        tally, start = Tally(len(self.best), self.network.device), 0
         for x, y in _split(self.data.test_x, self.data.test_y):
             self.correct[:, start : start + len(y)] = self._add(tally, x, y)
             start += len(y)
@@ -77,7 +77,7 @@ class Evaluation:
 
     def _add(self, tally: Tally, x: Tensor, y: Tensor) -> Tensor:
         """Add images x [B, I] to a tally; return whether each run is right about them, [R, B]."""
-        logits = self.stack.forward(Inputs.of_all(x, len(self.best)), training=False).logits
+        logits = self.network.forward(Inputs.of_all(x, len(self.best)), training=False).logits
         correct = logits.argmax(2) == y
         tally.add(example_losses(logits, y[None]).sum(1), correct.sum(1), len(y))
         return correct
@@ -106,8 +106,8 @@ def _split(x: Tensor, y: Tensor) -> Iterable[tuple[Tensor, Tensor]]:
     return zip(x.split(EVALUATED_AT_ONCE), y.split(EVALUATED_AT_ONCE), strict=True)
 
 
-def _copy(stack: StackedMLP) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in stack.state().items()}
+def _copy(network: Network) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in network.state().items()}
 
 
 def _copy_runs(source: Tensor, target: Tensor, chosen: Tensor) -> None:

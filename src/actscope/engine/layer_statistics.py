@@ -15,41 +15,30 @@ A layer's outputs are those of its activation function, or the logits.
 
 # R runs of the stack, B images, O units of a layer, U units of all layers, L layers
 
-from itertools import chain
-
 import torch
 from torch import Tensor
 
 from actscope.engine.evaluation import example_losses
-from actscope.engine.layers import Inputs, cat
-from actscope.engine.model import Pass, StackedMLP
+from actscope.engine.layers import Inputs
+from actscope.engine.network import Network
 from actscope.engine.recorded import LAYER_STATISTICS, PROBE
 
 RUNS_AT_ONCE = 8  # so that their numbers stay in the caches
 
 
-def layer_record(stack: StackedMLP, x: Inputs, y: Tensor, probed: Tensor) -> Tensor:
+def layer_record(network: Network, x: Inputs, y: Tensor, probed: Tensor) -> Tensor:
     """LAYER_STATISTICS of all layers on images x with classes y [B], [R, quantity * L].
 
     Batch normalisation uses the statistics of these images, because that is the signal in training.
-    Its running statistics do not change. `probed`: the stack's probe_record.
+    Its running statistics do not change. `probed`: the network's probe_record.
     """
-    frozen = torch.ones(len(stack.weights[0]), dtype=torch.bool, device=stack.device)
-    passed = stack.forward(x, training=True, frozen=frozen)
-    gradients = _gradients(passed, y)
+    frozen = torch.ones(network.runs, dtype=torch.bool, device=network.device)
+    passed = network.forward(x, training=True, frozen=frozen)
+    gradients = passed.gradients(example_losses(passed.logits, y[None]))
     with torch.no_grad():
-        outputs = [*(inputs.x for inputs in passed.inputs[1:]), passed.logits]
-        signals = [_signal(*pair) for pair in zip(outputs, gradients, strict=True)]
-        dead = _dead_shares(stack, probed)
+        signals = [_signal(*pair) for pair in zip(passed.outputs(), gradients, strict=True)]
+        dead = _dead_shares(network, probed)
         return torch.cat([torch.stack(signals, dim=2), dead.unsqueeze(1)], dim=1).flatten(1).float()
-
-
-def _gradients(passed: Pass, y: Tensor) -> list[Tensor]:
-    """Gradient of the summed losses by each layer's sums, [R, B, O]."""
-    losses = example_losses(passed.logits, y[None])
-    sums = list(chain.from_iterable(passed.sums))
-    of_sums = iter(torch.autograd.grad(losses, sums, torch.ones_like(losses)))
-    return [cat([next(of_sums) for _ in parts]) for parts in passed.sums]
 
 
 def _signal(outputs: Tensor, gradients: Tensor) -> Tensor:
@@ -103,8 +92,8 @@ def _mean_cosine(outputs: Tensor, squares: Tensor) -> Tensor:
     return torch.where(pairs > 0, (total - vectors) / pairs, torch.nan)
 
 
-def _dead_shares(stack: StackedMLP, probed: Tensor) -> Tensor:
+def _dead_shares(network: Network, probed: Tensor) -> Tensor:
     """Share of each layer's units whose slope is zero on the whole probe set, [R, L]."""
     zero = probed.unflatten(1, (len(PROBE), -1))[:, PROBE.index("zero")]  # [R, U]
-    widths = [bias.shape[2] for bias in stack.biases]
-    return torch.stack([(part == 1).double().mean(1) for part in zero.split(widths, 1)], dim=1)
+    parts = zero.split(network.widths, 1)
+    return torch.stack([(part == 1).double().mean(1) for part in parts], dim=1)

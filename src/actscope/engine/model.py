@@ -11,36 +11,20 @@ from torch import Tensor
 
 from actscope.config import Activation, Point
 from actscope.engine.initial_weights import initial_weights
-from actscope.engine.layers import ON_CPU, Inputs, cat
+from actscope.engine.layers import ON_CPU, Inputs, cat, lengths
+from actscope.engine.network import Parameter
 from actscope.engine.nonlinearity import Nonlinearity
 
 
 @dataclass
-class Parameter:
-    """A tensor [G, ...] of the runs `runs`."""
-
-    name: str
-    value: Tensor
-    runs: slice
-
-    @property
-    def key(self) -> str:
-        """A unique name within the stack."""
-        return f"{self.name}@{self.runs.start}"
-
-
-@dataclass
-class Hidden:
+class StackedHidden:
     """Inputs and outputs of a hidden layer's activation functions, [G, B, O] an activation."""
 
     given: list[Tensor]
     values: list[Tensor]
 
     def slopes(self) -> tuple[Tensor, ...]:
-        """Derivatives of the functions at their inputs, [G, B, O] an activation.
-
-        They use the graph of the forward pass, which the backward pass frees.
-        """
+        """Derivatives of the functions at their inputs, [G, B, O] an activation."""
         one = self.values[0].new_ones(())
         ones = [one.expand_as(values) for values in self.values]
         slopes = torch.autograd.grad(self.values, self.given, ones, retain_graph=True)
@@ -49,17 +33,27 @@ class Hidden:
 
 
 @dataclass
-class Pass:
+class StackedPass:
     """The tensors of a forward pass: each layer's inputs, and its sums [G, B, O] an activation."""
 
     inputs: list[Inputs]
     sums: list[Sequence[Tensor]]
-    hidden: list[Hidden]
+    hidden: list[StackedHidden]
 
     @property
     def logits(self) -> Tensor:
         """[R, B, classes]."""
         return self.sums[-1][0]
+
+    def outputs(self) -> list[Tensor]:
+        """Outputs of each hidden layer, then the logits, [R, B, O]."""
+        return [*(inputs.x for inputs in self.inputs[1:]), self.logits]
+
+    def gradients(self, losses: Tensor) -> list[Tensor]:
+        """Gradient of the summed losses [R, B] by each layer's sums, [R, B, O]."""
+        sums = list(chain.from_iterable(self.sums))
+        of_sums = iter(torch.autograd.grad(losses, sums, torch.ones_like(losses)))
+        return [cat([next(of_sums) for _ in parts]) for parts in self.sums]
 
 
 class StackedMLP:
@@ -93,15 +87,27 @@ class StackedMLP:
         for parameter in self.of_functions():
             parameter.value.requires_grad_()
 
+    @property
+    def runs(self) -> int:
+        return len(self.weights[0])
+
+    @property
+    def widths(self) -> list[int]:
+        """Units of each layer, the output layer's last."""
+        return [bias.shape[2] for bias in self.biases]
+
+    @property
+    def layer_names(self) -> list[str]:
+        return [f"layer{number}" for number in range(1, 1 + len(self.weights))]
+
     def parameters(self) -> Iterator[Parameter]:
         yield from chain.from_iterable(self.linear())
         yield from self.of_functions()
 
     def linear(self) -> Iterator[tuple[Parameter, Parameter]]:
         """Weights and biases of each layer. The autograd graph has only their weighted sums."""
-        everyone = slice(0, len(self.weights[0]))
-        for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True), 1):
-            name = f"layer{number}"
+        everyone = slice(0, self.runs)
+        for name, weight, bias in zip(self.layer_names, self.weights, self.biases, strict=True):
             yield (
                 Parameter(f"{name}.weight", weight, everyone),
                 Parameter(f"{name}.bias", bias, everyone),
@@ -126,6 +132,14 @@ class StackedMLP:
         yield from self.parameters()
         yield from self.running()
 
+    def unit_means(self) -> list[Tensor]:
+        """Mean of each unit's incoming weights, [R, O] a layer."""
+        return [weight.mean(1) for weight in self.weights]
+
+    def unit_lengths(self) -> list[Tensor]:
+        """L2 length of each unit's incoming weights, [R, O] a layer."""
+        return [lengths(weight) for weight in self.weights]
+
     def unit_biases(self) -> list[Tensor]:
         """Bias of each unit, [R, O] a layer; behind batch normalisation, the norm's own (beta).
 
@@ -143,13 +157,13 @@ class StackedMLP:
         found = [cat([part.of_norm(name, own[part.runs]) for part in p]) for p, own in layers]
         return [*found, otherwise[-1]]
 
-    def forward(self, x: Inputs, *, training: bool, frozen: Tensor | None = None) -> Pass:
+    def forward(self, x: Inputs, *, training: bool, frozen: Tensor | None = None) -> StackedPass:
         """Compute the logits of x, and return all tensors on the way.
 
         In training, batch normalisation uses the minibatch's statistics and updates the running
         statistics, except those of `frozen` runs, [R].
         """
-        passed = Pass([x], [], [])
+        passed = StackedPass([x], [], [])
         for number, parts in enumerate(self.hidden):
             sums = self._sums(number, passed.inputs[-1], [part.size for part in parts])
             given = [
@@ -158,7 +172,7 @@ class StackedMLP:
             ]
             values = [part.function(own) for part, own in zip(parts, given, strict=True)]
             passed.sums.append(sums)
-            passed.hidden.append(Hidden(given, values))
+            passed.hidden.append(StackedHidden(given, values))
             passed.inputs.append(Inputs.of_each(cat(values)))
         passed.sums.append(self._sums(-1, passed.inputs[-1], [len(self.weights[-1])]))
         return passed

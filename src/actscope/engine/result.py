@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from actscope.config import OutcomeRule, Point
 
 if TYPE_CHECKING:  # commands that only read outcomes import neither
+    from collections.abc import Sequence
+
     import pandas as pd
     from torch import Tensor
 
@@ -34,11 +36,14 @@ class RunResult:
     `history`, `trajectory`, `probe`, `layers` and `predictions` have the columns of the run's
     Parquet files. The first four of a diverged run end before step `diverged_at`, its predictions
     are empty.
+    `layer_names` and `widths` (units) are those of all layers, the output layer's last.
     `predictions` says whether the network is right about each test image. `state` has the tensors
     of the tested network in the layout of torch.nn.Linear and BatchNorm1d.
     """
 
     point: Point
+    layer_names: "Sequence[str]"
+    widths: "Sequence[int]"
     outcome: Outcome
     diverged_at: int | None
     history: "pd.DataFrame"

@@ -3,12 +3,17 @@
 import math
 from dataclasses import replace
 
-from actscope.config import Activation, Point
+from actscope.config import Activation, Model, Point
 from actscope.engine.images import Described
 
 
 def stack_key(point: Point) -> Point:
-    """What all points of a stack share: all but activation, initial weights, rate and seed."""
+    """What all points of a stack share: all but activation, initial weights, rate and seed.
+
+    A network of one's own has a stack for itself.
+    """
+    if not isinstance(point.model, Model):
+        return point
     model = replace(point.model, init="he", init_std=None)
     return replace(point, activation=Activation("any", "any"), model=model, lr=1.0, seed=0)
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from actscope.config import Point
 from actscope.engine.layers import Inputs, cat, gradient_lengths, lengths
-from actscope.engine.model import Parameter, Pass, StackedMLP
+from actscope.engine.model import StackedMLP, StackedPass
+from actscope.engine.network import Parameter, Pass
 
 
 class SGD:
@@ -37,8 +38,9 @@ class SGD:
     def step(self, losses: Tensor, passed: Pass, frozen: Tensor | None = None) -> None:
         """Take one step down the gradient of losses [R, B], except for `frozen` runs, [R].
 
-        `passed`: the forward pass of these losses.
+        `passed`: the stack's forward pass of these losses.
         """
+        assert isinstance(passed, StackedPass)
         sums = list(chain.from_iterable(passed.sums))
         values = [parameter.value for parameter in self.of_functions]
         weights = self.rates / losses.shape[1] if self.is_mean else self.rates

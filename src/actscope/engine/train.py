@@ -14,6 +14,7 @@ from torch import Tensor
 from actscope.config import Point
 from actscope.engine.activations import contained
 from actscope.engine.arithmetic import steady_arithmetic
+from actscope.engine.choose_network import network_and_optimiser
 from actscope.engine.cuda_graphs import Replayed
 from actscope.engine.data import Data
 from actscope.engine.device import CPU
@@ -28,7 +29,6 @@ from actscope.engine.recorded import LAYER_IMAGES, LAYER_STATISTICS, PROBE, TRAJ
 from actscope.engine.result import RunResult, judge
 from actscope.engine.saved_state import Checkpoint, Resumable, prefixed, without_prefix
 from actscope.engine.schedule import in_steps, stack_key, total_steps
-from actscope.engine.sgd import SGD
 from actscope.engine.trajectory import (
     Recorder,
     active,
@@ -54,9 +54,8 @@ def train_stack(
 
     Each run gets the numbers that it would get alone, on a CPU to the last bit.
     `on_step` is called with the number of minibatches done, `on_epoch` after each epoch with a
-    function that returns the history of each run so far.
-    With `checkpoint` the training continues from its state, with the same numbers, and saves it at
-    intervals; the caller discards it.
+    function that returns the history of each run so far. With `checkpoint` the training continues
+    from its state, with the same numbers, and saves it at intervals; the caller discards it.
     """
     assert len({stack_key(point) for point in points}) == 1, "these points cannot share a stack"
     # Runs with the same activation, and within these the same seed, are neighbours.
@@ -109,9 +108,9 @@ class Training:
         self.device = device = torch.device(device)
         self.data = data.to(device, dtype)
         self.minibatches = Minibatches(points, self.data, device)
-        self.stack = StackedMLP(points, data.features, data.classes, dtype, device)
-        self.optimiser = SGD(self.stack, points, dtype)
-        self.learn = Replayed(self._learn) if device.type == "cuda" else self._learn
+        self.network, self.optimiser = network_and_optimiser(points, data, dtype, self.device)
+        is_replayed = device.type == "cuda" and isinstance(self.network, StackedMLP)
+        self.learn = Replayed(self._learn) if is_replayed else self._learn
         self.done = 0  # minibatches
         self.clock = torch.zeros(
             (), dtype=torch.int64, device=device
@@ -131,7 +130,7 @@ class Training:
         self.layers_y = self.data.train_y[rows[:LAYER_IMAGES]]
         self.history = History(len(points), self.steps_per_epoch, device)
         self.late = Tally(len(points), device)  # of the last tenth of the steps
-        self.evaluation = Evaluation(self.stack, self.data)
+        self.evaluation = Evaluation(self.network, self.data)
         self.divergence = Divergence(len(points), device)
 
     def steps(self) -> Iterator[int]:
@@ -181,7 +180,7 @@ class Training:
         """The result of each run."""
         diverged_at = self._diverged_at()
         histories = self._histories(diverged_at)
-        widths = [bias.shape[2] for bias in self.stack.biases]
+        widths = self.network.widths
         trajectories = self.trajectory.frames(widths, diverged_at)
         probes = self.probe.frames(widths, diverged_at)
         layers = self.layers.frames([1] * len(widths), diverged_at)
@@ -189,6 +188,8 @@ class Training:
         return [
             RunResult(
                 point=point,
+                layer_names=self.network.layer_names,
+                widths=self.network.widths,
                 outcome=judge(point.outcome, late_accuracy[run], diverged_at[run]),
                 diverged_at=diverged_at[run],
                 history=histories[run],
@@ -196,7 +197,7 @@ class Training:
                 probe=probes[run],
                 layers=layers[run].drop(columns="unit"),
                 predictions=self._predictions(run, diverged_at[run]),
-                state=self.stack.state_of(run),
+                state=self.network.state_of(run),
             )
             for run, point in enumerate(self.points)
         ]
@@ -222,7 +223,7 @@ class Training:
 
     def _parts(self) -> dict[str, Resumable]:
         return {
-            "stack": self.stack,  # first, as it checks that the state belongs to this stack
+            "network": self.network,  # first, as it checks that the state belongs to it
             "optimiser": self.optimiser,
             "history": self.history,
             "late": self.late,
@@ -240,7 +241,7 @@ class Training:
         """
         self.clock.add_(1)
         x, y = self.minibatches.examples(rows)
-        passed = self.stack.forward(x, training=True, frozen=self.divergence.frozen())
+        passed = self.network.forward(x, training=True, frozen=self.divergence.frozen())
         of_examples = example_losses(passed.logits, y)
         losses = of_examples.detach().sum(1)  # [R]
         self.divergence.note_losses(self.clock, losses)
@@ -252,7 +253,7 @@ class Training:
                 tally.add(losses, correct, y.shape[1])
             if not is_recorded:
                 return None
-            record = trajectory_record(self.stack, self.optimiser.update_norms(), hidden_active)
+            record = trajectory_record(self.network, self.optimiser.update_norms(), hidden_active)
             self.divergence.note(self.clock, is_finite(record))
             return record
 
@@ -260,14 +261,14 @@ class Training:
     def _evaluate(self, step: int) -> None:
         tally = self.evaluation.after_epoch(step)
         self.history.add(step, self.evaluation.split, tally)
-        self.divergence.note(self.clock, torch.isfinite(tally.loss) & self.stack_is_finite())
+        self.divergence.note(self.clock, torch.isfinite(tally.loss) & self.network_is_finite())
 
     def _record_start(self) -> None:
         """Record the untrained units; as no minibatch is done, `active` is on the probe set."""
         slopes = self._record_probe(0)
-        still = [torch.zeros_like(bias) for bias in self.stack.unit_biases()]
+        still = [torch.zeros_like(bias) for bias in self.network.unit_biases()]
         shares = [active(own) for own in slopes]
-        record = trajectory_record(self.stack, still, shares)
+        record = trajectory_record(self.network, still, shares)
         self.trajectory.add(0, record)
         self.divergence.note(self.clock, is_finite(record))
 
@@ -276,24 +277,24 @@ class Training:
 
         The slopes of each hidden layer, [G, B, O] an activation, are magnitudes.
         """
-        hidden = self.stack.forward(self.probe_x, training=False).hidden
+        hidden = self.network.forward(self.probe_x, training=False).hidden
         slopes = [layer.slopes() for layer in hidden]
-        record = probe_record(self.stack, slopes)
+        record = probe_record(self.network, slopes)
         self.probe.add(step, record)
-        self.layers.add(step, layer_record(self.stack, self.layers_x, self.layers_y, record))
+        self.layers.add(step, layer_record(self.network, self.layers_x, self.layers_y, record))
         return slopes
 
     def _predictions(self, run: int, diverged_at: int | None) -> pd.DataFrame:
         correct = self.evaluation.correct[run]
         return pd.DataFrame({"correct": (correct if diverged_at is None else correct[:0]).cpu()})
 
-    def stack_is_finite(self) -> Tensor:
+    def network_is_finite(self) -> Tensor:
         """Whether all trained tensors of each run are finite, [R]."""
         finite = torch.ones(len(self.points), dtype=torch.bool, device=self.device)
-        for parameter in self.stack.parameters():
+        for parameter in self.network.parameters():
             value = parameter.value.detach()
             finite[parameter.runs] &= torch.isfinite(value.reshape(len(value), -1)).all(1)
         return finite
 
     def _diverged_at(self) -> list[int | None]:
-        return self.divergence.steps(self.stack_is_finite())
+        return self.divergence.steps(self.network_is_finite())

@@ -11,8 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from actscope.engine.layers import lengths
-from actscope.engine.model import StackedMLP
+from actscope.engine.network import Network
 
 # A slope with a smaller magnitude passes practically no gradient.
 NEGLIGIBLE_SLOPE = 1e-3
@@ -59,7 +58,7 @@ class Recorder:
 
 
 def trajectory_record(
-    stack: StackedMLP, update_norms: Sequence[Tensor], hidden_active: Sequence[Tensor]
+    network: Network, update_norms: Sequence[Tensor], hidden_active: Sequence[Tensor]
 ) -> Tensor:
     """TRAJECTORY of all units after a step, [R, quantity * U]; an output unit is always active.
 
@@ -67,27 +66,28 @@ def trajectory_record(
     `hidden_active`: `active` of each hidden layer, [R, O] a layer.
     """
     return _record(
-        *(weight.mean(1) for weight in stack.weights),
-        *stack.unit_biases(),
+        *network.unit_means(),
+        *network.unit_biases(),
         *update_norms,
         *hidden_active,
         torch.ones_like(update_norms[-1]),
     )
 
 
-def probe_record(stack: StackedMLP, hidden: Sequence[Sequence[Tensor]]) -> Tensor:
+def probe_record(network: Network, hidden: Sequence[Sequence[Tensor]]) -> Tensor:
     """PROBE of all units, [R, quantity * U], from the hidden layers' slopes.
 
     The slopes, [G, B, O] an activation, are replaced by their magnitudes.
     """
-    outputs = torch.zeros_like(stack.biases[-1].squeeze(1))
+    weight_norms = network.unit_lengths()
+    outputs = torch.zeros_like(weight_norms[-1])
     return _record(
         *(share(slopes, _is_zero) for slopes in hidden),
         outputs,
         *(share(slopes, _is_negligible) for slopes in hidden),
         outputs,
-        *(lengths(weight) for weight in stack.weights),
-        *stack.unit_scales(),
+        *weight_norms,
+        *network.unit_scales(),
     )
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from actscope.config import Activation, Point
+from actscope.config import Activation, Model, OwnNetwork, Point
 from actscope.engine.device import CPU
 from actscope.engine.images import Described, describe_data
 from actscope.engine.recorded import EVALUATED_AT_ONCE, PROBE, TRAJECTORY
@@ -71,7 +71,8 @@ def _neighbourhood(point: Point) -> tuple[str, int]:
     A stack with few seeds reads few minibatches. A stack with few activations joins and splits
     fewer tensors in each layer, which takes a sixth of the time in a network of 16 layers.
     """
-    return (point.activation.name if len(point.model.hidden) >= DEEP else "", point.seed)
+    is_deep = isinstance(point.model, Model) and len(point.model.hidden) >= DEEP
+    return (point.activation.name if is_deep else "", point.seed)
 
 
 def _cut(group: Stack, parts: int) -> list[Stack]:
@@ -80,7 +81,9 @@ def _cut(group: Stack, parts: int) -> list[Stack]:
 
 
 def _largest_size(stack: Stack, resources: Resources) -> int:
-    """The largest number of points in a stack like this one."""
+    """The largest number of points in a stack like this one; a network of one's own trains alone."""
+    if isinstance(stack[0].model, OwnNetwork):
+        return 1
     if resources.stack_size is not None:
         return resources.stack_size
     data = describe_data(stack[0].data)
@@ -112,6 +115,10 @@ def check_trainable(point: Point, data: Described) -> None:
         from actscope.engine.activations import check_function  # torch is slow to import
 
         check_function(point.activation)
+    if isinstance(point.model, OwnNetwork):
+        from actscope.engine.module_network import check_network
+
+        check_network(point.model, point.activation, point.data)
 
 
 def _is_tested(activation: Activation) -> bool:
@@ -151,6 +158,7 @@ def bytes_a_run(point: Point, data: Described) -> int:
 
 
 def _widths(point: Point, data: Described) -> tuple[int, ...]:
+    assert isinstance(point.model, Model), "networks of one's own are not stacked"
     return (data.features, *point.model.hidden, data.classes)
 
 

@@ -1,0 +1,216 @@
+"""A user's own network in the training loop; it trains one run, so R is 1."""
+
+# B examples, O units of a layer, F values of a layer for an example: units times positions
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from actscope.config import Activation, DataSource, OwnNetwork
+from actscope.engine.data import Data, load_data
+from actscope.engine.layers import ON_CPU, Inputs
+from actscope.engine.network import Parameter
+from actscope.engine.own_network import construct
+from actscope.engine.random_streams import stream_seed
+from actscope.engine.watched_layers import WatchedLayer, find_layers
+from actscope.errors import ConfigError, TrainingError, first_line
+
+ALONE = slice(0, 1)
+TRIED = 2  # examples, as batch normalisation cannot use one
+
+
+@dataclass
+class ModuleHidden:
+    """Input and output of a layer's activation in a forward pass, both [B, ...]."""
+
+    given: Tensor
+    values: Tensor
+    dimension: int  # counts units
+
+    def slopes(self) -> tuple[Tensor, ...]:
+        """Derivatives of the activation at its inputs, [1, B * positions, O]."""
+        ones = torch.ones_like(self.values)
+        (slopes,) = torch.autograd.grad(self.values, self.given, ones, retain_graph=True)
+        slopes = slopes.movedim(self.dimension, -1)
+        return (slopes.reshape(1, -1, slopes.shape[-1]).contiguous(),)
+
+
+@dataclass
+class ModulePass:
+    """The tensors of a forward pass; logits are [1, B, classes]."""
+
+    logits: Tensor
+    hidden: list[ModuleHidden]
+
+    def outputs(self) -> list[Tensor]:
+        """Outputs of each activation, then the logits, [1, B, F]."""
+        return [*(_by_example(hidden.values) for hidden in self.hidden), self.logits]
+
+    def gradients(self, losses: Tensor) -> list[Tensor]:
+        """Gradient of the summed losses by the inputs of each activation and the logits, [1, B, F].
+
+        Behind a normalisation these are its outputs, and not the sums before it.
+        """
+        places = [*(hidden.given for hidden in self.hidden), self.logits]
+        found = torch.autograd.grad(losses.sum(), places, materialize_grads=True)
+        return [*map(_by_example, found[:-1]), found[-1]]
+
+
+def _by_example(values: Tensor) -> Tensor:
+    return values.flatten(1)[None]
+
+
+class ModuleNetwork:
+    """A `torch.nn.Module` whose activations are watched by hooks.
+
+    A forward pass in training sets torch's global random stream, so that dropout draws the same
+    numbers whatever else runs, and after a checkpoint.
+
+    Raises:
+        ConfigError: the network does not fit the data, or has activations without layers.
+
+    """
+
+    def __init__(
+        self,
+        model: OwnNetwork,
+        activation: Activation,
+        seed: int,
+        data: Data,
+        dtype: torch.dtype,
+        device: torch.device = ON_CPU,
+    ) -> None:
+        self.path = model.path
+        self.seed = seed
+        self.device = device
+        self.in_shape = data.in_shape or (data.features,)
+        images = data.train_x[:TRIED].cpu().unflatten(1, self.in_shape)
+        images = images.to(dtype) if images.is_floating_point() else images
+        self.module = construct(model, activation, seed, images, data.classes, dtype)
+        layers = find_layers(self.path, self.module, images)
+        if layers[-1].units != data.classes:
+            raise ConfigError(
+                f"model: {self.path}: its last layer {layers[-1].name!r} has {layers[-1].units} "
+                f"units for {data.classes} classes. Compute the logits by a layer of that many."
+            )
+        self.module.to(device)
+        self.layers = layers
+        self.passes = torch.zeros(1, dtype=torch.int64)  # in training
+        self.called: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+        for layer in layers[:-1]:
+            assert layer.activation is not None
+            layer.activation.register_forward_hook(self._note)
+
+    def _note(self, module: nn.Module, given: Sequence[Tensor], values: Tensor) -> None:
+        self.called[module] = (given[0], values)
+
+    @property
+    def runs(self) -> int:
+        return 1
+
+    @property
+    def widths(self) -> list[int]:
+        """Units of each layer, the output layer's last."""
+        return [layer.units for layer in self.layers]
+
+    @property
+    def layer_names(self) -> list[str]:
+        return [layer.name for layer in self.layers]
+
+    def forward(self, x: Inputs, *, training: bool, frozen: Tensor | None = None) -> ModulePass:
+        """Compute the logits of x [1, B, I]; in training, a `frozen` network keeps its buffers.
+
+        Raises:
+            TrainingError: the network's code fails.
+
+        """
+        self.module.train(training)
+        is_frozen = frozen is not None and bool(frozen.all())
+        if training:
+            torch.manual_seed(stream_seed(self.seed, f"pass {int(self.passes)}"))
+            self.passes += not is_frozen
+        # Of a frozen network copies change, as the backward pass requires that its inputs stay.
+        buffers = self.module.named_buffers() if is_frozen else ()
+        changed = {name: buffer.clone() for name, buffer in buffers}
+        images = x.x[0].unflatten(1, self.in_shape)
+        self.called.clear()
+        try:
+            logits = functional_call(self.module, changed, (images,))
+        except Exception as error:
+            raise TrainingError(f"model: {self.path} fails: {first_line(error)}") from error
+        hidden = [
+            ModuleHidden(*self.called[layer.activation], layer.dimension)
+            for layer in self.layers
+            if layer.activation in self.called
+        ]
+        return ModulePass(logits[None], hidden)
+
+    def parameters(self) -> Iterator[Parameter]:
+        for name, value in self.module.named_parameters():
+            if value.requires_grad:
+                yield Parameter(name, value.detach()[None], ALONE)
+
+    def tensors(self) -> Iterator[Parameter]:
+        """All parameters and buffers."""
+        for tensors in (self.module.named_parameters(), self.module.named_buffers()):
+            for name, value in tensors:
+                yield Parameter(name, value.detach()[None], ALONE)
+
+    def unit_means(self) -> list[Tensor]:
+        """Mean of each unit's incoming weights, [1, O] a layer."""
+        return [layer.incoming().mean(0)[None] for layer in self.layers]
+
+    def unit_lengths(self) -> list[Tensor]:
+        """L2 length of each unit's incoming weights, [1, O] a layer."""
+        return [lengths_of(layer.incoming()) for layer in self.layers]
+
+    def unit_biases(self) -> list[Tensor]:
+        """Bias of each unit, [1, O] a layer; behind a normalisation, the norm's own."""
+        return [layer.bias()[None] for layer in self.layers]
+
+    def unit_scales(self) -> list[Tensor]:
+        """Factor of each unit's sum, [1, O] a layer: the norm's weight, 1 without norm."""
+        return [layer.scale()[None] for layer in self.layers]
+
+    def state_of(self, run: int) -> dict[str, Tensor]:
+        """A copy of the module's tensors, by the names of its `state_dict`."""
+        assert run == 0
+        return {
+            name: value.detach().clone(memory_format=torch.contiguous_format).cpu()
+            for name, value in self.module.state_dict().items()
+        }
+
+    def state(self) -> dict[str, Tensor]:
+        """All tensors of the network, not copied."""
+        own = {own.key: own.value for own in self.tensors()}
+        return own | {"passes": self.passes}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from a saved state.
+
+        Raises:
+            ValueError: the tensors are those of another network; nothing was changed.
+
+        """
+        own = self.state()
+        shapes = {name: value.shape for name, value in own.items()}
+        if {name: value.shape for name, value in state.items()} != shapes:
+            raise ValueError("the tensors of another network")
+        for name, value in own.items():
+            value.copy_(state[name])
+
+
+def lengths_of(incoming: Tensor) -> Tensor:
+    """L2 length of each column of [I, O], shape [1, O]; in float64 no square overflows."""
+    exact: Tensor = torch.linalg.vector_norm(incoming, dim=0, dtype=torch.float64)
+    return exact.to(incoming.dtype)[None]
+
+
+@cache
+def check_network(model: OwnNetwork, activation: Activation, source: DataSource) -> None:
+    """Raise ConfigError if a network cannot be trained with this activation on these data."""
+    ModuleNetwork(model, activation, 0, load_data(source), torch.float32)
