@@ -16,7 +16,7 @@ from actscope.engine.layers import ON_CPU, Inputs
 from actscope.engine.network import Parameter
 from actscope.engine.own_network import construct
 from actscope.engine.random_streams import stream_seed
-from actscope.engine.watched_layers import WatchedLayer, find_layers
+from actscope.engine.watched_layers import find_layers
 from actscope.errors import ConfigError, TrainingError, first_line
 
 ALONE = slice(0, 1)

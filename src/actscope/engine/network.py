@@ -89,7 +89,7 @@ class Network(Protocol):
         """L2 length of each unit's incoming weights."""
 
     def unit_biases(self) -> list[Tensor]:
-        """Bias of each unit; behind a normalisation the norm's own, as the other has no gradient."""
+        """Bias of each unit; behind a normalisation its own, as the other has no gradient."""
 
     def unit_scales(self) -> list[Tensor]:
         """Factor of each unit's sum: the weight of a normalisation, 1 without one."""

@@ -81,7 +81,7 @@ def _cut(group: Stack, parts: int) -> list[Stack]:
 
 
 def _largest_size(stack: Stack, resources: Resources) -> int:
-    """The largest number of points in a stack like this one; a network of one's own trains alone."""
+    """The largest number of points in a stack like this one; a user's own network trains alone."""
     if isinstance(stack[0].model, OwnNetwork):
         return 1
     if resources.stack_size is not None:
