@@ -25,11 +25,12 @@ from rich.markdown import Markdown
 
 from actscope.artifacts.panels import COLOURS
 from actscope.command_line.settings import run_command
-from actscope.config import CLOSED, DataSource, Tracking
+from actscope.config import DataSource, Tracking
 from actscope.engine.data import load_data
 from actscope.engine.device import choose_device, name_of
 from actscope.project import ROOT
 from actscope.runtime.progress import LateProgress
+from actscope.setting_types import CLOSED
 from benchmarks import gpu
 from benchmarks.commands import COMMANDS, waits
 from benchmarks.growth import Growth, growth, growth_on_server

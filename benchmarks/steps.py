@@ -9,10 +9,11 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from actscope.config import Activation, DataSource, Model, OutcomeRule, Point, Train, Trajectory
+from actscope.config import Activation, DataSource, OutcomeRule, Point, Train, Trajectory
 from actscope.engine import torchvision_compat
 from actscope.engine.data import Data
 from actscope.engine.train import train_stack
+from actscope.network_settings import Model
 from benchmarks.timing import Work
 
 FEATURES, HIDDEN, CLASSES, BATCH = 784, 64, 10, 100  # the article's network

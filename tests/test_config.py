@@ -5,8 +5,9 @@ import math
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from actscope.config import Extras, Point, Tracking
+from actscope.config import DataSource, Extras, Point, Tracking
 from actscope.errors import ConfigError
+from actscope.network_settings import OwnNetwork
 from actscope.parsing import flat_settings, nested_settings, parse_point, parse_tracking
 from actscope.project import CONF
 from tests.support.making import BN_RELU, ELU, PRELU, make_point
@@ -157,7 +158,7 @@ WRONG = [
     (
         "data.name",
         1,
-        "data.name=1: must be 'digits', 'mnist', 'fashion_mnist', 'kmnist' or 'mnist1d'",
+        "data.name=1: must be a text",
     ),
     ("data.root", "", "data.root='': must have at least 1 character"),
     ("data.root", 3, "data.root=3: must be a text"),
@@ -435,6 +436,9 @@ def test_flat_settings_have_the_names_of_the_command_line(compose):
         "train.reduction": "sum",
         "train.momentum": 0.0,
         "train.weight_decay": 0.0,
+        "train.optimizer": "sgd",
+        "train.schedule": "constant",
+        "train.clip_norm": None,
         "trajectory.every": 5,
         "trajectory.probe_every": 50,
         "outcome.learned_from": 0.5,
@@ -488,3 +492,70 @@ def test_a_server_without_an_address_is_refused(compose, monkeypatch):
 def test_a_wrong_address_is_refused(good):
     with pytest.raises(ConfigError, match=r"^tracking\.uri='': must have at least 1 character\.$"):
         parse_tracking(with_setting(good, "tracking.uri", ""))
+
+
+# A user's own network and data
+
+OWN_MODEL = {"_target_": "my.net.Small", "channels": [4, 8], "norm": True}
+OWN_DATA = {"_target_": "my.data.load", "path": "x.npz", "validation": 0.1}
+
+
+def test_a_network_and_data_of_ones_own_are_a_path_and_its_arguments(good):
+    point = parse_point(with_setting(with_setting(good, "model", OWN_MODEL), "data", OWN_DATA))
+    assert point.model == OwnNetwork("my.net.Small", (("channels", (4, 8)), ("norm", True)))
+    assert point.data == DataSource("my.data.load", validation=0.1, arguments=(("path", "x.npz"),))
+    assert parse_point(OmegaConf.create(nested_settings(point))) == point
+    flat = flat_settings(point)
+    assert (flat["data"], flat["data.path"]) == ("my.data.load", "x.npz")
+    assert (flat["model._target_"], flat["model.channels"]) == ("my.net.Small", [4, 8])
+
+
+@pytest.mark.parametrize(
+    ("part", "settings", "message"),
+    [
+        (
+            "model",
+            {"_target_": "Small"},
+            "model._target_='Small': must be the import path of a class, like "
+            "my_project.net.SmallCNN.",
+        ),
+        ("model", {"_target_": 3}, "model.path=3: must be a text."),
+        (
+            "data",
+            {"_target_": "digits"},
+            "data._target_=digits: must be an import path. Give data.name=digits.",
+        ),
+        (
+            "data",
+            {"name": "digit"},
+            "data.name='digit': must be one of digits, mnist, fashion_mnist, kmnist, mnist1d, or "
+            "the import path of a function of yours, like my_project.data.load.",
+        ),
+        (
+            "data",
+            {**OWN_DATA, "noise": 0.5},
+            "data.noise=0.5: my.data.load has no background. Use 0.",
+        ),
+        (
+            "train",
+            {"epochs": 1, "optimizer": "adam"},
+            "train.optimizer=adam: the built-in network trains by plain SGD. Choose a network of "
+            "your own, like model=lenet.",
+        ),
+        (
+            "train",
+            {"epochs": 1, "optimizer": "adam", "momentum": 0.9},
+            "train.momentum=0.9: adam has its own. Use 0.",
+        ),
+    ],
+)
+def test_wrong_settings_of_ones_own_parts_are_refused(good, part, settings, message):
+    assert refusal(with_setting(good, part, settings)) == message
+
+
+def test_a_network_of_ones_own_has_its_own_batch_normalisation(good):
+    normed = with_setting(good, "activation.batch_norm", value=True)
+    assert refusal(with_setting(normed, "model", OWN_MODEL)) == (
+        "activation=relu: brings batch normalisation, which a network of your own contains itself. "
+        "Choose another activation."
+    )

@@ -1,29 +1,31 @@
 """The settings of a point, of tracking and of a sweep; each is checked once, when it is read."""
 
-from collections.abc import Mapping
+import re
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    ConfigDict,
-    Field,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from actscope.network_settings import Model, OwnNetwork
+from actscope.setting_types import (
+    CLOSED,
+    IMPORT_PATH,
+    Argument,
+    Bool,
+    Count,
+    Finite,
+    Init,
+    Int,
+    Name,
+    OwnArgument,
+    Rate,
+    Seed,
+    StudyName,
+)
 from actscope.settings_errors import shorten
 
-LONGEST_NAME = 64
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=LONGEST_NAME)]
-
-MLFLOWS_OWN = "Default"  # every store has this experiment, with another folder of artifacts
-
-
-def _check_study(name: str) -> str:
-    if name == MLFLOWS_OWN:
-        raise ValueError(f"study={name}: MLflow reserves this name. Choose another one.")
-    return name
+DATA_SETS = ("digits", "mnist", "fashion_mnist", "kmnist", "mnist1d")
 
 
 def _check_validation(given: float) -> float:
@@ -32,21 +34,16 @@ def _check_validation(given: float) -> float:
     return given or 0  # 0.0 is none as well
 
 
-StudyName = Annotated[Name, AfterValidator(_check_study)]
-# Strict: seed=1.5 and lr=true are errors, not 1 and 1.0.
-Bool = Annotated[bool, Field(strict=True)]
-Int = Annotated[int, Field(strict=True)]
-Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Count = Annotated[Int, Field(ge=1)]
-Rate = Annotated[Finite, Field(gt=0)]
-Seed = Annotated[Int, Field(ge=0, lt=2**63)]
-Argument = Bool | Int | Finite | Annotated[str, Field(max_length=64)] | None
-NetworkArgument = Argument | tuple[Argument, ...]
-
-Device = Literal["auto", "cpu", "cuda"]
-Init = Literal["he", "lecun", "xavier", "matched"]
-
-CLOSED = ConfigDict(extra="forbid")
+def _check_data_name(name: str) -> str:
+    if name in DATA_SETS:
+        return name
+    known = ", ".join(DATA_SETS)
+    if not re.fullmatch(IMPORT_PATH, name):
+        raise ValueError(
+            f"data.name={shorten(ascii(name))}: must be one of {known}, or the import path of a "
+            "function of yours, like my_project.data.load."
+        )
+    return name
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -67,23 +64,31 @@ class Activation:
 class DataSource:
     """A data set, the folder of its files, its splits, and its pixels.
 
+    `name`: of a built-in data set, or the import path of the user's function, which gets
+    `arguments`;
     `validation`: the share or number of training images that are held out to choose by, or 0;
     `test`: whether runs are tested; `train_size`: the number of other images that train, or None
     for all; `noise`: its amplitude in pixels that are 0, as a share of the brightest pixel.
     """
 
-    name: Literal["digits", "mnist", "fashion_mnist", "kmnist", "mnist1d"]
+    name: Annotated[str, Field(max_length=200), AfterValidator(_check_data_name)]
     root: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     validation: Annotated[Int | Finite, AfterValidator(_check_validation)] = 0
     test: Bool = True
     train_size: Count | None = None
     scale: Literal["unit", "standard"] = "unit"
     noise: Annotated[Finite, Field(ge=0, le=1)] = 0.0
+    arguments: tuple[tuple[str, OwnArgument], ...] = ()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether a function of the user's returns the data."""
+        return "." in self.name or ":" in self.name
 
     @model_validator(mode="after")
     def _noise_has_a_background(self) -> Self:
-        if self.noise > 0 and self.name == "mnist1d":
-            raise ValueError(f"data.noise={self.noise}: mnist1d has no background. Use 0.")
+        if self.noise > 0 and (self.is_own or self.name == "mnist1d"):
+            raise ValueError(f"data.noise={self.noise}: {self.name} has no background. Use 0.")
         return self
 
     @model_validator(mode="after")
@@ -91,65 +96,6 @@ class DataSource:
         if not self.test and self.validation == 0:
             raise ValueError("data.test=False: needs validation images. Set data.validation.")
         return self
-
-
-MOST_LAYERS = 2**7 - 2  # the limits of a trajectory's int8 layer and int16 unit numbers
-MOST_UNITS = 2**15
-DEFAULT_WIDTH = 64
-
-
-def _equal_layers(model: Any) -> Any:
-    """Replace the settings `depth` and `width` by the hidden layers that they stand for."""
-    if not isinstance(model, Mapping):
-        return model
-    rest = dict(model)
-    given = {"depth": (rest.pop("depth", None), MOST_LAYERS)}
-    given["width"] = (rest.pop("width", None), MOST_UNITS)
-    for name, (value, most) in given.items():
-        if value is None:
-            continue
-        if rest.get("hidden") is not None:
-            problem = "model.hidden is given as well. Give model.hidden=null to use this"
-        elif type(value) is not int or not 1 <= value <= most:
-            problem = f"must be a whole number from 1 to {most}"
-        else:
-            continue
-        raise ValueError(f"model.{name}={shorten(ascii(value))}: {problem}.")
-    if rest.get("hidden") is None:
-        depth, width = (value for value, _ in given.values())
-        rest["hidden"] = [DEFAULT_WIDTH if width is None else width] * (depth or 1)
-    return rest
-
-
-@dataclass(frozen=True, config=CLOSED)
-class Model:
-    """A multilayer perceptron: the widths of its hidden layers and its initial weights."""
-
-    hidden: Annotated[
-        tuple[Annotated[Count, Field(le=MOST_UNITS)], ...],
-        Field(min_length=1, max_length=MOST_LAYERS),
-    ]
-    init: Literal["he", "lecun", "xavier", "matched", "normal", "own"] = "he"
-    init_std: Annotated[Finite, Field(gt=0)] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _layers_may_be_given_by_depth(cls, given: Any) -> Any:
-        return _equal_layers(given)
-
-    @model_validator(mode="after")
-    def _init_std_belongs_to_normal(self) -> Self:
-        if (self.init == "normal") != (self.init_std is not None):
-            raise ValueError("model.init_std: must be given with model.init=normal, and only then.")
-        return self
-
-
-@dataclass(frozen=True, config=CLOSED)
-class OwnNetwork:
-    """A user's own network: the import path of its class, and its arguments."""
-
-    path: Annotated[str, Field(max_length=200)]
-    arguments: tuple[tuple[str, NetworkArgument], ...] = ()
 
 
 @dataclass(frozen=True, config=CLOSED)

@@ -1,27 +1,18 @@
 """Converts composed configurations to the settings of config.py and back."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, fields, replace
 from typing import Any, TypeVar, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
 
-from actscope.config import (
-    Activation,
-    Argument,
-    Device,
-    Model,
-    NetworkArgument,
-    OwnNetwork,
-    Point,
-    SweepRules,
-    Tracking,
-    Tuning,
-)
+from actscope.config import Activation, DataSource, Point, SweepRules, Tracking, Tuning
 from actscope.credentials import scrub
 from actscope.errors import ConfigError
+from actscope.network_settings import Model, OwnNetwork
+from actscope.setting_types import Argument, Device, OwnArgument
 from actscope.settings_errors import first_problem, shorten
 
 Parsed = TypeVar("Parsed")
@@ -54,7 +45,9 @@ def parse_settings(settings: Mapping[str, Any]) -> Point:
     for other in ("tracking", "sweep", "device", "tuning"):
         settings.pop(other, None)
     settings["activation"] = parse_activation(settings.get("activation"))
-    settings["model"] = parse_model(settings.get("model"))
+    for name, parsed in (("model", parse_model), ("data", parse_data)):
+        if name in settings:
+            settings[name] = parsed(settings[name])
     point = parse(Point, settings)
     if isinstance(point.model, Model) and point.model.init == "own":
         return point
@@ -109,15 +102,20 @@ def nested_settings(point: Point) -> dict[str, Any]:
     activation["function"] = {"_target_": activation["function"], **arguments}
     if activation["init"] is None:
         del activation["init"]
+    arguments = _as_settings(settings["data"].pop("arguments"))
+    if point.data.is_own:
+        target = {"_target_": settings["data"].pop("name")}
+        settings["data"] = {**target, **settings["data"], **arguments}
     if isinstance(point.model, OwnNetwork):
-        arguments = {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in point.model.arguments
-        }
+        arguments = _as_settings(point.model.arguments)
         settings["model"] = {"_target_": point.model.path, **arguments}
     else:
         settings["model"]["hidden"] = list(point.model.hidden)
     return settings
+
+
+def _as_settings(arguments: Iterable[tuple[str, OwnArgument]]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in arguments}
 
 
 def flat_settings(point: Point) -> dict[str, Any]:
@@ -125,7 +123,7 @@ def flat_settings(point: Point) -> dict[str, Any]:
     settings = nested_settings(point)
     groups = {
         "activation": settings["activation"].pop("name"),
-        "data": settings["data"].pop("name"),
+        "data": settings["data"].pop("_target_" if point.data.is_own else "name"),
     }
     return {**groups, **dict(_flattened(settings))}
 
@@ -156,12 +154,33 @@ def parse_activation(settings: Any) -> Activation:
     return parse(Activation, flat, "activation")
 
 
+def parse_data(settings: Any) -> DataSource:
+    """Check the settings of data as conf/data has them, or raise ConfigError.
+
+    With `_target_`, the import path of a user's function, the settings that are not actscope's own
+    are the function's arguments.
+    """
+    if not isinstance(settings, Mapping) or "_target_" not in settings:
+        return parse(DataSource, settings, "data")
+    ours = {field.name for field in fields(DataSource)} - {"name", "arguments"}
+    rest = {key: value for key, value in settings.items() if key in ours}
+    given = {key: value for key, value in settings.items() if key not in {*ours, "_target_"}}
+    arguments = parse(dict[str, OwnArgument], given, "data")
+    flat = {**rest, "name": settings["_target_"], "arguments": tuple(sorted(arguments.items()))}
+    source = parse(DataSource, flat, "data")
+    if not source.is_own:
+        raise ConfigError(
+            f"data._target_={source.name}: must be an import path. Give data.name={source.name}."
+        )
+    return source
+
+
 def parse_model(settings: Any) -> Model | OwnNetwork:
     """Check a model's settings as conf/model has them, or raise ConfigError."""
     if not isinstance(settings, Mapping) or "_target_" not in settings:
         return parse(Model, settings, "model")
     given = {key: value for key, value in settings.items() if key != "_target_"}
-    arguments = parse(dict[str, NetworkArgument], given, "model")
+    arguments = parse(dict[str, OwnArgument], given, "model")
     return parse(
         OwnNetwork,
         {"path": settings["_target_"], "arguments": tuple(sorted(arguments.items()))},

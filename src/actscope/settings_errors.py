@@ -47,7 +47,8 @@ def first_problem(error: ValidationError, kind: Any, settings: Any, name: str) -
         *group, _ = first["loc"]
         for part in group:
             kind = get_type_hints(kind)[str(part)]
-        allowed = ", ".join(field.name for field in fields(kind))
+        # `arguments` are given by their own names.
+        allowed = ", ".join(each.name for each in fields(kind) if each.name != "arguments")
         return f"{_place(first, settings, name)}: unknown setting. Choose one of {allowed}."
     place = _place(first, settings, name)
     # A setting that allows several types has one error for each.

@@ -6,7 +6,8 @@ import pytest
 from actscope.analysis.claims.records import stated_in_words, stored_records
 from actscope.analysis.frames import read_study
 from actscope.analysis.histories import late_accuracy
-from actscope.config import Model, OutcomeRule
+from actscope.config import OutcomeRule
+from actscope.network_settings import Model
 from actscope.tracking import GridPoint, begin_sweep, end_sweep
 from tests.support.studies import RELU, Lab, point
 

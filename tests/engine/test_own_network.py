@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from actscope.config import OwnNetwork, Point, Train
+from actscope.config import Point, Train
 from actscope.engine.data import Data
 from actscope.engine.minibatches import shuffled_rows
 from actscope.engine.module_network import ModuleNetwork
@@ -20,6 +20,7 @@ from actscope.engine.result import Outcome, RunResult
 from actscope.engine.train import Training, steady_arithmetic, train_stack
 from actscope.engine.watched_layers import find_layers
 from actscope.errors import ConfigError, TrainingError
+from actscope.network_settings import OwnNetwork
 from tests.support.making import BN_RELU, ELU, PRELU, RELU, TANH, make_data, make_point
 from tests.support.sameness import assert_same_numbers
 

@@ -10,7 +10,8 @@ from rich.console import Console
 from actscope import tracking
 from actscope.analysis.signal import signal_by_layer
 from actscope.analysis.tuned_study import is_tuned, read_tuned
-from actscope.config import Activation, DataSource, Model, Point, Tracking, Tuning
+from actscope.config import Activation, DataSource, Point, Tracking, Tuning
+from actscope.network_settings import Model
 from actscope.report.cli import main
 from actscope.report.figures import style
 from actscope.report.text.tuned import answer

@@ -2,8 +2,9 @@
 
 import torch
 
-from actscope.config import Activation, DataSource, Model, OutcomeRule, Point, Train, Trajectory
+from actscope.config import Activation, DataSource, OutcomeRule, Point, Train, Trajectory
 from actscope.engine.data import Data
+from actscope.network_settings import Model
 
 RELU = Activation("relu", "torch.nn.ReLU")
 ELU = Activation("elu", "torch.nn.ELU", (("alpha", 1.0),))

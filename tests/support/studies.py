@@ -8,19 +8,11 @@ from pathlib import Path
 import pytest
 
 from actscope.analysis.frames import StudyRuns
-from actscope.config import (
-    Activation,
-    DataSource,
-    Model,
-    OutcomeRule,
-    Point,
-    Tracking,
-    Train,
-    Trajectory,
-)
+from actscope.config import Activation, DataSource, OutcomeRule, Point, Tracking, Train, Trajectory
 from actscope.engine.data import load_data
 from actscope.engine.result import Outcome, RunResult
 from actscope.engine.train import train_stack
+from actscope.network_settings import Model
 from actscope.report.cli import main
 from actscope.report.explorer import explore
 from actscope.report.process_pool import WorkerPool

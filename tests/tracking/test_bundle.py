@@ -54,7 +54,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Param, RunTag
 from actscope.tracking.bundle.bundle import import_bundle
-from actscope.config import (Tracking)
+from actscope.config import Tracking
 
 step, file, uri = sys.argv[1:]
 call = getattr(MlflowClient, step)

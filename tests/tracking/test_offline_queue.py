@@ -397,7 +397,7 @@ import os, signal, sys, time
 from pathlib import Path
 from mlflow import MlflowClient
 from actscope import tracking
-from actscope.config import (Tracking)
+from actscope.config import Tracking
 from actscope.tracking import offline_queue
 
 set_terminated = MlflowClient.set_terminated

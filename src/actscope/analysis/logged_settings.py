@@ -12,9 +12,10 @@ from typing import Any, NamedTuple, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from actscope.config import Activation, Argument, DataSource, Point
+from actscope.config import Activation, DataSource, Point
 from actscope.errors import ConfigError
 from actscope.parsing import parse, parse_activation
+from actscope.setting_types import Argument
 
 OWN = "activation."  # the beginning of the names of an activation's own settings
 ARGUMENT = "activation.function."

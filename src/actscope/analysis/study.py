@@ -17,10 +17,11 @@ from actscope.analysis import frames, histories
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.run_tables import read_run_table
 from actscope.analysis.study_analysis import StudyAnalysis, analyse_stored
-from actscope.config import CLOSED, StudyName, Tracking
+from actscope.config import Tracking
 from actscope.credentials import hide
 from actscope.errors import ConfigError
 from actscope.parsing import parse
+from actscope.setting_types import CLOSED, StudyName
 from actscope.tracking import Store
 from actscope.tracking.bundle.bundle import import_bundle
 

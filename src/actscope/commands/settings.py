@@ -11,10 +11,11 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from actscope.command_line.settings import OneLineParser, exit_code, run_command
-from actscope.config import CLOSED, Bool, Count, Int, StudyName, Tracking
+from actscope.config import Tracking
 from actscope.errors import ConfigError
 from actscope.parsing import parse
 from actscope.runtime import startup
+from actscope.setting_types import CLOSED, Bool, Count, Int, StudyName
 
 HostName = Annotated[str, Field(min_length=1, max_length=255)]
 PathName = Annotated[str, Field(min_length=1, max_length=1000)]

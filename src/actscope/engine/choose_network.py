@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from actscope.config import OwnNetwork, Point
+from actscope.config import Point
 from actscope.engine.data import Data
 from actscope.engine.model import StackedMLP
 from actscope.engine.module_network import ModuleNetwork
@@ -12,6 +12,7 @@ from actscope.engine.module_optimiser import ModuleOptimiser
 from actscope.engine.network import Network, Optimiser
 from actscope.engine.schedule import total_steps
 from actscope.engine.sgd import SGD
+from actscope.network_settings import OwnNetwork
 
 
 def network_and_optimiser(

@@ -97,11 +97,16 @@ def load_data(source: DataSource) -> Data:
 
 
 def _in_shape(source: DataSource, images: Images) -> tuple[int, ...]:
-    """Channel, height and width of an image; of a series its length."""
+    """Channel, height and width of an image; of a user's own data what its function returns."""
+    if source.is_own:
+        return images.shape[1:]
     if source.name == "digits":  # scikit-learn has them as rows
         return (1, 8, 8)
     return (1, *images.shape[1:]) if images.ndim == 3 else images.shape[1:]
 
 
 def _pixels(images: Images, brightest: int) -> Tensor:
-    return torch.from_numpy(images).flatten(1).float().div_(brightest)
+    rows = torch.from_numpy(images).flatten(1)
+    if rows.dtype == torch.int64:  # of a user's own data, like the tokens of a text
+        return rows
+    return rows.float().div_(brightest)

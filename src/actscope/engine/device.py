@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from actscope.config import Device
 from actscope.errors import ConfigError
+from actscope.setting_types import Device
 
 CPU = "cpu"
 CUDA = "cuda"

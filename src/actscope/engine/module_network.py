@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from actscope.config import Activation, DataSource, OwnNetwork
+from actscope.config import Activation, DataSource
 from actscope.engine.data import Data, load_data
 from actscope.engine.layers import ON_CPU, Inputs
 from actscope.engine.network import Parameter
@@ -18,6 +18,7 @@ from actscope.engine.own_network import construct
 from actscope.engine.random_streams import stream_seed
 from actscope.engine.watched_layers import find_layers
 from actscope.errors import ConfigError, TrainingError, first_line
+from actscope.network_settings import OwnNetwork
 
 ALONE = slice(0, 1)
 TRIED = 2  # examples, as batch normalisation cannot use one

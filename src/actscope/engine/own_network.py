@@ -5,11 +5,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from actscope.config import Activation, OwnNetwork
+from actscope.config import Activation
 from actscope.engine.activations import make_function
 from actscope.engine.random_streams import stream_seed
 from actscope.engine.user_classes import config_errors, import_module_class
 from actscope.errors import ConfigError
+from actscope.network_settings import OwnNetwork
 
 MARK = "_actscope_watched"  # an attribute, because a network may hold copies of a module
 

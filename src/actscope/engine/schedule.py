@@ -3,8 +3,9 @@
 import math
 from dataclasses import replace
 
-from actscope.config import Activation, Model, Point
+from actscope.config import Activation, Point
 from actscope.engine.images import Described
+from actscope.network_settings import Model
 
 
 def stack_key(point: Point) -> Point:

@@ -1,10 +1,11 @@
-"""Imports classes that a user names by their path, and turns what they raise into ConfigError."""
+"""Imports what a user names by its path, and turns what the user's code raises into ConfigError."""
 
 import inspect
 import pkgutil
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from torch import nn
 
@@ -22,20 +23,25 @@ def import_module_class(path: str, setting: str) -> type[nn.Module]:
         ConfigError: it cannot be imported, or is not a class of torch modules.
 
     """
+    kind = import_by_path(path, setting)
+    if not (inspect.isclass(kind) and issubclass(kind, nn.Module)):
+        raise ConfigError(f"{setting}: {path} is not a class of torch modules")
+    return kind
+
+
+def import_by_path(path: str, setting: str) -> Any:
+    """Import a module's class or function, or raise ConfigError; `setting` begins the messages."""
     absent = f"{setting}: there is no {path!r} to import"
     if not all(part.isidentifier() for part in re.split("[.:]", path)):
         raise ConfigError(absent)
     with config_errors(setting, f"{path} cannot be imported"):
         try:
-            kind = pkgutil.resolve_name(path)
+            return pkgutil.resolve_name(path)
         except (ModuleNotFoundError, AttributeError) as error:
             # An error in the module's own code names something that is not part of the path.
             if str(error.name).rpartition(".")[2] not in re.split("[.:]", path):
                 raise
             raise ConfigError(absent) from None
-    if not (inspect.isclass(kind) and issubclass(kind, nn.Module)):
-        raise ConfigError(f"{setting}: {path} is not a class of torch modules")
-    return kind
 
 
 @contextmanager

@@ -11,9 +11,10 @@ from pydantic.dataclasses import dataclass
 from actscope.command_line import hydra_errors
 from actscope.command_line.hydra_credentials import hide_credentials
 from actscope.command_line.words import check_words
-from actscope.config import CLOSED, Bool, Count, Int, Name, Rate, StudyName, Tracking
+from actscope.config import Tracking
 from actscope.parsing import parse, plain
 from actscope.project import CONF
+from actscope.setting_types import CLOSED, Bool, Count, Int, Name, Rate, StudyName
 
 
 def _check_two(names: object) -> object:

@@ -4,12 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from actscope.config import Activation, Model, OwnNetwork, Point
+from actscope.config import Activation, Point
 from actscope.engine.device import CPU
 from actscope.engine.images import Described, describe_data
 from actscope.engine.recorded import EVALUATED_AT_ONCE, PROBE, TRAJECTORY
 from actscope.engine.schedule import in_steps, stack_key, total_steps
 from actscope.errors import ConfigError
+from actscope.network_settings import Model, OwnNetwork
 from actscope.sweep.resources import Resources, free_bytes
 
 Stack = list[Point]
@@ -111,14 +112,26 @@ def check_trainable(point: Point, data: Described) -> None:
             f"train.batch_size={size}: leaves a minibatch of 1 of the {examples} examples, which "
             f"{point.activation.name} cannot normalise. Choose another size."
         )
+    _check_network(point)
     if not _is_tested(point.activation):
         from actscope.engine.activations import check_function  # torch is slow to import
 
         check_function(point.activation)
+
+
+def _check_network(point: Point) -> None:
     if isinstance(point.model, OwnNetwork):
-        from actscope.engine.module_network import check_network
+        from actscope.engine.module_network import check_network  # torch is slow to import
 
         check_network(point.model, point.activation, point.data)
+    elif point.data.is_own:
+        from actscope.engine.data import load_data
+
+        if not load_data(point.data).train_x.is_floating_point():
+            raise ConfigError(
+                f"data: {point.data.name} returns whole numbers, which the built-in network "
+                "cannot take. Return float32, or use a network of your own."
+            )
 
 
 def _is_tested(activation: Activation) -> bool:

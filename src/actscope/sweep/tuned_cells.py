@@ -10,10 +10,11 @@ from itertools import product
 
 from actscope import tracking
 from actscope.analysis.tuning import RATES, TRIALS, CellPlan, plan_cell
-from actscope.config import LONGEST_NAME, Point, Tuning
+from actscope.config import Point, Tuning
 from actscope.engine.images import describe_data
 from actscope.engine.result import Outcome
 from actscope.errors import ConfigError, MissingStudyError
+from actscope.setting_types import LONGEST_NAME
 from actscope.sweep.results import Done, from_earlier_run
 from actscope.tracking import GridPoint, RunSummary, Store
 

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from actscope.config import CLOSED, Name
 from actscope.errors import BundleError
+from actscope.setting_types import CLOSED, Name
 
 FORMAT: Literal[1] = 1
 RUN_FILE = "run.json"

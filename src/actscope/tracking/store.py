@@ -11,9 +11,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from actscope.command_line import suggestions
-from actscope.config import MLFLOWS_OWN
 from actscope.errors import MissingStudyError, StoreError
 from actscope.runtime import startup
+from actscope.setting_types import MLFLOWS_OWN
 from actscope.tracking.location import Location
 from actscope.tracking.mlflow_client import CheckedClient, stage
 from actscope.tracking.rows import Experiment, RunRow, RunRows

@@ -23,7 +23,7 @@ from actscope.analysis.claims.verdicts import (
     combine,
     run_check,
 )
-from actscope.config import CLOSED, Finite, Name, Rate
+from actscope.setting_types import CLOSED, Finite, Name, Rate
 
 
 @checked(frozen=True, config=CLOSED)

@@ -31,10 +31,10 @@ from actscope.analysis.claims.verdicts import (
 from actscope.analysis.frames import NoRunsError, StudyRuns
 from actscope.analysis.run_tables import UnreadableRunError
 from actscope.command_line.yaml_errors import explain_file
-from actscope.config import CLOSED, Argument, Name
 from actscope.errors import ConfigError
 from actscope.parsing import parse
 from actscope.project import CONF
+from actscope.setting_types import CLOSED, Argument, Name
 
 # A verdict is readable without its colour.
 SYMBOLS = {

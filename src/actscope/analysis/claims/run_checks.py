@@ -26,7 +26,7 @@ from actscope.analysis.claims.verdicts import (
     decide,
 )
 from actscope.analysis.shares import run_share, unit_share
-from actscope.config import CLOSED, Count, Rate
+from actscope.setting_types import CLOSED, Count, Rate
 
 MOST_FAIL = 0.5  # a claim about failures supposes that more than this share of the runs fail
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from actscope.config import Finite, Name
+from actscope.setting_types import Finite, Name
 
 Share = Annotated[Finite, Field(ge=0, le=1)]
 Margin = Annotated[Finite, Field(ge=0)]

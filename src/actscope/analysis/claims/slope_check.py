@@ -5,10 +5,11 @@ from pydantic.dataclasses import dataclass as checked
 
 from actscope.analysis.claims.settings import Margin
 from actscope.analysis.claims.verdicts import CheckResult, ClaimData, Verdict, decide
-from actscope.config import CLOSED, Activation, Name
+from actscope.config import Activation
 from actscope.errors import ConfigError
 from actscope.parsing import parse_activation
 from actscope.project import CONF
+from actscope.setting_types import CLOSED, Name
 
 STEP = 1e-6  # of the one-sided differences at 0
 

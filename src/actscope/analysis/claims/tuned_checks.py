@@ -23,7 +23,7 @@ from actscope.analysis.claims.verdicts import (
 )
 from actscope.analysis.stats import finals_of_learned
 from actscope.analysis.varying import DEPTH, value_of
-from actscope.config import CLOSED, Argument, Finite, Name
+from actscope.setting_types import CLOSED, Argument, Finite, Name
 
 Settings = dict[str, Argument]
 FEWEST_DEPTHS = 3  # of a slope

@@ -18,8 +18,8 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from actscope.config import CLOSED, StudyName
 from actscope.errors import BundleError, first_line
+from actscope.setting_types import CLOSED, StudyName
 from actscope.tracking.run_record import (
     FORMAT,
     Id,
