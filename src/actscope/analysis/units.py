@@ -4,12 +4,13 @@ artifacts.unit_fates defines the fates. unit_statistics counts them. Runs that d
 out: their units end in mid-training.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
 import pandas as pd
+from pydantic import TypeAdapter, ValidationError
 
 from actscope.analysis import unit_statistics
 from actscope.analysis.frames import POINT, StudyRuns, averaged
@@ -38,16 +39,23 @@ class Units:
     `fates`: one row a unit: POINT, `run_id`, `is_output`, and the columns of
     unit_fates.unit_fates. `inactive`: one row a run and probed step: POINT, `run_id`,
     `step`, and the number of layer 1's `units` and of its `inactive` ones, dead or saturated.
-    `unrecorded`: the number of runs that did not diverge and have no probes.
+    `unrecorded`: the number of runs that did not diverge and have no probes. `layer_names`: of
+    user's own networks, by variant and layer.
     """
 
     fates: pd.DataFrame
     inactive: pd.DataFrame
     unrecorded: int
+    layer_names: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
     @cached_property
     def by_layer(self) -> pd.DataFrame:
-        return unit_statistics.by_layer(self.fates)
+        """Of unit_statistics.by_layer; with `layer_name` if a layer has a name."""
+        table = unit_statistics.by_layer(self.fates)
+        if not self.layer_names:
+            return table
+        layers = zip(table["variant"], table["layer"], strict=True)
+        return table.assign(layer_name=[self.layer_names.get(layer, "") for layer in layers])
 
     @cached_property
     def inactive_by_step(self) -> pd.DataFrame:
@@ -118,4 +126,25 @@ def gather_units(runs: StudyRuns, by_run: Sequence[RunUnits]) -> Units:
         fates=stack_tables(point, [own.fates for own in by_run]),
         inactive=stack_tables(point, [own.inactive for own in by_run]),
         unrecorded=len(averaged(runs)) - len(found),
+        layer_names=layer_names(found),
     )
+
+
+def layer_names(runs: pd.DataFrame) -> dict[tuple[str, int], str]:
+    """Names of the layers of users' own networks, by variant and number; `runs`: of read_runs.
+
+    A tag that was edited names no layer.
+    """
+    tagged = runs.dropna(subset="layers") if "layers" in runs else runs[:0]
+    return {
+        (variant, number): name
+        for variant, tag in zip(tagged["variant"], tagged.get("layers", []), strict=True)
+        for number, name in enumerate(_names_in(tag), 1)
+    }
+
+
+def _names_in(tag: str) -> list[str]:
+    try:
+        return TypeAdapter(list[str]).validate_json(tag, strict=True)
+    except ValidationError:
+        return []

@@ -18,6 +18,7 @@ from actscope.engine.data import Data
 from actscope.engine.device import CPU
 from actscope.engine.result import RunResult
 from actscope.errors import StoreError, first_line
+from actscope.network_settings import OwnNetwork
 from actscope.parsing import flat_settings
 from actscope.tracking.errors import STORE_ERRORS, store_errors
 from actscope.tracking.heartbeat import signs_of_life
@@ -27,7 +28,15 @@ from actscope.tracking.packed_tables import PACK_TAG
 from actscope.tracking.platform import current_platform
 from actscope.tracking.pyfunc_model import save_model
 from actscope.tracking.run_index import STACK
-from actscope.tracking.run_record import RECORD_TAG, Input, MetricRow, RunRecord, hash_artifacts
+from actscope.tracking.run_record import (
+    LAYERS_TAG,
+    RECORD_TAG,
+    Input,
+    MetricRow,
+    RunRecord,
+    canonical,
+    hash_artifacts,
+)
 from actscope.tracking.signature import signature_of
 from actscope.tracking.store import Store
 from actscope.tracking.sweeps import NO_EXTRAS, Sweep, origin
@@ -118,6 +127,8 @@ def finish_run(
 
     """
     tags = {"actscope.outcome": str(result.outcome), "mlflow.note.content": describe(result)}
+    if isinstance(result.point.model, OwnNetwork):
+        tags[LAYERS_TAG] = canonical(result.layer_names)
     if pack is not None:
         tags[PACK_TAG] = pack
     if result.diverged_at is not None:

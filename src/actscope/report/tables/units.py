@@ -1,5 +1,6 @@
 """The tables of the fates of units."""
 
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -44,18 +45,20 @@ def tables_of(units: Units) -> list[Table]:
 def readable_by_layer(table: pd.DataFrame) -> pd.DataFrame:
     """Units.by_layer in per cent and words."""
     columns: dict[str, Any] = _named(table)
-    columns["layer"] = [
-        f"{layer}, output" if is_output else str(layer)
-        for layer, is_output in zip(table["layer"], table["is_output"], strict=True)
-    ]
-    columns["n"] = table["n"]
     rows = table.to_dict("records")
+    columns["layer"] = [_layer(row) for row in rows]
+    columns["n"] = table["n"]
     for fate in FATES:
         columns[f"{fate}, %"] = [share(row, fate) for row in rows]
     for fate in FATES:
         columns[f"{fate} since step"] = [onset_text(row, fate) for row in rows]
     columns["revivals"] = [DASH if row["is_output"] else f"{row['revivals']:.0f}" for row in rows]
     return without_empty_variant(pd.DataFrame(columns))
+
+
+def _layer(row: Mapping[Hashable, Any]) -> str:
+    parts = [str(row["layer"]), str(row.get("layer_name", "")), "output" * row["is_output"]]
+    return ", ".join(part for part in parts if part)
 
 
 def readable_confusion(table: pd.DataFrame) -> pd.DataFrame:

@@ -76,6 +76,7 @@ INITIAL_WEIGHTS = {
     "normal": "normal with the standard deviation model.init_std",
     "own": "normal with the variance that belongs to the activation",
 }
+OPTIMISERS = {"sgd": "Plain SGD", "adam": "Adam", "adamw": "AdamW"}
 BATCH_NORM = (
     "Batch normalisation is before the activation, with eps 0.00001; its scale starts at 1 and its "
     "shift at 0. Test accuracies use running means and variances, updated with momentum 0.1."
@@ -95,19 +96,25 @@ def methods(runs: StudyRuns) -> dict[str, Any]:
         "learned_from": "outcome.learned_from",
         "every": "trajectory.every",
     }
-    values = {key: " or ".join(runs.values_of(name)) or "unknown" for key, name in names.items()}
+    values: dict[str, Any] = {
+        key: " or ".join(runs.values_of(name)) or "unknown" for key, name in names.items()
+    }
+    values["networks"] = runs.values_of("model._target_")
+    if values["networks"] and not runs.values_of("model.hidden"):
+        values["hidden"] = ""  # no run has the built-in network
+    values["optimiser"] = _optimiser(runs)
     seeds = sorted({int(seed) for seed in runs.used["seed"]})
     values["seeds"] = ", ".join(str(seed) for seed in seeds)
     values["digests"] = ", ".join(sorted(set(runs.used["data"])))
-    known = [name for name in runs.values_of("data") if name in DATA_SETS]
+    sets = {name: DATA_SETS.get(name) for name in runs.values_of("data")}
     normed = "True" in runs.values_of("activation.batch_norm")
     return {
         **values,
         "init_formula": " or ".join(INITIAL_WEIGHTS[name] for name in runs.values_of("model.init")),
         "batch_norm": BATCH_NORM if normed else "",
-        "data_sets": [f"{name}: {_data_in_words(DATA_SETS[name])}" for name in known],
+        "data_sets": [f"{name}: {_data_in_words(data)}" for name, data in sets.items()],
         "data_changes": list(_data_changes(runs)),
-        "test_sizes": "; ".join(_test_in_words(DATA_SETS[name]) for name in known),
+        "test_sizes": "; ".join(_test_in_words(data) for data in sets.values()),
         "untested": _untested(runs.splits),
         "validation": " or ".join(
             _held_out(text) for text in runs.values_of("data.validation") if text != "0"
@@ -115,6 +122,19 @@ def methods(runs: StudyRuns) -> dict[str, Any]:
         if runs.split_of_epochs == "validation"
         else "",
     }
+
+
+def _optimiser(runs: StudyRuns) -> str:
+    """The optimisers of a study with their schedules and clipping."""
+    names = [OPTIMISERS[name] for name in runs.values_of("train.optimizer")] or [OPTIMISERS["sgd"]]
+    text = " or ".join(names)
+    if "cosine" in (schedules := runs.values_of("train.schedule")):
+        some = ", in some runs" if len(schedules) > 1 else ""
+        text += f", whose rate falls to 0 by half a cosine{some},"
+    clipped = [norm for norm in runs.values_of("train.clip_norm") if norm != "None"]
+    if clipped:
+        text += f", with gradients of an L2 norm of at most {' or '.join(clipped)},"
+    return text
 
 
 def _untested(splits: Mapping[str, str]) -> str:
@@ -127,7 +147,9 @@ def _held_out(validation: str) -> str:
     return f"{100 * float(validation):g} %" if "." in validation else f"{validation} images"
 
 
-def _data_in_words(data: DataSet) -> str:
+def _data_in_words(data: DataSet | None) -> str:
+    if data is None:
+        return "the inputs and classes that this function of a user's own returns."
     pixels = (
         "40 features as their authors' package generates them"
         if data.brightest is None
@@ -160,7 +182,9 @@ def _data_changes(runs: StudyRuns) -> Iterator[str]:
         )
 
 
-def _test_in_words(data: DataSet) -> str:
+def _test_in_words(data: DataSet | None) -> str:
+    if data is None:
+        return "those that the user's own function returns"
     return f"{data.test:,} images, so it changes in steps of {100 / data.test:.2g} points"
 
 
