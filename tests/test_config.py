@@ -516,8 +516,10 @@ def test_a_network_and_data_of_ones_own_are_a_path_and_its_arguments(good):
         (
             "model",
             {"_target_": "Small"},
-            "model._target_='Small': must be the import path of a class, like "
-            "my_project.net.SmallCNN.",
+            (
+                "model._target_='Small': must be the import path of a class, like "
+                "my_project.net.SmallCNN."
+            ),
         ),
         ("model", {"_target_": 3}, "model.path=3: must be a text."),
         (
@@ -528,8 +530,10 @@ def test_a_network_and_data_of_ones_own_are_a_path_and_its_arguments(good):
         (
             "data",
             {"name": "digit"},
-            "data.name='digit': must be one of digits, mnist, fashion_mnist, kmnist, mnist1d, or "
-            "the import path of a function of yours, like my_project.data.load.",
+            (
+                "data.name='digit': must be one of digits, mnist, fashion_mnist, kmnist, mnist1d, or "
+                "the import path of a function of yours, like my_project.data.load."
+            ),
         ),
         (
             "data",
@@ -539,8 +543,10 @@ def test_a_network_and_data_of_ones_own_are_a_path_and_its_arguments(good):
         (
             "train",
             {"epochs": 1, "optimizer": "adam"},
-            "train.optimizer=adam: the built-in network trains by plain SGD. Choose a network of "
-            "your own, like model=lenet.",
+            (
+                "train.optimizer=adam: the built-in network trains by plain SGD. Choose a network of "
+                "your own, like model=lenet."
+            ),
         ),
         (
             "train",

@@ -182,6 +182,12 @@ class Point:
             )
         return self
 
+    @property
+    def built_in(self) -> Model:
+        """The settings of the built-in network, which this point must have."""
+        assert isinstance(self.model, Model), "this point has a network of the user's own"
+        return self.model
+
     def __str__(self) -> str:
         lr = str(self.lr).removesuffix(".0")  # all digits: different rates need different names
         return f"{self.activation.name} lr={lr} seed={self.seed}"

@@ -40,6 +40,7 @@ COMMANDS = {
     "status": Command("actscope.commands.settings", "status", "show the state of each point"),
     "report": Command("actscope.report.__main__", "run", "build the report of a study"),
     "ui": Command("actscope.commands.settings", "ui", "browse the runs in MLflow's UI"),
+    "diff": Command("actscope.commands.settings", "diff", "show where runs or studies differ"),
     "verify": Command(
         "actscope.commands.settings", "verify", "train a finished point again and compare"
     ),

@@ -26,6 +26,7 @@ Show the state of each point of a study's newest sweep: finished, running, faile
 A stale point was trained with other settings, data or code than today's.
 
   study=NAME           the study (default: quickstart)
+  --json               print the state of each point as JSON
   tracking.uri=URI     the store (default: MLFLOW_TRACKING_URI, or mlruns/mlflow.db of the project)
 """
 
@@ -34,10 +35,49 @@ A stale point was trained with other settings, data or code than today's.
 class StatusSettings:
     tracking: Tracking
     study: StudyName = "quickstart"
+    json: Bool = False
 
 
 def status(words: Sequence[str]) -> int:
-    return run_command("status", STATUS, StatusSettings, _command("status"), words)
+    command = _command("status")
+    return run_command("status", STATUS, StatusSettings, command, words, flags=["json"])
+
+
+DIFF = """\
+Show where two runs or two studies differ: settings, code, packages and numbers side by side.
+
+examples:
+  python -m actscope diff quickstart mine
+  python -m actscope diff 0123456789abcdef0123456789abcdef fedcba9876543210fedcba9876543210
+  python -m actscope diff quickstart mine --json
+
+  FIRST SECOND         each is the id of a run, or the name of a study
+  --json               print the differences as JSON
+  tracking.uri=URI     the store (default: MLFLOW_TRACKING_URI, or mlruns/mlflow.db of the project)
+
+Of a study, the newest finished run of each point counts.
+"""
+
+
+@dataclass(frozen=True, config=CLOSED)
+class DiffSettings:
+    tracking: Tracking
+    json: Bool = False
+
+
+def diff(words: Sequence[str]) -> int:
+    names = [word for word in words if "=" not in word and not word.startswith("-")]
+    rest = [word for word in words if word not in names]
+
+    def run(settings: DiffSettings) -> int:
+        if len(names) != 2:
+            raise ConfigError(
+                f"{' '.join(['diff', *names])}: needs two names. Give the ids of two runs, or "
+                "the names of two studies."
+            )
+        return _command("diff")(*names, settings)
+
+    return run_command("diff FIRST SECOND", DIFF, DiffSettings, run, rest, flags=["json"])
 
 
 DOCTOR = """\

@@ -1,9 +1,13 @@
 """Show the state of each point of a study: `python -m actscope status study=NAME`."""
 
+import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
+from typing import Any
 
 from rich.console import Console
 
@@ -17,7 +21,7 @@ from actscope.engine.images import as_found_here, describe_data
 from actscope.errors import ConfigError, MissingStudyError
 from actscope.sweep.point_status import PointStatus, State, point_statuses
 from actscope.sweep.status_table import print_statuses
-from actscope.tracking import GridPoint, Store
+from actscope.tracking import GridPoint, RunSummary, Store
 from actscope.tracking.grids import read_grid
 from actscope.tracking.signature import Signature, activation_hash, code_hash
 
@@ -27,9 +31,48 @@ def run(settings: StatusSettings) -> int:
     store, study = tracking.locate_store(settings.tracking), settings.study
     console = Console(highlight=False)
     stored = [name for name in (f"{study}{TRIALS}", study) if _has_runs(store, name)]
-    for name in stored or [study]:
-        _print_study(console, store, name)
+    studies = [_read(store, name) for name in stored or [study]]
+    if settings.json:
+        found = {"store": str(store), "studies": [own.as_json() for own in studies]}
+        sys.stdout.write(f"{json.dumps(found, indent=2)}\n")
+        return 0
+    for own in studies:
+        own.show(console, store)
     return 0
+
+
+@dataclass(frozen=True)
+class Statuses:
+    """The grid of a study's newest sweep, and the status of each of its points today."""
+
+    study: str
+    sweep: RunSummary
+    grid: Sequence[GridPoint]
+    statuses: Sequence[PointStatus]
+
+    def show(self, console: Console, store: Store) -> None:
+        console.print(f"study   {self.study}, {self.sweep.name}: {self.sweep.status.lower()}")
+        console.print(f"store   {store}", soft_wrap=True)
+        print_statuses(console, self.grid, self.statuses)
+        _print_unchecked(console, self.grid, self.statuses)
+
+    def as_json(self) -> dict[str, Any]:
+        points = zip(self.grid, self.statuses, strict=True)
+        return {
+            "study": self.study,
+            "sweep": self.sweep.name,
+            "sweep_status": self.sweep.status.lower(),
+            "points": [
+                {
+                    "name": cell.name,
+                    "settings": dict(cell.settings),
+                    "state": status.state,
+                    "run_id": status.attempt.run_id if status.attempt else None,
+                    "changed": status.changed,
+                }
+                for cell, status in points
+            ],
+        }
 
 
 def _has_runs(store: Store, study: str) -> bool:
@@ -40,7 +83,7 @@ def _has_runs(store: Store, study: str) -> bool:
     return True
 
 
-def _print_study(console: Console, store: Store, study: str) -> None:
+def _read(store: Store, study: str) -> Statuses:
     attempts = tracking.read_summaries(store, store.find_experiment(study).experiment_id)
     sweeps = [attempt for attempt in attempts if attempt.is_sweep]
     if not sweeps:
@@ -49,11 +92,7 @@ def _print_study(console: Console, store: Store, study: str) -> None:
             f"MLflow's UI, run `{suggestions.command('doctor', store=store)}` to restore it."
         )
     grid = [_as_of_today(cell) for cell in read_grid(store, study, sweeps[-1])]
-    statuses = point_statuses(grid, attempts)
-    console.print(f"study   {study}, {sweeps[-1].name}: {sweeps[-1].status.lower()}")
-    console.print(f"store   {store}", soft_wrap=True)
-    print_statuses(console, grid, statuses)
-    _print_unchecked(console, grid, statuses)
+    return Statuses(study, sweeps[-1], grid, point_statuses(grid, attempts))
 
 
 def _print_unchecked(

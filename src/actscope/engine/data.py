@@ -98,11 +98,10 @@ def load_data(source: DataSource) -> Data:
 
 def _in_shape(source: DataSource, images: Images) -> tuple[int, ...]:
     """Channel, height and width of an image; of a user's own data what its function returns."""
-    if source.is_own:
-        return images.shape[1:]
+    shape: tuple[int, ...] = images.shape[1:]
     if source.name == "digits":  # scikit-learn has them as rows
         return (1, 8, 8)
-    return (1, *images.shape[1:]) if images.ndim == 3 else images.shape[1:]
+    return (1, *shape) if len(shape) == 2 and not source.is_own else shape
 
 
 def _pixels(images: Images, brightest: int) -> Tensor:

@@ -56,7 +56,7 @@ def initial_std(point: Point, fan_in: int, fan_out: int) -> float:
         ConfigError: the activation has no matched gain.
 
     """
-    model, init = point.model, point.model.init
+    model, init = point.built_in, point.built_in.init
     if init == "own":
         init = point.activation.init or "he"
     if init == "normal":

@@ -71,7 +71,7 @@ class StackedMLP:
         device: torch.device = ON_CPU,
     ) -> None:
         self.device = device
-        widths = (features, *points[0].model.hidden, classes)
+        widths = (features, *points[0].built_in.hidden, classes)
         # Drawn on the CPU for every device, as a GPU's generator gives other numbers.
         self.weights = [w.to(device) for w in initial_weights(points, widths, dtype)]  # [R, I, O]
         self.biases = [
@@ -82,7 +82,7 @@ class StackedMLP:
                 Nonlinearity(activation, runs, width, dtype, device)
                 for activation, runs in runs_by_activation(points)
             ]
-            for width in points[0].model.hidden
+            for width in points[0].built_in.hidden
         ]
         for parameter in self.of_functions():
             parameter.value.requires_grad_()

@@ -43,7 +43,7 @@ class ModuleOptimiser:
             return
         self.optimiser.zero_grad()
         loss = losses.mean() if self.settings.reduction == "mean" else losses.sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         if self.settings.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.clip_norm)
         for group in self.optimiser.param_groups:

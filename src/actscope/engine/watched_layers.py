@@ -57,7 +57,7 @@ class WatchedLayer:
 
     def incoming(self) -> Tensor:
         """Incoming weights of the units, [I, O]."""
-        weight: Tensor = self.module.weight.detach()  # type: ignore[operator, assignment, union-attr]
+        weight: Tensor = self.module.weight.detach()  # type: ignore[operator]
         return weight.movedim(1 if isinstance(self.module, TRANSPOSED) else 0, -1).flatten(0, -2)
 
     def bias(self) -> Tensor:

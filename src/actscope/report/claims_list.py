@@ -1,5 +1,7 @@
 """`python -m actscope.report claims`: the claims and their verdicts, without a drawing."""
 
+import json
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -9,7 +11,7 @@ from rich.text import Text
 
 from actscope.analysis import frames
 from actscope.analysis.claims import claims
-from actscope.analysis.claims.claims import Evidence
+from actscope.analysis.claims.claims import ClaimResult, Evidence
 from actscope.analysis.claims.records import stored_records
 from actscope.analysis.claims.verdicts import Verdict
 from actscope.analysis.frames import StudyRuns
@@ -19,15 +21,35 @@ from actscope.report.settings import Settings
 from actscope.tracking import Store, locate_store
 
 
-def print_claims(settings: Settings) -> None:
-    """Print every claim with its verdict and the numbers behind it."""
+def print_claims_as_json(settings: Settings) -> None:
+    """Print every claim with its verdict and the numbers behind it, as JSON."""
+    _, results = _judged(settings)
+    found = [
+        {
+            "id": result.claim.id,
+            "claim": result.claim.text,
+            "study": result.claim.study,
+            "verdict": result.in_words,
+            "numbers": list(result.numbers),
+        }
+        for result in results
+    ]
+    sys.stdout.write(f"{json.dumps({'claims': found}, indent=2)}\n")
+
+
+def _judged(settings: Settings) -> tuple[Store, Sequence[ClaimResult]]:
     store = locate_store(settings.tracking)
     stated = claims.read_claims()
     evidence = Evidence(read_studies(store, claims.studies_of(stated)), stored_records(store))
+    return store, claims.judge(stated, evidence)
+
+
+def print_claims(settings: Settings) -> None:
+    """Print every claim with its verdict and the numbers behind it."""
+    store, results = _judged(settings)
     table = Table(show_lines=True)
     for heading in ("id", "claim", "verdict", "numbers"):
         table.add_column(heading, no_wrap=heading == "id")
-    results = claims.judge(stated, evidence)
     for result in results:
         is_open = result.verdict is Verdict.TOO_FEW
         last = [result.advice] if is_open else []

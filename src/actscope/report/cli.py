@@ -18,7 +18,7 @@ examples:
   python -m actscope.report report.compare=[quickstart,mine]
   python -m actscope.report figure final_accuracy study=quickstart
   python -m actscope.report film study=article_dying film.activation=selu
-  python -m actscope.report claims
+  python -m actscope.report claims --json
   python -m actscope.report article
 
 commands, a first word without "=":
@@ -61,7 +61,10 @@ def main(arguments: Sequence[str] | None = None, *, processes: int = 1) -> int:
     """
 
     def run() -> int:
-        command, given, overrides = _command_of(_command_line().parse_args(arguments).overrides)
+        words = _command_line().parse_intermixed_args(arguments)
+        command, given, overrides = _command_of(words.overrides)
+        if words.json and command != "claims":
+            raise ConfigError(f"--json: works only with the command claims, not with {command}.")
         settings = read_settings(overrides)
         if settings.report.compare is not None:
             command = _comparing(command)
@@ -70,18 +73,20 @@ def main(arguments: Sequence[str] | None = None, *, processes: int = 1) -> int:
         with _forkserver(command, settings):
             # These imports take seconds, so they run while the forkserver does the same.
             with startup.without_gc():
-                do = _function_of(command)
+                do = _claims(as_json=words.json) if command == "claims" else _function_of(command)
             do(settings, *given)
         return 0
 
     return exit_code(run)
 
 
-def _function_of(command: str) -> Callable[..., None]:
-    if command == "claims":  # it draws nothing
-        from actscope.report.claims_list import print_claims
+def _claims(*, as_json: bool) -> Callable[..., None]:
+    from actscope.report.claims_list import print_claims, print_claims_as_json
 
-        return print_claims
+    return print_claims_as_json if as_json else print_claims
+
+
+def _function_of(command: str) -> Callable[..., None]:
     import actscope.artifacts.drawing  # noqa: F401 - before what imports matplotlib
     from actscope.report.build import COMMANDS
 
@@ -113,6 +118,7 @@ def _command_line() -> OneLineParser:
         allow_abbrev=False,
     )
     parser.add_argument("overrides", nargs="*", metavar="setting=value", help="see below")
+    parser.add_argument("--json", action="store_true", help="with claims: print JSON")
     return parser
 
 

@@ -171,8 +171,7 @@ def bytes_a_run(point: Point, data: Described) -> int:
 
 
 def _widths(point: Point, data: Described) -> tuple[int, ...]:
-    assert isinstance(point.model, Model), "networks of one's own are not stacked"
-    return (data.features, *point.model.hidden, data.classes)
+    return (data.features, *point.built_in.hidden, data.classes)
 
 
 def _weights(widths: Sequence[int]) -> int:
