@@ -531,8 +531,8 @@ def test_a_network_and_data_of_ones_own_are_a_path_and_its_arguments(good):
             "data",
             {"name": "digit"},
             (
-                "data.name='digit': must be one of digits, mnist, fashion_mnist, kmnist, mnist1d, or "
-                "the import path of a function of yours, like my_project.data.load."
+                "data.name='digit': must be one of digits, mnist, fashion_mnist, kmnist, mnist1d, "
+                "or the import path of a function of yours, like my_project.data.load."
             ),
         ),
         (
@@ -544,8 +544,8 @@ def test_a_network_and_data_of_ones_own_are_a_path_and_its_arguments(good):
             "train",
             {"epochs": 1, "optimizer": "adam"},
             (
-                "train.optimizer=adam: the built-in network trains by plain SGD. Choose a network of "
-                "your own, like model=lenet."
+                "train.optimizer=adam: the built-in network trains by plain SGD. Choose a network "
+                "of your own, like model=lenet."
             ),
         ),
         (
