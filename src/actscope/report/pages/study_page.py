@@ -35,6 +35,7 @@ from actscope.report.templates import environment
 from actscope.report.text import edge as edge_text
 from actscope.report.text import methods
 from actscope.report.text import study as study_text
+from actscope.report.text.author_notes import author_notes
 from actscope.tracking import Store
 from actscope.tracking.ui import runs_in_ui
 
@@ -163,8 +164,10 @@ def render_study(
         if study.is_fine
         else study_text.answer(runs.splits, cells, study.leads)
     )
+    level = 3 if part.place else 2
+    words = author_notes(runs.study, level + 1)
     body = environment.load("study.html.j2").render(
-        level=3 if part.place else 2,
+        level=level,
         anchor=part.anchor,
         place=part.place,
         answers=list(answer),
@@ -181,6 +184,7 @@ def render_study(
         split=runs.split,
         is_validated=ranked_by(cells) == "validation_mean",
         resamples=f"{RESAMPLES:,}",
+        author_notes=words,
         tests=int(study.comparisons["p"].count()),
         sections=sections,
         methods=methods.methods(runs),
@@ -190,6 +194,7 @@ def render_study(
     )
     titles = [
         ("glance", "At a glance"),
+        *([("words", "In the author's words")] if words else []),
         *((f"figures-{number}", title) for number, title in enumerate(sections, 1)),
         ("methods", "Methods"),
         ("runs", "Runs"),

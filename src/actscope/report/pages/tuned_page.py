@@ -72,6 +72,7 @@ def _chapter(
     study: TunedStudy, sections: Mapping[str, Section], results: Sequence[ClaimResult]
 ) -> Chapter:
     left_out = pd.concat([study.judges.left_out, study.tuning.left_out])
+    words = author_notes(study.name, level=3)
     body = environment.load("tuned.html.j2").render(
         answer=tuned.answer(study),
         counts=tuned.counts(study),
@@ -79,6 +80,7 @@ def _chapter(
         missing=int(_missing(study)["missing"].sum()),
         grid_size=_grid_size(study),
         notes=list(tuned_methods.notes(study)),
+        author_notes=words,
         sections=sections,
         results=results,
         tally=tally(results),
@@ -91,6 +93,7 @@ def _chapter(
         ],
     )
     titles = [
+        *([("words", "In the author's words")] if words else []),
         *((f"figures-{number}", title) for number, title in enumerate(sections, 1)),
         *([("claims", "Claims")] if results else []),
         ("methods", "Methods"),

@@ -1,0 +1,52 @@
+"""The author's own words on a study: `conf/notes/STUDY.md`, as HTML."""
+
+from pathlib import Path
+
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from actscope.errors import ReportError, first_line
+from actscope.project import CONF
+
+NOTES = CONF / "notes"
+LARGEST = 2**18  # bytes
+LOWEST_HEADING = 6
+
+
+def author_notes(study: str, level: int, folder: Path = NOTES) -> Markup:
+    """The notes on a study, or nothing without a file.
+
+    A title of the first level becomes a heading of `level`. HTML in the notes is shown as text, and
+    pictures are left out, as a report is one file that loads nothing.
+
+    Raises:
+        ReportError: the file cannot be read, or is larger than LARGEST.
+
+    """
+    path = folder / f"{study}.md"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Markup()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReportError(f"{path}: cannot be read ({first_line(error)}). Correct it.") from None
+    if len(text) > LARGEST:
+        raise ReportError(f"{path}: has more than {LARGEST} characters. Shorten it.")
+    return to_html(text, level)
+
+
+def to_html(text: str, level: int) -> Markup:
+    """CommonMark with tables as HTML.
+
+    Example:
+        >>> to_html("# *Why* <b>", level=4)
+        Markup('<h4><em>Why</em> &lt;b&gt;</h4>\\n')
+
+    """
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+    tokens = parser.parse(text)
+    for token in tokens:
+        if token.type.startswith("heading_"):
+            token.tag = f"h{min(int(token.tag[1:]) + level - 1, LOWEST_HEADING)}"
+    # markdown-it escapes all text, and links only to http, https, mailto and relative addresses.
+    return Markup(parser.renderer.render(tokens, parser.options, {}))  # noqa: S704 - see above
