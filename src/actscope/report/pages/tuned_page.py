@@ -22,6 +22,7 @@ from actscope.report.tables import tuned as tables
 from actscope.report.tables.claims import claim_files
 from actscope.report.templates import environment
 from actscope.report.text import methods, tuned, tuned_methods
+from actscope.report.text.author_notes import author_notes
 from actscope.tracking import Store
 
 
