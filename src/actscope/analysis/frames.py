@@ -10,7 +10,7 @@ import pandas as pd
 
 from actscope import tracking
 from actscope.analysis.labels import activation_order, natural, sort_key
-from actscope.analysis.logged_settings import LATER, is_setting, read_setting
+from actscope.analysis.logged_settings import LATER, NETWORK, is_setting, read_setting
 from actscope.analysis.reasons import why_none, why_unusable
 from actscope.analysis.stats import CELL, summarise
 from actscope.analysis.variants import describe_variants
@@ -201,9 +201,11 @@ def _setting_faults(settings: pd.DataFrame) -> dict[str, str]:
     """The faults of invalid settings, by run id."""
     lacking = settings[NAMED_BY].isna().any(axis="columns")
     faults = dict.fromkeys(settings.index[lacking], NO_PARAMETERS)
+    networks = settings.get(NETWORK, pd.Series(None, settings.index, dtype=object))
     for name, texts in settings.items():
         for run_id, text in texts.dropna().items():
-            if fault := read_setting(str(name), text).fault:
+            is_own = isinstance(networks[run_id], str)
+            if fault := read_setting(str(name), text, of_own_network=is_own).fault:
                 faults.setdefault(run_id, f"cannot be read: {fault}")
     return faults
 

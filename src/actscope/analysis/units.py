@@ -126,20 +126,22 @@ def gather_units(runs: StudyRuns, by_run: Sequence[RunUnits]) -> Units:
         fates=stack_tables(point, [own.fates for own in by_run]),
         inactive=stack_tables(point, [own.inactive for own in by_run]),
         unrecorded=len(averaged(runs)) - len(found),
-        layer_names=layer_names(found),
+        layer_names=layer_names(runs),
     )
 
 
-def layer_names(runs: pd.DataFrame) -> dict[tuple[str, int], str]:
-    """Names of the layers of users' own networks, by variant and number; `runs`: of read_runs.
+def layer_names(runs: StudyRuns) -> dict[tuple[str, int], str]:
+    """Names of the layers of users' own networks, by variant and number.
 
     A tag that was edited names no layer.
     """
-    tagged = runs.dropna(subset="layers") if "layers" in runs else runs[:0]
+    if "layers" not in runs.found:
+        return {}
+    tags = runs.found.set_index("run_id")["layers"].dropna()
     return {
         (variant, number): name
-        for variant, tag in zip(tagged["variant"], tagged.get("layers", []), strict=True)
-        for number, name in enumerate(_names_in(tag), 1)
+        for run_id, variant in zip(runs.used["run_id"], runs.used["variant"], strict=True)
+        for number, name in enumerate(_names_in(tags.get(run_id, "[]")), 1)
     }
 
 

@@ -110,8 +110,8 @@ def different_shape(before: Mapping[str, Array], now: Mapping[str, Array]) -> st
 def compare(before: Mapping[str, Array], now: Mapping[str, Array]) -> list[Difference]:
     """Differences, bit by bit, of arrays with equal types and shapes."""
     found = []
-    for name, new in now.items():
-        old = before[name]
+    for name in now:
+        old, new = np.atleast_1d(before[name], now[name])  # a buffer may have no dimension
         where = np.nonzero(_bits(old) != _bits(new))
         if len(where[0]) == 0:
             continue
