@@ -10,11 +10,11 @@ import torch
 from rich.console import Console
 
 from actscope import tracking
-from actscope.analysis.known_functions import OWN_CONF
 from actscope.commands import status
 from actscope.commands.main import main
 from actscope.config import Activation, Tracking
 from actscope.own_source import sources_of
+from actscope.runtime.own_folder import OWN_CONF
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Result
 from actscope.sweep.runner import run_sweep

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from actscope.analysis import known_functions
-from actscope.analysis.known_functions import OWN_CONF, check_known, is_known
+from actscope.analysis.known_classes import check_known, is_known
 from actscope.analysis.logged_settings import activation_of
 from actscope.commands.main import main
 from actscope.config import Activation
@@ -18,6 +17,7 @@ from actscope.engine.train import train_stack
 from actscope.errors import ConfigError
 from actscope.report import cli
 from actscope.report.figures.activation_functions import draw_functions
+from actscope.runtime.own_folder import OWN_CONF
 from actscope.tracking import Store
 from tests.support.making import make_point
 from tests.support.tracked import STUDY, log_study, new_store
@@ -91,14 +91,22 @@ def test_a_run_may_name_what_a_user_s_own_files_name(
         "latin": "# \xe9",
     }.items():
         (folder / f"{name}.yaml").write_text(text, encoding="latin-1")
-    assert not is_known("own.Mine")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "net.yaml").write_text("_target_: own.Net\nwidth: 3\n")
+    assert not is_known("activation", "own.Mine")
     monkeypatch.setenv(OWN_CONF, str(tmp_path))
-    assert is_known("own.Mine")
-    assert not is_known("own.Other")
-    assert not is_known("")
+    assert is_known("activation", "own.Mine")
+    assert is_known("model", "own.Net")
+    assert not is_known("activation", "own.Net")
+    assert not is_known("model", "own.Mine")
+    assert not is_known("activation", "own.Other")
+    assert not is_known("activation", "")
+    assert not is_known("model", "")
     monkeypatch.delenv(OWN_CONF)
-    monkeypatch.setattr(known_functions, "CONF", tmp_path)
-    assert is_known("own.Mine")
+    assert not is_known("activation", "own.Mine")
+    (tmp_path / "conf").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert is_known("activation", "own.Mine")
 
 
 def test_verify_imports_nothing_that_a_run_names(
