@@ -5,6 +5,7 @@ import pkgutil
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 from torch import nn
 
@@ -27,7 +28,7 @@ def import_module_class(path: str, setting: str) -> type[nn.Module]:
         raise ConfigError(absent)
     with config_errors(setting, f"{path} cannot be imported"):
         try:
-            kind = pkgutil.resolve_name(path)
+            kind = _resolve(path)
         except (ModuleNotFoundError, AttributeError) as error:
             # An error in the module's own code names something that is not part of the path.
             if str(error.name).rpartition(".")[2] not in re.split("[.:]", path):
@@ -36,6 +37,15 @@ def import_module_class(path: str, setting: str) -> type[nn.Module]:
     if not (inspect.isclass(kind) and issubclass(kind, nn.Module)):
         raise ConfigError(f"{setting}: {path} is not a class of torch modules")
     return kind
+
+
+def _resolve(path: str) -> object:
+    try:
+        return pkgutil.resolve_name(path)
+    except AttributeError:
+        # resolve_name hides why a module cannot be imported, such as a missing package.
+        import_module(path.replace(":", ".").rpartition(".")[0])
+        raise
 
 
 @contextmanager
