@@ -77,9 +77,9 @@ def test_a_newcomer_s_own_network_is_swept_reported_and_stale_after_an_edit(
     actscope = programs / "actscope"
     output_of(actscope, "init", "my_study", folder=tmp_path)
     folder = tmp_path / "my_study"
-    grid = ["experiment=my_study", "lr=0.5", "seed=0", "train.epochs=1"]
-    workers = ["hydra.launcher.workers=1"]  # another process, which imports the network too
-    output_of(actscope, "sweep", *grid, *workers, folder=folder)
+    # The worker is another process, which imports the network too.
+    grid = ["lr=0.5", "seed=0", "train.epochs=1", "hydra.launcher.workers=1"]
+    output_of(actscope, "sweep", "experiment=my_study", *grid, folder=folder)
     status = ["status", "study=my_study"]
     assert "# 2 finished" in output_of(actscope, *status, folder=folder)
     trajectories = list((folder / "mlruns" / "artifacts").rglob("trajectory.parquet"))
@@ -87,7 +87,6 @@ def test_a_newcomer_s_own_network_is_swept_reported_and_stale_after_an_edit(
     for path in trajectories:  # channels of the convolutions, then features
         units = pd.read_parquet(path).groupby("layer")["unit"].nunique()
         assert units.to_dict() == {1: 8, 2: 16, 3: 32, 4: 10}
-    assert "identical: run " in output_of(actscope, "verify", "study=my_study", folder=folder)
     output_of(actscope, "report", "study=my_study", "report.processes=1", folder=folder)
     table = pd.read_csv(folder / "reports" / "my_study" / "tables" / "units.csv")
     assert set(table["layer"]) == {1, 2, 3, 4}
@@ -96,8 +95,6 @@ def test_a_newcomer_s_own_network_is_swept_reported_and_stale_after_an_edit(
     net.write_text(net.read_text().replace("MaxPool2d(2)", "AvgPool2d(2)"))
     said = output_of(actscope, *status, folder=folder)
     assert "2 stale. Changed since their training: model_code" in said
-    planned = output_of(actscope, "plan", *grid, folder=folder)
-    assert "~ 2 stale" in planned
 
 
 def test_the_version_is_shown(programs: Path, tmp_path: Path) -> None:
