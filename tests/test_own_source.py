@@ -4,6 +4,7 @@ import importlib
 import py_compile
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,15 @@ from torch import nn
 from actscope import own_source
 from actscope.config import Activation
 from actscope.engine.activations import find_class
+from actscope.network_settings import OwnNetwork
 from actscope.own_source import sources_of
-from actscope.tracking.signature import activation_hash, signature_of
+from actscope.tracking.signature import (
+    activation_hash,
+    model_hash,
+    sha256_of,
+    signature_of,
+    unreadable_classes,
+)
 from tests.support.making import make_data, make_point
 
 MODULES = {
@@ -101,7 +109,34 @@ def test_it_is_a_part_of_a_point_s_signature(own: Path) -> None:
     point = make_point(Activation("mine", "mine.shapes.Mine"))
     signature = signature_of(point, make_data())
     assert signature.activation_code == hash_of("mine.shapes.Mine")
-    assert signature.is_lasting
+    assert list(unreadable_classes(point, signature)) == []
+
+
+NETWORK = OwnNetwork("mine.shapes.Mine", (("width", 3),))
+
+
+def test_a_network_of_one_s_own_is_a_part_of_a_point_s_signature(own: Path) -> None:
+    point = make_point()
+    signature = signature_of(replace(point, model=NETWORK), make_data())
+    assert (signature.activation_code, signature.model_code) == ("", hash_of("mine.shapes.Mine"))
+    parts = [signature.config, signature.data, signature.code, "", signature.model_code]
+    assert signature.whole == sha256_of(parts)
+    both = signature_of(
+        replace(point, model=NETWORK, activation=Activation("mine", NETWORK.path)), make_data()
+    )
+    assert both.activation_code == both.model_code == signature.model_code
+    assert signature_of(point, make_data()).model_code == ""
+
+
+def test_a_network_of_actscope_is_part_of_the_engine(own: Path) -> None:
+    assert model_hash(OwnNetwork("actscope.engine.lenet.LeNet")) == ""
+    (own / "mine" / "shapes.py").write_text(
+        "from actscope.engine.lenet import LeNet\nclass Mine(LeNet): pass\n"
+    )
+    hash_of("mine.shapes.Mine")
+    sources = sources_of(find_class(Activation("mine", "mine.shapes.Mine")))  # type: ignore[arg-type]
+    assert sources is not None
+    assert sources.keys() == {"mine", "mine.shapes"}
 
 
 def test_a_class_without_source_is_another_one_in_each_command(
@@ -112,6 +147,9 @@ def test_a_class_without_source_is_another_one_in_each_command(
     (own / "bare.py").unlink()
     monkeypatch.delenv(own_source.COMMAND, raising=False)
     first = hash_of("bare.Mine")
+    point = replace(make_point(), model=OwnNetwork("bare.Mine"))
+    signature = signature_of(point, make_data())
+    assert list(unreadable_classes(point, signature)) == ["bare.Mine"]
     assert first == hash_of("bare.Mine")
     assert first.startswith("unreadable")
     monkeypatch.delenv(own_source.COMMAND)  # as in another command

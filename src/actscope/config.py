@@ -164,7 +164,7 @@ class Point:
             if self.activation.batch_norm:
                 raise ValueError(
                     f"activation={self.activation.name}: brings batch normalisation, which a "
-                    "network of your own contains itself. Choose another activation."
+                    "network of your own contains itself. Choose others, like activation=relu,elu."
                 )
         elif not self.train.is_plain_sgd:
             name, value = next(

@@ -26,7 +26,7 @@ def name_command() -> str:
 
 @cache
 def sources_of(kind: type) -> Mapping[str, str] | None:
-    """Source of each module that a class depends on, by name; empty for torch's classes.
+    """Source of each module that a class depends on, by name; empty for torch's and actscope's.
 
     These are the modules of the class and its bases, and the modules that they import, also inside
     functions. Installed modules, Python's own, and imports by a computed name are left out.
@@ -48,9 +48,9 @@ def sources_of(kind: type) -> Mapping[str, str] | None:
 
 
 def _is_given(name: str) -> bool:
-    """Whether a module belongs to Python or to torch; runs record the versions of both."""
+    """Whether a module belongs to Python, torch or actscope; runs record the versions of these."""
     spec = _spec(name)
-    if name.partition(".")[0] == "torch" or spec is None:
+    if name.partition(".")[0] in ("torch", "actscope") or spec is None:
         return spec is not None
     return spec.origin in ("built-in", "frozen") or (
         not _is_installed(spec) and any(place.is_relative_to(STDLIB) for place in _places(spec))

@@ -18,6 +18,7 @@ from actscope import tracking
 from actscope.config import Activation, Tracking
 from actscope.engine.device import CPU
 from actscope.errors import ClusterError, ConfigError
+from actscope.network_settings import OwnNetwork
 from actscope.sweep import dask_cluster as cluster
 from actscope.sweep import dask_connection, worker_checks
 from actscope.sweep.launcher_settings import LauncherSettings
@@ -166,7 +167,7 @@ class TestAWorkerOnAnotherHost:
     @pytest.fixture
     def requirements(self, store: Store) -> WorkerRequirements:
         """As if they came from a machine that has none of this one's addresses."""
-        own = WorkerRequirements.of_this_process(store, {point.data for point in GRID}, CPU)
+        own = WorkerRequirements.of_this_process(store, GRID, CPU)
         return replace(own, addresses=frozenset())
 
     def check(self, pair: DaskCluster, requirements: WorkerRequirements) -> str:
@@ -198,7 +199,7 @@ class TestAWorkerOnAnotherHost:
         folder = tmp_path / "nothing"
         folder.write_text("no folder")
         point = make_point(data="mnist", root=str(folder))
-        said = self.check(pair, WorkerRequirements.of_this_process(store, [point.data], CPU))
+        said = self.check(pair, WorkerRequirements.of_this_process(store, [point], CPU))
         assert "(host " in said
         assert "fails: data=mnist:" in said
 
@@ -206,11 +207,15 @@ class TestAWorkerOnAnotherHost:
         self, pair: DaskCluster, store: Store
     ) -> None:
         own = Activation("mine", "tests.support.own_functions.Swish")
-        requirements = WorkerRequirements.of_this_process(store, [GRID[0].data], CPU, [own])
+        network = OwnNetwork("tests.support.own_networks.Perceptron")
+        point = replace(GRID[0], activation=own, model=network)
+        requirements = WorkerRequirements.of_this_process(store, [point], CPU)
         with pair.client() as client:
             worker_checks.check_workers(client, requirements, client.nthreads())
         edited = replace(requirements, activations={own: "0" * 64})
         assert f"has different code of {own.function}. Copy" in self.check(pair, edited)
+        edited = replace(requirements, networks={network: "0" * 64})
+        assert f"has different code of {network.path}. Copy" in self.check(pair, edited)
         absent = replace(
             requirements, activations={replace(own, function="nowhere.Mine"): "0" * 64}
         )

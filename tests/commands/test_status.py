@@ -10,11 +10,12 @@ import torch
 from rich.console import Console
 
 from actscope import tracking
-from actscope.analysis.known_functions import OWN_CONF
 from actscope.commands import status
 from actscope.commands.main import main
 from actscope.config import Activation, Tracking
+from actscope.network_settings import OwnNetwork
 from actscope.own_source import sources_of
+from actscope.runtime.own_folder import OWN_CONF
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Result
 from actscope.sweep.runner import run_sweep
@@ -45,14 +46,46 @@ def test_a_mark_a_point_and_what_has_changed(
     assert "4 stale. Changed since their training: code" in capsys.readouterr().out
 
 
-OWN = "import torch\nclass Mine(torch.nn.Module):\n    def forward(self, x):\n        return {}\n"
+ACTIVATION = """
+import torch
+class Mine(torch.nn.Module):
+    def forward(self, x):
+        return torch.{}(x)
+"""
+NETWORK = """
+import torch
+class Mine(torch.nn.Module):
+    def __init__(self, activation, classes, in_shape):
+        super().__init__()
+        self.hidden = torch.nn.Linear(64, 4)
+        self.act = activation()
+        self.output = torch.nn.Linear(4, classes)
+    def forward(self, x):
+        return self.output(torch.{}(self.act(self.hidden(x.flatten(1)))))
+"""
+SMALL = make_point(hidden=(4,), epochs=1, every="epoch")
+OWN = {  # by the group of its file: the code of a class, that file, and a point
+    "activation": (
+        ACTIVATION,
+        "name: mine\nfunction:\n  _target_: edited.Mine\n",
+        replace(SMALL, activation=Activation("mine", "edited.Mine")),
+    ),
+    "model": (NETWORK, "_target_: edited.Mine\n", replace(SMALL, model=OwnNetwork("edited.Mine"))),
+}
 
 
+@pytest.mark.parametrize("group", OWN)
 def test_an_edited_class_is_stale_and_trained_again(
-    uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    group: str,
+    uri: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def write(formula: str) -> None:
-        (tmp_path / "edited.py").write_text(OWN.format(formula))
+    code, file, mine = OWN[group]
+
+    def write(function: str) -> None:
+        (tmp_path / "edited.py").write_text(code.format(function))
         # As in another process.
         sys.modules.pop("edited", None)
         importlib.invalidate_caches()
@@ -68,19 +101,18 @@ def test_an_edited_class_is_stale_and_trained_again(
         return run_sweep([mine], Tracking(uri), name, resources, Console(quiet=True))[mine]
 
     monkeypatch.syspath_prepend(tmp_path)
-    mine = make_point(Activation("mine", "edited.Mine"), hidden=(4,), epochs=1, every="epoch")
-    write("torch.relu(x)")
+    write("relu")
     first = sweep("s1")
     assert "class   edited.Mine: its code was not compared" in ask()
-    conf = tmp_path / "conf" / "activation"
+    conf = tmp_path / "conf" / group
     conf.mkdir(parents=True)
-    (conf / "mine.yaml").write_text("name: mine\nfunction:\n  _target_: edited.Mine\n")
+    (conf / "mine.yaml").write_text(file)
     monkeypatch.setenv(OWN_CONF, str(tmp_path / "conf"))
-    write("torch.relu(x)")
+    write("relu")
     assert "# 1 finished" in ask()
     assert replace(first, is_earlier=True) == sweep("s2")
-    write("torch.tanh(x)")
-    assert "1 stale. Changed since their training: activation_code" in ask()
+    write("tanh")
+    assert f"1 stale. Changed since their training: {group}_code" in ask()
     again = sweep("s3")
     assert isinstance(again, Done)
     assert not again.is_earlier

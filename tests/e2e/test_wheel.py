@@ -7,6 +7,7 @@ import venv
 from importlib.metadata import version
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from actscope.project import ROOT
@@ -68,6 +69,32 @@ def test_a_study_is_swept_and_reported_in_the_folder_where_it_is_called(
     output_of(actscope, "report", STUDY, "report.processes=1", folder=tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"data", "mlruns", "outputs", "reports"}
     assert (tmp_path / "reports" / "installed" / "index.html").exists()
+
+
+def test_a_newcomer_s_own_network_is_swept_reported_and_stale_after_an_edit(
+    programs: Path, tmp_path: Path
+) -> None:
+    actscope = programs / "actscope"
+    output_of(actscope, "init", "my_study", folder=tmp_path)
+    folder = tmp_path / "my_study"
+    # The worker is another process, which imports the network too.
+    grid = ["lr=0.5", "seed=0", "train.epochs=1", "hydra.launcher.workers=1"]
+    output_of(actscope, "sweep", "experiment=my_study", *grid, folder=folder)
+    status = ["status", "study=my_study"]
+    assert "# 2 finished" in output_of(actscope, *status, folder=folder)
+    trajectories = list((folder / "mlruns" / "artifacts").rglob("trajectory.parquet"))
+    assert len(trajectories) == 2
+    for path in trajectories:  # channels of the convolutions, then features
+        units = pd.read_parquet(path).groupby("layer")["unit"].nunique()
+        assert units.to_dict() == {1: 8, 2: 16, 3: 32, 4: 10}
+    output_of(actscope, "report", "study=my_study", "report.processes=1", folder=folder)
+    table = pd.read_csv(folder / "reports" / "my_study" / "tables" / "units.csv")
+    assert set(table["layer"]) == {1, 2, 3, 4}
+
+    net = folder / "my_study" / "net.py"
+    net.write_text(net.read_text().replace("MaxPool2d(2)", "AvgPool2d(2)"))
+    said = output_of(actscope, *status, folder=folder)
+    assert "2 stale. Changed since their training: model_code" in said
 
 
 def test_the_version_is_shown(programs: Path, tmp_path: Path) -> None:

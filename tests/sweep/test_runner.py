@@ -180,7 +180,7 @@ def test_a_point_that_raises_takes_no_neighbour_down(
     results = run([*FEW, raising, greedy, leaving], settings, workers, writers)
     failed, starved, left = results[raising], results[greedy], results[leaving]
     assert isinstance(left, Failed)
-    assert left.reason == "TrainingError: an activation's own code raises SystemExit: 0"
+    assert left.reason == "TrainingError: a user's own code raises SystemExit: 0"
     assert isinstance(failed, Failed)
     assert isinstance(starved, Failed)
     assert failed.reason == "RuntimeError: this function cannot be trained"

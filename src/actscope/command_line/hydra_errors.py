@@ -35,6 +35,7 @@ REWORDED = {
         "interval(...): works only with an optimising sweeper. Give values, like lr=0.001,0.01."
     ),
 }
+CHOOSE_MODEL = ("model=", "experiment=")
 MORE_THAN_ONE = {
     "config": "Use --multirun (-m) or the command `sweep` to train a point for each.",
     "report": "Give one value; a setting that takes a list needs brackets.",
@@ -115,7 +116,7 @@ def _of_choice(path: str, options: Sequence[str]) -> str:
 
 
 def _of_unknown(key: str, words: Sequence[str], config_name: str) -> str:
-    known = _known_settings(config_name)
+    known = _known_settings(config_name, words)
     group = key.rpartition(".")[0]
     siblings = [
         name
@@ -164,9 +165,10 @@ def _unusable_word(words: Sequence[str], config_name: str) -> str | None:
     return None
 
 
-def _known_settings(config_name: str) -> list[str]:
-    """Names of all settings and groups, as on the command line."""
-    settings = OmegaConf.to_container(_composed(config_name), resolve=False)
+def _known_settings(config_name: str, words: Sequence[str]) -> list[str]:
+    """Names of all settings and groups, as on the command line; those of a model depend on it."""
+    choices = [word for word in words if word.startswith(CHOOSE_MODEL) and "," not in word]
+    settings = OmegaConf.to_container(_composed(config_name, *choices), resolve=False)
     return list(dict.fromkeys([*_names(settings), *_groups(config_name)]))
 
 
@@ -176,10 +178,10 @@ def _groups(config_name: str) -> list[str]:
 
 
 @cache
-def _composed(config_name: str) -> DictConfig:
-    """The configuration without overrides."""
+def _composed(config_name: str, *choices: str) -> DictConfig:
+    """The configuration, without overrides but for choices of groups."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose(config_name, return_hydra_config=True)
+        return compose(config_name, list(choices), return_hydra_config=True)
 
 
 def _names(settings: Any, prefix: str = "") -> Iterator[str]:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actscope.project import CONF, ROOT
+from actscope.project import ROOT
+from actscope.runtime.own_folder import conf_folders
 
 if TYPE_CHECKING:
     from actscope.tracking.store import Store
@@ -53,7 +54,8 @@ def again(words: Sequence[str], store: "Store") -> str:
 
 def training(study: str, store: "Store | None" = None) -> str:
     """The command that trains a study, by the experiment of its name if there is one."""
-    is_experiment = (CONF / "experiment" / f"{study}.yaml").exists()
+    files = [folder / "experiment" / f"{study}.yaml" for folder in conf_folders()]
+    is_experiment = any(path.exists() for path in files)
     return command("sweep", f"{'experiment' if is_experiment else 'study'}={study}", store=store)
 
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import NamedTuple
 
-from actscope.runtime import signals, startup
+from actscope.runtime import own_folder, signals, startup
 
 HELP = """\
 Which activation function learns at which learning rate, and how do the others die?
@@ -31,6 +31,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "init": Command("actscope.commands.settings", "init", "begin a study of a network of your own"),
     "train": Command("actscope.commands.train", "train", "train one point and track it"),
     "sweep": Command("actscope.commands.train", "sweep", "train a grid of points and track each"),
     "tune": Command(
@@ -72,6 +73,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _run(command: Command, words: Sequence[str]) -> int:
+    own_folder.offer_packages()
     try:
         with startup.without_gc():
             function: Callable[[Sequence[str]], int] = getattr(

@@ -21,6 +21,37 @@ HostName = Annotated[str, Field(min_length=1, max_length=255)]
 PathName = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
+INIT = """\
+Begin a study with a network of your own.
+
+It writes the folder NAME, with a small network to edit, its settings, a grid, a Makefile and a
+README. NAME is also the name of the study and of the network's Python package.
+
+example:
+  python -m actscope init my_study
+"""
+
+
+@dataclass(frozen=True, config=CLOSED)
+class InitSettings:
+    """There are none: the folder has all settings."""
+
+
+def init(words: Sequence[str]) -> int:
+    match words:
+        case [name] if not name.startswith("-") and "=" not in name:
+            return run_command("init NAME", INIT, InitSettings, partial(_command("init"), name), [])
+    options = [word for word in words if word in ("-h", "--help")]
+    return run_command("init NAME", INIT, InitSettings, partial(_refuse_init, words), options)
+
+
+def _refuse_init(words: Sequence[str], _: InitSettings) -> int:
+    raise ConfigError(
+        f"{' '.join(['init', *words])}: needs one name, and nothing else. Give it as in "
+        "`init my_study`."
+    )
+
+
 STATUS = """\
 Show the state of each point of a study's newest sweep: finished, running, failed, stale or missing.
 A stale point was trained with other settings, data or code than today's.
@@ -116,7 +147,8 @@ The exit code is 0 if all numbers are identical, else 1.
   tracking.uri=URI     the store (default: MLFLOW_TRACKING_URI, or mlruns/mlflow.db of the project)
 
 An activation's class is imported only if it is in torch.nn, or if a file in conf/activation names
-it. That folder is searched in the project and in ACTSCOPE_CONFIG_DIR.
+it; a network's only if a file in conf/model does. These folders are searched in actscope, in the
+current folder, and in ACTSCOPE_CONFIG_DIR.
 """
 
 

@@ -3,8 +3,8 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -12,18 +12,19 @@ from typing import Any
 from rich.console import Console
 
 from actscope import tracking
-from actscope.analysis.known_functions import check_known
+from actscope.analysis.known_classes import check_known
 from actscope.analysis.tuning import TRIALS
 from actscope.command_line import suggestions
 from actscope.commands.settings import StatusSettings
 from actscope.config import Activation, DataSource
 from actscope.engine.images import as_found_here, describe_data
 from actscope.errors import ConfigError, MissingStudyError
+from actscope.network_settings import OwnNetwork
 from actscope.sweep.point_status import PointStatus, State, point_statuses
 from actscope.sweep.status_table import print_statuses
 from actscope.tracking import GridPoint, RunSummary, Store
 from actscope.tracking.grids import read_grid
-from actscope.tracking.signature import Signature, activation_hash, code_hash
+from actscope.tracking.signature import activation_hash, code_hash, model_hash
 
 
 def run(settings: StatusSettings) -> int:
@@ -99,10 +100,11 @@ def _print_unchecked(
     console: Console, grid: Sequence[GridPoint], statuses: Sequence[PointStatus]
 ) -> None:
     """Name what the comparison with today's code leaves out: unknown classes, other torches."""
-    for path in sorted({_path_of(cell) for cell in grid if _code_today(_path_of(cell)) is None}):
+    unknown = {_path(each) for cell in grid for each in _classes(cell) if _code_today(each) is None}
+    for path in sorted(unknown):
         console.print(
             f"class   {path}: its code was not compared. The class cannot be imported, or no "
-            "file in conf/activation names it.",
+            "file in conf/activation or conf/model names it.",
             markup=False,
             soft_wrap=True,
         )
@@ -117,26 +119,35 @@ def _as_of_today(cell: GridPoint) -> GridPoint:
     """The same point with today's code and data."""
     source = DataSource(cell.settings["data"], cell.settings["data.root"])
     data = describe_data(as_found_here(source))
-    code = _code_today(_path_of(cell))
-    code = cell.signature.activation_code if code is None else code
-    signature = Signature(cell.signature.config, data.sha256, code_hash(), code)
-    return GridPoint(cell.name, cell.settings, signature)
+    now = replace(cell.signature, data=data.sha256, code=code_hash())
+    for each in _classes(cell):
+        code = _code_today(each)
+        if code is not None and isinstance(each, Activation):
+            now = replace(now, activation_code=code)
+        elif code is not None:
+            now = replace(now, model_code=code)
+    return GridPoint(cell.name, cell.settings, now)
+
+
+def _classes(cell: GridPoint) -> Iterator[Activation | OwnNetwork]:
+    """The classes that a point names, without their arguments."""
+    yield Activation("any", str(cell.settings["activation.function._target_"]))
+    if (path := cell.settings.get("model._target_")) is not None:
+        yield OwnNetwork(str(path))
+
+
+def _path(named: Activation | OwnNetwork) -> str:
+    return named.function if isinstance(named, Activation) else named.path
 
 
 @cache
-def _code_today(path: str) -> str | None:
-    """Hash of the code of an activation's class today; None if it cannot be read."""
-    activation = Activation("any", path)
+def _code_today(named: Activation | OwnNetwork) -> str | None:
+    """Hash of a class's code today; None if it cannot be read."""
     try:
-        check_known(activation)
-        return activation_hash(activation)
+        check_known(named)
+        return activation_hash(named) if isinstance(named, Activation) else model_hash(named)
     except ConfigError:
         return None
-
-
-def _path_of(cell: GridPoint) -> str:
-    """Import path of the activation's class."""
-    return str(cell.settings["activation.function._target_"])
 
 
 def _other_torch(statuses: Iterable[PointStatus]) -> Counter[str]:

@@ -21,9 +21,10 @@ from actscope.command_line import hydra_errors
 from actscope.command_line.hydra_credentials import hide_credentials
 from actscope.command_line.settings import OneLineParser
 from actscope.command_line.words import check_words
-from actscope.config import Point
+from actscope.config import Point, Tracking
 from actscope.credentials import scrub, scrub_all
 from actscope.errors import ActscopeError, ConfigError, StoreError, SweepError, of_system
+from actscope.network_settings import OwnNetwork
 from actscope.parsing import (
     parse_device,
     parse_point,
@@ -34,6 +35,7 @@ from actscope.parsing import (
 )
 from actscope.project import CONF, ROOT
 from actscope.runtime import forkserver, output, signals, startup
+from actscope.runtime.own_folder import hidden_files
 from actscope.sweep.launcher_settings import LauncherSettings
 from hydra_plugins.actscope_launcher.launcher import Job, trains_grids_with
 
@@ -80,6 +82,7 @@ def run() -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         with signals.installed(), output.guarded():
+            _tell_hidden_files()
             sys.argv[1:] = options_first(hide_credentials(sys.argv[1:]))
             main()
     except KeyboardInterrupt as reason:
@@ -97,6 +100,11 @@ def run() -> int:
         # Hydra and its plugins do not check all words and files, so these may raise any error.
         exit_with(hydra_errors.explain(error, sys.argv[1:]))
     return 0
+
+
+def _tell_hidden_files() -> None:
+    for path in hidden_files():
+        output.print_error(f"{path}: is not used, as actscope has a file of this name. Rename it.")
 
 
 def options_first(words: Sequence[str]) -> list[str]:
@@ -160,6 +168,7 @@ def train_grid(jobs: Sequence[Job], folder: Path, launcher: LauncherSettings) ->
         raise ConfigError("The grid is empty. Give every axis a value, like seed=range(5).")
     points = [parse_point(job.config) for job in jobs]
     settings, rules = parse_tracking(jobs[0].config), parse_sweep(jobs[0].config)
+    check_models(points, settings)
     tuning = parse_tuning(jobs[0].config)
     if tuning is not None:
         _check_chooses_rates(sys.argv[1:])
@@ -189,6 +198,16 @@ def train_grid(jobs: Sequence[Job], folder: Path, launcher: LauncherSettings) ->
             return [TUNED] * len(points)
         results = runner.run_sweep(unique, settings, _sweep_id(folder), resources, console, rules)
     return [runner.value_of(results[point]) for point in points]
+
+
+def check_models(points: Sequence[Point], settings: Tracking) -> None:
+    """Raise ConfigError if runs of a user's own network are to be logged as MLflow models."""
+    own = (point.model.path for point in points if isinstance(point.model, OwnNetwork))
+    if settings.model and (path := next(own, None)) is not None:
+        raise ConfigError(
+            f"tracking.model=true: works only with the built-in network, not with {path}. Use "
+            "false: model.safetensors of each run has its weights."
+        )
 
 
 def _workers_preloaded(launcher: LauncherSettings) -> AbstractContextManager[None]:
@@ -224,6 +243,7 @@ def _check_chooses_rates(words: Sequence[str]) -> None:
 def _train_alone(config: DictConfig) -> float | str:
     point = parse_point(config)
     settings, rules, wanted = parse_tracking(config), parse_sweep(config), parse_device(config)
+    check_models([point], settings)
 
     with startup.without_gc():
         from actscope.engine.device import choose_device

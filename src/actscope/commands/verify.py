@@ -10,7 +10,7 @@ import yaml
 from rich.console import Console
 
 from actscope import tracking
-from actscope.analysis.known_functions import check_known
+from actscope.analysis.known_classes import check_known
 from actscope.command_line import suggestions
 from actscope.commands.run_differences import arrays_of, differences
 from actscope.commands.settings import VerifySettings
@@ -111,6 +111,7 @@ def read_point(attempt: RunSummary, folder: Path, store: Store) -> Point:
         point = parse_settings(settings)
         point = replace(point, data=as_found_here(point.data))
         check_known(point.activation)
+        check_known(point.model)
         check_trainable(point, load_data(point.data))
     except ConfigError as error:
         raise ConfigError(f"config.yaml of run {attempt.run_id}: {error}") from error

@@ -5,6 +5,7 @@ import pkgutil
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from torch import nn
@@ -36,12 +37,21 @@ def import_by_path(path: str, setting: str) -> Any:
         raise ConfigError(absent)
     with config_errors(setting, f"{path} cannot be imported"):
         try:
-            return pkgutil.resolve_name(path)
+            return _resolve(path)
         except (ModuleNotFoundError, AttributeError) as error:
             # An error in the module's own code names something that is not part of the path.
             if str(error.name).rpartition(".")[2] not in re.split("[.:]", path):
                 raise
             raise ConfigError(absent) from None
+
+
+def _resolve(path: str) -> object:
+    try:
+        return pkgutil.resolve_name(path)
+    except AttributeError:
+        # resolve_name hides why a module cannot be imported, such as a missing package.
+        import_module(path.replace(":", ".").rpartition(".")[0])
+        raise
 
 
 @contextmanager

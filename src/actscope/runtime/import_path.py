@@ -12,10 +12,11 @@ PARTS_OF_A_STORE = ("artifacts", "checkpoints", "spool")
 
 def forget_stores() -> None:
     """Remove folders of stores and of unpacked bundles from `sys.path`."""
-    sys.path[:] = [folder for folder in sys.path if not _is_in_store(folder)]
+    sys.path[:] = [folder for folder in sys.path if not is_in_store(folder)]
 
 
-def _is_in_store(folder: str) -> bool:
+def is_in_store(folder: str) -> bool:
+    """Whether a folder belongs to a store or to an unpacked bundle."""
     folder = os.path.realpath(folder)  # "" is the current folder
     while folder != (parent := os.path.dirname(folder)):  # noqa: PTH120 - pathlib is not imported yet
         if _is_store(folder, parent):

@@ -26,6 +26,7 @@ from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Result
 from actscope.sweep.stacks import run_steps_of
 from actscope.tracking import GridPoint, Store
+from actscope.tracking.signature import unreadable_classes
 
 SECONDS_BETWEEN_LINES = 10.0  # of progress, where the output is not a terminal
 REDRAWN_PER_SECOND = 4
@@ -183,7 +184,9 @@ def print_grid(console: Console, points: Sequence[Point], store: str) -> None:
 
 def print_unreadable(console: Console, grid: Mapping[Point, GridPoint]) -> None:
     """Name the classes whose source cannot be read; later sweeps cannot recognise their points."""
-    classes = {p.activation.function for p, cell in grid.items() if not cell.signature.is_lasting}
+    classes = {
+        path for point, cell in grid.items() for path in unreadable_classes(point, cell.signature)
+    }
     for path in sorted(classes):
         line = f"class   {path}: its source cannot be read, so each sweep trains its points again"
         console.print(line, markup=False, soft_wrap=True)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -132,7 +132,7 @@ def lost_cluster(name: str) -> ClusterError:
 
 
 def check_cluster(
-    resources: Resources, store: Store, points: Iterable[Point], console: Console
+    resources: Resources, store: Store, points: Collection[Point], console: Console
 ) -> Resources:
     """Check a remote cluster before any work begins; return the resources with its workers.
 
@@ -145,9 +145,7 @@ def check_cluster(
         check_reachable(store, f"{_name(resources.cluster)}: the workers")
     if resources.scheduler is None:
         return resources
-    needed = {(point.data, point.activation) for point in points}
-    sources, activations = zip(*needed, strict=True)
-    requirements = WorkerRequirements.of_this_process(store, sources, resources.device, activations)
+    requirements = WorkerRequirements.of_this_process(store, points, resources.device)
     with connected(resources.scheduler) as client:
         cluster = Cluster(client, resources.scheduler)
         workers = cluster.workers()

@@ -30,11 +30,8 @@ def run_on_cluster(
     tasks: Sequence[Task], resources: Resources, progress: Progress
 ) -> Iterator[list[Result]]:
     """Train all stacks on the workers that the resources name; yield each stack's results."""
-    sources = (task.stack[0].data for task in tasks)
-    activations = (point.activation for task in tasks for point in task.stack)
-    requirements = WorkerRequirements.of_this_process(
-        tasks[0].store, sources, resources.device, activations
-    )
+    points = [point for task in tasks for point in task.stack]
+    requirements = WorkerRequirements.of_this_process(tasks[0].store, points, resources.device)
     with dask_cluster.open_cluster(resources, len(tasks)) as cluster:
         if resources.is_remote:
             workers = dask_cluster.wait_for_workers(cluster, progress.console)

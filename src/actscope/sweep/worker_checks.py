@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Self
@@ -12,12 +12,13 @@ import psutil
 import torch
 
 from actscope import tracking
-from actscope.config import Activation, DataSource, Tracking
+from actscope.config import Activation, DataSource, Point, Tracking
 from actscope.engine.data import load_data
 from actscope.engine.device import CPU
 from actscope.errors import ActscopeError, ClusterError
+from actscope.network_settings import OwnNetwork
 from actscope.tracking import LocalStore, Store
-from actscope.tracking.signature import activation_hash, code_hash
+from actscope.tracking.signature import activation_hash, code_hash, model_hash
 
 if TYPE_CHECKING:
     from distributed import Client, Worker
@@ -33,17 +34,22 @@ class WorkerRequirements:
     addresses: frozenset[str]  # of the machine that starts the sweep
     device: str
     activations: Mapping[Activation, str]  # and the hash of the user's code of each
+    networks: Mapping[OwnNetwork, str]  # likewise
 
     @classmethod
-    def of_this_process(
-        cls,
-        store: Store,
-        sources: Iterable[DataSource],
-        device: str,
-        activations: Iterable[Activation] = (),
-    ) -> Self:
-        codes = {activation: activation_hash(activation) for activation in set(activations)}
-        return cls(store, frozenset(sources), code_hash(), local_addresses(), device, codes)
+    def of_this_process(cls, store: Store, points: Collection[Point], device: str) -> Self:
+        """What a worker needs to train these points."""
+        activations = {point.activation for point in points}
+        models = {point.model for point in points}
+        return cls(
+            store,
+            frozenset(point.data for point in points),
+            code_hash(),
+            local_addresses(),
+            device,
+            {each: activation_hash(each) for each in activations},
+            {each: model_hash(each) for each in models if isinstance(each, OwnNetwork)},
+        )
 
 
 class WorkerRejectedError(ActscopeError):
@@ -124,14 +130,23 @@ def check_worker(
     if is_remote and is_local(requirements.store):
         return f"{host} {_cannot_reach(requirements.store)}"
     try:
-        for activation, code in requirements.activations.items():
-            if activation_hash(activation) != code:
-                function = activation.function
-                return f"{host} has different code of {function}. Copy this machine's code there."
+        if path := _different_code(requirements):
+            return f"{host} has different code of {path}. Copy this machine's code there."
         if is_remote and with_store:
             tracking.open_store(Tracking(requirements.store.uri))
         for source in requirements.sources:
             load_data(source)
     except ActscopeError as error:
         return f"{host} fails: {error}"
+    return None
+
+
+def _different_code(requirements: WorkerRequirements) -> str | None:
+    """Import path of a class whose code is another one here; None if there is none."""
+    for activation, code in requirements.activations.items():
+        if activation_hash(activation) != code:
+            return activation.function
+    for network, code in requirements.networks.items():
+        if model_hash(network) != code:
+            return network.path
     return None

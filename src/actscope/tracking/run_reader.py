@@ -21,6 +21,7 @@ TAGS = (
     "signature.data",
     "signature.code",
     "signature.activation_code",
+    "signature.model_code",
     "pack",
     "layers",
 )
@@ -30,11 +31,11 @@ def read_runs(store: Store, study: str) -> pd.DataFrame:
     """All runs of a study's points, finished or not, oldest first.
 
     Columns: `run_id`, `name`, `status`, `started` and `ended` (ms since 1970), `outcome`, `reason`,
-    `signature`, `signature.config`, `.data`, `.code`, `.activation_code`, `sweep`, `commit`,
-    `dirty`, `pack` (the name of its packed tables), `layers` (JSON, the names of the layers of a
-    user's own network). The parameters, as text, are `params.lr` and so
-    on; the metrics' last values, as numbers, are `metrics.test/accuracy_final` and so on. These are
-    the names of MLflow's own tables, so no parameter or metric can hide another column.
+    `signature`, `signature.config`, `.data`, `.code`, `.activation_code`, `.model_code`, `sweep`,
+    `commit`, `dirty`, `pack` (the name of its packed tables), `layers` (JSON, the names of the
+    layers of a user's own network). The parameters, as text, are `params.lr` and so on; the
+    metrics' last values, as numbers, are `metrics.test/accuracy_final` and so on. These are the
+    names of MLflow's own tables, so no parameter or metric can hide another column.
 
     Raises:
         StoreError: there is no such study, or the store cannot be read.

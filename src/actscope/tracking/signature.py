@@ -1,11 +1,13 @@
 """A point's signature: hashes of its configuration, data and code. Equal points have equal ones.
 
-The code is actscope's engine and, if the activation is a user's own class, the user's.
+The code is actscope's engine and, if the activation or the network is a user's own class, also the
+user's.
 """
 
 import ast
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 from actscope import engine
 from actscope.config import Activation, Point
 from actscope.engine.images import Described
+from actscope.network_settings import Model, OwnNetwork
 from actscope.own_source import name_command, sources_of
 from actscope.parsing import nested_settings
 
@@ -25,34 +28,47 @@ UNREADABLE = "unreadable, command "
 
 @dataclass(frozen=True)
 class Signature:
-    """SHA-256 of each part, in hexadecimal. `activation_code`: '' for torch's activations."""
+    """SHA-256 of each part, in hexadecimal.
+
+    `activation_code`: '' for torch's activations. `model_code`: '' for actscope's networks.
+    """
 
     config: str
     data: str
     code: str
     activation_code: str = ""
+    model_code: str = ""
 
     @property
     def whole(self) -> str:
         parts = [self.config, self.data, self.code]
+        if self.model_code:
+            return sha256_of([*parts, self.activation_code, self.model_code])
         return sha256_of([*parts, self.activation_code] if self.activation_code else parts)
-
-    @property
-    def is_lasting(self) -> bool:
-        """Whether another command can compute the same signature."""
-        return not self.activation_code.startswith(UNREADABLE)
 
 
 def signature_of(point: Point, data: Described) -> Signature:
     """The signature of a point that is trained now.
 
     Raises:
-        ConfigError: its activation cannot be imported.
+        ConfigError: its activation or its network cannot be imported.
 
     """
     return Signature(
-        config_hash(point), data.sha256, code_hash(), activation_hash(point.activation)
+        config_hash(point),
+        data.sha256,
+        code_hash(),
+        activation_hash(point.activation),
+        model_hash(point.model),
     )
+
+
+def unreadable_classes(point: Point, signature: Signature) -> Iterator[str]:
+    """Classes whose source cannot be read, so that no other command has the same signature."""
+    if signature.activation_code.startswith(UNREADABLE):
+        yield point.activation.function
+    if isinstance(point.model, OwnNetwork) and signature.model_code.startswith(UNREADABLE):
+        yield point.model.path
 
 
 def activation_hash(activation: Activation) -> str:
@@ -64,7 +80,23 @@ def activation_hash(activation: Activation) -> str:
         return ""
     from actscope.engine.activations import find_class  # torch is slow to import
 
-    sources = sources_of(find_class(activation))  # type: ignore[arg-type]  # mypy: a class of torch has no hash
+    return _source_hash(find_class(activation))
+
+
+def model_hash(model: Model | OwnNetwork) -> str:
+    """Hash the source of a user's own network; '' for actscope's, which are part of the engine.
+
+    If the source cannot be read, the result is a text that no other command returns.
+    """
+    if isinstance(model, Model) or model.path.startswith(f"{engine.__name__}."):
+        return ""
+    from actscope.engine.own_network import find_network  # torch is slow to import
+
+    return _source_hash(find_network(model))
+
+
+def _source_hash(kind: type) -> str:
+    sources = sources_of(kind)
     if sources is None:
         return f"{UNREADABLE}{name_command()}"
     return sha256_of(sources) if sources else ""

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from actscope.analysis.known_functions import check_known
+from actscope.analysis.known_classes import check_known
 from actscope.config import Activation
 from actscope.errors import ConfigError
 from actscope.report.figures.style import DASHED, GREY, line_styles, panel_grid

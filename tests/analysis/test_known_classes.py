@@ -1,24 +1,30 @@
-"""What a run may have imported: nothing but torch.nn's own classes and those of conf/activation."""
+"""What a run may have imported: only classes of torch.nn, and those that files in conf/ name."""
 
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from mlflow.entities import Run
 
-from actscope.analysis import known_functions
-from actscope.analysis.known_functions import OWN_CONF, check_known, is_known
+from actscope.analysis.known_classes import check_known, is_known
 from actscope.analysis.logged_settings import activation_of
 from actscope.commands.main import main
 from actscope.config import Activation
 from actscope.engine.data import load_data
 from actscope.engine.train import train_stack
 from actscope.errors import ConfigError
+from actscope.network_settings import OwnNetwork
+from actscope.parsing import flat_settings
 from actscope.report import cli
 from actscope.report.figures.activation_functions import draw_functions
-from actscope.tracking import Store
+from actscope.runtime.own_folder import OWN_CONF
+from actscope.tracking import GridPoint, Store
+from actscope.tracking.grids import GRID
+from actscope.tracking.signature import Signature
 from tests.support.making import make_point
 from tests.support.tracked import STUDY, log_study, new_store
 
@@ -73,6 +79,19 @@ def test_no_run_may_name_another_class(path: str) -> None:
         check_known(Activation("relu", path))
 
 
+@pytest.mark.parametrize(
+    "path", ["evil.Evil", "torch.nn.Linear", "actscope.engine.model.StackedMLP", "os.system", ""]
+)
+def test_no_run_may_name_another_network(path: str) -> None:
+    with pytest.raises(ConfigError, match="not imported, because no file of conf/model names"):
+        check_known(OwnNetwork(path))
+
+
+def test_a_run_may_name_a_shipped_network() -> None:
+    check_known(OwnNetwork("actscope.engine.lenet.LeNet", (("channels", (2, 3)),)))
+    check_known(POINT.model)
+
+
 @pytest.mark.parametrize("path", ["torch.nn.ReLU", "torch.nn.Softsign", "torch.nn.Identity"])
 def test_a_run_may_name_torch_s_own(path: str) -> None:
     check_known(Activation("any", path))
@@ -91,25 +110,61 @@ def test_a_run_may_name_what_a_user_s_own_files_name(
         "latin": "# \xe9",
     }.items():
         (folder / f"{name}.yaml").write_text(text, encoding="latin-1")
-    assert not is_known("own.Mine")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "net.yaml").write_text("_target_: own.Net\nwidth: 3\n")
+    assert not is_known("activation", "own.Mine")
     monkeypatch.setenv(OWN_CONF, str(tmp_path))
-    assert is_known("own.Mine")
-    assert not is_known("own.Other")
-    assert not is_known("")
+    assert is_known("activation", "own.Mine")
+    assert is_known("model", "own.Net")
+    assert not is_known("activation", "own.Net")
+    assert not is_known("model", "own.Mine")
+    assert not is_known("activation", "own.Other")
+    assert not is_known("activation", "")
+    assert not is_known("model", "")
     monkeypatch.delenv(OWN_CONF)
-    monkeypatch.setattr(known_functions, "CONF", tmp_path)
-    assert is_known("own.Mine")
+    assert not is_known("activation", "own.Mine")
+    (tmp_path / "conf").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert is_known("activation", "own.Mine")
 
 
+@pytest.mark.parametrize(
+    ("settings", "said_of"),
+    [
+        ({"activation": activation("evil.Evil")}, "activation.function._target_='evil.Evil'"),
+        ({"model": {"_target_": "evil.Evil", "width": 3}}, "model._target_='evil.Evil'"),
+    ],
+)
 def test_verify_imports_nothing_that_a_run_names(
-    store: Store, run_id: str, mark: Path, capsys: pytest.CaptureFixture[str]
+    settings: dict[str, object],
+    said_of: str,
+    store: Store,
+    run_id: str,
+    mark: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    edit(store, run_id, activation=activation("evil.Evil"))
+    edit(store, run_id, **settings)
     assert main(["verify", f"study={STUDY}"]) == 2
     said = capsys.readouterr().err
-    assert said.startswith(f"actscope: config.yaml of run {run_id}: activation.function._target_=")
+    assert said.startswith(f"actscope: config.yaml of run {run_id}: {said_of}: not imported")
     assert said.count("\n") == 1
     assert not mark.exists()
+
+
+def test_status_imports_nothing_that_a_run_names(
+    store: Store, run_id: str, mark: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    point = replace(POINT, model=OwnNetwork("evil.Evil"))
+    grid = GridPoint(str(point), flat_settings(point), Signature("config", "data", "code"))
+    (sweep,) = (row for row in store.client.search_runs(store.studies()[STUDY]) if is_sweep(row))
+    store.artifact_path(STUDY, sweep.info.run_id, GRID).write_text(f"{grid.to_json()}\n")
+    assert main(["status", f"study={STUDY}"]) == 0
+    assert "class   evil.Evil: its code was not compared" in capsys.readouterr().out
+    assert not mark.exists()
+
+
+def is_sweep(run: Run) -> bool:
+    return run.data.tags.get("actscope.kind") == "sweep"
 
 
 def test_verify_imports_nothing_from_among_the_artifacts(
@@ -213,7 +268,7 @@ def test_a_class_that_exits_is_no_verification(
     for target, reason in {
         "evil.Evil": "cannot be imported: SystemExit: 0",
         "tests.support.own_functions.Exits": "fails when it is tried: SystemExit: 0",
-        "tests.support.raising.ExitsInTraining": "an activation's own code raises SystemExit: 0",
+        "tests.support.raising.ExitsInTraining": "a user's own code raises SystemExit: 0",
     }.items():
         text = yaml.safe_dump(activation(target))
         (tmp_path / "conf" / "activation" / "own.yaml").write_text(text)
