@@ -13,7 +13,7 @@ from mlflow.entities import Run
 from actscope.analysis.known_classes import check_known, is_known
 from actscope.analysis.logged_settings import activation_of
 from actscope.commands.main import main
-from actscope.config import Activation
+from actscope.config import Activation, DataSource
 from actscope.engine.data import load_data
 from actscope.engine.train import train_stack
 from actscope.errors import ConfigError
@@ -80,7 +80,7 @@ def test_no_run_may_name_another_class(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["evil.Evil", "torch.nn.Linear", "actscope.engine.model.StackedMLP", "os.system", ""]
+    "path", ["evil.Evil", "torch.nn.Linear", "actscope.engine.model.StackedMLP", "os.system"]
 )
 def test_no_run_may_name_another_network(path: str) -> None:
     with pytest.raises(ConfigError, match="not imported, because no file of conf/model names"):
@@ -305,3 +305,10 @@ def test_python_imports_nothing_from_a_store(
     words = [sys.executable, "-P", "-c", SHOW_PATH]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == f"{is_offered}\n"
+
+
+@pytest.mark.parametrize("path", ["evil.load", "os.system", "tests.support.own_data.tensors"])
+def test_no_run_may_name_another_function_of_data(path: str) -> None:
+    check_known(DataSource("digits"))
+    with pytest.raises(ConfigError, match="not imported, because no file of conf/data names it"):
+        check_known(DataSource(path))

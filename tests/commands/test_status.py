@@ -12,7 +12,7 @@ from rich.console import Console
 from actscope import tracking
 from actscope.commands import status
 from actscope.commands.main import main
-from actscope.config import Activation, Tracking
+from actscope.config import Activation, DataSource, Tracking
 from actscope.network_settings import OwnNetwork
 from actscope.own_source import sources_of
 from actscope.runtime.own_folder import OWN_CONF
@@ -152,3 +152,25 @@ def test_a_mistake_is_one_line(
     said = capsys.readouterr().err
     assert reason in said
     assert said.count("\n") == 1
+
+
+def test_data_of_an_unknown_function_are_not_read_again(
+    uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "tests.support.own_data.tensors"
+    point = replace(GRID[0], data=DataSource(path, arguments=(("train", 30),)))
+    run_sweep([point], Tracking(uri), "s1", Resources(0, 20), Console(quiet=True))
+    assert main(["status", "study=tests", f"tracking.uri={uri}"]) == 0
+    said = capsys.readouterr().out
+    assert f"data    {path}: was not read again. No file in conf/data names it." in said
+    assert "# 1 finished" in said
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "own.yaml").write_text(f"_target_: {path}\n")
+    monkeypatch.setenv(OWN_CONF, str(tmp_path))
+    status._data_today.cache_clear()
+    assert main(["status", "study=tests", f"tracking.uri={uri}"]) == 0
+    said = capsys.readouterr().out
+    assert "was not read again" not in said
+    assert "# 1 finished" in said
+    assert main(["verify", "study=tests", f"tracking.uri={uri}"]) == 0
+    assert capsys.readouterr().out.startswith("identical: run ")

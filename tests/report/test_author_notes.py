@@ -35,18 +35,26 @@ def test_nothing_in_notes_is_run_or_loaded(text):
     assert 'href="data:' not in html
 
 
-def test_notes_belong_to_the_study_of_their_name(tmp_path: Path):
-    (tmp_path / "mine.md").write_text("Mine.")
-    assert author_notes("mine", 3, tmp_path) == "<p>Mine.</p>\n"
-    assert author_notes("other", 3, tmp_path) == ""
+@pytest.fixture
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the notes in a user's own conf/."""
+    monkeypatch.setenv("ACTSCOPE_CONFIG_DIR", str(tmp_path))
+    (tmp_path / "notes").mkdir()
+    return tmp_path / "notes"
+
+
+def test_notes_belong_to_the_study_of_their_name(notes: Path):
+    (notes / "mine.md").write_text("Mine.")
+    assert author_notes("mine", 3) == "<p>Mine.</p>\n"
+    assert author_notes("other", 3) == ""
 
 
 @pytest.mark.parametrize(
     ("content", "problem"),
     [(b"\xff\xfe", "cannot be read"), (b"x" * (LARGEST + 1), "has more than")],
 )
-def test_notes_that_cannot_be_read_are_named(tmp_path: Path, content, problem):
-    (tmp_path / "mine.md").write_bytes(content)
+def test_notes_that_cannot_be_read_are_named(notes: Path, content, problem):
+    (notes / "mine.md").write_bytes(content)
     with pytest.raises(ReportError, match=problem) as error:
-        author_notes("mine", 3, tmp_path)
-    assert str(tmp_path / "mine.md") in str(error.value)
+        author_notes("mine", 3)
+    assert str(notes / "mine.md") in str(error.value)

@@ -1,8 +1,8 @@
-"""The classes that may be imported because a stored run names them.
+"""The code that may be imported because a stored run names it.
 
-A store may hold runs of other people, from a bundle or on a server, and importing a class runs its
-code. So only classes that a file of conf/activation or conf/model names are imported, and those of
-torch.nn as activations.
+A store may hold runs of other people, from a bundle or on a server, and importing a class or a
+function runs its code. So only what a file of conf/activation, conf/model or conf/data names is
+imported, and classes of torch.nn as activations.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from actscope.config import Activation
+from actscope.config import Activation, DataSource
 from actscope.errors import ConfigError
 from actscope.network_settings import Model, OwnNetwork
 from actscope.runtime.own_folder import OWN_CONF, conf_folders
@@ -19,28 +19,31 @@ from actscope.runtime.own_folder import OWN_CONF, conf_folders
 CLASS_IN: Mapping[str, tuple[str, ...]] = {
     "activation": ("function", "_target_"),
     "model": ("_target_",),
+    "data": ("_target_",),
 }
 
 
-def check_known(chosen: Activation | Model | OwnNetwork) -> None:
-    """Raise ConfigError for a class that may not be imported because a run names it."""
+def check_known(chosen: Activation | Model | OwnNetwork | DataSource) -> None:
+    """Raise ConfigError for code that may not be imported because a run names it."""
     match chosen:
         case Activation(function=path):
             group, where = "activation", "neither torch.nn nor a file of conf/activation has"
         case OwnNetwork(path=path):
             group, where = "model", "no file of conf/model names"
+        case DataSource(name=path, is_own=True):
+            group, where = "data", "no file of conf/data names"
         case _:
             return
     if not is_known(group, path):
         setting = ".".join([group, *CLASS_IN[group]])
         raise ConfigError(
-            f"{setting}={path!r}: not imported, because {where} this class. If the code is yours, "
+            f"{setting}={path!r}: not imported, because {where} it. If the code is yours, "
             f"add it to conf/{group}, or set {OWN_CONF} to your own conf folder."
         )
 
 
 def is_known(group: str, path: str) -> bool:
-    """Whether the class of an activation or model of a stored run may be imported."""
+    """Whether a class or function that a stored run names may be imported."""
     return path in _named_by_files(group) or (group == "activation" and _is_torchs(path))
 
 

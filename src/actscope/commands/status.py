@@ -20,6 +20,7 @@ from actscope.config import Activation, DataSource
 from actscope.engine.images import as_found_here, describe_data
 from actscope.errors import ConfigError, MissingStudyError
 from actscope.network_settings import OwnNetwork
+from actscope.parsing import parse_data
 from actscope.sweep.point_status import PointStatus, State, point_statuses
 from actscope.sweep.status_table import print_statuses
 from actscope.tracking import GridPoint, RunSummary, Store
@@ -108,6 +109,12 @@ def _print_unchecked(
             markup=False,
             soft_wrap=True,
         )
+    for name in sorted({_source(each).name for each in grid if not _data_today(_source(each))}):
+        console.print(
+            f"data    {name}: was not read again. No file in conf/data names it.",
+            markup=False,
+            soft_wrap=True,
+        )
     for trained_by, count in _other_torch(statuses).items():
         console.print(
             f"torch   {trained_by} trained {count} of the points; installed is {version('torch')}",
@@ -117,9 +124,8 @@ def _print_unchecked(
 
 def _as_of_today(cell: GridPoint) -> GridPoint:
     """The same point with today's code and data."""
-    source = DataSource(cell.settings["data"], cell.settings["data.root"])
-    data = describe_data(as_found_here(source))
-    now = replace(cell.signature, data=data.sha256, code=code_hash())
+    data = _data_today(_source(cell)) or cell.signature.data
+    now = replace(cell.signature, data=data, code=code_hash())
     for each in _classes(cell):
         code = _code_today(each)
         if code is not None and isinstance(each, Activation):
@@ -127,6 +133,27 @@ def _as_of_today(cell: GridPoint) -> GridPoint:
         elif code is not None:
             now = replace(now, model_code=code)
     return GridPoint(cell.name, cell.settings, now)
+
+
+def _source(cell: GridPoint) -> DataSource:
+    """The data set of a point, without its splits."""
+    nested = {
+        name.removeprefix("data."): value
+        for name, value in cell.settings.items()
+        if name.startswith("data.")
+    }
+    name = str(cell.settings["data"])
+    return parse_data({"_target_" if "." in name else "name": name, **nested})
+
+
+@cache
+def _data_today(source: DataSource) -> str | None:
+    """SHA-256 of a data set today; None for a function that may not be imported."""
+    try:
+        check_known(source)
+    except ConfigError:
+        return None
+    return describe_data(as_found_here(source)).sha256
 
 
 def _classes(cell: GridPoint) -> Iterator[Activation | OwnNetwork]:

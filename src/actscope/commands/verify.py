@@ -109,6 +109,7 @@ def read_point(attempt: RunSummary, folder: Path, store: Store) -> Point:
         ) from error
     try:
         point = parse_settings(settings)
+        check_known(point.data)
         point = replace(point, data=as_found_here(point.data))
         check_known(point.activation)
         check_known(point.model)

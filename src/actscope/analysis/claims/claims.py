@@ -33,7 +33,7 @@ from actscope.analysis.run_tables import UnreadableRunError
 from actscope.command_line.yaml_errors import explain_file
 from actscope.errors import ConfigError
 from actscope.parsing import parse
-from actscope.project import CONF
+from actscope.runtime.own_folder import conf_folders
 from actscope.setting_types import CLOSED, Argument, Name
 
 # A verdict is readable without its colour.
@@ -162,13 +162,20 @@ def tally(results: Sequence[ClaimResult]) -> str:
     return f"{len(results)} claim{'' if len(results) == 1 else 's'}: {parts}"
 
 
-def read_claims(folder: Path = CONF / "claims") -> list[Claim]:
-    """The claims of all files in a folder, or raise ConfigError."""
-    claims = [claim for path in sorted(folder.glob("*.yaml")) for claim in _read_file(path)]
+def read_claims(folder: Path | None = None) -> list[Claim]:
+    """The claims of all files in a folder, or raise ConfigError.
+
+    None: of conf/claims, the shipped one and the user's own.
+    """
+    folders = [own / "claims" for own in conf_folders()] if folder is None else [folder]
+    paths = [path for own in folders for path in sorted(own.glob("*.yaml"))]
+    claims = [claim for path in paths for claim in _read_file(path)]
     seen: set[str] = set()
     for claim in claims:
         if claim.id in seen:
-            raise ConfigError(f"{folder}: two claims have the id {claim.id}. Give each its own id.")
+            raise ConfigError(
+                f"{folders[-1]}: two claims have the id {claim.id}. Give each its own id."
+            )
         seen.add(claim.id)
     return claims
 

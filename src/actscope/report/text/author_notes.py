@@ -1,19 +1,16 @@
 """The author's own words on a study: `conf/notes/STUDY.md`, as HTML."""
 
-from pathlib import Path
-
 from markdown_it import MarkdownIt
 
 from actscope.errors import ReportError, first_line
-from actscope.project import CONF
+from actscope.runtime.own_folder import conf_folders
 
-NOTES = CONF / "notes"
 LARGEST = 2**18  # bytes
 LOWEST_HEADING = 6
 
 
-def author_notes(study: str, level: int, folder: Path = NOTES) -> str:
-    """The notes on a study, or nothing without a file.
+def author_notes(study: str, level: int) -> str:
+    """The notes on a study in conf/notes, the project's or the user's own; '' without a file.
 
     A title of the first level becomes a heading of `level`. HTML in the notes is shown as text, and
     pictures are left out, as a report is one file that loads nothing.
@@ -22,11 +19,12 @@ def author_notes(study: str, level: int, folder: Path = NOTES) -> str:
         ReportError: the file cannot be read, or is larger than LARGEST.
 
     """
-    path = folder / f"{study}.md"
+    paths = [folder / "notes" / f"{study}.md" for folder in conf_folders()]
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        return ""
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ""
     except (OSError, UnicodeDecodeError) as error:
         raise ReportError(f"{path}: cannot be read ({first_line(error)}). Correct it.") from None
     if len(text) > LARGEST:
