@@ -53,7 +53,7 @@ def read_setting(name: str, text: str, *, of_own_network: bool = False) -> Setti
 
     `of_own_network`: the run has a user's own network, whose arguments may have any name.
     """
-    kind = OwnArgument if of_own_network and name.startswith("model.") else _kind(name)
+    kind: Any = OwnArgument if of_own_network and name.startswith("model.") else _kind(name)
     literal = _literal(text)
     for value in (text, literal):
         with suppress(ValidationError):

@@ -131,18 +131,24 @@ def gather_units(runs: StudyRuns, by_run: Sequence[RunUnits]) -> Units:
 
 
 def layer_names(runs: StudyRuns) -> dict[tuple[str, int], str]:
-    """Names of the layers of users' own networks, by variant and number.
+    """Names of the layers of users' own networks, by variant and number."""
+    names = names_by_run(runs)
+    return {
+        (variant, number): name
+        for run_id, variant in zip(runs.used["run_id"], runs.used["variant"], strict=True)
+        for number, name in enumerate(names.get(run_id, []), 1)
+    }
+
+
+def names_by_run(runs: StudyRuns) -> dict[str, list[str]]:
+    """Names of the layers of runs with a user's own network, by run id.
 
     A tag that was edited names no layer.
     """
     if "layers" not in runs.found:
         return {}
     tags = runs.found.set_index("run_id")["layers"].dropna()
-    return {
-        (variant, number): name
-        for run_id, variant in zip(runs.used["run_id"], runs.used["variant"], strict=True)
-        for number, name in enumerate(_names_in(tags.get(run_id, "[]")), 1)
-    }
+    return {str(run_id): _names_in(tag) for run_id, tag in tags.items()}
 
 
 def _names_in(tag: str) -> list[str]:

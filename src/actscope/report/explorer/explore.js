@@ -1,12 +1,12 @@
 "use strict";
 
 // The index of the page: `runs`, each with group, activation, lr, seed, outcome, learned (how many runs
-// of its cell did) and final (per cent, or null); `panels`, from the top; `first`, how many units of a layer are drawn if not all are.
+// of its cell did), final (per cent, or null) and names (of the layers of a user's own network); `panels`, from the top; `first`, how many units of a layer are drawn if not all are.
 const index = JSON.parse(document.getElementById("index").textContent);
 
 const SIDES = ["a", "b"];
 const PARTS = ["activation", "lr", "seed", "group"]; // of a run's key
-const LAYERS = { 1: "layer 1", "-1": "output layer" };
+const [FIRST, OUTPUT] = ["1", "-1"]; // keys of layers; another hidden layer's is its number
 const NEVER = -1;
 const FATES = ["dead", "saturated", "silent", "flat"]; // of several the first is shown
 const INACTIVE = { dead: { dash: "dot", symbol: "x" }, saturated: { dash: "dashdot", symbol: "diamond" } };
@@ -18,8 +18,9 @@ const DARK = window.matchMedia("(prefers-color-scheme: dark)");
 const PLOT = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
 
 // What the page shows and its address holds: two runs, by key; the highlighted unit, as "1/3"
-// (layer/unit), or "" for all; which lines; layer and step of the film, null for the last step.
-const USUAL = { unit: "", lines: "first", layer: "1", step: null };
+// (layer/unit), or "" for all; which lines; the layer of the panels and of the film; the film's step,
+// null for the last one.
+const USUAL = { unit: "", lines: "first", layer: FIRST, step: null };
 const state = { a: "", b: "", ...USUAL };
 const film = { steps: [], timer: null }; // every step at which either of the two runs has a point
 
@@ -128,6 +129,32 @@ function summed(differences) {
   return differences.map((difference) => (sum += difference));
 }
 
+// --- layers ------------------------------------------------------------------------------------
+
+/** The layer that a panel shows; the panels of the output layer always show that one. */
+const keyOfPanel = ({ layer }) => (layer === OUTPUT || state.layer === OUTPUT ? layer : state.layer);
+
+/** The layers of both runs, the output layer last. */
+function layersOf(both) {
+  const keys = distinct(both.flatMap((series) => Object.keys(series?.layers ?? {})));
+  const hidden = keys.filter((key) => key !== OUTPUT).sort((one, other) => one - other);
+  return hidden.length > 0 ? [...hidden, OUTPUT] : [FIRST, OUTPUT];
+}
+
+/** A layer in words, with its name in a user's own network if both runs call it so. */
+function layerName(key) {
+  if (key === OUTPUT) return "output layer";
+  const names = distinct(SIDES.map((side) => runAt(side)?.names[key - 1] ?? ""));
+  return `layer ${key}${names.length === 1 && names[0] !== "" ? ` (${names[0]})` : ""}`;
+}
+
+function fillLayers(both) {
+  const keys = layersOf(both);
+  byId("layer").replaceChildren(...keys.map((key) => new Option(layerName(key), key)));
+  if (!keys.includes(state.layer)) state.layer = USUAL.layer;
+  byId("layer").value = state.layer;
+}
+
 // --- fates of units ----------------------------------------------------------------------------
 
 const hasFates = (layer) => "flat" in layer.since;
@@ -153,7 +180,7 @@ function layerInWords(layer) {
   if (!hasFates(layer)) return "The fates of its units are unknown.";
   const fates = layer.since.flat.map((_, unit) => fateOf(layer, unit)?.name);
   const count = (fate) => fates.filter((one) => one === fate).length;
-  return `Layer 1: ${count("dead")} of ${fates.length} units dead, ${count("saturated")} more saturated.`;
+  return `Layer ${layer.number}: ${count("dead")} of ${fates.length} units dead, ${count("saturated")} more saturated.`;
 }
 
 // --- panels ------------------------------------------------------------------------------------
@@ -190,10 +217,11 @@ function accuracyTrace(name, { steps, values }, line) {
 }
 
 function unitTraces(panel, series) {
-  const layer = series.layers[panel.layer];
+  const key = keyOfPanel(panel);
+  const layer = series.layers[key];
   if (layer === undefined) return [];
   const units = layer.lines[panel.quantity].map((values, unit) => ({ values, unit }));
-  const shown = units.filter(({ unit }) => isShown(panel.layer, unit));
+  const shown = units.filter(({ unit }) => isShown(key, unit));
   const { steps } = series;
   return shown.flatMap(({ values, unit }) => tracesOfUnit(panel, layer, unit, { steps, values }));
 }
@@ -206,8 +234,8 @@ function tracesOfUnit(panel, layer, unit, { steps, values }) {
   const isShare = panel.quantity === "active";
   const line = { steps, values: isShare ? values.map((share) => 100 * share) : values };
   const about = {
-    meta: { unit: `${panel.layer}/${unit}` },
-    opacity: opacityOf(`${panel.layer}/${unit}`),
+    meta: { unit: `${keyOfPanel(panel)}/${unit}` },
+    opacity: opacityOf(`${keyOfPanel(panel)}/${unit}`),
     hovertemplate:
       `layer ${layer.number}, unit ${unit}: ${fateInWords(layer, unit)}<br>` +
       `step %{x}: %{y:.3~g}${isShare ? " %" : ""}<extra></extra>`,
@@ -323,7 +351,7 @@ function titleOf(panel, top, series) {
   const isEmpty = series !== null && series.steps.length === 0;
   const note = isAccuracy ? ": training solid, test dashed" : isEmpty ? ": nothing recorded" : "";
   return {
-    text: panel.title + note,
+    text: panel.title.replace("layer 1", layerName(keyOfPanel(panel))) + note,
     xref: "paper",
     yref: "paper",
     x: 0,
@@ -349,7 +377,7 @@ const lastPlace = (steps) => steps.findLastIndex((step) => step <= shownStep());
 
 async function drawScene(side, series) {
   const place = series === null ? -1 : lastPlace(series.steps);
-  const layer = place === -1 ? null : series.layers[state.layer];
+  const layer = place === -1 ? null : (series.layers[state.layer] ?? null);
   const step = place === -1 ? 0 : series.steps[place];
   byId(`${side}-scene`).textContent = sceneInWords(layer, step);
   const names = Object.keys(FILMED).filter((name) => layer !== null && name in layer.lines);
@@ -360,7 +388,7 @@ async function drawScene(side, series) {
 
 function sceneInWords(layer, step) {
   if (layer === null) return "No record up to this step.";
-  if (state.layer === "-1" || !hasFates(layer)) return `Step ${step}: ${layer.units} units.`;
+  if (state.layer === OUTPUT || !hasFates(layer)) return `Step ${step}: ${layer.units} units.`;
   const inactive = layer.lines.bias.filter((_, unit) => isInactive(layer, unit, step)).length;
   return `Step ${step}: ${inactive} of ${layer.units} units are dead or saturated by this step (hatched).`;
 }
@@ -481,7 +509,7 @@ function fillChoices(side) {
 
 function fillUnits(both) {
   const select = byId("unit");
-  select.replaceChildren(new Option("all", ""), ...Object.keys(LAYERS).map((key) => unitsOf(key, both)));
+  select.replaceChildren(new Option("all", ""), ...layersOf(both).map((key) => unitsOf(key, both)));
   select.value = state.unit;
   if (select.selectedIndex === -1) select.value = state.unit = ""; // neither run has this unit
 }
@@ -491,7 +519,7 @@ function unitsOf(key, both) {
   const layers = both.map((series) => series?.layers[key]);
   const units = Math.max(...layers.map((layer) => layer?.units ?? 0));
   const group = document.createElement("optgroup");
-  group.label = LAYERS[key];
+  group.label = layerName(key);
   for (let unit = 0; unit < units; unit += 1) {
     group.append(new Option(unitInWords(layers, unit), `${key}/${unit}`));
   }
@@ -514,7 +542,7 @@ function describeRun(side, series) {
 function runInWords(run, series) {
   if (series === null) return "This point has no finished run.";
   const accuracy = run.final === null ? "" : `, final test accuracy ${run.final.toFixed(2)} %`;
-  const layer = series.layers["1"];
+  const layer = series.layers[FIRST];
   const units = layer === undefined ? "Its units were not recorded." : layerInWords(layer);
   const cell = `${run.learned} runs of this activation and rate learned.`;
   return `This run ${run.outcome}${accuracy}. ${cell} ${units}`;
@@ -533,7 +561,7 @@ function readAddress() {
     b: keyAt("b", () => counterpart(index.runs[numbers.get(a)] ?? opening())),
     unit: given.unit ?? USUAL.unit,
     lines: given.lines === "all" ? "all" : USUAL.lines,
-    layer: given.layer in LAYERS ? given.layer : USUAL.layer,
+    layer: given.layer ?? USUAL.layer,
     step: Number.isNaN(step) ? USUAL.step : step,
   });
 }
@@ -555,9 +583,9 @@ async function show() {
   if (turn !== turns) return; // a later choice replaces this one
   film.steps = distinct(both.flatMap((series) => series?.steps ?? [])).sort((one, other) => one - other);
   showStep();
+  fillLayers(both);
   fillUnits(both);
   byId("lines").value = state.lines;
-  byId("layer").value = state.layer;
   for (const [number, side] of SIDES.entries()) {
     fillChoices(side);
     describeRun(side, both[number]);

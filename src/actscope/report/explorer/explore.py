@@ -10,6 +10,7 @@ import pandas as pd
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import rate_text
 from actscope.analysis.stats import CELL
+from actscope.analysis.units import names_by_run
 from actscope.artifacts.panels import PANELS, UNITS_SHOWN, Panel
 from actscope.artifacts.unit_fates import SATURATED_SHARE
 from actscope.report.explorer import series
@@ -63,6 +64,7 @@ def _listed(label: str, study: StudyRuns) -> Iterator[dict[str, Any]]:
         tuple(cell[name] for name in CELL): f"{cell['learned']} of {cell['runs']}"
         for cell in study.cells.to_dict("records")
     }
+    names = names_by_run(study)
     for run in study.used.to_dict("records"):
         yield {
             "group": _group(label, run),
@@ -71,6 +73,7 @@ def _listed(label: str, study: StudyRuns) -> Iterator[dict[str, Any]]:
             "seed": str(run["seed"]),  # as text: it may have 63 bits, a number of JavaScript has 53
             "outcome": run["outcome"],
             "learned": learned[tuple(run[name] for name in CELL)],
+            "names": names.get(run["run_id"], []),
             "final": None if pd.isna(run["final"]) else round(100 * run["final"], 2),
         }
 

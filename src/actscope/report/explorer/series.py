@@ -21,6 +21,7 @@ from actscope.engine.recorded import SPLITS
 
 STEPS_KEPT = 36
 UNITS_KEPT = 64  # of a layer: its first ones
+LAYERS_KEPT = 8  # hidden ones
 ACCURACIES_KEPT = 60  # rows of a split
 ACCURACY_LEVELS = 1000  # a tenth of a per cent
 LINE_LEVELS = 200  # from a layer's lowest value to its highest: a panel has fewer pixels
@@ -53,20 +54,22 @@ def run_series(
 
     `fates`: of unit_fates.unit_fates, empty if unknown. Lists of integers hold the differences of
     neighbours: `steps` [K]; the accuracies of each split, in ACCURACY_LEVELS; the `levels` [U, K]
-    of a line, from `low` to `high`. `layers` are the first, "1", and the output, "-1", as in
-    panels.Panel; there are none if nothing is recorded.
+    of a line, from `low` to `high`. `layers` are hidden layers by their numbers, and the output
+    layer, "-1", as in panels.Panel; there are none if nothing is recorded.
     """
     accuracy = {split: _accuracy(history, split) for split in SPLITS}
     if trajectory.empty:
         return {"accuracy": accuracy, "steps": [], "layers": {}}
     records = Records.of(trajectory)
     places = _kept(len(records.steps), STEPS_KEPT)
+    output = int(records.layers.max())
+    hidden = [(str(layer), layer, HIDDEN) for layer in _layers_kept(output - 1)]
     return {
         "accuracy": accuracy,
         "steps": _differences(records.steps[places]),
         "layers": {
             key: _layer(records, places, layer, quantities) | {"since": _since(fates, layer)}
-            for key, layer, quantities in (("1", 1, HIDDEN), ("-1", records.layers.max(), OUTPUT))
+            for key, layer, quantities in (*hidden, ("-1", output, OUTPUT))
         },
     }
 
@@ -75,6 +78,14 @@ def pack(series: Mapping[str, Any]) -> str:
     """Series as text without characters to escape: base64 of deflated JSON."""
     text = json.dumps(series, separators=(",", ":"), sort_keys=True, allow_nan=False)
     return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+
+
+def _layers_kept(hidden: int) -> list[int]:
+    """Numbers of at most LAYERS_KEPT hidden layers, evenly from the first to the last."""
+    layers: list[int] = (
+        np.linspace(1, hidden, min(hidden, LAYERS_KEPT)).round().astype(int).tolist()
+    )
+    return layers
 
 
 def _kept(count: int, most: int) -> Array:
