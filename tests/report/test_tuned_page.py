@@ -58,11 +58,13 @@ def test_a_tuned_study_has_a_page_of_its_own(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(style, "render", lambda _: {"png": b"", "svg": b""})
+    monkeypatch.setattr(style, "render_slide", lambda _: b"")
     files = build(store, tmp_path / "one")
     assert {Path(name).stem for name in files if name.endswith(".csv")} == TABLES
     figures = {Path(name).stem for name in files if name.endswith(".png")}
     of_rates = {"accuracy_by_rate", "trainability", "budget"}
-    assert figures == {"tuned_accuracy", "leads", "signal", *of_rates}
+    for_slides = {"tuned_accuracy_1920", "leads_1920", "trainability_1920"}
+    assert figures == {"tuned_accuracy", "leads", "signal", *of_rates, *for_slides}
     page = files["index.html"].decode()
     for words in ("Fresh seeds, 0, 1,", "the rates 0.0016, 0.0064, 0.0256", "of width 8, 1 or 2"):
         assert words in page
@@ -77,6 +79,7 @@ def test_one_figure_of_a_tuned_study_can_be_written(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(style, "render", lambda _: {"png": b"", "svg": b""})
+    monkeypatch.setattr(style, "render_slide", lambda _: b"")
     words = [f"study={STUDY}", f"tracking.uri={store.uri}", f"report.folder={tmp_path}"]
     assert main(["figure", "budget", *words]) == 0
     assert (tmp_path / STUDY / "figures" / "budget.png").exists()

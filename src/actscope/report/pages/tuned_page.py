@@ -14,6 +14,8 @@ from actscope.report.pages.page import (
     begin_drawing,
     gather_sections,
     render_page,
+    slides_of,
+    take_first_picture,
 )
 from actscope.report.pages.study_page import REBUILD
 from actscope.report.pages.tuned_sections import contents
@@ -72,6 +74,7 @@ def _chapter(
     study: TunedStudy, sections: Mapping[str, Section], results: Sequence[ClaimResult]
 ) -> Chapter:
     left_out = pd.concat([study.judges.left_out, study.tuning.left_out])
+    first_picture, rest = take_first_picture(sections)
     body = environment.load("tuned.html.j2").render(
         answer=tuned.answer(study),
         counts=tuned.counts(study),
@@ -79,7 +82,8 @@ def _chapter(
         missing=int(_missing(study)["missing"].sum()),
         grid_size=_grid_size(study),
         notes=list(tuned_methods.notes(study)),
-        sections=sections,
+        first_picture=first_picture,
+        sections=rest,
         results=results,
         tally=tally(results),
         methods=tuned_methods.values(study),
@@ -91,10 +95,10 @@ def _chapter(
         ],
     )
     titles = [
-        *((f"figures-{number}", title) for number, title in enumerate(sections, 1)),
+        *((f"figures-{number}", title) for number, title in enumerate(rest, 1)),
         *([("claims", "Claims")] if results else []),
         ("methods", "Methods"),
         ("runs", "Runs"),
         ("provenance", "Provenance"),
     ]
-    return Chapter(study.name, "", body, titles)
+    return Chapter(study.name, "", body, titles, slides_of(sections, ""))
