@@ -13,6 +13,8 @@ from actscope.analysis.tuned_study import is_tuned, read_tuned
 from actscope.config import Activation, DataSource, Model, Point, Tracking, Tuning
 from actscope.report.cli import main
 from actscope.report.figures import style
+from actscope.report.pages.tuned_map import tuned_map
+from actscope.report.tables.files import DASH
 from actscope.report.text.tuned import answer
 from actscope.sweep.resources import Resources
 from actscope.sweep.tuned_sweep import run_tuned
@@ -151,3 +153,27 @@ def test_a_lead_above_zero_is_named(store: Store) -> None:
     assert over_depth == (
         "The interval of the lead is above 0 from depth 2 on for elu; at no depth for tanh."
     )
+
+
+def test_the_map_has_the_best_activation_of_each_depth_and_says_why_a_cell_has_no_number(
+    store: Store,
+) -> None:
+    study = read_tuned(store, STUDY)
+    judged = study.judged.assign(mean=0.5, runs=10, lost=0)
+    judged.loc[judged["activation"] == "elu", ["mean", "lost"]] = [0.75, 2]
+    is_deep_relu = (judged["activation"] == "relu") & (judged["model.depth"] == 2)
+    choices = study.choices.assign(flag="")
+    is_unchosen = (choices["activation"] == "relu") & (choices["model.depth"] == 2)
+    choices.loc[is_unchosen, "flag"] = "no rate learns"
+    found = tuned_map(choices, judged[~is_deep_relu], study.factors)
+    assert found is not None
+    assert (found["of"], found["heads"]) == ("depth", ["1", "2"])
+    shown = {
+        name: [(cell["number"], cell["told"], cell["tone"]) for cell in row]
+        for name, row in found["rows"]
+    }
+    elu = ("75.00", "★ best, ✗ 2 of 10 lost", "mixed")
+    assert shown == {
+        "relu": [("50.00", "", ""), (DASH, "✗ no rate learns", "bad")],
+        "elu": [elu, elu],
+    }

@@ -19,6 +19,8 @@ def overviews(
 ) -> list[dict[str, Any]]:
     """For each variant a table activation x rate; cells are None where there is no run.
 
+    `heads`: of the columns; `of`: what they are values of.
+
     `show_in` returns, for the cells of a variant, the function that makes what the page shows of
     each.
     """
@@ -30,7 +32,8 @@ def overviews(
             (name, [found.get((name, lr)) for lr in rates])
             for name in dict.fromkeys(own["activation"])
         ]
-        shown.append({"variant": variant, "rates": [rate_text(lr) for lr in rates], "rows": rows})
+        heads = [rate_text(lr) for lr in rates]
+        shown.append({"variant": variant, "of": "learning rate", "heads": heads, "rows": rows})
     return shown
 
 

@@ -18,6 +18,7 @@ from actscope.report.pages.page import (
     take_first_picture,
 )
 from actscope.report.pages.study_page import REBUILD
+from actscope.report.pages.tuned_map import tuned_map
 from actscope.report.pages.tuned_sections import contents
 from actscope.report.process_pool import WorkerPool
 from actscope.report.tables import tuned as tables
@@ -82,6 +83,7 @@ def _chapter(
         missing=int(_missing(study)["missing"].sum()),
         grid_size=_grid_size(study),
         notes=list(tuned_methods.notes(study)),
+        first_map=tuned_map(study.choices, study.judged, study.factors),
         first_picture=first_picture,
         sections=rest,
         results=results,
