@@ -61,7 +61,7 @@ def test_the_link_to_the_runs_shows_points_with_the_columns_that_tell_most(
     for result in trained():
         expect(page.get_by_role("link", name=str(result.point))).to_be_visible()
     expect(page.get_by_text("3 matching runs")).to_be_visible()
-    for column in ("dead/layer1", "saturated/layer1", "activation", "lr", "seed"):
+    for column in ("saturated/hidden", "test/accuracy", "actscope.outcome", "actscope.accuracy"):
         expect(page.get_by_role("columnheader", name=column).first).to_be_attached()
 
 
@@ -84,6 +84,7 @@ def test_the_link_to_the_charts_groups_by_activation_and_rate(
 def test_a_run_tells_its_outcome_data_and_picture(page: Page, links: dict[str, str]) -> None:
     page.goto(links["run"])
     expect(page.get_by_text("final test accuracy").first).to_be_visible()
+    expect(page.get_by_text(re.compile("hidden units? died")).first).to_be_visible()
     expect(page.get_by_text("digits (2e7750b9").first).to_be_visible()
     page.goto(f"{links['run']}/artifacts/trajectories.svg")
     expect(page.get_by_text("trajectories.svg").first).to_be_visible()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from actscope.analysis.frames import read_study
 from actscope.report.cli import main
@@ -30,6 +31,7 @@ FIGURES = (
     "unit_shares",
     "units_gone",
 )
+FOR_SLIDES = ("final_accuracy", "test_accuracy_by_epoch", "unit_shares")
 SOME_FIGURES = "final_accuracy, test_accuracy_by_epoch, trajectories_relu, trajectories_elu"
 TABLES = ("comparisons", "flat_against_truth", "runs", "summary", "swings", "units")
 
@@ -38,6 +40,12 @@ def build(lab: Lab, study: str, folder: Path, *overrides: str) -> Path:
     """The folder of the study's report, built in this process."""
     assert main([*settings(lab, study, folder), *overrides]) == 0
     return folder / study
+
+
+def images(name: str) -> list[str]:
+    """The files of a figure, in their order."""
+    slide = [f"figures/{name}_1920.png"] if name in FOR_SLIDES else []
+    return [f"figures/{name}.png", f"figures/{name}.svg", *slide]
 
 
 def settings(lab: Lab, study: str, folder: Path) -> list[str]:
@@ -68,6 +76,7 @@ def summary(folder: Path) -> pd.DataFrame:
 def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are drawn, but their files are empty: to make these takes most of a report's time."""
     monkeypatch.setattr(style, "render", lambda _: {"png": b"", "svg": b""})
+    monkeypatch.setattr(style, "render_slide", lambda _: b"")
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +105,7 @@ def test_a_report_has_its_page_tables_figures_and_manifest(grid_report: Path) ->
             "explore.html",
             "index.html",
             "manifest.json",
-            *(f"figures/{name}.{kind}" for name in FIGURES for kind in ("png", "svg")),
+            *(image for name in FIGURES for image in images(name)),
             *(f"tables/{name}.{kind}" for name in TABLES for kind in ("csv", "md", "tex")),
         ]
     )
@@ -192,12 +201,19 @@ def test_one_figure_has_the_bytes_that_it_has_in_the_report(
     name: str,
 ) -> None:
     assert main(["figure", name, *settings(lab, grid, tmp_path)]) == 0
-    paths = [tmp_path / grid / "figures" / f"{name}.{kind}" for kind in ("png", "svg")]
+    paths = [tmp_path / grid / path for path in images(name)]
     assert capsys.readouterr().out == "".join(f"{path}\n" for path in paths)
     whole = contents(grid_report)
-    assert contents(tmp_path / grid) == {
-        path: whole[path] for path in (f"figures/{name}.png", f"figures/{name}.svg")
-    }
+    assert contents(tmp_path / grid) == {path: whole[path] for path in images(name)}
+
+
+def test_an_image_for_slides_is_the_figure_1920_pixels_wide(grid_report: Path) -> None:
+    for name in FOR_SLIDES:
+        with Image.open(grid_report / "figures" / f"{name}.png") as own:
+            width, height = own.size
+        with Image.open(grid_report / "figures" / f"{name}_1920.png") as slide:
+            assert slide.width == 1920
+            assert slide.height == pytest.approx(1920 * height / width, abs=2)
 
 
 def test_one_figure_needs_only_the_files_that_it_shows(
@@ -246,7 +262,7 @@ def test_a_number_leads_to_the_runs_behind_it_and_they_to_the_store_s_ui(
     runs = read_study(lab.store, grid).used.set_index(["activation", "lr"])
     mean, address = links(page)[0]
     behind = runs_at(page, address)
-    assert mean == f"{100 * runs.loc[('relu', 0.001), 'final'].mean():.2f}\N{NO-BREAK SPACE}%"
+    assert mean == f"{100 * runs.loc[('relu', 0.001), 'final'].mean():.2f}"
     experiment = lab.store.find_experiment(grid).experiment_id
     assert behind == [
         f"http://127.0.0.1:5000/#/experiments/{experiment}/runs/{run_id}"

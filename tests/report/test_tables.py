@@ -5,7 +5,8 @@ import pandas as pd
 from actscope.analysis.claims.claims import Claim, ClaimResult
 from actscope.analysis.claims.verdicts import Finding, Verdict
 from actscope.report.tables.claims import claim_files
-from actscope.report.tables.files import Table
+from actscope.report.tables.files import DASH, Table
+from actscope.report.templates.environment import columns_of_numbers
 
 
 def latex(readable: pd.DataFrame) -> str:
@@ -55,3 +56,20 @@ def test_a_verdict_is_told_in_words_where_its_sign_could_not_be_set() -> None:
     assert "| ✓ reproduced |" in files["tables/claims.md"].decode()
     assert "✓ 1 of 2" in files["tables/claims.md"].decode()
     assert "section 3 & reproduced & 1 of 2" in files["tables/claims.tex"].decode()
+
+
+def test_columns_whose_decimal_points_can_stand_below_each_other_are_numbers() -> None:
+    readable = pd.DataFrame(
+        {
+            "activation": ["relu", "elu"],
+            "lr": ["0.01", "0.001"],  # other numbers of decimals
+            "learned": ["4 of 5", "5 of 5"],
+            "mean, %": ["9.50", "97.25"],
+            "interval": ["none: one run", "-1.20 to +12.30"],
+            "share": ["9.5 (0.1 to 14.9)", DASH],
+            "p": ["0.040", "< 0.001"],
+            "n": [1, 10],
+            "unknown": ["", DASH],
+        }
+    )
+    assert columns_of_numbers(readable) == {"mean, %", "interval", "share", "p", "n"}

@@ -14,6 +14,8 @@ from actscope.config import Activation, DataSource, Point, Tracking, Tuning
 from actscope.network_settings import Model
 from actscope.report.cli import main
 from actscope.report.figures import style
+from actscope.report.pages.tuned_map import tuned_map
+from actscope.report.tables.files import DASH
 from actscope.report.text.tuned import answer
 from actscope.sweep.resources import Resources
 from actscope.sweep.tuned_sweep import run_tuned
@@ -59,11 +61,13 @@ def test_a_tuned_study_has_a_page_of_its_own(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(style, "render", lambda _: {"png": b"", "svg": b""})
+    monkeypatch.setattr(style, "render_slide", lambda _: b"")
     files = build(store, tmp_path / "one")
     assert {Path(name).stem for name in files if name.endswith(".csv")} == TABLES
     figures = {Path(name).stem for name in files if name.endswith(".png")}
     of_rates = {"accuracy_by_rate", "trainability", "budget"}
-    assert figures == {"tuned_accuracy", "leads", "signal", *of_rates}
+    for_slides = {"tuned_accuracy_1920", "leads_1920", "trainability_1920"}
+    assert figures == {"tuned_accuracy", "leads", "signal", *of_rates, *for_slides}
     page = files["index.html"].decode()
     for words in ("Fresh seeds, 0, 1,", "the rates 0.0016, 0.0064, 0.0256", "of width 8, 1 or 2"):
         assert words in page
@@ -78,6 +82,7 @@ def test_one_figure_of_a_tuned_study_can_be_written(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(style, "render", lambda _: {"png": b"", "svg": b""})
+    monkeypatch.setattr(style, "render_slide", lambda _: b"")
     words = [f"study={STUDY}", f"tracking.uri={store.uri}", f"report.folder={tmp_path}"]
     assert main(["figure", "budget", *words]) == 0
     assert (tmp_path / STUDY / "figures" / "budget.png").exists()
@@ -149,3 +154,27 @@ def test_a_lead_above_zero_is_named(store: Store) -> None:
     assert over_depth == (
         "The interval of the lead is above 0 from depth 2 on for elu; at no depth for tanh."
     )
+
+
+def test_the_map_has_the_best_activation_of_each_depth_and_says_why_a_cell_has_no_number(
+    store: Store,
+) -> None:
+    study = read_tuned(store, STUDY)
+    judged = study.judged.assign(mean=0.5, runs=10, lost=0)
+    judged.loc[judged["activation"] == "elu", ["mean", "lost"]] = [0.75, 2]
+    is_deep_relu = (judged["activation"] == "relu") & (judged["model.depth"] == 2)
+    choices = study.choices.assign(flag="")
+    is_unchosen = (choices["activation"] == "relu") & (choices["model.depth"] == 2)
+    choices.loc[is_unchosen, "flag"] = "no rate learns"
+    found = tuned_map(choices, judged[~is_deep_relu], study.factors)
+    assert found is not None
+    assert (found["of"], found["heads"]) == ("depth", ["1", "2"])
+    shown = {
+        name: [(cell["number"], cell["told"], cell["tone"]) for cell in row]
+        for name, row in found["rows"]
+    }
+    elu = ("75.00", "★ best, ✗ 2 of 10 lost", "mixed")
+    assert shown == {
+        "relu": [("50.00", "", ""), (DASH, "✗ no rate learns", "bad")],
+        "elu": [elu, elu],
+    }

@@ -22,6 +22,7 @@ from actscope.engine.data import load_data
 from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
 from actscope.errors import StoreError
+from actscope.report.figures.style import line_styles
 from actscope.sweep.worker import finish_run
 from actscope.tracking import GridPoint, Store, Sweep
 from tests.support.making import BN_RELU, RELU, make_point
@@ -77,6 +78,9 @@ def test_a_run_holds_what_the_contract_says(settings: Tracking, result: RunResul
     assert client.get_experiment(run.info.experiment_id).name == STUDY
     assert run.data.tags["mlflow.parentRunId"] == sweep.parent_run_id
     assert run.data.tags["actscope.outcome"] == str(result.outcome)
+    assert run.data.tags["actscope.accuracy"] == f"{result.test_accuracy:.4f}"
+    name = result.point.activation.name
+    assert run.data.tags["mlflow.runColor"] == line_styles([name])[name].colour
     assert run.data.tags["actscope.signature.data"] == load_data(result.point.data).sha256
     assert len(run.data.tags["actscope.signature"]) == 64
     assert run.data.params["activation"] == "bn_relu"

@@ -1,7 +1,7 @@
 """Names and order of rates, activations and variants in tables and figures."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the progress of a sweep needs no tables
@@ -12,6 +12,10 @@ SHIPPED = (
     *("relu", "leaky_relu", "elu", "selu", "bn_relu"),
     *("gelu", "silu", "mish", "celu", "softplus", "tanh", "sigmoid", "hardswish", "prelu"),
 )
+
+# Of a cell: the best one, and the outcomes of runs that did not learn.
+BEST_SIGN = "★"
+OUTCOME_SIGNS: Mapping[str, str] = {"failed": "✗", "diverged": "!"}
 
 
 def natural(text: str) -> tuple[tuple[int, float, str], ...]:

@@ -44,13 +44,34 @@ def _each_step(series: Mapping[str, "pd.Series[float]"]) -> Iterator[Metric]:
 
 
 def describe(result: RunResult) -> str:
-    """One sentence on how a run ended."""
+    """How a run ended, as Markdown: outcome, accuracy, and when its first hidden unit died."""
     if result.diverged_at is not None:
         step = result.diverged_at
-        return f"{result.point}: diverged, a number stopped being finite at step {step}."
-    verb = "learned" if result.outcome == "learned" else "finished without learning"
-    accuracy = accuracy_in_words(result.test_accuracy, result.validation_accuracy)
-    return f"{result.point}: {verb}; {accuracy}."
+        start = f"**diverged**: a number was no longer finite at minibatch {step}."
+    else:
+        accuracy = accuracy_in_words(result.test_accuracy, result.validation_accuracy)
+        start = f"**{result.outcome}**, {accuracy}."
+    deaths = _on_deaths(unit_fates(result.trajectory, result.probe))
+    return f"{start} {deaths}\n\n{result.point}".replace(" \n", "\n")
+
+
+def _on_deaths(fates: pd.DataFrame) -> str:
+    """When the first hidden unit died, and how many did; '' if no unit was probed.
+
+    A dead unit is also saturated, so both are counted.
+    """
+    if fates.empty:
+        return ""
+    hidden = fates[fates["layer"] < fates["layer"].max()]
+    gone = hidden[hidden["saturated"]]
+    if gone.empty:
+        return f"None of its {len(hidden)} hidden units died."
+    first = gone.loc[gone["saturated_since"].idxmin()]
+    return (
+        f"Its first hidden unit died at minibatch {first['saturated_since']} (layer "
+        f"{first['layer']}, unit {first['unit']}); at the end {len(gone)} of {len(hidden)} hidden "
+        "units are dead or saturated."
+    )
 
 
 def accuracy_in_words(test: float, validation: float) -> str:
@@ -58,10 +79,15 @@ def accuracy_in_words(test: float, validation: float) -> str:
 
     An unknown one is NaN.
     """
-    for split, accuracy in (("test", test), ("validation", validation)):
-        if not math.isnan(accuracy):
-            return f"final {split} accuracy {accuracy:.4f}"
-    return "no test accuracy"
+    split = "validation" if math.isnan(test) else "test"
+    accuracy = four_digits(test, validation)
+    return f"final {split} accuracy {accuracy}" if accuracy else "no test accuracy"
+
+
+def four_digits(test: float, validation: float) -> str:
+    """The same accuracy as a number with four digits; '' if both are unknown."""
+    accuracy = validation if math.isnan(test) else test
+    return "" if math.isnan(accuracy) else f"{accuracy:.4f}"
 
 
 def thinned_series(trajectory: pd.DataFrame) -> dict[str, "pd.Series[float]"]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from actscope.analysis.labels import BEST_SIGN, OUTCOME_SIGNS
 from actscope.engine.result import Outcome
 from actscope.sweep.accuracy_grid import AccuracyGrid, GridCell
 
@@ -22,10 +23,12 @@ class End:
 
 ENDS: Mapping[Outcome | None, End] = {  # the worst first
     None: End("?", "yellow", "not trained", "an error stopped it"),
-    Outcome.DIVERGED: End("!", "magenta", "diverged", "a number was no longer finite"),
-    Outcome.FAILED: End("✗", "red", "failed", "did not learn"),
+    Outcome.DIVERGED: End(
+        OUTCOME_SIGNS["diverged"], "magenta", "diverged", "a number was no longer finite"
+    ),
+    Outcome.FAILED: End(OUTCOME_SIGNS["failed"], "red", "failed", "did not learn"),
 }
-BEST, PENDING, PARTIAL = "★", "·", "…"
+PENDING, PARTIAL = "·", "…"
 LEARNED_STYLE, BEST_STYLE, PENDING_STYLE = "green", "bold green", "dim"
 MEAN_WIDTH = len("0.912")
 
@@ -47,7 +50,7 @@ class Form:
     def as_best(self, text: Text) -> Text:
         """The text of a cell, marked as the best."""
         plain = text.plain[:-1] if self.is_narrow else f"{text.plain} "
-        return Text(plain + BEST, BEST_STYLE)
+        return Text(plain + BEST_SIGN, BEST_STYLE)
 
 
 def meanings(grid: AccuracyGrid, form: Form, *, has_best: bool) -> list[Text]:
@@ -60,7 +63,7 @@ def meanings(grid: AccuracyGrid, form: Form, *, has_best: bool) -> list[Text]:
     ]
     if has_best:
         legend.append(
-            Text.assemble((BEST, BEST_STYLE), " best of the cells in which every run learned")
+            Text.assemble((BEST_SIGN, BEST_STYLE), " best of the cells in which every run learned")
         )
     if counts.total() < len(grid.points):
         words = {PARTIAL: "some runs to come", PENDING: "all runs to come"}

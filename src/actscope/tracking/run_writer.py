@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from actscope.artifacts.metrics import Metric, describe
+from actscope.artifacts.metrics import Metric, describe, four_digits
+from actscope.artifacts.palette import ACTIVATION_COLOURS
 from actscope.config import Extras, Point
 from actscope.credentials import scrub
 from actscope.engine.data import Data
@@ -40,6 +41,9 @@ from actscope.tracking.run_record import (
 from actscope.tracking.signature import signature_of
 from actscope.tracking.store import Store
 from actscope.tracking.sweeps import NO_EXTRAS, Sweep, origin
+
+ACCURACY = "actscope.accuracy"  # MLflow's table shows all digits of a metric, as many as fit
+COLOUR = "mlflow.runColor"  # the tag by which the UI colours a run
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +77,8 @@ def begin_run(
     """
     record_id = uuid.uuid4().hex
     tags = _first_tags(sweep, point, data, device)
+    if (colour := ACTIVATION_COLOURS.get(point.activation.name)) is not None:
+        tags[COLOUR] = colour
     if stack is not None:
         tags[STACK] = stack
     record = RunRecord(
@@ -129,6 +135,8 @@ def finish_run(
     tags = {"actscope.outcome": str(result.outcome), "mlflow.note.content": describe(result)}
     if isinstance(result.point.model, OwnNetwork):
         tags[LAYERS_TAG] = canonical(result.layer_names)
+    if accuracy := four_digits(result.test_accuracy, result.validation_accuracy):
+        tags[ACCURACY] = accuracy
     if pack is not None:
         tags[PACK_TAG] = pack
     if result.diverged_at is not None:

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 NOTE = "mlflow.note.content"  # the tag that the UI shows as a description
 # MLflow stores a shared view in a tag with this prefix and opens it by ?viewStateShareKey=<suffix>.
 VIEW = "mlflow.sharedViewState."
+GONE = "metrics.`saturated/hidden`"  # a dead unit is also saturated
+# The name of a run has activation, rate and seed. MLflow puts metrics first and tags last.
 COLUMNS = [
-    *("params.`activation`", "params.`lr`", "params.`seed`", "tags.`actscope.outcome`"),
-    *("metrics.`test/accuracy_final`", "metrics.`dead/layer1`", "metrics.`saturated/layer1`"),
+    *("tags.`actscope.outcome`", "tags.`actscope.accuracy`"),
+    *("metrics.`test/accuracy_final`", GONE),
 ]
 POINTS = "tags.`actscope.kind` = 'point'"
 CELLS = [{"mode": "param", "groupByData": name} for name in ("activation", "lr")]
@@ -119,6 +121,8 @@ A study of actscope: a grid of activation functions, learning rates and seeds, a
 - `test/accuracy_final` and `_best` are single values.
 - `train/...` and `test/...` are series by epoch.
 - `actscope.outcome`: `learned`, `failed` (it did not learn) or `diverged`.
+- `actscope.accuracy`: the final accuracy with four digits.
+- `saturated/hidden`: share of the hidden units that are gone: dead or saturated.
 - `dead/layer1`: share of the layer's units whose slope is zero on all probe images.
 - `saturated/layer1`: share of the units whose slope is negligible on practically all of them.
 - `layer1/unit03/weight_mean`: some steps of `trajectory.parquet`; `trajectories.svg` shows all.

@@ -13,11 +13,11 @@ from matplotlib.ticker import MaxNLocator
 
 from actscope.analysis.labels import activation_order
 from actscope.analysis.stats import INTERVAL, is_mixed
+from actscope.artifacts.palette import RED
 from actscope.report.figures.style import (
     GREY,
     MARKERS_A_LINE,
     PANELS_A_ROW,
-    RED,
     LineStyle,
     activation_legend,
     flat,

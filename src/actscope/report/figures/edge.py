@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from actscope.analysis.labels import activation_order, rate_text
+from actscope.artifacts.palette import RED
 from actscope.report.figures.accuracy import BY_RATE, plot_by_rate
 from actscope.report.figures.style import (
     GREY,
     PANELS_A_ROW,
-    RED,
     LineStyle,
     activation_legend,
     line_styles,

@@ -22,6 +22,16 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from actscope.analysis.edge import MOST_PANELS
 from actscope.analysis.labels import SHIPPED, activation_order, rate_text
 from actscope.artifacts.drawing import own_style
+from actscope.artifacts.palette import (
+    ACTIVATION_COLOURS,
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+)
 
 STYLE: dict[str, Any] = {
     "font.size": 9,
@@ -40,14 +50,12 @@ STYLE: dict[str, Any] = {
     "text.parse_math": False,  # a dollar in a name is a dollar
 }
 DPI = 120
+SLIDE_WIDTH = 1920  # pixels
 PANELS_A_ROW = 5
 MARKERS_A_LINE = 8
 RATES_LABELLED = 5  # on an axis; of more only the powers of ten are
 GREY = "#5F6670"
 
-# Okabe and Ito's colours; their yellow is too faint on white.
-BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-PINK, SKY, BLACK = "#CC79A7", "#56B4E9", "#000000"
 DASHED, DOTTED, DASHDOT, LONG = (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (9, 2))
 
 
@@ -60,22 +68,26 @@ class LineStyle:
     marker: str
 
 
-# In the order of labels.SHIPPED: the article's five differ in all three.
+# In the order of labels.SHIPPED: the article's five differ in all of colour, dashes and marker.
+DASHES_AND_MARKERS = (
+    ("-", "o"),
+    (DASHED, "s"),
+    (DASHDOT, "^"),
+    (DOTTED, "D"),
+    (LONG, "v"),
+    ("-", "P"),
+    (DASHED, "X"),
+    (DOTTED, "<"),
+    (DASHDOT, ">"),
+    (LONG, "p"),
+    ("-", "h"),
+    (DASHED, "*"),
+    (DASHDOT, "8"),
+    ("-", "d"),
+)
 STYLES = [
-    LineStyle(BLUE, "-", "o"),
-    LineStyle(ORANGE, DASHED, "s"),
-    LineStyle(GREEN, DASHDOT, "^"),
-    LineStyle(RED, DOTTED, "D"),
-    LineStyle(PINK, LONG, "v"),
-    LineStyle(SKY, "-", "P"),
-    LineStyle(BLACK, DASHED, "X"),
-    LineStyle(BLUE, DOTTED, "<"),
-    LineStyle(ORANGE, DASHDOT, ">"),
-    LineStyle(GREEN, LONG, "p"),
-    LineStyle(RED, "-", "h"),
-    LineStyle(PINK, DASHED, "*"),
-    LineStyle(SKY, DASHDOT, "8"),
-    LineStyle(BLACK, "-", "d"),
+    LineStyle(ACTIVATION_COLOURS[name], dashes, marker)
+    for name, (dashes, marker) in zip(SHIPPED, DASHES_AND_MARKERS, strict=True)
 ]
 OTHERS = [
     LineStyle(colour, dashes, marker)
@@ -109,6 +121,19 @@ def render(figure: Figure) -> dict[str, bytes]:
     FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
     FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})
     return {"png": png.getvalue(), "svg": svg.getvalue()}
+
+
+def render_slide(figure: Figure) -> bytes:
+    """PNG, SLIDE_WIDTH pixels wide, of a figure that `render` has laid out.
+
+    Its layout is that of the smaller PNG, so to compute it again would only cost time.
+    """
+    png = io.BytesIO()
+    figure.set_dpi((SLIDE_WIDTH + 0.5) / figure.get_figwidth())  # the canvas drops the half pixel
+    # On slides speed counts more than the last tenth of a file.
+    options = {"compress_level": 3}
+    FigureCanvasAgg(figure).print_png(png, metadata={"Software": None}, pil_kwargs=options)
+    return png.getvalue()
 
 
 # --- panels -------------------------------------------------------------------------------------

@@ -8,15 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from actscope.analysis.labels import activation_order
+from actscope.artifacts.palette import BLACK, BLUE, ORANGE, RED
 from actscope.report.figures.style import (
-    BLACK,
-    BLUE,
     DASHDOT,
     DASHED,
     DOTTED,
-    ORANGE,
     PANELS_A_ROW,
-    RED,
     LineStyle,
     activation_legend,
     flat,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from actscope.analysis.labels import rate_text
+from actscope.analysis.labels import BEST_SIGN, OUTCOME_SIGNS, rate_text
 from actscope.analysis.ranking import ranked_by, ranked_cells
 from actscope.analysis.stats import is_mixed
 from actscope.report.pages.run_list import Row, RunList
@@ -19,6 +19,8 @@ def overviews(
 ) -> list[dict[str, Any]]:
     """For each variant a table activation x rate; cells are None where there is no run.
 
+    `heads`: of the columns; `of`: what they are values of.
+
     `show_in` returns, for the cells of a variant, the function that makes what the page shows of
     each.
     """
@@ -30,19 +32,24 @@ def overviews(
             (name, [found.get((name, lr)) for lr in rates])
             for name in dict.fromkeys(own["activation"])
         ]
-        shown.append({"variant": variant, "rates": [rate_text(lr) for lr in rates], "rows": rows})
+        heads = [rate_text(lr) for lr in rates]
+        shown.append({"variant": variant, "of": "learning rate", "heads": heads, "rows": rows})
     return shown
 
 
 def show_best(run_list: RunList, cells: pd.DataFrame) -> ShowCell:
-    """Shows a cell, with its tone: best, mixed, bad where no run learned, or none of these."""
+    """Shows a cell, with its tone: best, mixed, bad where no run learned, or none of these.
+
+    `is_best` and `told`: what became of its runs, with a sign, where not all of them learned.
+    """
     by = ranked_by(cells)
     best = ranked_cells(cells)[by].max()  # NaN, which equals nothing, if there is none
 
     def show(cell: Row) -> dict[str, Any]:
         shown = show_accuracy(cell, run_list)
-        tone = "best" if cell[by] == best else ""
-        return {**shown, "tone": shown["tone"] or tone}
+        told = f"{BEST_SIGN} best" if cell[by] == best else shown["trouble"]
+        tone = shown["tone"] or ("best" if cell[by] == best else "")
+        return {**shown, "tone": tone, "told": told}
 
     return show
 
@@ -52,10 +59,21 @@ def show_accuracy(cell: Row, run_list: RunList) -> dict[str, Any]:
     all_learned = cell["learned"] == cell["runs"]
     interval = files.interval(cell).replace("none:", "no interval:")
     return {
+        "number": files.percent(cell["final_mean"]) or files.DASH,
         "mean": f"{files.percent(cell['final_mean'])} %" if cell["n"] > 0 else "none learned",
         "interval": f"{interval}; n = {cell['n']}" if cell["n"] > 0 else "",
         "over_both": files.over_both(cell, files.percent),
-        "trouble": "" if all_learned else cell["outcomes"],
+        "trouble": trouble(cell),
         "tone": "mixed" if is_mixed(cell) else "" if all_learned else "bad",
         "behind": run_list.behind(cell),
     }
+
+
+def trouble(cell: Row) -> str:
+    """How many runs of a cell failed or diverged, each with its sign: `✗ 4 of 5 failed`."""
+    told = [
+        f"{sign} {cell[outcome]} of {cell['runs']} {outcome}"
+        for outcome, sign in OUTCOME_SIGNS.items()
+        if cell[outcome]
+    ]
+    return ", ".join(told)

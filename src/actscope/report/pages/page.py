@@ -1,11 +1,12 @@
 """What the pages of all reports share: sections with their pictures, chapters, and the page."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from actscope.analysis.claims.claims import ClaimResult, tally
 from actscope.report.explorer import explore
-from actscope.report.pages.pictures import DrawnPicture, Picture, render
+from actscope.report.figures.style import SLIDE_WIDTH
+from actscope.report.pages.pictures import SLIDE, SVG, DrawnPicture, Picture, render
 from actscope.report.process_pool import WorkerPool
 from actscope.report.tables.files import Table
 from actscope.report.templates import environment
@@ -33,15 +34,23 @@ class Section:
         items: list[DrawnPicture | Table] = [*self.pictures, *self.tables]
         return {name: data for item in items for name, data in item.files.items()}
 
+    @property
+    def has_content(self) -> bool:
+        return bool(self.paragraphs or self.pictures or self.tables)
+
 
 @dataclass(frozen=True, eq=False)
 class Chapter:
-    """A study on the page: its name, the HTML, and the ids and titles of its sections."""
+    """A study on the page: its name, the HTML, and the ids and titles of its sections.
+
+    `slides`: what the images for slides show, with the addresses of PNG and SVG.
+    """
 
     name: str
     anchor: str
     body: str
     sections: list[tuple[str, str]]
+    slides: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 WaitForPicture = Callable[[], DrawnPicture]
@@ -76,6 +85,33 @@ def gather_sections(
     return sections
 
 
+def take_first_picture(
+    sections: Mapping[str, Section],
+) -> tuple[DrawnPicture | None, dict[str, Section]]:
+    """The first picture of the page, and the sections without it; an empty section is left out."""
+    for title, section in sections.items():
+        if section.pictures:
+            first, *others = section.pictures
+            rest = {**sections, title: replace(section, pictures=others)}
+            return first, {name: own for name, own in rest.items() if own.has_content}
+    return None, dict(sections)
+
+
+def slides_of(sections: Mapping[str, Section], place: str) -> list[tuple[str, str, str]]:
+    """The slides of a chapter; `place`: the sub-folder of its figures."""
+    start = f"figures/{place}"
+    return [
+        (
+            drawn.picture.name.replace("_", " "),
+            f"{start}{drawn.picture.name}{SLIDE}",
+            f"{start}{drawn.picture.name}{SVG}",
+        )
+        for section in sections.values()
+        for drawn in section.pictures
+        if drawn.picture.is_for_slides
+    ]
+
+
 def render_page(
     title: str,
     chapters: Sequence[Chapter],
@@ -97,6 +133,8 @@ def render_page(
         results=results,
         tally=tally(results),
         chapters=chapters,
+        slides=[slide for chapter in chapters for slide in chapter.slides],
+        slide_width=SLIDE_WIDTH,
         explorer=explorer,
         is_alone=is_alone,
     )

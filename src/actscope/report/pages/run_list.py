@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from actscope.analysis.frames import StudyRuns
-from actscope.analysis.labels import rate_text
+from actscope.analysis.labels import OUTCOME_SIGNS, rate_text
 from actscope.analysis.stats import CELL
 from actscope.report.explorer import explore
 from actscope.report.tables.files import percent
@@ -31,8 +31,16 @@ class RunList:
 
     @cached_property
     def cells(self) -> list[tuple[str, list[dict[Any, Any]]]]:
-        """The runs of each cell, with the id of their list on the page."""
-        shown = self.runs.runs.assign(final=self.runs.runs["final"].map(percent))
+        """The runs of each cell, with the id of their list on the page.
+
+        Of a run `told` is the outcome with its sign.
+        """
+        own = self.runs.runs
+        shown = own.assign(
+            final=own["final"].map(percent),
+            told=own["outcome"].map(_with_sign),
+            is_lost=own["outcome"].isin(OUTCOME_SIGNS),
+        )
         found = shown.groupby(CELL, sort=False, dropna=False)
         return [
             (f"{self.anchor}runs-{number}", rows.to_dict("records"))
@@ -64,6 +72,10 @@ class RunList:
         # Numbers never come from runs that are left out.
         used = [(rows, place) for place, rows in self.cells if any(row["used"] for row in rows)]
         return {_key(rows[0]): place for rows, place in used}
+
+
+def _with_sign(outcome: str) -> str:
+    return f"{OUTCOME_SIGNS.get(outcome, '')} {outcome}".strip()
 
 
 def _key(row: Row) -> tuple[str, ...]:

@@ -68,6 +68,7 @@ def _final_accuracy(study: StudyAnalysis) -> Iterator[Picture]:
             f"Final accuracy by activation, one panel per rate, {len(used)} runs. The "
             "table has the numbers.",
             partial(draw_final, str(variant), used, _of(variant, study.cells)),
+            is_for_slides=_is_first(study, variant),
         )
 
 
@@ -108,11 +109,17 @@ def _accuracy_by_epoch(study: StudyAnalysis) -> Iterator[Picture]:
             f"Mean {split} accuracy by epoch, one line per activation, one panel per rate.",
             draw_accuracy,
             partial(data, variant),
+            is_for_slides=_is_first(study, variant),
         )
 
 
 def _of(variant: object, rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["variant"] == variant]
+
+
+def _is_first(study: StudyAnalysis, variant: object) -> bool:
+    """Whether it is the variant whose figures are also made for slides."""
+    return bool(study.cells["variant"].iloc[0] == variant)
 
 
 def _number(runs: StudyRuns, variant: object) -> str:
@@ -134,6 +141,7 @@ def _edge(study: StudyAnalysis) -> Iterator[Picture | Prose]:
             f"Outcome of {len(study.runs.used)} runs by activation and rate. The table of outcomes "
             "has the numbers.",
             partial(draw_outcome_map, str(variant), own, _of(variant, study.edges)),
+            is_for_slides=_is_first(study, variant),
         )
         yield picture(
             f"accuracy_by_rate{_number(study.runs, variant)}",
@@ -147,6 +155,7 @@ def _edge(study: StudyAnalysis) -> Iterator[Picture | Prose]:
                 _of(variant, study.cells),
                 _of(variant, study.runs.used),
             ),
+            is_for_slides=_is_first(study, variant),
         )
 
 
@@ -181,6 +190,7 @@ def _unit_shares(study: StudyAnalysis, variant: str, layers: pd.DataFrame) -> Pi
         f"Share of units by fate, activation and rate{f', {variant}' if variant else ''}. The "
         "table of units has the numbers.",
         draw,
+        is_for_slides=_is_first(study, variant),
     )
 
 

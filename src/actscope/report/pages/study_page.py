@@ -24,6 +24,8 @@ from actscope.report.pages.page import (
     begin_drawing,
     gather_sections,
     render_page,
+    slides_of,
+    take_first_picture,
 )
 from actscope.report.pages.run_list import RunList
 from actscope.report.pages.sections import contents
@@ -166,18 +168,22 @@ def render_study(
     )
     level = 3 if part.place else 2
     words = author_notes(runs.study, level + 1)
+    maps = overviews(cells, partial(show_best, run_list))
+    first_picture, rest = take_first_picture(sections)
     body = environment.load("study.html.j2").render(
         level=level,
         anchor=part.anchor,
         place=part.place,
         answers=list(answer),
+        first_map=None if study.is_fine else maps[0],  # the first picture of a fine study is a map
+        first_picture=first_picture,
         is_fine=study.is_fine,
         counts=methods.counts(runs, cells),
         gaps=methods.gaps(runs),
         grid_size=runs.grid_size,
         missing=len(runs.missing),
         notes=list(methods.notes(runs)),
-        overviews=overviews(cells, partial(show_best, run_list)),
+        overviews=maps,
         summary=study_tables.readable_summary(cells),
         comparisons=study_tables.readable_comparisons(study.comparisons),
         interval=INTERVAL,
@@ -186,7 +192,7 @@ def render_study(
         resamples=f"{RESAMPLES:,}",
         author_notes=words,
         tests=int(study.comparisons["p"].count()),
-        sections=sections,
+        sections=rest,
         methods=methods.methods(runs),
         settings=methods.settings(runs),
         run_list=run_list,
@@ -195,13 +201,14 @@ def render_study(
     titles = [
         ("glance", "At a glance"),
         *([("words", "In the author's words")] if words else []),
-        *((f"figures-{number}", title) for number, title in enumerate(sections, 1)),
+        *((f"figures-{number}", title) for number, title in enumerate(rest, 1)),
         ("methods", "Methods"),
         ("runs", "Runs"),
         ("provenance", "Provenance"),
     ]
     anchored = [(f"{part.anchor}{name}", title) for name, title in titles]
-    return Chapter(runs.study, part.anchor, body, anchored)
+    slides = slides_of(sections, part.place)
+    return Chapter(runs.study, part.anchor, body, anchored, slides)
 
 
 def _rebuild(runs: StudyRuns, seed: int) -> str:

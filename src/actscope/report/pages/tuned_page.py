@@ -14,8 +14,11 @@ from actscope.report.pages.page import (
     begin_drawing,
     gather_sections,
     render_page,
+    slides_of,
+    take_first_picture,
 )
 from actscope.report.pages.study_page import REBUILD
+from actscope.report.pages.tuned_map import tuned_map
 from actscope.report.pages.tuned_sections import contents
 from actscope.report.process_pool import WorkerPool
 from actscope.report.tables import tuned as tables
@@ -74,6 +77,7 @@ def _chapter(
 ) -> Chapter:
     left_out = pd.concat([study.judges.left_out, study.tuning.left_out])
     words = author_notes(study.name, level=3)
+    first_picture, rest = take_first_picture(sections)
     body = environment.load("tuned.html.j2").render(
         answer=tuned.answer(study),
         counts=tuned.counts(study),
@@ -82,7 +86,9 @@ def _chapter(
         grid_size=_grid_size(study),
         notes=list(tuned_methods.notes(study)),
         author_notes=words,
-        sections=sections,
+        first_map=tuned_map(study.choices, study.judged, study.factors),
+        first_picture=first_picture,
+        sections=rest,
         results=results,
         tally=tally(results),
         methods=tuned_methods.values(study),
@@ -95,10 +101,10 @@ def _chapter(
     )
     titles = [
         *([("words", "In the author's words")] if words else []),
-        *((f"figures-{number}", title) for number, title in enumerate(sections, 1)),
+        *((f"figures-{number}", title) for number, title in enumerate(rest, 1)),
         *([("claims", "Claims")] if results else []),
         ("methods", "Methods"),
         ("runs", "Runs"),
         ("provenance", "Provenance"),
     ]
-    return Chapter(study.name, "", body, titles)
+    return Chapter(study.name, "", body, titles, slides_of(sections, ""))

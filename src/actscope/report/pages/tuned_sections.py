@@ -1,6 +1,7 @@
 """The sections of a tuned study's report: their pictures, and the words and tables with them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
@@ -44,6 +45,7 @@ def _accuracy(study: TunedStudy) -> Iterator[Picture | Prose]:
             f"runs that learned, with its {INTERVAL}. A gap is a cell that is not judged.",
             f"Mean test accuracy{over}, one line per activation. The table has the numbers.",
             partial(tuned.draw_tuned_accuracy, judged[judged["rate"] == "chosen"], study.factors),
+            is_for_slides=True,
         )
     yield Prose(section, list(text.flags(study)), [tables.judged_table(study)])
 
@@ -62,6 +64,7 @@ def _leads(study: TunedStudy) -> Iterator[Picture | Prose]:
             f"Mean lead{over}, one line per activation, with a line at zero. The table has the "
             "numbers.",
             partial(tuned.draw_leads, study.leads, study.factors),
+            is_for_slides=True,
         )
     own = [tables.slopes_table(study)] if len(study.slopes) else []
     axis = short_name(study.factors.axis or "")
@@ -106,7 +109,8 @@ def _rates(study: TunedStudy) -> Iterator[Picture | Prose]:
         chosen = study.choices.merge(trials[study.factors.panel].drop_duplicates())
         yield _by_rate(study, f"accuracy_by_rate{end}", title, trials, chosen)
         if study.factors.axis is not None:
-            yield _map(study, f"trainability{end}", title, trials, chosen)
+            drawn = _map(study, f"trainability{end}", title, trials, chosen)
+            yield replace(drawn, is_for_slides=number == 1)
     yield Prose(RATE, [], [tables.choices_table(study)])
 
 
