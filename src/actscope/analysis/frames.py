@@ -201,11 +201,10 @@ def _setting_faults(settings: pd.DataFrame) -> dict[str, str]:
     """The faults of invalid settings, by run id."""
     lacking = settings[NAMED_BY].isna().any(axis="columns")
     faults = dict.fromkeys(settings.index[lacking], NO_PARAMETERS)
-    networks = settings.get(NETWORK, pd.Series(None, settings.index, dtype=object))
+    networks = settings[NETWORK].dropna() if NETWORK in settings else {}
     for name, texts in settings.items():
         for run_id, text in texts.dropna().items():
-            is_own = isinstance(networks[run_id], str)
-            if fault := read_setting(str(name), text, of_own_network=is_own).fault:
+            if fault := read_setting(str(name), text, of_own_network=run_id in networks).fault:
                 faults.setdefault(run_id, f"cannot be read: {fault}")
     return faults
 
