@@ -12,16 +12,16 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from actscope.config import Point, Train
+from actscope.config import DataSource, Point, Train
 from actscope.engine.data import Data
 from actscope.engine.minibatches import shuffled_rows
-from actscope.engine.module_network import ModuleNetwork
+from actscope.engine.module_network import ModuleNetwork, check_network
 from actscope.engine.result import Outcome, RunResult
 from actscope.engine.train import Training, steady_arithmetic, train_stack
 from actscope.engine.watched_layers import find_layers
 from actscope.errors import ConfigError, TrainingError
 from actscope.network_settings import OwnNetwork
-from tests.support.making import BN_RELU, ELU, PRELU, RELU, TANH, make_data, make_point
+from tests.support.making import BN_RELU, ELU, PRELU, RELU, SIGMOID, TANH, make_data, make_point
 from tests.support.sameness import assert_same_numbers
 
 OWN = "tests.support.own_networks"
@@ -251,6 +251,7 @@ def test_code_that_fails_in_training_is_named():
         ("CalledTwice", f"model: {OWN}.CalledTwice calls its activation 'act' 2 times"),
         ("NeverCalled", f"model: {OWN}.NeverCalled calls its activation 'act' 0 times"),
         ("OnPixels", f"model: {OWN}.OnPixels, activation 'act': no torch.nn.Linear or convolution"),
+        ("ByKeyword", f"model: {OWN}.ByKeyword calls its activation 'act' by keyword"),
         ("Flattened", "has 108 features, but 'conv' before it has 3 units"),
         ("WrongLogits", f"model: {OWN}.WrongLogits returns [2, 7] for 2 images of 5 classes"),
         ("ReturnsPair", f"model: {OWN}.ReturnsPair returns tuple for 2 images of 5 classes"),
@@ -263,6 +264,14 @@ def test_a_network_that_cannot_be_watched_is_refused(name, problem):
         network_of(own(name, make_point()))
     assert problem in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_network_without_a_backward_pass_is_refused():
+    problem = r"InPlace cannot be trained: .*modified by an inplace operation"
+    source = DataSource("digits")
+    with pytest.raises(ConfigError, match=problem):
+        check_network(OwnNetwork(f"{OWN}.InPlace"), SIGMOID, source)
+    check_network(OwnNetwork(f"{OWN}.Residual"), SIGMOID, source)
 
 
 def test_an_unknown_argument_is_refused():

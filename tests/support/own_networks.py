@@ -173,3 +173,15 @@ class FailsToStart(OneConvolution):
     def __init__(self, activation: Factory, classes: int, in_shape: tuple[int, int, int]) -> None:
         super().__init__(activation, classes, in_shape)
         raise KeyError("lost")
+
+
+class ByKeyword(OneConvolution):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.act(input=self.conv(x)).mean((2, 3)))
+
+
+class InPlace(OneConvolution):
+    """Changes what the backward pass of a sigmoid needs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.act(self.conv(x)).mul_(2).mean((2, 3)))

@@ -12,10 +12,12 @@ from torch.func import functional_call
 
 from actscope.config import Activation, DataSource
 from actscope.engine.data import Data, load_data
+from actscope.engine.evaluation import example_losses
 from actscope.engine.layers import ON_CPU, Inputs
 from actscope.engine.network import Parameter
 from actscope.engine.own_network import construct
 from actscope.engine.random_streams import stream_seed
+from actscope.engine.user_classes import config_errors
 from actscope.engine.watched_layers import find_layers
 from actscope.errors import ConfigError, TrainingError, first_line
 from actscope.network_settings import OwnNetwork
@@ -214,4 +216,11 @@ def lengths_of(incoming: Tensor) -> Tensor:
 @cache
 def check_network(model: OwnNetwork, activation: Activation, source: DataSource) -> None:
     """Raise ConfigError if a network cannot be trained with this activation on these data."""
-    ModuleNetwork(model, activation, 0, load_data(source), torch.float32)
+    data = load_data(source)
+    network = ModuleNetwork(model, activation, 0, data, torch.float32)
+    tried = Inputs.of_all(data.train_x[:TRIED], 1)
+    with config_errors("model", f"{model.path} cannot be trained"):
+        passed = network.forward(tried, training=True)
+        for hidden in passed.hidden:
+            hidden.slopes()
+        passed.gradients(example_losses(passed.logits, data.train_y[None, :TRIED]))

@@ -90,6 +90,11 @@ def find_layers(path: str, network: nn.Module, images: Tensor) -> list[WatchedLa
     inputs: list[tuple[nn.Module, Tensor]] = []
 
     def note(module: nn.Module, given: Sequence[Tensor], _: Tensor) -> None:
+        if not given:
+            raise ConfigError(
+                f"model: {path} calls its activation {names[module]!r} by keyword. Call it with "
+                "its input alone."
+            )
         inputs.append((module, given[0]))
 
     hooks = [module.register_forward_hook(note) for module in activations.values()]
