@@ -267,7 +267,7 @@ def test_a_network_that_cannot_be_watched_is_refused(name, problem):
 
 
 def test_a_network_without_a_backward_pass_is_refused():
-    problem = r"InPlace cannot be trained: .*modified by an inplace operation"
+    problem = r"InPlace cannot be trained: .*has been modified by an inp"
     source = DataSource("digits")
     with pytest.raises(ConfigError, match=problem):
         check_network(OwnNetwork(f"{OWN}.InPlace"), SIGMOID, source)
