@@ -201,7 +201,7 @@ def _setting_faults(settings: pd.DataFrame) -> dict[str, str]:
     """The faults of invalid settings, by run id."""
     lacking = settings[NAMED_BY].isna().any(axis="columns")
     faults = dict.fromkeys(settings.index[lacking], NO_PARAMETERS)
-    networks = settings[NETWORK].dropna() if NETWORK in settings else {}
+    networks = settings.reindex(columns=[NETWORK])[NETWORK].dropna().index
     for name, texts in settings.items():
         for run_id, text in texts.dropna().items():
             if fault := read_setting(str(name), text, of_own_network=run_id in networks).fault:
