@@ -10,11 +10,13 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from actscope import tracking
-from actscope.analysis.frames import StudyRuns
+from actscope.analysis.frames import StudyRuns, read_study
 from actscope.artifacts.unit_fates import unit_fates
+from actscope.network_settings import OwnNetwork
 from actscope.tracking import Store
 from tests.browser.conftest import NARROW, STUDY, WIDE, Visit
-from tests.support.studies import MARKUP, explorer_of
+from tests.support.making import make_point
+from tests.support.studies import MARKUP, Lab, explorer_of
 
 PAIR = "#a=selu/0.1/0&b=selu/0.001/0"
 
@@ -237,8 +239,9 @@ def test_everything_can_be_chosen_by_keyboard(visit: Visit, explorer: Path) -> N
             page.keyboard.press("r")  # as a select has it: the option that begins so
             settle(page)
     assert [name for name in passed if name] == [
-        *("unit", "lines", "a-activation", "a-lr", "a-seed", "b-activation", "b-lr", "b-seed"),
-        *("layer", "play", "step"),
+        *("layer", "unit", "lines"),
+        *("a-activation", "a-lr", "a-seed", "b-activation", "b-lr", "b-seed"),
+        *("play", "step"),
     ]
     expect(heading(page, "a")).to_have_text("A: relu, learning rate 0.1, seed 0")
     choice(page, "Unit").focus()
@@ -324,3 +327,27 @@ def test_another_study_shows_its_run_that_is_most_alike_and_offers_its_own(
     expect(heading(page, "a")).to_have_text("A: selu, learning rate 0.1, seed 0, two")
     assert choice(page, "Activation", "A").locator("option").all_inner_texts() == ["selu"]
     assert choice(page, "Activation", "B").locator("option").all_inner_texts() == ["relu", "selu"]
+
+
+def test_each_layer_of_a_network_of_ones_own_can_be_chosen(
+    visit: Visit, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    lab = Lab(tmp_path_factory.mktemp("own"))
+    point = replace(
+        make_point(study="own", epochs=1, batch_size=100, lr=0.1, reduction="mean", every=5),
+        model=OwnNetwork("tests.support.own_networks.Residual"),
+    )
+    lab.log(lab.sweep("own"), lab.train([point]))
+    path = tmp_path / "explore.html"
+    path.write_bytes(explorer_of(lab.store, "own", {"": read_study(lab.store, "own")}))
+    page = opened(visit, path, "")
+    assert choice(page, "Layer").locator("option").all_inner_texts() == [
+        "layer 1 (first)",
+        "layer 2 (second)",
+        "output layer",
+    ]
+    choose(page, "Layer", "2")
+    assert page.url.endswith("&layer=2")
+    assert "(4) layer 2 (second): mean weight" in page.locator("#panels-a").inner_text()
+    assert {unit.split("/")[0] for unit in bright_units(page, "a")} == {"2", "-1"}
+    expect(page.locator("#a-scene")).to_contain_text("of 6 units are dead or saturated")

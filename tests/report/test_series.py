@@ -124,3 +124,13 @@ def test_a_thousand_runs_of_wandering_units_fit_into_ten_megabytes() -> None:
     fates = made_fates({name: list(range(64)) for name in FATES})
     carried = run_series(made_history(steps), made_trajectory(steps, (64, 10)), fates)
     assert 1000 * len(pack(carried)) < 10e6
+
+
+@pytest.mark.parametrize(
+    ("hidden", "kept"), [(1, [1]), (3, [1, 2, 3]), (32, [1, 5, 10, 14, 19, 23, 28, 32])]
+)
+def test_hidden_layers_are_carried_evenly_from_the_first_to_the_last(hidden, kept) -> None:
+    trajectory = made_trajectory([5, 10], (2,) * (hidden + 1))
+    layers = run_series(made_history([5]), trajectory, NOT_JUDGED)["layers"]
+    assert list(layers) == [*map(str, kept), "-1"]
+    assert [layer["number"] for layer in layers.values()] == [*kept, hidden + 1]
