@@ -349,5 +349,6 @@ def test_each_layer_of_a_network_of_ones_own_can_be_chosen(
     choose(page, "Layer", "2")
     assert page.url.endswith("&layer=2")
     assert "(4) layer 2 (second): mean weight" in page.locator("#panels-a").inner_text()
+    expect(page.locator("#a-summary")).to_contain_text("Layer 2: ")
     assert {unit.split("/")[0] for unit in bright_units(page, "a")} == {"2", "-1"}
     expect(page.locator("#a-scene")).to_contain_text("of 6 units are dead or saturated")

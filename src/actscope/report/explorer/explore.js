@@ -542,7 +542,7 @@ function describeRun(side, series) {
 function runInWords(run, series) {
   if (series === null) return "This point has no finished run.";
   const accuracy = run.final === null ? "" : `, final test accuracy ${run.final.toFixed(2)} %`;
-  const layer = series.layers[FIRST];
+  const layer = series.layers[keyOfPanel({ layer: FIRST })];
   const units = layer === undefined ? "Its units were not recorded." : layerInWords(layer);
   const cell = `${run.learned} runs of this activation and rate learned.`;
   return `This run ${run.outcome}${accuracy}. ${cell} ${units}`;
