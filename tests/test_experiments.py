@@ -19,7 +19,7 @@ POINTS = {
     "article_width": 4 * 5 * 2,
     "article_accuracy": 5 * 20,
     "edge": 14 * 20 * 5,
-    "lenet": 4 * 5 * 5,
+    "lenet": 4 * 5 * 3,
     # Cells: these studies choose rates and seeds themselves.
     "depth": 7 * 6 * 2,
     "depth_batch": 4 * 2,

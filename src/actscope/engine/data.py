@@ -31,7 +31,7 @@ class Data:
     test_x: Tensor
     test_y: Tensor
     sha256: str  # of all images, whatever the splits
-    in_shape: tuple[int, ...] = ()  # of an image as a network of one's own gets it; (): [I]
+    in_shape: tuple[int, ...] = ()  # of an image as a user's own network gets it; (): [I]
 
     @property
     def examples(self) -> int:

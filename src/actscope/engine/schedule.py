@@ -11,7 +11,7 @@ from actscope.network_settings import Model
 def stack_key(point: Point) -> Point:
     """What all points of a stack share: all but activation, initial weights, rate and seed.
 
-    A network of one's own has a stack for itself.
+    A user's own network has a stack for itself.
     """
     if not isinstance(point.model, Model):
         return point
