@@ -563,5 +563,5 @@ def test_a_network_of_ones_own_has_its_own_batch_normalisation(good):
     normed = with_setting(good, "activation.batch_norm", value=True)
     assert refusal(with_setting(normed, "model", OWN_MODEL)) == (
         "activation=relu: brings batch normalisation, which a network of your own contains itself. "
-        "Choose another activation."
+        "Choose others, like activation=relu,elu."
     )

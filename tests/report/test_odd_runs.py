@@ -362,7 +362,8 @@ def with_note(before: str, page: str) -> str:
         line for line in page.splitlines() if "The list of all runs gives the reasons." in line
     ]
     above = before.partition('id="runs"')[0].replace("\n", "")
-    return above.replace("</ul>", f"</ul>{note}", 1) if note not in above else above
+    start, counts, rest = above.partition('<ul class="counts">')
+    return start + counts + rest.replace("</ul>", f"</ul>{note}", 1) if note not in above else above
 
 
 def test_one_figure_is_drawn_without_runs_that_cannot_be_read(
