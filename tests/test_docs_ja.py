@@ -12,7 +12,7 @@ WORDS = {  # a longer one before one that it contains
     "not reproduced": "再現せず",
     "reproduced": "再現",
     "inconclusive": "結論なし",
-    "cannot be decided": "決定できず",
+    "cannot be decided with 20 seeds; 32 would": "20 シードでは決定できず、32 必要",
     "not run": "未実行",
     "calibrated": "較正済み",
     "seeds": "シード",
