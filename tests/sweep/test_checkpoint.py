@@ -405,7 +405,7 @@ def flip_a_bit(path: Path) -> None:
 
 def broadcast(state: dict[str, Tensor]) -> None:
     """Shapes that copying would quietly accept."""
-    state["network/layer1.bias@0"] = state["stack/layer1.bias@0"][:1].clone()
+    state["network/layer1.bias@0"] = state["network/layer1.bias@0"][:1].clone()
 
 
 def header(text: bytes) -> bytes:
