@@ -31,7 +31,7 @@ def own(name: str, **settings: object) -> Point:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """A study of two activations and two seeds, one run of which fails in mid-training."""
+    """A study of two activations and two seeds, and a run that fails in mid-training."""
     uri = f"sqlite:///{tmp_path_factory.mktemp('store')}/mlruns/mlflow.db"
     grid = [own("Residual", activation=a, seed=seed) for a in (RELU, ELU) for seed in (0, 1)]
     failing = own("FailsLater", seed=2)

@@ -14,6 +14,7 @@ from actscope.engine.initial_weights import initial_weights
 from actscope.engine.layers import ON_CPU, Inputs, cat, lengths
 from actscope.engine.network import Parameter
 from actscope.engine.nonlinearity import Nonlinearity
+from actscope.engine.saved_state import copy_state
 
 
 @dataclass
@@ -208,12 +209,7 @@ class StackedMLP:
             ValueError: the tensors are those of another stack; nothing was changed.
 
         """
-        own = self.state()
-        shapes = {name: value.shape for name, value in own.items()}
-        if {name: value.shape for name, value in state.items()} != shapes:
-            raise ValueError("the tensors of another stack")
-        for name, value in own.items():
-            value.copy_(state[name])  # in place, as other objects refer to these tensors
+        copy_state(state, self.state(), "stack")
 
 
 def runs_by_activation(points: Sequence[Point]) -> Iterator[tuple[Activation, slice]]:

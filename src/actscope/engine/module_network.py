@@ -13,10 +13,11 @@ from torch.func import functional_call
 from actscope.config import Activation, DataSource
 from actscope.engine.data import Data, load_data
 from actscope.engine.evaluation import example_losses
-from actscope.engine.layers import ON_CPU, Inputs
+from actscope.engine.layers import ON_CPU, Inputs, lengths
 from actscope.engine.network import Parameter
 from actscope.engine.own_network import construct
 from actscope.engine.random_streams import stream_seed
+from actscope.engine.saved_state import copy_state
 from actscope.engine.user_classes import config_errors
 from actscope.engine.watched_layers import find_layers
 from actscope.errors import ConfigError, TrainingError, first_line
@@ -169,7 +170,7 @@ class ModuleNetwork:
 
     def unit_lengths(self) -> list[Tensor]:
         """L2 length of each unit's incoming weights, [1, O] a layer."""
-        return [lengths_of(layer.incoming()) for layer in self.layers]
+        return [lengths(layer.incoming()[None]) for layer in self.layers]
 
     def unit_biases(self) -> list[Tensor]:
         """Bias of each unit, [1, O] a layer; behind a normalisation, the norm's own."""
@@ -199,18 +200,7 @@ class ModuleNetwork:
             ValueError: the tensors are those of another network; nothing was changed.
 
         """
-        own = self.state()
-        shapes = {name: value.shape for name, value in own.items()}
-        if {name: value.shape for name, value in state.items()} != shapes:
-            raise ValueError("the tensors of another network")
-        for name, value in own.items():
-            value.copy_(state[name])
-
-
-def lengths_of(incoming: Tensor) -> Tensor:
-    """L2 length of each column of [I, O], shape [1, O]; in float64 no square overflows."""
-    exact: Tensor = torch.linalg.vector_norm(incoming, dim=0, dtype=torch.float64)
-    return exact.to(incoming.dtype)[None]
+        copy_state(state, self.state(), "network")
 
 
 @cache

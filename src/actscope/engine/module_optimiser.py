@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from actscope.config import Point
-from actscope.engine.module_network import ModuleNetwork, lengths_of
+from actscope.engine.layers import lengths
+from actscope.engine.module_network import ModuleNetwork
 from actscope.engine.network import Pass
 
 
@@ -59,7 +60,7 @@ class ModuleOptimiser:
     def update_norms(self) -> list[Tensor]:
         """L2 length of the last change of each unit's incoming weights, [1, O] a layer."""
         layers = zip(self.network.layers, self.before, strict=True)
-        return [lengths_of(layer.incoming() - before) for layer, before in layers]
+        return [lengths((layer.incoming() - before)[None]) for layer, before in layers]
 
     def state(self) -> dict[str, Tensor]:
         """The step and the optimiser's tensors."""

@@ -34,6 +34,20 @@ class Resumable(Protocol):
     def load_state(self, state: Mapping[str, Tensor]) -> None: ...
 
 
+def copy_state(state: Mapping[str, Tensor], own: Mapping[str, Tensor], whose: str) -> None:
+    """Copy a saved state into an object's own tensors, in place, as others refer to them.
+
+    Raises:
+        ValueError: the names or shapes are not those of `own`; nothing was changed.
+
+    """
+    shapes = {name: value.shape for name, value in own.items()}
+    if {name: value.shape for name, value in state.items()} != shapes:
+        raise ValueError(f"the tensors of another {whose}")
+    for name, value in own.items():
+        value.copy_(state[name])
+
+
 def prefixed(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A state with `prefix/` before each name."""
     return {f"{prefix}/{name}": value for name, value in state.items()}

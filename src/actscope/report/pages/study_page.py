@@ -1,6 +1,6 @@
 """The report on one or several studies, as files: page, explorer, figures, tables, manifest."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -198,17 +198,21 @@ def render_study(
         run_list=run_list,
         provenance=[*methods.provenance(runs), (REBUILD, _rebuild(runs, part.seed))],
     )
+    titles = _titles(part.anchor, rest, has_words=bool(words))
+    return Chapter(runs.study, part.anchor, body, titles, slides_of(sections, part.place))
+
+
+def _titles(anchor: str, sections: Iterable[str], *, has_words: bool) -> list[tuple[str, str]]:
+    """The ids and titles of a study's sections."""
     titles = [
         ("glance", "At a glance"),
-        *([("words", "In the author's words")] if words else []),
-        *((f"figures-{number}", title) for number, title in enumerate(rest, 1)),
+        *([("words", "In the author's words")] if has_words else []),
+        *((f"figures-{number}", title) for number, title in enumerate(sections, 1)),
         ("methods", "Methods"),
         ("runs", "Runs"),
         ("provenance", "Provenance"),
     ]
-    anchored = [(f"{part.anchor}{name}", title) for name, title in titles]
-    slides = slides_of(sections, part.place)
-    return Chapter(runs.study, part.anchor, body, anchored, slides)
+    return [(f"{anchor}{name}", title) for name, title in titles]
 
 
 def _rebuild(runs: StudyRuns, seed: int) -> str:
