@@ -164,6 +164,8 @@ def test_data_of_an_unknown_function_are_not_read_again(
     said = capsys.readouterr().out
     assert f"data    {path}: was not read again. No file in conf/data names it." in said
     assert "# 1 finished" in said
+    assert main(["verify", "study=tests", f"tracking.uri={uri}"]) == 2
+    assert "not imported, because no file of conf/data names it" in capsys.readouterr().err
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "own.yaml").write_text(f"_target_: {path}\n")
     monkeypatch.setenv(OWN_CONF, str(tmp_path))
