@@ -240,6 +240,7 @@ def _typed(found: pd.DataFrame, settings: pd.DataFrame, variants: "pd.Series[str
             "dirty": text("dirty"),
             "code": text("signature.code"),
             "data": text("signature.data"),
+            "point": text("signature.config"),
             "pack": text("pack").where(text("pack").str.fullmatch(PACK), ""),
             "ended": found["ended"].astype(float),
         }

@@ -23,6 +23,7 @@ from actscope.network_settings import OwnNetwork
 from actscope.parsing import flat_settings
 from actscope.tracking.errors import STORE_ERRORS, store_errors
 from actscope.tracking.heartbeat import signs_of_life
+from actscope.tracking.local_store import LocalStore
 from actscope.tracking.log_record import fill_run
 from actscope.tracking.offline_queue import enqueue, is_known_unreachable, note_refused
 from actscope.tracking.packed_tables import PACK_TAG
@@ -41,6 +42,7 @@ from actscope.tracking.run_record import (
 from actscope.tracking.signature import signature_of
 from actscope.tracking.store import Store
 from actscope.tracking.sweeps import NO_EXTRAS, Sweep, origin
+from actscope.tracking.ui import NOTE, explorer_address
 
 ACCURACY = "actscope.accuracy"  # MLflow's table shows all digits of a metric, as many as fit
 COLOUR = "mlflow.runColor"  # the tag by which the UI colours a run
@@ -132,7 +134,7 @@ def finish_run(
         StoreError: neither the store nor the queue takes the run.
 
     """
-    tags = {"actscope.outcome": str(result.outcome), "mlflow.note.content": describe(result)}
+    tags = {"actscope.outcome": str(result.outcome), NOTE: _about_run(store, run.record, result)}
     if isinstance(result.point.model, OwnNetwork):
         tags[LAYERS_TAG] = canonical(result.layer_names)
     if accuracy := four_digits(result.test_accuracy, result.validation_accuracy):
@@ -224,6 +226,14 @@ def _first_tags(sweep: Sweep, point: Point, data: Data, device: str) -> dict[str
         "actscope.platform": json.dumps(current_platform(device)),
         **belonging,
     }
+
+
+def _about_run(store: Store, record: RunRecord, result: RunResult) -> str:
+    """The description of a run. Only `actscope ui` has the reports, and it serves local stores."""
+    if not isinstance(store, LocalStore):
+        return describe(result)
+    address = explorer_address(record.study, record.tags["actscope.signature.config"])
+    return f"{describe(result)}\n\n[Its units, step by step]({address})"
 
 
 def _not_shown(run: OpenRun, metrics: Iterable[Metric]) -> tuple[MetricRow, ...]:

@@ -5,7 +5,9 @@ import os
 import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from math import isfinite
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from actscope.tracking.local_store import LocalStore
 from actscope.tracking.run_index import SWEEPS, read_summaries
@@ -42,6 +44,8 @@ VIEWS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 REPORT = "report"  # the folder among the artifacts of the sweep's run
+POINT_DIGITS = 12  # of the hash of a point's settings in addresses
+REPORTS = "/reports"  # where `serve` has the folder of reports
 LONGEST_NOTE = 8000  # MLflow cuts longer ones; cells.csv has all rows
 
 
@@ -91,8 +95,18 @@ def attach_report(store: Store, study: str, pages: Mapping[str, bytes]) -> None:
         store.put_files(study, sweeps[-1].run_id, pages, REPORT)
 
 
-def serve(store: LocalStore, host: str, port: int) -> None:
-    """Serve MLflow's UI until a signal ends it.
+def report_address(study: str) -> str:
+    """Address of a study's report on the server that `serve` starts."""
+    return f"{REPORTS}/{quote(study)}/"
+
+
+def explorer_address(study: str, config_hash: str) -> str:
+    """Address of a point in the explorer of its study's report."""
+    return f"{report_address(study)}explore.html#point={config_hash[:POINT_DIGITS]}"
+
+
+def serve(store: LocalStore, reports: Path, host: str, port: int) -> None:
+    """Serve MLflow's UI and a folder of reports until a signal ends it.
 
     `mlflow server` would start one more process, and each would import MLflow again.
     """
@@ -108,7 +122,15 @@ def serve(store: LocalStore, host: str, port: int) -> None:
     os.environ[BACKEND_STORE_URI_ENV_VAR] = store.uri
     os.environ[ARTIFACT_ROOT_ENV_VAR] = (store.folder / "artifacts").as_uri()
     os.environ[SERVE_ARTIFACTS_ENV_VAR] = "true"
-    uvicorn.run("mlflow.server.fastapi_app:app", host=host, port=port, log_level="warning")
+    # The module's import makes the application from these variables.
+    from mlflow.server.fastapi_app import app
+    from starlette.routing import Mount
+
+    from actscope.tracking.report_files import ReportFiles
+
+    # Before MLflow's own routes: the last of them takes each address that is left.
+    app.router.routes.insert(0, Mount(REPORTS, ReportFiles(reports)))
+    uvicorn.run(app, host=host, port=port, log_level="warning")
 
 
 def about_study(study: str) -> str:

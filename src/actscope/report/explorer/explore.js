@@ -554,7 +554,7 @@ function readAddress() {
   const pairs = location.hash.slice(1).split("&").map((pair) => /^([^=]*)=?(.*)$/.exec(pair).slice(1));
   const given = Object.fromEntries(pairs);
   const keyAt = (side, usual) => (given[side] === undefined ? keyOf(usual()) : keyFrom(given[side]));
-  const a = keyAt("a", opening);
+  const a = keyAt("a", () => index.runs.find((run) => run.point === given.point) ?? opening());
   const step = Number.parseInt(given.step, 10);
   Object.assign(state, {
     a,

@@ -15,6 +15,7 @@ from actscope.artifacts.panels import PANELS, UNITS_SHOWN, Panel
 from actscope.artifacts.unit_fates import SATURATED_SHARE
 from actscope.report.explorer import series
 from actscope.report.templates import environment
+from actscope.tracking.ui import POINT_DIGITS
 
 NAME = "explore.html"
 SHOWN = [
@@ -70,6 +71,7 @@ def _listed(label: str, study: StudyRuns) -> Iterator[dict[str, Any]]:
             "group": _group(label, run),
             "activation": run["activation"],
             "lr": rate_text(run["lr"]),
+            "point": run["point"][:POINT_DIGITS],
             "seed": str(run["seed"]),  # as text: it may have 63 bits, a number of JavaScript has 53
             "outcome": run["outcome"],
             "learned": learned[tuple(run[name] for name in CELL)],
