@@ -61,17 +61,17 @@ def test_trials_are_validated_and_only_the_chosen_rate_and_its_half_are_tested(
     assert choice.rate is not None
     trials = [run for run in runs_of("mine.tuning", settings) if run.is_point]
     assert len(trials) == len(state.trials())
-    assert all(run.test_accuracy != run.test_accuracy for run in trials)  # NaN: not tested
-    assert all(0 < run.validation_accuracy <= 1 for run in trials)
+    assert all(run.test_final != run.test_final for run in trials)  # NaN: not tested
+    assert all(0 < run.validation_final <= 1 for run in trials)
     best = max(score.mean for score in choice.scores)
     assert best == pytest.approx(
-        sum(d.validation_accuracy for d in state.trials() if d.point.lr == _best(state)) / 2
+        sum(d.validation_final for d in state.trials() if d.point.lr == _best(state)) / 2
     )
     judged = [run for run in runs_of("mine", settings) if run.is_point]
     rates = (choice.rate, choice.rate / 2)
     names = {f"relu lr={rate} seed={seed}" for rate in rates for seed in (10, 11)}
     assert {run.name for run in judged} == names
-    assert all(0 < run.test_accuracy <= 1 for run in judged)
+    assert all(0 < run.test_final <= 1 for run in judged)
     (sweep, *_) = [run for run in runs_of("mine.tuning", settings) if run.is_sweep]
     assert Tuning(**json.loads(sweep.tags["tuning"])) == RULES
     ids = json.loads(judged[0].tags[CHOSEN_BY_TAG.removeprefix("actscope.")])

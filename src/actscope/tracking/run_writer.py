@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from actscope.artifacts.metrics import Metric, describe, four_digits
+from actscope.artifacts.metrics import Logged, describe, four_digits
 from actscope.artifacts.palette import ACTIVATION_COLOURS
 from actscope.config import Extras, Point
 from actscope.credentials import scrub
@@ -42,7 +42,6 @@ from actscope.tracking.signature import signature_of
 from actscope.tracking.store import Store
 from actscope.tracking.sweeps import NO_EXTRAS, Sweep, origin
 
-ACCURACY = "actscope.accuracy"  # MLflow's table shows all digits of a metric, as many as fit
 COLOUR = "mlflow.runColor"  # the tag by which the UI colours a run
 
 log = logging.getLogger(__name__)
@@ -98,7 +97,7 @@ def begin_run(
     return run
 
 
-def show_progress(store: Store, run: OpenRun, metrics: Iterable[Metric]) -> None:
+def show_progress(store: Store, run: OpenRun, metrics: Iterable[Logged]) -> None:
     """Log metrics of a run in training; each step of a metric is logged once.
 
     A store that refuses them does not stop the training: finish_run logs them.
@@ -119,7 +118,7 @@ def finish_run(
     store: Store,
     run: OpenRun,
     result: RunResult,
-    metrics: Iterable[Metric],
+    metrics: Iterable[Logged],
     folder: Path,
     pack: str | None = None,
 ) -> None:
@@ -135,8 +134,9 @@ def finish_run(
     tags = {"actscope.outcome": str(result.outcome), "mlflow.note.content": describe(result)}
     if isinstance(result.point.model, OwnNetwork):
         tags[LAYERS_TAG] = canonical(result.layer_names)
-    if accuracy := four_digits(result.test_accuracy, result.validation_accuracy):
-        tags[ACCURACY] = accuracy
+    # MLflow's table shows all digits of a metric, as many as fit.
+    if digits := four_digits(result.test_final, result.validation_final):
+        tags[f"actscope.{result.point.train.judged_by.name}"] = digits
     if pack is not None:
         tags[PACK_TAG] = pack
     if result.diverged_at is not None:
@@ -178,7 +178,7 @@ def _end(
     status: Literal["FINISHED", "FAILED"],
     tags: Mapping[str, str],
     folder: Path,
-    metrics: Iterable[Metric] = (),
+    metrics: Iterable[Logged] = (),
 ) -> None:
     record = replace(
         run.record,
@@ -226,7 +226,7 @@ def _first_tags(sweep: Sweep, point: Point, data: Data, device: str) -> dict[str
     }
 
 
-def _not_shown(run: OpenRun, metrics: Iterable[Metric]) -> tuple[MetricRow, ...]:
+def _not_shown(run: OpenRun, metrics: Iterable[Logged]) -> tuple[MetricRow, ...]:
     """Rows of the metrics that the store does not have yet."""
     shown = {(key, step) for key, _, _, step in run.shown}
     now = _now()
