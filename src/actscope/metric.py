@@ -46,6 +46,17 @@ class Metric:
         return "lowest" if self.is_smallest_best else "highest"
 
     @property
+    def too(self) -> str:
+        """What a value is that is too good."""
+        return "low" if self.is_smallest_best else "high"
+
+    @property
+    def beyond(self) -> str:
+        """Where an interval may reach that no value can."""
+        end = self.limits[0] if self.is_smallest_best else self.limits[1]
+        return f"{'below' if self.is_smallest_best else 'above'} {self.scale * end:g}{self.behind}"
+
+    @property
     def is_bounded(self) -> bool:
         """Whether figures show it from 0 to 1."""
         return self.axis == (0, 1)
@@ -54,6 +65,20 @@ class Metric:
         """How much better the first is than the second, in units of the metric."""
         better, worse = (second, first) if self.is_smallest_best else (first, second)
         return better - worse  # type: ignore[operator,no-any-return]
+
+    def drawn(self, values: Values) -> Values:
+        """Values (an array or a Series) as figures show them: scaled, and within the axis."""
+        low, high = self.axis
+        return self.scale * values.clip(low, high)  # type: ignore[attr-defined,no-any-return]
+
+    def part(self, per_cent: float) -> float | None:
+        """A shown value at so many per cent of an axis from 0 to 1; None of another axis."""
+        return self.scale * per_cent / 100 if self.is_bounded else None
+
+    @property
+    def cut_off(self) -> str:
+        """A sentence on the values that figures do not show, or ''."""
+        return f" {self.title} below 0 is drawn at 0." if self.limits[0] < self.axis[0] else ""
 
     def number(self, value: float) -> str:
         """A value as it is shown, without its unit; '' if it is unknown."""

@@ -11,7 +11,11 @@ from actscope.metric import Metric
 def headline(split: str, lead: Lead, best: "pd.Series[float]", metric: Metric) -> str:
     """Which cell is best, what chose it, and its metric; `split`: what that is measured on."""
     cell = f"{best['activation']} at lr = {rate_text(best['lr'])}"
-    among = "the only mean" if lead.ranked == 1 else f"the {metric.best_word} mean of {lead.ranked} cells"
+    among = (
+        "the only mean"
+        if lead.ranked == 1
+        else f"the {metric.best_word} mean of {lead.ranked} cells"
+    )
     if not lead.is_validated:
         return f"{cell} has {among}, on the test set itself: {mean_in_words(best, metric)}."
     if split == "validation":

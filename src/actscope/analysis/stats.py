@@ -148,7 +148,7 @@ def compare_pair(
 
 
 def is_constant(values: Floats) -> NDArray[np.bool_]:
-    """Whether values of a metric or their differences [S, ...] are equal up to rounding, of shape [...]."""
+    """Whether values or their differences [S, ...] are equal up to rounding, of shape [...]."""
     return np.asarray(np.ptp(values, axis=0) < ROUNDING)
 
 

@@ -103,9 +103,7 @@ class TunedStudy:
 
     @cached_property
     def _leads_by_seed(self) -> pd.DataFrame:
-        return tuned_tables.leads_by_seed(
-            self.evaluations, self.choices, self.factors, self.metric
-        )
+        return tuned_tables.leads_by_seed(self.evaluations, self.choices, self.factors, self.metric)
 
     @cached_property
     def budget(self) -> pd.DataFrame:

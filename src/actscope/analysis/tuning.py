@@ -60,9 +60,7 @@ class CellPlan:
     choice: Choice | None = None
 
 
-def plan_cell(
-    rules: Tuning, trials: Trials, chance: float, metric: Metric = ACCURACY
-) -> CellPlan:
+def plan_cell(rules: Tuning, trials: Trials, chance: float, metric: Metric = ACCURACY) -> CellPlan:
     """The trials that a cell needs next, or its choice. `chance`: the metric of guessing.
 
     1. Coarse: all `rules.rates` with the first seed.

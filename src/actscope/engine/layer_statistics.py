@@ -27,7 +27,7 @@ RUNS_AT_ONCE = 8  # so that their numbers stay in the caches
 
 
 def layer_record(network: Network, x: Inputs, y: Tensor, probed: Tensor) -> Tensor:
-    """LAYER_STATISTICS of all layers on images x with classes y [B] or targets [B, F], [R, quantity * L].
+    """LAYER_STATISTICS of all layers on images x with classes or targets y, [R, quantity * L].
 
     Batch normalisation uses the statistics of these images, because that is the signal in training.
     Its running statistics do not change. `probed`: the network's probe_record.

@@ -118,7 +118,8 @@ def about_study(study: str, metric: Metric) -> str:
     return f"""\
 A study of actscope: a grid of activation functions, learning rates and seeds, a run a point.
 
-- A **sweep** is a run. Its description shows the best cell and the mean {metric.words} of every cell.
+- A **sweep** is a run. Its description shows the best cell and the mean {metric.words} of every \
+cell.
   Its child runs are the points, named `selu lr=0.01 seed=3`.
 - `test/{metric.name}_final` and `_best` are single values.
 - `train/...` and `test/...` are series by epoch.

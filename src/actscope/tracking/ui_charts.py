@@ -32,9 +32,7 @@ def charts_state(metric: Metric) -> dict[str, Any]:
     return {
         "compareRunSections": [*own, *({**_section(n), "display": False} for n in CLOSED)],
         "compareRunCharts": [
-            _chart(title, kind, key)
-            for title, (kind, keys) in sections.items()
-            for key in keys
+            _chart(title, kind, key) for title, (kind, keys) in sections.items() for key in keys
         ],
         "isAccordionReordered": True,  # else MLflow sorts the sections by name
         "hideEmptyCharts": True,

@@ -1,8 +1,8 @@
 """Checks of tuned studies, in which each cell has a rate of its own.
 
 A cell is named by settings, like `{model.depth: 16, train.epochs: 10}`. Its runs are those at its
-chosen rate, the higher of the two that were judged. Leads are in the units that a report shows, like
-points of accuracy.
+chosen rate, the higher of the two that were judged. Leads are in the unit that a report
+shows, like points of accuracy.
 """
 
 import math

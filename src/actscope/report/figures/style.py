@@ -32,6 +32,7 @@ from actscope.artifacts.palette import (
     RED,
     SKY,
 )
+from actscope.metric import ACCURACY, Metric
 
 STYLE: dict[str, Any] = {
     "font.size": 9,
@@ -178,12 +179,14 @@ def shown_rates(rows: pd.DataFrame) -> list[float]:
     return [rates[place] for place in places]
 
 
-def enlarged_limits(cells: pd.DataFrame) -> "Limits | None":
-    """Range of the enlarged scale, in per cent, around the means of runs that learned.
+def enlarged_limits(cells: pd.DataFrame, metric: Metric = ACCURACY) -> "Limits | None":
+    """Range of the enlarged scale around the means of runs that learned.
 
     It starts no lower than puts their median at two thirds of it. None if fewer than two cells
-    have such runs, or if they learned too little.
+    have such runs, if they learned too little, or if the metric is not shown from 0 to 1.
     """
+    if not metric.is_bounded:
+        return None
     learned = 100 * cells["final_mean"].dropna()
     if len(learned) < 2:
         return None
@@ -191,13 +194,27 @@ def enlarged_limits(cells: pd.DataFrame) -> "Limits | None":
     margin = max(highest - lowest, 0.2)  # of a point: less is noise
     start = max(100 - 3 * (100 - learned.median()), lowest - 1.5 * margin)
     start = np.floor(10 * start) / 10 if margin < 1 else np.floor(start)
-    return (float(start), float(min(100.2, highest + margin))) if start >= 40 else None
+    if start < 40:
+        return None
+    scale = metric.scale / 100
+    return scale * float(start), scale * float(min(100.2, highest + margin))
 
 
-def lower_limit(accuracies: "pd.Series[float]") -> float:
-    """A lower limit in per cent, a multiple of 5, that at most a tenth of these falls below."""
-    tenth = accuracies.dropna().quantile(0.1)
-    return 0.0 if np.isnan(tenth) else max(0.0, 5 * math.floor((100 * tenth - 1) / 5))
+def full_limits(values: "pd.Series[float]", metric: Metric) -> "Limits":
+    """Range of the full scale; `values`: all that are drawn."""
+    top = metric.part(102)
+    if top is None:
+        finite = values[np.isfinite(values)]
+        top = 1.02 * metric.scale * float(finite.max()) if len(finite) else 1.0
+    return metric.scale * metric.axis[0], top
+
+
+def lower_limit(values: "pd.Series[float]", metric: Metric) -> float:
+    """A lower limit, a multiple of 5 per cent, that at most a tenth of these falls below."""
+    tenth = values.dropna().quantile(0.1)
+    if not metric.is_bounded or np.isnan(tenth):
+        return 0.0
+    return metric.scale / 100 * max(0.0, 5 * math.floor((100 * tenth - 1) / 5))
 
 
 def panel_title(cells: pd.DataFrame, *, enlarged: bool) -> str:
@@ -216,10 +233,18 @@ Limits = tuple[float, float]
 Item = TypeVar("Item")
 
 
-def panel_rows(cells: pd.DataFrame, items: Sequence[Item]) -> list[list[tuple[Item, Limits]]]:
-    """Item and range of accuracy of each panel: a row on the full scale, and an enlarged one."""
-    enlarged = enlarged_limits(cells)
-    scales = [(0.0, 102.0), *([enlarged] if enlarged else [])]
+def panel_rows(
+    cells: pd.DataFrame,
+    items: Sequence[Item],
+    drawn: "pd.Series[float]",
+    metric: Metric,
+) -> list[list[tuple[Item, Limits]]]:
+    """Item and range of each panel: a row on the full scale, and an enlarged one.
+
+    `drawn`: all values of the metric that are drawn.
+    """
+    enlarged = enlarged_limits(cells, metric)
+    scales = [full_limits(drawn, metric), *([enlarged] if enlarged else [])]
     return [[(item, limits) for item in items] for limits in scales]
 
 
@@ -231,20 +256,26 @@ def flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
 
 
 def plot_band(
-    x: "pd.Series[float]", rows: pd.DataFrame, style: LineStyle, ax: Axes, *, opacity: float
+    x: "pd.Series[float]",
+    rows: pd.DataFrame,
+    style: LineStyle,
+    ax: Axes,
+    *,
+    opacity: float,
+    scale: float = 100.0,
 ) -> None:
-    """Line of `mean` in per cent, with a band from `low` to `high` where they are known."""
+    """Line of `scale` times `mean`, with a band from `low` to `high` where they are known."""
     every = max(1, len(rows) // MARKERS_A_LINE)
     ax.plot(
         x,
-        100 * rows["mean"],
+        scale * rows["mean"],
         color=style.colour,
         linestyle=style.dashes,
         marker=style.marker,
         markersize=3.5,
         markevery=every,
     )
-    low, high = 100 * rows["low"], 100 * rows["high"]
+    low, high = scale * rows["low"], scale * rows["high"]
     ax.fill_between(x, low, high, color=style.colour, alpha=opacity, linewidth=0)
 
 

@@ -12,12 +12,13 @@ from actscope.analysis.comparison import SIDES, Pair
 from actscope.analysis.labels import natural, rate_text
 from actscope.analysis.stats import INTERVAL
 from actscope.analysis.study_analysis import StudyAnalysis
+from actscope.metric import ACCURACY, Metric, learned_by
 from actscope.report import manifest
 from actscope.report.explorer import explore
 from actscope.report.figures import comparison as comparison_figures
 from actscope.report.figures import style as figures
 from actscope.report.figures.accuracy import BY_RATE_SIGNS
-from actscope.report.pages.overview import overviews, show_accuracy
+from actscope.report.pages.overview import overviews, show_mean
 from actscope.report.pages.page import (
     Chapter,
     Section,
@@ -33,7 +34,6 @@ from actscope.report.run_digests import read_digests
 from actscope.report.tables import files as table_files
 from actscope.report.tables import study as study_tables
 from actscope.report.tables.files import DASH, Table
-from actscope.report.tables.study import OVER_BOTH
 from actscope.report.templates import environment
 from actscope.report.text import methods
 from actscope.report.text.comparison import answer, in_lines
@@ -76,7 +76,7 @@ def build(
     ]
     own = {table.name: table for table in tables_of(both)}
     all_runs = pd.concat([study.runs.assign(study=study.study) for study in both.studies])
-    files = study_tables.run_files(all_runs)
+    files = study_tables.run_files(all_runs, both.metric)
     for table in own.values():
         files |= table.files
     found = gather_sections(begun, on_step)
@@ -100,16 +100,16 @@ def contents(both: Pair, analyses: Sequence[StudyAnalysis]) -> Iterator[Picture]
     tables = [
         _of_both(both, [study.cells for study in both.studies]),
         _of_both(both, [study.used for study in both.studies]),
-        _of_both(both, [analysis.accuracy_by_epoch for analysis in analyses]),
-        _of_both(both, [analysis.accuracy_of_failed for analysis in analyses]),
+        _of_both(both, [analysis.cells_by_epoch for analysis in analyses]),
+        _of_both(both, [analysis.failed_by_epoch for analysis in analyses]),
     ]
     variants = sorted(set(tables[0]["variant"]), key=natural)
     for number, variant in enumerate(variants, 1):
         end = f"_variant{number}" if len(variants) > 1 else ""
         cells, runs, curves, failed = (table[table["variant"] == variant] for table in tables)
-        yield _by_rate(end, variant, cells, runs, both.names)
+        yield _by_rate(end, variant, cells, runs, both)
         if pd.concat([curves["epoch"], failed["epoch"]]).max() > 1:
-            yield _by_epoch(end, variant, curves, failed, cells, both.names)
+            yield _by_epoch(end, variant, curves, failed, cells, both)
 
 
 def _of_both(both: Pair, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -119,16 +119,17 @@ def _of_both(both: Pair, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _by_rate(
-    end: str, variant: str, cells: pd.DataFrame, runs: pd.DataFrame, studies: tuple[str, str]
+    end: str, variant: str, cells: pd.DataFrame, runs: pd.DataFrame, both: Pair
 ) -> Picture:
+    metric = both.metric
     return picture(
-        f"final_accuracy_by_rate{end}",
-        "Final test accuracy by rate",
-        f"Final test accuracy over the learning rate. {BY_RATE_SIGNS} Panels titled “enlarged” "
-        "show the same on a larger scale.",
-        "Mean final test accuracy over the learning rate, one panel per activation, one line per "
-        "study. The table has the numbers.",
-        partial(comparison_figures.draw_by_rate, variant, cells, runs, studies),
+        f"final_{metric.name}_by_rate{end}",
+        f"Final test {metric.words} by rate",
+        f"Final test {metric.words} over the learning rate. {BY_RATE_SIGNS} Panels titled "
+        f"“enlarged” show the same on a larger scale.{metric.cut_off}",
+        f"Mean final test {metric.words} over the learning rate, one panel per activation, one "
+        "line per study. The table has the numbers.",
+        partial(comparison_figures.draw_by_rate, variant, cells, runs, both.names, metric),
     )
 
 
@@ -138,21 +139,23 @@ def _by_epoch(
     curves: pd.DataFrame,
     failed: pd.DataFrame,
     cells: pd.DataFrame,
-    studies: tuple[str, str],
+    both: Pair,
 ) -> Picture:
+    studies, metric = both.names, both.metric
     rates = [set(cells.loc[cells["study"] == study, "lr"]) for study in studies]
     either = cells[cells["lr"].isin(rates[0] & rates[1] or rates[0] | rates[1])]
     shown = figures.shown_rates(either)
     note = "" if len(shown) == cells["lr"].nunique() else f" {RATES_SHOWN}"
     drawn = cells[cells["lr"].isin(shown)]
     return picture(
-        f"test_accuracy_by_epoch{end}",
-        "Test accuracy by epoch",
-        "Test accuracy at the end of each epoch: mean of the n runs of a study that learned, with "
-        f"its {INTERVAL}. A thin line is a run that failed. Runs that diverged are left out.{note}",
-        "Mean test accuracy by epoch, one row of panels per activation, one column per learning "
-        "rate, one line per study.",
-        partial(comparison_figures.draw_by_epoch, variant, curves, failed, drawn, studies),
+        f"test_{metric.name}_by_epoch{end}",
+        f"Test {metric.words} by epoch",
+        f"Test {metric.words} at the end of each epoch: mean of the n runs of a study that "
+        f"learned, with its {INTERVAL}. A thin line is a run that failed. Runs that diverged are "
+        f"left out.{note}{metric.cut_off}",
+        f"Mean test {metric.words} by epoch, one row of panels per activation, one column per "
+        "learning rate, one line per study.",
+        partial(comparison_figures.draw_by_epoch, variant, curves, failed, drawn, studies, metric),
     )
 
 
@@ -189,8 +192,8 @@ def _cut_short(digests: str) -> str:
 
 
 def readable_cells(both: Pair) -> pd.DataFrame:
-    """`Pair.cells` in per cent and points; each study's columns begin with its name."""
-    cells = both.cells
+    """`Pair.cells` as it is shown; each study's columns begin with its name."""
+    cells, metric = both.cells, both.metric
     columns: dict[str, Any] = {
         "variant": cells["variant"],
         "activation": cells["activation"],
@@ -200,23 +203,25 @@ def readable_cells(both: Pair) -> pd.DataFrame:
         rows = [_of_side(row, side) for row in cells.to_dict("records")]
         columns |= {
             f"{name}: {heading}": [DASH if row is None else show(row) for row in rows]
-            for heading, show in SHOWN.items()
+            for heading, show in _shown(metric).items()
         }
     columns["first - second"] = " - ".join(both.names)
     columns["seeds with which both learned"] = cells["n"]
-    columns |= study_tables.readable_differences(cells)
-    columns[OVER_BOTH] = study_tables.differences_over_both(cells)
+    columns |= study_tables.readable_differences(cells, metric)
+    columns |= study_tables.differences_over_both(cells, metric)
     table = pd.DataFrame(columns)
     return table_files.without_empty_variant(table)
 
 
-SHOWN: Mapping[str, Callable[[Row], str]] = {
-    "n": lambda row: str(row["n"]),
-    "mean, %": lambda row: table_files.percent(row["final_mean"]),
-    "sd": lambda row: table_files.percent(row["final_sd"]),
-    INTERVAL: table_files.interval,
-    "outcomes": lambda row: str(row["outcomes"]),
-}
+def _shown(metric: Metric) -> dict[str, Callable[[Row], str]]:
+    """What the table has of a cell of one study, by the heading of its column."""
+    return {
+        "n": lambda row: str(row["n"]),
+        metric.heading("mean"): lambda row: metric.number(row["final_mean"]),
+        "sd": lambda row: metric.number(row["final_sd"]),
+        INTERVAL: lambda row: table_files.interval(row, metric),
+        "outcomes": lambda row: str(row["outcomes"]),
+    }
 
 
 def _of_side(row: Row, side: str) -> Row | None:
@@ -241,6 +246,9 @@ def _chapter(
         tables=own,
         interval=INTERVAL,
         split=both.first.split,
+        metric=both.metric,
+        learned_by=learned_by(both.metric),
+        has_images=both.metric is ACCURACY,
         tests=int(both.cells["p"].count()),
         overviews=overviews(both.cells, lambda _: partial(_overview_cell, lists)),
         lone=[
@@ -274,25 +282,25 @@ def _link(lists: Sequence[RunList], row: Row, column: str) -> str:
 def _overview_cell(lists: Sequence[RunList], row: Row) -> dict[str, Any]:
     sides = [_of_side(row, side) for side in SIDES]
     shown = [
-        None if side is None else show_accuracy(side, run_list)
+        None if side is None else show_mean(side, run_list)
         for side, run_list in zip(sides, lists, strict=True)
     ]
-    is_shared = None not in sides
+    is_shared, metric = None not in sides, lists[0].runs.metric
+    behind = metric.difference_behind
     return {
         "sides": shown,
         "tone": row["ahead"],
-        "difference": f"{table_files.points(row['mean'])} points" if row["n"] > 0 else "",
-        "interval": _interval(row) if is_shared else "",
-        "over_both": table_files.over_both(row, table_files.points),
+        "difference": f"{metric.difference(row['mean'])}{behind}" if row["n"] > 0 else "",
+        "interval": _interval(row, metric) if is_shared else "",
+        "over_both": table_files.over_both(row, metric.difference),
         "behind": lists[0].behind(row),
     }
 
 
-def _interval(row: Row) -> str:
+def _interval(row: Row, metric: Metric) -> str:
     if row["n"] == 0:
         return "no seed with which both learned"
     if pd.isna(row["low"]):
         return f"no interval: {row['method']}; {row['n']} seeds"
-    return (
-        f"{table_files.points(row['low'])} to {table_files.points(row['high'])}; {row['n']} seeds"
-    )
+    low, high = metric.difference(row["low"]), metric.difference(row["high"])
+    return f"{low} to {high}; {row['n']} seeds"

@@ -44,7 +44,9 @@ def _on_the_best(split: str, lead: Lead, metric: Metric) -> Iterator[str]:
         if lead.over_both is not None and not math.isnan(lead.over_both.low):
             yield _over_both_in_words(lead.over_both, metric)
     if len(lead.passed_over):
-        named = [_passed_over_in_words(cell, metric) for cell in lead.passed_over.to_dict("records")]
+        named = [
+            _passed_over_in_words(cell, metric) for cell in lead.passed_over.to_dict("records")
+        ]
         yield f"Not counted, as not every run learned: {join(named)}."
 
 
