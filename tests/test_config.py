@@ -550,6 +550,19 @@ def test_a_network_and_data_of_ones_own_are_a_path_and_its_arguments(good):
         ),
         (
             "train",
+            {"epochs": 1, "loss": "mse"},
+            (
+                "train.loss=mse: the built-in network predicts classes. Choose a network of your "
+                "own, like model=autoencoder."
+            ),
+        ),
+        (
+            "train",
+            {"epochs": 1, "metric": "rmse"},
+            ("train.metric=rmse: is not one of train.loss=cross_entropy. Choose accuracy."),
+        ),
+        (
+            "train",
             {"epochs": 1, "optimizer": "adam", "momentum": 0.9},
             "train.momentum=0.9: adam has its own. Use 0.",
         ),

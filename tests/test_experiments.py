@@ -20,6 +20,7 @@ POINTS = {
     "article_accuracy": 5 * 20,
     "edge": 14 * 20 * 5,
     "lenet": 4 * 5 * 3,
+    "autoencoder": 4 * 4 * 3,
     # Cells: these studies choose rates and seeds themselves.
     "depth": 7 * 6 * 2,
     "depth_batch": 4 * 2,

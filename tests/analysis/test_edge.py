@@ -121,7 +121,7 @@ def test_many_activations_have_a_panel_each(activations: int, panels: int) -> No
     found = cells(**{f"a{number}": [5, 5, 5, 0] for number in range(activations)})
     found = found.assign(final_mean=0.5, final_low=0.4, final_high=0.6)
     runs = pd.DataFrame(columns=["activation", "lr", "outcome", "final"])
-    figure = edge_figures.draw_edge_accuracy("", found, runs)
+    figure = edge_figures.draw_by_rate("", found, runs)
     assert len(figure.axes) == panels
     curves = [[line for line in ax.lines if len(line.get_xdata()) == 4] for ax in figure.axes]
     assert {len(lines) for lines in curves} == {activations}

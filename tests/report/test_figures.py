@@ -6,8 +6,9 @@ from matplotlib.figure import Figure
 from actscope.analysis.labels import SHIPPED
 from actscope.analysis.logged_settings import activation_of
 from actscope.analysis.stats import summarise
-from actscope.artifacts.panels import PANELS
+from actscope.artifacts.panels import panels_of
 from actscope.config import Activation
+from actscope.metric import ACCURACY
 from actscope.report.figures import style as figures
 from actscope.report.figures.accuracy import draw_final, plot_final
 from actscope.report.figures.activation_functions import function_curve
@@ -74,7 +75,7 @@ def test_panels_of_a_row_share_a_scale_unless_that_presses_one_flat() -> None:
 def test_the_article_s_panels_tell_how_many_units_they_show() -> None:
     units = pd.DataFrame({"layer": [1] * 64 + [2] * 10, "unit": [*range(64), *range(10)]})
     runs = [Drawn(0.01, "learned", pd.DataFrame(), units)]
-    assert [panel_label(panel, runs).replace("\n", " ") for panel in PANELS] == [
+    assert [panel_label(panel, runs).replace("\n", " ") for panel in panels_of(ACCURACY)] == [
         "(1) training accuracy (%) by minibatch",
         "(2) layer 2: mean weight, all 10 units",
         "(3) layer 2: bias, all 10 units",
@@ -82,7 +83,7 @@ def test_the_article_s_panels_tell_how_many_units_they_show() -> None:
         "(5) layer 1: bias, 10 of 64 units",
     ]
     diverged = [Drawn(0.01, "diverged", pd.DataFrame(), units[:0])]
-    assert panel_label(PANELS[1], diverged) == "(2) output layer:\nmean weight"
+    assert panel_label(panels_of(ACCURACY)[1], diverged) == "(2) output layer:\nmean weight"
 
 
 def test_the_article_s_two_rates_stand_as_it_has_them() -> None:

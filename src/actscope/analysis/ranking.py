@@ -37,7 +37,7 @@ class Lead:
     is_validated: bool = False
 
 
-def ranked_cells(cells: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+def ranked_cells(cells: pd.DataFrame, metric: Metric = ACCURACY) -> pd.DataFrame:
     """The cells in which every run learned, the best first, by validation where there is any.
 
     The others are left out: a mean over some of the seeds cannot be compared.
@@ -96,7 +96,7 @@ def find_wins(
 
     Indexed as `cells`. Empty if it is not known of every run about which images it is right.
     """
-    ranked = ranked_cells(cells, ACCURACY)  # only classes are right or wrong
+    ranked = ranked_cells(cells)  # by accuracy, as only classes are right or wrong
     runs = [_runs_of(used, cell) for _, cell in ranked.iterrows()]
     whole = correct_matrix([run_id for own in runs for run_id in own["run_id"]], correct)
     if whole is None:

@@ -111,7 +111,7 @@ def compare(used: pd.DataFrame, metric: Metric = ACCURACY) -> pd.DataFrame:
             for side, name, learned in zip(("first", "second"), names, finals, strict=True):
                 counts = {f"{side}_learned": len(learned), f"{side}_runs": len(by_name[name])}
                 row |= {side: name, **counts}
-            rows.append(row | vars(compare_pair(*finals, metric)))
+            rows.append(row | vars(compare_pair(finals[0], finals[1], metric)))
     table = pd.DataFrame(rows, columns=COMPARED)
     table["p_holm"] = holm([row["p"] for row in rows])
     return table

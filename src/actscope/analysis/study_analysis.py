@@ -66,8 +66,11 @@ class StudyAnalysis:
         return self.get_by_epoch(self.runs)
 
     @cached_property
-    def cells_by_epoch(self) -> pd.DataFrame:
-        """One row a cell and epoch, of stats.summarise_by_epoch, over the runs that learned."""
+    def accuracy_by_epoch(self) -> pd.DataFrame:
+        """One row a cell and epoch: the metric, whatever it is, over the runs that learned.
+
+        Of stats.summarise_by_epoch.
+        """
         return stats.summarise_by_epoch(self._by_epoch_of("learned"))
 
     @cached_property

@@ -44,7 +44,7 @@ def budget(
         assert isinstance(key, tuple)
         n = len(own)
         values = _with_lost(own["validation"], trials["validation"], metric)
-        gains = metric.gain(values.to_numpy(float), np.zeros(n))
+        gains: Floats = metric.gain(np.asarray(values, np.float64), np.zeros(n))
         expected = metric.gain(expected_best(gains), np.zeros(n))
         part = pd.DataFrame({"k": range(1, n + 1), "of": n, "expected": expected})
         parts.append(part.assign(**dict[str, Any](zip(factors.cell, key, strict=True))))

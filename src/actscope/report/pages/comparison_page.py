@@ -100,7 +100,7 @@ def contents(both: Pair, analyses: Sequence[StudyAnalysis]) -> Iterator[Picture]
     tables = [
         _of_both(both, [study.cells for study in both.studies]),
         _of_both(both, [study.used for study in both.studies]),
-        _of_both(both, [analysis.cells_by_epoch for analysis in analyses]),
+        _of_both(both, [analysis.accuracy_by_epoch for analysis in analyses]),
         _of_both(both, [analysis.failed_by_epoch for analysis in analyses]),
     ]
     variants = sorted(set(tables[0]["variant"]), key=natural)

@@ -98,7 +98,7 @@ def _by_epoch(study: StudyAnalysis) -> Iterator[Picture]:
     metric = study.metric
 
     def data(variant: str) -> tuple[Any, ...]:
-        tables = study.cells_by_epoch, study.failed_by_epoch, study.cells
+        tables = study.accuracy_by_epoch, study.failed_by_epoch, study.cells
         return variant, *(_of(variant, table) for table in tables), metric
 
     split = study.runs.split_of_epochs

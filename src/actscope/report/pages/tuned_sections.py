@@ -61,9 +61,10 @@ def _leads(study: TunedStudy) -> Iterator[Picture | Prose]:
         yield picture(
             "leads",
             section,
-            f"Lead in test {metric.words}{over}, paired by seed: mean of n pairs with its {INTERVAL}. "
-            f"It is over relu or leaky_relu with the same settings; validation {metric.words} decides "
-            "which of these is better. Panels titled “enlarged” have a larger scale.",
+            f"Lead in test {metric.words}{over}, paired by seed: mean of n pairs with its "
+            f"{INTERVAL}. It is over relu or leaky_relu with the same settings; validation "
+            f"{metric.words} decides which of these is better. Panels titled “enlarged” have "
+            "a larger scale.",
             f"Mean lead{over}, one line per activation, with a line at zero. The table has the "
             "numbers.",
             partial(tuned.draw_leads, study.leads, study.factors, metric),
@@ -166,7 +167,7 @@ def _worth(study: TunedStudy) -> Iterator[Picture | Prose]:
     said = (
         "The table has the order of the activations if all had to share one rate, as many "
         f"comparisons have it: by the validation {metric.words} of seed {study.first_seed}, at "
-        "each rate that all of them tried. It counts the pairs of activations that are in the same order as "
-        "with tuned rates."
+        "each rate that all of them tried. It counts the pairs of activations that are in the "
+        "same order as with tuned rates."
     )
     yield Prose(WORTH, [said], [tables.shared_table(study)])

@@ -10,11 +10,14 @@ from actscope.analysis.labels import rate_text
 from actscope.analysis.lead_words import distance_to_next, headline, undecided
 from actscope.analysis.ranking import Lead
 from actscope.analysis.seeds_and_images import RESAMPLES, CrossedEstimate
-from actscope.metric import Metric
+from actscope.metric import ACCURACY, Metric
 
 
 def answer(
-    splits: Mapping[str, str], cells: pd.DataFrame, leads: Mapping[str, Lead], metric: Metric
+    splits: Mapping[str, str],
+    cells: pd.DataFrame,
+    leads: Mapping[str, Lead],
+    metric: Metric = ACCURACY,
 ) -> list[list[str]]:
     """Sentences on each variant: which cell is best and by how much, and which runs fail.
 
