@@ -110,7 +110,8 @@ def test_the_metric_chooses_the_value_of_a_run_and_not_its_outcome() -> None:
 
 
 def test_validation_chooses_the_epoch_of_the_smallest_loss() -> None:
-    point = replace(regression(), data=replace(TARGETS, validation=9), lr=1.6)
+    source = replace(TARGETS, validation=20, train_size=6)  # so few that it overfits
+    point = replace(regression(), data=source, lr=0.3)
     result, _ = trained(point, load_data(point.data))
     rows = result.history[result.history["split"] == "validation"]
     (tested,) = result.history[result.history["split"] == "test"].itertuples()
@@ -123,7 +124,7 @@ def test_the_outputs_have_the_shape_of_the_targets() -> None:
     images = torch.rand(3, 1, 4, 4)
     net = Autoencoder(nn.ReLU, (1, 4, 4), (1, 4, 4), hidden=(8, 3))
     assert net(images).shape == images.shape
-    widths = [part.out_features for part in net.layers if isinstance(part, nn.Linear)]
+    widths = [part.out_features for part in net if isinstance(part, nn.Linear)]
     assert widths == [8, 3, 8, 16]
 
 

@@ -89,12 +89,12 @@ def test_finished_points_keep_their_metric(settings: Tracking) -> None:
 
 
 @pytest.mark.parametrize("metric", [R2, RMSE])
-def test_a_rate_is_tuned_by_the_metric(settings: Tracking, metric) -> None:
+def test_a_rate_is_tuned_by_the_metric(settings: Tracking, tmp_path: Path, metric) -> None:
     cell = regression(metric.name, data=replace(regression().data, validation=9))
     screen = io.StringIO()
     console = Console(file=screen, width=120)
     (state,) = run_tuned([cell], RULES, settings, "s1", HERE, console)
-    assert f"chosen by validation {metric.words}" in screen.getvalue()
+    assert f"chosen by validation {metric.words}" in " ".join(screen.getvalue().split())
     assert state.stage == "done"
     assert state.plan.choice is not None
     kept = [score for score in state.plan.choice.scores if score.lost == 0]
@@ -107,6 +107,11 @@ def test_a_rate_is_tuned_by_the_metric(settings: Tracking, metric) -> None:
     assert study.metric is metric
     assert study.choices["lr"].tolist() == [chosen]
     assert study.judged["mean"].notna().all()
+    words = [f"tracking.uri={settings.uri}", f"report.folder={tmp_path / 'r'}", "study=numbers"]
+    assert report(["build", *words, "report.processes=1"]) == 0
+    page = (tmp_path / "r" / "numbers" / "index.html").read_text()
+    assert f"has the {metric.best_word} validation {metric.words}, " in page
+    assert (tmp_path / "r" / "numbers" / "figures" / f"tuned_{metric.name}.png").exists()
 
 
 def test_points_of_different_metrics_are_refused() -> None:

@@ -168,12 +168,14 @@ def _metric(study: str, found: pd.DataFrame, params: pd.DataFrame) -> Metric:
     """What the finished runs are judged by, or all runs if none is finished."""
     finished = found.loc[found["status"] == "FINISHED", "run_id"]
     own = params[params.index.isin(finished)]
-    pairs = (own if len(own) else params).reindex(columns=["train.loss", "train.metric"])
-    metrics = {metric_of(row): None for row in pairs.drop_duplicates().to_dict("records")}
+    names = ["train.loss", "train.metric"]
+    pairs = (own if len(own) else params).reindex(columns=names).drop_duplicates()
+    rows = pairs.itertuples(index=False, name=None)
+    metrics = {metric_of(dict(zip(names, row, strict=True))): None for row in rows}
     if len(metrics) > 1:
-        names = " and ".join(metric.words for metric in metrics)
+        words = " and ".join(metric.words for metric in metrics)
         raise ReportError(
-            f"study={study}: its runs are judged by different metrics, {names}. Train those of "
+            f"study={study}: its runs are judged by different metrics, {words}. Train those of "
             "each metric as a study of its own."
         )
     return next(iter(metrics), ACCURACY)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 from actscope.config import DataSource
 from actscope.engine.images import read_images
@@ -13,7 +13,7 @@ from actscope.engine.images import read_images
 BRIGHTEST = 16  # pixel of the digits
 
 
-class Autoencoder(nn.Module):
+class Autoencoder(nn.Sequential):
     """Linear layers that are narrow in the middle, and mirrored behind it.
 
     `hidden`: units of the layers up to the middle, its own last.
@@ -33,17 +33,13 @@ class Autoencoder(nn.Module):
         hidden: Sequence[int] = (48, 16),
     ) -> None:
         super().__init__()
-        self.out_shape = out_shape
+        self.add_module("flat", nn.Flatten())
         widths = [math.prod(in_shape), *hidden, *hidden[-2::-1]]
-        self.layers = nn.Sequential(nn.Flatten())
         for number, (inputs, outputs) in enumerate(pairwise(widths), 1):
-            self.layers.add_module(f"fc{number}", nn.Linear(inputs, outputs))
-            self.layers.add_module(f"act{number}", activation())
-        self.layers.add_module("output", nn.Linear(widths[-1], math.prod(out_shape)))
-
-    def forward(self, images: Tensor) -> Tensor:
-        outputs: Tensor = self.layers(images).unflatten(1, self.out_shape)
-        return outputs
+            self.add_module(f"fc{number}", nn.Linear(inputs, outputs))
+            self.add_module(f"act{number}", activation())
+        self.add_module("output", nn.Linear(widths[-1], math.prod(out_shape)))
+        self.add_module("shaped", nn.Unflatten(1, out_shape))
 
 
 def digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -55,10 +55,10 @@ def from_earlier_run(point: Point, attempt: RunSummary) -> Done:
     """The result of a point from its finished run in the store."""
     assert attempt.outcome is not None
     metric = point.train.judged_by
-    finals = [attempt.final(split, metric) for split in ("test", "validation")]
+    test, validation = (attempt.final(split, metric) for split in ("test", "validation"))
     if attempt.outcome is Outcome.DIVERGED:
-        finals = [math.nan, math.nan]
-    return Done(point, attempt.run_id, attempt.outcome, *finals, is_earlier=True)
+        test = validation = math.nan
+    return Done(point, attempt.run_id, attempt.outcome, test, validation, is_earlier=True)
 
 
 def failed_all(points: Sequence[Point], error: BaseException) -> list[Result]:

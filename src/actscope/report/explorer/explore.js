@@ -351,7 +351,8 @@ function stepAxis() {
 function titleOf(panel, top, series) {
   const isMetric = panel.quantity === "metric";
   const isEmpty = series !== null && series.steps.length === 0;
-  const note = isMetric ? ": training solid, test dashed" : isEmpty ? ": nothing recorded" : "";
+  const lines = `: training solid, test dashed${index.metric.note}`;
+  const note = isMetric ? lines : isEmpty ? ": nothing recorded" : "";
   return {
     text: panel.title.replace("layer 1", layerName(keyOfPanel(panel))) + note,
     xref: "paper",

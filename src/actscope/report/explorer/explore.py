@@ -41,6 +41,7 @@ def build(title: str, studies: Mapping[str, StudyRuns], packed: Mapping[str, str
                 "unit": metric.behind,
                 "decimals": metric.decimals,
                 "top": metric.part(103),
+                "note": "; below 0 drawn at 0" if metric.cut_off else "",
                 "levels": series.METRIC_LEVELS,
             },
         },

@@ -44,8 +44,8 @@ def draw_by_rate(
     for ax, (name, limits) in zip(axes, flat(rows), strict=True):
         own, own_runs = (table[table["activation"] == name] for table in (cells, runs))
         for study, style in styles.items():
-            lines = (table[table["study"] == study] for table in (own, own_runs))
-            plot_by_rate(*lines, style, ax, metric)
+            line, dots = (table[table["study"] == study] for table in (own, own_runs))
+            plot_by_rate(line, dots, style, ax, metric)
         enlarged = ", enlarged" if limits[0] > 0 else ""
         ax.set_title(f"{name}{enlarged} ({seeds_text(own)})")
         rate_axis(cells["lr"], ax)

@@ -117,8 +117,8 @@ def _on_the_highest(study: TunedStudy) -> Iterator[str]:
         yield "No activation has a rate at which no tuning run was lost."
         return
     last = _at_the_largest(next(reversed(list(_panels(kept, study.factors)))), study.factors)
-    gains = metric.gain(last["validation"], 0.0).to_numpy()
-    best = last.iloc[gains.argsort(kind="stable")[-1]]
+    up = not metric.is_smallest_best
+    best = last.sort_values("validation", ascending=up, kind="stable").iloc[-1]
     where = setting_text(best, study.factors.settings)
     yield (
         f"{f'With {where}, ' if where else ''}{best['activation']} has the {metric.best_word} "
