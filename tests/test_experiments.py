@@ -31,6 +31,8 @@ POINTS = {
     "depth_small": 7 * 3,
 }
 
+DATA = {"depth_mnist1d": "mnist1d", "autoencoder": "actscope.engine.autoencoder.digits"}
+
 
 def grid_of(experiment: str) -> dict[str, list[str]]:
     config = OmegaConf.load(CONF / "experiment" / f"{experiment}.yaml")
@@ -65,7 +67,7 @@ def test_a_study_composes_under_its_own_name(compose: Compose, experiment: str) 
         words = [f"{key}={values[choose]}" for key, values in grid.items()]
         point = parse_point(compose(f"experiment={experiment}", *words))
         assert point.study == experiment
-        assert point.data.name == ("mnist1d" if experiment == "depth_mnist1d" else "mnist")
+        assert point.data.name == DATA.get(experiment, "mnist")
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

@@ -10,8 +10,8 @@ from actscope.artifacts.panels import panels_of
 from actscope.config import Activation
 from actscope.metric import ACCURACY
 from actscope.report.figures import style as figures
-from actscope.report.figures.accuracy import draw_final, plot_final
 from actscope.report.figures.activation_functions import function_curve
+from actscope.report.figures.metric import draw_final, plot_final
 from actscope.report.figures.seeds import draw_seeds
 from actscope.report.figures.trajectories import Drawn, panel_label, share_limits
 from actscope.report.pages.sections import as_columns

@@ -1,4 +1,4 @@
-"""What claims need of the files of a store: fates of units, late accuracies, stated seeds."""
+"""What claims need of the files of a store: fates of units, late training, stated seeds."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

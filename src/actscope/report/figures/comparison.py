@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from actscope.analysis.labels import activation_order
 from actscope.metric import ACCURACY, Metric
-from actscope.report.figures.accuracy import (
+from actscope.report.figures.metric import (
     BY_RATE,
     CURVES,
     plot_by_epoch,

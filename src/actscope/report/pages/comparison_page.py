@@ -17,7 +17,7 @@ from actscope.report import manifest
 from actscope.report.explorer import explore
 from actscope.report.figures import comparison as comparison_figures
 from actscope.report.figures import style as figures
-from actscope.report.figures.accuracy import BY_RATE_SIGNS
+from actscope.report.figures.metric import BY_RATE_SIGNS
 from actscope.report.pages.overview import overviews, show_mean
 from actscope.report.pages.page import (
     Chapter,

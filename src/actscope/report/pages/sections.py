@@ -15,8 +15,8 @@ from actscope.analysis.study_analysis import StudyAnalysis
 from actscope.report.figures import edge as edge_figures
 from actscope.report.figures import style
 from actscope.report.figures import units as units_figures
-from actscope.report.figures.accuracy import BY_RATE_SIGNS, draw_by_epoch, draw_final
 from actscope.report.figures.activation_functions import draw_functions
+from actscope.report.figures.metric import BY_RATE_SIGNS, draw_by_epoch, draw_final
 from actscope.report.figures.seeds import draw_seeds
 from actscope.report.figures.trajectories import Drawn, draw_trajectories
 from actscope.report.pages.page import Prose
