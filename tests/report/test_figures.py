@@ -11,6 +11,7 @@ from actscope.config import Activation
 from actscope.metric import ACCURACY
 from actscope.report.figures import style as figures
 from actscope.report.figures.activation_functions import function_curve
+from actscope.report.figures.limits import enlarged_limits
 from actscope.report.figures.metric import draw_final, plot_final
 from actscope.report.figures.seeds import draw_seeds
 from actscope.report.figures.trajectories import Drawn, panel_label, share_limits
@@ -101,8 +102,8 @@ def test_of_many_rates_five_are_drawn() -> None:
 
 def test_the_enlarged_scale_suits_the_cells_that_learned() -> None:
     cells = pd.DataFrame({"final_mean": [0.96, 0.96, np.nan]})
-    assert figures.enlarged_limits(cells) == pytest.approx((95.7, 96.2))
-    assert figures.enlarged_limits(cells[2:]) is None
+    assert enlarged_limits(cells) == pytest.approx((95.7, 96.2))
+    assert enlarged_limits(cells[2:]) is None
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_the_enlarged_scale_shows_where_cells_differ(
     means: list[float], limits: tuple[float, float] | None
 ) -> None:
     cells = pd.DataFrame({"final_mean": means})
-    found = figures.enlarged_limits(cells)
+    found = enlarged_limits(cells)
     assert found == (None if limits is None else pytest.approx(limits))
 
 

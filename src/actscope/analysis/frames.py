@@ -13,11 +13,12 @@ from actscope.analysis.labels import activation_order, natural, sort_key
 from actscope.analysis.logged_settings import LATER, NETWORK, is_setting, read_setting
 from actscope.analysis.reasons import why_none, why_unusable
 from actscope.analysis.stats import CELL, summarise
+from actscope.analysis.study_metric import find_metric
 from actscope.analysis.variants import describe_variants
 from actscope.artifacts.unit_fates import FATES
 from actscope.command_line.suggestions import training
 from actscope.errors import ReportError
-from actscope.metric import ACCURACY, Metric, metric_of
+from actscope.metric import Metric
 from actscope.tracking import METRICS, PARAMS, Store
 
 POINT = [*CELL, "seed"]
@@ -146,7 +147,7 @@ def choose_runs(
     params = settings[~is_odd]
     params = params[[name for name in params if name in NAMED_BY or params[name].notna().any()]]
     variants = describe_variants(params).reindex(settings.index, fill_value="")
-    metric = _metric(study, found, params)
+    metric = find_metric(study, found, params)
     runs = _typed(found, settings, variants, metric)
     faults = {run_id: f"cannot be read: {why}" for run_id, why in unreadable.items()} | faults
     runs = _judged(runs, by_run["reason"], faults, metric).assign(is_odd=is_odd)
@@ -162,23 +163,6 @@ def choose_runs(
     return StudyRuns(
         study, runs, params, unit_shares, missing, grid_size, found, unreadable, metric
     )
-
-
-def _metric(study: str, found: pd.DataFrame, params: pd.DataFrame) -> Metric:
-    """What the finished runs are judged by, or all runs if none is finished."""
-    finished = found.loc[found["status"] == "FINISHED", "run_id"]
-    own = params[params.index.isin(finished)]
-    names = ["train.loss", "train.metric"]
-    pairs = (own if len(own) else params).reindex(columns=names).drop_duplicates()
-    rows = pairs.itertuples(index=False, name=None)
-    metrics = {metric_of(dict(zip(names, row, strict=True))): None for row in rows}
-    if len(metrics) > 1:
-        words = " and ".join(metric.words for metric in metrics)
-        raise ReportError(
-            f"study={study}: its runs are judged by different metrics, {words}. Train those of "
-            "each metric as a study of its own."
-        )
-    return next(iter(metrics), ACCURACY)
 
 
 def averaged(runs: StudyRuns) -> pd.DataFrame:

@@ -30,13 +30,7 @@ from actscope.engine.recorded import LAYER_IMAGES, LAYER_STATISTICS, PROBE, TRAJ
 from actscope.engine.result import RunResult, judge
 from actscope.engine.saved_state import Checkpoint, Resumable, prefixed, without_prefix
 from actscope.engine.schedule import in_steps, stack_key, total_steps
-from actscope.engine.trajectory import (
-    Recorder,
-    active,
-    is_finite,
-    probe_record,
-    trajectory_record,
-)
+from actscope.engine.trajectory import Recorder, active, is_finite, probe_record, trajectory_record
 
 Histories = Callable[[], list[pd.DataFrame]]
 
@@ -130,8 +124,7 @@ class Training:
         self.layers_x = Inputs.of_all(probe_x[:LAYER_IMAGES], len(points))
         self.layers_y = self.data.train_y[rows[:LAYER_IMAGES]]
         self.measures = Measures.of(data)
-        measure = self.measures.of_tally
-        self.history = History(len(points), self.steps_per_epoch, device, measure)
+        self.history = History(len(points), self.steps_per_epoch, device, self.measures.of_tally)
         self.late = Tally(len(points), device)  # of the last tenth of the steps
         self.evaluation = Evaluation(self.network, self.data)
         self.divergence = Divergence(len(points), device)

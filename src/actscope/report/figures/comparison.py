@@ -8,6 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from actscope.analysis.labels import activation_order
 from actscope.metric import ACCURACY, Metric
+from actscope.report.figures.limits import full_limits, panel_rows
 from actscope.report.figures.metric import (
     BY_RATE,
     CURVES,
@@ -20,9 +21,7 @@ from actscope.report.figures.style import (
     STYLES,
     LineStyle,
     flat,
-    full_limits,
     panel_grid,
-    panel_rows,
     panel_title,
     rate_axis,
     seeds_text,

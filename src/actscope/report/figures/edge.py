@@ -13,13 +13,13 @@ from matplotlib.lines import Line2D
 from actscope.analysis.labels import activation_order, rate_text
 from actscope.artifacts.palette import RED
 from actscope.metric import ACCURACY, Metric
+from actscope.report.figures.limits import full_limits
 from actscope.report.figures.metric import BY_RATE, plot_by_rate
 from actscope.report.figures.style import (
     GREY,
     PANELS_A_ROW,
     LineStyle,
     activation_legend,
-    full_limits,
     line_styles,
     panel_grid,
     rate_axis,

@@ -15,6 +15,7 @@ from actscope.analysis.labels import activation_order
 from actscope.analysis.stats import INTERVAL, is_mixed
 from actscope.artifacts.palette import RED
 from actscope.metric import ACCURACY, Metric
+from actscope.report.figures.limits import panel_rows
 from actscope.report.figures.style import (
     GREY,
     MARKERS_A_LINE,
@@ -24,7 +25,6 @@ from actscope.report.figures.style import (
     flat,
     line_styles,
     panel_grid,
-    panel_rows,
     panel_title,
     plot_band,
 )

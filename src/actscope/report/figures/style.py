@@ -8,7 +8,7 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,6 @@ from actscope.artifacts.palette import (
     RED,
     SKY,
 )
-from actscope.metric import ACCURACY, Metric
 
 STYLE: dict[str, Any] = {
     "font.size": 9,
@@ -179,44 +178,6 @@ def shown_rates(rows: pd.DataFrame) -> list[float]:
     return [rates[place] for place in places]
 
 
-def enlarged_limits(cells: pd.DataFrame, metric: Metric = ACCURACY) -> "Limits | None":
-    """Range of the enlarged scale around the means of runs that learned.
-
-    It starts no lower than puts their median at two thirds of it. None if fewer than two cells
-    have such runs, if they learned too little, or if the metric is not shown from 0 to 1.
-    """
-    if not metric.is_bounded:
-        return None
-    learned = 100 * cells["final_mean"].dropna()
-    if len(learned) < 2:
-        return None
-    lowest, highest = learned.min(), learned.max()
-    margin = max(highest - lowest, 0.2)  # of a point: less is noise
-    start = max(100 - 3 * (100 - learned.median()), lowest - 1.5 * margin)
-    start = np.floor(10 * start) / 10 if margin < 1 else np.floor(start)
-    if start < 40:
-        return None
-    scale = metric.scale / 100
-    return scale * float(start), scale * float(min(100.2, highest + margin))
-
-
-def full_limits(values: "pd.Series[float]", metric: Metric) -> "Limits":
-    """Range of the full scale; `values`: all that are drawn."""
-    top = metric.part(102)
-    if top is None:
-        finite = values[np.isfinite(values)]
-        top = 1.02 * metric.scale * float(finite.max()) if len(finite) else 1.0
-    return metric.scale * metric.axis[0], top
-
-
-def lower_limit(values: "pd.Series[float]", metric: Metric) -> float:
-    """A lower limit, a multiple of 5 per cent, that at most a tenth of these falls below."""
-    tenth = values.dropna().quantile(0.1)
-    if not metric.is_bounded or np.isnan(tenth):
-        return 0.0
-    return metric.scale / 100 * max(0.0, 5 * math.floor((100 * tenth - 1) / 5))
-
-
 def panel_title(cells: pd.DataFrame, *, enlarged: bool) -> str:
     """Rate of these cells with their `seeds_text`: `lr = 0.1 (n = 5)`."""
     rate = rate_text(cells["lr"].iloc[0])
@@ -227,25 +188,6 @@ def seeds_text(cells: pd.DataFrame) -> str:
     """The runs in each mean or share: `n = 5`, or `n = 3 to 5`."""
     low, high = cells["n"].min(), cells["n"].max()
     return f"n = {low}" if low == high else f"n = {low} to {high}"
-
-
-Limits = tuple[float, float]
-Item = TypeVar("Item")
-
-
-def panel_rows(
-    cells: pd.DataFrame,
-    items: Sequence[Item],
-    drawn: "pd.Series[float]",
-    metric: Metric,
-) -> list[list[tuple[Item, Limits]]]:
-    """Item and range of each panel: a row on the full scale, and an enlarged one.
-
-    `drawn`: all values of the metric that are drawn.
-    """
-    enlarged = enlarged_limits(cells, metric)
-    scales = [full_limits(drawn, metric), *([enlarged] if enlarged else [])]
-    return [[(item, limits) for item in items] for limits in scales]
 
 
 def flat(rows: Sequence[Sequence[Any]]) -> list[Any]:

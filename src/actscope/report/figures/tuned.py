@@ -13,16 +13,13 @@ from actscope.analysis.factors import Factors, setting_text, short_name
 from actscope.analysis.labels import activation_order
 from actscope.analysis.stats import INTERVAL
 from actscope.metric import ACCURACY, Metric
+from actscope.report.figures.limits import Limits, enlarged_limits, full_limits, lower_limit
 from actscope.report.figures.style import (
     GREY,
     PANELS_A_ROW,
-    Limits,
     LineStyle,
     activation_legend,
-    enlarged_limits,
-    full_limits,
     line_styles,
-    lower_limit,
     panel_grid,
     seeds_text,
 )

@@ -17,7 +17,8 @@ from actscope.analysis.factors import Factors, short_name
 from actscope.analysis.labels import activation_order
 from actscope.artifacts.palette import RED
 from actscope.metric import ACCURACY, Metric
-from actscope.report.figures.style import GREY, lower_limit, panel_grid
+from actscope.report.figures.limits import lower_limit
+from actscope.report.figures.style import GREY, panel_grid
 
 COLUMNS = 4  # panels a row
 DIGITS = 4  # of a rate: 0.0016 / 2 and 0.0004 * 2 differ in their last bits
