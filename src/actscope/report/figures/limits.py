@@ -39,16 +39,21 @@ def full_limits(values: "pd.Series[float]", metric: Metric) -> Limits:
     top = metric.part(102)
     if top is None:
         finite = values[np.isfinite(values)]
-        top = 1.02 * metric.scale * float(finite.max()) if len(finite) else 1.0
+        top = 1.05 * metric.scale * float(finite.max()) if len(finite) else 1.0
     return metric.scale * metric.axis[0], top
 
 
-def lower_limit(values: "pd.Series[float]", metric: Metric) -> float:
-    """A lower limit, a multiple of 5 per cent, that at most a tenth of these falls below."""
+def high_limits(values: "pd.Series[float]", metric: Metric, top: float) -> Limits:
+    """A range from a multiple of 5 per cent that at most a tenth of these falls below.
+
+    `top`: its end in per cent. The full scale if the metric is not shown from 0 to 1.
+    """
+    end = metric.part(top)
+    if end is None:
+        return full_limits(values, metric)
     tenth = values.dropna().quantile(0.1)
-    if not metric.is_bounded or np.isnan(tenth):
-        return 0.0
-    return metric.scale / 100 * max(0.0, 5 * math.floor((100 * tenth - 1) / 5))
+    lowest = 0.0 if np.isnan(tenth) else max(0.0, 5 * math.floor((100 * tenth - 1) / 5))
+    return metric.scale / 100 * lowest, end
 
 
 def panel_rows(

@@ -13,7 +13,7 @@ from actscope.analysis.factors import Factors, setting_text, short_name
 from actscope.analysis.labels import activation_order
 from actscope.analysis.stats import INTERVAL
 from actscope.metric import ACCURACY, Metric
-from actscope.report.figures.limits import Limits, enlarged_limits, full_limits, lower_limit
+from actscope.report.figures.limits import Limits, enlarged_limits, full_limits, high_limits
 from actscope.report.figures.style import (
     GREY,
     PANELS_A_ROW,
@@ -206,12 +206,12 @@ def draw_budget(budget: pd.DataFrame, factors: Factors, metric: Metric = ACCURAC
     ]
     figure, axes = panel_grid(rows, PANELS_A_ROW, (3.3, 2.5), shared_y=True)
     styles = line_styles(budget["activation"])
-    lowest = lower_limit(shown["expected"].astype(float), metric)
+    limits = high_limits(shown["expected"].astype(float), metric, 100.5)
     for ax, own in zip(axes, [own for row in rows for own in row], strict=True):
         plot_budget(own, styles, ax, metric.scale)
         title = setting_text(own.iloc[0], factors.settings)
         ax.set_title(f"{title} ({trials_text(own)})" if title else trials_text(own))
-        ax.set_ylim(lowest, metric.part(100.5))
+        ax.set_ylim(limits)
     axes[0].set_ylabel(f"expected best{f' ({metric.unit})' if metric.unit else ''}")
     activation_legend(figure, styles, budget["activation"], "")
     return figure

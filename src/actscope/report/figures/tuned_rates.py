@@ -17,7 +17,7 @@ from actscope.analysis.factors import Factors, short_name
 from actscope.analysis.labels import activation_order
 from actscope.artifacts.palette import RED
 from actscope.metric import ACCURACY, Metric
-from actscope.report.figures.limits import lower_limit
+from actscope.report.figures.limits import high_limits
 from actscope.report.figures.style import GREY, panel_grid
 
 COLUMNS = 4  # panels a row
@@ -46,7 +46,8 @@ def draw_by_rate(
     values = _values(trials, factors)
     colours = _colours(len(values))
     limits = trials["lr"].min() / 1.4, trials["lr"].max() * 1.4
-    lowest = lower_limit(trials.groupby([*factors.cell, "lr"])["validation"].mean(), metric)
+    means = trials.groupby([*factors.cell, "lr"])["validation"].mean()
+    heights = high_limits(means, metric, 101)
     for ax, name in zip(axes, names, strict=True):
         own, choice = (table[table["activation"] == name] for table in (trials, chosen))
         for place, (value, colour) in enumerate(zip(values, colours, strict=True)):
@@ -57,7 +58,7 @@ def draw_by_rate(
         ax.set_title(f"{name} ({runs_a_rate(own, factors)})")
         ax.set_xscale("log")
         ax.set_xlim(*limits)
-        ax.set_ylim(lowest, metric.part(101))
+        ax.set_ylim(heights)
         ax.set_xlabel("learning rate")
         ax.xaxis.set_major_locator(LogLocator(numticks=4))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda lr, _: f"{lr:g}"))
