@@ -1,6 +1,7 @@
 """Metrics: how values are shown, which one is better, and which one a run has."""
 
 import math
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -46,6 +47,10 @@ def test_values_below_an_axis_are_drawn_at_its_end() -> None:
 )
 def test_the_metric_of_a_run_is_in_its_settings(loss, metric, found) -> None:
     assert metric_of({"train.loss": loss, "train.metric": metric}) is found
+
+
+def test_a_metric_is_the_same_in_another_process() -> None:
+    assert all(pickle.loads(pickle.dumps(metric)) is metric for metric in METRICS.values())  # noqa: S301
 
 
 def test_runs_of_numbers_learn_by_r2() -> None:

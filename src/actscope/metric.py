@@ -1,7 +1,7 @@
 """Metrics: what a run is judged by, and how its values are shown."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, TypeVar
@@ -35,6 +35,10 @@ class Metric:
     decimals: int = 4
     unit: str = ""
     difference_unit: str = ""
+
+    def __reduce__(self) -> tuple[Callable[[str], "Metric"], tuple[str]]:
+        # In each process there is one of each, so that `metric is ACCURACY` holds.
+        return _named, (self.name,)
 
     @property
     def is_smallest_best(self) -> bool:
@@ -159,6 +163,10 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 METRICS_OF_LOSS: Mapping[str, tuple[Metric, ...]] = MappingProxyType(
     {"cross_entropy": (ACCURACY,), "mse": (R2, RMSE)}
 )
+
+
+def _named(name: str) -> Metric:
+    return METRICS[name]
 
 
 def metric_of(settings: Mapping[str, object]) -> Metric:
