@@ -545,7 +545,7 @@ function describeRun(side, series) {
 function runInWords(run, series) {
   if (series === null) return "This point has no finished run.";
   const { words, unit } = index.metric;
-  const final = run.final === "" ? "" : `, final test ${words} ${run.final}${unit}`;
+  const final = run.final === null ? "" : `, final test ${words} ${run.final}${unit}`;
   const layer = series.layers[keyOfPanel({ layer: FIRST })];
   const units = layer === undefined ? "Its units were not recorded." : layerInWords(layer);
   const cell = `${run.learned} runs of this activation and rate learned.`;

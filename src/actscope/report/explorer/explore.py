@@ -89,7 +89,7 @@ def _listed(label: str, study: StudyRuns) -> Iterator[dict[str, Any]]:
             "outcome": run["outcome"],
             "learned": learned[tuple(run[name] for name in CELL)],
             "names": names.get(run["run_id"], []),
-            "final": study.metric.number(run["final"]),
+            "final": study.metric.number(run["final"]) or None,
         }
 
 
