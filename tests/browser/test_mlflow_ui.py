@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 from actscope import tracking
 from actscope.analysis.frames import read_study
 from actscope.config import Extras
-from actscope.tracking.ui_charts import SECTIONS
+from actscope.metric import ACCURACY
+from actscope.tracking.ui_charts import sections_of
 from tests.support.network import free_port, wait_until_up
 from tests.support.studies import explorer_of
 from tests.support.tracked import STUDY, log_study, new_store, trained
@@ -78,7 +79,7 @@ def test_the_link_to_the_charts_groups_by_activation_and_rate(
     expect(page.get_by_text("Group by: activation")).to_be_visible()
     expect(page.get_by_text("Group: activation: relu").first).to_be_attached()
     tops = []
-    for title in SECTIONS:
+    for title in sections_of(ACCURACY):
         heading = page.get_by_text(re.compile(rf"^{title}")).first
         expect(heading).to_be_attached()
         tops.append(heading.bounding_box()["y"])
