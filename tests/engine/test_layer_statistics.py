@@ -200,11 +200,12 @@ def test_networks_are_born_dead_for_one_input_as_often_as_theory_says(width: int
     network = StackedMLP(points, features=10, classes=2, dtype=torch.float32)
     one_input = torch.linspace(-1, 1, 10)[None]
     *hidden, _ = network.forward(Inputs.of_all(one_input, runs), training=False).outputs()
-    has_dead_layer = torch.stack([(layer == 0).all(-1).squeeze() for layer in hidden]).cummax(0)
+    is_dead = torch.stack([(layer == 0).all(-1).squeeze() for layer in hidden])
+    has_dead_layer, _ = is_dead.cummax(0)
     for layers in (1, 4, depth):
         expected = 1 - (1 - 2**-width) ** layers
         standard_error = math.sqrt(expected * (1 - expected) / runs)
-        found = has_dead_layer.values[layers - 1].double().mean().item()
+        found = has_dead_layer[layers - 1].double().mean().item()
         assert found == pytest.approx(expected, abs=4 * standard_error)
 
 
