@@ -84,8 +84,9 @@ def test_the_link_to_the_charts_groups_by_activation_and_rate(
         expect(heading).to_be_attached()
         tops.append(heading.bounding_box()["y"])
     assert tops == sorted(tops)
-    # The chart of accuracy is on the first screen.
-    expect(page.get_by_text("test/accuracy", exact=True).first).to_be_in_viewport()
+    for width in (1500, 1000):
+        page.set_viewport_size({"width": width, "height": 900})
+        expect(page.get_by_text("test/accuracy", exact=True).first).to_be_in_viewport()
 
 
 def test_a_run_tells_its_outcome_data_and_picture(page: Page, links: dict[str, str]) -> None:
