@@ -13,10 +13,10 @@ from actscope.analysis.factors import Factors, find_factors
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import sort_key
 from actscope.analysis.tuning import RULES_TAG, TRIALS
-from actscope.config import Tuning
 from actscope.errors import ConfigError, ReportError
 from actscope.parsing import parse
 from actscope.tracking import METRICS, Store
+from actscope.tuning_settings import Tuning
 
 VALIDATION = f"{METRICS}validation/accuracy_final"
 DATA_TEST = "data.test"  # False of all trials

@@ -15,7 +15,7 @@ from actscope.analysis import stats
 from actscope.analysis.factors import Factors
 from actscope.analysis.stats import Comparison, compare_pair, finals_of_learned
 from actscope.analysis.tuning import ALL_LOST, FINE_FACTOR, RATES, Choice, Score, plan_cell
-from actscope.config import Tuning
+from actscope.tuning_settings import Tuning
 
 BASES = ("relu", "leaky_relu")  # leads are over the better one of these
 UNFINISHED = "not finished"  # a flag, as those of analysis.tuning

@@ -6,11 +6,11 @@ fine one around its best rate, each extended until its best rate is inside. See 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from actscope.config import Tuning
+from actscope.tuning_settings import LR, Search, Tuning, Value
 
 FINE_FACTOR = 2
 RATES = {"chosen": 1.0, "half": 0.5}  # the rates that are judged, in units of the chosen one
@@ -18,9 +18,30 @@ RATES = {"chosen": 1.0, "half": 0.5}  # the rates that are judged, in units of t
 TRIALS = ".tuning"  # ends the name of the study with the trials of a tuned study
 RULES_TAG = "actscope.tuning"  # of a sweep: the rules as JSON
 CHOSEN_BY_TAG = "actscope.chosen_by"  # of a run: JSON list of the ids of runs that chose its rate
+TRIAL_TAG = (
+    "actscope.trial"  # of a run of a search: JSON of its search, trial and the trial's state
+)
 
+
+def judged_rates(rules: Tuning | Search) -> Mapping[str, float]:
+    """The rates that are judged, in units of the chosen one: a search has no half."""
+    return {"chosen": 1.0} if isinstance(rules, Search) else RATES
+
+
+Settings = tuple[tuple[str, Value], ...]  # by their names on the command line
 Trial = float | None  # final validation accuracy; None of a run that failed or diverged
-Trials = Mapping[tuple[float, int], Trial]  # by rate and seed
+
+
+Key = TypeVar("Key", contravariant=True)
+
+
+class Trials(Protocol[Key]):
+    """The finished trials of a cell, by rate (of a search: by settings) and seed."""
+
+    def __contains__(self, key: object, /) -> bool: ...
+
+    def __getitem__(self, key: tuple[Key, int], /) -> Trial: ...
+
 
 EDGE = "edge of grid"
 ALL_LOST = "no rate learns"
@@ -43,23 +64,61 @@ class Choice:
     """The rate that tuning has chosen; None if each rate lost a seed.
 
     `scores`: of the rates of the fine grid, ascending. `flag`: why it is not judged, or empty.
+    `settings`: all that a search has chosen, the rate among them.
     """
 
     rate: float | None
     scores: tuple[Score, ...] = ()
     flag: str = ""
+    settings: Settings = ()
 
 
 @dataclass(frozen=True)
 class CellPlan:
     """What a cell needs next: trials, or when its choice is made, none."""
 
-    stage: Literal["coarse", "fine", "chosen"]
-    missing: tuple[tuple[float, int], ...] = ()
+    stage: Literal["coarse", "fine", "search", "chosen"]
+    missing: tuple[tuple[float | Settings, int], ...] = ()
     choice: Choice | None = None
 
 
-def plan_cell(rules: Tuning, trials: Trials, chance: float) -> CellPlan:
+State = Literal["finished", "pruned", "failed"]
+
+
+@dataclass(frozen=True)
+class SearchTrial:
+    """A trial that has ended, from number 1 on, and its final validation accuracy by seed.
+
+    `values`: None of a run that failed or diverged; shorter than the seeds if the trial was pruned
+    or its first run was lost.
+    """
+
+    number: int
+    settings: Settings
+    state: State
+    values: tuple[float | None, ...]
+
+    @property
+    def rate(self) -> float:
+        return float(dict(self.settings)[LR])  # type: ignore[arg-type]
+
+    def score(self, chance: float) -> Score:
+        """Mean over the seeds that were trained: lost runs count as chance."""
+        return _score(self.rate, self.values, chance)
+
+
+@dataclass(frozen=True)
+class SearchPlan(CellPlan):
+    """What a searched cell needs next, or its choice.
+
+    `trials`: those that have ended; `search`: the id of the search.
+    """
+
+    trials: tuple[SearchTrial, ...] = ()
+    search: str = ""
+
+
+def plan_cell(rules: Tuning, trials: Trials[float], chance: float) -> CellPlan:
     """The trials that a cell needs next, or its choice. `chance`: accuracy of guessing, 0 to 1.
 
     1. Coarse: all `rules.rates` with the first seed.
@@ -98,7 +157,7 @@ def _search(
     factor: float,
     seeds: Sequence[int],
     extensions: int,
-    trials: Trials,
+    trials: Trials[float],
     chance: float,
 ) -> _Search:
     grid = sorted(rates)
@@ -116,14 +175,17 @@ def _search(
 
 
 def _scores(
-    grid: Sequence[float], seeds: Sequence[int], trials: Trials, chance: float
+    grid: Sequence[float], seeds: Sequence[int], trials: Trials[float], chance: float
 ) -> Iterator[Score]:
     for rate in grid:
-        own = [trials[rate, seed] for seed in seeds]
-        values = np.array([chance if value is None else value for value in own])
-        n = len(values)
-        error = float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
-        yield Score(rate, float(values.mean()), error, own.count(None))
+        yield _score(rate, [trials[rate, seed] for seed in seeds], chance)
+
+
+def _score(rate: float, found: Sequence[Trial], chance: float) -> Score:
+    values = np.array([chance if value is None else value for value in found])
+    n = len(values)
+    error = float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
+    return Score(rate, float(values.mean()), error, found.count(None))
 
 
 def _best(scores: Sequence[Score]) -> float:

@@ -8,6 +8,7 @@ from actscope.errors import ConfigError
 from actscope.settings_errors import shorten
 
 MAX_NAME = 200  # characters
+OPTUNA = "hydra/sweeper=optuna"
 LONG_NUMBER = re.compile(r"\d{4301}")
 
 
@@ -28,4 +29,9 @@ def check_words(words: Iterable[str]) -> None:
         if LONG_NUMBER.search(word):
             raise ConfigError(
                 f"{shorten(scrub(ascii(word)[1:-1]))}: the number has too many digits."
+            )
+        if word == OPTUNA:
+            raise ConfigError(
+                f"{word}: its plug-in needs Optuna 2, and would search seeds. Use tuning=search, "
+                "which searches with Optuna and averages over seeds (docs/tuning.md)."
             )

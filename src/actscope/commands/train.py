@@ -37,6 +37,7 @@ from actscope.project import CONF, ROOT
 from actscope.runtime import forkserver, output, signals, startup
 from actscope.runtime.own_folder import hidden_files
 from actscope.sweep.launcher_settings import LauncherSettings
+from actscope.tuning_settings import LR, Search, Tuning
 from hydra_plugins.actscope_launcher.launcher import Job, trains_grids_with
 
 WORKERS_IMPORT = [
@@ -171,7 +172,7 @@ def train_grid(jobs: Sequence[Job], folder: Path, launcher: LauncherSettings) ->
     check_models(points, settings)
     tuning = parse_tuning(jobs[0].config)
     if tuning is not None:
-        _check_chooses_rates(sys.argv[1:])
+        _check_tunes(tuning, sys.argv[1:])
     wanted = parse_device(jobs[0].config)
 
     with nullcontext() if rules.dry_run else _workers_preloaded(launcher):
@@ -232,12 +233,15 @@ def train_point(config: DictConfig) -> float | str:
         raise
 
 
-def _check_chooses_rates(words: Sequence[str]) -> None:
-    """Raise ConfigError if a tuned sweep's command line has rates or seeds."""
-    for name, instead in (("lr", "tuning.rates"), ("seed", "tuning.seeds and evaluation_seeds")):
-        given = next((word for word in words if word.startswith(f"{name}=")), None)
-        if given is not None:
-            raise ConfigError(f"{given}: a tuned sweep has its own. Set {instead} instead.")
+def _check_tunes(rules: Tuning | Search, words: Sequence[str]) -> None:
+    """Raise ConfigError if a tuned sweep's command line has what it chooses, or seeds."""
+    chosen = rules.space if isinstance(rules, Search) else [LR]
+    whence = "tuning.space" if isinstance(rules, Search) else "tuning.rates"
+    instead = {**dict.fromkeys(chosen, whence), "seed": "tuning.seeds and evaluation_seeds"}
+    for word in words:
+        name = word.lstrip("+").partition("=")[0]
+        if name in instead:
+            raise ConfigError(f"{word}: a tuned sweep has its own. Set {instead[name]} instead.")
 
 
 def _train_alone(config: DictConfig) -> float | str:
