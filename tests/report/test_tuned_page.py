@@ -98,7 +98,7 @@ def test_the_tables_agree_with_the_runs(store: Store) -> None:
     assert study.choices["activation"].tolist() == ["relu", "elu"] * 2
     assert study.judged["runs"].tolist() == [2] * 8
     found = tracking.read_runs(store, f"{STUDY}.tuning")
-    assert len(study.trials) == len(found) == study.choices["trials"].sum()
+    assert len(study.trial_runs) == len(found) == study.choices["trials"].sum()
     first = study.judged.iloc[0]
     runs = tracking.read_runs(store, STUDY)
     own = runs[

@@ -4,10 +4,7 @@ The same settings and results give the same trials: the sampler's seed is fixed,
 repeated from its first trial each time. So the finished runs are all of its state.
 """
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
+from dataclasses import dataclass, replace
 
 import optuna
 from optuna.distributions import (
@@ -18,18 +15,18 @@ from optuna.distributions import (
 )
 from optuna.trial import TrialState
 
-from actscope.analysis.tuning import Choice, SearchPlan, SearchTrial, Settings, State, Trials
+from actscope.analysis.tuning import (
+    SearchPlan,
+    SearchTrial,
+    Settings,
+    State,
+    Trials,
+    choose,
+    search_id,
+)
 from actscope.tuning_settings import Choices, Range, Search, Value
 
 DIGITS = 3  # of a value that is no whole number; more would change no result that can be seen
-NONE_LEARNS = "no trial learns"
-OPEN = ("trials", "evaluation_seeds")  # settings that may change in the same search
-
-
-def search_id(rules: Search) -> str:
-    """An id of what decides which trials are asked for; more trials continue the same search."""
-    deciding = {name: value for name, value in asdict(rules).items() if name not in OPEN}
-    return sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def plan_search(rules: Search, trials: Trials[Settings], chance: float) -> SearchPlan:
@@ -48,15 +45,6 @@ def plan_search(rules: Search, trials: Trials[Settings], chance: float) -> Searc
             return SearchPlan("search", missing, trials=tuple(ended), search=own_id)
         ended += [each.end(trials) for each in batch]
     return SearchPlan("chosen", (), choose(ended, chance), tuple(ended), own_id)
-
-
-def choose(ended: Sequence[SearchTrial], chance: float) -> Choice:
-    """The finished trial with the highest mean, the first of equal ones."""
-    finished = [trial for trial in ended if trial.state == "finished"]
-    if not finished:
-        return Choice(None, flag=NONE_LEARNS)
-    best = max(finished, key=lambda trial: trial.score(chance).mean)
-    return Choice(best.rate, (best.score(chance),), settings=best.settings)
 
 
 class _Search:

@@ -4,8 +4,10 @@ The protocol follows Godbole et al. (2023, Deep Learning Tuning Playbook): a coa
 fine one around its best rate, each extended until its best rate is inside. See docs/tuning.md.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from hashlib import sha256
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -45,6 +47,8 @@ class Trials(Protocol[Key]):
 
 EDGE = "edge of grid"
 ALL_LOST = "no rate learns"
+NONE_LEARNS = "no trial learns"
+OPEN = ("trials", "evaluation_seeds")  # settings that may change in the same search
 
 
 class Score(NamedTuple):
@@ -116,6 +120,21 @@ class SearchPlan(CellPlan):
 
     trials: tuple[SearchTrial, ...] = ()
     search: str = ""
+
+
+def search_id(rules: Search) -> str:
+    """An id of what decides which trials are asked for; more trials continue the same search."""
+    deciding = {name: value for name, value in asdict(rules).items() if name not in OPEN}
+    return sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def choose(ended: Sequence[SearchTrial], chance: float) -> Choice:
+    """The finished trial with the highest mean, the first of equal ones."""
+    finished = [trial for trial in ended if trial.state == "finished"]
+    if not finished:
+        return Choice(None, flag=NONE_LEARNS)
+    best = max(finished, key=lambda trial: trial.score(chance).mean)
+    return Choice(best.rate, (best.score(chance),), settings=best.settings)
 
 
 def plan_cell(rules: Tuning, trials: Trials[float], chance: float) -> CellPlan:

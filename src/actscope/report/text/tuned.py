@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from actscope.analysis.factors import Factors, setting_text, short_name
+from actscope.analysis.judged_study import JudgedStudy
 from actscope.analysis.stats import INTERVAL
-from actscope.analysis.tuned_study import TunedStudy
 from actscope.analysis.tuned_tables import BASES, UNFINISHED
 from actscope.report.text.study import join
 
@@ -14,7 +14,7 @@ NAMED = 3  # leaders that a sentence names with their leads
 RIVAL = "the better of relu and leaky_relu"
 
 
-def answer(study: TunedStudy) -> list[str]:
+def answer(study: JudgedStudy) -> list[str]:
     """At most four sentences: who leads, at which depths, with which epochs, and what was lost."""
     if study.leads.empty:
         return [*_on_the_highest(study), _on_runs(study)]
@@ -37,7 +37,7 @@ def _at_the_largest(leads: pd.DataFrame, factors: Factors) -> pd.DataFrame:
     return leads[is_largest]
 
 
-def _on_leaders(leads: pd.DataFrame, study: TunedStudy) -> str:
+def _on_leaders(leads: pd.DataFrame, study: JudgedStudy) -> str:
     where = setting_text(leads.iloc[0], study.factors.settings)
     start = f"With {where}, " if where else ""
     if not leads["rival"].any():
@@ -109,7 +109,7 @@ def _on_other_panels(panels: Sequence[pd.DataFrame], factors: Factors) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _on_the_highest(study: TunedStudy) -> Iterator[str]:
+def _on_the_highest(study: JudgedStudy) -> Iterator[str]:
     """Without ReLU and LeakyReLU there are no leads: the highest mean by validation."""
     kept = study.choices[study.choices["lr"].notna()]
     if kept.empty:
@@ -129,7 +129,7 @@ def _panels(table: pd.DataFrame, factors: Factors) -> Iterator[pd.DataFrame]:
     return (own for _, own in table.groupby(factors.panel, sort=False))
 
 
-def _on_runs(study: TunedStudy) -> str:
+def _on_runs(study: JudgedStudy) -> str:
     """How many runs judge, how many were lost, and which cells get no verdict."""
     judged = study.judged
     lost, runs = int(judged["lost"].sum()), int(judged["runs"].sum())
@@ -150,21 +150,21 @@ def _points(difference: float) -> str:
     return f"{100 * difference:+.2f}"
 
 
-def counts(study: TunedStudy) -> list[tuple[str, str]]:
+def counts(study: JudgedStudy) -> list[tuple[str, str]]:
     """The numbers at the top of the page, each with its label."""
     chosen = study.choices
     return [
         (str(len(chosen)), "cells"),
         (str(chosen["activation"].nunique()), "activations"),
-        (f"{len(study.trials):,}", "trials"),
-        (f"{int(study.trials['validation'].isna().sum()):,}", "trials lost"),
+        (f"{len(study.trial_runs):,}", "trials"),
+        (f"{int(study.trial_runs['validation'].isna().sum()):,}", "trials lost"),
         (f"{int(study.judged['runs'].sum()):,}", "runs that judge"),
         (str(int(study.judged["lost"].sum())), "of these lost"),
         (str(int((chosen["flag"] != "").sum())), "without a verdict"),
     ]
 
 
-def flags(study: TunedStudy) -> Iterator[str]:
+def flags(study: JudgedStudy) -> Iterator[str]:
     """A sentence for each flag: which cells have it."""
     for flag, own in study.choices[study.choices["flag"] != ""].groupby("flag", sort=False):
         cells = [
@@ -178,7 +178,7 @@ def flags(study: TunedStudy) -> Iterator[str]:
         yield f"Not judged, “{flag}”: {'; '.join(cells)}."
 
 
-def gaps(study: TunedStudy) -> list[str]:
+def gaps(study: JudgedStudy) -> list[str]:
     """The cells whose choice or judgement is not complete, as lines."""
     names = [*study.factors.settings, "activation"]
     lines = []
