@@ -6,6 +6,7 @@ fine one around its best rate, each extended until its best rate is inside. See 
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Literal, NamedTuple, Protocol, TypeVar
@@ -120,6 +121,15 @@ class SearchPlan(CellPlan):
 
     trials: tuple[SearchTrial, ...] = ()
     search: str = ""
+
+
+def searched_settings(tags: Mapping[str, str]) -> list[str]:
+    """The settings that a sweep has searched, from its tags; empty of any other sweep."""
+    with suppress(ValueError):
+        rules = json.loads(tags.get(RULES_TAG.removeprefix("actscope."), "null"))
+        if isinstance(rules, dict) and isinstance(rules.get("space"), dict):
+            return list(rules["space"])
+    return []
 
 
 def search_id(rules: Search) -> str:

@@ -21,7 +21,7 @@ from actscope.report.figures.style import (
     lower_limit,
     panel_grid,
 )
-from actscope.report.figures.tuned_rates import COLUMNS, shades
+from actscope.report.figures.tuned_rates import COLUMNS, log_axis, shades
 from actscope.tuning_settings import Choices, Range
 
 FAILED_HEIGHT = 0.03  # of the crosses, in heights of a panel
@@ -86,8 +86,7 @@ def setting_axis(name: str, values: Range | Choices, ax: Axes) -> None:
         ax.set_xticks(range(len(values)), [str(value) for value in values])
         ax.set_xlim(-0.5, len(values) - 0.5)
     elif values.log:
-        ax.set_xscale("log")
-        ax.set_xlim(values.low / 1.2, values.high * 1.2)
+        log_axis((values.low / 1.2, values.high * 1.2), ax)
     else:
         margin = 0.04 * (values.high - values.low)
         ax.set_xlim(values.low - margin, values.high + margin)
@@ -124,7 +123,8 @@ def draw_best(trials: pd.DataFrame, factors: Factors) -> Figure:
     for ax, own in zip(axes, groups, strict=True):
         plot_best(own, styles, ax)
         title = setting_text(own.iloc[0], factors.settings)
-        ax.set_title(f"{title}{' ' if title else ''}(n = {own['number'].max()} trials)")
+        count = f"{own['number'].max()} trials"
+        ax.set_title(f"{title} ({count})" if title else count)
         ax.set_ylim(lowest, 100.5)
     axes[0].set_ylabel("best validation so far (%)")
     activation_legend(figure, styles, trials["activation"], "")

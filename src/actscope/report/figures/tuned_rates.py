@@ -48,13 +48,9 @@ def draw_by_rate(
             height = 0.025 + LOST_STEP * place
             plot_trials(_at(own, factors, value), _at(choice, factors, value), colour, height, ax)
         ax.set_title(f"{name} ({runs_a_rate(own, factors)})")
-        ax.set_xscale("log")
-        ax.set_xlim(*limits)
+        log_axis(limits, ax)
         ax.set_ylim(lowest, 101)
         ax.set_xlabel("learning rate")
-        ax.xaxis.set_major_locator(LogLocator(numticks=4))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda lr, _: f"{lr:g}"))
-        ax.xaxis.set_minor_formatter(NullFormatter())
     axes[0].set_ylabel("validation accuracy (%)")
     figure.legend(
         handles=_line_signs(values, colours, factors),
@@ -63,6 +59,15 @@ def draw_by_rate(
         ncols=min(8, len(values) + 2),
     )
     return figure
+
+
+def log_axis(limits: tuple[float, float], ax: Axes) -> None:
+    """A horizontal axis by powers of ten, with few labels: panels are narrow."""
+    ax.set_xscale("log")
+    ax.set_xlim(*limits)
+    ax.xaxis.set_major_locator(LogLocator(numticks=4))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def plot_trials(

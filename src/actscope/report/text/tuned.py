@@ -21,7 +21,8 @@ def answer(study: JudgedStudy) -> list[str]:
     factors, leads = study.factors, study.leads
     panels = [own for _, own in leads.groupby(factors.panel, sort=False)]
     last = panels[-1]
-    sentences = [_on_leaders(_at_the_largest(last, factors), study)]
+    first = _on_leaders(_at_the_largest(last, factors), study)
+    sentences = [f"{first[0].upper()}{first[1:]}"]
     if factors.axis is not None:
         sentences.append(_on_the_axis(last, factors.axis))
     if len(panels) > 1:
