@@ -20,7 +20,7 @@ from rich.console import Console
 from actscope.command_line import hydra_errors
 from actscope.command_line.hydra_credentials import hide_credentials
 from actscope.command_line.settings import OneLineParser
-from actscope.command_line.words import check_words
+from actscope.command_line.words import check_tunes, check_words
 from actscope.config import Point, Tracking
 from actscope.credentials import scrub, scrub_all
 from actscope.errors import ActscopeError, ConfigError, StoreError, SweepError, of_system
@@ -37,7 +37,6 @@ from actscope.project import CONF, ROOT
 from actscope.runtime import forkserver, output, signals, startup
 from actscope.runtime.own_folder import hidden_files
 from actscope.sweep.launcher_settings import LauncherSettings
-from actscope.tuning_settings import LR, Search, Tuning
 from hydra_plugins.actscope_launcher.launcher import Job, trains_grids_with
 
 WORKERS_IMPORT = [
@@ -172,7 +171,7 @@ def train_grid(jobs: Sequence[Job], folder: Path, launcher: LauncherSettings) ->
     check_models(points, settings)
     tuning = parse_tuning(jobs[0].config)
     if tuning is not None:
-        _check_tunes(tuning, sys.argv[1:])
+        check_tunes(tuning, sys.argv[1:])
     wanted = parse_device(jobs[0].config)
 
     with nullcontext() if rules.dry_run else _workers_preloaded(launcher):
@@ -231,17 +230,6 @@ def train_point(config: DictConfig) -> float | str:
         if HydraConfig.get().mode is RunMode.RUN:
             exit_with(error)  # before Hydra prints a line of its own
         raise
-
-
-def _check_tunes(rules: Tuning | Search, words: Sequence[str]) -> None:
-    """Raise ConfigError if a tuned sweep's command line has what it chooses, or seeds."""
-    chosen = rules.space if isinstance(rules, Search) else [LR]
-    whence = "tuning.space" if isinstance(rules, Search) else "tuning.rates"
-    instead = {**dict.fromkeys(chosen, whence), "seed": "tuning.seeds and evaluation_seeds"}
-    for word in words:
-        name = word.lstrip("+").partition("=")[0]
-        if name in instead:
-            raise ConfigError(f"{word}: a tuned sweep has its own. Set {instead[name]} instead.")
 
 
 def _train_alone(config: DictConfig) -> float | str:

@@ -81,7 +81,7 @@ def _chapter(
     words = author_notes(study.name, level=3)
     first_picture, rest = take_first_picture(sections)
     body = environment.load("tuned.html.j2").render(
-        answer=tuned.answer(study),
+        answer=[*tuned.answer(study), *searched.told(study)],
         counts=searched.counts(study) if isinstance(study, SearchedStudy) else tuned.counts(study),
         is_searched=is_searched,
         gaps=tuned.gaps(study),

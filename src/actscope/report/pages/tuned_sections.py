@@ -19,7 +19,6 @@ from actscope.report.pages.page import Prose
 from actscope.report.pages.pictures import Picture, picture
 from actscope.report.tables import searched as searched_tables
 from actscope.report.tables import tuned as tables
-from actscope.report.text import searched as searched_text
 from actscope.report.text import tuned as text
 from actscope.report.text.study import join
 from actscope.tracking import Store
@@ -178,7 +177,7 @@ def _worth(study: TunedStudy) -> Iterator[Picture | Prose]:
 
 
 def _searched(study: SearchedStudy) -> Iterator[Picture | Prose]:
-    yield Prose(SEARCH, [searched_text.sentence(study)], [searched_tables.best_table(study)])
+    yield Prose(SEARCH, [], [searched_tables.best_table(study)])
     yield picture(
         "best_so_far",
         SEARCH,

@@ -1,7 +1,9 @@
 """Sentences about a searched study, computed from its tables."""
 
+from collections.abc import Iterator
 from typing import Any
 
+from actscope.analysis.judged_study import JudgedStudy
 from actscope.analysis.searched_study import SearchedStudy
 from actscope.analysis.tuning import search_id
 from actscope.report.text.study import join
@@ -9,13 +11,15 @@ from actscope.report.text.tuned import number_range
 from actscope.tuning_settings import Choices, Range
 
 
-def sentence(study: SearchedStudy) -> str:
-    """What was searched, and how the trials ended."""
+def told(study: JudgedStudy) -> Iterator[str]:
+    """What was searched and how the trials ended, if the study was searched."""
+    if not isinstance(study, SearchedStudy):
+        return
     chosen = study.choices
     ended = join(
         [f"{number_range(chosen[state])} {state}" for state in ("finished", "pruned", "failed")]
     )
-    return (
+    yield (
         f"The settings were searched, not tried on a grid: each cell had "
         f"{number_range(chosen['trials'])} trials of {join(study.tuned)} ({ended})."
     )
