@@ -188,6 +188,10 @@ def _open_study(of: OpenSweep, study: str, cells: Sequence[GridPoint]) -> Iterat
             environment_logged(store, study, sweep.parent_run_id, patch=settings.patch),
         ):
             yield own
+    except BaseException:
+        if own.status == "FINISHED":  # its last round, and not the sweep
+            own.status = "KILLED"
+        raise
     finally:
         tracking.end_sweep(store, own.sweep, own.status)
 
