@@ -5,6 +5,8 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
+import pandas as pd
+
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import rate_text
 from actscope.analysis.stats import CELL
@@ -22,16 +24,19 @@ ACTIVE = Panel("(6) layer 1: active on, % of the minibatch", "active", 1)
 
 
 def build(title: str, studies: Mapping[str, StudyRuns], packed: Mapping[str, str]) -> bytes:
-    """The page on all used runs of these studies, by label; '' for a single study.
+    """The page on used runs of these studies, by label; '' for a single study.
 
-    `packed`: the series of each run, as `series.pack` gives them, by its id.
+    `packed`: the series of each run to show, as `series.pack` gives them, by its id.
     """
-    runs = [run for label, study in studies.items() for run in _listed(label, study)]
-    used = [run_id for study in studies.values() for run_id in study.used["run_id"]]
+    shown = [
+        (label, study, study.used[study.used["run_id"].isin(list(packed))])
+        for label, study in studies.items()
+    ]
+    runs = [run for label, study, own in shown for run in _listed(label, study, own)]
     metric = next(iter(studies.values())).metric
     page = environment.load("explore.html.j2").render(
         title=title,
-        packed=[packed[run_id] for run_id in used],
+        packed=[packed[run_id] for _, _, own in shown for run_id in own["run_id"]],
         metric=metric,
         index={
             "runs": runs,
@@ -75,13 +80,13 @@ def _group(label: str, run: Mapping[Any, Any]) -> str:
     return f"{label} {run['variant']}".strip()
 
 
-def _listed(label: str, study: StudyRuns) -> Iterator[dict[str, Any]]:
+def _listed(label: str, study: StudyRuns, shown: pd.DataFrame) -> Iterator[dict[str, Any]]:
     learned = {
         tuple(cell[name] for name in CELL): f"{cell['learned']} of {cell['runs']}"
         for cell in study.cells.to_dict("records")
     }
     names = names_by_run(study)
-    for run in study.used.to_dict("records"):
+    for run in shown.to_dict("records"):
         yield {
             "group": _group(label, run),
             "activation": run["activation"],

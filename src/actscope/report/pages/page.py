@@ -112,16 +112,8 @@ def slides_of(sections: Mapping[str, Section], place: str) -> list[tuple[str, st
     ]
 
 
-def render_page(
-    title: str,
-    chapters: Sequence[Chapter],
-    results: Sequence[ClaimResult],
-    explorer: str = explore.NAME,
-) -> bytes:
-    """The page: the claims, if there are any, and the studies.
-
-    `explorer`: the address of the explorer, or '' if there is none.
-    """
+def render_page(title: str, chapters: Sequence[Chapter], results: Sequence[ClaimResult]) -> bytes:
+    """The page: the claims, if there are any, and the studies."""
     is_alone = not any(chapter.anchor for chapter in chapters)
     navigation = [("claims", "Claims")] if results else []
     for chapter in chapters:
@@ -135,7 +127,7 @@ def render_page(
         chapters=chapters,
         slides=[slide for chapter in chapters for slide in chapter.slides],
         slide_width=SLIDE_WIDTH,
-        explorer=explorer,
+        explorer=explore.NAME,
         is_alone=is_alone,
     )
     # A per cent sign must not start a line.

@@ -6,9 +6,11 @@ from dataclasses import replace
 import pandas as pd
 
 from actscope.analysis.claims.claims import ClaimResult, tally
+from actscope.analysis.frames import StudyRuns
 from actscope.analysis.judged_study import JudgedStudy
 from actscope.analysis.searched_study import SearchedStudy
 from actscope.report import manifest
+from actscope.report.explorer import explore
 from actscope.report.pages.page import (
     Chapter,
     Section,
@@ -22,6 +24,7 @@ from actscope.report.pages.study_page import REBUILD
 from actscope.report.pages.tuned_map import tuned_map
 from actscope.report.pages.tuned_sections import contents
 from actscope.report.process_pool import WorkerPool
+from actscope.report.run_digests import read_digests
 from actscope.report.tables import tuned as tables
 from actscope.report.tables.claims import claim_files
 from actscope.report.templates import environment
@@ -39,17 +42,16 @@ def build(
 ) -> dict[str, bytes]:
     """All files of the report by their names; they are the same for every pool.
 
-    `results`: of the claims about the study. `on_step` is called after each picture and each group
-    of tables.
+    `results`: of the claims about the study. `on_step` is called after each picture, each group of
+    tables, and each run that the explorer shows.
     """
     sections = gather_sections(begin_drawing(contents(store, study), pool), on_step)
     files = tables.further_files(study)
     files |= claim_files(results) if results else {}
     for section in sections.values():
         files |= section.files
-    files["index.html"] = render_page(
-        study.name, [_chapter(study, sections, results)], [], explorer=""
-    )
+    files["index.html"] = render_page(study.name, [_chapter(study, sections, results)], [])
+    files[explore.NAME] = _explorer(store, study, pool, on_step)
     missing = _missing(study)
     judges = replace(study.judges, missing=missing, grid_size=_grid_size(study))
     tuning = replace(study.tuning, missing=missing.head(0), grid_size=len(study.trial_runs))
@@ -60,7 +62,21 @@ def build(
 
 def steps(study: JudgedStudy) -> int:
     """How often `build` calls `on_step`, at most."""
-    return 9 + 2 * len(study.trial_runs[study.factors.settings].drop_duplicates())
+    pictures = 9 + 2 * len(study.trial_runs[study.factors.settings].drop_duplicates())
+    return pictures + len(_explored(study).used)
+
+
+def _explored(study: JudgedStudy) -> StudyRuns:
+    """The runs in the explorer: those that judge with the first seed, one a cell and rate."""
+    runs = study.judges.runs
+    return replace(study.judges, runs=runs[runs["seed"] == study.judges.used["seed"].min()])
+
+
+def _explorer(
+    store: Store, study: JudgedStudy, pool: WorkerPool, on_step: Callable[[], None]
+) -> bytes:
+    _, packed = read_digests(store, _explored(study), pool, on_step)
+    return explore.build(study.name, {"": study.judges}, packed)
 
 
 def _grid_size(study: JudgedStudy) -> int:
