@@ -25,7 +25,7 @@ from actscope.report.figures.style import (
 from actscope.report.figures.tuned_rates import COLUMNS, log_axis, shades
 from actscope.tuning_settings import Choices, Range
 
-FAILED_HEIGHT = 0.03  # of the crosses, in heights of a panel
+FAILED_HEIGHT = 0.03  # of the crosses from the edge of the worst values, in heights of a panel
 SIGNS = {  # of the states of a trial
     "finished": {"marker": "o", "fillstyle": "full"},
     "pruned": {"marker": "v", "fillstyle": "none"},
@@ -68,12 +68,13 @@ def plot_search(
     ax: Axes,
     metric: Metric = ACCURACY,
 ) -> Axes:
-    """One mark a trial, by its state; failed ones at the lower edge, and a ring at the best."""
+    """One mark a trial, by its state; failed ones at the worst edge, and a ring at the best."""
     for state, signs in SIGNS.items():
         own = trials[trials["state"] == state]
         x = places(own[name], values)
         if state == "failed":
-            heights, transform = [FAILED_HEIGHT] * len(own), ax.get_xaxis_transform()
+            height = 1 - FAILED_HEIGHT if metric.is_smallest_best else FAILED_HEIGHT
+            heights, transform = [height] * len(own), ax.get_xaxis_transform()
         else:
             heights, transform = list(metric.scale * own["validation"]), ax.transData
         ax.plot(x, heights, transform=transform, color=_colour(state), **_dots(signs))

@@ -51,7 +51,8 @@ def draw_by_rate(
     for ax, name in zip(axes, names, strict=True):
         own, choice = (table[table["activation"] == name] for table in (trials, chosen))
         for place, (value, colour) in enumerate(zip(values, colours, strict=True)):
-            height = 0.025 + LOST_STEP * place
+            from_worst = 0.025 + LOST_STEP * place
+            height = 1 - from_worst if metric.is_smallest_best else from_worst
             plot_trials(
                 _at(own, factors, value), _at(choice, factors, value), colour, height, ax, metric
             )
