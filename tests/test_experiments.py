@@ -20,6 +20,7 @@ POINTS = {
     "article_accuracy": 5 * 20,
     "edge": 14 * 20 * 5,
     "lenet": 4 * 5 * 3,
+    "autoencoder": 4 * 4 * 3,
     # Cells: these studies choose rates and seeds themselves.
     "depth": 7 * 6 * 2,
     "depth_batch": 4 * 2,
@@ -29,6 +30,8 @@ POINTS = {
     "depth_noise": 7 * 3 * 2,
     "depth_small": 7 * 3,
 }
+
+DATA = {"depth_mnist1d": "mnist1d", "autoencoder": "actscope.engine.autoencoder.digits"}
 
 
 def grid_of(experiment: str) -> dict[str, list[str]]:
@@ -64,7 +67,7 @@ def test_a_study_composes_under_its_own_name(compose: Compose, experiment: str) 
         words = [f"{key}={values[choose]}" for key, values in grid.items()]
         point = parse_point(compose(f"experiment={experiment}", *words))
         assert point.study == experiment
-        assert point.data.name == ("mnist1d" if experiment == "depth_mnist1d" else "mnist")
+        assert point.data.name == DATA.get(experiment, "mnist")
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

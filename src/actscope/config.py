@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from actscope.metric import METRICS, METRICS_OF_LOSS, Metric
 from actscope.network_settings import Model, OwnNetwork
 from actscope.setting_types import (
     CLOSED,
@@ -100,10 +101,12 @@ class DataSource:
 
 @dataclass(frozen=True, config=CLOSED)
 class Train:
-    """How the cross-entropy, summed or averaged over the minibatch, is minimised.
+    """How the loss, summed or averaged over the minibatch, is minimised.
 
     `schedule`: the learning rate stays, or falls to 0 by half a cosine (Loshchilov and Hutter,
     2017). `clip_norm`: the largest L2 norm of the gradient of all parameters, or None for any.
+    `loss`: of an example, the cross-entropy of its class or the mean square error over its target.
+    `metric`: what runs are judged by, or None for the first one of the loss.
     """
 
     epochs: Count
@@ -114,6 +117,18 @@ class Train:
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     schedule: Literal["constant", "cosine"] = "constant"
     clip_norm: Annotated[Finite, Field(gt=0)] | None = None
+    loss: Literal["cross_entropy", "mse"] = "cross_entropy"
+    metric: Literal["accuracy", "r2", "rmse"] | None = None
+
+    @model_validator(mode="after")
+    def _metric_belongs_to_the_loss(self) -> Self:
+        names = [metric.name for metric in METRICS_OF_LOSS[self.loss]]
+        if self.metric not in (None, *names):
+            raise ValueError(
+                f"train.metric={self.metric}: is not one of train.loss={self.loss}. "
+                f"Choose {' or '.join(names)}."
+            )
+        return self
 
     @model_validator(mode="after")
     def _momentum_belongs_to_sgd(self) -> Self:
@@ -122,6 +137,10 @@ class Train:
                 f"train.momentum={self.momentum}: {self.optimizer} has its own. Use 0."
             )
         return self
+
+    @property
+    def judged_by(self) -> Metric:
+        return METRICS[self.metric] if self.metric else METRICS_OF_LOSS[self.loss][0]
 
     @property
     def is_plain_sgd(self) -> bool:
@@ -139,7 +158,7 @@ class Trajectory:
 
 @dataclass(frozen=True, config=CLOSED)
 class OutcomeRule:
-    """The training accuracy over the last tenth of the steps that makes a run `learned`."""
+    """The training accuracy or R² over the last tenth of the steps that makes a run `learned`."""
 
     learned_from: Annotated[Finite, Field(gt=0, le=1)] = 0.5
 
@@ -166,6 +185,11 @@ class Point:
                     f"activation={self.activation.name}: brings batch normalisation, which a "
                     "network of your own contains itself. Choose others, like activation=relu,elu."
                 )
+        elif self.train.loss != "cross_entropy":
+            raise ValueError(
+                f"train.loss={self.train.loss}: the built-in network predicts classes. Choose a "
+                "network of your own, like model=autoencoder."
+            )
         elif not self.train.is_plain_sgd:
             name, value = next(
                 (name, value)

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from actscope.config import Activation, DataSource, Point, SweepRules, Tracking, Tuning
 from actscope.credentials import scrub
 from actscope.errors import ConfigError
+from actscope.metric import METRICS_OF_LOSS
 from actscope.network_settings import Model, OwnNetwork
 from actscope.setting_types import Argument, Device, OwnArgument
 from actscope.settings_errors import first_problem, shorten
@@ -49,6 +50,8 @@ def parse_settings(settings: Mapping[str, Any]) -> Point:
         if name in settings:
             settings[name] = parsed(settings[name])
     point = parse(Point, settings)
+    if point.train.metric == METRICS_OF_LOSS[point.train.loss][0].name:  # the default
+        point = replace(point, train=replace(point.train, metric=None))
     if isinstance(point.model, Model) and point.model.init == "own":
         return point
     return replace(point, activation=replace(point.activation, init=None))  # it has no effect

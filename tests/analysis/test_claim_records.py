@@ -5,7 +5,7 @@ import pytest
 
 from actscope.analysis.claims.records import stated_in_words, stored_records
 from actscope.analysis.frames import read_study
-from actscope.analysis.histories import late_accuracy
+from actscope.analysis.histories import late_training
 from actscope.config import OutcomeRule
 from actscope.network_settings import Model
 from actscope.tracking import GridPoint, begin_sweep, end_sweep
@@ -19,13 +19,13 @@ def history(rows: list[tuple[int, str, float]]) -> pd.DataFrame:
 def test_the_late_accuracy_is_that_of_the_last_tenth_of_the_minibatches() -> None:
     # 25 steps: the last 3. Two of them are in one row.
     rows = [(22, "train", 0.1), (24, "train", 0.5), (25, "train", 0.8), (25, "test", 0.9)]
-    assert late_accuracy(history(rows)) == pytest.approx((2 * 0.5 + 0.8) / 3)
+    assert late_training(history(rows)) == pytest.approx((2 * 0.5 + 0.8) / 3)
 
 
 def test_a_row_that_began_before_the_last_tenth_counts_by_its_minibatches_inside() -> None:
     # 20 steps: the last 2, one of each row.
     rows = [(5, "train", 0.0), (19, "train", 0.4), (20, "train", 0.6)]
-    assert late_accuracy(history(rows)) == pytest.approx(0.5)
+    assert late_training(history(rows)) == pytest.approx(0.5)
 
 
 def test_the_late_accuracy_of_a_trained_run_is_on_the_side_of_its_outcome(lab: Lab) -> None:

@@ -265,7 +265,7 @@ def test_studies_without_a_cell_in_common_are_told_apart_by_their_best() -> None
 
 def test_a_study_of_one_epoch_is_drawn_as_a_dot_beside_the_other_s_line() -> None:
     cells = pd.DataFrame({"activation": ["relu"] * 2, "lr": [0.1, 0.01], "n": 3, "diverged": 0})
-    failed = pd.DataFrame(columns=["study", "activation", "lr", "seed", "epoch", "accuracy"])
+    failed = pd.DataFrame(columns=["study", "activation", "lr", "seed", "epoch", "value"])
     curves = pd.DataFrame(
         {
             "study": ["short", "short", "long"],

@@ -21,6 +21,7 @@ from actscope.analysis.stats import (
     summarise_by_epoch,
     t_test_power,
 )
+from actscope.metric import ACCURACY
 from actscope.report.tables.study import readable_comparisons
 
 # The 0.975 quantiles of Student's t, from the printed tables.
@@ -105,7 +106,7 @@ def test_curves_are_averaged_epoch_by_epoch() -> None:
             "lr": 0.1,
             "seed": [0, 0, 1, 1],
             "epoch": [1, 2, 1, 2],
-            "accuracy": [0.25, 0.5, 0.75, 0.5],
+            "value": [0.25, 0.5, 0.75, 0.5],
         }
     )
     curve = summarise_by_epoch(accuracy)
@@ -249,12 +250,13 @@ def test_runs_that_failed_or_diverged_enter_no_pair_and_are_counted() -> None:
     assert table["mean"].tolist() == pytest.approx([0.15])
     counts = table[["first_learned", "first_runs", "second_learned", "second_runs"]]
     assert counts.to_numpy().tolist() == [[3, 4, 3, 4]]
-    assert readable_comparisons(table)["learned"].tolist() == ["3 of 4, 3 of 4"]
+    assert readable_comparisons(table, ACCURACY)["learned"].tolist() == ["3 of 4, 3 of 4"]
 
 
 def test_better_pairs_are_counted_in_words() -> None:
     table = compare(runs_of(relu=[0.5, 0.7, 0.6, 0.6], elu=[0.4, 0.5, 0.6, 0.7], selu=[0.1] * 4))
-    assert readable_comparisons(table)["first better"].tolist() == ["2 of 4, 1 tie", "–", "–"]  # noqa: RUF001
+    better = readable_comparisons(table, ACCURACY)["first better"].tolist()
+    assert better == ["2 of 4, 1 tie", "–", "–"]  # noqa: RUF001
 
 
 def test_one_activation_has_no_pair() -> None:
@@ -263,7 +265,7 @@ def test_one_activation_has_no_pair() -> None:
 
 def test_what_is_not_known_is_told_in_words_and_never_nan() -> None:
     table = compare(runs_of(relu=[0.5], elu=[0.4], selu=[np.nan]))
-    text = readable_comparisons(table).to_csv(index=False)
+    text = readable_comparisons(table, ACCURACY).to_csv(index=False)
     assert ONE_PAIR in text
     assert NO_PAIR in text
     assert "nan" not in text.lower()

@@ -7,7 +7,6 @@ from scipy import stats as scipy_stats
 
 from actscope.analysis.factors import Factors, find_factors
 from actscope.analysis.tuned_tables import (
-    CHANCE,
     choices,
     judged,
     leads,
@@ -18,6 +17,7 @@ from actscope.analysis.tuned_tables import (
 from actscope.analysis.tuning import ALL_LOST, EDGE
 from actscope.analysis.tuning_budget import agreement, budget, expected_best, shared
 from actscope.config import Tuning
+from actscope.metric import ACCURACY
 
 RULES = Tuning(rates=(0.25, 0.5, 1.0), seeds=(100, 101), evaluation_seeds=(0, 1, 2), extensions=0)
 DEPTH = Factors(("model.depth",))
@@ -75,7 +75,7 @@ def test_a_choice_has_the_accuracy_of_its_neighbours() -> None:
     assert row["validation"] == pytest.approx(0.91)
     assert row["error"] == pytest.approx(0.01)  # sd sqrt(2) / 100, of two
     assert row["half"] == pytest.approx(0.75)
-    assert row["double"] == pytest.approx((0.6 + CHANCE) / 2)
+    assert row["double"] == pytest.approx((0.6 + ACCURACY.chance) / 2)
     assert (row["half_lost"], row["lost"], row["double_lost"]) == (0, 0, 1)
 
 
@@ -212,7 +212,7 @@ def test_the_budget_is_of_the_first_seed_and_a_lost_trial_counts_as_chance() -> 
     table = budget(trials, 100, DEPTH)
     assert table["k"].tolist() == [1, 2, 3]
     assert table["of"].tolist() == [3, 3, 3]
-    expected = [(0.5 + CHANCE + 0.7) / 3, (0.5 + 0.7 + 0.7) / 3, 0.7]
+    expected = [(0.5 + ACCURACY.chance + 0.7) / 3, (0.5 + 0.7 + 0.7) / 3, 0.7]
     assert table["expected"].tolist() == pytest.approx(expected)
 
 

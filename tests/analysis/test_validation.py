@@ -107,7 +107,7 @@ def searched(lab: Lab) -> StudyRuns:
 def test_each_epoch_is_measured_on_what_is_held_out(lab: Lab, held_out: StudyRuns) -> None:
     assert (held_out.split, held_out.split_of_epochs) == ("test", "validation")
     study = analyse_stored(lab.store, held_out)
-    by_run = study.accuracy.groupby(["activation", "lr", "seed"])["accuracy"]
+    by_run = study.runs_by_epoch.groupby(["activation", "lr", "seed"])["value"]
     assert (by_run.size() == 4).all()
     best = held_out.used.set_index(["activation", "lr", "seed"])["validation"]
     pd.testing.assert_series_equal(

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from actscope.artifacts import trajectories_html
-from actscope.artifacts.panels import COLOURS, PANELS, UNITS_SHOWN
+from actscope.artifacts.panels import COLOURS, UNITS_SHOWN, panels_of
 from actscope.engine.data import load_data
 from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
 from actscope.engine.trajectory import unit_frame
+from actscope.metric import ACCURACY
 from tests.support.making import make_point
 
 POINT = make_point(hidden=(12, 11), epochs=2, every=10)
@@ -33,7 +34,8 @@ def lines_of(figure: Any, panel: int) -> list[Any]:
 
 def test_the_panels_are_the_articles_on_one_axis_of_steps(result: RunResult) -> None:
     figure = trajectories_html.draw(result)
-    assert [note.text for note in figure.layout.annotations] == [panel.title for panel in PANELS]
+    titles = [panel.title for panel in panels_of(ACCURACY)]
+    assert [note.text for note in figure.layout.annotations] == titles
     axes = [figure.layout[f"xaxis{n}" if n > 1 else "xaxis"] for n in range(1, 6)]
     assert [axis.matches for axis in axes] == ["x5", "x5", "x5", "x5", None]
     assert figure.layout.title.text == f"{POINT}: {result.outcome}"

@@ -10,9 +10,12 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from actscope import tracking
+from actscope.analysis.frames import read_study
 from actscope.config import Extras
-from actscope.tracking.ui_charts import SECTIONS
+from actscope.metric import ACCURACY
+from actscope.tracking.ui_charts import sections_of
 from tests.support.network import free_port, wait_until_up
+from tests.support.studies import explorer_of
 from tests.support.tracked import STUDY, log_study, new_store, trained
 
 pytestmark = pytest.mark.slow
@@ -25,12 +28,16 @@ def links(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     store = new_store(folder)
     run_id, *_ = log_study(store, trained(), extras=Extras(model=True, plotly=True))
     tracking.ui.attach_report(store, STUDY, {"index.html": b"<p>the page of a report</p>"})
+    reports = folder / "reports"
+    (reports / STUDY).mkdir(parents=True)
+    page = explorer_of(store, STUDY, {"": read_study(store, STUDY)})
+    (reports / STUDY / "explore.html").write_bytes(page)
     parent = store.client.get_run(run_id).data.tags["mlflow.parentRunId"]
     told = folder / "ui.log"
     port = free_port()
     with told.open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "actscope", "ui", "--port", str(port)],
+            [sys.executable, "-m", "actscope", "ui", f"--port={port}", f"--reports={reports}"],
             env={**os.environ, "MLFLOW_TRACKING_URI": store.uri},
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -72,13 +79,14 @@ def test_the_link_to_the_charts_groups_by_activation_and_rate(
     expect(page.get_by_text("Group by: activation")).to_be_visible()
     expect(page.get_by_text("Group: activation: relu").first).to_be_attached()
     tops = []
-    for title in SECTIONS:
+    for title in sections_of(ACCURACY):
         heading = page.get_by_text(re.compile(rf"^{title}")).first
         expect(heading).to_be_attached()
         tops.append(heading.bounding_box()["y"])
     assert tops == sorted(tops)
-    # The chart of accuracy is on the first screen.
-    expect(page.get_by_text("test/accuracy", exact=True).first).to_be_in_viewport()
+    for width in (1500, 1000):
+        page.set_viewport_size({"width": width, "height": 900})
+        expect(page.get_by_text("test/accuracy", exact=True).first).to_be_in_viewport()
 
 
 def test_a_run_tells_its_outcome_data_and_picture(page: Page, links: dict[str, str]) -> None:
@@ -91,6 +99,23 @@ def test_a_run_tells_its_outcome_data_and_picture(page: Page, links: dict[str, s
     expect(
         page.locator("img[alt*='trajectories'], .image-outer-container img").first
     ).to_be_visible()
+
+
+def test_a_run_links_to_its_units_in_the_explorer(page: Page, links: dict[str, str]) -> None:
+    page.goto(links["run"])
+    link = page.get_by_role("link", name="Its units, step by step")
+    with page.context.expect_page() as opened:
+        link.click()
+    point = trained()[0].point
+    heading = f"A: {point.activation.name}, learning rate {point.lr:g}, seed {point.seed}"
+    expect(opened.value.get_by_role("heading", name=heading)).to_be_visible()
+
+
+def test_an_address_without_a_report_names_the_command_that_builds_it(
+    page: Page, links: dict[str, str]
+) -> None:
+    page.goto(links["runs"].partition("#")[0] + "reports/other/explore.html")
+    expect(page.get_by_text("Build it: actscope report study=other")).to_be_visible()
 
 
 def test_a_run_shows_its_trajectories_on_request(page: Page, links: dict[str, str]) -> None:

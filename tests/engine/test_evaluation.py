@@ -46,7 +46,7 @@ def test_predictions_say_of_each_image_whether_the_network_is_right():
     expected = logits.argmax(1) == TESTED.test_y
     assert 0 < expected.sum() < len(expected)
     assert result.predictions["correct"].tolist() == expected.tolist()
-    assert result.predictions["correct"].mean() == pytest.approx(result.test_accuracy)
+    assert result.predictions["correct"].mean() == pytest.approx(result.test_final)
 
 
 def test_a_diverged_run_predicts_nothing():
@@ -64,7 +64,7 @@ def test_with_validation_a_run_is_tested_once_after_its_best_epoch(validated):
         best = by_epoch.index(max(by_epoch)) + 1
         assert (tested.epoch, tested.step) == (best, 5 * best)
         assert tested.accuracy == pytest.approx(accuracy_at(point, best))
-        assert result.test_accuracy == tested.accuracy
+        assert result.test_final == tested.accuracy
         assert result.predictions["correct"].mean() == pytest.approx(tested.accuracy)
         chosen.add(best)
     assert len(chosen) > 2, "the runs of a stack choose their epochs on their own"
@@ -103,7 +103,7 @@ def test_a_run_that_is_not_tested_has_no_test_accuracy(activation):
     points = [replace(point, activation=activation) for point in POINTS[:2]]
     for result in train_stack(points, searched):
         assert set(result.history["split"]) == {"train", "validation"}
-        assert math.isnan(result.test_accuracy)
+        assert math.isnan(result.test_final)
         assert result.predictions.empty
 
 

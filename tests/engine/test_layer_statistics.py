@@ -192,6 +192,23 @@ def test_a_layer_is_born_dead_whose_weights_are_negative():
     assert start["gradient"][3] > 0
 
 
+@pytest.mark.parametrize("width", [2, 4])
+def test_networks_are_born_dead_for_one_input_as_often_as_theory_says(width: int):
+    # Lu et al. (2020): a ReLU layer of N units without bias is dead with probability 2^-N.
+    runs, depth = 1000, 16
+    points = [make_point(RELU, hidden=(width,) * depth, seed=seed) for seed in range(runs)]
+    network = StackedMLP(points, features=10, classes=2, dtype=torch.float32)
+    one_input = torch.linspace(-1, 1, 10)[None]
+    *hidden, _ = network.forward(Inputs.of_all(one_input, runs), training=False).outputs()
+    is_dead = torch.stack([(layer == 0).all(-1).squeeze() for layer in hidden])
+    has_dead_layer, _ = is_dead.cummax(0)
+    for layers in (1, 4, depth):
+        expected = 1 - (1 - 2**-width) ** layers
+        standard_error = math.sqrt(expected * (1 - expected) / runs)
+        found = has_dead_layer[layers - 1].double().mean().item()
+        assert found == pytest.approx(expected, abs=4 * standard_error)
+
+
 def test_a_diverged_run_has_the_rows_before():
     points = [make_point(lr=lr, probe_every=1) for lr in (0.001, 1e6, 1e38)]
     results = train_stack(points, DATA)

@@ -86,6 +86,8 @@ def test_the_built_in_network_refuses_whole_numbers():
         ("words_as_classes", "words_as_classes returns classes of <U3 in the shape (40,)"),
         ("other_shapes", "of the shape (2, 3) in training and (1, 3) in the test"),
         ("new_class", "returns class 3 in the test only. Train with it too."),
+        ("targets_of_other_shapes", "targets of float32 (2, 3) in training and float32 (3,) in"),
+        ("infinite_targets", "returns targets that are not finite."),
         ("not_finite", "returns inputs that are not finite. Remove them."),
         ("generator", "generator returns generator. Return train_x"),
         ("raises", "raises fails: FileNotFoundError: images.npz"),

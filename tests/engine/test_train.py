@@ -365,7 +365,7 @@ def test_a_diverged_run_is_recorded_up_to_there(exploded):
         assert history.loc[history["split"] == "train", "step"].tolist() == list(range(1, until))
         assert history.loc[history["split"] == "test", "step"].tolist() == list(range(5, until, 5))
         assert result.trajectory["step"].unique().tolist() == list(range(until))
-        assert math.isnan(result.test_accuracy)
+        assert math.isnan(result.test_final)
 
 
 def test_no_number_of_a_run_is_infinite_or_not_a_number(exploded):
@@ -471,7 +471,7 @@ def test_real_digits_are_learned():
     digits = load_data(DataSource("digits"))
     result = train_alone(make_point(hidden=(64,), batch_size=100, lr=0.003, epochs=20), digits)
     assert result.outcome is Outcome.LEARNED
-    assert result.test_accuracy > 0.9
+    assert result.test_final > 0.9
 
 
 def test_a_run_that_does_not_move_has_failed():

@@ -6,11 +6,13 @@ from matplotlib.figure import Figure
 from actscope.analysis.labels import SHIPPED
 from actscope.analysis.logged_settings import activation_of
 from actscope.analysis.stats import summarise
-from actscope.artifacts.panels import PANELS
+from actscope.artifacts.panels import panels_of
 from actscope.config import Activation
+from actscope.metric import ACCURACY
 from actscope.report.figures import style as figures
-from actscope.report.figures.accuracy import draw_final, plot_final
 from actscope.report.figures.activation_functions import function_curve
+from actscope.report.figures.limits import enlarged_limits
+from actscope.report.figures.metric import draw_final, plot_final
 from actscope.report.figures.seeds import draw_seeds
 from actscope.report.figures.trajectories import Drawn, panel_label, share_limits
 from actscope.report.pages.sections import as_columns
@@ -74,7 +76,7 @@ def test_panels_of_a_row_share_a_scale_unless_that_presses_one_flat() -> None:
 def test_the_article_s_panels_tell_how_many_units_they_show() -> None:
     units = pd.DataFrame({"layer": [1] * 64 + [2] * 10, "unit": [*range(64), *range(10)]})
     runs = [Drawn(0.01, "learned", pd.DataFrame(), units)]
-    assert [panel_label(panel, runs).replace("\n", " ") for panel in PANELS] == [
+    assert [panel_label(panel, runs).replace("\n", " ") for panel in panels_of(ACCURACY)] == [
         "(1) training accuracy (%) by minibatch",
         "(2) layer 2: mean weight, all 10 units",
         "(3) layer 2: bias, all 10 units",
@@ -82,7 +84,7 @@ def test_the_article_s_panels_tell_how_many_units_they_show() -> None:
         "(5) layer 1: bias, 10 of 64 units",
     ]
     diverged = [Drawn(0.01, "diverged", pd.DataFrame(), units[:0])]
-    assert panel_label(PANELS[1], diverged) == "(2) output layer:\nmean weight"
+    assert panel_label(panels_of(ACCURACY)[1], diverged) == "(2) output layer:\nmean weight"
 
 
 def test_the_article_s_two_rates_stand_as_it_has_them() -> None:
@@ -100,8 +102,8 @@ def test_of_many_rates_five_are_drawn() -> None:
 
 def test_the_enlarged_scale_suits_the_cells_that_learned() -> None:
     cells = pd.DataFrame({"final_mean": [0.96, 0.96, np.nan]})
-    assert figures.enlarged_limits(cells) == pytest.approx((95.7, 96.2))
-    assert figures.enlarged_limits(cells[2:]) is None
+    assert enlarged_limits(cells) == pytest.approx((95.7, 96.2))
+    assert enlarged_limits(cells[2:]) is None
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ def test_the_enlarged_scale_shows_where_cells_differ(
     means: list[float], limits: tuple[float, float] | None
 ) -> None:
     cells = pd.DataFrame({"final_mean": means})
-    found = figures.enlarged_limits(cells)
+    found = enlarged_limits(cells)
     assert found == (None if limits is None else pytest.approx(limits))
 
 

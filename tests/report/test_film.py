@@ -45,9 +45,9 @@ def test_a_frame_has_the_numbers_that_the_explorer_has(frame: int) -> None:
     weights = line_of(layer, "weight_mean")
     level = np.ptp(weights) / LINE_LEVELS
     assert run.weight_mean[run.place(step)] == pytest.approx(weights[:, frame], abs=0.51 * level)
-    accuracy = carried["accuracy"]["train"]
+    accuracy = carried["metric"]["train"]
     known = dict(zip(summed(accuracy["steps"]), summed(accuracy["levels"]) / 1000, strict=True))
-    shown = dict(zip(scene.train.steps, scene.train.shares, strict=True))
+    shown = dict(zip(scene.train.steps, scene.train.values, strict=True))
     common = [at for at in known if at <= step]
     assert [shown[at] for at in common] == pytest.approx([known[at] for at in common], abs=0.00051)
     assert max(shown, default=0) == step

@@ -88,7 +88,7 @@ def test_accuracies_are_carried_to_a_tenth_of_a_per_cent() -> None:
     history = pd.DataFrame(
         {"step": [5, 10, 10], "split": ["train", "train", "test"], "accuracy": [0.1234, 0.9, 1.0]}
     )
-    accuracy = run_series(history, made_trajectory([5], (1, 1)), NOT_JUDGED)["accuracy"]
+    accuracy = run_series(history, made_trajectory([5], (1, 1)), NOT_JUDGED)["metric"]
     assert summed(accuracy["train"]["levels"]).tolist() == [123, 900]
     assert summed(accuracy["train"]["steps"]).tolist() == [5, 10]
     assert accuracy["test"] == {"steps": [10], "levels": [1000]}
@@ -111,7 +111,7 @@ def test_a_run_that_diverged_at_once_has_no_layers() -> None:
     nothing = made_trajectory([5], (2, 2))[:0]
     carried = run_series(made_history([5])[:0], nothing, NOT_JUDGED)
     assert carried["layers"] == {}
-    assert carried["steps"] == carried["accuracy"]["train"]["steps"] == []
+    assert carried["steps"] == carried["metric"]["train"]["steps"] == []
 
 
 def test_packed_series_can_be_unpacked() -> None:

@@ -38,6 +38,13 @@ def tokens() -> tuple[Any, ...]:
     return X[:40].flatten(1).mul(9).long(), Y[:40], X[40:].flatten(1).mul(9).long(), Y[40:]
 
 
+def targets(noise: float = 0.0) -> tuple[Any, ...]:
+    """Two numbers [N, 1, 2] of each example, which are linear in its six inputs."""
+    weights = torch.rand(6, 2, generator=torch.Generator().manual_seed(1))
+    y = (X.flatten(1) @ weights + noise).view(-1, 1, 2)
+    return X[:40], y[:40], X[40:], y[40:]
+
+
 # What is refused
 
 
@@ -74,6 +81,18 @@ def other_shapes() -> tuple[Any, ...]:
 
 def new_class() -> tuple[Any, ...]:
     return X[:40], Y[:40], X[40:], Y[40:] + 1
+
+
+def targets_of_other_shapes() -> tuple[Any, ...]:
+    return X[:40], X[:40], X[40:], X[40:, 0]
+
+
+def equal_targets() -> tuple[Any, ...]:
+    return X[:40], torch.ones(40), X[40:], torch.ones(20)
+
+
+def infinite_targets() -> tuple[Any, ...]:
+    return X[:40], X[:40] / 0, X[40:], X[40:]
 
 
 def not_finite() -> tuple[Any, ...]:

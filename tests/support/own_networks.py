@@ -185,3 +185,18 @@ class InPlace(OneConvolution):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.last(self.act(self.conv(x)).mul_(2).mean((2, 3)))
+
+
+class WrongOutputs(nn.Module):
+    """Its outputs lack a dimension of the targets."""
+
+    def __init__(
+        self, activation: Factory, out_shape: tuple[int, ...], in_shape: tuple[int, ...]
+    ) -> None:
+        super().__init__()
+        self.first = nn.Linear(in_shape[-1], 3)
+        self.act = activation()
+        self.last = nn.Linear(3, out_shape[-1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.act(self.first(x))).mean(1)

@@ -85,7 +85,7 @@ def test_finished_points_are_not_trained_again(session: Session) -> None:
         assert isinstance(is_now, Done)
         assert is_now.is_earlier
         assert (is_now.run_id, is_now.outcome) == (was.run_id, was.outcome)
-        assert is_now.test_accuracy == pytest.approx(was.test_accuracy)
+        assert is_now.test_final == pytest.approx(was.test_final)
 
 
 def test_a_sweep_that_finds_all_finished_says_so_and_trains_nothing(session: Session) -> None:
@@ -101,7 +101,7 @@ def test_a_diverged_point_found_finished_has_no_accuracy(session: Session) -> No
     (found,) = session.run([wild], "s2").values()
     assert isinstance(found, Done)
     assert found.outcome is Outcome.DIVERGED
-    assert math.isnan(found.test_accuracy)
+    assert math.isnan(found.test_final)
 
 
 def test_force_trains_finished_points_again(session: Session) -> None:

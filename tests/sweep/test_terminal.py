@@ -13,11 +13,11 @@ from rich.console import Console
 from actscope import tracking
 from actscope.config import Activation, Point, Tracking
 from actscope.engine.result import Outcome
-from actscope.sweep.accuracy_grid import AccuracyGrid
 from actscope.sweep.console import Progress, SweepView
 from actscope.sweep.grid import check_grid
 from actscope.sweep.grid_table import GridTable, LiveTable
 from actscope.sweep.resources import Resources
+from actscope.sweep.result_grid import ResultGrid
 from actscope.sweep.results import Done, Failed, Result, Training
 from actscope.sweep.runner import run_sweep, train_grid
 from actscope.sweep.summary import print_summary, times_in_words
@@ -89,9 +89,9 @@ def made_up(points: Sequence[Point] = POINTS) -> list[Result]:
 
 
 def table_of(results: Sequence[Result], points: Sequence[Point] = POINTS) -> GridTable:
-    grid = AccuracyGrid(points)
+    grid = ResultGrid(points)
     grid.add(results)
-    return GridTable(grid, "test accuracy")
+    return GridTable(grid)
 
 
 def test_a_cell_has_its_mean_so_far_its_runs_done_and_its_bad_ends() -> None:
@@ -198,15 +198,15 @@ def test_colours_mark_bad_cells_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_table_that_is_too_high_leaves_room_for_the_progress() -> None:
-    table = LiveTable(AccuracyGrid(LARGE), "test accuracy", below=3)
+    table = LiveTable(ResultGrid(LARGE), below=3)
     lines = drawn(table, 100, 10).splitlines()
     assert len(lines) == 10 - 3
     assert re.fullmatch(r"… and \d+ lines more", lines[-1])
 
 
 def test_a_live_table_shows_results_that_arrive() -> None:
-    grid = AccuracyGrid(POINTS)
-    table = LiveTable(grid, "test accuracy", below=3)
+    grid = ResultGrid(POINTS)
+    table = LiveTable(grid, below=3)
     assert "0/5" in drawn(table)
     grid.add(made_up())
     assert "0/5" not in drawn(table)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from actscope.commands import status
 from actscope.commands.settings import StatusSettings
 from actscope.config import Activation, Point, SweepRules, Tracking, Tuning
 from actscope.errors import ConfigError, SweepError
+from actscope.metric import ACCURACY
 from actscope.sweep import runner
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Failed
@@ -61,17 +63,17 @@ def test_trials_are_validated_and_only_the_chosen_rate_and_its_half_are_tested(
     assert choice.rate is not None
     trials = [run for run in runs_of("mine.tuning", settings) if run.is_point]
     assert len(trials) == len(state.trials())
-    assert all(run.test_accuracy != run.test_accuracy for run in trials)  # NaN: not tested
-    assert all(0 < run.validation_accuracy <= 1 for run in trials)
+    assert all(math.isnan(run.final("test", ACCURACY)) for run in trials)  # not tested
+    assert all(0 < run.final("validation", ACCURACY) <= 1 for run in trials)
     best = max(score.mean for score in choice.scores)
     assert best == pytest.approx(
-        sum(d.validation_accuracy for d in state.trials() if d.point.lr == _best(state)) / 2
+        sum(d.validation_final for d in state.trials() if d.point.lr == _best(state)) / 2
     )
     judged = [run for run in runs_of("mine", settings) if run.is_point]
     rates = (choice.rate, choice.rate / 2)
     names = {f"relu lr={rate} seed={seed}" for rate in rates for seed in (10, 11)}
     assert {run.name for run in judged} == names
-    assert all(0 < run.test_accuracy <= 1 for run in judged)
+    assert all(0 < run.final("test", ACCURACY) <= 1 for run in judged)
     (sweep, *_) = [run for run in runs_of("mine.tuning", settings) if run.is_sweep]
     assert Tuning(**json.loads(sweep.tags["tuning"])) == RULES
     ids = json.loads(judged[0].tags[CHOSEN_BY_TAG.removeprefix("actscope.")])

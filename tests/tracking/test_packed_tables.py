@@ -112,7 +112,7 @@ def test_a_report_reads_the_same_with_packs_and_without(server: Server, runs: pd
     assert series == same_series
     assert series.keys() == set(runs["run_id"])
     for own, other in (
-        (packed.accuracy, single.accuracy),
+        (packed.runs_by_epoch, single.runs_by_epoch),
         (packed.units.fates, single.units.fates),
         (packed.units.inactive, single.units.inactive),
     ):

@@ -78,7 +78,7 @@ def test_a_run_holds_what_the_contract_says(settings: Tracking, result: RunResul
     assert client.get_experiment(run.info.experiment_id).name == STUDY
     assert run.data.tags["mlflow.parentRunId"] == sweep.parent_run_id
     assert run.data.tags["actscope.outcome"] == str(result.outcome)
-    assert run.data.tags["actscope.accuracy"] == f"{result.test_accuracy:.4f}"
+    assert run.data.tags["actscope.accuracy"] == f"{result.test_final:.4f}"
     name = result.point.activation.name
     assert run.data.tags["mlflow.runColor"] == line_styles([name])[name].colour
     assert run.data.tags["actscope.signature.data"] == load_data(result.point.data).sha256

@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 
 from actscope.config import DataSource
 from actscope.engine.result import Outcome
+from actscope.metric import ACCURACY
 from actscope.sweep.results import Done, Failed, Result
 from actscope.sweep.summary import best_in_words, cell_means
 from actscope.tracking.sweeps import begin_sweep
@@ -73,7 +74,7 @@ def test_a_sweep_with_validation_is_not_ranked_by_its_test() -> None:
 
 
 def test_a_study_tells_how_to_report_it() -> None:
-    assert "make report STUDY=mine" in about_study("mine")
+    assert "make report STUDY=mine" in about_study("mine", ACCURACY)
 
 
 def test_two_sweeps_of_a_new_study_set_no_tag_at_the_same_time(
@@ -84,11 +85,11 @@ def test_two_sweeps_of_a_new_study_set_no_tag_at_the_same_time(
     store = new_store(tmp_path)
     for name in ("first", "second"):
         begin_sweep(store, "study", name, [])
-    assert study_tags("study").items() <= store.find_experiment("study").tags.items()
+    assert study_tags("study", ACCURACY).items() <= store.find_experiment("study").tags.items()
 
 
 def test_tags_of_an_earlier_version_are_replaced(tmp_path: Path) -> None:
     store = new_store(tmp_path)
-    old = store.ensure_experiment("study", dict.fromkeys(study_tags("study"), "old"))
+    old = store.ensure_experiment("study", dict.fromkeys(study_tags("study", ACCURACY), "old"))
     assert begin_sweep(store, "study", "sweep", []).experiment_id == old
-    assert study_tags("study").items() <= store.find_experiment("study").tags.items()
+    assert study_tags("study", ACCURACY).items() <= store.find_experiment("study").tags.items()

@@ -21,6 +21,7 @@ from actscope.analysis.seeds_and_images import (
 from actscope.analysis.stats import CELL, OUTCOMES, compare_pair, finals_of_learned, holm
 from actscope.analysis.varying import UNSET, is_own
 from actscope.errors import ReportError
+from actscope.metric import Metric
 
 SIDES = ("first", "second")
 COUNTS = ["n", "runs", *OUTCOMES]
@@ -49,6 +50,11 @@ class Pair:
     def names(self) -> tuple[str, str]:
         return self.first.study, self.second.study
 
+    @property
+    def metric(self) -> Metric:
+        """What both studies are judged by."""
+        return self.first.metric
+
     @cached_property
     def cells(self) -> pd.DataFrame:
         return compare_cells(self.first, self.second, self.correct)
@@ -75,10 +81,11 @@ class Pair:
 def pair(
     first: StudyRuns, second: StudyRuns, correct: Mapping[str, Correct] = NOTHING_KNOWN
 ) -> Pair:
-    if first.split != second.split:
+    measured = [f"{study.split} {study.metric.plural}" for study in (first, second)]
+    if measured[0] != measured[1]:
         raise ReportError(
-            f"report.compare=[{first.study},{second.study}]: the first has {first.split} "
-            f"accuracies, the second {second.split} accuracies. Compare studies of one kind."
+            f"report.compare=[{first.study},{second.study}]: the first has {measured[0]}, "
+            f"the second {measured[1]}. Compare studies of one kind."
         )
     varying = variants_analysis.varying_settings(first.params) | variants_analysis.varying_settings(
         second.params
@@ -97,8 +104,8 @@ def compare_cells(
     """One row per cell of either study.
 
     Columns: CELL; `first` and `second`, the studies' names; MEASURED of stats.summarise of each, as
-    `first_n`, NA where the study has no such cell; those of stats.Comparison, on the final test
-    accuracies of the seeds with which both learned (differences are first - second); `p_holm`, `p`
+    `first_n`, NA where the study has no such cell; those of stats.Comparison, on the final
+    values of the seeds with which both learned (differences are first - second); `p_holm`, `p`
     with Holm's correction over all cells; `ahead`, the side that is better by that interval, or '';
     of columns_over_both, those of the same difference, where both have the same test images.
     """
@@ -110,7 +117,7 @@ def compare_cells(
     cells = named[0].merge(named[1], on=CELL, how="outer")
     cells = cells.sort_values(CELL, key=labels.sort_key, ignore_index=True)
     cells = cells.astype({f"{side}_{name}": "Int64" for side in SIDES for name in COUNTS})
-    found = _differences(cells, _finals(first), _finals(second))
+    found = _differences(cells, _finals(first), _finals(second), first.metric)
     cells.insert(len(CELL), "first", first.study)
     cells.insert(len(CELL) + 1, "second", second.study)
     return pd.concat([cells, found, _over_both(cells, first, second, correct)], axis=1)
@@ -131,31 +138,34 @@ def _over_both(
 
 
 CellKey = tuple[Any, ...]
-Finals = dict[CellKey, "pd.Series[float]"]  # final accuracies of each cell, by seed
+Finals = dict[CellKey, "pd.Series[float]"]  # final values of each cell, by seed
 
 
 def _finals(study: StudyRuns) -> Finals:
-    """Final accuracies of the runs of each cell that learned."""
+    """Final values of the runs of each cell that learned."""
     cells = study.used.groupby(CELL)
     return {key: finals_of_learned(runs) for key, runs in cells if isinstance(key, tuple)}
 
 
-def _differences(cells: pd.DataFrame, first: Finals, second: Finals) -> pd.DataFrame:
+def _differences(
+    cells: pd.DataFrame, first: Finals, second: Finals, metric: Metric
+) -> pd.DataFrame:
     none: pd.Series[float] = pd.Series(dtype=float)
     found = [
-        compare_pair(first.get(cell, none), second.get(cell, none))
+        compare_pair(first.get(cell, none), second.get(cell, none), metric)
         for cell in cells[CELL].itertuples(index=False, name=None)
     ]
     table = pd.DataFrame([vars(own) for own in found], columns=[*stats.Comparison.__annotations__])
     table["p_holm"] = holm([own.p for own in found])
-    table["ahead"] = [_ahead(own) for own in found]
+    table["ahead"] = [_ahead(own, metric) for own in found]
     return table
 
 
-def _ahead(found: stats.Comparison) -> str:
+def _ahead(found: stats.Comparison, metric: Metric) -> str:
     if found.low is None or found.high is None:
         return ""
-    return "first" if found.low > 0 else "second" if found.high < 0 else ""
+    gains = [metric.gain(end, 0.0) for end in (found.low, found.high)]
+    return "first" if min(gains) > 0 else "second" if max(gains) < 0 else ""
 
 
 def differing_settings(both: Pair) -> pd.DataFrame:

@@ -13,16 +13,16 @@ from actscope.analysis.labels import activation_order, natural, sort_key
 from actscope.analysis.logged_settings import LATER, NETWORK, is_setting, read_setting
 from actscope.analysis.reasons import why_none, why_unusable
 from actscope.analysis.stats import CELL, summarise
+from actscope.analysis.study_metric import find_metric
 from actscope.analysis.variants import describe_variants
 from actscope.artifacts.unit_fates import FATES
 from actscope.command_line.suggestions import training
 from actscope.errors import ReportError
+from actscope.metric import Metric
 from actscope.tracking import METRICS, PARAMS, Store
 
 POINT = [*CELL, "seed"]
 UNIT_SHARE = rf"^({'|'.join(FATES)})/(layer\d+|hidden)$"  # a metric
-FINAL = f"{METRICS}test/accuracy_final"
-CHOSEN_BY = f"{METRICS}validation/accuracy_best"
 NAMED_BY = ["activation", "lr", "seed"]  # the settings that every run must have
 NO_PARAMETERS = "has no parameters"
 PACK = r"[0-9a-f]{32}/[0-9a-f]{32}"  # other values of the tag are ignored
@@ -38,7 +38,7 @@ class StudyRuns:
     """All runs of a study.
 
     `runs`: one row per run, sorted by point: `run_id`, `name`, POINT, `status`, `outcome`, `used`,
-    `why` (it is used or left out), `final` (accuracy on `split`; NaN if the run
+    `why` (it is used or left out), `final` (`metric` on `split`; NaN if the run
     diverged or the value is unknown), `sweep`, `commit`, `dirty`, `code`, `data`, `pack` (of
     tracking.read_runs, or ''). Runs with unreadable settings come last and are used nowhere.
     `params`: the settings as text, by `run_id`, in the same order. `unit_shares`: the metrics
@@ -55,6 +55,7 @@ class StudyRuns:
     grid_size: int
     found: pd.DataFrame
     unreadable: Mapping[str, str]
+    metric: Metric
 
     def without(self, unreadable: Mapping[str, str]) -> "StudyRuns":
         """The study without these runs, whose files cannot be read, for these reasons.
@@ -132,6 +133,7 @@ def choose_runs(
 
     Raises:
         NoRunsError: no run is finished and can be read.
+        ReportError: its runs have different metrics.
 
     """
     if found.empty:
@@ -145,9 +147,10 @@ def choose_runs(
     params = settings[~is_odd]
     params = params[[name for name in params if name in NAMED_BY or params[name].notna().any()]]
     variants = describe_variants(params).reindex(settings.index, fill_value="")
-    runs = _typed(found, settings, variants)
+    metric = find_metric(study, found, params)
+    runs = _typed(found, settings, variants, metric)
     faults = {run_id: f"cannot be read: {why}" for run_id, why in unreadable.items()} | faults
-    runs = _judged(runs, by_run["reason"], faults).assign(is_odd=is_odd)
+    runs = _judged(runs, by_run["reason"], faults, metric).assign(is_odd=is_odd)
     runs = runs.sort_values(
         ["is_odd", *POINT, "ended", "run_id"], key=sort_key, ignore_index=True, na_position="last"
     )
@@ -157,11 +160,13 @@ def choose_runs(
     params = params.reindex(runs["run_id"])
     unit_shares = _named(by_run, METRICS).filter(regex=UNIT_SHARE).loc[runs["run_id"]].astype(float)
     runs = runs.drop(columns=["ended", "is_odd"])
-    return StudyRuns(study, runs, params, unit_shares, missing, grid_size, found, unreadable)
+    return StudyRuns(
+        study, runs, params, unit_shares, missing, grid_size, found, unreadable, metric
+    )
 
 
 def averaged(runs: StudyRuns) -> pd.DataFrame:
-    """The used runs that did not diverge: those with an accuracy and with units."""
+    """The used runs that did not diverge: those with a final value and with units."""
     return runs.used[runs.used["outcome"] != "diverged"]
 
 
@@ -209,7 +214,9 @@ def _setting_faults(settings: pd.DataFrame) -> dict[str, str]:
     return faults
 
 
-def _typed(found: pd.DataFrame, settings: pd.DataFrame, variants: "pd.Series[str]") -> pd.DataFrame:
+def _typed(
+    found: pd.DataFrame, settings: pd.DataFrame, variants: "pd.Series[str]", metric: Metric
+) -> pd.DataFrame:
     def text(name: str) -> "pd.Series[str]":
         return found[name].fillna("").astype("str")
 
@@ -222,6 +229,8 @@ def _typed(found: pd.DataFrame, settings: pd.DataFrame, variants: "pd.Series[str
         return [_value(name, given) for given in settings[name]]
 
     is_tested = (settings["data.test"] != "False").to_numpy()
+    tested = number(f"{METRICS}test/{metric.name}_final")
+    validated = number(f"{METRICS}validation/{metric.name}_best")
     return pd.DataFrame(
         {
             "run_id": found["run_id"],
@@ -233,13 +242,14 @@ def _typed(found: pd.DataFrame, settings: pd.DataFrame, variants: "pd.Series[str
             "seed": pd.array(values("seed"), dtype="Int64"),
             "status": text("status"),
             "outcome": text("outcome"),
-            "final": number(FINAL).where(is_tested, number(CHOSEN_BY)),
-            "validation": number(CHOSEN_BY),
+            "final": tested.where(is_tested, validated),
+            "validation": validated,
             "sweep": text("sweep"),
             "commit": text("commit"),
             "dirty": text("dirty"),
             "code": text("signature.code"),
             "data": text("signature.data"),
+            "point": text("signature.config"),
             "pack": text("pack").where(text("pack").str.fullmatch(PACK), ""),
             "ended": found["ended"].astype(float),
         }
@@ -252,12 +262,12 @@ def _value(setting: str, text: object) -> Any:
 
 
 def _judged(
-    runs: pd.DataFrame, reasons: "pd.Series[str]", faults: Mapping[str, str]
+    runs: pd.DataFrame, reasons: "pd.Series[str]", faults: Mapping[str, str], metric: Metric
 ) -> pd.DataFrame:
     """Add `used` and `why`; `faults`: the faults of runs, by id."""
     why = pd.Series(
         [
-            why_unusable(run, reasons[run["run_id"]], faults.get(run["run_id"], ""))
+            why_unusable(run, reasons[run["run_id"]], faults.get(run["run_id"], ""), metric)
             for run in runs.to_dict("records")
         ],
         runs.index,

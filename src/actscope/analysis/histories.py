@@ -1,4 +1,4 @@
-"""The histories of a study's runs: loss and accuracy during training."""
+"""The histories of a study's runs: their measures during training."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -10,19 +10,20 @@ import pandas as pd
 from actscope.analysis.frames import POINT, StudyRuns, averaged
 from actscope.analysis.run_tables import (
     UnreadableRunError,
-    accuracy_fault,
+    epochs_fault,
     judged_split,
     read_each_run,
     read_run_table,
     stack_tables,
 )
+from actscope.metric import ACCURACY, R2, Metric
 from actscope.tracking import Store
 
 EPOCHS = "train.epochs"
 
 
-def read_accuracy(store: Store, runs: StudyRuns) -> pd.DataFrame:
-    """Read the histories and return `gather_accuracy` of them.
+def read_by_epoch(store: Store, runs: StudyRuns) -> pd.DataFrame:
+    """Read the histories and return `gather_by_epoch` of them.
 
     Raises:
         UnreadableRunError: a file of a run cannot be read.
@@ -31,10 +32,10 @@ def read_accuracy(store: Store, runs: StudyRuns) -> pd.DataFrame:
     epochs = epochs_of(runs)
     found = []
     for run_id, history in _histories(store, runs.study, averaged(runs)):
-        if run_id in epochs and (fault := accuracy_fault(history, epochs[run_id])):
+        if run_id in epochs and (fault := epochs_fault(history, epochs[run_id])):
             raise UnreadableRunError(runs.study, run_id, fault)
-        found.append(accuracy_by_epoch(history))
-    return gather_accuracy(runs, found)
+        found.append(by_epoch(history, runs.metric))
+    return gather_by_epoch(runs, found)
 
 
 def epochs_of(runs: StudyRuns) -> dict[str, int]:
@@ -43,24 +44,24 @@ def epochs_of(runs: StudyRuns) -> dict[str, int]:
     return {str(run_id): int(text) for run_id, text in texts.items()}
 
 
-def gather_accuracy(runs: StudyRuns, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Test accuracy after each epoch, from `accuracy_by_epoch` of each of `averaged(runs)`.
+def gather_by_epoch(runs: StudyRuns, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The study's metric after each epoch, from `by_epoch` of each of `averaged(runs)`.
 
-    Columns: POINT, `outcome`, `epoch` (from 1), `accuracy`.
+    Columns: POINT, `outcome`, `epoch` (from 1), `value`.
     """
-    return stack_tables(averaged(runs)[[*POINT, "outcome"]], found, ["epoch", "accuracy"])
+    return stack_tables(averaged(runs)[[*POINT, "outcome"]], found, ["epoch", "value"])
 
 
-def accuracy_by_epoch(history: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy of one run on `judged_split`: columns `epoch` (from 1) and `accuracy`."""
+def by_epoch(history: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    """A metric of one run on `judged_split`: columns `epoch` (from 1) and `value`."""
     rows = np.flatnonzero(history["split"] == judged_split(history))
     epochs = history["epoch"].to_numpy()[rows].round().astype(int)
-    accuracy = history["accuracy"].to_numpy(dtype=float)[rows]
-    return pd.DataFrame({"epoch": epochs, "accuracy": accuracy})
+    values = history[metric.name].to_numpy(dtype=float)[rows]
+    return pd.DataFrame({"epoch": epochs, "value": values})
 
 
-def late_accuracy(history: pd.DataFrame) -> float:
-    """Training accuracy over the last tenth of the steps, which decides a run's outcome.
+def late_training(history: pd.DataFrame) -> float:
+    """Training accuracy or R² over the last tenth of the steps, which decides a run's outcome.
 
     The mean over the minibatches of that tenth, as a fraction of 1. Exact if a row ends where the
     tenth begins; else the row that lies across counts by its minibatches inside.
@@ -69,7 +70,8 @@ def late_accuracy(history: pd.DataFrame) -> float:
     ends = rows["step"].to_numpy(dtype=int)
     begin = ends[-1] - math.ceil(ends[-1] / 10)
     inside = np.diff(np.maximum(ends, begin), prepend=begin)  # minibatches
-    return float(np.average(rows["accuracy"].to_numpy(dtype=float), weights=inside))
+    name = ACCURACY.name if ACCURACY.name in rows else R2.name
+    return float(np.average(rows[name].to_numpy(dtype=float), weights=inside))
 
 
 def read_histories(store: Store, study: str, runs: pd.DataFrame) -> Iterator[pd.DataFrame]:

@@ -15,16 +15,17 @@ from actscope.analysis.seeds_and_images import (
 )
 from actscope.analysis.seeds_and_images import paired_difference as difference_over_both
 from actscope.analysis.stats import CELL, Estimate, finals_of_learned, paired_difference
+from actscope.metric import ACCURACY, Metric
 
 
 @dataclass(frozen=True, eq=False)
 class Lead:
     """The best cell, and the best cell of the next activation; None where there is none.
 
-    `difference`: mean of best - second in final accuracy, paired by seed; `over_both`, the same
-    with an interval over seeds and images. `passed_over`: the cells with a higher mean than the
+    `difference`: mean of best - second in the final metric, paired by seed; `over_both`, the same
+    with an interval over seeds and images. `passed_over`: the cells with a better mean than the
     best, in which not every run learned. `ranked`: the number of the other cells, the best among
-    them. `is_validated`: whether they are ranked by validation accuracy.
+    them. `is_validated`: whether they are ranked by validation.
     """
 
     passed_over: pd.DataFrame
@@ -36,14 +37,15 @@ class Lead:
     is_validated: bool = False
 
 
-def ranked_cells(cells: pd.DataFrame) -> pd.DataFrame:
+def ranked_cells(cells: pd.DataFrame, metric: Metric = ACCURACY) -> pd.DataFrame:
     """The cells in which every run learned, the best first, by validation where there is any.
 
     The others are left out: a mean over some of the seeds cannot be compared.
     """
     learned = cells[(cells["runs"] > 0) & (cells["learned"] == cells["runs"])]
     known = learned.dropna(subset="final_mean")
-    return known.sort_values(ranked_by(cells), ascending=False, kind="stable")
+    by, up = ranked_by(cells), metric.is_smallest_best
+    return known.sort_values(by, ascending=up, kind="stable")
 
 
 def ranked_by(cells: pd.DataFrame) -> str:
@@ -55,19 +57,22 @@ def ranked_by(cells: pd.DataFrame) -> str:
 
 
 def find_lead(
-    used: pd.DataFrame, cells: pd.DataFrame, correct: Mapping[str, Correct] = NOTHING_KNOWN
+    used: pd.DataFrame,
+    cells: pd.DataFrame,
+    correct: Mapping[str, Correct] = NOTHING_KNOWN,
+    metric: Metric = ACCURACY,
 ) -> Lead:
     """The lead among the cells of one variant; `used`: the runs of all variants.
 
     `correct`: whether runs are right about each test image, by run id.
     """
-    ranked, by = ranked_cells(cells), ranked_by(cells)
+    ranked, by = ranked_cells(cells, metric), ranked_by(cells)
     best_of_each = ranked.drop_duplicates("activation")
     if best_of_each.empty:
         return Lead(cells[cells["n"] > 0])
     best = best_of_each.iloc[0]
     lead = Lead(
-        cells[cells[by] > best[by]],
+        cells[metric.gain(cells[by], best[by]) > 0],
         best,
         ranked=len(ranked),
         is_validated=by == "validation_mean",
@@ -91,7 +96,7 @@ def find_wins(
 
     Indexed as `cells`. Empty if it is not known of every run about which images it is right.
     """
-    ranked = ranked_cells(cells)
+    ranked = ranked_cells(cells)  # by accuracy, as only classes are right or wrong
     runs = [_runs_of(used, cell) for _, cell in ranked.iterrows()]
     whole = correct_matrix([run_id for own in runs for run_id in own["run_id"]], correct)
     if whole is None:

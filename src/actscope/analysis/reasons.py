@@ -7,10 +7,11 @@ import pandas as pd
 
 from actscope.analysis.stats import OUTCOMES
 from actscope.command_line.suggestions import command, training
+from actscope.metric import Metric
 from actscope.tracking import Store
 
 
-def why_unusable(run: Mapping[Any, Any], reason: object, fault: str) -> str:
+def why_unusable(run: Mapping[Any, Any], reason: object, fault: str, metric: Metric) -> str:
     status = str(run["status"])
     if status == "RUNNING":
         return "still RUNNING"
@@ -26,9 +27,10 @@ def why_unusable(run: Mapping[Any, Any], reason: object, fault: str) -> str:
         return f"FINISHED, but its outcome is not one of {', '.join(OUTCOMES)}"
     if run["outcome"] != "diverged":
         if pd.isna(run["final"]):
-            return "FINISHED, but has no final accuracy"
-        if not 0 <= run["final"] <= 1:
-            return "FINISHED, but its final accuracy is not between 0 and 1"
+            return f"FINISHED, but has no final {metric.words}"
+        low, high = metric.limits
+        if not low <= run["final"] <= high:
+            return f"FINISHED, but its final {metric.words} is not between {low:g} and {high:g}"
     return ""
 
 

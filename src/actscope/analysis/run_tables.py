@@ -12,8 +12,9 @@ import pandas as pd
 from pyarrow import ArrowException  # type: ignore[import-untyped]
 
 from actscope import tracking
-from actscope.engine.recorded import LAYER_STATISTICS, PROBE, SPLITS, TRAJECTORY
+from actscope.engine.recorded import LAYER_STATISTICS, LOSS, MEASURES, PROBE, SPLITS, TRAJECTORY
 from actscope.errors import ReportError, StoreError
+from actscope.metric import ACCURACY, METRICS
 from actscope.tracking import Store
 from actscope.tracking.errors import is_missing
 
@@ -26,14 +27,14 @@ READERS: Mapping[str, Callable[[Store, str, str], pd.DataFrame]] = {
 }
 UNIT = ["layer", "unit"]
 NUMBERS = {
-    "history": ["step", "epoch", "loss", "accuracy"],
+    "history": ["step", "epoch", LOSS],
     "trajectory": ["step", *UNIT, *TRAJECTORY],
     "probe": ["step", *UNIT, *PROBE],
     "layers": ["step", "layer", *LAYER_STATISTICS],
 }
 LATER = {"scale"}  # columns that runs of older versions lack
 # Before a run diverges, a layer's outputs may overflow. If they are zero they have no cosine.
-NEED_NOT_BE_FINITE = {"loss", "update_norm", "weight_norm", *LAYER_STATISTICS} - {"dead"}
+NEED_NOT_BE_FINITE = {*MEASURES, "update_norm", "weight_norm", *LAYER_STATISTICS} - {"dead"}
 
 Array = np.ndarray[Any, np.dtype[Any]]
 T = TypeVar("T")
@@ -115,7 +116,7 @@ def table_fault(name: str, table: pd.DataFrame) -> str:
     if name == "predictions":
         is_whole = list(table.columns) == ["correct"] and table["correct"].dtype == bool
         return "" if is_whole else "is not one column of true and false"
-    for column in NUMBERS[name]:
+    for column in [*NUMBERS[name], *(_metrics_in(table) if name == "history" else ())]:
         if column in LATER and column not in table:
             continue
         if list(table.columns).count(column) != 1 or table[column].dtype.kind not in "iuf":
@@ -127,12 +128,13 @@ def table_fault(name: str, table: pd.DataFrame) -> str:
     return _layers_fault(table) if name == "layers" else _units_fault(table)
 
 
-def accuracy_fault(history: pd.DataFrame, epochs: int) -> str:
-    """The fault of a history that lacks accuracies of its epochs, or ''."""
+def epochs_fault(history: pd.DataFrame, epochs: int) -> str:
+    """The fault of a history that lacks values of its epochs, or ''."""
     split = judged_split(history)
     found = history.loc[history["split"] == split, "epoch"].round().tolist()
     if found != list(range(1, epochs + 1)):
-        return f"history.parquet does not have one {split} accuracy for each of the {epochs} epochs"
+        what = METRICS[_metrics_in(history)[0]].words
+        return f"history.parquet does not have one {split} {what} for each of the {epochs} epochs"
     return ""
 
 
@@ -141,11 +143,18 @@ def judged_split(history: pd.DataFrame) -> str:
     return "validation" if (history["split"] == "validation").any() else "test"
 
 
+def _metrics_in(history: pd.DataFrame) -> list[str]:
+    """The metrics that a history has; accuracy if it has none, which is its fault."""
+    return [name for name in METRICS if name in history] or [ACCURACY.name]
+
+
 def _history_fault(history: pd.DataFrame) -> str:
     if "split" not in history or not history["split"].isin(SPLITS).all():
         return f"has splits other than {' and '.join(SPLITS)}"
-    if not history["accuracy"].between(0, 1).all():
-        return "has accuracies outside 0 to 1"
+    for name in _metrics_in(history):
+        low, high = METRICS[name].limits
+        if not history[name].between(low, high).all():
+            return f"has values of {name} outside {low:g} to {high:g}"
     for _, own in history.groupby("split"):
         if not own["step"].is_monotonic_increasing or not own["step"].is_unique:
             return "has steps that do not increase"

@@ -7,6 +7,7 @@ from actscope import tracking
 from actscope.analysis.varying import NOT_A_VARIANT
 from actscope.artifacts.environment import PACKAGES
 from actscope.errors import StoreError
+from actscope.metric import metric_of
 from actscope.tracking import RunSummary, Store
 from actscope.tracking.rows import RunRow
 from actscope.tracking.run_index import summary_of
@@ -148,8 +149,8 @@ def _numbers(row: RunRow) -> dict[str, str]:
 
 
 def _cells(rows: Iterable[RunRow]) -> dict[str, str]:
-    """Outcomes and mean final accuracy of each cell, in words."""
-    cells: dict[str, list[RunSummary]] = {}
+    """Outcomes and mean final metric of each cell, in words."""
+    cells: dict[str, list[RunRow]] = {}
     rows = list(rows)
     varying = {
         name
@@ -159,12 +160,13 @@ def _cells(rows: Iterable[RunRow]) -> dict[str, str]:
     for row in rows:
         variant = [f"{name}={row.params.get(name, 'unset')}" for name in sorted(varying)]
         words = [row.params.get("activation", "?"), f"lr={row.params.get('lr', '?')}", *variant]
-        cells.setdefault(" ".join(words), []).append(summary_of(row))
+        cells.setdefault(" ".join(words), []).append(row)
     return {name: _in_words(runs) for name, runs in cells.items()}
 
 
-def _in_words(runs: list[RunSummary]) -> str:
-    learned = [run.test_accuracy for run in runs if run.outcome == "learned"]
+def _in_words(rows: list[RunRow]) -> str:
+    runs = [(summary_of(row), metric_of(row.params)) for row in rows]
+    learned = [run.final("test", metric) for run, metric in runs if run.outcome == "learned"]
     count = f"{len(learned)} of {len(runs)} learned"
     return f"{sum(learned) / len(learned):.4f}, {count}" if learned else count
 

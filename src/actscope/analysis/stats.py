@@ -13,6 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
+from actscope.metric import ACCURACY, Metric
+
 CONFIDENCE = 0.95
 CELL = ["variant", "activation", "lr"]  # never averaged over
 OUTCOMES = ["learned", "failed", "diverged"]
@@ -92,12 +94,12 @@ class Comparison:
     pairs_needed: int | None = None
 
 
-def compare(used: pd.DataFrame) -> pd.DataFrame:
+def compare(used: pd.DataFrame, metric: Metric = ACCURACY) -> pd.DataFrame:
     """One row per pair of activations of a variant and rate, in the order of `used`.
 
     Columns: `variant`, `lr`, `first`, `second`; `first_learned` and `second_learned`, the number of
     runs that learned, and `first_runs` and `second_runs`, of how many; those of Comparison, on the
-    final test accuracy as a fraction of 1 (differences are first - second) in the pairs in which
+    final values of the metric (differences are first - second) in the pairs in which
     both runs learned; `p_holm`, `p` with Holm's correction over the whole table.
     """
     rows: list[dict[str, Any]] = []
@@ -109,7 +111,7 @@ def compare(used: pd.DataFrame) -> pd.DataFrame:
             for side, name, learned in zip(("first", "second"), names, finals, strict=True):
                 counts = {f"{side}_learned": len(learned), f"{side}_runs": len(by_name[name])}
                 row |= {side: name, **counts}
-            rows.append(row | vars(compare_pair(*finals)))
+            rows.append(row | vars(compare_pair(finals[0], finals[1], metric)))
     table = pd.DataFrame(rows, columns=COMPARED)
     table["p_holm"] = holm([row["p"] for row in rows])
     return table
@@ -119,19 +121,22 @@ SIDE_COUNTS = [f"{side}_{count}" for side in ("first", "second") for count in ("
 COMPARED = ["variant", "lr", "first", "second", *SIDE_COUNTS, *Comparison.__annotations__]
 
 
-def compare_pair(first: "pd.Series[float]", second: "pd.Series[float]") -> Comparison:
-    """Compare two Series of accuracies, fractions of 1, over the seeds (index) that both have.
+def compare_pair(
+    first: "pd.Series[float]", second: "pd.Series[float]", metric: Metric = ACCURACY
+) -> Comparison:
+    """Compare two Series of values of a metric over the seeds (index) that both have.
 
     Interval and p agree: both are of Student's t. Equal differences have neither.
     """
     seeds = sorted(first.index.intersection(second.index))
-    differences = np.asarray(first.loc[seeds], float) - np.asarray(second.loc[seeds], float)
+    values = [np.asarray(own.loc[seeds], float) for own in (first, second)]
+    differences = values[0] - values[1]
     n = len(differences)
     if n == 0:
         return Comparison(n, NO_PAIR)
     found = estimate(differences)
     mean = float(found.mean)
-    better, ties = int((differences > 0).sum()), int((differences == 0).sum())
+    better, ties = int((metric.gain(*values) > 0).sum()), int((differences == 0).sum())
     if n == 1:
         return Comparison(n, ONE_PAIR, mean, better=better, ties=ties)
     if is_constant(differences):
@@ -143,7 +148,7 @@ def compare_pair(first: "pd.Series[float]", second: "pd.Series[float]") -> Compa
 
 
 def is_constant(values: Floats) -> NDArray[np.bool_]:
-    """Whether accuracies or their differences [S, ...] are equal up to rounding, of shape [...]."""
+    """Whether values or their differences [S, ...] are equal up to rounding, of shape [...]."""
     return np.asarray(np.ptp(values, axis=0) < ROUNDING)
 
 
@@ -189,11 +194,11 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
 
 
 def summarise(runs_of_all: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell, in the order of the runs: outcomes, and accuracy of the runs that learned.
+    """One row per cell, in the order of the runs: outcomes, and metric of the runs that learned.
 
     Columns: CELL; `runs`, their number; `learned`, `failed` and `diverged`, those with each
     outcome; `outcomes`, the same in words, with a sweep's points that were not trained; `n`, the
-    runs in the mean, which are those that learned; of their final accuracies, as fractions of 1,
+    runs in the mean, which are those that learned; of their final values,
     `final_mean`, `final_sd`, `final_low` and `final_high`; where `runs_of_all` has `validation`,
     also `validation_mean`, NaN without validation images.
     """
@@ -226,9 +231,9 @@ def _validation_column(runs: pd.DataFrame) -> dict[str, float]:
 
 
 def finals_of_learned(runs: pd.DataFrame) -> "pd.Series[float]":
-    """Final test accuracy of the runs that learned, by seed where `runs` has it.
+    """Final values of the runs that learned, by seed where `runs` has it.
 
-    A mean over runs that learned and runs that did not is the accuracy of neither.
+    A mean over runs that learned and runs that did not is the metric of neither.
     """
     learned = runs[runs["outcome"] == "learned"]
     return (learned.set_index("seed") if "seed" in learned else learned)["final"]
@@ -244,17 +249,17 @@ def in_words(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count > 0)
 
 
-def summarise_by_epoch(accuracy: pd.DataFrame) -> pd.DataFrame:
+def summarise_by_epoch(by_epoch: pd.DataFrame) -> pd.DataFrame:
     """One row per cell and epoch: CELL, `epoch`, `n`, and `mean`, `sd`, `low`, `high`.
 
-    `accuracy` has CELL, `seed`, `epoch` and `accuracy`; all seeds of a cell have the same epochs.
+    `by_epoch` has CELL, `seed`, `epoch` and `value`; all seeds of a cell have the same epochs.
     Without rows the table is empty.
     """
-    parts = [pd.DataFrame(columns=["epoch", "n", *ESTIMATED])] if accuracy.empty else []
-    for key, own in accuracy.groupby(CELL, sort=False):
+    parts = [pd.DataFrame(columns=["epoch", "n", *ESTIMATED])] if by_epoch.empty else []
+    for key, own in by_epoch.groupby(CELL, sort=False):
         assert isinstance(key, tuple)
         # Not pivot_table: it would average duplicates, which must not exist.
-        table = own.pivot(index="seed", columns="epoch", values="accuracy")  # noqa: PD010
+        table = own.pivot(index="seed", columns="epoch", values="value")  # noqa: PD010
         assert table.notna().all(axis=None), "seeds of a cell have different epochs"
         found = estimate(table.to_numpy(dtype=float))  # [S, epoch]
         part = pd.DataFrame({"epoch": table.columns, "n": found.n, **estimate_columns("", found)})

@@ -62,7 +62,7 @@ class Study:
 
     @property
     def summary(self) -> pd.DataFrame:
-        """One row a variant, activation and rate, of stats.summarise: outcomes and accuracy."""
+        """One row a variant, activation and rate, of stats.summarise: outcomes and the metric."""
         return self.chosen.cells.copy(deep=False)
 
     @cached_property
@@ -82,7 +82,7 @@ class Study:
         """The histories of all `runs` in one table.
 
         Columns: `run_id`, `variant`, `activation`, `lr`, `seed`; `step` (minibatches done),
-        `epoch`, `split` (`train` or `test`), `loss`, `accuracy`.
+        `epoch`, `split` (`train` or `test`), `loss`, and `accuracy`; of an mse `r2` and `rmse`.
 
         Raises:
             ReportError: a file of a run cannot be read.

@@ -20,16 +20,17 @@ from actscope.analysis.seeds_and_images import (
 )
 from actscope.analysis.units import RunUnits, Units, probed
 from actscope.config import Activation
+from actscope.metric import Metric
 from actscope.tracking import Store
 
 
 class RunAnalysis(NamedTuple):
-    """One run: its `accuracy` by epoch, its units, and whether it is right about each test image.
+    """One run: its metric by epoch, its units, and whether it is right about each test image.
 
     `units`: None if it diverged or has no probes; `correct`: None for a run of an older version.
     """
 
-    accuracy: pd.DataFrame
+    by_epoch: pd.DataFrame
     units: RunUnits | None
     correct: Correct | None
 
@@ -38,13 +39,13 @@ class RunAnalysis(NamedTuple):
 class StudyAnalysis:
     """The tables of a study, each computed at first use.
 
-    `get_accuracy` and `get_units` give what is made from the files of the runs. `known_fates`: the
+    `get_by_epoch` and `get_units` give what is made from the files of the runs. `known_fates`: the
     fates of runs whose files are read already, by run id. `get_correct`: whether each run that did
     not diverge is right about each test image, by id; runs of older versions are missing.
     """
 
     runs: StudyRuns
-    get_accuracy: Callable[[StudyRuns], pd.DataFrame]
+    get_by_epoch: Callable[[StudyRuns], pd.DataFrame]
     get_units: Callable[[StudyRuns], Units]
     known_fates: Mapping[str, pd.DataFrame]
     get_correct: Callable[[StudyRuns], Mapping[str, Correct]]
@@ -54,23 +55,31 @@ class StudyAnalysis:
         """Whether runs are right about each test image, by run id; only those that recorded it."""
         return self.get_correct(self.runs)
 
+    @property
+    def metric(self) -> Metric:
+        """What the runs are judged by."""
+        return self.runs.metric
+
     @cached_property
-    def accuracy(self) -> pd.DataFrame:
-        """Test accuracy after each epoch of each averaged run, of histories.gather_accuracy."""
-        return self.get_accuracy(self.runs)
+    def runs_by_epoch(self) -> pd.DataFrame:
+        """The metric after each epoch of each averaged run, of histories.gather_by_epoch."""
+        return self.get_by_epoch(self.runs)
 
     @cached_property
     def accuracy_by_epoch(self) -> pd.DataFrame:
-        """One row a cell and epoch, of stats.summarise_by_epoch, over the runs that learned."""
-        return stats.summarise_by_epoch(self._accuracy_of("learned"))
+        """One row a cell and epoch: the metric, whatever it is, over the runs that learned.
+
+        Of stats.summarise_by_epoch.
+        """
+        return stats.summarise_by_epoch(self._by_epoch_of("learned"))
 
     @cached_property
-    def accuracy_of_failed(self) -> pd.DataFrame:
-        """`accuracy` of the runs that failed."""
-        return self._accuracy_of("failed")
+    def failed_by_epoch(self) -> pd.DataFrame:
+        """`runs_by_epoch` of the runs that failed."""
+        return self._by_epoch_of("failed")
 
-    def _accuracy_of(self, outcome: str) -> pd.DataFrame:
-        return self.accuracy[self.accuracy["outcome"] == outcome]
+    def _by_epoch_of(self, outcome: str) -> pd.DataFrame:
+        return self.runs_by_epoch[self.runs_by_epoch["outcome"] == outcome]
 
     @cached_property
     def cells(self) -> pd.DataFrame:
@@ -89,7 +98,7 @@ class StudyAnalysis:
     @cached_property
     def comparisons(self) -> pd.DataFrame:
         """One row a pair of activations: stats.compare, and the interval over seeds and images."""
-        table = stats.compare(self.runs.used)
+        table = stats.compare(self.runs.used, self.metric)
         runs = dict(iter(self.runs.used.groupby(stats.CELL, sort=False)))
         keys = table[["variant", "first", "second", "lr"]].itertuples(index=False)
         found = [
@@ -103,7 +112,8 @@ class StudyAnalysis:
         """For each variant the best cell, and its lead over the next activation."""
         cells = self.cells.groupby("variant", sort=False)
         return {
-            str(variant): find_lead(self.runs.used, own, self.correct) for variant, own in cells
+            str(variant): find_lead(self.runs.used, own, self.correct, self.metric)
+            for variant, own in cells
         }
 
     @property
@@ -146,9 +156,9 @@ class StudyAnalysis:
 def analyse_runs(runs: StudyRuns, by_run: Mapping[str, RunAnalysis]) -> StudyAnalysis:
     """The analysis of a study from a RunAnalysis of each used run, by run id."""
 
-    def accuracy(runs: StudyRuns) -> pd.DataFrame:
+    def by_epoch(runs: StudyRuns) -> pd.DataFrame:
         ids = averaged(runs)["run_id"]
-        return histories.gather_accuracy(runs, [by_run[run_id].accuracy for run_id in ids])
+        return histories.gather_by_epoch(runs, [by_run[run_id].by_epoch for run_id in ids])
 
     def gathered(runs: StudyRuns) -> Units:
         found = [by_run[run_id].units for run_id in probed(runs)["run_id"]]
@@ -156,7 +166,7 @@ def analyse_runs(runs: StudyRuns, by_run: Mapping[str, RunAnalysis]) -> StudyAna
 
     fates = {run_id: own.units.fates for run_id, own in by_run.items() if own.units is not None}
     right = {key: own.correct for key, own in by_run.items() if own.correct is not None}
-    return StudyAnalysis(runs, accuracy, gathered, fates, lambda _: _recorded(right))
+    return StudyAnalysis(runs, by_epoch, gathered, fates, lambda _: _recorded(right))
 
 
 def analyse_stored(store: Store, runs: StudyRuns) -> StudyAnalysis:
@@ -164,9 +174,9 @@ def analyse_stored(store: Store, runs: StudyRuns) -> StudyAnalysis:
 
     Its tables raise UnreadableRunError where a file cannot be read.
     """
-    accuracy = partial(histories.read_accuracy, store)
+    by_epoch = partial(histories.read_by_epoch, store)
     correct = partial(_read_correct, store)
-    return StudyAnalysis(runs, accuracy, partial(units.read_units, store), {}, correct)
+    return StudyAnalysis(runs, by_epoch, partial(units.read_units, store), {}, correct)
 
 
 def _read_correct(store: Store, runs: StudyRuns) -> dict[str, Correct]:
@@ -176,5 +186,5 @@ def _read_correct(store: Store, runs: StudyRuns) -> dict[str, Correct]:
 
 
 def _recorded(correct: Mapping[str, Correct]) -> dict[str, Correct]:
-    """Without the runs that were not tested."""
+    """Without the runs that were not tested, or whose targets are numbers."""
     return {key: own for key, own in correct.items() if len(own)}

@@ -15,10 +15,10 @@ from actscope.analysis.labels import sort_key
 from actscope.analysis.tuning import RULES_TAG, TRIALS
 from actscope.config import Tuning
 from actscope.errors import ConfigError, ReportError
+from actscope.metric import Metric
 from actscope.parsing import parse
 from actscope.tracking import METRICS, Store
 
-VALIDATION = f"{METRICS}validation/accuracy_final"
 DATA_TEST = "data.test"  # False of all trials
 
 
@@ -39,6 +39,11 @@ class TunedStudy:
         return self.judges.study
 
     @property
+    def metric(self) -> Metric:
+        """What chooses and judges."""
+        return self.judges.metric
+
+    @property
     def first_seed(self) -> int:
         """The seed that tries the coarse grid."""
         return self.rules[0].seeds[0]
@@ -56,14 +61,15 @@ class TunedStudy:
     @cached_property
     def trials(self) -> pd.DataFrame:
         """One row a trial: Factors.cell, `lr`, `seed`, `outcome`, `validation` and `run_id`."""
-        found = self.tuning.found.set_index("run_id").reindex(columns=[VALIDATION])[VALIDATION]
+        name = f"{METRICS}validation/{self.metric.name}_final"
+        found = self.tuning.found.set_index("run_id").reindex(columns=[name])[name]
         used = self.tuning.used
-        accuracy = found[used["run_id"]].astype(float).to_numpy()
-        return self._tidy(used.assign(validation=accuracy), "validation")
+        values = found[used["run_id"]].astype(float).to_numpy()
+        return self._tidy(used.assign(validation=values), "validation")
 
     @cached_property
     def evaluations(self) -> pd.DataFrame:
-        """One row a run that judges a choice, with `final`: its test accuracy, NaN if lost."""
+        """One row a run that judges a choice, with `final`: its metric on the test, NaN if lost."""
         return self._tidy(self.judges.used, "final")
 
     def _tidy(self, used: pd.DataFrame, measure: str) -> pd.DataFrame:
@@ -76,7 +82,9 @@ class TunedStudy:
     @cached_property
     def choices(self) -> pd.DataFrame:
         """One row a cell, of tuned_tables.choices."""
-        return tuned_tables.choices(self.trials, self.evaluations, self.rules, self.factors)
+        return tuned_tables.choices(
+            self.trials, self.evaluations, self.rules, self.factors, self.metric
+        )
 
     @cached_property
     def judged(self) -> pd.DataFrame:
@@ -86,7 +94,7 @@ class TunedStudy:
     @cached_property
     def leads(self) -> pd.DataFrame:
         """One row a cell beside ReLU's and LeakyReLU's, of tuned_tables.leads."""
-        return tuned_tables.leads(self._leads_by_seed, self.choices, self.factors)
+        return tuned_tables.leads(self._leads_by_seed, self.choices, self.factors, self.metric)
 
     @cached_property
     def slopes(self) -> pd.DataFrame:
@@ -95,17 +103,19 @@ class TunedStudy:
 
     @cached_property
     def _leads_by_seed(self) -> pd.DataFrame:
-        return tuned_tables.leads_by_seed(self.evaluations, self.choices, self.factors)
+        return tuned_tables.leads_by_seed(self.evaluations, self.choices, self.factors, self.metric)
 
     @cached_property
     def budget(self) -> pd.DataFrame:
         """One row a cell and number of trials, of tuning_budget.budget."""
-        return tuning_budget.budget(self.trials, self.first_seed, self.factors)
+        return tuning_budget.budget(self.trials, self.first_seed, self.factors, self.metric)
 
     @cached_property
     def shared(self) -> pd.DataFrame:
         """One row a cell and rate that all tried, of tuning_budget.shared."""
-        return tuning_budget.shared(self.trials, self.choices, self.first_seed, self.factors)
+        return tuning_budget.shared(
+            self.trials, self.choices, self.first_seed, self.factors, self.metric
+        )
 
 
 def is_tuned(store: Store, study: str) -> bool:
@@ -128,6 +138,11 @@ def read_tuned(store: Store, study: str) -> TunedStudy:
     judges, trials = frames.read_study(store, study), f"{study}{TRIALS}"
     tuning = frames.read_study(store, trials)
     experiment = store.find_experiment(trials)
+    if judges.metric is not tuning.metric:
+        raise ReportError(
+            f"study={study}: it is judged by {judges.metric.words}, and its trials by "
+            f"{tuning.metric.words}. Tune it anew as another study."
+        )
     rules = tuple(_read_rules(store, experiment.experiment_id))
     if not rules:
         raise ReportError(

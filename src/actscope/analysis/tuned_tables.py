@@ -1,8 +1,8 @@
 """The tables of a tuned study: what tuning chose, how it was judged, and who leads.
 
 Each is made from two frames. `trials` has the columns Factors.cell, `lr`, `seed`, `outcome`, and
-`validation`: final validation accuracy, NaN of a lost run. `evaluations` has `final` instead: test
-accuracy. A run is lost if it failed or diverged.
+`validation`: the final metric on validation, NaN of a lost run. `evaluations` has `final` instead,
+on the test. A run is lost if it failed or diverged.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,17 +16,21 @@ from actscope.analysis.factors import Factors
 from actscope.analysis.stats import Comparison, compare_pair, finals_of_learned
 from actscope.analysis.tuning import ALL_LOST, FINE_FACTOR, RATES, Choice, Score, plan_cell
 from actscope.config import Tuning
+from actscope.metric import ACCURACY, Metric
 
 BASES = ("relu", "leaky_relu")  # leads are over the better one of these
 UNFINISHED = "not finished"  # a flag, as those of analysis.tuning
 TOO_FEW = "fewer than two values"
-CHANCE = 0.1  # every data set has ten classes
 
 Row = dict[str, Any]
 
 
 def choices(
-    trials: pd.DataFrame, evaluations: pd.DataFrame, rules: Sequence[Tuning], factors: Factors
+    trials: pd.DataFrame,
+    evaluations: pd.DataFrame,
+    rules: Sequence[Tuning],
+    factors: Factors,
+    metric: Metric = ACCURACY,
 ) -> pd.DataFrame:
     """One row a cell: the rate that its trials choose by plan_cell, and those next to it.
 
@@ -41,19 +45,19 @@ def choices(
     judged = {key: set(own["lr"]) for key, own in evaluations.groupby(factors.cell, sort=False)}
     rows = []
     for key, own in trials.groupby(factors.cell, sort=False):
-        choice, used = _choose(rules, own, judged.get(key, set()))
+        choice, used = _choose(rules, own, judged.get(key, set()), metric)
         counts = {"trials": len(own), "wanted": len(used.evaluation_seeds)}
         rows.append(_named(factors.cell, key) | _choice_columns(choice, used) | counts)
     return pd.DataFrame(rows).astype(dict.fromkeys(["lost", "half_lost", "double_lost"], "Int64"))
 
 
 def _choose(
-    rules: Sequence[Tuning], trials: pd.DataFrame, judged: set[float]
+    rules: Sequence[Tuning], trials: pd.DataFrame, judged: set[float], metric: Metric
 ) -> tuple[Choice | None, Tuning]:
     """The choice of a cell and the rules that gave it; None where trials are missing."""
     columns = zip(trials["lr"], trials["seed"], trials["validation"], strict=True)
     values = {(lr, int(seed)): None if pd.isna(v) else float(v) for lr, seed, v in columns}
-    plans = [(plan_cell(each, values, CHANCE), each) for each in rules]
+    plans = [(plan_cell(each, values, metric.chance, metric), each) for each in rules]
     made = [(plan.choice, each) for plan, each in plans if plan.choice is not None]
     was_judged = [(choice, each) for choice, each in made if choice.rate in judged]
     return next(iter(was_judged or made), (None, rules[0]))
@@ -84,7 +88,7 @@ def judged(evaluations: pd.DataFrame, chosen: pd.DataFrame, factors: Factors) ->
     """One row a cell without a flag and rate that judges it; `chosen`: of `choices`.
 
     Columns: Factors.cell; `rate`, of RATES; `lr`; `wanted`, `runs`, and of these `learned` and
-    `lost`; over the runs that learned `mean`, `sd`, `low` and `high` of the test accuracy.
+    `lost`; over the runs that learned `mean`, `sd`, `low` and `high` of the metric on the test.
     """
     by_cell = dict(iter(evaluations.groupby([*factors.cell, "lr"], sort=False)))
     rows = []
@@ -110,14 +114,15 @@ def judged(evaluations: pd.DataFrame, chosen: pd.DataFrame, factors: Factors) ->
     return pd.DataFrame(rows, columns=[*columns, *stats.ESTIMATED])
 
 
-def rivals(chosen: pd.DataFrame, factors: Factors) -> pd.DataFrame:
-    """Of each setting of the factors the better one of BASES, by mean validation accuracy.
+def rivals(chosen: pd.DataFrame, factors: Factors, metric: Metric = ACCURACY) -> pd.DataFrame:
+    """Of each setting of the factors the better one of BASES, by its mean on validation.
 
     Columns: Factors.settings, `rival`, or '' if neither has a rate, and `rival_flag`.
     """
     rows = []
     for key, own in chosen[chosen["activation"].isin(BASES)].groupby(factors.settings, sort=False):
-        kept = own[own["lr"].notna()].sort_values("validation", ascending=False, kind="stable")
+        up = metric.is_smallest_best
+        kept = own[own["lr"].notna()].sort_values("validation", ascending=up, kind="stable")
         best = {"rival": "", "rival_flag": ALL_LOST}
         if len(kept):
             best = {"rival": kept["activation"].iloc[0], "rival_flag": kept["flag"].iloc[0]}
@@ -128,15 +133,18 @@ def rivals(chosen: pd.DataFrame, factors: Factors) -> pd.DataFrame:
 
 
 def leads_by_seed(
-    evaluations: pd.DataFrame, chosen: pd.DataFrame, factors: Factors
+    evaluations: pd.DataFrame,
+    chosen: pd.DataFrame,
+    factors: Factors,
+    metric: Metric = ACCURACY,
 ) -> pd.DataFrame:
     """The lead of each activation over its rival with each seed with which both learned.
 
-    Columns: Factors.cell, `seed`, and `lead`: the difference of their test accuracies.
+    Columns: Factors.cell, `seed`, and `lead`: how much better it is on the test.
     """
     at_choice = evaluations.merge(chosen[[*factors.cell, "lr"]])
     learned = at_choice[at_choice["outcome"] == "learned"]
-    of_rivals = rivals(chosen, factors).merge(
+    of_rivals = rivals(chosen, factors, metric).merge(
         learned, left_on=[*factors.settings, "rival"], right_on=factors.cell
     )
     pairs = learned[~learned["activation"].isin(BASES)].merge(
@@ -144,11 +152,13 @@ def leads_by_seed(
         on=[*factors.settings, "seed"],
         suffixes=("", "_rival"),
     )
-    lead = pairs["final"] - pairs["final_rival"]
+    lead = metric.gain(pairs["final"], pairs["final_rival"])
     return pairs[[*factors.cell, "seed"]].assign(lead=lead)
 
 
-def leads(by_seed: pd.DataFrame, chosen: pd.DataFrame, factors: Factors) -> pd.DataFrame:
+def leads(
+    by_seed: pd.DataFrame, chosen: pd.DataFrame, factors: Factors, metric: Metric = ACCURACY
+) -> pd.DataFrame:
     """One row a cell of an activation beside BASES: its lead over the better one of these.
 
     Columns: Factors.cell, `rival`, those of stats.Comparison, `p_holm` with Holm's correction over
@@ -156,7 +166,7 @@ def leads(by_seed: pd.DataFrame, chosen: pd.DataFrame, factors: Factors) -> pd.D
     its `method`. `by_seed`: of leads_by_seed.
     """
     values = dict(iter(by_seed.groupby(factors.cell, sort=False)["lead"]))
-    others = chosen[~chosen["activation"].isin(BASES)].merge(rivals(chosen, factors))
+    others = chosen[~chosen["activation"].isin(BASES)].merge(rivals(chosen, factors, metric))
     rows = []
     for cell in others.to_dict("records"):
         key = tuple(cell[name] for name in factors.cell)

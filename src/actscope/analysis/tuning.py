@@ -1,4 +1,4 @@
-"""Chooses a learning rate by validation accuracy, from trials that a protocol asks for.
+"""Chooses a learning rate by its metric on validation, from trials that a protocol asks for.
 
 The protocol follows Godbole et al. (2023, Deep Learning Tuning Playbook): a coarse grid, then a
 fine one around its best rate, each extended until its best rate is inside. See docs/tuning.md.
@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from actscope.config import Tuning
+from actscope.metric import ACCURACY, Metric
 
 FINE_FACTOR = 2
 RATES = {"chosen": 1.0, "half": 0.5}  # the rates that are judged, in units of the chosen one
@@ -19,7 +20,7 @@ TRIALS = ".tuning"  # ends the name of the study with the trials of a tuned stud
 RULES_TAG = "actscope.tuning"  # of a sweep: the rules as JSON
 CHOSEN_BY_TAG = "actscope.chosen_by"  # of a run: JSON list of the ids of runs that chose its rate
 
-Trial = float | None  # final validation accuracy; None of a run that failed or diverged
+Trial = float | None  # the final metric on validation; None of a run that failed or diverged
 Trials = Mapping[tuple[float, int], Trial]  # by rate and seed
 
 EDGE = "edge of grid"
@@ -27,7 +28,7 @@ ALL_LOST = "no rate learns"
 
 
 class Score(NamedTuple):
-    """A rate's validation accuracy over the tuning seeds: lost runs count as chance.
+    """A rate's metric on validation over the tuning seeds: lost runs count as chance.
 
     `error`: the standard error of the mean. `lost`: runs that failed or diverged.
     """
@@ -59,8 +60,8 @@ class CellPlan:
     choice: Choice | None = None
 
 
-def plan_cell(rules: Tuning, trials: Trials, chance: float) -> CellPlan:
-    """The trials that a cell needs next, or its choice. `chance`: accuracy of guessing, 0 to 1.
+def plan_cell(rules: Tuning, trials: Trials, chance: float, metric: Metric = ACCURACY) -> CellPlan:
+    """The trials that a cell needs next, or its choice. `chance`: the metric of guessing.
 
     1. Coarse: all `rules.rates` with the first seed.
     2. Fine: the best rate, its half and its double with all seeds.
@@ -70,17 +71,26 @@ def plan_cell(rules: Tuning, trials: Trials, chance: float) -> CellPlan:
     A grid whose best rate is its lowest or highest is extended by its factor, at most
     `rules.extensions` times.
     """
-    coarse = _search(rules.rates, rules.factor, rules.seeds[:1], rules.extensions, trials, chance)
+    judged = _Judged(trials, chance, metric)
+    coarse = _search(rules.rates, rules.factor, rules.seeds[:1], rules.extensions, judged)
     if coarse.missing:
         return CellPlan("coarse", coarse.missing)
     if all(score.lost for score in coarse.scores):
         return CellPlan("chosen", choice=Choice(None, coarse.scores, ALL_LOST))
     best = coarse.best
     around = (best / FINE_FACTOR, best, best * FINE_FACTOR)
-    fine = _search(around, FINE_FACTOR, rules.seeds, rules.extensions, trials, chance)
+    fine = _search(around, FINE_FACTOR, rules.seeds, rules.extensions, judged)
     if fine.missing:
         return CellPlan("fine", fine.missing)
-    return CellPlan("chosen", choice=_choose(fine))
+    return CellPlan("chosen", choice=_choose(fine, metric))
+
+
+class _Judged(NamedTuple):
+    """The trials of a cell, and what judges them."""
+
+    trials: Trials
+    chance: float
+    metric: Metric
 
 
 @dataclass(frozen=True)
@@ -98,16 +108,15 @@ def _search(
     factor: float,
     seeds: Sequence[int],
     extensions: int,
-    trials: Trials,
-    chance: float,
+    judged: _Judged,
 ) -> _Search:
     grid = sorted(rates)
     for left in reversed(range(extensions + 1)):
-        missing = tuple((r, seed) for r in grid for seed in seeds if (r, seed) not in trials)
+        missing = tuple((r, seed) for r in grid for seed in seeds if (r, seed) not in judged.trials)
         if missing:
             return _Search(missing)
-        scores = tuple(_scores(grid, seeds, trials, chance))
-        best = _best(scores)
+        scores = tuple(_scores(grid, seeds, judged))
+        best = _best(scores, judged.metric)
         is_inside = grid[0] < best < grid[-1]
         if is_inside or left == 0:
             break
@@ -115,27 +124,30 @@ def _search(
     return _Search((), scores, best, is_inside)
 
 
-def _scores(
-    grid: Sequence[float], seeds: Sequence[int], trials: Trials, chance: float
-) -> Iterator[Score]:
+def _scores(grid: Sequence[float], seeds: Sequence[int], judged: _Judged) -> Iterator[Score]:
     for rate in grid:
-        own = [trials[rate, seed] for seed in seeds]
-        values = np.array([chance if value is None else value for value in own])
+        own = [judged.trials[rate, seed] for seed in seeds]
+        values = np.array([judged.chance if value is None else value for value in own])
         n = len(values)
         error = float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
         yield Score(rate, float(values.mean()), error, own.count(None))
 
 
-def _best(scores: Sequence[Score]) -> float:
-    """The rate with the highest mean that lost no run, or the lowest rate if all did."""
+def _best(scores: Sequence[Score], metric: Metric) -> float:
+    """The rate with the best mean that lost no run, or the lowest rate if all did."""
     kept = [score for score in scores if score.lost == 0]
-    return max(kept, key=lambda score: score.mean).rate if kept else scores[0].rate
+    return _best_of(kept, metric).rate if kept else scores[0].rate
 
 
-def _choose(fine: _Search) -> Choice:
+def _best_of(scores: Sequence[Score], metric: Metric) -> Score:
+    return max(scores, key=lambda score: metric.gain(score.mean, 0.0))
+
+
+def _choose(fine: _Search, metric: Metric) -> Choice:
     kept = [score for score in fine.scores if score.lost == 0]
     if not kept:
         return Choice(None, fine.scores, ALL_LOST)
-    best = max(kept, key=lambda score: score.mean)
-    chosen = next(score for score in kept if score.mean >= best.mean - best.error)
+    best = _best_of(kept, metric)
+    margin = best.error if metric.is_smallest_best else -best.error
+    chosen = next(s for s in kept if metric.gain(s.mean, best.mean + margin) >= 0)
     return Choice(chosen.rate, fine.scores, "" if fine.is_inside else EDGE)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from actscope.analysis.factors import Factors
 from actscope.analysis.stats import Floats
-from actscope.analysis.tuned_tables import CHANCE
+from actscope.metric import ACCURACY, Metric
 
 
 def expected_best(values: Floats) -> Floats:
@@ -30,31 +30,47 @@ def expected_best(values: Floats) -> Floats:
     )
 
 
-def budget(trials: pd.DataFrame, first_seed: int, factors: Factors) -> pd.DataFrame:
-    """One row a cell and number of trials: the validation accuracy of the best of so many.
+def budget(
+    trials: pd.DataFrame, first_seed: int, factors: Factors, metric: Metric = ACCURACY
+) -> pd.DataFrame:
+    """One row a cell and number of trials: the metric of the best of so many, on validation.
 
     Columns: Factors.cell, `k`, `of`, the trials of the cell with the first seed, and `expected`, of
-    expected_best. A lost run counts as chance.
+    expected_best. A lost run counts as chance, or as the worst trial where chance is unknown.
     """
     parts = [pd.DataFrame(columns=[*factors.cell, "k", "of", "expected"])]
     own_seed = trials[trials["seed"] == first_seed]
     for key, own in own_seed.groupby(factors.cell, sort=False):
         assert isinstance(key, tuple)
         n = len(own)
-        expected = expected_best(own["validation"].fillna(CHANCE).to_numpy(float))
+        values = _with_lost(own["validation"], trials["validation"], metric)
+        gains: Floats = metric.gain(np.asarray(values, np.float64), np.zeros(n))
+        expected = metric.gain(expected_best(gains), np.zeros(n))
         part = pd.DataFrame({"k": range(1, n + 1), "of": n, "expected": expected})
         parts.append(part.assign(**dict[str, Any](zip(factors.cell, key, strict=True))))
     return pd.concat(parts[1:] or parts, ignore_index=True)[parts[0].columns]
 
 
+def _with_lost(
+    values: "pd.Series[float]", of_all: "pd.Series[float]", metric: Metric
+) -> "pd.Series[float]":
+    """The values of some trials, in which lost ones count as chance."""
+    worst = of_all.max() if metric.is_smallest_best else of_all.min()
+    return values.fillna(worst if np.isnan(metric.chance) else metric.chance)
+
+
 def shared(
-    trials: pd.DataFrame, chosen: pd.DataFrame, first_seed: int, factors: Factors
+    trials: pd.DataFrame,
+    chosen: pd.DataFrame,
+    first_seed: int,
+    factors: Factors,
+    metric: Metric = ACCURACY,
 ) -> pd.DataFrame:
     """One row a cell and rate that all activations of its settings tried with the first seed.
 
     Columns: Factors.cell, `lr`, `validation` of the trial, NaN of a lost run, `rank` among the
-    activations at this rate, `tuned`, the mean validation accuracy at the chosen rate, and
-    `tuned_rank`. Rank 1 is the highest. A lost run and a cell without a rate count as chance.
+    activations at this rate, `tuned`, the mean on validation at the chosen rate, and
+    `tuned_rank`. Rank 1 is the best. A lost run and a cell without a rate count as `budget` says.
     """
     own = trials[trials["seed"] == first_seed]
     of_all = own.groupby(factors.settings, sort=False)["activation"].transform("nunique")
@@ -63,9 +79,9 @@ def shared(
     tuned = chosen[factors.cell].assign(tuned=chosen["validation"])
     rows = rows.merge(tuned, on=factors.cell)
     for name, of in (("rank", "validation"), ("tuned_rank", "tuned")):
-        values = rows.assign(value=rows[of].fillna(CHANCE))
+        values = rows.assign(value=_with_lost(rows[of], trials["validation"], metric))
         groups = values.groupby([*factors.settings, "lr"], sort=False)["value"]
-        rows[name] = groups.rank(method="min", ascending=False).astype(int)
+        rows[name] = groups.rank(method="min", ascending=metric.is_smallest_best).astype(int)
     return rows.reset_index(drop=True)
 
 

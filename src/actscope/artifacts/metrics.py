@@ -10,15 +10,16 @@ from actscope.artifacts.layers_at_start import start_metrics
 from actscope.artifacts.unit_fates import shares, unit_fates
 from actscope.engine.recorded import MEASURES
 from actscope.engine.result import RunResult
+from actscope.metric import Metric
 
 # MLflow's UI is slow with hundreds of series a run, so it gets the article's only, at few steps.
 SERIES_UNITS = 10  # of the first and of the last layer
 SERIES_STEPS = 15
 
-Metric = tuple[str, float, int]  # name, value, step
+Logged = tuple[str, float, int]  # name of a metric, value, step
 
 
-def run_metrics(result: RunResult) -> Iterator[Metric]:
+def run_metrics(result: RunResult) -> Iterator[Logged]:
     """All metrics of a run. A metric without a series of its own is at step 0."""
     series = by_epoch(result.history)
     yield from _each_step(series)
@@ -32,25 +33,26 @@ def run_metrics(result: RunResult) -> Iterator[Metric]:
     yield from _each_step(thinned_series(result.trajectory))
 
 
-def epoch_metrics(history: pd.DataFrame) -> Iterator[Metric]:
+def epoch_metrics(history: pd.DataFrame) -> Iterator[Logged]:
     """Metrics of a run's finished epochs; `history` as in a RunResult."""
     return _each_step(by_epoch(history))
 
 
-def _each_step(series: Mapping[str, "pd.Series[float]"]) -> Iterator[Metric]:
+def _each_step(series: Mapping[str, "pd.Series[float]"]) -> Iterator[Logged]:
     for name, values in series.items():
         for step, value in zip(values.index.tolist(), values, strict=True):
             yield name, float(value), step
 
 
 def describe(result: RunResult) -> str:
-    """How a run ended, as Markdown: outcome, accuracy, and when its first hidden unit died."""
+    """How a run ended, as Markdown: outcome, metric, and when its first hidden unit died."""
     if result.diverged_at is not None:
         step = result.diverged_at
         start = f"**diverged**: a number was no longer finite at minibatch {step}."
     else:
-        accuracy = accuracy_in_words(result.test_accuracy, result.validation_accuracy)
-        start = f"**{result.outcome}**, {accuracy}."
+        metric = result.point.train.judged_by
+        final = final_in_words(metric, result.test_final, result.validation_final)
+        start = f"**{result.outcome}**, {final}."
     deaths = _on_deaths(unit_fates(result.trajectory, result.probe))
     return f"{start} {deaths}\n\n{result.point}".replace(" \n", "\n")
 
@@ -74,20 +76,20 @@ def _on_deaths(fates: pd.DataFrame) -> str:
     )
 
 
-def accuracy_in_words(test: float, validation: float) -> str:
-    """The final accuracy of a run: test accuracy, or if it was not tested validation accuracy.
+def final_in_words(metric: Metric, test: float, validation: float) -> str:
+    """The final metric of a run: on the test, or if it was not tested on validation.
 
     An unknown one is NaN.
     """
     split = "validation" if math.isnan(test) else "test"
-    accuracy = four_digits(test, validation)
-    return f"final {split} accuracy {accuracy}" if accuracy else "no test accuracy"
+    final = four_digits(test, validation)
+    return f"final {split} {metric.words} {final}" if final else f"no test {metric.words}"
 
 
 def four_digits(test: float, validation: float) -> str:
-    """The same accuracy as a number with four digits; '' if both are unknown."""
-    accuracy = validation if math.isnan(test) else test
-    return "" if math.isnan(accuracy) else f"{accuracy:.4f}"
+    """The same value as a number with four digits; '' if both are unknown."""
+    final = validation if math.isnan(test) else test
+    return "" if math.isnan(final) else f"{final:.4f}"
 
 
 def thinned_series(trajectory: pd.DataFrame) -> dict[str, "pd.Series[float]"]:
@@ -124,7 +126,7 @@ def by_epoch(history: pd.DataFrame) -> dict[str, "pd.Series[float]"]:
         weight = np.diff(rows["step"].to_numpy(float), prepend=0)
         epochs = np.unique(epoch)
         minibatches = np.bincount(epoch, weight)[epochs]
-        for measure in MEASURES:
+        for measure in filter(rows.columns.__contains__, MEASURES):
             total = np.bincount(epoch, weight * rows[measure].to_numpy(float))[epochs]
             series[f"{split}/{measure}"] = pd.Series(total / minibatches, epochs, name=measure)
     return series

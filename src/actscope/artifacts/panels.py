@@ -1,18 +1,21 @@
-"""The article's five panels: accuracy, weights and biases of a run, step by step."""
+"""The article's five panels: metric, weights and biases of a run, step by step."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from actscope.artifacts.unit_fates import Records
+from actscope.metric import METRICS, Metric
 
 if TYPE_CHECKING:  # it takes a second to import, and a worker draws without it
     from actscope.artifacts.drawing import Axes
 
 UNITS_SHOWN = 10  # of a hidden layer, as in the article
 STEPS_SHOWN = 500  # about as many as a picture has pixels in its width
-ACCURACY_SHOWN = (0, 102)  # per cent, so that a line at 100 is visible
+TOP = 102  # per cent of an axis, so that a line at 100 is visible
 # Okabe and Ito's palette, solid and dashed: ten lines that colour-blind readers can distinguish.
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00"]
 UNIT_STYLES = [(colour, line) for line in ("-", "--") for colour in COLOURS]
@@ -37,13 +40,26 @@ class Line:
     style: str
 
 
-PANELS = [
-    Panel("(1) training accuracy, %", "accuracy", 0),
+UNIT_PANELS = [
     Panel("(2) output layer: mean weight", "weight_mean", -1),
     Panel("(3) output layer: bias", "bias", -1),
     Panel("(4) layer 1: mean weight", "weight_mean", 1),
     Panel("(5) layer 1: bias", "bias", 1),
 ]
+
+
+def panels_of(metric: Metric) -> list[Panel]:
+    """The panels of a run that is judged by this metric."""
+    return [Panel(metric.heading(f"(1) training {metric.words}"), metric.name, 0), *UNIT_PANELS]
+
+
+def limits_of(panel: Panel, lines: Sequence[Line]) -> tuple[float, float]:
+    """Lowest and highest value of the first panel's axis."""
+    metric = METRICS[panel.quantity]
+    top = metric.part(TOP)
+    if top is None:
+        top = TOP / 100 * max((float(line.by_step.max()) for line in lines), default=0.0) or 1.0
+    return metric.scale * metric.axis[0], top
 
 
 def draw_panel(history: pd.DataFrame, trajectory: pd.DataFrame, panel: Panel, ax: "Axes") -> "Axes":
@@ -59,7 +75,7 @@ def draw_panel(history: pd.DataFrame, trajectory: pd.DataFrame, panel: Panel, ax
             marker="." if len(line.by_step) == 1 else "",
         )
     if panel.layer == 0:
-        ax.set_ylim(ACCURACY_SHOWN)
+        ax.set_ylim(limits_of(panel, lines))
     if not lines:  # the run diverged at once
         ax.text(0.5, 0.5, "nothing recorded", transform=ax.transAxes, ha="center", color="grey")
     return ax
@@ -68,8 +84,11 @@ def draw_panel(history: pd.DataFrame, trajectory: pd.DataFrame, panel: Panel, ax
 def lines_of(history: pd.DataFrame, trajectory: pd.DataFrame, panel: Panel) -> list[Line]:
     """The lines of a panel, one a unit, at most ten; none if nothing was recorded."""
     if panel.layer == 0:
-        train = history[history["split"] == "train"].set_index("step")["accuracy"]
-        lines = [Line("accuracy", _thinned(100 * train), "black", "-")]
+        metric = METRICS[panel.quantity]
+        train = history[history["split"] == "train"].set_index("step")[metric.name]
+        lines = [
+            Line(metric.words, _thinned(metric.drawn(train[np.isfinite(train)])), "black", "-")
+        ]
     else:
         layer = trajectory["layer"].max() if panel.layer == -1 else panel.layer
         lines = _unit_lines(trajectory, panel.quantity, layer)

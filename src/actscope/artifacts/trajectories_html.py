@@ -5,7 +5,7 @@ from pathlib import Path
 import plotly.graph_objects as go  # type: ignore[import-untyped]
 from plotly.subplots import make_subplots  # type: ignore[import-untyped]
 
-from actscope.artifacts.panels import ACCURACY_SHOWN, PANELS, Line, lines_of
+from actscope.artifacts.panels import Line, limits_of, lines_of, panels_of
 from actscope.engine.result import RunResult
 
 DASHES = {"-": "solid", "--": "dash"}
@@ -22,20 +22,22 @@ def save_trajectories(result: RunResult, path: Path) -> None:
 
 def draw(result: RunResult) -> go.Figure:
     """The panels below each other with a common axis of minibatches, one line a unit."""
-    titles = [panel.title for panel in PANELS]
+    panels = panels_of(result.point.train.judged_by)
+    titles = [panel.title for panel in panels]
     figure = make_subplots(
-        len(PANELS), 1, shared_xaxes=True, vertical_spacing=0.035, subplot_titles=titles
+        len(panels), 1, shared_xaxes=True, vertical_spacing=0.035, subplot_titles=titles
     )
     figure.update_annotations(x=0, xanchor="left", font_size=13)
-    for row, panel in enumerate(PANELS, 1):
+    for row, panel in enumerate(panels, 1):
         lines = lines_of(result.history, result.trajectory, panel)
         figure.add_traces([_drawn(line) for line in lines], rows=row, cols=1)
         if not lines:  # the run diverged at once
             figure.add_annotation(
                 text="nothing recorded", x=0.5, y=0.5, showarrow=False, row=row, col=1
             )
-    figure.update_yaxes(range=ACCURACY_SHOWN, row=1)
-    figure.update_xaxes(title_text="minibatches", row=len(PANELS))
+    of_metric = lines_of(result.history, result.trajectory, panels[0])
+    figure.update_yaxes(range=limits_of(panels[0], of_metric), row=1)
+    figure.update_xaxes(title_text="minibatches", row=len(panels))
     figure.update_layout(
         title=f"{result.point}: {result.outcome}",
         template="plotly_white",

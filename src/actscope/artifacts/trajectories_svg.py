@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from actscope.artifacts.panels import ACCURACY_SHOWN, PANELS, Line, lines_of
+from actscope.artifacts.panels import Line, limits_of, lines_of, panels_of
 from actscope.engine.result import RunResult
 
 Points = np.ndarray[Any, np.dtype[Any]]
@@ -50,12 +50,13 @@ def draw(result: RunResult) -> str:
         '<rect width="100%" height="100%" fill="white"/>',
         _text(title, WIDTH // 2, 300, "middle", "title"),
     ]
-    for number, panel in enumerate(PANELS):
+    panels = panels_of(result.point.train.judged_by)
+    for number, panel in enumerate(panels):
         lines = lines_of(result.history, result.trajectory, panel)
-        limits = ACCURACY_SHOWN if panel.layer == 0 else _limits(lines)
+        limits = limits_of(panel, lines) if panel.layer == 0 else _limits(lines)
         parts.append(f'<g transform="translate({LEFT} {TOP + number * PANEL_STEP})">')
         parts.append(_text(escape(panel.title), PANEL_WIDTH // 2, -60, "middle"))
-        parts += _axes((0, float(steps)), limits, has_steps=number == len(PANELS) - 1)
+        parts += _axes((0, float(steps)), limits, has_steps=number == len(panels) - 1)
         parts += [_path(line, float(steps), limits) for line in lines]
         if not lines:  # the run diverged at once
             place = (PANEL_WIDTH // 2, PANEL_HEIGHT // 2)

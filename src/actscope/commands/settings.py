@@ -289,16 +289,20 @@ def server(words: Sequence[str]) -> int:
     return run_command("server", SERVER, ServerSettings, _command("server"), words)
 
 
-UI = "Show the runs in MLflow's UI. The store is MLFLOW_TRACKING_URI, or mlruns/mlflow.db."
+UI = (
+    "Show the runs in MLflow's UI, and the reports. "
+    "The store is MLFLOW_TRACKING_URI, or mlruns/mlflow.db."
+)
 
 
 def ui(words: Sequence[str]) -> int:
     def serve() -> int:
         parser = OneLineParser(prog="actscope ui", description=UI)
         parser.add_argument("--port", type=int, default=5000, help="on 127.0.0.1 (default: 5000)")
-        port = parser.parse_args(words).port
+        parser.add_argument("--reports", default="reports", help="their folder (default: reports)")
+        given = parser.parse_args(words)
         tracking = parse(Tracking, {"uri": os.environ.get("MLFLOW_TRACKING_URI")}, "tracking")
-        return _command("ui")(tracking, port)
+        return _command("ui")(tracking, given.port, given.reports)
 
     return exit_code(serve)
 

@@ -158,7 +158,7 @@ def exit_with(error: ActscopeError) -> NoReturn:
 def train_grid(jobs: Sequence[Job], folder: Path, launcher: LauncherSettings) -> list[Any]:
     """Train the points of a multirun together.
 
-    Returns the final test accuracy of each point, or why it has none.
+    Returns the final metric of each point on the test, or why it has none.
 
     Raises:
         ActscopeError: a setting, the data or the store is wrong; nothing was trained then.
@@ -222,7 +222,7 @@ def _workers_preloaded(launcher: LauncherSettings) -> AbstractContextManager[Non
 def train_point(config: DictConfig) -> float | str:
     """Train and track one point: a single run, or a job of any launcher but actscope's own.
 
-    Returns its final test accuracy, for sweepers that optimise, or why it has none.
+    Returns its final metric on the test, for sweepers that optimise, or why it has none.
     """
     try:
         return _train_alone(config)

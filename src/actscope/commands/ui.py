@@ -6,6 +6,7 @@ import socket
 from actscope import tracking
 from actscope.config import Tracking
 from actscope.errors import StoreError
+from actscope.project import ROOT
 from actscope.runtime import signals
 from actscope.tracking import ui as tracking_ui
 
@@ -16,8 +17,8 @@ SERVER_SETTINGS = {
 }
 
 
-def run(settings: Tracking, port: int) -> int:
-    """Print the addresses of the studies, then run MLflow's server."""
+def run(settings: Tracking, port: int, reports: str) -> int:
+    """Print the addresses of the studies and of their reports, then run MLflow's server."""
     check_can_serve(tracking.locate_store(settings), port)
     store = tracking.open_store(settings, to_write=False)
     assert isinstance(store, tracking.LocalStore)
@@ -25,11 +26,14 @@ def run(settings: Tracking, port: int) -> int:
     address = f"http://{HOST}:{port}"
     print(f"MLflow's UI: {address}   (stop with Ctrl-C)")  # noqa: T201
     for study, experiment_id in studies.items():
-        for view, link in tracking_ui.view_addresses(address, experiment_id).items():
+        views = tracking_ui.view_addresses(address, experiment_id)
+        if (ROOT / reports / study / "index.html").is_file():
+            views["report"] = f"{address}{tracking_ui.report_address(study)}"
+        for view, link in views.items():
             print(f"  {study}, {view}: {link}", flush=True)  # noqa: T201
     os.environ.update(SERVER_SETTINGS)
     signals.raise_interrupts()
-    tracking_ui.serve(store, HOST, port)
+    tracking_ui.serve(store, ROOT / reports, HOST, port)
     return 0
 
 

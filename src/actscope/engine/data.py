@@ -1,5 +1,6 @@
 """Data sets as tensors."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Self
@@ -10,14 +11,14 @@ from torch import Tensor
 from actscope.config import DataSource
 from actscope.engine.images import read_images
 from actscope.engine.pixels import Images, standardise, with_noise
-from actscope.engine.splits import split_rows
+from actscope.engine.splits import Labels, split_rows, strata_of
 
 BRIGHTEST = {"digits": 16, "mnist": 255, "fashion_mnist": 255, "kmnist": 255}
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """N images as rows of I pixels and their classes, in three splits.
+    """N images as rows of I pixels with their classes or targets, in three splits.
 
     Pixels are in 0..1, those of mnist1d as they were generated, unless `data.scale` is standard.
     Without validation images, and where the test is left out, that split is empty.
@@ -25,13 +26,14 @@ class Data:
 
     name: str
     train_x: Tensor  # [N, I] float32
-    train_y: Tensor  # [N] int64
+    train_y: Tensor  # [N] int64, or targets [N, F] float32
     validation_x: Tensor
     validation_y: Tensor
     test_x: Tensor
     test_y: Tensor
     sha256: str  # of all images, whatever the splits
     in_shape: tuple[int, ...] = ()  # of an image as a user's own network gets it; (): [I]
+    out_shape: tuple[int, ...] = ()  # of a target as the user's function returns it
 
     @property
     def examples(self) -> int:
@@ -42,24 +44,29 @@ class Data:
         return self.train_x.shape[1]
 
     @property
+    def has_numbers(self) -> bool:
+        """Whether targets are numbers, and not classes."""
+        return self.train_y.is_floating_point()
+
+    @property
     def classes(self) -> int:
-        return int(self.train_y.max()) + 1
+        return 0 if self.has_numbers else int(self.train_y.max()) + 1
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Self:
-        """A copy on this device, with pixels of this type."""
+        """A copy on this device, with pixels and targets of this type."""
         return replace(
             self,
             train_x=_moved(self.train_x, device, dtype),
-            train_y=self.train_y.to(device),
+            train_y=_moved(self.train_y, device, dtype),
             validation_x=_moved(self.validation_x, device, dtype),
-            validation_y=self.validation_y.to(device),
+            validation_y=_moved(self.validation_y, device, dtype),
             test_x=_moved(self.test_x, device, dtype),
-            test_y=self.test_y.to(device),
+            test_y=_moved(self.test_y, device, dtype),
         )
 
 
 def _moved(x: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Inputs on a device; whole numbers, like the tokens of a text, keep their type."""
+    """Numbers on a device; whole ones, like classes or the tokens of a text, keep their type."""
     return x.to(device, dtype if x.is_floating_point() else x.dtype)
 
 
@@ -74,7 +81,7 @@ def load_data(source: DataSource) -> Data:
 
     """
     (images, labels, test_x, test_y), digest = read_images(source)
-    train, validation = split_rows(source, labels)
+    train, validation = split_rows(source, strata_of(labels))
     tested = slice(None if source.test else 0)
     brightest = BRIGHTEST.get(source.name, 1)
     if source.noise > 0:
@@ -86,13 +93,14 @@ def load_data(source: DataSource) -> Data:
     return Data(
         name=source.name,
         train_x=pixels[0],
-        train_y=torch.from_numpy(labels[train]).long(),
+        train_y=_targets(labels[train]),
         validation_x=pixels[1],
-        validation_y=torch.from_numpy(labels[validation]).long(),
+        validation_y=_targets(labels[validation]),
         test_x=pixels[2],
-        test_y=torch.from_numpy(test_y[tested]).long(),
+        test_y=_targets(test_y[tested]),
         sha256=digest,
         in_shape=_in_shape(source, images),
+        out_shape=labels.shape[1:],
     )
 
 
@@ -102,6 +110,14 @@ def _in_shape(source: DataSource, images: Images) -> tuple[int, ...]:
     if source.name == "digits":  # scikit-learn has them as rows
         return (1, 8, 8)
     return (1, *shape) if len(shape) == 2 and not source.is_own else shape
+
+
+def _targets(given: Labels) -> Tensor:
+    """Classes [N] as int64, or targets [N, F] as float32."""
+    values = torch.from_numpy(given)
+    if not values.is_floating_point():
+        return values.long()
+    return values.reshape(len(values), math.prod(values.shape[1:]))
 
 
 def _pixels(images: Images, brightest: int) -> Tensor:

@@ -2,16 +2,17 @@
 
 # R runs of the stack, B examples, N test images
 
+import math
 from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from actscope.engine.data import Data
 from actscope.engine.history import Tally
 from actscope.engine.layers import Inputs
 from actscope.engine.network import Network
+from actscope.engine.objective import example_losses, is_right
 from actscope.engine.recorded import EVALUATED_AT_ONCE
 from actscope.engine.saved_state import prefixed
 
@@ -20,9 +21,11 @@ class Evaluation:
     """Evaluates after each epoch: on the validation images, or without any on the test images.
 
     With validation images each run is tested once, after the training, with its weights after the
-    epoch of its highest validation accuracy; of equals the first counts.
+    epoch of its highest validation accuracy, or of its smallest loss where targets are numbers; of
+    equals the first counts.
 
-    `correct`: whether each run is right about each test image when last tested, [R, N].
+    `correct`: whether each run is right about each test image when last tested, [R, N]; [R, 0]
+    where targets are numbers.
     """
 
     def __init__(self, network: Network, data: Data) -> None:
@@ -30,8 +33,12 @@ class Evaluation:
         self.network = network
         self.data = data
         self.validates = len(data.validation_x) > 0
-        self.correct = torch.zeros(runs, len(data.test_x), dtype=torch.bool, device=device)
-        self.best = torch.full((runs,), -1, dtype=torch.int64, device=device)  # correct predictions
+        classified = 0 if data.has_numbers else len(data.test_x)
+        self.correct = torch.zeros(runs, classified, dtype=torch.bool, device=device)
+        # Correct predictions, or the loss with a minus.
+        worst = -math.inf if data.has_numbers else -1
+        kind = torch.float64 if data.has_numbers else torch.int64
+        self.best = torch.full((runs,), worst, dtype=kind, device=device)
         self.best_step = torch.zeros(runs, dtype=torch.int64, device=device)
         self.best_weights = _copy(network) if self.validates else {}
         self.tested = Tally(runs, device)  # of the weights that validation has chosen
@@ -47,14 +54,15 @@ class Evaluation:
 
     @torch.no_grad()
     def after_epoch(self, step: int) -> Tally:
-        """Loss and accuracy of the current weights on the images that each epoch is judged by."""
+        """The tally of the current weights on the images that each epoch is judged by."""
         if not self.validates:
             return self._test()
         tally = Tally(len(self.best), self.network.device)
         for x, y in _split(self.data.validation_x, self.data.validation_y):
             self._add(tally, x, y)
-        better = tally.correct > self.best
-        self.best.copy_(torch.where(better, tally.correct, self.best))
+        score = -tally.loss if self.data.has_numbers else tally.correct
+        better = score > self.best
+        self.best.copy_(torch.where(better, score, self.best))
         self.best_step.masked_fill_(better, step)
         for own in self.network.tensors():
             _copy_runs(own.value.detach(), self.best_weights[own.key], better[own.runs])
@@ -76,9 +84,9 @@ class Evaluation:
         return tally
 
     def _add(self, tally: Tally, x: Tensor, y: Tensor) -> Tensor:
-        """Add images x [B, I] to a tally; return whether each run is right about them, [R, B]."""
+        """Add images x [B, I] to a tally; return `is_right` about them."""
         logits = self.network.forward(Inputs.of_all(x, len(self.best)), training=False).logits
-        correct = logits.argmax(2) == y
+        correct = is_right(logits, y)
         tally.add(example_losses(logits, y[None]).sum(1), correct.sum(1), len(y))
         return correct
 
@@ -92,12 +100,6 @@ class Evaluation:
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         for name, own in self.state().items():
             own.copy_(state[name])
-
-
-def example_losses(logits: Tensor, y: Tensor) -> Tensor:
-    """Cross-entropy of each example, [R, B], of logits [R, B, classes] and classes [R or 1, B]."""
-    # In torch's layout for images; with the classes last it takes five times longer.
-    return functional.cross_entropy(logits.mT, y.expand(logits.shape[:2]), reduction="none")
 
 
 def _split(x: Tensor, y: Tensor) -> Iterable[tuple[Tensor, Tensor]]:

@@ -1,8 +1,8 @@
-"""Loss and accuracy during the training, summed over minibatches."""
+"""The measures of a run during its training, summed over minibatches."""
 
 # R runs of the stack
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -51,11 +51,20 @@ class Tally:
             count.copy_(state[name])  # in place, as a captured step refers to these tensors
 
 
-class History:
-    """Loss and accuracy of each run: on minibatches since the last row, and on images held out."""
+Measure = Callable[[str, Tally], dict[str, Tensor]]
 
-    def __init__(self, runs: int, steps_per_epoch: int, device: torch.device) -> None:
+
+class History:
+    """The measures of each run: on minibatches since the last row, and on images held out.
+
+    `measure`: computes them of a split and its tally, each [R].
+    """
+
+    def __init__(
+        self, runs: int, steps_per_epoch: int, device: torch.device, measure: Measure
+    ) -> None:
         self.steps_per_epoch = steps_per_epoch
+        self.measure = measure
         self.train = Tally(runs, device)
         self.rows: list[tuple[int, str, Tally]] = []
 
@@ -88,24 +97,21 @@ class History:
         """The history of each run, up to but not including its step in `until`, if it has one."""
         steps = np.array([step for step, _, _ in self.rows], dtype=np.int32)
         table = self._table(steps, [split for _, split, _ in self.rows])
-        tallies = [tally for _, _, tally in self.rows]
-        losses = _stacked([tally.mean_loss() for tally in tallies], len(until))
-        accuracies = _stacked([tally.accuracy() for tally in tallies], len(until))
+        measured = [self.measure(split, tally) for _, split, tally in self.rows]
+        names = self.measure("train", self.train)
+        tables = {name: _stacked([own[name] for own in measured], len(until)) for name in names}
         frames = []
         for run, end in enumerate(until):
             kept = len(steps) if end is None else int(np.searchsorted(steps, end))
-            columns = {"loss": losses[:kept, run], "accuracy": accuracies[:kept, run]}
+            columns = {name: values[:kept, run] for name, values in tables.items()}
             frames.append(table[:kept].assign(**columns))
         return frames
 
     def test_rows(self, steps: Tensor, tally: Tally) -> list[pd.DataFrame]:
         """The row of each run that was tested with its weights after one of the steps, [R]."""
         table = self._table(steps.cpu().numpy().astype(np.int32), ["test"] * len(steps))
-        columns = {
-            "loss": tally.mean_loss().float().cpu().numpy(),
-            "accuracy": tally.accuracy().float().cpu().numpy(),
-        }
-        rows = table.assign(**columns)
+        measured = self.measure("test", tally)
+        rows = table.assign(**{name: of.float().cpu().numpy() for name, of in measured.items()})
         return [rows[run : run + 1] for run in range(len(rows))]
 
     def _table(

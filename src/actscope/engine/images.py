@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from actscope.config import DataSource
 from actscope.engine import mnist1d
-from actscope.engine.splits import training_size
+from actscope.engine.splits import strata_of, training_size
 from actscope.errors import DataError
 from actscope.project import ROOT
 
@@ -50,7 +50,8 @@ class Described(Protocol):
         """Pixels of an image."""
 
     @property
-    def classes(self) -> int: ...
+    def classes(self) -> int:
+        """Their number, or 0 where targets are numbers."""
 
     @property
     def sha256(self) -> str:
@@ -73,7 +74,8 @@ def describe_data(source: DataSource) -> Description:
     """Read a data set and verify it; raises what `load_data` raises."""
     (images, labels, *_), digest = read_images(source)
     features = int(images[0].size)
-    examples, classes = training_size(source, labels), int(labels.max()) + 1
+    classes = 0 if labels.dtype.kind == "f" else int(labels.max()) + 1
+    examples = training_size(source, strata_of(labels))
     return Description(source.name, examples, features, classes, digest)
 
 

@@ -18,16 +18,16 @@ A layer's outputs are those of its activation function, or the logits.
 import torch
 from torch import Tensor
 
-from actscope.engine.evaluation import example_losses
 from actscope.engine.layers import Inputs
 from actscope.engine.network import Network
+from actscope.engine.objective import example_losses
 from actscope.engine.recorded import LAYER_STATISTICS, PROBE
 
 RUNS_AT_ONCE = 8  # so that their numbers stay in the caches
 
 
 def layer_record(network: Network, x: Inputs, y: Tensor, probed: Tensor) -> Tensor:
-    """LAYER_STATISTICS of all layers on images x with classes y [B], [R, quantity * L].
+    """LAYER_STATISTICS of all layers on images x with classes or targets y, [R, quantity * L].
 
     Batch normalisation uses the statistics of these images, because that is the signal in training.
     Its running statistics do not change. `probed`: the network's probe_record.

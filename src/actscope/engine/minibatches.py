@@ -39,9 +39,9 @@ class Minibatches:
         return shuffled_rows(len(self.data.train_x), self.settings, self.seeds, done, self.device)
 
     def examples(self, rows: Tensor) -> tuple[Inputs, Tensor]:
-        """Inputs and classes [R or 1, B] of each run, by its seed's rows [S, B]."""
+        """Inputs and classes [R or 1, B], or targets [R or 1, B, F], by the seeds' rows [S, B]."""
         of_run = rows.index_select(0, self.seed_of_run) if len(rows) > 1 else rows
-        y = torch.index_select(self.data.train_y, 0, of_run.flatten()).view(of_run.shape)
+        y = torch.index_select(self.data.train_y, 0, of_run.flatten()).unflatten(0, of_run.shape)
         if self.copies_inputs:
             rows = of_run
         # index_select gathers several times faster than x[index].

@@ -12,9 +12,9 @@ from torch.func import functional_call
 
 from actscope.config import Activation, DataSource
 from actscope.engine.data import Data, load_data
-from actscope.engine.evaluation import example_losses
 from actscope.engine.layers import ON_CPU, Inputs, lengths
 from actscope.engine.network import Parameter
+from actscope.engine.objective import Measures, example_losses
 from actscope.engine.own_network import construct
 from actscope.engine.random_streams import stream_seed
 from actscope.engine.saved_state import copy_state
@@ -45,7 +45,7 @@ class ModuleHidden:
 
 @dataclass
 class ModulePass:
-    """The tensors of a forward pass; logits are [1, B, classes]."""
+    """The tensors of a forward pass; logits are [1, B, classes], or outputs [1, B, F]."""
 
     logits: Tensor
     hidden: list[ModuleHidden]
@@ -94,9 +94,10 @@ class ModuleNetwork:
         self.in_shape = data.in_shape or (data.features,)
         images = data.train_x[:TRIED].cpu().unflatten(1, self.in_shape)
         images = images.to(dtype) if images.is_floating_point() else images
-        self.module = construct(model, activation, seed, images, data.classes, dtype)
+        outputs = data.out_shape if data.has_numbers else data.classes
+        self.module = construct(model, activation, seed, images, outputs, dtype)
         layers = find_layers(self.path, self.module, images)
-        if layers[-1].units != data.classes:
+        if layers[-1].units != data.classes > 0:
             raise ConfigError(
                 f"model: {self.path}: its last layer {layers[-1].name!r} has {layers[-1].units} "
                 f"units for {data.classes} classes. Compute the logits by a layer of that many."
@@ -126,7 +127,7 @@ class ModuleNetwork:
         return [layer.name for layer in self.layers]
 
     def forward(self, x: Inputs, *, training: bool, frozen: Tensor | None = None) -> ModulePass:
-        """Compute the logits of x [1, B, I]; in training, a `frozen` network keeps its buffers.
+        """Compute the outputs of x [1, B, I]; in training, a `frozen` network keeps its buffers.
 
         Raises:
             TrainingError: the network's code fails.
@@ -143,7 +144,7 @@ class ModuleNetwork:
         images = x.x[0].unflatten(1, self.in_shape)
         self.called.clear()
         try:
-            logits = functional_call(self.module, changed, (images,))
+            outputs = functional_call(self.module, changed, (images,))
         except Exception as error:
             raise TrainingError(f"model: {self.path} fails: {first_line(error)}") from error
         hidden = [
@@ -151,7 +152,7 @@ class ModuleNetwork:
             for layer in self.layers
             if layer.activation in self.called
         ]
-        return ModulePass(logits[None], hidden)
+        return ModulePass(outputs.reshape(1, len(images), -1), hidden)
 
     def parameters(self) -> Iterator[Parameter]:
         for name, value in self.module.named_parameters():
@@ -207,6 +208,12 @@ class ModuleNetwork:
 def check_network(model: OwnNetwork, activation: Activation, source: DataSource) -> None:
     """Raise ConfigError if a network cannot be trained with this activation on these data."""
     data = load_data(source)
+    for split, variance in (Measures.of(data).variances or {}).items():
+        if variance == 0:
+            raise ConfigError(
+                f"data: {source.name} returns {split} targets that are all equal, so R² is "
+                "undefined. Return others."
+            )
     network = ModuleNetwork(model, activation, 0, data, torch.float32)
     tried = Inputs.of_all(data.train_x[:TRIED], 1)
     with config_errors("model", f"{model.path} cannot be trained"):

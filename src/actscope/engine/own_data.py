@@ -19,10 +19,11 @@ WANTED = "Return train_x, train_y, test_x, test_y, or a Dataset for training and
 
 
 def read_own(source: DataSource) -> tuple[Array, Array, Array, Array]:
-    """Inputs [N, ...] and classes [N] of training and test, as the user's function returns them.
+    """Inputs [N, ...] and classes [N] or targets [N, ...], as the user's function returns them.
 
     The function gets `source.arguments`, and returns four tensors or arrays, or two
     torch.utils.data.Dataset of known length. Inputs are float32, or int64 for whole numbers.
+    Classes are whole numbers, and targets are floats.
     Random numbers that it draws from the global streams of Python, numpy and torch are always the
     same.
 
@@ -41,26 +42,39 @@ def read_own(source: DataSource) -> tuple[Array, Array, Array, Array]:
     if len(parts) != 4:
         raise ConfigError(f"data: {source.name} returns {len(parts)} values. {WANTED}")
     train_x, test_x = (_inputs(source, part) for part in (parts[0], parts[2]))
-    train_y, test_y = (_classes(source, part) for part in (parts[1], parts[3]))
+    train_y, test_y = (_targets(source, part) for part in (parts[1], parts[3]))
     _check_lengths(source, (train_x, train_y), "training")
     _check_lengths(source, (test_x, test_y), "test")
     if train_x.shape[1:] != test_x.shape[1:]:
         shapes = f"{train_x.shape[1:]} in training and {test_x.shape[1:]} in the test"
         raise ConfigError(f"data: {source.name} returns inputs of the shape {shapes}. Use one.")
+    _check_alike(source, train_y, test_y)
+    return train_x, train_y, test_x, test_y
+
+
+def _check_alike(source: DataSource, train_y: Array, test_y: Array) -> None:
+    kinds = [f"{part.dtype} {part.shape[1:]}" for part in (train_y, test_y)]
+    if kinds[0] != kinds[1]:
+        raise ConfigError(
+            f"data: {source.name} returns targets of {kinds[0]} in training and {kinds[1]} in the "
+            "test. Use one."
+        )
+    if train_y.dtype.kind == "f":
+        return
     unknown = sorted({*test_y.tolist()} - {*train_y.tolist()})
     if unknown:
         raise ConfigError(
             f"data: {source.name} returns class {unknown[0]} in the test only. Train with it too."
         )
-    return train_x, train_y, test_x, test_y
 
 
 def _of_dataset(source: DataSource, data: Any) -> tuple[Any, Any]:
-    """All inputs and classes of a Dataset."""
+    """All inputs and classes or targets of a Dataset."""
     if not (isinstance(data, Dataset) and hasattr(data, "__len__")):
         raise ConfigError(f"data: {source.name} returns {_kind(data)}. {WANTED}")
     items = [data[number] for number in range(len(data))]
-    return np.stack([np.asarray(x) for x, _ in items]), np.asarray([int(y) for _, y in items])
+    x, y = ([np.asarray(part) for part in parts] for parts in zip(*items, strict=True))
+    return np.stack(x), np.stack(y)
 
 
 def _inputs(source: DataSource, given: Any) -> Array:
@@ -80,12 +94,17 @@ def _inputs(source: DataSource, given: Any) -> Array:
     return array.astype(np.int64 if is_whole else np.float32)
 
 
-def _classes(source: DataSource, given: Any) -> Array:
+def _targets(source: DataSource, given: Any) -> Array:
+    """Classes as int64, or targets as float32."""
     array = _array(source, given)
+    if np.issubdtype(array.dtype, np.floating):
+        if not np.isfinite(array).all():
+            raise ConfigError(f"data: {source.name} returns targets that are not finite.")
+        return array.astype(np.float32)
     if not (array.ndim == 1 and np.issubdtype(array.dtype, np.integer) and (array >= 0).all()):
         raise ConfigError(
             f"data: {source.name} returns classes of {array.dtype} in the shape {array.shape}. "
-            "Return one whole number from 0 for each example."
+            "Return one whole number from 0 for each example, or floats for train.loss=mse."
         )
     return array.astype(np.int64)
 

@@ -12,6 +12,8 @@ from actscope.engine.user_classes import config_errors, import_module_class
 from actscope.errors import ConfigError
 from actscope.network_settings import OwnNetwork
 
+Outputs = int | tuple[int, ...]  # the number of classes, or the shape of a target
+
 MARK = "_actscope_watched"  # an attribute, because a network may hold copies of a module
 
 
@@ -30,17 +32,18 @@ def construct(
     activation: Activation,
     seed: int,
     images: Tensor,
-    classes: int,
+    outputs: Outputs,
     dtype: torch.dtype = torch.float32,
 ) -> nn.Module:
     """Construct a network as `Network(activation=, classes=, in_shape=, **arguments)`.
 
     `activation()` makes the module of an activation. `images` [B, *in_shape]: some examples, on
-    which the network is tried. The modules draw their initial weights from a stream of the seed.
+    which the network is tried. Where targets are numbers it gets `out_shape` instead of `classes`.
+    The modules draw their initial weights from a stream of the seed.
 
     Raises:
         ConfigError: its class cannot be imported, its code fails, it never calls `activation()`, or
-            its logits are not [B, classes].
+            its outputs are not [B, classes] or [B, *out_shape].
 
     """
     kind = find_network(model)
@@ -52,19 +55,19 @@ def construct(
 
     arguments: dict[str, Any] = dict(model.arguments)
     shape = tuple(images.shape[1:])
+    name = "classes" if isinstance(outputs, int) else "out_shape"
+    asked: dict[str, Any] = {"in_shape": shape, name: outputs}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(seed, "init"))
         with config_errors("model", f"{model.path} cannot be constructed"):
-            module = kind(
-                activation=make_activation, classes=classes, in_shape=shape, **arguments
-            ).to(dtype)
+            module = kind(activation=make_activation, **asked, **arguments).to(dtype)
         if not watched_modules(module):
             raise ConfigError(
                 f"model: {model.path} never calls `activation()`. Make each of its activations so."
             )
         with config_errors("model", f"{model.path} fails for images of the shape {shape}"):
-            logits = module.eval()(images)
-    _check_logits(model, logits, len(images), classes)
+            found = module.eval()(images)
+    _check_outputs(model, found, len(images), outputs)
     return module
 
 
@@ -73,10 +76,15 @@ def watched_modules(module: nn.Module) -> dict[str, nn.Module]:
     return {name: part for name, part in module.named_modules() if hasattr(part, MARK)}
 
 
-def _check_logits(model: OwnNetwork, logits: Any, examples: int, classes: int) -> None:
-    found = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-    if found != [examples, classes]:
+def _check_outputs(model: OwnNetwork, given: Any, examples: int, outputs: Outputs) -> None:
+    found = list(given.shape) if isinstance(given, Tensor) else type(given).__name__
+    if isinstance(outputs, int):
+        what, kind, wanted = f"of {outputs} classes", "logits", [examples, outputs]
+    else:
+        what, kind = f"with targets of the shape {outputs}", "outputs"
+        wanted = [examples, *outputs]
+    if found != wanted:
         raise ConfigError(
-            f"model: {model.path} returns {found} for {examples} images of {classes} classes. "
-            f"Return logits of the shape {[examples, classes]}."
+            f"model: {model.path} returns {found} for {examples} images {what}. "
+            f"Return {kind} of the shape {wanted}."
         )

@@ -1,7 +1,10 @@
 """Names of what is recorded of a run, without the code that records it, which needs torch."""
 
+from actscope.metric import METRICS
+
 SPLITS = ["train", "validation", "test"]
-MEASURES = {"loss": "min", "accuracy": "max"}  # and how the best value is found
+LOSS = "loss"
+MEASURES = {LOSS: "min"} | {metric.name: metric.direction for metric in METRICS.values()}
 
 TRAJECTORY = ["weight_mean", "bias", "update_norm", "active"]
 

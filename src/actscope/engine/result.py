@@ -22,11 +22,11 @@ class Outcome(StrEnum):
     DIVERGED = "diverged"
 
 
-def judge(rule: OutcomeRule, late_accuracy: float, diverged_at: int | None) -> Outcome:
-    """Outcome of a run by its training accuracy over the last tenth of the steps."""
+def judge(rule: OutcomeRule, late: float, diverged_at: int | None) -> Outcome:
+    """Outcome of a run by its training accuracy, or R², over the last tenth of the steps."""
     if diverged_at is not None:
         return Outcome.DIVERGED
-    return Outcome.LEARNED if late_accuracy >= rule.learned_from else Outcome.FAILED
+    return Outcome.LEARNED if late >= rule.learned_from else Outcome.FAILED
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class RunResult:
 
     `history`, `trajectory`, `probe`, `layers` and `predictions` have the columns of the run's
     Parquet files. The first four of a diverged run end before step `diverged_at`, its predictions
-    are empty.
+    are empty, and so are those of a run whose targets are numbers.
     `layer_names` and `widths` (units) are those of all layers, the output layer's last.
     `predictions` says whether the network is right about each test image. `state` has the tensors
     of the tested network in the layout of torch.nn.Linear and BatchNorm1d.
@@ -54,15 +54,16 @@ class RunResult:
     state: dict[str, "Tensor"]
 
     @property
-    def test_accuracy(self) -> float:
-        """Test accuracy of the tested network; NaN if the run diverged, or was not tested."""
-        return self._last_accuracy("test")
+    def test_final(self) -> float:
+        """The metric of the tested network; NaN if the run diverged, or was not tested."""
+        return self._last("test")
 
     @property
-    def validation_accuracy(self) -> float:
-        """Validation accuracy after the last epoch; NaN if it diverged, or has no such split."""
-        return self._last_accuracy("validation")
+    def validation_final(self) -> float:
+        """The metric on validation after the last epoch; NaN if it diverged, or without any."""
+        return self._last("validation")
 
-    def _last_accuracy(self, split: str) -> float:
-        rows = self.history.loc[self.history["split"] == split, "accuracy"]
+    def _last(self, split: str) -> float:
+        name = self.point.train.judged_by.name
+        rows = self.history.loc[self.history["split"] == split, name]
         return math.nan if self.diverged_at is not None or rows.empty else float(rows.iloc[-1])

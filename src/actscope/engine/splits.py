@@ -25,6 +25,11 @@ def split_rows(source: DataSource, labels: Labels) -> tuple[Rows, Rows]:
     return np.sort(first), validation
 
 
+def strata_of(labels: Labels) -> Labels:
+    """The classes that splits are stratified by: one for all where targets are numbers."""
+    return np.zeros(len(labels), int) if labels.dtype.kind == "f" else labels
+
+
 def training_size(source: DataSource, labels: Labels) -> int:
     """Number of images that train; there are images of each class among them.
 

@@ -19,23 +19,18 @@ from actscope.engine.cuda_graphs import Replayed
 from actscope.engine.data import Data
 from actscope.engine.device import CPU
 from actscope.engine.divergence import Divergence
-from actscope.engine.evaluation import Evaluation, example_losses
+from actscope.engine.evaluation import Evaluation
 from actscope.engine.history import History, Tally
 from actscope.engine.layer_statistics import layer_record
 from actscope.engine.layers import Inputs
 from actscope.engine.minibatches import Minibatches, probe_set
 from actscope.engine.model import StackedMLP
+from actscope.engine.objective import Measures, example_losses, is_right
 from actscope.engine.recorded import LAYER_IMAGES, LAYER_STATISTICS, PROBE, TRAJECTORY
 from actscope.engine.result import RunResult, judge
 from actscope.engine.saved_state import Checkpoint, Resumable, prefixed, without_prefix
 from actscope.engine.schedule import in_steps, stack_key, total_steps
-from actscope.engine.trajectory import (
-    Recorder,
-    active,
-    is_finite,
-    probe_record,
-    trajectory_record,
-)
+from actscope.engine.trajectory import Recorder, active, is_finite, probe_record, trajectory_record
 
 Histories = Callable[[], list[pd.DataFrame]]
 
@@ -128,7 +123,8 @@ class Training:
         self.probe_x = Inputs.of_all(probe_x, len(points))
         self.layers_x = Inputs.of_all(probe_x[:LAYER_IMAGES], len(points))
         self.layers_y = self.data.train_y[rows[:LAYER_IMAGES]]
-        self.history = History(len(points), self.steps_per_epoch, device)
+        self.measures = Measures.of(data)
+        self.history = History(len(points), self.steps_per_epoch, device, self.measures.of_tally)
         self.late = Tally(len(points), device)  # of the last tenth of the steps
         self.evaluation = Evaluation(self.network, self.data)
         self.divergence = Divergence(len(points), device)
@@ -184,13 +180,13 @@ class Training:
         trajectories = self.trajectory.frames(widths, diverged_at)
         probes = self.probe.frames(widths, diverged_at)
         layers = self.layers.frames([1] * len(widths), diverged_at)
-        late_accuracy = self.late.accuracy().tolist()
+        judged = self.measures.judged(self.late).tolist()
         return [
             RunResult(
                 point=point,
                 layer_names=self.network.layer_names,
                 widths=self.network.widths,
-                outcome=judge(point.outcome, late_accuracy[run], diverged_at[run]),
+                outcome=judge(point.outcome, judged[run], diverged_at[run]),
                 diverged_at=diverged_at[run],
                 history=histories[run],
                 trajectory=trajectories[run],
@@ -248,7 +244,7 @@ class Training:
         hidden_active = [active(layer.slopes()) for layer in passed.hidden] if is_recorded else []
         self.optimiser.step(of_examples, passed, self.divergence.frozen())
         with torch.no_grad():
-            correct = (passed.logits.argmax(2) == y).sum(1)
+            correct = is_right(passed.logits, y).sum(1)
             for tally in (self.history.train, self.late):
                 tally.add(losses, correct, y.shape[1])
             if not is_recorded:

@@ -180,6 +180,12 @@ def build_article(settings: Settings) -> None:
         raise ReportError(
             f"No study of the article has a finished run. Train the first with `{train}`."
         )
+    if len(metrics := {part.runs.metric: None for part in parts}) > 1:
+        names = " and ".join(metric.words for metric in metrics)
+        raise ReportError(
+            f"The studies of the article are judged by different metrics, {names}. Train them all "
+            "with one, as conf/experiment has them."
+        )
     judge = partial(_judged, stated, studies)
     build_files = partial(study_page.build, store, ARTICLE_TITLE, parts, judge=judge)
     _write(settings, store, "article", study_page.steps(parts), build_files)

@@ -12,11 +12,12 @@ from actscope.analysis import histories, units
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.run_tables import (
     UnreadableRunError,
-    accuracy_fault,
+    epochs_fault,
     read_correct,
     read_run_table,
 )
 from actscope.analysis.study_analysis import RunAnalysis, StudyAnalysis, analyse_runs
+from actscope.metric import Metric
 from actscope.report.explorer import series
 from actscope.report.process_pool import WorkerPool
 from actscope.tracking import Store
@@ -64,7 +65,10 @@ def _read(
     probed = set(units.probed(runs)["run_id"])
     epochs = histories.epochs_of(runs)
     left = runs.used[~runs.used["run_id"].isin(known)]
-    asked = [_Asked(run_id, epochs.get(run_id), run_id in probed) for run_id in left["run_id"]]
+    asked = [
+        _Asked(run_id, epochs.get(run_id), run_id in probed, runs.metric)
+        for run_id in left["run_id"]
+    ]
     groups = tracking.run_groups(left["pack"], asked)
     read = partial(tracking.read_run_group, store, runs.study, TABLES, digest)
     packed, single = (
@@ -84,6 +88,7 @@ class _Asked(NamedTuple):
     run_id: str
     epochs: int | None
     is_probed: bool
+    metric: Metric
 
 
 def digest(store: Store, study: str, asked: _Asked) -> Digest | UnreadableRunError:
@@ -97,10 +102,10 @@ def digest(store: Store, study: str, asked: _Asked) -> Digest | UnreadableRunErr
 def _digest(store: Store, study: str, asked: _Asked) -> Digest:
     where = (store, study, asked.run_id)
     history, trajectory = read_run_table("history", *where), read_run_table("trajectory", *where)
-    if asked.epochs is not None and (fault := accuracy_fault(history, asked.epochs)):
+    if asked.epochs is not None and (fault := epochs_fault(history, asked.epochs)):
         raise UnreadableRunError(study, asked.run_id, fault)
     of_units = units.read_run_units(trajectory, *where) if asked.is_probed else None
     fates = of_units.fates if of_units else pd.DataFrame()
-    packed = series.pack(series.run_series(history, trajectory, fates))
-    accuracy, correct = histories.accuracy_by_epoch(history), read_correct(*where)
-    return Digest(RunAnalysis(accuracy, of_units, correct), packed)
+    packed = series.pack(series.run_series(history, trajectory, fates, asked.metric))
+    by_epoch, correct = histories.by_epoch(history, asked.metric), read_correct(*where)
+    return Digest(RunAnalysis(by_epoch, of_units, correct), packed)

@@ -12,17 +12,17 @@ from rich.progress import MofNCompleteColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from actscope.artifacts.metrics import accuracy_in_words
+from actscope.artifacts.metrics import final_in_words
 from actscope.command_line import suggestions
 from actscope.config import Point
 from actscope.engine.device import CPU
 from actscope.parsing import flat_settings
 from actscope.runtime import signals
 from actscope.runtime.progress import columns
-from actscope.sweep.accuracy_grid import AccuracyGrid, accuracy_name
 from actscope.sweep.grid_table import LiveTable
 from actscope.sweep.grid_variants import varying_values
 from actscope.sweep.resources import Resources
+from actscope.sweep.result_grid import ResultGrid
 from actscope.sweep.results import Done, Result
 from actscope.sweep.stacks import run_steps_of
 from actscope.tracking import GridPoint, Store
@@ -41,9 +41,9 @@ class SweepView:
 
     def __init__(self, console: Console, points: Sequence[Point], *, has_table: bool) -> None:
         self.console = console
-        self.grid = AccuracyGrid(points)
+        self.grid = ResultGrid(points)
         self.table = (
-            LiveTable(self.grid, accuracy_name(points), LINES_BELOW_TABLE)
+            LiveTable(self.grid, LINES_BELOW_TABLE)
             if has_table and can_show_grid(console)
             else None
         )
@@ -68,7 +68,7 @@ def can_show_grid(console: Console) -> bool:
 class _RunsColumn(ProgressColumn):
     """Runs that have ended, and runs a second: `38/75 runs 3.2/s`."""
 
-    def __init__(self, grid: AccuracyGrid, runs_per_step: float) -> None:
+    def __init__(self, grid: ResultGrid, runs_per_step: float) -> None:
         self.grid, self.runs_per_step = grid, runs_per_step
         super().__init__()
 
@@ -243,9 +243,10 @@ def print_result(console: Console, result: Result) -> None:
     """Print the result of a single run."""
     if isinstance(result, Done):
         when = "finished already, " if result.is_earlier else ""
-        accuracy = accuracy_in_words(result.test_accuracy, result.validation_accuracy)
+        metric = result.point.train.judged_by
+        final = final_in_words(metric, result.test_final, result.validation_final)
         where = f"run {result.run_id}" if result.run_id else "its run waits in the offline queue"
-        end = f"{when}{result.outcome}, {accuracy}, {where}"
+        end = f"{when}{result.outcome}, {final}, {where}"
     else:
         end = f"failed: {result.reason}"
     console.print(f"{result.point}: {end}", markup=False, soft_wrap=True)

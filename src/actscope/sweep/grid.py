@@ -6,6 +6,7 @@ from actscope import tracking
 from actscope.command_line import suggestions
 from actscope.config import Point
 from actscope.engine.images import describe_data
+from actscope.errors import ConfigError
 from actscope.sweep.point_status import PointStatus, State, point_statuses
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, from_earlier_run
@@ -18,6 +19,13 @@ Grid = dict[Point, GridPoint]
 
 def check_grid(points: Sequence[Point]) -> Grid:
     """Check that each point can be trained on its data; raise ConfigError or DataError if not."""
+    metrics = {point.train.judged_by: None for point in points}
+    if len(metrics) > 1:
+        names = " and ".join(metric.words for metric in metrics)
+        raise ConfigError(
+            f"train: the points are judged by different metrics, {names}. Sweep those of each "
+            "metric on their own."
+        )
     for point in points:
         check_trainable(point, describe_data(point.data))
     return {point: GridPoint.of(point) for point in points}

@@ -8,7 +8,8 @@ from rich.text import Text
 
 from actscope.analysis.labels import BEST_SIGN, OUTCOME_SIGNS
 from actscope.engine.result import Outcome
-from actscope.sweep.accuracy_grid import AccuracyGrid, GridCell
+from actscope.metric import ACCURACY, Metric
+from actscope.sweep.result_grid import GridCell, ResultGrid
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Form:
         return Text(plain + BEST_SIGN, BEST_STYLE)
 
 
-def meanings(grid: AccuracyGrid, form: Form, *, has_best: bool) -> list[Text]:
+def meanings(grid: ResultGrid, form: Form, *, has_best: bool) -> list[Text]:
     """What the signs in a grid mean, and how many points have ended so."""
     counts = grid.ends
     legend = [
@@ -76,11 +77,11 @@ def _bad_ends(cell: GridCell) -> Iterator[tuple[End, int]]:
 
 
 def _mean(cell: GridCell) -> str:
-    return f"{statistics.fmean(cell.accuracies):.3f}" if cell.accuracies else ""
+    return f"{statistics.fmean(cell.finals):.3f}" if cell.finals else ""
 
 
 def _style(cell: GridCell) -> str:
-    return LEARNED_STYLE if len(cell.accuracies) == cell.points else ""
+    return LEARNED_STYLE if len(cell.finals) == cell.points else ""
 
 
 def _so_far(cell: GridCell) -> Text:
@@ -92,8 +93,8 @@ def _so_far(cell: GridCell) -> Text:
 
 def _at_the_end(cell: GridCell) -> Text:
     text = Text(_mean(cell), _style(cell))
-    if len(cell.accuracies) > 1:
-        text.append(f" ± {statistics.stdev(cell.accuracies):.3f}")
+    if len(cell.finals) > 1:
+        text.append(f" ± {statistics.stdev(cell.finals):.3f}")
     return text
 
 
@@ -119,15 +120,15 @@ def _short_mean(cell: GridCell) -> Text:
 
 
 def _percent(cell: GridCell) -> Text:
-    number = f"{100 * statistics.fmean(cell.accuracies):.0f}" if cell.accuracies else ""
+    number = f"{100 * statistics.fmean(cell.finals):.0f}" if cell.finals else ""
     sign, style = _one_sign(cell)
     return Text(f"{number:>2}{sign}", style)
 
 
 def _digit(cell: GridCell) -> Text:
     sign, style = _one_sign(cell)
-    if sign in (PARTIAL, " ") and cell.accuracies:
-        sign = str(min(9, int(10 * statistics.fmean(cell.accuracies))))
+    if sign in (PARTIAL, " ") and cell.finals:
+        sign = str(min(9, int(10 * statistics.fmean(cell.finals))))
     return Text(sign, style)
 
 
@@ -142,22 +143,25 @@ WITH_WORDS, WITH_SIGNS = "{end.sign} {count} {end.name}", "{end.sign}{count}"
 MEAN = "mean of the runs that learned"
 WITH_SD = "Final {}: mean ± standard deviation of the runs that learned"
 PERCENT = f"Final {{}} in %: {MEAN}"
-NARROW = (
-    Form(_with_ends(_short_mean, WITH_SIGNS), f"Final {{}}: {MEAN}", PARTIAL + PENDING),
+SHORT = Form(_with_ends(_short_mean, WITH_SIGNS), f"Final {{}}: {MEAN}", PARTIAL + PENDING)
+SHARES = (  # of values from 0 to 1
     Form(_percent, PERCENT, PARTIAL + PENDING, is_narrow=True, gap=1),
     Form(_percent, PERCENT, PARTIAL + PENDING, is_narrow=True, gap=0),
     Form(
         _digit, f"First digit of final {{}} (9: over 0.9): {MEAN}", PENDING, is_narrow=True, gap=1
     ),
 )
-# The widest first.
 LIVE = (
     Form(_with_ends(_so_far, WITH_WORDS), f"Final {{}}: {MEAN}, and runs done"),
     Form(_with_ends(_so_far, WITH_SIGNS), f"Final {{}}: {MEAN}, and runs done"),
-    *NARROW,
 )
 FINAL = (
     Form(_with_ends(_at_the_end, WITH_WORDS), WITH_SD),
     Form(_with_ends(_at_the_end, WITH_SIGNS), WITH_SD),
-    *NARROW,
 )
+
+
+def forms(metric: Metric, *, is_final: bool) -> tuple[Form, ...]:
+    """All forms for values of a metric, the widest first."""
+    wide = FINAL if is_final else LIVE
+    return (*wide, SHORT, *SHARES) if metric is ACCURACY else (*wide, SHORT)

@@ -1,4 +1,4 @@
-"""Draws the accuracies of a grid as wide as a terminal allows."""
+"""Draws the final values of a grid as wide as a terminal allows."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
@@ -11,8 +11,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from actscope.analysis.labels import rate_text
-from actscope.sweep.accuracy_grid import AccuracyGrid
-from actscope.sweep.grid_cells import FINAL, LIVE, Form, meanings
+from actscope.sweep.grid_cells import Form, forms, meanings
+from actscope.sweep.result_grid import Measured, ResultGrid
 
 LONGEST_NAME = 24  # of an activation on one line
 NAME_GAP = 2
@@ -32,29 +32,29 @@ class CellKey(NamedTuple):
 class GridTable:
     """A table with a row an activation and a column a rate, in the widest form that fits.
 
-    `accuracy`: what it is measured on; `best`: the best cell of each group, once all have ended.
+    `best`: the best cell of each group, once all have ended.
     """
 
     def __init__(
         self,
-        grid: AccuracyGrid,
-        accuracy: str,
+        grid: ResultGrid,
         *,
         is_final: bool = False,
         best: Sequence[CellKey] = (),
     ) -> None:
-        self.grid, self.accuracy, self.is_final = grid, accuracy, is_final
+        self.grid, self.is_final = grid, is_final
+        self.measured = Measured.of(grid.points)
         self.best = frozenset(best)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         rates = self.grid.rates
-        for form in FINAL if self.is_final else LIVE:
+        for form in forms(self.measured.metric, is_final=self.is_final):
             texts = self._texts(form)
             widths = _widths(form, rates, texts)
             whole = self._name_width + sum(widths.values()) + form.gap * len(rates)
             if whole <= options.max_width:
                 break
-        yield Text(form.caption.format(self.accuracy), style="italic")
+        yield Text(form.caption.format(self.measured), style="italic")
         # Only the narrowest form may not fit: then the rates stand in bands below each other.
         room = options.max_width - self._name_width
         at_once = max(1, room // (max(widths.values()) + form.gap))
@@ -97,9 +97,9 @@ class GridTable:
 class LiveTable:
     """A grid's table while it fills: drawn again only if something changed, cut to the screen."""
 
-    def __init__(self, grid: AccuracyGrid, accuracy: str, below: int) -> None:
+    def __init__(self, grid: ResultGrid, below: int) -> None:
         self.grid, self.below = grid, below  # `below`: lines to leave free
-        self.table = GridTable(grid, accuracy)
+        self.table = GridTable(grid)
         self.drawn: tuple[tuple[int, int], list[list[Segment]]] | None = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:

@@ -22,22 +22,22 @@ class Training:
 class Done:
     """A point that was trained to the end, and its run.
 
-    `run_id`: None where the run waits in the offline queue. An accuracy is NaN where the run
-    diverged, or was not evaluated on these images.
+    `run_id`: None where the run waits in the offline queue. A final value of its metric is NaN
+    where the run diverged, or was not evaluated on these images.
     """
 
     point: Point
     run_id: str | None
     outcome: Outcome
-    test_accuracy: float
-    validation_accuracy: float = math.nan
+    test_final: float
+    validation_final: float = math.nan
     is_earlier: bool = False  # whether an earlier sweep trained it
     training: Training | None = field(default=None, compare=False)  # of this sweep
 
     @property
-    def accuracy(self) -> float:
-        """The final accuracy on the test images, or where it was not tested on the validation's."""
-        return self.test_accuracy if self.point.data.test else self.validation_accuracy
+    def final(self) -> float:
+        """The final value on the test images, or where it was not tested on the validation's."""
+        return self.test_final if self.point.data.test else self.validation_final
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,11 @@ Result = Done | Failed
 def from_earlier_run(point: Point, attempt: RunSummary) -> Done:
     """The result of a point from its finished run in the store."""
     assert attempt.outcome is not None
-    accuracies = (attempt.test_accuracy, attempt.validation_accuracy)
+    metric = point.train.judged_by
+    test, validation = (attempt.final(split, metric) for split in ("test", "validation"))
     if attempt.outcome is Outcome.DIVERGED:
-        accuracies = (math.nan, math.nan)
-    return Done(point, attempt.run_id, attempt.outcome, *accuracies, is_earlier=True)
+        test = validation = math.nan
+    return Done(point, attempt.run_id, attempt.outcome, test, validation, is_earlier=True)
 
 
 def failed_all(points: Sequence[Point], error: BaseException) -> list[Result]:

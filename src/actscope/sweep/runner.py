@@ -139,13 +139,13 @@ def run_alone(
 
 
 def value_of(result: Result) -> float | Outcome | SweepError:
-    """What a job returns to Hydra: its accuracy, or why it has none.
+    """What a job returns to Hydra: its final metric, or why it has none.
 
     A sweeper that optimises treats a value that is not a number as a failed trial; NaN stops it.
     """
     if isinstance(result, Failed):
         return SweepError(f"{result.point} failed: {result.reason}")
-    return result.outcome if result.outcome is Outcome.DIVERGED else result.accuracy
+    return result.outcome if result.outcome is Outcome.DIVERGED else result.final
 
 
 def _deliver(store: Store, console: Console) -> None:

@@ -112,11 +112,26 @@ def check_trainable(point: Point, data: Described) -> None:
             f"train.batch_size={size}: leaves a minibatch of 1 of the {examples} examples, which "
             f"{point.activation.name} cannot normalise. Choose another size."
         )
+    _check_loss(point, data)
     _check_network(point)
     if not _is_tested(point.activation):
         from actscope.engine.activations import check_function  # torch is slow to import
 
         check_function(point.activation)
+
+
+def _check_loss(point: Point, data: Described) -> None:
+    has_numbers, wants_numbers = data.classes == 0, point.train.loss == "mse"
+    if wants_numbers and not has_numbers:
+        raise ConfigError(
+            f"train.loss=mse: {data.name} has classes. Choose data with numbers as targets, from a "
+            "function of yours, or train.loss=cross_entropy."
+        )
+    if has_numbers and not wants_numbers:
+        raise ConfigError(
+            f"train.loss={point.train.loss}: {data.name} has numbers as targets. Choose "
+            "train.loss=mse, or return a whole number from 0 for each example."
+        )
 
 
 def _check_network(point: Point) -> None:

@@ -14,16 +14,16 @@ from actscope.analysis.ranking import Lead, find_lead
 from actscope.analysis.stats import NOT_TRAINED, summarise
 from actscope.command_line import suggestions
 from actscope.parsing import flat_settings
-from actscope.sweep.accuracy_grid import AccuracyGrid, accuracy_name, heading_of
 from actscope.sweep.console import can_show_grid
 from actscope.sweep.grid_table import CellKey, GridTable
 from actscope.sweep.grid_variants import variants_of
+from actscope.sweep.result_grid import Measured, ResultGrid, heading_of
 from actscope.sweep.results import Done, Failed, Result
 from actscope.tracking import LocalStore, Store
 
 
 def cell_means(results: Sequence[Result]) -> pd.DataFrame:
-    """Final accuracy and outcomes over the seeds of each variant, rate and activation.
+    """Final values and outcomes over the seeds of each variant, rate and activation.
 
     The numbers are those of a report. Columns: those of stats.summarise.
     """
@@ -40,9 +40,9 @@ def _runs(results: Sequence[Result]) -> pd.DataFrame:
             "seed": [result.point.seed for result in results],
             "run_id": [r.run_id or "" if isinstance(r, Done) else "" for r in results],
             "outcome": [_outcome(result) for result in results],
-            "final": [r.accuracy if isinstance(r, Done) else math.nan for r in results],
+            "final": [r.final if isinstance(r, Done) else math.nan for r in results],
             "validation": [
-                r.validation_accuracy if isinstance(r, Done) else math.nan for r in results
+                r.validation_final if isinstance(r, Done) else math.nan for r in results
             ],
         }
     )
@@ -82,19 +82,19 @@ def print_summary(
 
 def _print_tables(console: Console, studies: dict[str, list[Result]]) -> None:
     """Print a line a cell, for logs."""
-    accuracy = accuracy_name(result.point for own in studies.values() for result in own)
+    measured = Measured.of([result.point for own in studies.values() for result in own])
     for study, results in studies.items():
         for variant, own in cell_means(results).groupby("variant", sort=False):
             if words := heading_of(study, str(variant), len(studies)):
                 console.print(words, markup=False, soft_wrap=True)
-            console.print(summary_table(own, accuracy))
+            console.print(summary_table(own, str(measured)))
 
 
 def _print_grid(console: Console, studies: dict[str, list[Result]]) -> None:
     """Print a row an activation, and sentences on the best cell of each variant."""
     results = [result for own in studies.values() for result in own]
     points = [result.point for result in results]
-    grid = AccuracyGrid(points)
+    grid = ResultGrid(points)
     grid.add(results)
     leads = {
         heading_of(study, variant, len(studies)): lead
@@ -106,13 +106,12 @@ def _print_grid(console: Console, studies: dict[str, list[Result]]) -> None:
         for group, lead in leads.items()
         if lead.best is not None
     ]
-    accuracy = accuracy_name(points)
+    measured = Measured.of(points)
     console.print()
-    console.print(GridTable(grid, accuracy, is_final=True, best=best))
+    console.print(GridTable(grid, is_final=True, best=best))
     console.print()
-    split = accuracy.partition(" ")[0]
     for group, lead in leads.items():
-        _print_note(console, "best", _about_lead(split, group, lead))
+        _print_note(console, "best", _about_lead(measured, group, lead))
 
 
 def _print_note(console: Console, name: str, words: str) -> None:
@@ -123,31 +122,33 @@ def _print_note(console: Console, name: str, words: str) -> None:
 
 def leads_of(results: Sequence[Result]) -> dict[str, Lead]:
     """The lead of each variant of one study, as a report finds it."""
+    metric = Measured.of([result.point for result in results]).metric
     runs = _runs(results)
     cells = summarise(runs)
     return {
-        str(variant): find_lead(runs, own) for variant, own in cells.groupby("variant", sort=False)
+        str(variant): find_lead(runs, own, metric=metric)
+        for variant, own in cells.groupby("variant", sort=False)
     }
 
 
 def best_in_words(results: Sequence[Result]) -> list[str]:
     """The best cell of each variant of one study, and by how much it is best; one text each."""
-    split = accuracy_name(result.point for result in results).partition(" ")[0]
-    return [_about_lead(split, variant, lead) for variant, lead in leads_of(results).items()]
+    measured = Measured.of([result.point for result in results])
+    return [_about_lead(measured, variant, lead) for variant, lead in leads_of(results).items()]
 
 
-def _about_lead(split: str, group: str, lead: Lead) -> str:
-    return " ".join([*([f"With {group}:"] if group else []), *lead_in_words(split, lead)])
+def _about_lead(measured: Measured, group: str, lead: Lead) -> str:
+    return " ".join([*([f"With {group}:"] if group else []), *lead_in_words(measured, lead)])
 
 
-def lead_in_words(split: str, lead: Lead) -> Iterator[str]:
-    """Which cell is best, and by how much; `split`: what accuracies are measured on."""
+def lead_in_words(measured: Measured, lead: Lead) -> Iterator[str]:
+    """Which cell is best, and by how much."""
     if lead.best is None:
         yield "no activation learned with every seed at any rate."
         return
-    yield headline(split, lead, lead.best)
+    yield headline(measured.split, lead, lead.best, measured.metric)
     if lead.second is not None and lead.difference is not None:
-        yield distance_to_next(lead.second, lead.difference)
+        yield distance_to_next(lead.second, lead.difference, measured.metric)
 
 
 def times_in_words(results: Sequence[Result], seconds: float) -> str:
@@ -176,9 +177,9 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def summary_table(cells: pd.DataFrame, accuracy: str = "test accuracy") -> Table:
-    """Final accuracy and outcomes by rate and activation, of one variant's cells."""
-    table = Table(title=f"Final {accuracy}: mean and standard deviation of the n runs that learned")
+def summary_table(cells: pd.DataFrame, measured: str = "test accuracy") -> Table:
+    """Final values and outcomes by rate and activation, of one variant's cells."""
+    table = Table(title=f"Final {measured}: mean and standard deviation of the n runs that learned")
     for heading in ("lr", "activation", "mean", "sd", "n", "outcomes"):
         is_text = heading in ("activation", "outcomes")
         table.add_column(heading, justify="left" if is_text else "right")
@@ -188,12 +189,12 @@ def summary_table(cells: pd.DataFrame, accuracy: str = "test accuracy") -> Table
             table.add_row(
                 f"{cell['lr']:g}",
                 cell["activation"],
-                *(_accuracy(cell[number]) for number in ("final_mean", "final_sd")),
+                *(_four_digits(cell[number]) for number in ("final_mean", "final_sd")),
                 str(cell["n"]),
                 cell["outcomes"],
             )
     return table
 
 
-def _accuracy(value: float) -> str:
+def _four_digits(value: float) -> str:
     return f"{value:.4f}" if math.isfinite(value) else "-"

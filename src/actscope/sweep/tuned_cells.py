@@ -14,6 +14,7 @@ from actscope.config import Point, Tuning
 from actscope.engine.images import describe_data
 from actscope.engine.result import Outcome
 from actscope.errors import ConfigError, MissingStudyError
+from actscope.metric import ACCURACY
 from actscope.setting_types import LONGEST_NAME
 from actscope.sweep.results import Done, from_earlier_run
 from actscope.tracking import GridPoint, RunSummary, Store
@@ -128,15 +129,16 @@ def _runs_of(store: Store, study: str) -> list[RunSummary]:
 
 def _read_cell(finished: _Finished, cell: Point, rules: Tuning) -> TunedCell:
     done: dict[Point, Done] = {}
-    chance = 1 / describe_data(cell.data).classes
+    metric = cell.train.judged_by
+    chance = 1 / describe_data(cell.data).classes if metric is ACCURACY else metric.chance
     while True:
         trials = {
             (point.lr, point.seed): None
             if each.outcome is not Outcome.LEARNED
-            else each.validation_accuracy
+            else each.validation_final
             for point, each in done.items()
         }
-        state = TunedCell(cell, rules, done, plan_cell(rules, trials, chance))
+        state = TunedCell(cell, rules, done, plan_cell(rules, trials, chance, metric))
         found = {result.point: result for result in finished.of(state.missing())}
         done |= found
         if state.plan.choice is not None or not found:

@@ -30,7 +30,8 @@ def print_cells(console: Console, cells: Sequence[TunedCell]) -> None:
     ):
         rows.setdefault(GROUP.sub("", variant), {})[each.cell.activation.name] = _in_words(each)
     names = list(dict.fromkeys(each.cell.activation.name for each in cells))
-    table = Table(title="The learning rate of each cell, chosen by validation accuracy")
+    metric = cells[0].cell.train.judged_by
+    table = Table(title=f"The learning rate of each cell, chosen by validation {metric.words}")
     for heading in ("", *names):
         table.add_column(Text(heading), overflow="fold")
     for variant, row in rows.items():

@@ -227,8 +227,8 @@ def _logged(task: Task, trained: Trained) -> Result:
         finish_run(task.store, run, result, trained.pack)
     except Exception as error:  # noqa: BLE001 - a run that cannot be written is a failed run
         return _failed(task, result.point, run, error)
-    accuracies = (result.test_accuracy, result.validation_accuracy)
-    return Done(result.point, run.run_id, result.outcome, *accuracies, training=trained.training)
+    finals = (result.test_final, result.validation_final)
+    return Done(result.point, run.run_id, result.outcome, *finals, training=trained.training)
 
 
 def _this_process() -> str:

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from actscope.engine.result import Outcome
+from actscope.metric import METRICS, Metric
 from actscope.tracking.errors import store_errors
 from actscope.tracking.rows import RunRow
 from actscope.tracking.signature import Signature
 from actscope.tracking.store import Store
 
-FINAL = {split: f"{split}/accuracy_final" for split in ("test", "validation")}  # metrics
+FINALS = tuple(  # MLflow's metrics of each metric that a run may be judged by
+    f"{split}/{name}_final" for name in METRICS for split in ("test", "validation")
+)
 STACK = "actscope.stack"  # tag of a point's run: id of the task that trains it
 SWEEPS = {"actscope.kind": "sweep"}  # tags of the runs of sweeps
 NO_TAGS: Mapping[str, str] = {}
@@ -29,8 +32,11 @@ class RunSummary:
     status: str
     started: int
     tags: Mapping[str, str] = field(default_factory=dict)  # without their `actscope.`
-    test_accuracy: float = math.nan
-    validation_accuracy: float = math.nan
+    finals: Mapping[str, float] = field(default_factory=dict)  # those of FINALS that it has
+
+    def final(self, split: str, metric: Metric) -> float:
+        """The last value of a metric on a split; NaN if the run has none."""
+        return self.finals.get(f"{split}/{metric.name}_final", math.nan)
 
     @property
     def is_point(self) -> bool:
@@ -94,7 +100,7 @@ def read_summaries(
         rows = store.summary_rows(
             experiment_id,
             tags,
-            list(FINAL.values()),
+            list(FINALS),
             is_unfinished=is_unfinished,
             is_deleted=is_deleted,
         )
@@ -112,5 +118,5 @@ def summary_of(row: RunRow) -> RunSummary:
             for key, value in row.tags.items()
             if key.startswith("actscope.")
         },
-        *(row.metrics.get(metric, math.nan) for metric in FINAL.values()),
+        {name: row.metrics[name] for name in FINALS if name in row.metrics},
     )

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from actscope.artifacts.metrics import Metric, describe, four_digits
+from actscope.artifacts.metrics import Logged, describe, four_digits
 from actscope.artifacts.palette import ACTIVATION_COLOURS
 from actscope.config import Extras, Point
 from actscope.credentials import scrub
@@ -23,6 +23,7 @@ from actscope.network_settings import OwnNetwork
 from actscope.parsing import flat_settings
 from actscope.tracking.errors import STORE_ERRORS, store_errors
 from actscope.tracking.heartbeat import signs_of_life
+from actscope.tracking.local_store import LocalStore
 from actscope.tracking.log_record import fill_run
 from actscope.tracking.offline_queue import enqueue, is_known_unreachable, note_refused
 from actscope.tracking.packed_tables import PACK_TAG
@@ -41,8 +42,8 @@ from actscope.tracking.run_record import (
 from actscope.tracking.signature import signature_of
 from actscope.tracking.store import Store
 from actscope.tracking.sweeps import NO_EXTRAS, Sweep, origin
+from actscope.tracking.ui import NOTE, explorer_address
 
-ACCURACY = "actscope.accuracy"  # MLflow's table shows all digits of a metric, as many as fit
 COLOUR = "mlflow.runColor"  # the tag by which the UI colours a run
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ def begin_run(
     return run
 
 
-def show_progress(store: Store, run: OpenRun, metrics: Iterable[Metric]) -> None:
+def show_progress(store: Store, run: OpenRun, metrics: Iterable[Logged]) -> None:
     """Log metrics of a run in training; each step of a metric is logged once.
 
     A store that refuses them does not stop the training: finish_run logs them.
@@ -119,7 +120,7 @@ def finish_run(
     store: Store,
     run: OpenRun,
     result: RunResult,
-    metrics: Iterable[Metric],
+    metrics: Iterable[Logged],
     folder: Path,
     pack: str | None = None,
 ) -> None:
@@ -132,11 +133,12 @@ def finish_run(
         StoreError: neither the store nor the queue takes the run.
 
     """
-    tags = {"actscope.outcome": str(result.outcome), "mlflow.note.content": describe(result)}
+    tags = {"actscope.outcome": str(result.outcome), NOTE: _about_run(store, run.record, result)}
     if isinstance(result.point.model, OwnNetwork):
         tags[LAYERS_TAG] = canonical(result.layer_names)
-    if accuracy := four_digits(result.test_accuracy, result.validation_accuracy):
-        tags[ACCURACY] = accuracy
+    # MLflow's table shows all digits of a metric, as many as fit.
+    if digits := four_digits(result.test_final, result.validation_final):
+        tags[f"actscope.{result.point.train.judged_by.name}"] = digits
     if pack is not None:
         tags[PACK_TAG] = pack
     if result.diverged_at is not None:
@@ -178,7 +180,7 @@ def _end(
     status: Literal["FINISHED", "FAILED"],
     tags: Mapping[str, str],
     folder: Path,
-    metrics: Iterable[Metric] = (),
+    metrics: Iterable[Logged] = (),
 ) -> None:
     record = replace(
         run.record,
@@ -226,7 +228,15 @@ def _first_tags(sweep: Sweep, point: Point, data: Data, device: str) -> dict[str
     }
 
 
-def _not_shown(run: OpenRun, metrics: Iterable[Metric]) -> tuple[MetricRow, ...]:
+def _about_run(store: Store, record: RunRecord, result: RunResult) -> str:
+    """The description of a run. Only `actscope ui` has the reports, and it serves local stores."""
+    if not isinstance(store, LocalStore):
+        return describe(result)
+    address = explorer_address(record.study, record.tags["actscope.signature.config"])
+    return f"{describe(result)}\n\n[Its units, step by step]({address})"
+
+
+def _not_shown(run: OpenRun, metrics: Iterable[Logged]) -> tuple[MetricRow, ...]:
     """Rows of the metrics that the store does not have yet."""
     shown = {(key, step) for key, _, _, step in run.shown}
     now = _now()

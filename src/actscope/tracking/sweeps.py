@@ -10,6 +10,7 @@ from actscope.artifacts.spreadsheet import to_csv
 from actscope.command_line import suggestions
 from actscope.config import Extras
 from actscope.errors import StoreError
+from actscope.metric import metric_of
 from actscope.project import git_state
 from actscope.tracking.errors import is_already_there, store_errors
 from actscope.tracking.grids import GRID, GridPoint, read_grid
@@ -57,7 +58,8 @@ def begin_sweep(
     Lamport's bakery algorithm (1974), which needs no lock that all machines share. A sweep without
     a ticket is about to get one.
     """
-    experiment_id = store.ensure_experiment(study, study_tags(study))
+    metric = metric_of(grid[0].settings if grid else {})
+    experiment_id = store.ensure_experiment(study, study_tags(study, metric))
     with store_errors(store.location):
         run_id, address = store.rows.open_run(experiment_id, _record(study, sweep_id, tags))
     store.make_place(address)

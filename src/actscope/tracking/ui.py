@@ -5,8 +5,11 @@ import os
 import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from math import isfinite
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+from actscope.metric import Metric
 from actscope.tracking.local_store import LocalStore
 from actscope.tracking.run_index import SWEEPS, read_summaries
 from actscope.tracking.store import Store
@@ -19,36 +22,39 @@ NOTE = "mlflow.note.content"  # the tag that the UI shows as a description
 # MLflow stores a shared view in a tag with this prefix and opens it by ?viewStateShareKey=<suffix>.
 VIEW = "mlflow.sharedViewState."
 GONE = "metrics.`saturated/hidden`"  # a dead unit is also saturated
-# The name of a run has activation, rate and seed. MLflow puts metrics first and tags last.
-COLUMNS = [
-    *("tags.`actscope.outcome`", "tags.`actscope.accuracy`"),
-    *("metrics.`test/accuracy_final`", GONE),
-]
 POINTS = "tags.`actscope.kind` = 'point'"
 CELLS = [{"mode": "param", "groupByData": name} for name in ("activation", "lr")]
-VIEWS: Mapping[str, Mapping[str, Any]] = {
-    "actscope-runs": {
-        "searchFilter": POINTS,
-        "orderByKey": "metrics.`test/accuracy_final`",
-        "orderByAsc": False,
-        "selectedColumns": COLUMNS,
-    },
-    "actscope-charts": {
-        "searchFilter": POINTS,
-        "groupBy": {"aggregateFunction": "average", "groupByKeys": CELLS},
-        "runsHiddenMode": "SHOWALL",
-        "selectedColumns": COLUMNS,
-        **charts_state(),
-    },
-}
 REPORT = "report"  # the folder among the artifacts of the sweep's run
+POINT_DIGITS = 12  # of the hash of a point's settings in addresses
+REPORTS = "/reports"  # where `serve` has the folder of reports
 LONGEST_NOTE = 8000  # MLflow cuts longer ones; cells.csv has all rows
 
 
-def study_tags(study: str) -> dict[str, str]:
-    """Tags of a study's experiment."""
-    views = {f"{VIEW}{name}": json.dumps(view) for name, view in VIEWS.items()}
-    return {NOTE: about_study(study), **views}
+def study_tags(study: str, metric: Metric) -> dict[str, str]:
+    """Tags of a study's experiment; its runs are judged by the metric."""
+    views = {f"{VIEW}{name}": json.dumps(view) for name, view in _views(metric).items()}
+    return {NOTE: about_study(study, metric), **views}
+
+
+def _views(metric: Metric) -> dict[str, dict[str, Any]]:
+    final = f"metrics.`test/{metric.name}_final`"
+    # The name of a run has activation, rate and seed. MLflow puts metrics first and tags last.
+    columns = ["tags.`actscope.outcome`", f"tags.`actscope.{metric.name}`", final, GONE]
+    return {
+        "actscope-runs": {
+            "searchFilter": POINTS,
+            "orderByKey": final,
+            "orderByAsc": metric.is_smallest_best,
+            "selectedColumns": columns,
+        },
+        "actscope-charts": {
+            "searchFilter": POINTS,
+            "groupBy": {"aggregateFunction": "average", "groupByKeys": CELLS},
+            "runsHiddenMode": "SHOWALL",
+            "selectedColumns": columns,
+            **charts_state(metric),
+        },
+    }
 
 
 def view_addresses(server: str, experiment_id: str) -> dict[str, str]:
@@ -91,8 +97,18 @@ def attach_report(store: Store, study: str, pages: Mapping[str, bytes]) -> None:
         store.put_files(study, sweeps[-1].run_id, pages, REPORT)
 
 
-def serve(store: LocalStore, host: str, port: int) -> None:
-    """Serve MLflow's UI until a signal ends it.
+def report_address(study: str) -> str:
+    """Address of a study's report on the server that `serve` starts."""
+    return f"{REPORTS}/{quote(study)}/"
+
+
+def explorer_address(study: str, config_hash: str) -> str:
+    """Address of a point in the explorer of its study's report."""
+    return f"{report_address(study)}explore.html#point={config_hash[:POINT_DIGITS]}"
+
+
+def serve(store: LocalStore, reports: Path, host: str, port: int) -> None:
+    """Serve MLflow's UI and a folder of reports until a signal ends it.
 
     `mlflow server` would start one more process, and each would import MLflow again.
     """
@@ -108,20 +124,29 @@ def serve(store: LocalStore, host: str, port: int) -> None:
     os.environ[BACKEND_STORE_URI_ENV_VAR] = store.uri
     os.environ[ARTIFACT_ROOT_ENV_VAR] = (store.folder / "artifacts").as_uri()
     os.environ[SERVE_ARTIFACTS_ENV_VAR] = "true"
-    uvicorn.run("mlflow.server.fastapi_app:app", host=host, port=port, log_level="warning")
+    # The module's import makes the application from these variables.
+    from mlflow.server.fastapi_app import app
+    from starlette.routing import Mount
+
+    from actscope.tracking.report_files import ReportFiles
+
+    # Before MLflow's own routes: the last of them takes each address that is left.
+    app.router.routes.insert(0, Mount(REPORTS, ReportFiles(reports)))
+    uvicorn.run(app, host=host, port=port, log_level="warning")
 
 
-def about_study(study: str) -> str:
+def about_study(study: str, metric: Metric) -> str:
     """The description of an experiment: what its runs are, and how to read them."""
     return f"""\
 A study of actscope: a grid of activation functions, learning rates and seeds, a run a point.
 
-- A **sweep** is a run. Its description shows the best cell and the mean accuracy of every cell.
+- A **sweep** is a run. Its description shows the best cell and the mean {metric.words} of every \
+cell.
   Its child runs are the points, named `selu lr=0.01 seed=3`.
-- `test/accuracy_final` and `_best` are single values.
+- `test/{metric.name}_final` and `_best` are single values.
 - `train/...` and `test/...` are series by epoch.
 - `actscope.outcome`: `learned`, `failed` (it did not learn) or `diverged`.
-- `actscope.accuracy`: the final accuracy with four digits.
+- `actscope.{metric.name}`: the final {metric.words} with four digits.
 - `saturated/hidden`: share of the hidden units that are gone: dead or saturated.
 - `dead/layer1`: share of the layer's units whose slope is zero on all probe images.
 - `saturated/layer1`: share of the units whose slope is negligible on practically all of them.

@@ -4,16 +4,11 @@ The form is that of MLflow's page of runs (RunsChartsCardConfig and ChartSection
 sources). MLflow adds a section for each other group of metrics below these.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
+from actscope.metric import Metric
+
 LINE, BAR = "LINE", "BAR"
-SECTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {  # kind of chart and metrics, by title
-    "Accuracy by epoch": (LINE, ("test/accuracy", "validation/accuracy")),
-    "Final accuracy": (BAR, ("test/accuracy_final", "validation/accuracy_final")),
-    "Share of hidden units that pass no gradient": (BAR, ("dead/hidden", "saturated/hidden")),
-    "Loss by epoch": (LINE, ("train/loss", "test/loss", "validation/loss")),
-}
 # MLflow's own sections, closed: many of their charts are of one value, or of zeros.
 CLOSED = ("dead", "flat", "saturated", "silent", "start", "test", "train", "validation")
 GROUPS_SHOWN = 100
@@ -27,21 +22,32 @@ LINE_SETTINGS = {
 }
 
 
-def charts_state() -> dict[str, Any]:
+def charts_state(metric: Metric) -> dict[str, Any]:
     """The part of a view's state that has its sections and charts."""
+    sections = sections_of(metric)
     own = [
         {**_section(title), "columns": 1 if kind == LINE else 2, "cardHeight": 320}
-        for title, (kind, _) in SECTIONS.items()
+        for title, (kind, _) in sections.items()
     ]
     return {
         "compareRunSections": [*own, *({**_section(n), "display": False} for n in CLOSED)],
         "compareRunCharts": [
-            _chart(title, kind, metric)
-            for title, (kind, metrics) in SECTIONS.items()
-            for metric in metrics
+            _chart(title, kind, key) for title, (kind, keys) in sections.items() for key in keys
         ],
         "isAccordionReordered": True,  # else MLflow sorts the sections by name
         "hideEmptyCharts": True,
+    }
+
+
+def sections_of(metric: Metric) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Kind of chart and MLflow's metrics, by title."""
+    by_epoch = tuple(f"{split}/{metric.name}" for split in ("test", "validation"))
+    final = tuple(f"{name}_final" for name in by_epoch)
+    return {
+        f"{metric.title} by epoch": (LINE, by_epoch),
+        f"Final {metric.words}": (BAR, final),
+        "Share of hidden units that pass no gradient": (BAR, ("dead/hidden", "saturated/hidden")),
+        "Loss by epoch": (LINE, ("train/loss", "test/loss", "validation/loss")),
     }
 
 

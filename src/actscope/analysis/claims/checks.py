@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from actscope.analysis.claims.accuracy_checks import (
+from actscope.analysis.claims.final_checks import (
     Best,
     DifferenceNear,
     Greater,

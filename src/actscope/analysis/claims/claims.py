@@ -254,7 +254,7 @@ def _data(claim: Claim, evidence: Evidence) -> ClaimData:
         params = params[params[name] == value] if name in params else params.iloc[:0]
     own = runs.used[runs.used["run_id"].isin(params.index)]
     fates, late = partial(records.fates, study), partial(records.late, runs)
-    return ClaimData(own, params, runs.metrics, fates, late)
+    return ClaimData(own, params, runs.metrics, fates, late, runs.metric)
 
 
 def _conditions(claim: Claim) -> str:

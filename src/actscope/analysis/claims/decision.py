@@ -11,7 +11,7 @@ from actscope.analysis.claims.verdicts import CheckResult, Verdict, decide
 from actscope.analysis.shares import Share
 from actscope.analysis.stats import Floats
 
-DIGITS = 4  # of a per cent; smaller differences of accuracies are rounding
+DIGITS = 4  # of a per cent; smaller differences are rounding
 
 Limits = tuple[float, float]
 
@@ -20,7 +20,8 @@ Limits = tuple[float, float]
 class MeanInterval:
     """A mean over n seeds or pairs with its 95 % t-interval; NaN if there is none.
 
-    A single value has no interval, and equal values have none.
+    A single value has no interval, and equal values have none. Smaller differences than in `digits`
+    decimals are rounding.
     """
 
     n: int
@@ -28,19 +29,20 @@ class MeanInterval:
     sd: float
     low: float
     high: float
+    digits: int = DIGITS
 
     @classmethod
-    def of(cls, values: Floats) -> Self:
+    def of(cls, values: Floats, digits: int = DIGITS) -> Self:
         found = stats.estimate(values)
         mean, sd, low, high = map(float, (found.mean, found.sd, found.low, found.high))
-        if found.n > 1 and round(sd, DIGITS) == 0:
+        if found.n > 1 and round(sd, digits) == 0:
             sd, low, high = 0.0, math.nan, math.nan
-        return cls(found.n, mean, sd, low, high)
+        return cls(found.n, mean, sd, low, high, digits)
 
     def in_words(self, unit: str, form: str = ".2f") -> str:
         if self.n == 0:
             return "no value"
-        mean = f"{self.mean:{form}} {unit}"
+        mean = f"{self.mean:{form}} {unit}".rstrip()
         if math.isnan(self.low):
             why = "n = 1" if self.n == 1 else f"n = {self.n}, all equal"
             return f"{mean} ({why}, so no interval)"
@@ -61,7 +63,8 @@ class MeanInterval:
         the n values, if it is not n.
         """
         seeds = self.n if tried is None else tried
-        verdict = verdict_of((self.low, self.high) if self.n >= FEWEST else NO_INTERVAL, limits)
+        interval = (self.low, self.high) if self.n >= FEWEST else NO_INTERVAL
+        verdict = verdict_of(interval, limits, self.digits)
         return decide(verdict, numbers, ids, self._power(limits, claimed, seeds))
 
     def _power(self, limits: Limits, claimed: float, seeds: int) -> Power | None:
@@ -74,9 +77,9 @@ class MeanInterval:
 NO_INTERVAL = (math.nan, math.nan)
 
 
-def verdict_of(interval: Limits, limits: Limits) -> Verdict:
+def verdict_of(interval: Limits, limits: Limits, digits: int = DIGITS) -> Verdict:
     """Whether an interval is within the limits, or outside; NaN: there is no interval."""
-    (start, end), (low, high) = limits, (round(limit, DIGITS) for limit in interval)
+    (start, end), (low, high) = limits, (round(limit, digits) for limit in interval)
     if start < low and high < end:
         return Verdict.REPRODUCED
     if high < start or low > end:

@@ -1,4 +1,4 @@
-"""What claims need of the files of a store: fates of units, late accuracies, stated seeds."""
+"""What claims need of the files of a store: fates of units, late training, stated seeds."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from functools import cache
 import pandas as pd
 
 from actscope.analysis.frames import StudyRuns, averaged
-from actscope.analysis.histories import late_accuracy
+from actscope.analysis.histories import late_training
 from actscope.analysis.run_tables import (
     MissingTableError,
     read_each_run,
@@ -22,7 +22,7 @@ from actscope.tracking import Store, stated_grid
 class Records:
     """Functions that read files of a run, given its study and id, and of a study.
 
-    `fates`: unit_fates.unit_fates, None if the run has no probes. `late`: histories.late_accuracy
+    `fates`: unit_fates.unit_fates, None if the run has no probes. `late`: histories.late_training
     of each run that did not diverge, by id. `seeds`: how many seeds were stated, in words.
 
     Each raises UnreadableRunError if a file of a run cannot be read, and StoreError if the store
@@ -63,7 +63,7 @@ def stored_records(store: Store, known: Mapping[str, pd.DataFrame] | None = None
 
 
 def read_late(store: Store, study: str, run_id: str) -> float:
-    return late_accuracy(read_run_table("history", store, study, run_id))
+    return late_training(read_run_table("history", store, study, run_id))
 
 
 def stated_in_words(stated: set[int] | None, used: set[int]) -> str:

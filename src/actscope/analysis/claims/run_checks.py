@@ -26,6 +26,7 @@ from actscope.analysis.claims.verdicts import (
     decide,
 )
 from actscope.analysis.shares import run_share, unit_share
+from actscope.metric import learned_by
 from actscope.setting_types import CLOSED, Count, Rate
 
 MOST_FAIL = 0.5  # a claim about failures supposes that more than this share of the runs fail
@@ -49,7 +50,8 @@ class _Outcomes:
     def judge(self, data: ClaimData) -> CheckResult:
         result = combine([self._judge_one(name, data, None) for name in self.activations])
         others = {at: self._verdict_at(at, data) for at in self.learned_from}
-        return _with_others(result, "the training accuracy that counts as learned", others)
+        words = f"the training {learned_by(data.metric).words} that counts as learned"
+        return _with_others(result, words, others)
 
     def _verdict_at(self, learned_from: float, data: ClaimData) -> Verdict:
         return combine([self._judge_one(n, data, learned_from) for n in self.activations]).verdict

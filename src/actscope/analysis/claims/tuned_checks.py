@@ -1,7 +1,8 @@
 """Checks of tuned studies, in which each cell has a rate of its own.
 
 A cell is named by settings, like `{model.depth: 16, train.epochs: 10}`. Its runs are those at its
-chosen rate, the higher of the two that were judged. Accuracies are in per cent.
+chosen rate, the higher of the two that were judged. Leads are in the unit that a report
+shows, like points of accuracy.
 """
 
 import math
@@ -33,7 +34,7 @@ FEWEST_DEPTHS = 3  # of a slope
 class TunedLead:
     """`activation` is better than each of `over` by more than `by`, each at its own rate.
 
-    `gap`: the lead that the power is for, in points.
+    `gap`: the lead that the power is for.
     """
 
     activation: Name
@@ -51,7 +52,7 @@ class Grows:
     """The lead of `activation` over each of `over` grows with the depth.
 
     For each seed, the leads are fitted by a line over log2 of the depth. The mean of the slopes is
-    above 0, in points a doubling. `gap`: the slope that the power is for.
+    above 0, a doubling. `gap`: the slope that the power is for.
     """
 
     activation: Name
@@ -80,10 +81,10 @@ class LeadDiffers:
     def judge(self, data: ClaimData) -> CheckResult:
         cells = [(name, at) for at in (self.here, self.there) for name in (self.first, self.second)]
         runs = [_chosen(data, *cell) for cell in cells]
-        a, b, c, d = (_finals(own) for own in runs)
-        difference = (a - b) - (c - d)
+        a, b, c, d = (_finals(data, own) for own in runs)
+        difference = data.metric.gain(a, b) - data.metric.gain(c, d)
         leads = f"({self.first} - {self.second} at {_text(self.here)}) - (at {_text(self.there)})"
-        return _judged(difference, (self.by, math.inf), self.gap, leads, runs)
+        return _judged(data, difference, (self.by, math.inf), self.gap, leads, runs)
 
 
 @checked(frozen=True, config=CLOSED)
@@ -122,9 +123,9 @@ class _Lead:
     def judge(self, data: ClaimData) -> CheckResult:
         check = self.check
         runs = [_chosen(data, name, check.at) for name in (check.activation, self.other)]
-        lead = _finals(runs[0]) - _finals(runs[1])
+        lead = data.metric.gain(*(_finals(data, own) for own in runs))
         name = f"{check.activation} - {self.other}{_where(check.at)}"
-        return _judged(lead, (check.by, math.inf), check.gap, name, runs)
+        return _judged(data, lead, (check.by, math.inf), check.gap, name, runs)
 
 
 class _Slope:
@@ -140,17 +141,17 @@ class _Slope:
         if len(depths) < FEWEST_DEPTHS:
             raise MissingData(f"{' and '.join(names)} share only {len(depths)} depths")
         runs = [_chosen(data, n, {**check.at, DEPTH: d}) for d in depths for n in names]
-        finals = [_finals(own) for own in runs]
-        leads = pd.concat(
-            [one - other for one, other in zip(finals[::2], finals[1::2], strict=True)], axis=1
-        ).dropna()
+        finals = [_finals(data, own) for own in runs]
+        pairs = zip(finals[::2], finals[1::2], strict=True)
+        leads = pd.concat([data.metric.gain(*pair) for pair in pairs], axis=1).dropna()
         slopes = np.polyfit(np.log2(depths), leads.to_numpy().T, 1)[0] if len(leads) else []
         name = f"{check.activation} - {self.other} a doubling of {depths[0]} to {depths[-1]} layers"
         series = pd.Series(slopes, leads.index, dtype=float).reindex(finals[0].index)
-        return _judged(series, (0.0, math.inf), check.gap, f"{name}{_where(check.at)}", runs)
+        return _judged(data, series, (0.0, math.inf), check.gap, f"{name}{_where(check.at)}", runs)
 
 
 def _judged(
+    data: ClaimData,
     values: "pd.Series[float]",
     limits: tuple[float, float],
     gap: float,
@@ -159,10 +160,12 @@ def _judged(
 ) -> CheckResult:
     """Whether the interval of the values of seeds is within the limits; NaN: a run was lost."""
     known = values.dropna()
-    found = MeanInterval.of(np.asarray(known, float))
+    found = MeanInterval.of(np.asarray(known, float), data.metric.rounding)
     lost = len(values) - len(known)
     without = f", without {lost} of {len(values)} seeds in which a run did not learn"
-    numbers = f"{name}: {found.in_words('points', '+.3f')}{without if lost else ''}"
+    metric = data.metric
+    words = found.in_words(metric.difference_unit, f"+.{metric.decimals + 1}f")
+    numbers = f"{name}: {words}{without if lost else ''}"
     ids = tuple(run_id for own in runs for run_id in own["run_id"])
     return found.judge(limits, gap, numbers, ids, len(values))
 
@@ -204,9 +207,9 @@ def _texts(row: "pd.Series[str]") -> dict[str, str]:
     return {str(name): text for name, text in row.items() if isinstance(text, str)}
 
 
-def _finals(runs: pd.DataFrame) -> "pd.Series[float]":
-    """Final accuracy in per cent by seed; NaN for a run that did not learn."""
-    return 100 * finals_of_learned(runs).reindex(runs["seed"])
+def _finals(data: ClaimData, runs: pd.DataFrame) -> "pd.Series[float]":
+    """Final values by seed, as they are shown; NaN for a run that did not learn."""
+    return data.metric.scale * finals_of_learned(runs).reindex(runs["seed"])
 
 
 def _where(at: Mapping[str, object]) -> str:

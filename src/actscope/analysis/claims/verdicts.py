@@ -12,6 +12,7 @@ from actscope.analysis.claims.power import Power
 from actscope.analysis.labels import rate_text
 from actscope.analysis.stats import finals_of_learned
 from actscope.analysis.variants import describe_variants
+from actscope.metric import ACCURACY, Metric
 
 
 class Verdict(StrEnum):
@@ -57,8 +58,8 @@ class ClaimData:
 
     `runs`: the used runs of its study that meet its conditions, as in StudyRuns; `params`: their
     parameters, and `metrics`: last values, by `run_id`; `read_fates`: returns unit_fates.unit_fates
-    of a run, None if its units were not recorded; `read_late`: returns histories.late_accuracy of
-    each run that did not diverge, by `run_id`.
+    of a run, None if its units were not recorded; `read_late`: returns histories.late_training of
+    each run that did not diverge, by `run_id`; `metric`: what they are judged by.
     """
 
     runs: pd.DataFrame
@@ -66,6 +67,7 @@ class ClaimData:
     metrics: pd.DataFrame
     read_fates: Callable[[str], pd.DataFrame | None]
     read_late: Callable[[], Mapping[str, float]]
+    metric: Metric = ACCURACY
 
     def variants(self) -> list[str]:
         """The variants of the runs; [''] if there is only one."""
@@ -80,9 +82,9 @@ class ClaimData:
         return runs
 
     def finals(self, activation: str, lr: float) -> "pd.Series[float]":
-        """Final test accuracy by seed, as a fraction of 1; NaN for a run that did not learn."""
+        """Final values by seed, as they are shown; NaN for a run that did not learn."""
         runs = self.runs_at(activation, lr)
-        return finals_of_learned(runs).reindex(runs["seed"])
+        return self.metric.scale * finals_of_learned(runs).reindex(runs["seed"])
 
     def ids(self, activations: Sequence[str], lr: float) -> tuple[str, ...]:
         return tuple(i for name in activations for i in self.runs_at(name, lr)["run_id"])

@@ -101,12 +101,12 @@ async function unpack(text) {
   return unfold(JSON.parse(await new Response(inflated).text()));
 }
 
-/** Turn differences into values: accuracies in per cent, activity as a share. */
-function unfold({ accuracy, steps, layers }) {
+/** Turn differences into values: the metric as it is shown, activity as a share. */
+function unfold({ metric, high, steps, layers }) {
   return {
-    accuracy: mapValues(accuracy, ({ steps, levels }) => ({
+    metric: mapValues(metric, ({ steps, levels }) => ({
       steps: summed(steps),
-      values: summed(levels).map((level) => level / 10),
+      values: summed(levels).map((level) => (level * high) / index.metric.levels),
     })),
     steps: summed(steps),
     layers: mapValues(layers, unfoldLayer),
@@ -199,20 +199,21 @@ function toggleUnit(unit) {
 }
 
 function tracesOf(panel, place, series) {
-  const traces = panel.quantity === "accuracy" ? accuracyTraces(series) : unitTraces(panel, series);
+  const traces = panel.quantity === "metric" ? metricTraces(series) : unitTraces(panel, series);
   return traces.map((trace) => ({ ...trace, type: "scatter", yaxis: axisName("y", place) }));
 }
 
-function accuracyTraces({ accuracy }) {
+function metricTraces({ metric }) {
   const [blue, , , , red] = palette();
   return [
-    accuracyTrace("training", accuracy.train, { color: blue, dash: "solid", width: 1.6 }),
-    accuracyTrace("test", accuracy.test, { color: red, dash: "dash", width: 1.6 }),
+    metricTrace("training", metric.train, { color: blue, dash: "solid", width: 1.6 }),
+    metricTrace("test", metric.test, { color: red, dash: "dash", width: 1.6 }),
   ];
 }
 
-function accuracyTrace(name, { steps, values }, line) {
-  const hovertemplate = `${name} accuracy<br>step %{x}: %{y:.1f} %<extra></extra>`;
+function metricTrace(name, { steps, values }, line) {
+  const { words, unit, decimals } = index.metric;
+  const hovertemplate = `${name} ${words}<br>step %{x}: %{y:.${decimals - 1}f}${unit}<extra></extra>`;
   return { x: steps, y: values, mode: modeOf(steps), line, hovertemplate };
 }
 
@@ -329,7 +330,8 @@ function panelLayout(series) {
 }
 
 function rangeOf({ quantity }) {
-  return quantity === "accuracy" || quantity === "active" ? { range: [-3, 103] } : {};
+  const top = { metric: index.metric.top, active: 103 }[quantity] ?? null;
+  return top === null ? {} : { range: [(-3 * top) / 103, top] };
 }
 
 function stepAxis() {
@@ -347,9 +349,10 @@ function stepAxis() {
 }
 
 function titleOf(panel, top, series) {
-  const isAccuracy = panel.quantity === "accuracy";
+  const isMetric = panel.quantity === "metric";
   const isEmpty = series !== null && series.steps.length === 0;
-  const note = isAccuracy ? ": training solid, test dashed" : isEmpty ? ": nothing recorded" : "";
+  const lines = `: training solid, test dashed${index.metric.note}`;
+  const note = isMetric ? lines : isEmpty ? ": nothing recorded" : "";
   return {
     text: panel.title.replace("layer 1", layerName(keyOfPanel(panel))) + note,
     xref: "paper",
@@ -541,11 +544,12 @@ function describeRun(side, series) {
 
 function runInWords(run, series) {
   if (series === null) return "This point has no finished run.";
-  const accuracy = run.final === null ? "" : `, final test accuracy ${run.final.toFixed(2)} %`;
+  const { words, unit } = index.metric;
+  const final = run.final === null ? "" : `, final test ${words} ${run.final}${unit}`;
   const layer = series.layers[keyOfPanel({ layer: FIRST })];
   const units = layer === undefined ? "Its units were not recorded." : layerInWords(layer);
   const cell = `${run.learned} runs of this activation and rate learned.`;
-  return `This run ${run.outcome}${accuracy}. ${cell} ${units}`;
+  return `This run ${run.outcome}${final}. ${cell} ${units}`;
 }
 
 // --- the address -------------------------------------------------------------------------------
@@ -554,7 +558,7 @@ function readAddress() {
   const pairs = location.hash.slice(1).split("&").map((pair) => /^([^=]*)=?(.*)$/.exec(pair).slice(1));
   const given = Object.fromEntries(pairs);
   const keyAt = (side, usual) => (given[side] === undefined ? keyOf(usual()) : keyFrom(given[side]));
-  const a = keyAt("a", opening);
+  const a = keyAt("a", () => index.runs.find((run) => run.point === given.point) ?? opening());
   const step = Number.parseInt(given.step, 10);
   Object.assign(state, {
     a,

@@ -1,30 +1,24 @@
-"""The explorer: a page that shows units and accuracy of any run of a report, by step."""
+"""The explorer: a page that shows units and metric of any run of a report, by step."""
 
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
-import pandas as pd
-
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import rate_text
 from actscope.analysis.stats import CELL
 from actscope.analysis.units import names_by_run
-from actscope.artifacts.panels import PANELS, UNITS_SHOWN, Panel
+from actscope.artifacts.panels import UNIT_PANELS, UNITS_SHOWN, Panel
 from actscope.artifacts.unit_fates import SATURATED_SHARE
+from actscope.metric import Metric
 from actscope.report.explorer import series
 from actscope.report.templates import environment
+from actscope.tracking.ui import POINT_DIGITS
 
 NAME = "explore.html"
-SHOWN = [
-    Panel("(1) accuracy, %", "accuracy", 0),
-    *PANELS[1:],
-    Panel("(6) layer 1: active on, % of the minibatch", "active", 1),
-]
-SHOWN_IN_JSON = [
-    {"title": panel.title, "quantity": panel.quantity, "layer": str(panel.layer)} for panel in SHOWN
-]
+METRIC = "metric"  # the quantity of the first panel
+ACTIVE = Panel("(6) layer 1: active on, % of the minibatch", "active", 1)
 
 
 def build(title: str, studies: Mapping[str, StudyRuns], packed: Mapping[str, str]) -> bytes:
@@ -34,10 +28,24 @@ def build(title: str, studies: Mapping[str, StudyRuns], packed: Mapping[str, str
     """
     runs = [run for label, study in studies.items() for run in _listed(label, study)]
     used = [run_id for study in studies.values() for run_id in study.used["run_id"]]
+    metric = next(iter(studies.values())).metric
     page = environment.load("explore.html.j2").render(
         title=title,
         packed=[packed[run_id] for run_id in used],
-        index={"runs": runs, "panels": SHOWN_IN_JSON, "first": UNITS_SHOWN},
+        metric=metric,
+        index={
+            "runs": runs,
+            "panels": _panels(metric),
+            "first": UNITS_SHOWN,
+            "metric": {
+                "words": metric.words,
+                "unit": metric.behind,
+                "decimals": metric.decimals,
+                "top": metric.part(103),
+                "note": "; below 0 drawn at 0" if metric.cut_off else "",
+                "levels": series.METRIC_LEVELS,
+            },
+        },
         limits=series,
         first=UNITS_SHOWN,
         saturated=SATURATED_SHARE,
@@ -45,6 +53,14 @@ def build(title: str, studies: Mapping[str, StudyRuns], packed: Mapping[str, str
         script=_script("actscope.report.explorer", "explore.js"),
     )
     return f"{page}\n".encode()
+
+
+def _panels(metric: Metric) -> list[dict[str, str]]:
+    shown = [Panel(metric.heading(f"(1) {metric.words}"), METRIC, 0), *UNIT_PANELS, ACTIVE]
+    return [
+        {"title": panel.title, "quantity": panel.quantity, "layer": str(panel.layer)}
+        for panel in shown
+    ]
 
 
 def address(label: str, run: Mapping[Any, Any]) -> str:
@@ -70,11 +86,12 @@ def _listed(label: str, study: StudyRuns) -> Iterator[dict[str, Any]]:
             "group": _group(label, run),
             "activation": run["activation"],
             "lr": rate_text(run["lr"]),
+            "point": run["point"][:POINT_DIGITS],
             "seed": str(run["seed"]),  # as text: it may have 63 bits, a number of JavaScript has 53
             "outcome": run["outcome"],
             "learned": learned[tuple(run[name] for name in CELL)],
             "names": names.get(run["run_id"], []),
-            "final": None if pd.isna(run["final"]) else round(100 * run["final"], 2),
+            "final": study.metric.number(run["final"]) or None,
         }
 
 

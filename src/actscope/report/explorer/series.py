@@ -18,12 +18,13 @@ import pandas as pd
 
 from actscope.artifacts.unit_fates import FATES, Records
 from actscope.engine.recorded import SPLITS
+from actscope.metric import ACCURACY, Metric
 
 STEPS_KEPT = 36
 UNITS_KEPT = 64  # of a layer: its first ones
 LAYERS_KEPT = 8  # hidden ones
-ACCURACIES_KEPT = 60  # rows of a split
-ACCURACY_LEVELS = 1000  # a tenth of a per cent
+ROWS_KEPT = 60  # of a split
+METRIC_LEVELS = 1000  # of accuracy a tenth of a per cent
 LINE_LEVELS = 200  # from a layer's lowest value to its highest: a panel has fewer pixels
 ACTIVE_LEVELS = 25  # 4 per cent
 # Units die early, so the kept steps are closer together at the start.
@@ -48,24 +49,30 @@ HIDDEN = {**OUTPUT, "active": Line(ACTIVE_LEVELS, (0, 1))}
 
 
 def run_series(
-    history: pd.DataFrame, trajectory: pd.DataFrame, fates: pd.DataFrame
+    history: pd.DataFrame,
+    trajectory: pd.DataFrame,
+    fates: pd.DataFrame,
+    metric: Metric = ACCURACY,
 ) -> dict[str, Any]:
     """The series of a run, ready to be packed.
 
     `fates`: of unit_fates.unit_fates, empty if unknown. Lists of integers hold the differences of
-    neighbours: `steps` [K]; the accuracies of each split, in ACCURACY_LEVELS; the `levels` [U, K]
-    of a line, from `low` to `high`. `layers` are hidden layers by their numbers, and the output
-    layer, "-1", as in panels.Panel; there are none if nothing is recorded.
+    neighbours: `steps` [K]; the metric of each split, in METRIC_LEVELS up to `high`; the `levels`
+    [U, K] of a line, from `low` to `high`. `layers` are hidden layers by their numbers, and the
+    output layer, "-1", as in panels.Panel; there are none if nothing is recorded.
     """
-    accuracy = {split: _accuracy(history, split) for split in SPLITS}
+    drawn = metric.drawn(history[metric.name])
+    high = metric.part(100) or _largest(drawn)
+    values = {split: _metric(history, drawn, high, split) for split in SPLITS}
     if trajectory.empty:
-        return {"accuracy": accuracy, "steps": [], "layers": {}}
+        return {"metric": values, "high": high, "steps": [], "layers": {}}
     records = Records.of(trajectory)
     places = _kept(len(records.steps), STEPS_KEPT)
     output = int(records.layers.max())
     hidden = [(str(layer), layer, HIDDEN) for layer in _layers_kept(output - 1)]
     return {
-        "accuracy": accuracy,
+        "metric": values,
+        "high": high,
         "steps": _differences(records.steps[places]),
         "layers": {
             key: _layer(records, places, layer, quantities) | {"since": _since(fates, layer)}
@@ -94,11 +101,16 @@ def _kept(count: int, most: int) -> Array:
     return np.unique(places.round().astype(int))
 
 
-def _accuracy(history: pd.DataFrame, split: str) -> dict[str, list[int]]:
-    own = np.flatnonzero(history["split"] == split)
-    kept = own[_kept(len(own), ACCURACIES_KEPT)]
-    accuracy = history["accuracy"].to_numpy(dtype=np.float64)[kept]
-    levels = _levels(accuracy, 0, 1, ACCURACY_LEVELS)
+def _largest(drawn: "pd.Series[float]") -> float:
+    return float(f"{drawn[np.isfinite(drawn)].max():.6g}") if len(drawn) else 1.0
+
+
+def _metric(
+    history: pd.DataFrame, drawn: "pd.Series[float]", high: float, split: str
+) -> dict[str, list[int]]:
+    own = np.flatnonzero((history["split"] == split) & np.isfinite(drawn))
+    kept = own[_kept(len(own), ROWS_KEPT)]
+    levels = _levels(drawn.to_numpy(dtype=np.float64)[kept], 0, high, METRIC_LEVELS)
     steps = history["step"].to_numpy()[kept]
     return {"steps": _differences(steps), "levels": _differences(levels)}
 

@@ -7,10 +7,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from actscope.analysis.labels import activation_order
-from actscope.report.figures.accuracy import (
+from actscope.metric import ACCURACY, Metric
+from actscope.report.figures.limits import full_limits, panel_rows
+from actscope.report.figures.metric import (
     BY_RATE,
     CURVES,
-    plot_accuracy,
+    plot_by_epoch,
     plot_by_rate,
     plot_failed,
 )
@@ -20,7 +22,6 @@ from actscope.report.figures.style import (
     LineStyle,
     flat,
     panel_grid,
-    panel_rows,
     panel_title,
     rate_axis,
     seeds_text,
@@ -29,24 +30,27 @@ from actscope.report.figures.style import (
 
 
 def draw_by_rate(
-    title: str, cells: pd.DataFrame, runs: pd.DataFrame, studies: Sequence[str]
+    title: str,
+    cells: pd.DataFrame,
+    runs: pd.DataFrame,
+    studies: Sequence[str],
+    metric: Metric = ACCURACY,
 ) -> Figure:
-    """Final test accuracy over the rate of one variant: one panel per activation."""
-    rows = panel_rows(cells, activation_order(cells["activation"]))
+    """The final metric over the rate of one variant: one panel per activation."""
+    rows = panel_rows(cells, activation_order(cells["activation"]), runs["final"], metric)
     figure, axes = panel_grid(rows, PANELS_A_ROW, (2.7, 2.5), title=title, shared_y=True)
     styles = study_styles(studies)
     for ax, (name, limits) in zip(axes, flat(rows), strict=True):
         own, own_runs = (table[table["activation"] == name] for table in (cells, runs))
         for study, style in styles.items():
-            plot_by_rate(
-                own[own["study"] == study], own_runs[own_runs["study"] == study], style, ax
-            )
+            line, dots = (table[table["study"] == study] for table in (own, own_runs))
+            plot_by_rate(line, dots, style, ax, metric)
         enlarged = ", enlarged" if limits[0] > 0 else ""
         ax.set_title(f"{name}{enlarged} ({seeds_text(own)})")
         rate_axis(cells["lr"], ax)
         ax.set_ylim(*limits)
         if name == rows[0][0][0]:
-            ax.set_ylabel("final accuracy (%)")
+            ax.set_ylabel(f"final {metric.label}")
     style_legend(figure, styles, BY_RATE)
     return figure
 
@@ -57,8 +61,9 @@ def draw_by_epoch(
     failed: pd.DataFrame,
     cells: pd.DataFrame,
     studies: Sequence[str],
+    metric: Metric = ACCURACY,
 ) -> Figure:
-    """Test accuracy by epoch of one variant: one panel per activation and rate."""
+    """The metric by epoch of one variant: one panel per activation and rate."""
     rates = sorted(set(cells["lr"]))
     rows = [[(name, lr) for lr in rates] for name in activation_order(cells["activation"])]
     figure, axes = panel_grid(rows, PANELS_A_ROW, (2.7, 2.1), title=title, shared_y=True)
@@ -69,13 +74,13 @@ def draw_by_epoch(
         own, alone = (
             table[(table["activation"] == name) & (table["lr"] == lr)] for table in (curves, failed)
         )
-        plot_failed(alone, styles, ax, by="study")
-        plot_accuracy(own, styles, ax, by="study")
-        ax.set_ylim(0, 102)
+        plot_failed(alone, styles, ax, metric, by="study")
+        plot_by_epoch(own, styles, ax, metric, by="study")
+        ax.set_ylim(full_limits(pd.concat([curves["mean"], failed["value"]]), metric))
         ax.set_xlim(0, pd.concat([curves["epoch"], failed["epoch"]]).max() + 1)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
         if lr == rates[0]:
-            ax.set_ylabel("accuracy (%)")
+            ax.set_ylabel(metric.label)
         if (name, lr) in rows[-1]:
             ax.set_xlabel("epoch")
     style_legend(figure, styles, CURVES)

@@ -1,4 +1,4 @@
-"""The figures of the edge of trainability: outcome and accuracy over the learning rate."""
+"""The figures of the edge of trainability: outcome and metric over the learning rate."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,9 @@ from matplotlib.lines import Line2D
 
 from actscope.analysis.labels import activation_order, rate_text
 from actscope.artifacts.palette import RED
-from actscope.report.figures.accuracy import BY_RATE, plot_by_rate
+from actscope.metric import ACCURACY, Metric
+from actscope.report.figures.limits import full_limits
+from actscope.report.figures.metric import BY_RATE, plot_by_rate
 from actscope.report.figures.style import (
     GREY,
     PANELS_A_ROW,
@@ -28,40 +30,43 @@ NO_RUN = "#B9C0C9"
 SHADES = LinearSegmentedColormap.from_list("learned", ["#EAF1F8", "#74A9D3", "#0B4A7F"])
 
 
-def draw_edge_accuracy(title: str, cells: pd.DataFrame, runs: pd.DataFrame) -> Figure:
-    """Final test accuracy over the rate of one variant; one panel each if many activations."""
+def draw_by_rate(
+    title: str, cells: pd.DataFrame, runs: pd.DataFrame, metric: Metric = ACCURACY
+) -> Figure:
+    """The final metric over the rate of one variant; one panel each if many activations."""
     names = activation_order(cells["activation"])
     panels = [names] if len(names) <= HIGHLIGHTED else [[name] for name in names]
     size = (6.4, 3.6) if len(panels) == 1 else (2.3, 2.1)
     figure, axes = panel_grid([panels], PANELS_A_ROW, size, title=title, shared_y=True)
     styles = line_styles(names)
     for ax, shown in zip(axes, panels, strict=True):
-        plot_edge_accuracy(cells, runs, shown, styles, ax)
+        plot_activations(cells, runs, shown, styles, ax, metric)
         if len(panels) > 1:
             ax.set_title(shown[0])
-    axes[0].set_ylabel("final accuracy (%)")
+    axes[0].set_ylabel(f"final {metric.label}")
     if len(panels) == 1:
         activation_legend(figure, styles, names, BY_RATE)
     return figure
 
 
-def plot_edge_accuracy(
+def plot_activations(
     cells: pd.DataFrame,
     runs: pd.DataFrame,
     shown: Sequence[str],
     styles: Mapping[str, LineStyle],
     ax: Axes,
+    metric: Metric,
 ) -> Axes:
     """The activations shown as BY_RATE_SIGNS says; the means of the others in grey."""
     for name in activation_order(cells["activation"]):
         rows = cells[cells["activation"] == name].sort_values("lr")
         if name not in shown:
-            ax.plot(rows["lr"], 100 * rows["final_mean"], color="#CDD2D8", linewidth=0.8)
+            ax.plot(rows["lr"], metric.scale * rows["final_mean"], color="#CDD2D8", linewidth=0.8)
     for name in shown:
         own, own_runs = (table[table["activation"] == name] for table in (cells, runs))
-        plot_by_rate(own, own_runs, styles[name], ax)
+        plot_by_rate(own, own_runs, styles[name], ax, metric)
     rate_axis(cells["lr"], ax)
-    ax.set_ylim(0, 102)
+    ax.set_ylim(full_limits(runs["final"], metric))
     return ax
 
 

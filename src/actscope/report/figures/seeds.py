@@ -10,21 +10,22 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from actscope.analysis.labels import activation_order, rate_text
+from actscope.metric import ACCURACY, Metric
 from actscope.report.figures.style import GREY, PANELS_A_ROW, LineStyle, line_styles, panel_grid
 
 ROW = 0.8  # height that the sorted seeds of an activation take, of the distance of two rows
 
 
-def draw_seeds(title: str, used: pd.DataFrame, seed: int) -> Figure:
-    """Final test accuracy of the seeds of one variant, sorted; one panel per rate."""
+def draw_seeds(title: str, used: pd.DataFrame, seed: int, metric: Metric = ACCURACY) -> Figure:
+    """The final metric of the seeds of one variant, sorted; one panel per rate."""
     runs = used[used["outcome"] != "diverged"]
     rates, names = sorted(set(runs["lr"])), activation_order(runs["activation"])
     size = (3.6, 1.1 + 0.55 * len(names))
     figure, axes = panel_grid([rates], PANELS_A_ROW, size, title=title, shared_y=True)
     for ax, lr in zip(axes, rates, strict=True):
-        plot_seeds(runs[runs["lr"] == lr], names, line_styles(names), seed, ax)
+        plot_seeds(runs[runs["lr"] == lr], names, line_styles(names), seed, ax, metric)
         ax.set_title(f"lr = {rate_text(lr)}")
-        ax.set_xlabel("final accuracy (%)")
+        ax.set_xlabel(f"final {metric.label}")
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     handles = [
         Line2D([], [], marker="o", label="one seed", color=GREY, linestyle="", markersize=4),
@@ -40,11 +41,13 @@ def plot_seeds(
     styles: Mapping[str, LineStyle],
     seed: int,
     ax: Axes,
+    metric: Metric,
 ) -> Axes:
-    """One row per activation: its runs by accuracy, the most accurate on top; a star is `seed`."""
+    """One row per activation: its runs by the metric, the best on top; a star is `seed`."""
+    order = [metric.is_smallest_best, False]
     for place, name in enumerate(names):
-        own = runs[runs["activation"] == name].sort_values(["final", "seed"], ascending=False)
-        x = 100 * own["final"].to_numpy()
+        own = runs[runs["activation"] == name].sort_values(["final", "seed"], ascending=order)
+        x = metric.scale * own["final"].to_numpy()
         y = place + ROW * ((np.arange(len(own)) + 0.5) / max(1, len(own)) - 0.5)
         ax.plot(x, y, linestyle="", marker="o", markersize=3, color=styles[name].colour)
         is_marked = (own["seed"] == seed).to_numpy(dtype=bool)

@@ -8,7 +8,7 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -178,28 +178,6 @@ def shown_rates(rows: pd.DataFrame) -> list[float]:
     return [rates[place] for place in places]
 
 
-def enlarged_limits(cells: pd.DataFrame) -> "Limits | None":
-    """Range of the enlarged scale, in per cent, around the means of runs that learned.
-
-    It starts no lower than puts their median at two thirds of it. None if fewer than two cells
-    have such runs, or if they learned too little.
-    """
-    learned = 100 * cells["final_mean"].dropna()
-    if len(learned) < 2:
-        return None
-    lowest, highest = learned.min(), learned.max()
-    margin = max(highest - lowest, 0.2)  # of a point: less is noise
-    start = max(100 - 3 * (100 - learned.median()), lowest - 1.5 * margin)
-    start = np.floor(10 * start) / 10 if margin < 1 else np.floor(start)
-    return (float(start), float(min(100.2, highest + margin))) if start >= 40 else None
-
-
-def lower_limit(accuracies: "pd.Series[float]") -> float:
-    """A lower limit in per cent, a multiple of 5, that at most a tenth of these falls below."""
-    tenth = accuracies.dropna().quantile(0.1)
-    return 0.0 if np.isnan(tenth) else max(0.0, 5 * math.floor((100 * tenth - 1) / 5))
-
-
 def panel_title(cells: pd.DataFrame, *, enlarged: bool) -> str:
     """Rate of these cells with their `seeds_text`: `lr = 0.1 (n = 5)`."""
     rate = rate_text(cells["lr"].iloc[0])
@@ -212,17 +190,6 @@ def seeds_text(cells: pd.DataFrame) -> str:
     return f"n = {low}" if low == high else f"n = {low} to {high}"
 
 
-Limits = tuple[float, float]
-Item = TypeVar("Item")
-
-
-def panel_rows(cells: pd.DataFrame, items: Sequence[Item]) -> list[list[tuple[Item, Limits]]]:
-    """Item and range of accuracy of each panel: a row on the full scale, and an enlarged one."""
-    enlarged = enlarged_limits(cells)
-    scales = [(0.0, 102.0), *([enlarged] if enlarged else [])]
-    return [[(item, limits) for item in items] for limits in scales]
-
-
 def flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
     return [item for row in rows for item in row]
 
@@ -231,20 +198,26 @@ def flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
 
 
 def plot_band(
-    x: "pd.Series[float]", rows: pd.DataFrame, style: LineStyle, ax: Axes, *, opacity: float
+    x: "pd.Series[float]",
+    rows: pd.DataFrame,
+    style: LineStyle,
+    ax: Axes,
+    *,
+    opacity: float,
+    scale: float = 100.0,
 ) -> None:
-    """Line of `mean` in per cent, with a band from `low` to `high` where they are known."""
+    """Line of `scale` times `mean`, with a band from `low` to `high` where they are known."""
     every = max(1, len(rows) // MARKERS_A_LINE)
     ax.plot(
         x,
-        100 * rows["mean"],
+        scale * rows["mean"],
         color=style.colour,
         linestyle=style.dashes,
         marker=style.marker,
         markersize=3.5,
         markevery=every,
     )
-    low, high = 100 * rows["low"], 100 * rows["high"]
+    low, high = scale * rows["low"], scale * rows["high"]
     ax.fill_between(x, low, high, color=style.colour, alpha=opacity, linewidth=0)
 
 

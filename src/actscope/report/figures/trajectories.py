@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from actscope.analysis.labels import rate_text
-from actscope.artifacts.panels import PANELS, UNITS_SHOWN, Panel, draw_panel
+from actscope.artifacts.panels import UNITS_SHOWN, Panel, draw_panel, panels_of
+from actscope.metric import ACCURACY, METRICS, Metric
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,17 +22,18 @@ class Drawn:
     trajectory: pd.DataFrame
 
 
-def draw_trajectories(title: str, runs: Sequence[Drawn]) -> Figure:
+def draw_trajectories(title: str, runs: Sequence[Drawn], metric: Metric = ACCURACY) -> Figure:
     """The article's five panels, one column per run, in the order of the runs."""
     figure = Figure(figsize=(max(1.3 + 2.9 * len(runs), 5), 9.8), layout="constrained")
-    axes = figure.subplots(len(PANELS), len(runs), squeeze=False, sharex="col")
+    panels = panels_of(metric)
+    axes = figure.subplots(len(panels), len(runs), squeeze=False, sharex="col")
     figure.suptitle(title)
     for column, run in enumerate(runs):
         axes[0, column].set_title(f"lr = {rate_text(run.lr)}: {run.outcome}")
         axes[-1, column].set_xlabel("minibatches")
-        for row, panel in enumerate(PANELS):
+        for row, panel in enumerate(panels):
             draw_panel(run.history, run.trajectory, panel, axes[row, column])
-    for row, panel in enumerate(PANELS):
+    for row, panel in enumerate(panels):
         own = row > 0 and not share_limits(axes[row])
         note = "\n(scales differ)" if own else ""
         axes[row, 0].set_ylabel(panel_label(panel, runs) + note)
@@ -45,7 +47,7 @@ def draw_trajectories(title: str, runs: Sequence[Drawn]) -> Figure:
 def panel_label(panel: Panel, runs: Sequence[Drawn]) -> str:
     """Title of a panel as in the article: `(4) layer 1: mean weight` and `10 of 64 units` below."""
     if panel.layer == 0:
-        return f"{panel.title.removesuffix(', %')} (%)\nby minibatch"
+        return f"(1) training {METRICS[panel.quantity].label}\nby minibatch"
     trajectory = max((run.trajectory for run in runs), key=len)
     if trajectory.empty:
         return panel.title.replace(": ", ":\n")

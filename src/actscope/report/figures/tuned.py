@@ -1,4 +1,4 @@
-"""The figures of a tuned study over its main factor: test accuracy, leads, and the budget."""
+"""The figures of a tuned study over its main factor: the metric, leads, and the budget."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -12,53 +12,56 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from actscope.analysis.factors import Factors, setting_text, short_name
 from actscope.analysis.labels import activation_order
 from actscope.analysis.stats import INTERVAL
+from actscope.metric import ACCURACY, Metric
+from actscope.report.figures.limits import Limits, enlarged_limits, full_limits, high_limits
 from actscope.report.figures.style import (
     GREY,
     PANELS_A_ROW,
-    Limits,
     LineStyle,
     activation_legend,
-    enlarged_limits,
     line_styles,
-    lower_limit,
     panel_grid,
     seeds_text,
 )
 
-ACCURACY_SIGNS = f"mean of the n runs that learned; band or bar: {INTERVAL}"
+MEAN_SIGNS = f"mean of the n runs that learned; band or bar: {INTERVAL}"
 LEAD_SIGNS = f"mean of n pairs; bar: {INTERVAL}"
 BUDGET_PANELS = 3  # values of the axis in the figure of the budget
 SPREAD = 0.2  # doublings of the axis over which the bars of activations are spread
 MARGIN = 0.35  # doublings beside the lowest and the highest value of the axis
+LEAST_MARGIN = 0.05  # per cent
 FAR = 4  # a lead this many times as large as the median one gets the others a panel of their own
 
 
-# --- test accuracy and leads --------------------------------------------------------------------
+# --- the metric and leads -----------------------------------------------------------------------
 
 
-def draw_tuned_accuracy(judged: pd.DataFrame, factors: Factors) -> Figure:
-    """Test accuracy of the chosen rates; `judged`: those rows of tuned_tables.judged."""
+def draw_judged(judged: pd.DataFrame, factors: Factors, metric: Metric = ACCURACY) -> Figure:
+    """The metric at the chosen rates on the test; `judged`: those rows of tuned_tables.judged."""
     cells = judged.rename(columns={"learned": "n"})
     panels = _panels(cells, factors)
-    rows = [[(key, own, limits) for key, own in panels] for limits in _accuracy_scales(cells)]
-    return _draw(rows, factors, "test accuracy (%)", ACCURACY_SIGNS, has_bands=True)
+    rows = [[(key, own, limits) for key, own in panels] for limits in _scales(cells, metric)]
+    return _draw(rows, factors, metric.scale, f"test {metric.label}", MEAN_SIGNS, has_bands=True)
 
 
-def draw_leads(leads: pd.DataFrame, factors: Factors) -> Figure:
+def draw_leads(leads: pd.DataFrame, factors: Factors, metric: Metric = ACCURACY) -> Figure:
     """Leads over the better of ReLU and LeakyReLU; `leads`: of tuned_tables.leads."""
     panels = _panels(leads, factors)
-    ends = 100 * leads[["mean", "low", "high"]].to_numpy(float)
-    scales = [_around(ends), *_enlarged_around(ends)]
+    ends = metric.scale * leads[["mean", "low", "high"]].to_numpy(float)
+    least = LEAST_MARGIN * metric.scale / 100
+    scales = [_around(ends, least), *_enlarged_around(ends, least)]
     rows = [[(key, own, limits) for key, own in panels] for limits in scales]
-    return _draw(rows, factors, "lead (points)", LEAD_SIGNS, zero=True)
+    unit = f" ({metric.difference_unit})" if metric.difference_unit else f" in {metric.words}"
+    return _draw(rows, factors, metric.scale, f"lead{unit}", LEAD_SIGNS, zero=True)
 
 
-def _accuracy_scales(cells: pd.DataFrame) -> list[Limits]:
+def _scales(cells: pd.DataFrame, metric: Metric) -> list[Limits]:
     """The full scale, and an enlarged one; only this where it has all means."""
-    full, enlarged = (0.0, 102.0), enlarged_limits(cells.rename(columns={"mean": "final_mean"}))
+    full = full_limits(cells["high"].fillna(cells["mean"]), metric)
+    enlarged = enlarged_limits(cells.rename(columns={"mean": "final_mean"}), metric)
     if enlarged is None:
         return [full]
-    return [enlarged] if 100 * cells["mean"].min() > enlarged[0] else [full, enlarged]
+    return [enlarged] if metric.scale * cells["mean"].min() > enlarged[0] else [full, enlarged]
 
 
 Panel = tuple[str, pd.DataFrame]
@@ -69,32 +72,33 @@ def _panels(table: pd.DataFrame, factors: Factors) -> list[Panel]:
     return [(setting_text(own.iloc[0], factors.panel), own) for _, own in groups]
 
 
-def _around(ends: Any) -> Limits:
-    """A range of points that has all these ends and zero."""
+def _around(ends: Any, least: float) -> Limits:
+    """A range that has all these ends and zero, with a margin of at least `least`."""
     known = [0.0, *ends[np.isfinite(ends)]]
-    margin = max(0.08 * (max(known) - min(known)), 0.05)
+    margin = max(0.08 * (max(known) - min(known)), least)
     return float(min(known) - margin), float(max(known) + margin)
 
 
-def _enlarged_around(ends: Any) -> Iterator[Limits]:
+def _enlarged_around(ends: Any, least: float) -> Iterator[Limits]:
     """A smaller range where some leads are so large that the others cannot be seen."""
     sizes = np.abs(ends[:, 0][np.isfinite(ends[:, 0])])
     most = FAR * float(np.median(sizes)) if len(sizes) else 0.0
     if 0 < most < 0.5 * float(sizes.max(initial=0)):
-        low, high = _around(ends)
+        low, high = _around(ends, least)
         yield max(low, -most), min(high, most)
 
 
 def _draw(
     rows: Sequence[Sequence[tuple[str, pd.DataFrame, Limits]]],
     factors: Factors,
+    scale: float,
     label: str,
     signs: str,
     *,
     has_bands: bool = False,
     zero: bool = False,
 ) -> Figure:
-    """A figure with a panel for each title, table and range of percents."""
+    """A figure with a panel for each title, table and range; `scale`: of its values."""
     table = pd.concat([own for _, own, _ in rows[0]])
     names = activation_order(table["activation"])
     styles = line_styles(names)
@@ -109,11 +113,11 @@ def _draw(
         seeds = seeds_text(known if len(known) else own)
         ax.set_title(f"{words} ({seeds})" if words else seeds)
         if axis is None:
-            plot_dots(own, names, styles, ax)
+            plot_dots(own, names, styles, ax, scale)
             ax.set_xlim(*limits)
             ax.set_xlabel(label)
         else:
-            plot_over_factor(own, axis, styles, ax, has_bands=has_bands)
+            plot_over_factor(own, axis, styles, ax, scale, has_bands=has_bands)
             ax.set_ylim(*limits)
             ax.set_ylabel(label)
         if zero:
@@ -130,10 +134,11 @@ def plot_over_factor(
     axis: str,
     styles: Mapping[str, LineStyle],
     ax: Axes,
+    scale: float = 100.0,
     *,
     has_bands: bool,
 ) -> Axes:
-    """A line an activation over a factor: `mean` in per cent with a band or bars, gaps for NaN.
+    """A line an activation over a factor: `mean`, scaled, with a band or bars, gaps for NaN.
 
     Bars are side by side, so that all can be seen.
     """
@@ -145,7 +150,7 @@ def plot_over_factor(
         own = rows[rows["activation"] == name].set_index(axis).reindex(values)
         style = styles[name]
         x = np.array(values, float) * (1 if has_bands else 2.0**shift)
-        mean, low, high = (100 * own[end].to_numpy(float) for end in ("mean", "low", "high"))
+        mean, low, high = (scale * own[end].to_numpy(float) for end in ("mean", "low", "high"))
         line = {"color": style.colour, "linestyle": style.dashes, "linewidth": 1.3}
         ax.plot(x, mean, marker=style.marker, markersize=4, **line)
         if has_bands and len(values) > 1:
@@ -168,14 +173,18 @@ def factor_axis(values: Sequence[float], name: str, ax: Axes) -> None:
 
 
 def plot_dots(
-    rows: pd.DataFrame, names: Sequence[str], styles: Mapping[str, LineStyle], ax: Axes
+    rows: pd.DataFrame,
+    names: Sequence[str],
+    styles: Mapping[str, LineStyle],
+    ax: Axes,
+    scale: float = 100.0,
 ) -> Axes:
-    """A row an activation: `mean` in per cent with its interval."""
+    """A row an activation: `mean`, scaled, with its interval."""
     for place, name in enumerate(names):
         for row in rows[rows["activation"] == name].to_dict("records"):
             style = styles[name]
-            ax.hlines(place, 100 * row["low"], 100 * row["high"], color=style.colour)
-            ax.plot(100 * row["mean"], place, marker=style.marker, color=style.colour)
+            ax.hlines(place, scale * row["low"], scale * row["high"], color=style.colour)
+            ax.plot(scale * row["mean"], place, marker=style.marker, color=style.colour)
     ax.set_yticks(range(len(names)), list(names))
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
@@ -185,8 +194,8 @@ def plot_dots(
 # --- the budget ---------------------------------------------------------------------------------
 
 
-def draw_budget(budget: pd.DataFrame, factors: Factors) -> Figure:
-    """Expected best validation accuracy over the number of trials, at few values of the axis."""
+def draw_budget(budget: pd.DataFrame, factors: Factors, metric: Metric = ACCURACY) -> Figure:
+    """Expected best metric on validation over the number of trials, at few values of the axis."""
     shown = budget
     if factors.axis is not None:
         shown = budget[budget[factors.axis].isin(_few(sorted(set(budget[factors.axis]))))]
@@ -197,23 +206,25 @@ def draw_budget(budget: pd.DataFrame, factors: Factors) -> Figure:
     ]
     figure, axes = panel_grid(rows, PANELS_A_ROW, (3.3, 2.5), shared_y=True)
     styles = line_styles(budget["activation"])
-    lowest = lower_limit(shown["expected"].astype(float))
+    limits = high_limits(shown["expected"].astype(float), metric, 100.5)
     for ax, own in zip(axes, [own for row in rows for own in row], strict=True):
-        plot_budget(own, styles, ax)
+        plot_budget(own, styles, ax, metric.scale)
         title = setting_text(own.iloc[0], factors.settings)
         ax.set_title(f"{title} ({trials_text(own)})" if title else trials_text(own))
-        ax.set_ylim(lowest, 100.5)
-    axes[0].set_ylabel("expected best (%)")
+        ax.set_ylim(limits)
+    axes[0].set_ylabel(f"expected best{f' ({metric.unit})' if metric.unit else ''}")
     activation_legend(figure, styles, budget["activation"], "")
     return figure
 
 
-def plot_budget(rows: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes) -> Axes:
-    """A line an activation: expected best validation accuracy of k trials."""
+def plot_budget(
+    rows: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes, scale: float = 100.0
+) -> Axes:
+    """A line an activation: expected best of k trials on validation, scaled."""
     for name in activation_order(rows["activation"]):
         own, style = rows[rows["activation"] == name], styles[name]
         ax.plot(
-            *(own["k"], 100 * own["expected"].astype(float)),
+            *(own["k"], scale * own["expected"].astype(float)),
             color=style.colour,
             linestyle=style.dashes,
             marker=style.marker,

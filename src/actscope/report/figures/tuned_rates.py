@@ -1,13 +1,13 @@
-"""The figures of a tuned study over the learning rate: validation accuracy, and trainability."""
+"""The figures of a tuned study over the learning rate: the metric, and trainability."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, PowerNorm
+from matplotlib.colors import Colormap, Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -16,12 +16,13 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from actscope.analysis.factors import Factors, short_name
 from actscope.analysis.labels import activation_order
 from actscope.artifacts.palette import RED
-from actscope.report.figures.style import GREY, lower_limit, panel_grid
+from actscope.metric import ACCURACY, Metric
+from actscope.report.figures.limits import high_limits
+from actscope.report.figures.style import GREY, panel_grid
 
 COLUMNS = 4  # panels a row
 DIGITS = 4  # of a rate: 0.0016 / 2 and 0.0004 * 2 differ in their last bits
-ACCURACIES = PowerNorm(3, 0, 100)  # most are above 90 %, so these get most of the colours
-TICKS = [50, 70, 80, 90, 95, 100]
+TICKS = [50, 70, 80, 90, 95, 100]  # per cent
 LABELS = 6  # rates that have a label on the map
 ALL_LOST_COLOUR = "#D9DDE2"
 LOST_STEP = 0.035  # between the crosses of two lines, in heights of a panel
@@ -30,9 +31,13 @@ RATE_SIGNS = "a ring is the chosen rate; a cross is a lost run"
 
 
 def draw_by_rate(
-    title: str, trials: pd.DataFrame, chosen: pd.DataFrame, factors: Factors
+    title: str,
+    trials: pd.DataFrame,
+    chosen: pd.DataFrame,
+    factors: Factors,
+    metric: Metric = ACCURACY,
 ) -> Figure:
-    """Validation accuracy over the rate: a panel an activation, a line a value of the axis.
+    """The metric on validation over the rate: a panel an activation, a line a value of the axis.
 
     `trials` and `chosen`: those of one panel of Factors.panel.
     """
@@ -41,21 +46,24 @@ def draw_by_rate(
     values = _values(trials, factors)
     colours = _colours(len(values))
     limits = trials["lr"].min() / 1.4, trials["lr"].max() * 1.4
-    lowest = lower_limit(trials.groupby([*factors.cell, "lr"])["validation"].mean())
+    means = trials.groupby([*factors.cell, "lr"])["validation"].mean()
+    heights = high_limits(means, metric, 101)
     for ax, name in zip(axes, names, strict=True):
         own, choice = (table[table["activation"] == name] for table in (trials, chosen))
         for place, (value, colour) in enumerate(zip(values, colours, strict=True)):
             height = 0.025 + LOST_STEP * place
-            plot_trials(_at(own, factors, value), _at(choice, factors, value), colour, height, ax)
+            plot_trials(
+                _at(own, factors, value), _at(choice, factors, value), colour, height, ax, metric
+            )
         ax.set_title(f"{name} ({runs_a_rate(own, factors)})")
         ax.set_xscale("log")
         ax.set_xlim(*limits)
-        ax.set_ylim(lowest, 101)
+        ax.set_ylim(heights)
         ax.set_xlabel("learning rate")
         ax.xaxis.set_major_locator(LogLocator(numticks=4))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda lr, _: f"{lr:g}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
-    axes[0].set_ylabel("validation accuracy (%)")
+    axes[0].set_ylabel(f"validation {metric.label}")
     figure.legend(
         handles=_line_signs(values, colours, factors),
         title=RATE_SIGNS,
@@ -66,11 +74,18 @@ def draw_by_rate(
 
 
 def plot_trials(
-    trials: pd.DataFrame, chosen: pd.DataFrame, colour: Any, height: float, ax: Axes
+    trials: pd.DataFrame,
+    chosen: pd.DataFrame,
+    colour: Any,
+    height: float,
+    ax: Axes,
+    metric: Metric = ACCURACY,
 ) -> Axes:
     """Mean over the trials that learned at each rate; crosses at a height for lost runs."""
     means = trials.groupby("lr")["validation"].mean().dropna()
-    ax.plot(means.index, 100 * means, color=colour, marker=".", markersize=4, linewidth=1.2)
+    ax.plot(
+        means.index, metric.scale * means, color=colour, marker=".", markersize=4, linewidth=1.2
+    )
     lost = trials.loc[trials["validation"].isna(), "lr"].unique()
     ax.plot(
         *(lost, [height] * len(lost)),
@@ -82,7 +97,7 @@ def plot_trials(
     )
     rate = chosen["lr"].dropna()
     ax.plot(
-        *(rate, 100 * chosen.loc[rate.index, "validation"]),
+        *(rate, metric.scale * chosen.loc[rate.index, "validation"]),
         linestyle="",
         marker="o",
         markersize=7.5,
@@ -130,9 +145,13 @@ def shades() -> Colormap:
 
 
 def draw_trainability(
-    title: str, trials: pd.DataFrame, chosen: pd.DataFrame, factors: Factors
+    title: str,
+    trials: pd.DataFrame,
+    chosen: pd.DataFrame,
+    factors: Factors,
+    metric: Metric = ACCURACY,
 ) -> Figure:
-    """The map of axis and rate: a panel an activation, coloured by mean validation accuracy.
+    """The map of axis and rate: a panel an activation, coloured by its mean on validation.
 
     `trials` and `chosen`: those of one panel of Factors.panel.
     """
@@ -142,15 +161,17 @@ def draw_trainability(
     values = sorted(set(trials[factors.axis]))
     size = (max(2.3, 0.17 * len(rates) + 0.6), max(2.0, 0.9 + 0.22 * len(values)))
     figure, axes = panel_grid([names], COLUMNS, size, title=title, shared_y=True)
+    colours = Colours.of(trials, metric)
     for ax, name in zip(axes, names, strict=True):
         own, choice = (table[table["activation"] == name] for table in (trials, chosen))
-        plot_trainability(own, choice, factors.axis, values, rates, ax)
+        plot_trainability(own, choice, factors.axis, values, rates, ax, colours)
         ax.set_title(f"{name} ({runs_a_rate(own, factors)})")
         ax.set_xlabel("learning rate")
     axes[0].set_ylabel(short_name(factors.axis))
-    scale = mpl.cm.ScalarMappable(ACCURACIES, shades())
-    bar = figure.colorbar(scale, ax=axes, label="mean validation accuracy (%)", shrink=0.8)
-    bar.set_ticks(TICKS)
+    scale = mpl.cm.ScalarMappable(colours.norm, colours.shades)
+    bar = figure.colorbar(scale, ax=axes, label=f"mean validation {metric.label}", shrink=0.8)
+    if metric.is_bounded:
+        bar.set_ticks([metric.scale / 100 * tick for tick in TICKS])
     handles = [
         Patch(facecolor="white", edgecolor=RED, linewidth=1.5, label="chosen rate"),
         Patch(facecolor=ALL_LOST_COLOUR, label="all runs lost"),
@@ -160,6 +181,27 @@ def draw_trainability(
     return figure
 
 
+class Colours(NamedTuple):
+    """How shown values of a metric are coloured: the better, the lighter."""
+
+    metric: Metric
+    norm: Normalize
+
+    @classmethod
+    def of(cls, trials: pd.DataFrame, metric: Metric) -> "Colours":
+        if metric.is_bounded:  # most are above 90 %, so these get most of the colours
+            return cls(metric, PowerNorm(3, 0, metric.scale))
+        return cls(metric, Normalize(0, metric.scale * trials["validation"].max()))
+
+    @property
+    def shades(self) -> Colormap:
+        return shades().reversed() if self.metric.is_smallest_best else shades()
+
+    def is_dark(self, value: float) -> bool:
+        place = float(self.norm(value))
+        return (1 - place if self.metric.is_smallest_best else place) < 0.5
+
+
 def plot_trainability(
     trials: pd.DataFrame,
     chosen: pd.DataFrame,
@@ -167,6 +209,7 @@ def plot_trainability(
     values: Sequence[float],
     rates: Sequence[float],
     ax: Axes,
+    colours: Colours,
 ) -> Axes:
     """One row a value of the axis, one column a rate; the number of lost runs, if there are any."""
     rows = {value: place for place, value in enumerate(values)}
@@ -176,14 +219,14 @@ def plot_trainability(
     for _, own in tidy.groupby([axis, "lr"]):
         x, y = columns[own["lr"].iloc[0]], rows[own[axis].iloc[0]]
         lost = int(own["validation"].isna().sum())
-        means[y, x] = 100 * own["validation"].mean()
-        ink = "white" if ACCURACIES(means[y, x]) < 0.5 else "black"
+        means[y, x] = colours.metric.scale * own["validation"].mean()
+        ink = "white" if colours.is_dark(means[y, x]) else "black"
         if lost == len(own):
             _add_box(ax, x, y, facecolor=ALL_LOST_COLOUR)
         if lost:
             ax.text(x, y, str(lost), ha="center", va="center", fontsize=6, color=ink)
     corners = np.arange(len(rates) + 1) - 0.5, np.arange(len(values) + 1) - 0.5
-    ax.pcolormesh(*corners, means, cmap=shades(), norm=ACCURACIES, edgecolors="white")
+    ax.pcolormesh(*corners, means, cmap=colours.shades, norm=colours.norm, edgecolors="white")
     known = chosen[chosen["lr"].notna()]
     for value, lr in zip(known[axis], _rounded(known["lr"]), strict=True):
         _add_box(ax, columns[lr], rows[value], fill=False, edgecolor=RED, linewidth=1.5)

@@ -18,8 +18,8 @@ from actscope.report.film.panels import (
     GREY,
     PALE,
     RED,
-    AccuracyPanel,
     CellsPanel,
+    MetricPanel,
     WeightsPanel,
     weight_limits,
 )
@@ -39,7 +39,7 @@ STYLE: dict[str, Any] = {
 }
 # In shares of the picture: the halves, and bottom and height of their panels.
 STARTS, WIDTH = (0.08, 0.57), 0.415
-CELLS, ACCURACY, WEIGHTS = (0.675, 0.155), (0.468, 0.147), (0.15, 0.25)
+CELLS, METRIC, WEIGHTS = (0.675, 0.155), (0.468, 0.147), (0.15, 0.25)
 
 
 class Half:
@@ -57,16 +57,16 @@ class Half:
         self.count = figure.text(left, 0.845, "", fontsize=19)
         places = [
             figure.add_axes((left, bottom, WIDTH, height))
-            for bottom, height in (CELLS, ACCURACY, WEIGHTS)
+            for bottom, height in (CELLS, METRIC, WEIGHTS)
         ]
         self.cells = CellsPanel(places[0], run)
-        self.accuracy = AccuracyPanel(places[1], run, colour)
+        self.metric = MetricPanel(places[1], run, colour)
         self.weights = WeightsPanel(places[2], run, shown)
 
     def artists(self) -> Iterator[Artist]:
         """What changes from frame to frame, in the order of drawing."""
         yield self.count
-        for panel in (self.cells, self.accuracy, self.weights):
+        for panel in (self.cells, self.metric, self.weights):
             yield from panel.moving
 
     def show(self, step: int) -> None:
@@ -74,7 +74,7 @@ class Half:
         scene = self.run.at(step)
         self.count.set_text(f"{scene.gone} of {len(scene.active)} units pass no gradient")
         self.cells.show(scene)
-        self.accuracy.show(scene)
+        self.metric.show(scene)
         self.weights.show(scene)
 
 
@@ -116,11 +116,11 @@ class Picture:
         tens = [10**power for power in range(1, 9) if first < 10**power < last / 2]
         ticks = sorted({first, *tens, last})
         for half in self.halves:
-            for panel in (half.accuracy, half.weights):
+            for panel in (half.metric, half.weights):
                 panel.ax.set_xticks(spread(ticks), [str(tick) for tick in ticks])
                 margin = 0.02 * (spread(last) - spread(first)) or 1.0
                 panel.ax.set_xlim(spread(first), spread(last) + margin)
-            half.accuracy.ax.tick_params(labelbottom=False)
+            half.metric.ax.tick_params(labelbottom=False)
             half.weights.ax.set_xlabel("minibatches", color=GREY)
             half.weights.limit(*limits)
 

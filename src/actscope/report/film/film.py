@@ -39,6 +39,7 @@ def make(store: Store, seed: int | None, settings: Film, runs: StudyRuns) -> dic
             read_run_table("history", store, runs.study, run["run_id"]),
             read_run_table("trajectory", store, runs.study, run["run_id"]),
             settings.layer,
+            runs.metric,
         )
         for run in (contrast.higher, contrast.lower)
     ]

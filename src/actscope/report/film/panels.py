@@ -1,4 +1,4 @@
-"""The panels of a film: units as cells, the accuracy so far, and the weights of each unit."""
+"""The panels of a film: units as cells, the metric so far, and the weights of each unit."""
 
 # K steps shown, U units
 
@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 
-from actscope.report.film.scenes import FilmedRun, Scene
+from actscope.metric import ACCURACY
+from actscope.report.film.scenes import FilmedRun, Scene, Series
 from actscope.report.film.timeline import Array, spread
 
 DARK, GREY, PALE = "#20242A", "#5F6670", "#9AA1AB"
@@ -55,15 +56,13 @@ class CellsPanel:
         self.crosses.set_data(self.x[is_gone], self.y[is_gone])
 
 
-class AccuracyPanel:
-    """Training accuracy by minibatch, and that on the test or validation images by epoch."""
+class MetricPanel:
+    """The metric by minibatch of the training, and on the test or validation images by epoch."""
 
     def __init__(self, ax: Axes, run: FilmedRun, colour: str) -> None:
         self.ax, self.split = ax, run.split
-        chance = 100 / run.classes
-        ax.set_ylim(0, 104)
-        ax.set_yticks([chance, 50, 100], ["chance", "50 %", "100 %"])
-        ax.axhline(chance, color=GREY, linewidth=1, linestyle=(0, (1, 2)))
+        self.metric = run.metric
+        self._set_axis(run)
         (self.train,) = ax.plot([], [], color=colour, linewidth=1.8)
         diamond = 8 if len(run.judged.steps) <= FEW_EPOCHS else 5
         (self.judged,) = ax.plot([], [], "D", color=DARK, markersize=diamond)
@@ -73,15 +72,36 @@ class AccuracyPanel:
         self.judged_text = ax.text(1, 1.1, "", ha="right", **above)
         self.moving = [self.train, self.judged, self.train_text, self.judged_text]
 
+    def _set_axis(self, run: FilmedRun) -> None:
+        """From 0 to the best value; or where that is 0 to the largest value of the run."""
+        metric, ax = self.metric, self.ax
+        top = metric.part(104)
+        if top is None:
+            ax.set_ylim(0, 1.04 * max(map(_largest, (run.train, run.judged))) or 1.0)
+            return
+        # A network without the inputs guesses a class, or the mean.
+        chance = metric.scale / run.classes if metric is ACCURACY else metric.chance
+        ticks = [chance, metric.scale / 2, metric.scale]
+        ax.set_ylim(0, top)
+        ax.set_yticks(ticks, ["chance", *(f"{tick:g}{metric.behind}" for tick in ticks[1:])])
+        ax.axhline(chance, color=GREY, linewidth=1, linestyle=(0, (1, 2)))
+
+    def _text(self, value: float) -> str:
+        return f"{self.metric.scale * value:.{self.metric.decimals - 2}f}{self.metric.behind}"
+
     def show(self, scene: Scene) -> None:
         train, judged = scene.train, scene.judged
-        self.train.set_data(spread(train.steps), 100 * train.shares)
-        self.judged.set_data(spread(judged.steps), 100 * judged.shares)
-        now = f" {100 * train.shares[-1]:.0f} %" if len(train.shares) else ""
-        self.train_text.set_text(f"training accuracy{now}")
-        if len(judged.shares):
-            now = f"{self.split} {100 * judged.shares[-1]:.0f} %"
+        self.train.set_data(spread(train.steps), self.metric.drawn(train.values))
+        self.judged.set_data(spread(judged.steps), self.metric.drawn(judged.values))
+        now = f" {self._text(train.values[-1])}" if len(train.values) else ""
+        self.train_text.set_text(f"training {self.metric.words}{now}")
+        if len(judged.values):
+            now = f"{self.split} {self._text(judged.values[-1])}"
             self.judged_text.set_text(f"\N{BLACK DIAMOND} {now}")
+
+
+def _largest(series: Series) -> float:
+    return float(series.values.max(initial=0.0, where=np.isfinite(series.values)))
 
 
 class WeightsPanel:

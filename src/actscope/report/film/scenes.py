@@ -11,19 +11,20 @@ import pandas as pd
 from actscope.analysis.run_tables import judged_split
 from actscope.artifacts.unit_fates import Records
 from actscope.errors import ConfigError, ReportError
+from actscope.metric import ACCURACY, Metric
 from actscope.report.film.timeline import Array
 
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """A share by step: `steps` and `shares`, both [T]."""
+    """A metric by step: `steps` and `values`, both [T]."""
 
     steps: Array
-    shares: Array
+    values: Array
 
     def until(self, step: int) -> "Series":
         shown = np.searchsorted(self.steps, step, side="right")
-        return Series(self.steps[:shown], self.shares[:shown])
+        return Series(self.steps[:shown], self.values[:shown])
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +46,7 @@ class Scene:
 class FilmedRun:
     """The lines of a run that a film shows.
 
-    `steps` [T]; `weight_mean` and `active` [T, U], of trajectory.parquet; `train`: accuracy on
+    `steps` [T]; `weight_mean` and `active` [T, U], of trajectory.parquet; `train`: `metric` on
     each minibatch; `judged`: that on the images `split`, by epoch; `classes`: number of output
     units.
     """
@@ -59,10 +60,17 @@ class FilmedRun:
     judged: Series
     split: str
     classes: int
+    metric: Metric
 
     @classmethod
     def of(
-        cls, lr: float, outcome: str, history: pd.DataFrame, trajectory: pd.DataFrame, layer: int
+        cls,
+        lr: float,
+        outcome: str,
+        history: pd.DataFrame,
+        trajectory: pd.DataFrame,
+        layer: int,
+        metric: Metric = ACCURACY,
     ) -> Self:
         """The lines of a run's tables.
 
@@ -86,10 +94,11 @@ class FilmedRun:
             records.steps,
             records.column("weight_mean", layer),
             records.column("active", layer),
-            _accuracy(history, "train"),
-            _accuracy(history, split),
+            _series(history, "train", metric),
+            _series(history, split, metric),
             split,
             classes=int((records.layers == hidden + 1).sum()),
+            metric=metric,
         )
 
     def place(self, step: int) -> int:
@@ -106,6 +115,6 @@ class FilmedRun:
         )
 
 
-def _accuracy(history: pd.DataFrame, split: str) -> Series:
+def _series(history: pd.DataFrame, split: str, metric: Metric) -> Series:
     own = history[history["split"] == split]
-    return Series(own["step"].to_numpy(), own["accuracy"].to_numpy(dtype=np.float64))
+    return Series(own["step"].to_numpy(), own[metric.name].to_numpy(dtype=np.float64))

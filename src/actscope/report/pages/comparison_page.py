@@ -7,17 +7,18 @@ from typing import Any
 
 import pandas as pd
 
-from actscope.analysis import comparison, stats
+from actscope.analysis import comparison
 from actscope.analysis.comparison import SIDES, Pair
-from actscope.analysis.labels import natural, rate_text
+from actscope.analysis.labels import natural
 from actscope.analysis.stats import INTERVAL
 from actscope.analysis.study_analysis import StudyAnalysis
+from actscope.metric import ACCURACY, Metric, learned_by
 from actscope.report import manifest
 from actscope.report.explorer import explore
 from actscope.report.figures import comparison as comparison_figures
 from actscope.report.figures import style as figures
-from actscope.report.figures.accuracy import BY_RATE_SIGNS
-from actscope.report.pages.overview import overviews, show_accuracy
+from actscope.report.figures.metric import BY_RATE_SIGNS
+from actscope.report.pages.overview import overviews, show_mean
 from actscope.report.pages.page import (
     Chapter,
     Section,
@@ -32,15 +33,14 @@ from actscope.report.process_pool import WorkerPool
 from actscope.report.run_digests import read_digests
 from actscope.report.tables import files as table_files
 from actscope.report.tables import study as study_tables
-from actscope.report.tables.files import DASH, Table
-from actscope.report.tables.study import OVER_BOTH
+from actscope.report.tables.comparison import of_side, tables_of
+from actscope.report.tables.files import Table
 from actscope.report.templates import environment
 from actscope.report.text import methods
 from actscope.report.text.comparison import answer, in_lines
 from actscope.tracking import Store
 from actscope.tracking.ui import runs_in_ui
 
-SHORT = 16  # letters of a digest that are shown
 RATES_SHOWN = (
     "The rates that both studies have are shown, or all rates if they share none, but at most five."
 )
@@ -76,7 +76,7 @@ def build(
     ]
     own = {table.name: table for table in tables_of(both)}
     all_runs = pd.concat([study.runs.assign(study=study.study) for study in both.studies])
-    files = study_tables.run_files(all_runs)
+    files = study_tables.run_files(all_runs, both.metric)
     for table in own.values():
         files |= table.files
     found = gather_sections(begun, on_step)
@@ -101,15 +101,15 @@ def contents(both: Pair, analyses: Sequence[StudyAnalysis]) -> Iterator[Picture]
         _of_both(both, [study.cells for study in both.studies]),
         _of_both(both, [study.used for study in both.studies]),
         _of_both(both, [analysis.accuracy_by_epoch for analysis in analyses]),
-        _of_both(both, [analysis.accuracy_of_failed for analysis in analyses]),
+        _of_both(both, [analysis.failed_by_epoch for analysis in analyses]),
     ]
     variants = sorted(set(tables[0]["variant"]), key=natural)
     for number, variant in enumerate(variants, 1):
         end = f"_variant{number}" if len(variants) > 1 else ""
         cells, runs, curves, failed = (table[table["variant"] == variant] for table in tables)
-        yield _by_rate(end, variant, cells, runs, both.names)
+        yield _by_rate(end, variant, cells, runs, both)
         if pd.concat([curves["epoch"], failed["epoch"]]).max() > 1:
-            yield _by_epoch(end, variant, curves, failed, cells, both.names)
+            yield _by_epoch(end, variant, curves, failed, cells, both)
 
 
 def _of_both(both: Pair, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -119,16 +119,17 @@ def _of_both(both: Pair, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _by_rate(
-    end: str, variant: str, cells: pd.DataFrame, runs: pd.DataFrame, studies: tuple[str, str]
+    end: str, variant: str, cells: pd.DataFrame, runs: pd.DataFrame, both: Pair
 ) -> Picture:
+    metric = both.metric
     return picture(
-        f"final_accuracy_by_rate{end}",
-        "Final test accuracy by rate",
-        f"Final test accuracy over the learning rate. {BY_RATE_SIGNS} Panels titled “enlarged” "
-        "show the same on a larger scale.",
-        "Mean final test accuracy over the learning rate, one panel per activation, one line per "
-        "study. The table has the numbers.",
-        partial(comparison_figures.draw_by_rate, variant, cells, runs, studies),
+        f"final_{metric.name}_by_rate{end}",
+        f"Final test {metric.words} by rate",
+        f"Final test {metric.words} over the learning rate. {BY_RATE_SIGNS} Panels titled "
+        f"“enlarged” show the same on a larger scale.{metric.cut_off}",
+        f"Mean final test {metric.words} over the learning rate, one panel per activation, one "
+        "line per study. The table has the numbers.",
+        partial(comparison_figures.draw_by_rate, variant, cells, runs, both.names, metric),
     )
 
 
@@ -138,93 +139,24 @@ def _by_epoch(
     curves: pd.DataFrame,
     failed: pd.DataFrame,
     cells: pd.DataFrame,
-    studies: tuple[str, str],
+    both: Pair,
 ) -> Picture:
+    studies, metric = both.names, both.metric
     rates = [set(cells.loc[cells["study"] == study, "lr"]) for study in studies]
     either = cells[cells["lr"].isin(rates[0] & rates[1] or rates[0] | rates[1])]
     shown = figures.shown_rates(either)
     note = "" if len(shown) == cells["lr"].nunique() else f" {RATES_SHOWN}"
     drawn = cells[cells["lr"].isin(shown)]
     return picture(
-        f"test_accuracy_by_epoch{end}",
-        "Test accuracy by epoch",
-        "Test accuracy at the end of each epoch: mean of the n runs of a study that learned, with "
-        f"its {INTERVAL}. A thin line is a run that failed. Runs that diverged are left out.{note}",
-        "Mean test accuracy by epoch, one row of panels per activation, one column per learning "
-        "rate, one line per study.",
-        partial(comparison_figures.draw_by_epoch, variant, curves, failed, drawn, studies),
+        f"test_{metric.name}_by_epoch{end}",
+        f"Test {metric.words} by epoch",
+        f"Test {metric.words} at the end of each epoch: mean of the n runs of a study that "
+        f"learned, with its {INTERVAL}. A thin line is a run that failed. Runs that diverged are "
+        f"left out.{note}{metric.cut_off}",
+        f"Mean test {metric.words} by epoch, one row of panels per activation, one column per "
+        "learning rate, one line per study.",
+        partial(comparison_figures.draw_by_epoch, variant, curves, failed, drawn, studies, metric),
     )
-
-
-# --- tables -------------------------------------------------------------------------------------
-
-
-def tables_of(both: Pair) -> list[Table]:
-    differing = both.differing_settings
-    ended = both.outcomes
-    return [
-        Table("settings", "Settings that differ", differing, readable_settings(differing, both)),
-        Table("outcomes", "How the runs ended", ended, ended),
-        Table(
-            "cells",
-            "All cells with standard deviations, tests and outcomes",
-            both.cells,
-            readable_cells(both),
-        ),
-    ]
-
-
-def readable_settings(differing: pd.DataFrame, both: Pair) -> pd.DataFrame:
-    """`comparison.differing_settings` with the studies' names, and shortened digests."""
-    is_digest = differing["setting"].isin(comparison.ORIGINS.values())
-    columns = {
-        name: differing[side].mask(is_digest, differing[side].map(_cut_short))
-        for side, name in zip(SIDES, both.names, strict=True)
-    }
-    return pd.DataFrame({"setting": differing["setting"], **columns})
-
-
-def _cut_short(digests: str) -> str:
-    return ", ".join(f"{digest[:SHORT]}…" for digest in digests.split(", "))
-
-
-def readable_cells(both: Pair) -> pd.DataFrame:
-    """`Pair.cells` in per cent and points; each study's columns begin with its name."""
-    cells = both.cells
-    columns: dict[str, Any] = {
-        "variant": cells["variant"],
-        "activation": cells["activation"],
-        "lr": [rate_text(lr) for lr in cells["lr"]],
-    }
-    for side, name in zip(SIDES, both.names, strict=True):
-        rows = [_of_side(row, side) for row in cells.to_dict("records")]
-        columns |= {
-            f"{name}: {heading}": [DASH if row is None else show(row) for row in rows]
-            for heading, show in SHOWN.items()
-        }
-    columns["first - second"] = " - ".join(both.names)
-    columns["seeds with which both learned"] = cells["n"]
-    columns |= study_tables.readable_differences(cells)
-    columns[OVER_BOTH] = study_tables.differences_over_both(cells)
-    table = pd.DataFrame(columns)
-    return table_files.without_empty_variant(table)
-
-
-SHOWN: Mapping[str, Callable[[Row], str]] = {
-    "n": lambda row: str(row["n"]),
-    "mean, %": lambda row: table_files.percent(row["final_mean"]),
-    "sd": lambda row: table_files.percent(row["final_sd"]),
-    INTERVAL: table_files.interval,
-    "outcomes": lambda row: str(row["outcomes"]),
-}
-
-
-def _of_side(row: Row, side: str) -> Row | None:
-    """The columns of one study in a row of `Pair.cells`, as in stats.summarise; None: no cell."""
-    if pd.isna(row[f"{side}_n"]):
-        return None
-    measured = {name: row[f"{side}_{name}"] for name in comparison.MEASURED}
-    return {name: row[name] for name in stats.CELL} | measured
 
 
 # --- the page -----------------------------------------------------------------------------------
@@ -241,6 +173,9 @@ def _chapter(
         tables=own,
         interval=INTERVAL,
         split=both.first.split,
+        metric=both.metric,
+        learned_by=learned_by(both.metric),
+        has_images=both.metric is ACCURACY,
         tests=int(both.cells["p"].count()),
         overviews=overviews(both.cells, lambda _: partial(_overview_cell, lists)),
         lone=[
@@ -272,27 +207,27 @@ def _link(lists: Sequence[RunList], row: Row, column: str) -> str:
 
 
 def _overview_cell(lists: Sequence[RunList], row: Row) -> dict[str, Any]:
-    sides = [_of_side(row, side) for side in SIDES]
+    sides = [of_side(row, side) for side in SIDES]
     shown = [
-        None if side is None else show_accuracy(side, run_list)
+        None if side is None else show_mean(side, run_list)
         for side, run_list in zip(sides, lists, strict=True)
     ]
-    is_shared = None not in sides
+    is_shared, metric = None not in sides, lists[0].runs.metric
+    behind = metric.difference_behind
     return {
         "sides": shown,
         "tone": row["ahead"],
-        "difference": f"{table_files.points(row['mean'])} points" if row["n"] > 0 else "",
-        "interval": _interval(row) if is_shared else "",
-        "over_both": table_files.over_both(row, table_files.points),
+        "difference": f"{metric.difference(row['mean'])}{behind}" if row["n"] > 0 else "",
+        "interval": _interval(row, metric) if is_shared else "",
+        "over_both": table_files.over_both(row, metric.difference),
         "behind": lists[0].behind(row),
     }
 
 
-def _interval(row: Row) -> str:
+def _interval(row: Row, metric: Metric) -> str:
     if row["n"] == 0:
         return "no seed with which both learned"
     if pd.isna(row["low"]):
         return f"no interval: {row['method']}; {row['n']} seeds"
-    return (
-        f"{table_files.points(row['low'])} to {table_files.points(row['high'])}; {row['n']} seeds"
-    )
+    low, high = metric.difference(row["low"]), metric.difference(row["high"])
+    return f"{low} to {high}; {row['n']} seeds"

@@ -1,4 +1,4 @@
-"""The table of a page that shows the final accuracy of every activation at every rate."""
+"""The table of a page that shows the final metric of every activation at every rate."""
 
 from collections.abc import Callable
 from typing import Any
@@ -42,11 +42,11 @@ def show_best(run_list: RunList, cells: pd.DataFrame) -> ShowCell:
 
     `is_best` and `told`: what became of its runs, with a sign, where not all of them learned.
     """
-    by = ranked_by(cells)
-    best = ranked_cells(cells)[by].max()  # NaN, which equals nothing, if there is none
+    by, ranked = ranked_by(cells), ranked_cells(cells, run_list.runs.metric)
+    best = ranked[by].iloc[0] if len(ranked) else None  # which equals nothing
 
     def show(cell: Row) -> dict[str, Any]:
-        shown = show_accuracy(cell, run_list)
+        shown = show_mean(cell, run_list)
         told = f"{BEST_SIGN} best" if cell[by] == best else shown["trouble"]
         tone = shown["tone"] or ("best" if cell[by] == best else "")
         return {**shown, "tone": tone, "told": told}
@@ -54,15 +54,16 @@ def show_best(run_list: RunList, cells: pd.DataFrame) -> ShowCell:
     return show
 
 
-def show_accuracy(cell: Row, run_list: RunList) -> dict[str, Any]:
-    """The final accuracy of a cell as the page shows it, and the address of its runs."""
+def show_mean(cell: Row, run_list: RunList) -> dict[str, Any]:
+    """The final metric of a cell as the page shows it, and the address of its runs."""
+    metric, mean = run_list.runs.metric, cell["final_mean"]
     all_learned = cell["learned"] == cell["runs"]
-    interval = files.interval(cell).replace("none:", "no interval:")
+    interval = files.interval(cell, metric).replace("none:", "no interval:")
     return {
-        "number": files.percent(cell["final_mean"]) or files.DASH,
-        "mean": f"{files.percent(cell['final_mean'])} %" if cell["n"] > 0 else "none learned",
+        "number": metric.number(mean) or files.DASH,
+        "mean": metric.show(mean) if cell["n"] > 0 else "none learned",
         "interval": f"{interval}; n = {cell['n']}" if cell["n"] > 0 else "",
-        "over_both": files.over_both(cell, files.percent),
+        "over_both": files.over_both(cell, metric.number),
         "trouble": trouble(cell),
         "tone": "mixed" if is_mixed(cell) else "" if all_learned else "bad",
         "behind": run_list.behind(cell),

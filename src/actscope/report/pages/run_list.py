@@ -9,7 +9,6 @@ from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import OUTCOME_SIGNS, rate_text
 from actscope.analysis.stats import CELL
 from actscope.report.explorer import explore
-from actscope.report.tables.files import percent
 
 # Columns that name the row; a value with a digit in any other column is a number.
 NAMING = {*CELL, "layer", "layers", "flat against", "first - second", "study"}
@@ -37,7 +36,7 @@ class RunList:
         """
         own = self.runs.runs
         shown = own.assign(
-            final=own["final"].map(percent),
+            final=own["final"].map(self.runs.metric.number),
             told=own["outcome"].map(_with_sign),
             is_lost=own["outcome"].isin(OUTCOME_SIGNS),
         )

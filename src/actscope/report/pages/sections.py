@@ -12,11 +12,11 @@ from actscope.analysis.labels import rate_text
 from actscope.analysis.run_tables import read_run_table
 from actscope.analysis.stats import INTERVAL
 from actscope.analysis.study_analysis import StudyAnalysis
+from actscope.report.figures import edge as edge_figures
 from actscope.report.figures import style
 from actscope.report.figures import units as units_figures
-from actscope.report.figures.accuracy import BY_RATE_SIGNS, draw_accuracy, draw_final
 from actscope.report.figures.activation_functions import draw_functions
-from actscope.report.figures.edge import draw_edge_accuracy, draw_outcome_map
+from actscope.report.figures.metric import BY_RATE_SIGNS, draw_by_epoch, draw_final
 from actscope.report.figures.seeds import draw_seeds
 from actscope.report.figures.trajectories import Drawn, draw_trajectories
 from actscope.report.pages.page import Prose
@@ -42,9 +42,9 @@ def contents(store: Store, study: StudyAnalysis, seed: int) -> Iterator[Picture 
     if study.is_fine:  # too many rates for a panel each
         yield from _edge(study)
     else:
-        yield from _final_accuracy(study)
+        yield from _final(study)
         yield from _seeds(study)
-        yield from _accuracy_by_epoch(study)
+        yield from _by_epoch(study)
     yield from _trajectories(store, study, seed)
     yield from _units(study)
     yield picture(
@@ -57,23 +57,25 @@ def contents(store: Store, study: StudyAnalysis, seed: int) -> Iterator[Picture 
     )
 
 
-def _final_accuracy(study: StudyAnalysis) -> Iterator[Picture]:
+def _final(study: StudyAnalysis) -> Iterator[Picture]:
+    metric = study.metric
     for variant, used in study.runs.used.groupby("variant", sort=False):
         yield picture(
-            f"final_accuracy{_number(study.runs, variant)}",
+            f"final_{metric.name}{_number(study.runs, variant)}",
             _final_title(study),
-            f"Final {study.runs.split} accuracy of every run (coloured), and above it the mean of "
-            f"the n runs that learned with its {INTERVAL} (black). A diverged run has no dot. "
-            "Panels titled “enlarged” have a larger scale.",
-            f"Final accuracy by activation, one panel per rate, {len(used)} runs. The "
+            f"Final {study.runs.split} {metric.words} of every run (coloured), and above it the "
+            f"mean of the n runs that learned with its {INTERVAL} (black). A diverged run has no "
+            "dot. "
+            f"Panels titled “enlarged” have a larger scale.{metric.cut_off}",
+            f"Final {metric.words} by activation, one panel per rate, {len(used)} runs. The "
             "table has the numbers.",
-            partial(draw_final, str(variant), used, _of(variant, study.cells)),
+            partial(draw_final, str(variant), used, _of(variant, study.cells), metric),
             is_for_slides=_is_first(study, variant),
         )
 
 
 def _final_title(study: StudyAnalysis) -> str:
-    return f"Final {study.runs.split} accuracy"
+    return f"Final {study.runs.split} {study.metric.words}"
 
 
 def _seeds(study: StudyAnalysis) -> Iterator[Picture]:
@@ -83,31 +85,34 @@ def _seeds(study: StudyAnalysis) -> Iterator[Picture]:
         yield picture(
             f"seeds{_number(study.runs, variant)}",
             _final_title(study),
-            "Every seed's final accuracy, sorted: in each row the most accurate seed is on "
+            f"Every seed's final {study.metric.words}, sorted: in each row the best seed is on "
             f"top. A star marks {ARTICLE_SEED}, the only seed of the article, and the number is "
             "its rank.",
-            "Sorted final accuracies of all seeds, a row per activation, a panel per rate, "
-            "with the article's seed among them.",
-            partial(draw_seeds, variant, _of(variant, used), ARTICLE_SEED),
+            f"Sorted final {study.metric.plural} of all seeds, a row per activation, a panel per "
+            "rate, with the article's seed among them.",
+            partial(draw_seeds, variant, _of(variant, used), ARTICLE_SEED, study.metric),
         )
 
 
-def _accuracy_by_epoch(study: StudyAnalysis) -> Iterator[Picture]:
+def _by_epoch(study: StudyAnalysis) -> Iterator[Picture]:
+    metric = study.metric
+
     def data(variant: str) -> tuple[Any, ...]:
-        tables = study.accuracy_by_epoch, study.accuracy_of_failed, study.cells
-        return variant, *(_of(variant, table) for table in tables)
+        tables = study.accuracy_by_epoch, study.failed_by_epoch, study.cells
+        return variant, *(_of(variant, table) for table in tables), metric
 
     split = study.runs.split_of_epochs
+    words = f"{split.capitalize()} {metric.words}"
     drawn = study.cells.loc[study.cells["diverged"] < study.cells["runs"], "variant"]
     for variant in dict.fromkeys(drawn):
         yield picture(
-            f"test_accuracy_by_epoch{_number(study.runs, variant)}",
-            f"{split.capitalize()} accuracy by epoch",
-            f"{split.capitalize()} accuracy at the end of each epoch: mean of the n runs that "
+            f"test_{metric.name}_by_epoch{_number(study.runs, variant)}",
+            f"{words} by epoch",
+            f"{words} at the end of each epoch: mean of the n runs that "
             f"learned, with its {INTERVAL}. A thin line is a run that failed. Runs that diverged "
-            "are left out.",
-            f"Mean {split} accuracy by epoch, one line per activation, one panel per rate.",
-            draw_accuracy,
+            f"are left out.{metric.cut_off}",
+            f"Mean {split} {metric.words} by epoch, one line per activation, one panel per rate.",
+            draw_by_epoch,
             partial(data, variant),
             is_for_slides=_is_first(study, variant),
         )
@@ -140,20 +145,21 @@ def _edge(study: StudyAnalysis) -> Iterator[Picture | Prose]:
             "failed runs, a cross diverged runs. The red bar marks the largest rate that learns.",
             f"Outcome of {len(study.runs.used)} runs by activation and rate. The table of outcomes "
             "has the numbers.",
-            partial(draw_outcome_map, str(variant), own, _of(variant, study.edges)),
+            partial(edge_figures.draw_outcome_map, str(variant), own, _of(variant, study.edges)),
             is_for_slides=_is_first(study, variant),
         )
         yield picture(
-            f"accuracy_by_rate{_number(study.runs, variant)}",
+            f"{study.metric.name}_by_rate{_number(study.runs, variant)}",
             section,
-            f"Final accuracy over the learning rate. {BY_RATE_SIGNS} Grey lines are the other "
-            "activations.",
-            "Mean final accuracy over the learning rate, by activation.",
+            f"Final {study.metric.words} over the learning rate. {BY_RATE_SIGNS} Grey lines are "
+            f"the other activations.{study.metric.cut_off}",
+            f"Mean final {study.metric.words} over the learning rate, by activation.",
             partial(
-                draw_edge_accuracy,
+                edge_figures.draw_by_rate,
                 str(variant),
                 _of(variant, study.cells),
                 _of(variant, study.runs.used),
+                study.metric,
             ),
             is_for_slides=_is_first(study, variant),
         )
@@ -217,19 +223,21 @@ def _trajectories(store: Store, study: StudyAnalysis, seed: int) -> Iterator[Pic
         yield picture(
             f"trajectories_{activation}{_number(study.runs, variant)}",
             "How units move and die",
-            f"{title}: from top to bottom, training accuracy, then mean incoming weight and bias "
-            "of the output units and of the first ten units of layer 1, by minibatch. A line that "
-            f"moves is a unit that learns; the article reads a flat line as a dying unit.{note}",
+            f"{title}: from top to bottom, training {study.metric.words}, then mean incoming "
+            "weight and bias of the output units and of the first ten units of layer 1, by "
+            f"minibatch.{study.metric.cut_off} A line that moves is a unit that learns; "
+            f"the article reads a flat line as a dying unit.{note}",
             f"Five rows of panels for {title}, one column per learning rate: "
             + "; ".join(f"{rate_text(row['lr'])} {row['outcome']}" for row in rows),
-            partial(_draw_trajectories, store, study.runs.study, title, rows),
+            partial(_draw_trajectories, store, study.runs, title, rows),
         )
 
 
 def _draw_trajectories(
-    store: Store, study: str, title: str, rows: Sequence[dict[Any, Any]]
+    store: Store, runs: StudyRuns, title: str, rows: Sequence[dict[Any, Any]]
 ) -> Figure:
-    return draw_trajectories(title, [_drawn(store, study, row) for row in rows])
+    drawn = [_drawn(store, runs.study, row) for row in rows]
+    return draw_trajectories(title, drawn, runs.metric)
 
 
 def _drawn(store: Store, study: str, run: dict[Any, Any]) -> Drawn:

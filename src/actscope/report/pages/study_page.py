@@ -15,6 +15,7 @@ from actscope.analysis.seeds_and_images import RESAMPLES
 from actscope.analysis.stats import INTERVAL
 from actscope.analysis.study_analysis import StudyAnalysis
 from actscope.command_line import suggestions
+from actscope.metric import ACCURACY
 from actscope.report import manifest
 from actscope.report.explorer import explore
 from actscope.report.pages.overview import overviews, show_best
@@ -164,7 +165,7 @@ def render_study(
     answer = (
         edge_text.answer(study.edges)
         if study.is_fine
-        else study_text.answer(runs.splits, cells, study.leads)
+        else study_text.answer(runs.splits, cells, study.leads, study.metric)
     )
     level = 3 if part.place else 2
     words = author_notes(runs.study, level + 1)
@@ -184,10 +185,12 @@ def render_study(
         missing=len(runs.missing),
         notes=list(methods.notes(runs)),
         overviews=maps,
-        summary=study_tables.readable_summary(cells),
-        comparisons=study_tables.readable_comparisons(study.comparisons),
+        summary=study_tables.readable_summary(cells, study.metric),
+        comparisons=study_tables.readable_comparisons(study.comparisons, study.metric),
         interval=INTERVAL,
         split=runs.split,
+        metric=study.metric,
+        has_images=study.metric is ACCURACY,
         is_validated=ranked_by(cells) == "validation_mean",
         resamples=f"{RESAMPLES:,}",
         author_notes=words,

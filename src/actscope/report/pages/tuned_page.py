@@ -86,7 +86,7 @@ def _chapter(
         grid_size=_grid_size(study),
         notes=list(tuned_methods.notes(study)),
         author_notes=words,
-        first_map=tuned_map(study.choices, study.judged, study.factors),
+        first_map=tuned_map(study.choices, study.judged, study.factors, study.metric),
         first_picture=first_picture,
         sections=rest,
         results=results,

@@ -1,5 +1,6 @@
 """The sections of a tuned study's report: their pictures, and the words and tables with them."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -26,25 +27,26 @@ WORTH = "What tuning was worth"
 
 def contents(store: Store, study: TunedStudy) -> Iterator[Picture | Prose]:
     """The pictures, words and tables of a tuned study, in the order of the page."""
-    yield from _accuracy(study)
+    yield from _judged(study)
     yield from _leads(study)
     yield from _signal(signal_by_layer(store, study))
     yield from _rates(study)
     yield from _worth(study)
 
 
-def _accuracy(study: TunedStudy) -> Iterator[Picture | Prose]:
-    section = "Test accuracy with tuned rates"
+def _judged(study: TunedStudy) -> Iterator[Picture | Prose]:
+    metric = study.metric
+    section = f"Test {metric.words} with tuned rates"
     judged = study.judged
     over = _over(study)
     if len(judged):
         yield picture(
-            "tuned_accuracy",
+            f"tuned_{metric.name}",
             section,
-            f"Test accuracy{over} at the rate that validation chose for each cell: mean of the n "
-            f"runs that learned, with its {INTERVAL}. A gap is a cell that is not judged.",
-            f"Mean test accuracy{over}, one line per activation. The table has the numbers.",
-            partial(tuned.draw_tuned_accuracy, judged[judged["rate"] == "chosen"], study.factors),
+            f"Test {metric.words}{over} at the rate that validation chose for each cell: mean of "
+            f"the n runs that learned, with its {INTERVAL}. A gap is a cell that is not judged.",
+            f"Mean test {metric.words}{over}, one line per activation. The table has the numbers.",
+            partial(tuned.draw_judged, judged[judged["rate"] == "chosen"], study.factors, metric),
             is_for_slides=True,
         )
     yield Prose(section, list(text.flags(study)), [tables.judged_table(study)])
@@ -54,22 +56,25 @@ def _leads(study: TunedStudy) -> Iterator[Picture | Prose]:
     if study.leads.empty:
         return
     section, over = "Leads over ReLU and LeakyReLU", _over(study)
+    metric = study.metric
     if study.leads["mean"].notna().any():
         yield picture(
             "leads",
             section,
-            f"Lead in test accuracy{over}, paired by seed: mean of n pairs with its {INTERVAL}. It "
-            "is over relu or leaky_relu with the same settings; validation accuracy decides which "
-            "of these is better. Panels titled “enlarged” have a larger scale.",
+            f"Lead in test {metric.words}{over}, paired by seed: mean of n pairs with its "
+            f"{INTERVAL}. It is over relu or leaky_relu with the same settings; validation "
+            f"{metric.words} decides which of these is better. Panels titled “enlarged” have "
+            "a larger scale.",
             f"Mean lead{over}, one line per activation, with a line at zero. The table has the "
             "numbers.",
-            partial(tuned.draw_leads, study.leads, study.factors),
+            partial(tuned.draw_leads, study.leads, study.factors, metric),
             is_for_slides=True,
         )
     own = [tables.slopes_table(study)] if len(study.slopes) else []
     axis = short_name(study.factors.axis or "")
+    unit = f", in {metric.difference_unit}" if metric.difference_unit else ""
     said = (
-        f"The first table has the change of each lead per doubling of {axis}, in points. "
+        f"The first table has the change of each lead per doubling of {axis}{unit}. "
         "“Rising” counts the seeds with which it rises."
     )
     yield Prose(section, [said] if own else [], [*own, tables.leads_table(study)])
@@ -107,7 +112,7 @@ def _rates(study: TunedStudy) -> Iterator[Picture | Prose]:
         title = setting_text(trials.iloc[0], study.factors.panel)
         end = f"_{number}" if len(panels) > 1 else ""
         chosen = study.choices.merge(trials[study.factors.panel].drop_duplicates())
-        yield _by_rate(study, f"accuracy_by_rate{end}", title, trials, chosen)
+        yield _by_rate(study, f"{study.metric.name}_by_rate{end}", title, trials, chosen)
         if study.factors.axis is not None:
             drawn = _map(study, f"trainability{end}", title, trials, chosen)
             yield replace(drawn, is_for_slides=number == 1)
@@ -117,17 +122,17 @@ def _rates(study: TunedStudy) -> Iterator[Picture | Prose]:
 def _by_rate(
     study: TunedStudy, name: str, title: str, trials: pd.DataFrame, chosen: pd.DataFrame
 ) -> Picture:
-    axis = study.factors.axis
+    axis, metric = study.factors.axis, study.metric
     lines = "" if axis is None else f", a line per {short_name(axis)}"
     return picture(
         name,
         RATE,
-        f"{title}{': validation' if title else 'Validation'} accuracy of the trials over the "
+        f"{title}{': validation' if title else 'Validation'} {metric.words} of the trials over the "
         f"learning rate{lines}: mean of those that learned. A ring marks the chosen rate, a cross "
         "a rate at which a run was lost. Lines that leave a panel go on below it.",
-        f"Mean validation accuracy over the learning rate, a panel per activation{lines}. The "
-        "table of choices has the numbers.",
-        partial(tuned_rates.draw_by_rate, title, trials, chosen, study.factors),
+        f"Mean validation {metric.words} over the learning rate, a panel per activation{lines}. "
+        "The table of choices has the numbers.",
+        partial(tuned_rates.draw_by_rate, title, trials, chosen, study.factors, metric),
     )
 
 
@@ -139,27 +144,30 @@ def _map(
         name,
         RATE,
         f"{title}{': which' if title else 'Which'} rates train at each {axis}. Colour is the mean "
-        "validation accuracy of the trials that learned. A number counts lost runs; a grey field "
-        "lost all. A red frame marks the chosen rate.",
+        f"validation {study.metric.words} of the trials that learned. A number counts lost "
+        "runs; a grey field lost all. A red frame marks the chosen rate.",
         f"A map of {axis} and learning rate, a panel per activation.",
-        partial(tuned_rates.draw_trainability, title, trials, chosen, study.factors),
+        partial(tuned_rates.draw_trainability, title, trials, chosen, study.factors, study.metric),
     )
 
 
 def _worth(study: TunedStudy) -> Iterator[Picture | Prose]:
+    metric = study.metric
+    lost = "the worst trial" if math.isnan(metric.chance) else "chance"
     yield picture(
         "budget",
         WORTH,
-        f"Expected validation accuracy of the best of so many trials with seed {study.first_seed}. "
-        "A lost run counts as chance. Where the order of the lines changes, the activations would "
-        "rank otherwise with fewer trials.",
-        "Expected best validation accuracy over the number of trials, one line per activation.",
-        partial(tuned.draw_budget, study.budget, study.factors),
+        f"Expected validation {metric.words} of the best of so many trials with seed "
+        f"{study.first_seed}. A lost run counts as {lost}. Where the order of the lines "
+        "changes, the activations would rank otherwise with fewer trials.",
+        f"Expected best validation {metric.words} over the number of trials, one line per "
+        "activation.",
+        partial(tuned.draw_budget, study.budget, study.factors, metric),
     )
     said = (
         "The table has the order of the activations if all had to share one rate, as many "
-        f"comparisons have it: by the validation accuracy of seed {study.first_seed}, at each rate "
-        "that all of them tried. It counts the pairs of activations that are in the same order as "
-        "with tuned rates."
+        f"comparisons have it: by the validation {metric.words} of seed {study.first_seed}, at "
+        "each rate that all of them tried. It counts the pairs of activations that are in the "
+        "same order as with tuned rates."
     )
     yield Prose(WORTH, [said], [tables.shared_table(study)])

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from actscope.artifacts.spreadsheet import to_csv
+from actscope.metric import Metric
 
 NO_INTERVAL = "none: one run"
 
@@ -40,15 +41,15 @@ def without_empty_variant(table: pd.DataFrame) -> pd.DataFrame:
     return table if table["variant"].any() else table.drop(columns="variant")
 
 
-def interval(cell: Mapping[Any, Any]) -> str:
-    """The interval of a cell's mean accuracy in per cent, or why there is none."""
+def interval(cell: Mapping[Any, Any], metric: Metric) -> str:
+    """The interval of a cell's mean, or why there is none."""
     if cell["n"] == 0:
         return "none: no run learned"
     if cell["n"] == 1:
         return NO_INTERVAL
     if cell["final_sd"] == 0:
         return f"none: all {cell['n']} equal"
-    return f"{percent(cell['final_low'])} to {percent(cell['final_high'])}"
+    return f"{metric.number(cell['final_low'])} to {metric.number(cell['final_high'])}"
 
 
 def over_both(row: Mapping[Any, Any], show: Callable[[float], str]) -> str:
@@ -66,14 +67,9 @@ def share(row: Mapping[Any, Any], name: str) -> str:
     return f"{value:.1f}" + ("" if np.isnan(low) else f" ({low:.1f} to {high:.1f})")
 
 
-def percent(value: float) -> str:
-    """A fraction of 1 in per cent; '' if unknown."""
-    return f"{100 * value:.2f}" if np.isfinite(value) else ""
-
-
-def points(difference: float) -> str:
-    """A difference of fractions in percentage points."""
-    return DASH if pd.isna(difference) else f"{round(100 * difference, 3) + 0.0:+.3f}"  # no -0.000
+def difference(value: float, metric: Metric) -> str:
+    """A difference of two values of a metric; a dash if it is unknown."""
+    return DASH if pd.isna(value) else metric.difference(value)
 
 
 def file_formats(name: str, full: pd.DataFrame, readable: pd.DataFrame) -> dict[str, bytes]:

@@ -11,13 +11,13 @@ from actscope.analysis.ranking import ranked_by
 from actscope.analysis.shares import run_share
 from actscope.analysis.stats import INTERVAL, is_mixed
 from actscope.analysis.study_analysis import StudyAnalysis
+from actscope.metric import ACCURACY, Metric
 from actscope.report.tables.files import (
     DASH,
+    difference,
     file_formats,
     interval,
     over_both,
-    percent,
-    points,
     without_empty_variant,
 )
 
@@ -28,23 +28,25 @@ RUN_COLUMNS = ["run_id", "name", *POINT, "status", "outcome", "used", "why", "fi
 def table_files(study: StudyAnalysis) -> dict[str, bytes]:
     """Files of the tables `summary`, `comparisons` and `runs`."""
     return {
-        **file_formats("summary", study.cells, readable_summary(study.cells)),
-        **file_formats("comparisons", study.comparisons, readable_comparisons(study.comparisons)),
-        **run_files(study.runs.runs),
+        **file_formats("summary", study.cells, readable_summary(study.cells, study.metric)),
+        **file_formats(
+            "comparisons", study.comparisons, readable_comparisons(study.comparisons, study.metric)
+        ),
+        **run_files(study.runs.runs, study.metric),
     }
 
 
-def run_files(all_runs: pd.DataFrame) -> dict[str, bytes]:
+def run_files(all_runs: pd.DataFrame, metric: Metric) -> dict[str, bytes]:
     """`tables/runs`: StudyRuns.runs, with a column `study` where there are several."""
     columns = [*(name for name in ["study"] if name in all_runs), *RUN_COLUMNS]
     full = all_runs[[*columns, "sweep", "commit"]]
-    readable = full[columns].assign(final=full["final"].map(percent))
-    readable = readable.rename(columns={"final": "final, %"})
+    readable = full[columns].assign(final=full["final"].map(metric.number))
+    readable = readable.rename(columns={"final": metric.heading("final")})
     return file_formats("runs", full, readable)
 
 
-def readable_summary(cells: pd.DataFrame) -> pd.DataFrame:
-    """The summary in per cent; without the column of variants if there is only one."""
+def readable_summary(cells: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    """The summary in the metric's unit; without the column of variants if there is only one."""
     columns: dict[str, Any] = {
         "variant": cells["variant"],
         "activation": cells["activation"],
@@ -52,14 +54,18 @@ def readable_summary(cells: pd.DataFrame) -> pd.DataFrame:
         "learned": [_learned_text(row) for row in cells.to_dict("records")],
         "outcomes": cells["outcomes"],
         "n": cells["n"],
-        "mean, %": cells["final_mean"].map(percent),
-        "sd": cells["final_sd"].map(percent),
-        INTERVAL: [interval(row) for row in cells.to_dict("records")],
-        OVER_BOTH: [over_both(row, percent) or DASH for row in cells.to_dict("records")],
-        "highest in": [DASH if pd.isna(w) else f"{100 * w:.0f} %" for w in cells["wins"]],
+        metric.heading("mean"): cells["final_mean"].map(metric.number),
+        "sd": cells["final_sd"].map(metric.number),
+        INTERVAL: [interval(row, metric) for row in cells.to_dict("records")],
     }
+    if metric is ACCURACY:  # of other metrics no image is right or wrong
+        columns |= {
+            OVER_BOTH: [over_both(row, metric.number) or DASH for row in cells.to_dict("records")],
+            "highest in": [DASH if pd.isna(w) else f"{100 * w:.0f} %" for w in cells["wins"]],
+        }
     if ranked_by(cells) == "validation_mean":
-        columns["validation mean, %"] = cells["validation_mean"].map(percent)
+        heading = metric.heading("validation mean")
+        columns[heading] = cells["validation_mean"].map(metric.number)
     table = pd.DataFrame(columns)
     return without_empty_variant(table)
 
@@ -72,8 +78,8 @@ def _learned_text(cell: dict[Any, Any]) -> str:
     return f"{cell['learned']} of {cell['runs']}{interval}{', mixed' if is_mixed(cell) else ''}"
 
 
-def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
-    """The comparisons of activations in points, as `readable_differences`."""
+def readable_comparisons(comparisons: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    """The comparisons of activations, as `readable_differences`."""
     columns: dict[str, Any] = {
         "variant": comparisons["variant"],
         "lr": [rate_text(lr) for lr in comparisons["lr"]],
@@ -84,18 +90,20 @@ def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
             for row in comparisons.to_dict("records")
         ],
         "n": comparisons["n"],
-        **readable_differences(comparisons),
-        OVER_BOTH: differences_over_both(comparisons),
+        **readable_differences(comparisons, metric),
+        **differences_over_both(comparisons, metric),
     }
     table = pd.DataFrame(columns)
     return without_empty_variant(table)
 
 
-def readable_differences(comparisons: pd.DataFrame) -> dict[str, Any]:
-    """stats.Comparison in points; unknown values are dashes, and the interval gives the reason."""
+def readable_differences(comparisons: pd.DataFrame, metric: Metric) -> dict[str, Any]:
+    """stats.Comparison as it is shown; for unknown values the interval gives the reason."""
     return {
-        "difference, points": [points(mean) for mean in comparisons["mean"]],
-        INTERVAL: [_interval_text(row) for row in comparisons.to_dict("records")],
+        metric.difference_heading("difference"): [
+            difference(mean, metric) for mean in comparisons["mean"]
+        ],
+        INTERVAL: [_interval_text(row, metric) for row in comparisons.to_dict("records")],
         "p": [_p_text(p) for p in comparisons["p"]],
         "p, Holm": [_p_text(p) for p in comparisons["p_holm"]],
         "first better": [_better_text(row) for row in comparisons.to_dict("records")],
@@ -105,15 +113,21 @@ def readable_differences(comparisons: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def differences_over_both(comparisons: pd.DataFrame) -> list[str]:
-    """The intervals over seeds and images in points; a dash where there is none."""
-    return [over_both(row, points) or DASH for row in comparisons.to_dict("records")]
+def differences_over_both(comparisons: pd.DataFrame, metric: Metric) -> dict[str, list[str]]:
+    """The column of intervals over seeds and images; a dash where there is none.
+
+    Without it where no image is right or wrong.
+    """
+    if metric is not ACCURACY:
+        return {}
+    rows = comparisons.to_dict("records")
+    return {OVER_BOTH: [over_both(row, metric.difference) or DASH for row in rows]}
 
 
-def _interval_text(row: dict[Any, Any]) -> str:
+def _interval_text(row: dict[Any, Any], metric: Metric) -> str:
     if pd.isna(row["low"]):
         return f"none: {row['method']}"
-    return f"{points(row['low'])} to {points(row['high'])}"
+    return f"{metric.difference(row['low'])} to {metric.difference(row['high'])}"
 
 
 def _better_text(row: dict[Any, Any]) -> str:

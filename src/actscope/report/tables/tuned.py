@@ -11,28 +11,28 @@ from actscope.analysis.tuned_study import TunedStudy
 from actscope.analysis.tuning_budget import agreement
 from actscope.artifacts.spreadsheet import to_csv
 from actscope.engine.recorded import LAYER_STATISTICS
+from actscope.metric import Metric
 from actscope.report.tables.files import (
     DASH,
     NO_INTERVAL,
     Table,
-    percent,
     without_empty_variant,
 )
 from actscope.report.tables.study import readable_differences
 
 
 def choices_table(study: TunedStudy) -> Table:
-    chosen = study.choices
+    chosen, metric = study.choices, study.metric
     readable = _readable(
         chosen,
         study.factors,
         {
             "lr": chosen["lr"].map(rate),
             "n": chosen["n"],
-            "validation, %": chosen["validation"].map(percent),
-            "standard error": chosen["error"].map(percent),
-            "at half, %": _with_lost(chosen, "half"),
-            "at double, %": _with_lost(chosen, "double"),
+            metric.heading("validation"): chosen["validation"].map(metric.number),
+            "standard error": chosen["error"].map(metric.number),
+            metric.heading("at half"): _with_lost(chosen, "half", metric),
+            metric.heading("at double"): _with_lost(chosen, "double", metric),
             "trials": chosen["trials"],
             "flag": chosen["flag"],
         },
@@ -42,7 +42,7 @@ def choices_table(study: TunedStudy) -> Table:
 
 
 def judged_table(study: TunedStudy) -> Table:
-    judged = study.judged
+    judged, metric = study.judged, study.metric
     records = judged.to_dict("records")
     readable = _readable(
         judged,
@@ -52,19 +52,19 @@ def judged_table(study: TunedStudy) -> Table:
             "lr": judged["lr"].map(rate),
             "n": [f"{row['learned']} of {row['runs']}" for row in records],
             "lost": judged["lost"],
-            "test, %": judged["mean"].map(percent),
-            "sd": judged["sd"].map(percent),
-            INTERVAL: [_interval(row) for row in records],
+            metric.heading("test"): judged["mean"].map(metric.number),
+            "sd": judged["sd"].map(metric.number),
+            INTERVAL: [_interval(row, metric) for row in records],
         },
     )
-    caption = "Test accuracy of each cell at its chosen rate and at half of it"
+    caption = f"Test {metric.words} of each cell at its chosen rate and at half of it"
     return Table("judged", caption, judged, readable)
 
 
 def leads_table(study: TunedStudy) -> Table:
     leads = study.leads
     columns = {"over": leads["rival"].replace("", DASH), "n": leads["n"]}
-    readable = _readable(leads, study.factors, columns | readable_differences(leads))
+    readable = _readable(leads, study.factors, columns | readable_differences(leads, study.metric))
     caption = "The lead of each cell over the better of ReLU and LeakyReLU"
     return Table("leads", caption, leads, readable)
 
@@ -93,18 +93,18 @@ def slopes_table(study: TunedStudy) -> Table:
             f"{row['lowest']:g} to {row['highest']:g}" if row["values"] else DASH for row in records
         ],
         "n": slopes["n"],
-        **readable_differences(slopes),
+        **readable_differences(slopes, study.metric),
     }
     readable = _readable(slopes, study.factors, columns, study.factors.panel)
-    readable = readable.drop(columns="pairs needed").rename(
-        columns={"difference, points": "change, points", "first better": "rising"}
-    )
+    heading = study.metric.difference_heading
+    renamed = {heading("difference"): heading("change"), "first better": "rising"}
+    readable = readable.drop(columns="pairs needed").rename(columns=renamed)
     caption = f"How each lead changes when {short_name(axis)} doubles"
     return Table("slopes", caption, slopes, readable, is_folded=False)
 
 
 def shared_table(study: TunedStudy) -> Table:
-    """Its csv has the accuracy of each activation at each rate."""
+    """Its csv has the metric of each activation at each rate."""
     found = agreement(study.shared, study.factors)
     records = found.to_dict("records")
     readable = _readable(
@@ -145,19 +145,19 @@ def _readable(
     return without_empty_variant(own)
 
 
-def _with_lost(chosen: pd.DataFrame, name: str) -> list[str]:
-    """Mean accuracies, with the number of lost runs where there are any: `12.30, 4 lost`."""
+def _with_lost(chosen: pd.DataFrame, name: str, metric: Metric) -> list[str]:
+    """Means, with the number of lost runs where there are any: `12.30, 4 lost`."""
     return [
-        DASH if pd.isna(mean) else f"{percent(mean)}{f', {lost} lost' if lost else ''}"
+        DASH if pd.isna(mean) else f"{metric.number(mean)}{f', {lost} lost' if lost else ''}"
         for mean, lost in zip(chosen[name], chosen[f"{name}_lost"], strict=True)
     ]
 
 
-def _interval(row: Mapping[Any, Any]) -> str:
+def _interval(row: Mapping[Any, Any], metric: Metric) -> str:
     if row["learned"] == 0:
         return "none: no run learned"
     if row["learned"] == 1:
         return NO_INTERVAL
     if pd.isna(row["low"]):
         return "none: all equal"
-    return f"{percent(row['low'])} to {percent(row['high'])}"
+    return f"{metric.number(row['low'])} to {metric.number(row['high'])}"

@@ -8,7 +8,7 @@ import pandas as pd
 from actscope.analysis import stats
 from actscope.analysis.comparison import SIDES, Pair
 from actscope.analysis.labels import rate_text
-from actscope.analysis.lead_words import accuracy_in_words
+from actscope.analysis.lead_words import mean_in_words
 from actscope.analysis.ranking import ranked_by, ranked_cells
 from actscope.analysis.stats import INTERVAL, OUTCOMES
 from actscope.report.text.study import join
@@ -67,12 +67,14 @@ def _on_the_largest(both: Pair) -> Iterator[str]:
         return
     row = decided.sort_values("mean", key=abs, ascending=False, kind="stable").iloc[0]
     ahead, behind = both.names if row["ahead"] == "first" else both.names[::-1]
-    least, most = sorted(abs(100 * float(row[name])) for name in ("low", "high"))
+    metric = both.metric
+    size = f"{metric.number(abs(float(row['mean'])))}{metric.difference_behind}"
+    least, most = sorted(abs(float(row[name])) for name in ("low", "high"))
+    where = "below" if metric.is_smallest_best else "above"
     yield (
         f"Of the cells in which one study is ahead, the largest difference is at "
-        f"{cell_in_words(row)}: {ahead} is "
-        f"{abs(100 * float(row['mean'])):.2f} points above {behind} ({least:.2f} to {most:.2f}, "
-        f"{row['n']} seeds)."
+        f"{cell_in_words(row)}: {ahead} is {size} {where} {behind} "
+        f"({metric.number(least)} to {metric.number(most)}, {row['n']} seeds)."
     )
 
 
@@ -89,14 +91,14 @@ def _on_the_best(both: Pair) -> Iterator[str]:
     """Each study at its best cell, also where the studies share no cell."""
     best = []
     for study in both.studies:
-        learned = ranked_cells(study.cells)
+        learned = ranked_cells(study.cells, both.metric)
         if learned.empty:
             yield f"In {study.study}, no cell learned with every seed."
         else:
             best.append((study.study, CHOSEN[ranked_by(study.cells)], learned.iloc[0]))
     said = [
-        f"{name} has its highest mean {chosen} with {cell_in_words(cell)}: "
-        f"{accuracy_in_words(cell)}"
+        f"{name} has its {both.metric.best_word} mean {chosen} with {cell_in_words(cell)}: "
+        f"{mean_in_words(cell, both.metric)}"
         for name, chosen, cell in best
     ]
     if said:

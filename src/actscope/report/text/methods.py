@@ -9,6 +9,7 @@ import pandas as pd
 from actscope.analysis import stats
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import rate_text
+from actscope.metric import ACCURACY, learned_by
 from actscope.report.text.study import join
 
 
@@ -76,6 +77,17 @@ INITIAL_WEIGHTS = {
     "normal": "normal with the standard deviation model.init_std",
     "own": "normal with the variance that belongs to the activation",
 }
+LOSSES = {
+    "cross_entropy": "cross-entropy",
+    "mse": "mean square error, averaged over the numbers of a target",
+}
+DEFINITIONS = {
+    "r2": (
+        "R² is 1 minus the mean square error over the variance of the targets of the same images: "
+        "1 is exact, and 0 is what the mean of the targets reaches."
+    ),
+    "rmse": "RMSE is the square root of the mean square error, in the unit of the targets.",
+}
 OPTIMISERS = {"sgd": "Plain SGD", "adam": "Adam", "adamw": "AdamW"}
 BATCH_NORM = (
     "Batch normalisation is before the activation, with eps 0.00001; its scale starts at 1 and its "
@@ -99,6 +111,10 @@ def methods(runs: StudyRuns) -> dict[str, Any]:
     values: dict[str, Any] = {
         key: " or ".join(runs.values_of(name)) or "unknown" for key, name in names.items()
     }
+    values["definition"] = DEFINITIONS.get(runs.metric.name, "")
+    values |= {"metric": runs.metric, "learned_by": learned_by(runs.metric)}
+    values["loss"] = " or ".join(LOSSES[name] for name in runs.values_of("train.loss"))
+    values["loss"] = values["loss"] or LOSSES["cross_entropy"]
     values["networks"] = runs.values_of("model._target_")
     if values["networks"] and not runs.values_of("model.hidden"):
         values["hidden"] = ""  # no run has the built-in network
@@ -112,7 +128,7 @@ def methods(runs: StudyRuns) -> dict[str, Any]:
         **values,
         "init_formula": " or ".join(INITIAL_WEIGHTS[name] for name in runs.values_of("model.init")),
         "batch_norm": BATCH_NORM if normed else "",
-        "data_sets": [f"{name}: {_data_in_words(data)}" for name, data in sets.items()],
+        "data_sets": [f"{name}: {_data_in_words(data, runs)}" for name, data in sets.items()],
         "data_changes": list(_data_changes(runs)),
         "test_sizes": "; ".join(_test_in_words(data) for data in sets.values()),
         "untested": _untested(runs.splits),
@@ -147,9 +163,10 @@ def _held_out(validation: str) -> str:
     return f"{100 * float(validation):g} %" if "." in validation else f"{validation} images"
 
 
-def _data_in_words(data: DataSet | None) -> str:
+def _data_in_words(data: DataSet | None, runs: StudyRuns) -> str:
     if data is None:
-        return "the inputs and classes that this function of a user's own returns."
+        targets = "classes" if runs.metric is ACCURACY else "targets"
+        return f"the inputs and {targets} that this function of a user's own returns."
     pixels = (
         "40 features as their authors' package generates them"
         if data.brightest is None

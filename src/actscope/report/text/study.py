@@ -1,4 +1,4 @@
-"""Sentences about the accuracies and outcomes of a study."""
+"""Sentences about the metric and outcomes of a study."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -10,52 +10,58 @@ from actscope.analysis.labels import rate_text
 from actscope.analysis.lead_words import distance_to_next, headline, undecided
 from actscope.analysis.ranking import Lead
 from actscope.analysis.seeds_and_images import RESAMPLES, CrossedEstimate
+from actscope.metric import ACCURACY, Metric
 
 
 def answer(
-    splits: Mapping[str, str], cells: pd.DataFrame, leads: Mapping[str, Lead]
+    splits: Mapping[str, str],
+    cells: pd.DataFrame,
+    leads: Mapping[str, Lead],
+    metric: Metric = ACCURACY,
 ) -> list[list[str]]:
     """Sentences on each variant: which cell is best and by how much, and which runs fail.
 
-    `splits`: what final accuracies are measured on, by variant; `leads`: as StudyAnalysis has them.
+    `splits`: what final values are measured on, by variant; `leads`: as StudyAnalysis has them.
     """
     answers = []
     for variant, lead in leads.items():
         own = cells[cells["variant"] == variant]
         start = f"With {variant}: " if variant else ""
-        first, *others = [*_on_the_best(splits[variant], lead), *_on_those_that_fail(own)]
+        first, *others = [*_on_the_best(splits[variant], lead, metric), *_on_those_that_fail(own)]
         answers.append([start + first, *others])
     return answers
 
 
-def _on_the_best(split: str, lead: Lead) -> Iterator[str]:
+def _on_the_best(split: str, lead: Lead, metric: Metric) -> Iterator[str]:
     if lead.best is None:
         yield "No activation learned with every seed at any rate."
     else:
-        yield headline(split, lead, lead.best)
+        yield headline(split, lead, lead.best, metric)
         if not pd.isna(wins := lead.best.get("wins")):
             yield (
                 f"It has the highest mean in {100 * wins:.0f} % of {RESAMPLES:,} "
                 "resamples of seeds and test images."
             )
     if lead.second is not None and lead.difference is not None:
-        yield distance_to_next(lead.second, lead.difference)
+        yield distance_to_next(lead.second, lead.difference, metric)
         if lead.over_both is not None and not math.isnan(lead.over_both.low):
-            yield _over_both_in_words(lead.over_both)
+            yield _over_both_in_words(lead.over_both, metric)
     if len(lead.passed_over):
-        named = [_passed_over_in_words(cell) for cell in lead.passed_over.to_dict("records")]
+        named = [
+            _passed_over_in_words(cell, metric) for cell in lead.passed_over.to_dict("records")
+        ]
         yield f"Not counted, as not every run learned: {join(named)}."
 
 
-def _passed_over_in_words(cell: Mapping[Any, Any]) -> str:
+def _passed_over_in_words(cell: Mapping[Any, Any], metric: Metric) -> str:
     where = f"{cell['activation']} at {rate_text(cell['lr'])}"
-    mean = f"{100 * cell['final_mean']:.2f} %"
+    mean = metric.show(cell["final_mean"])
     return f"{where} (mean {mean} of the {cell['learned']} of {cell['runs']} runs that learned)"
 
 
-def _over_both_in_words(lead: CrossedEstimate) -> str:
-    interval = f"{100 * lead.low:+.2f} to {100 * lead.high:+.2f} points"
-    return f"Over seeds and test images it is {interval}{undecided(lead.low, lead.high)}."
+def _over_both_in_words(lead: CrossedEstimate, metric: Metric) -> str:
+    ends = f"{metric.signed(lead.low)} to {metric.signed(lead.high)}{metric.difference_behind}"
+    return f"Over seeds and test images it is {ends}{undecided(lead.low, lead.high, metric)}."
 
 
 def _on_those_that_fail(cells: pd.DataFrame) -> Iterator[str]:

@@ -25,7 +25,7 @@ def answer(study: TunedStudy) -> list[str]:
     if factors.axis is not None:
         sentences.append(_on_the_axis(last, factors.axis))
     if len(panels) > 1:
-        sentences.append(_on_other_panels(panels[:-1], factors))
+        sentences.append(_on_other_panels(panels[:-1], study))
     return [*sentences, _on_runs(study)]
 
 
@@ -43,12 +43,12 @@ def _on_leaders(leads: pd.DataFrame, study: TunedStudy) -> str:
     if not leads["rival"].any():
         cells = study.choices.merge(leads[study.factors.settings].drop_duplicates())
         return f"{start}{_without_rival(cells)}"
-    found = leaders(leads).to_dict("records")
+    found, metric = leaders(leads).to_dict("records"), study.metric
     if not found:
         return f"{start}no activation has a lead over {RIVAL} whose {INTERVAL} is above 0."
     named = [
-        f"{row['activation']} by {_points(row['mean'])} points "
-        f"({_points(row['low'])} to {_points(row['high'])})"
+        f"{row['activation']} by {metric.signed(row['mean'])}{metric.difference_behind} "
+        f"({metric.signed(row['low'])} to {metric.signed(row['high'])})"
         for row in found[:NAMED]
     ]
     others = [row["activation"] for row in found[NAMED:]]
@@ -94,33 +94,35 @@ def _range_text(found: Sequence[float], values: Sequence[float], name: str) -> s
     return f"at {name} {join([f'{value:g}' for value in found])}"
 
 
-def _on_other_panels(panels: Sequence[pd.DataFrame], factors: Factors) -> str:
+def _on_other_panels(panels: Sequence[pd.DataFrame], study: TunedStudy) -> str:
     """Who leads at the largest value of the axis with the other settings."""
-    said = []
+    said, factors, metric = [], study.factors, study.metric
     for own in panels:
         at_largest = _at_the_largest(own, factors)
         found = leaders(at_largest).to_dict("records")
-        named = [f"{row['activation']} {_points(row['mean'])}" for row in found[:NAMED]]
+        named = [f"{row['activation']} {metric.signed(row['mean'])}" for row in found[:NAMED]]
         more = f", and {len(found) - NAMED} more" if len(found) > NAMED else ""
         where = setting_text(at_largest.iloc[0], [*factors.panel, *factors.names[:1]])
-        whose = f": {join(named)} points{more}" if found else ""
+        whose = f": {join(named)}{metric.difference_behind}{more}" if found else ""
         said.append(f"with {where}, {len(found)} of {len(at_largest)} lead{whose}")
     text = "; ".join(said)
     return f"{text[0].upper()}{text[1:]}."
 
 
 def _on_the_highest(study: TunedStudy) -> Iterator[str]:
-    """Without ReLU and LeakyReLU there are no leads: the highest mean by validation."""
+    """Without ReLU and LeakyReLU there are no leads: the best mean by validation."""
+    metric = study.metric
     kept = study.choices[study.choices["lr"].notna()]
     if kept.empty:
         yield "No activation has a rate at which no tuning run was lost."
         return
     last = _at_the_largest(next(reversed(list(_panels(kept, study.factors)))), study.factors)
-    best = last.sort_values("validation", kind="stable").iloc[-1]
+    up = not metric.is_smallest_best
+    best = last.sort_values("validation", ascending=up, kind="stable").iloc[-1]
     where = setting_text(best, study.factors.settings)
     yield (
-        f"{f'With {where}, ' if where else ''}{best['activation']} has the highest validation "
-        f"accuracy, {100 * best['validation']:.2f} % (mean of {best['n']} runs)."
+        f"{f'With {where}, ' if where else ''}{best['activation']} has the {metric.best_word} "
+        f"validation {metric.words}, {metric.show(best['validation'])} (mean of {best['n']} runs)."
     )
     yield f"The study has neither {' nor '.join(BASES)}, so the report shows no leads."
 
@@ -144,10 +146,6 @@ def number_range(numbers: "pd.Series[int]") -> str:
     """`10`, or `3 to 10`."""
     low, high = numbers.min(), numbers.max()
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def _points(difference: float) -> str:
-    return f"{100 * difference:+.2f}"
 
 
 def counts(study: TunedStudy) -> list[tuple[str, str]]:

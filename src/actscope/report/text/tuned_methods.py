@@ -1,5 +1,6 @@
 """What the page of a tuned study says about how it was made."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +25,7 @@ def values(study: TunedStudy) -> dict[str, Any]:
         "extensions": rules.extensions,
         "trials": number_range(chosen["trials"]),
         "factor": f"{rules.factor:g}",
+        "lost_as": "the worst trial" if math.isnan(study.metric.chance) else "chance",
         "axis": short_name(study.factors.axis or ""),
         "lead_tests": int(study.leads["p"].count()),
         "slope_tests": int(study.slopes["p"].count()),

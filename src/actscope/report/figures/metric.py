@@ -1,4 +1,4 @@
-"""The figures of test accuracy: by epoch, at the end, and over the rate."""
+"""The figures of the metric on the test: by epoch, at the end, and over the rate."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from actscope.analysis.labels import activation_order
 from actscope.analysis.stats import INTERVAL, is_mixed
 from actscope.artifacts.palette import RED
+from actscope.metric import ACCURACY, Metric
+from actscope.report.figures.limits import panel_rows
 from actscope.report.figures.style import (
     GREY,
     MARKERS_A_LINE,
@@ -23,7 +25,6 @@ from actscope.report.figures.style import (
     flat,
     line_styles,
     panel_grid,
-    panel_rows,
     panel_title,
     plot_band,
 )
@@ -31,26 +32,31 @@ from actscope.report.figures.style import (
 # --- by epoch -----------------------------------------------------------------------------------
 
 
-def draw_accuracy(
-    title: str, curves: pd.DataFrame, failed: pd.DataFrame, cells: pd.DataFrame
+def draw_by_epoch(
+    title: str,
+    curves: pd.DataFrame,
+    failed: pd.DataFrame,
+    cells: pd.DataFrame,
+    metric: Metric = ACCURACY,
 ) -> Figure:
-    """Test accuracy by epoch of one variant: one panel per rate, on the full scale and enlarged.
+    """The metric by epoch of one variant: one panel per rate, on the full scale and enlarged.
 
-    `failed`: the accuracy by epoch of each run that failed.
+    `failed`: the metric by epoch of each run that failed.
     """
-    rows = panel_rows(cells, sorted(set(cells["lr"])))
+    drawn = pd.concat([curves["mean"], failed["value"]])
+    rows = panel_rows(cells, sorted(set(cells["lr"])), drawn, metric)
     figure, axes = panel_grid(rows, PANELS_A_ROW, (3.1, 2.6), title=title)
     styles = line_styles(cells["activation"])
     for ax, (lr, limits) in zip(axes, flat(rows), strict=True):
         cell = cells[cells["lr"] == lr]
-        plot_failed(failed[failed["lr"] == lr], styles, ax)
-        plot_accuracy(curves[curves["lr"] == lr], styles, ax)
+        plot_failed(failed[failed["lr"] == lr], styles, ax, metric)
+        plot_by_epoch(curves[curves["lr"] == lr], styles, ax, metric)
         is_enlarged = limits[0] > 0
         absent = "" if is_enlarged else undrawn(cell)
         ax.set_title(panel_title(cell, enlarged=is_enlarged) + absent)
         ax.set_ylim(*limits)
         ax.set_xlabel("epoch")
-        ax.set_ylabel("accuracy (%)")
+        ax.set_ylabel(metric.label)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
     activation_legend(figure, styles, cells["activation"], CURVES)
     return figure
@@ -59,16 +65,20 @@ def draw_accuracy(
 CURVES = f"mean of the n runs that learned; band or bar: {INTERVAL}\nthin: a run that failed"
 
 
-def plot_accuracy(
-    curves: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes, by: str = "activation"
+def plot_by_epoch(
+    curves: pd.DataFrame,
+    styles: Mapping[str, LineStyle],
+    ax: Axes,
+    metric: Metric = ACCURACY,
+    by: str = "activation",
 ) -> Axes:
-    """Mean test accuracy by epoch, one line per value of `by`, with its 95 % band where known.
+    """Mean of the metric by epoch, one line per value of `by`, with its 95 % band where known.
 
     After a single epoch: one dot per value, with its interval.
     """
     names = [name for name in styles if name in set(curves[by])]
     if len(names) > 0 and curves["epoch"].max() == 1:
-        return _plot_single_epoch(curves.set_index(by).loc[names], styles, ax)
+        return _plot_single_epoch(curves.set_index(by).loc[names], styles, ax, metric.scale)
     opacity = 0.18 if len(names) <= 6 else 0.06  # bands of many lines hide the lines
     for place, name in enumerate(names):
         rows = curves[curves[by] == name]
@@ -76,7 +86,7 @@ def plot_accuracy(
         every = max(1, len(rows) // MARKERS_A_LINE)
         ax.plot(
             rows["epoch"],
-            100 * rows["mean"],
+            metric.scale * rows["mean"],
             color=style.colour,
             linestyle=style.dashes,
             marker=style.marker,
@@ -84,28 +94,34 @@ def plot_accuracy(
             # Shifted from line to line, so that markers do not hide each other.
             markevery=(min(place * every // 5, len(rows) - 1), every),
         )
-        low, high = 100 * rows["low"], 100 * rows["high"]
+        low, high = metric.scale * rows["low"], metric.scale * rows["high"]
         ax.fill_between(rows["epoch"], low, high, color=style.colour, alpha=opacity, linewidth=0)
     return ax
 
 
 def plot_failed(
-    failed: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes, by: str = "activation"
+    failed: pd.DataFrame,
+    styles: Mapping[str, LineStyle],
+    ax: Axes,
+    metric: Metric = ACCURACY,
+    by: str = "activation",
 ) -> Axes:
-    """Test accuracy by epoch of each run that failed, as a thin line; a dot after one epoch."""
+    """The metric by epoch of each run that failed, as a thin line; a dot after one epoch."""
     for (name, _), run in failed.groupby([by, "seed"], sort=False):
-        accuracy, style = 100 * run["accuracy"], styles[str(name)]
+        values, style = metric.drawn(run["value"]), styles[str(name)]
         marker = "." if len(run) == 1 else ""
-        ax.plot(run["epoch"], accuracy, color=style.colour, linewidth=0.5, alpha=0.6, marker=marker)
+        ax.plot(run["epoch"], values, color=style.colour, linewidth=0.5, alpha=0.6, marker=marker)
     return ax
 
 
-def _plot_single_epoch(rows: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes) -> Axes:
+def _plot_single_epoch(
+    rows: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes, scale: float
+) -> Axes:
     """`rows`: one per line, by its name."""
     places = 1 + 0.08 * (np.arange(len(rows)) - (len(rows) - 1) / 2)
     for name, x in zip(rows.index, places, strict=True):
-        style, mean = styles[name], 100 * rows["mean"][name]
-        half = 100 * rows["high"][name] - mean
+        style, mean = styles[name], scale * rows["mean"][name]
+        half = scale * rows["high"][name] - mean
         ax.errorbar([x], [mean], [half], color=style.colour, marker=style.marker, capsize=2)
     ax.set_xlim(0, 2)
     return ax
@@ -124,9 +140,11 @@ def undrawn(cells: pd.DataFrame) -> str:
 WIDTH_OF_SIGNS = 8  # inches that the legend of draw_final needs with two columns
 
 
-def draw_final(title: str, used: pd.DataFrame, cells: pd.DataFrame) -> Figure:
-    """Final test accuracy of every run of one variant: one panel per rate and scale."""
-    rows = panel_rows(cells, sorted(set(cells["lr"])))
+def draw_final(
+    title: str, used: pd.DataFrame, cells: pd.DataFrame, metric: Metric = ACCURACY
+) -> Figure:
+    """The final metric of every run of one variant: one panel per rate and scale."""
+    rows = panel_rows(cells, sorted(set(cells["lr"])), used["final"], metric)
     names = activation_order(cells["activation"])
     size = (3.1, max(2.2, 1.1 + 0.36 * len(names)))  # less leaves no room beside the legend
     figure, axes = panel_grid(rows, PANELS_A_ROW, size, title=title, shared_y=True)
@@ -134,9 +152,9 @@ def draw_final(title: str, used: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     for ax, (lr, limits) in zip(axes, flat(rows), strict=True):
         cell = cells[cells["lr"] == lr]
         ax.set_xlim(*limits)
-        plot_final(used[used["lr"] == lr], cell, names, styles, ax)
+        plot_final(used[used["lr"] == lr], cell, names, styles, ax, metric)
         ax.set_title(panel_title(cell, enlarged=limits[0] > 0))
-        ax.set_xlabel("final accuracy (%)")
+        ax.set_xlabel(f"final {metric.label}")
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     columns = 2 if figure.get_figwidth() > WIDTH_OF_SIGNS else 1
     figure.legend(handles=_final_signs(), loc="outside lower center", ncols=columns)
@@ -166,6 +184,7 @@ def plot_final(
     names: Sequence[str],
     styles: Mapping[str, LineStyle],
     ax: Axes,
+    metric: Metric = ACCURACY,
 ) -> Axes:
     """One row per activation: each run as a dot, the mean of those that learned as a tick."""
     for place, name in enumerate(names):
@@ -174,7 +193,7 @@ def plot_final(
         for outcome, fill in (("learned", "full"), ("failed", "none")):
             is_shown = (own["outcome"] == outcome).to_numpy()
             ax.plot(
-                100 * own["final"][is_shown],
+                metric.drawn(own["final"][is_shown]),
                 shifts[is_shown],
                 linestyle="",
                 marker=styles[name].marker,
@@ -185,15 +204,15 @@ def plot_final(
                 markeredgewidth=0 if fill == "full" else 0.8,
             )
         for cell in cells[cells["activation"] == name].to_dict("records"):
-            _plot_mean(cell, place - 0.18, ax)
+            _plot_mean(cell, place - 0.18, ax, metric)
     ax.set_yticks(range(len(names)), list(names))
     ax.set_ylim(len(names) - 0.5, -0.5)
     return ax
 
 
-def _plot_mean(cell: Mapping[Any, Any], place: float, ax: Axes) -> None:
+def _plot_mean(cell: Mapping[Any, Any], place: float, ax: Axes, metric: Metric) -> None:
     left, right = ax.get_xlim()
-    mean, low, high = (100 * cell[f"final_{name}"] for name in ("mean", "low", "high"))
+    mean, low, high = (metric.scale * cell[f"final_{name}"] for name in ("mean", "low", "high"))
     if left <= mean <= right:
         ax.plot([mean], [place], color="black", marker="|", markersize=9)
         dashes = MIXED if is_mixed(cell) else "-"
@@ -202,7 +221,14 @@ def _plot_mean(cell: Mapping[Any, Any], place: float, ax: Axes) -> None:
             if is_beyond:
                 ax.plot([end], [place], color=GREY, marker=sign, markersize=4, clip_on=False)
     elif mean < left:
-        ax.text(left, place, f" ◂ {mean:.1f}", va="center", fontsize="small", color=GREY)
+        ax.text(
+            left,
+            place,
+            f" ◂ {mean:.{metric.decimals - 1}f}",
+            va="center",
+            fontsize="small",
+            color=GREY,
+        )
     if cell["learned"] < cell["runs"]:
         text = f"{cell['learned']} of {cell['runs']} learned "
         ax.text(right, place - 0.12, text, ha="right", va="bottom", fontsize="x-small", color=RED)
@@ -218,21 +244,30 @@ BY_RATE_SIGNS = (
 )
 
 
-def plot_by_rate(cells: pd.DataFrame, runs: pd.DataFrame, style: LineStyle, ax: Axes) -> Axes:
-    """Mean final accuracy over the rate, as BY_RATE_SIGNS says; a bar if there is only one rate.
+def plot_by_rate(
+    cells: pd.DataFrame,
+    runs: pd.DataFrame,
+    style: LineStyle,
+    ax: Axes,
+    metric: Metric = ACCURACY,
+) -> Axes:
+    """Mean final metric over the rate, as BY_RATE_SIGNS says; a bar if there is only one rate.
 
     `cells` and `runs`: those of the line.
     """
     rows = cells.sort_values("lr")
     own = rows.rename(columns={f"final_{x}": x for x in ("mean", "low", "high")})
-    plot_band(own["lr"], own, style, ax, opacity=0.18)
+    scale = metric.scale
+    plot_band(own["lr"], own, style, ax, opacity=0.18, scale=scale)
     if len(own) == 1:
-        ax.vlines(own["lr"], 100 * own["low"], 100 * own["high"], color=style.colour)
+        ax.vlines(own["lr"], scale * own["low"], scale * own["high"], color=style.colour)
     sign: dict[str, Any] = {"linestyle": "", "color": style.colour}
     mixed = own[is_mixed(own)]
-    ax.plot(mixed["lr"], 100 * mixed["mean"], marker="o", markersize=8, fillstyle="none", **sign)
+    ax.plot(mixed["lr"], scale * mixed["mean"], marker="o", markersize=8, fillstyle="none", **sign)
     failed = runs[runs["outcome"] == "failed"]
-    ax.plot(failed["lr"], 100 * failed["final"], marker=".", markersize=3, alpha=0.6, **sign)
+    ax.plot(
+        failed["lr"], metric.drawn(failed["final"]), marker=".", markersize=3, alpha=0.6, **sign
+    )
     on_axis = ax.get_xaxis_transform()
     for lr in rows.loc[rows["diverged"] > 0, "lr"]:
         ax.plot([lr], [0], transform=on_axis, clip_on=False, marker="x", markersize=5, **sign)

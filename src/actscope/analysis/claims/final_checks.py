@@ -1,7 +1,7 @@
-"""Checks of final test accuracies.
+"""Checks of final test values of the study's metric.
 
-Accuracies are in per cent and their differences in points, as claims state them. They are of runs
-that learned. Without a seed in which all activations learned, a check is inconclusive.
+They are in the units that a report shows: accuracies in per cent, their differences in points. They
+are of runs that learned. Without a seed in which all activations learned, a check is inconclusive.
 """
 
 import math
@@ -28,7 +28,7 @@ from actscope.setting_types import CLOSED, Finite, Name, Rate
 
 @checked(frozen=True, config=CLOSED)
 class MeanNear:
-    """The mean final accuracy is `target` ± `margin`: its 95 % interval is inside, or outside.
+    """The mean final value is `target` ± `margin`: its 95 % interval is inside, or outside.
 
     With several activations, it is the mean over all of them, seed by seed.
     """
@@ -40,11 +40,13 @@ class MeanNear:
 
     def judge(self, data: ClaimData) -> CheckResult:
         values = _finals(data, self.activations, self.lr).mean(axis=1, skipna=False)
-        found = _interval(values)
+        found = _interval(data, values)
         names = " and ".join(self.activations)
-        numbers = f"{names}: {found.in_words('%')}{_unlearned(data, self.activations, self.lr)}"
+        metric = data.metric
+        mean = found.in_words(metric.unit, f".{metric.decimals}f")
+        numbers = f"{names}: {mean}{_unlearned(data, self.activations, self.lr)}"
         limits = (self.target - self.margin, self.target + self.margin)
-        aim = f", claimed {self.target:g} ± {self.margin:g} %"
+        aim = f", claimed {self.target:g} ± {self.margin:g}{metric.behind}"
         ids = data.ids(self.activations, self.lr)
         return found.judge(limits, self.target, f"{numbers}{aim}", ids, len(values))
 
@@ -67,9 +69,10 @@ class DifferenceNear:
 
 @checked(frozen=True, config=CLOSED)
 class Greater:
-    """`first` - `second` is more than `by`: its paired interval is above, or below.
+    """`first` is better than `second` by more than `by`: its paired interval is above, or below.
 
-    `gap`: the difference that the article sees; the power is for this difference.
+    That is `first` - `second`, or `second` - `first` where the smallest value is best. `gap`: the
+    difference that the article sees; the power is for this difference.
     """
 
     first: Name
@@ -79,12 +82,12 @@ class Greater:
     by: Finite = 0.0
 
     def judge(self, data: ClaimData) -> CheckResult:
-        return _compared(data, self, (self.by, math.inf), self.gap)
+        return _compared(data, _better_first(data, self), (self.by, math.inf), self.gap)
 
 
 @checked(frozen=True, config=CLOSED)
 class Best:
-    """`activation` is greater than each of the `others`; `gap`: as in Greater."""
+    """`activation` is better than each of the `others`; `gap`: as in Greater."""
 
     activation: Name
     others: Names
@@ -118,8 +121,8 @@ class NoAdvantage:
 
     def _judge_one(self, name: str, data: ClaimData) -> CheckResult:
         results = [
-            _compared(data, Greater(name, other, self.lr, 0.0), (-math.inf, self.by), 0.0)
-            for other in self.over
+            _compared(data, _better_first(data, pair), (-math.inf, self.by), 0.0)
+            for pair in (Greater(name, other, self.lr, 0.0) for other in self.over)
         ]
         power = of_any([result.power for result in results if result.power is not None])
         whole = replace(combine(results), power=power)
@@ -132,6 +135,13 @@ class NoAdvantage:
         return replace(whole, verdict=Verdict.INCONCLUSIVE if is_enough else Verdict.TOO_FEW)
 
 
+def _better_first(data: ClaimData, pair: Greater) -> Greater:
+    """The pair in the order in which first - second is how much `pair.first` is better."""
+    if not data.metric.is_smallest_best:
+        return pair
+    return replace(pair, first=pair.second, second=pair.first)
+
+
 def _compared(
     data: ClaimData,
     pair: DifferenceNear | Greater,
@@ -142,14 +152,16 @@ def _compared(
     """The result of first - second: whether its interval is within the limits."""
     names = (pair.first, pair.second)
     finals = _finals(data, names, pair.lr)
-    interval = _interval(finals[pair.first] - finals[pair.second])
-    numbers = f"{pair.first} - {pair.second}: {interval.in_words('points', '+.3f')}"
+    interval = _interval(data, finals[pair.first] - finals[pair.second])
+    metric = data.metric
+    words = interval.in_words(metric.difference_unit, f"+.{metric.decimals + 1}f")
+    numbers = f"{pair.first} - {pair.second}: {words}"
     numbers += f"{_unlearned(data, names, pair.lr)}{aim}"
     return interval.judge(limits, claimed, numbers, data.ids(names, pair.lr), len(finals))
 
 
 def _finals(data: ClaimData, names: Sequence[str], lr: float) -> pd.DataFrame:
-    """Final accuracies [seed, activation], in per cent, of the seeds that all activations have.
+    """Final values [seed, activation], as they are shown, of the seeds that all activations have.
 
     NaN for a run that did not learn. Raises MissingData where they share no seed.
     """
@@ -157,11 +169,11 @@ def _finals(data: ClaimData, names: Sequence[str], lr: float) -> pd.DataFrame:
     table = pd.concat(finals, axis=1, join="inner")
     if table.empty:
         raise MissingData(f"{' and '.join(names)} share no seed")
-    return 100 * table
+    return table
 
 
-def _interval(values: "pd.Series[float]") -> MeanInterval:
-    return MeanInterval.of(np.asarray(values.dropna(), float))
+def _interval(data: ClaimData, values: "pd.Series[float]") -> MeanInterval:
+    return MeanInterval.of(np.asarray(values.dropna(), float), data.metric.rounding)
 
 
 def _unlearned(data: ClaimData, names: Sequence[str], lr: float) -> str:

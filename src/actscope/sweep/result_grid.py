@@ -1,14 +1,16 @@
-"""Accuracies and outcomes of a sweep so far, by variant, activation and rate."""
+"""Final values and outcomes of a sweep so far, by variant, activation and rate."""
 
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import NamedTuple
 
 from actscope.analysis.labels import activation_order, natural
 from actscope.config import Point
 from actscope.engine.result import Outcome
+from actscope.metric import Metric
 from actscope.parsing import flat_settings
 from actscope.sweep.grid_variants import variants_of
 from actscope.sweep.results import Failed, Result
@@ -19,7 +21,7 @@ class GridCell:
     """The results of a cell so far. `points`: how many there will be."""
 
     points: int = 0
-    accuracies: list[float] = field(default_factory=list)  # final, of the runs that learned
+    finals: list[float] = field(default_factory=list)  # of the runs that learned
     ends: Counter[Outcome | None] = field(default_factory=Counter)  # None: not trained
 
     @property
@@ -32,14 +34,14 @@ class GridCell:
             return
         self.ends[result.outcome] += 1
         # A metric of an earlier run may have been deleted in MLflow.
-        if result.outcome is Outcome.LEARNED and math.isfinite(result.accuracy):
-            self.accuracies.append(result.accuracy)
+        if result.outcome is Outcome.LEARNED and math.isfinite(result.final):
+            self.finals.append(result.final)
 
 
 Row = dict[float, GridCell]  # by rate
 
 
-class AccuracyGrid:
+class ResultGrid:
     """The cells of a grid, which fill while results arrive.
 
     `groups`: rows of cells by activation, of each study and variant, by its heading. `done`: points
@@ -77,10 +79,20 @@ class AccuracyGrid:
                 self.done += 1
 
 
-def accuracy_name(points: Iterable[Point]) -> str:
-    """What the accuracy of these points is measured on."""
-    is_tested = all(point.data.test for point in points)
-    return "test accuracy" if is_tested else "validation accuracy"
+class Measured(NamedTuple):
+    """What final values are: a metric, and the split that it is measured on."""
+
+    metric: Metric
+    split: str
+
+    @classmethod
+    def of(cls, points: Sequence[Point]) -> "Measured":
+        """Of points of one metric, as `check_grid` demands it."""
+        is_tested = all(point.data.test for point in points)
+        return cls(points[0].train.judged_by, "test" if is_tested else "validation")
+
+    def __str__(self) -> str:
+        return f"{self.split} {self.metric.words}"
 
 
 def heading_of(study: str, variant: str, studies: int) -> str:
