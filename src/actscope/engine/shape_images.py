@@ -21,10 +21,10 @@ SHAPES = (
 )
 
 
-def load(train_images: int = 2000, test_images: int = 1000, noise: float = 0.3) -> tuple[Array, ...]:
+def load(train_images: int = 2000, test_images: int = 1000, pixel_noise: float = 0.3) -> tuple[Array, ...]:
     """Images [N, 3, 32, 32] in 0..1 and the numbers of their SHAPES, of training and test.
 
-    Place, size and both colours of a shape are random, and `noise` is the amplitude of uniform
+    Place, size and both colours of a shape are random, and `pixel_noise` is the amplitude of uniform
     noise in each pixel. The same arguments give the same bits on each machine.
 
     Example:
@@ -35,7 +35,7 @@ def load(train_images: int = 2000, test_images: int = 1000, noise: float = 0.3) 
     """
     # numpy keeps the stream of RandomState for good, and that of Generator not (NEP 19).
     rng = np.random.RandomState(0)
-    train, test = (_images(rng, number, noise) for number in (train_images, test_images))
+    train, test = (_images(rng, number, pixel_noise) for number in (train_images, test_images))
     return *train, *test
 
 
