@@ -21,7 +21,9 @@ SHAPES = (
 )
 
 
-def load(train_images: int = 2000, test_images: int = 1000, pixel_noise: float = 0.3) -> tuple[Array, ...]:
+def load(
+    train_images: int = 2000, test_images: int = 1000, pixel_noise: float = 0.3
+) -> tuple[Array, ...]:
     """Images [N, 3, 32, 32] in 0..1 and the numbers of their SHAPES, of training and test.
 
     Place, size and both colours of a shape are random, and `pixel_noise` is the amplitude of uniform
