@@ -16,6 +16,7 @@ FORBIDDEN = {
     "Each layer imports only layers below it": ("config.py", "import actscope.report.build"),
     "Only tracking knows MLflow": ("engine/data.py", "import mlflow"),
     "Only the sweep's Dask modules know Dask": ("sweep/results.py", "import dask"),
+    "Only the search knows Optuna": ("sweep/tuned_cells.py", "import optuna"),
     "torchvision stays behind its compatibility module": ("report/cli.py", "import torchvision"),
     "What computes does not print": ("analysis/stats.py", "import rich"),
     "SQL is in tracking.sqlite": ("tracking/ui.py", "import sqlite3"),

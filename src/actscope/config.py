@@ -1,7 +1,6 @@
 """The settings of a point, of tracking and of a sweep; each is checked once, when it is read."""
 
 import re
-from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -251,44 +250,3 @@ class SweepRules:
     on_error: Literal["continue", "stop"] = "continue"
     checkpoint_minutes: Annotated[Finite, Field(ge=0)] | None = 5.0
     dry_run: Bool = False
-
-
-@dataclass(frozen=True, config=CLOSED)
-class Tuning:
-    """How the learning rate of each cell is chosen by validation, and evaluated with fresh seeds.
-
-    `rates`: the coarse grid, in steps of one factor. `seeds` choose; the coarse grid uses only the
-    first. `evaluation_seeds` judge. `extensions`: how often either grid of rates is extended beyond
-    its edge.
-    """
-
-    rates: Annotated[tuple[Rate, ...], Field(min_length=3)]
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=2)]
-    evaluation_seeds: Annotated[tuple[Seed, ...], Field(min_length=2)]
-    extensions: Annotated[Int, Field(ge=0, le=20)] = 4
-
-    @property
-    def factor(self) -> float:
-        """The step of the coarse grid."""
-        return self.rates[1] / self.rates[0]
-
-    @model_validator(mode="after")
-    def _rates_have_one_factor(self) -> Self:
-        steps = [high / low for low, high in pairwise(self.rates)]
-        if min(steps) < 2 or max(steps) > 1.001 * min(steps):
-            raise ValueError(
-                "tuning.rates: must grow by one factor of at least 2, like [0.001,0.004,0.016]."
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _seeds_are_fresh(self) -> Self:
-        for name, seeds in (("seeds", self.seeds), ("evaluation_seeds", self.evaluation_seeds)):
-            if len(set(seeds)) < len(seeds):
-                raise ValueError(f"tuning.{name}: has a seed twice. Give each once.")
-        both = sorted(set(self.seeds) & set(self.evaluation_seeds))
-        if both:
-            raise ValueError(
-                f"tuning.evaluation_seeds: {both[0]} is one of tuning.seeds too. Judge with others."
-            )
-        return self

@@ -8,13 +8,14 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
 
-from actscope.config import Activation, DataSource, Point, SweepRules, Tracking, Tuning
+from actscope.config import Activation, DataSource, Point, SweepRules, Tracking
 from actscope.credentials import scrub
 from actscope.errors import ConfigError
 from actscope.metric import METRICS_OF_LOSS
 from actscope.network_settings import Model, OwnNetwork
 from actscope.setting_types import Argument, Device, OwnArgument
 from actscope.settings_errors import first_problem, shorten
+from actscope.tuning_settings import Search, Tuning
 
 Parsed = TypeVar("Parsed")
 
@@ -67,10 +68,16 @@ def parse_sweep(config: DictConfig) -> SweepRules:
     return parse(SweepRules, plain(config).get("sweep"), "sweep")
 
 
-def parse_tuning(config: DictConfig) -> Tuning | None:
+def parse_tuning(config: DictConfig) -> Tuning | Search | None:
     """Check the tuning part of a composed configuration, or raise ConfigError; None without one."""
     settings = plain(config).get("tuning")
-    return None if settings is None else parse(Tuning, settings, "tuning")
+    return None if settings is None else parse_rules(settings)
+
+
+def parse_rules(settings: Any) -> Tuning | Search:
+    """Convert the settings under `tuning`, or raise ConfigError; a search has a space."""
+    is_search = isinstance(settings, Mapping) and "space" in settings
+    return parse(Search, settings, "tuning") if is_search else parse(Tuning, settings, "tuning")
 
 
 def parse_device(config: DictConfig) -> Device:
@@ -115,6 +122,20 @@ def nested_settings(point: Point) -> dict[str, Any]:
     else:
         settings["model"]["hidden"] = list(point.model.hidden)
     return settings
+
+
+def with_settings(point: Point, values: Mapping[str, Any]) -> Point:
+    """The point with these settings, by their names on the command line, or raise ConfigError."""
+    if set(values) == {"lr"}:
+        return replace(point, lr=values["lr"])  # in a hundredth of the time
+    settings = nested_settings(point)
+    for name, value in values.items():
+        *groups, last = name.split(".")
+        own = settings
+        for group in groups:
+            own = own.setdefault(group, {})
+        own[last] = value
+    return parse_settings(settings)
 
 
 def _as_settings(arguments: Iterable[tuple[str, OwnArgument]]) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from actscope.analysis.tuned_tables import leads_by_seed, rivals
 from actscope.analysis.tuning import Trial, plan_cell
 from actscope.analysis.tuning_budget import budget
 from actscope.artifacts.metrics import final_and_best
-from actscope.config import Tuning
 from actscope.errors import ReportError
 from actscope.metric import ACCURACY, R2, RMSE
 from actscope.report.text.study import answer
+from actscope.tuning_settings import Tuning
 from tests.support.judging import claim, run_row, study, verdict_on
 
 MSE = {"train.loss": "mse", "train.metric": "rmse"}

@@ -16,8 +16,8 @@ from actscope.analysis.tuned_tables import (
 )
 from actscope.analysis.tuning import ALL_LOST, EDGE
 from actscope.analysis.tuning_budget import agreement, budget, expected_best, shared
-from actscope.config import Tuning
 from actscope.metric import ACCURACY
+from actscope.tuning_settings import Tuning
 
 RULES = Tuning(rates=(0.25, 0.5, 1.0), seeds=(100, 101), evaluation_seeds=(0, 1, 2), extensions=0)
 DEPTH = Factors(("model.depth",))

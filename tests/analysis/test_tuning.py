@@ -6,7 +6,7 @@ from math import log2
 import pytest
 
 from actscope.analysis.tuning import ALL_LOST, EDGE, CellPlan, Trial, plan_cell
-from actscope.config import Tuning
+from actscope.tuning_settings import Tuning
 
 RULES = Tuning(rates=(0.01, 0.04, 0.16), seeds=(7, 8, 9), evaluation_seeds=(1, 2), extensions=2)
 Accuracy = Callable[[float, int], Trial]

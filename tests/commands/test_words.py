@@ -9,7 +9,7 @@ from actscope.commands.main import COMMANDS, main
 from tests.support.tracked import new_store
 
 WRONG_WORD = {name: ["no_setting=1"] for name in COMMANDS} | {"ui": ["--port=x"]}
-SLOW = {"torch", "mlflow", "matplotlib", "pandas", "distributed"}
+SLOW = {"torch", "mlflow", "matplotlib", "pandas", "distributed", "optuna"}
 CODE = """
 import json, sys
 from actscope.commands.main import main
@@ -64,6 +64,8 @@ def test_what_reads_a_local_store_imports_neither_mlflow_nor_torch(tmp_path: Pat
     codes, modules, lines = run({**readers, "plan": grid, "sweep": grid})
     assert codes == dict.fromkeys([*readers, "plan", "sweep"], 0)
     assert lines == []
-    assert modules & {"torch", "mlflow", "sqlalchemy", "matplotlib", "distributed"} == set()
+    assert (
+        modules & {"torch", "mlflow", "sqlalchemy", "matplotlib", "distributed", "optuna"} == set()
+    )
     runs = [row for row in store.point_rows(finished["one"]) if row.status == "FINISHED"]
     assert len(runs) == 2  # none was trained again

@@ -10,7 +10,7 @@ from rich.console import Console
 from actscope import tracking
 from actscope.analysis.signal import signal_by_layer
 from actscope.analysis.tuned_study import is_tuned, read_tuned
-from actscope.config import Activation, DataSource, Point, Tracking, Tuning
+from actscope.config import Activation, DataSource, Point, Tracking
 from actscope.network_settings import Model
 from actscope.report.cli import main
 from actscope.report.figures import style
@@ -20,6 +20,7 @@ from actscope.report.text.tuned import answer
 from actscope.sweep.resources import Resources
 from actscope.sweep.tuned_sweep import run_tuned
 from actscope.tracking import Store
+from actscope.tuning_settings import Tuning
 from tests.support.making import ELU, RELU, make_point
 
 STUDY = "tuned"
@@ -97,7 +98,7 @@ def test_the_tables_agree_with_the_runs(store: Store) -> None:
     assert study.choices["activation"].tolist() == ["relu", "elu"] * 2
     assert study.judged["runs"].tolist() == [2] * 8
     found = tracking.read_runs(store, f"{STUDY}.tuning")
-    assert len(study.trials) == len(found) == study.choices["trials"].sum()
+    assert len(study.trial_runs) == len(found) == study.choices["trials"].sum()
     first = study.judged.iloc[0]
     runs = tracking.read_runs(store, STUDY)
     own = runs[

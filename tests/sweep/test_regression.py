@@ -9,8 +9,9 @@ from rich.console import Console
 
 from actscope import tracking
 from actscope.analysis.frames import read_study
+from actscope.analysis.searched_study import SearchedStudy
 from actscope.analysis.tuned_study import read_tuned
-from actscope.config import DataSource, Point, Tracking, Train, Tuning
+from actscope.config import DataSource, Point, Tracking, Train
 from actscope.engine.result import Outcome
 from actscope.errors import ConfigError
 from actscope.metric import R2, RMSE
@@ -21,6 +22,7 @@ from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done
 from actscope.sweep.runner import run_sweep
 from actscope.sweep.tuned_sweep import run_tuned
+from actscope.tuning_settings import Search, Tuning
 from tests.support.making import ELU, RELU, make_point
 
 HERE = Resources(0, None)
@@ -112,6 +114,35 @@ def test_a_rate_is_tuned_by_the_metric(settings: Tracking, tmp_path: Path, metri
     page = (tmp_path / "r" / "numbers" / "index.html").read_text()
     assert f"has the {metric.best_word} validation {metric.words}, " in page
     assert (tmp_path / "r" / "numbers" / "figures" / f"tuned_{metric.name}.png").exists()
+
+
+SEARCH = Search(
+    {"lr": {"low": 0.02, "high": 0.5, "log": True}},
+    trials=6,
+    seeds=(7, 8),
+    evaluation_seeds=(1, 2),
+    batch=3,
+)
+
+
+@pytest.mark.parametrize("metric", [R2, RMSE])
+def test_settings_are_searched_by_the_metric(settings: Tracking, tmp_path: Path, metric) -> None:
+    cell = regression(metric.name, data=replace(regression().data, validation=9))
+    (state,) = run_tuned([cell], SEARCH, settings, "s1", HERE, Console(quiet=True))
+    assert state.stage == "done"
+    study = read_tuned(tracking.locate_store(settings), "numbers")
+    assert isinstance(study, SearchedStudy)
+    finished = study.trials.loc[study.trials["state"] == "finished", "validation"]
+    best = finished.min() if metric is RMSE else finished.max()
+    assert study.trials["best"].iloc[-1] == best
+    assert study.choices["validation"].tolist() == [best]
+    assert state.plan.choice is not None
+    assert state.plan.choice.scores[0].mean == best
+    words = [f"tracking.uri={settings.uri}", f"report.folder={tmp_path / 'r'}", "study=numbers"]
+    assert report(["build", *words, "report.processes=1"]) == 0
+    page = (tmp_path / "r" / "numbers" / "index.html").read_text()
+    assert f"The {metric.best_word} mean validation {metric.words} of a finished trial so" in page
+    assert "accuracy" not in page.partition("Runs</h2>")[0].lower()
 
 
 def test_points_of_different_metrics_are_refused() -> None:

@@ -14,7 +14,7 @@ from actscope import tracking
 from actscope.config import Activation, Point, SweepRules, Tracking
 from actscope.engine.data import load_data
 from actscope.engine.result import Outcome
-from actscope.sweep import runner
+from actscope.sweep import open_sweep
 from actscope.sweep.console import Progress
 from actscope.sweep.plan import DEFAULT_RULES, plan_sweep
 from actscope.sweep.resources import Resources
@@ -137,7 +137,7 @@ def test_an_error_stops_the_sweep_where_that_is_wanted(session: Session) -> None
     results = session.run(points, rules=SweepRules(on_error="stop"), stack_size=3)
     first, second = sorted(points, key=lambda point: point.seed)[:3], [*GRID[1::2], later]
     assert {point: results[point] for point in second} == {
-        point: Failed(point, runner.STOPPED) for point in second
+        point: Failed(point, open_sweep.STOPPED) for point in second
     }
     assert set(session.runs()["name"]) == set(map(str, first))
     assert [type(results[point]) for point in first] == [Failed, Done, Done]
@@ -176,7 +176,7 @@ def test_a_plan_tells_how_each_point_stands(session: Session, settings: Tracking
 def test_points_that_another_sweep_trains_are_waited_for(
     session: Session, settings: Tracking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "SECONDS_BETWEEN_POLLS", 0.05)
+    monkeypatch.setattr(open_sweep, "SECONDS_BETWEEN_POLLS", 0.05)
     store = tracking.open_store(settings)
     other = tracking.begin_sweep(store, STUDY, "other", [GridPoint.of(GRID[0])])
     thread = threading.Thread(target=session.run, args=[GRID, "s2"])

@@ -16,10 +16,11 @@ from actscope.engine.result import Outcome
 from actscope.sweep.console import Progress, SweepView
 from actscope.sweep.grid import check_grid
 from actscope.sweep.grid_table import GridTable, LiveTable
+from actscope.sweep.open_sweep import OpenSweep, opened
 from actscope.sweep.resources import Resources
 from actscope.sweep.result_grid import ResultGrid
 from actscope.sweep.results import Done, Failed, Result, Training
-from actscope.sweep.runner import run_sweep, train_grid
+from actscope.sweep.runner import run_sweep
 from actscope.sweep.summary import print_summary, times_in_words
 from tests.support.making import ELU, RELU, make_point
 from tests.support.stores import store_at
@@ -326,6 +327,7 @@ def test_rounds_of_a_tuned_sweep_show_the_progress_alone(tmp_path: Path) -> None
     console = terminal()
     grid = check_grid(tiny(0))
     store = tracking.open_store(settings)
-    train_grid(grid, store, settings, "s1", Resources(0), console, has_table=False)
+    with opened(OpenSweep(store, settings, "s1", Resources(0), console, has_rounds=True)) as sweep:
+        sweep.train(grid)
     assert "runs" in said(console)
     assert "Final test accuracy" not in said(console)

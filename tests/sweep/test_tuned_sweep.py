@@ -14,15 +14,17 @@ from actscope import tracking
 from actscope.analysis.tuning import CHOSEN_BY_TAG, RULES_TAG
 from actscope.commands import status
 from actscope.commands.settings import StatusSettings
-from actscope.config import Activation, Point, SweepRules, Tracking, Tuning
+from actscope.config import Activation, Point, SweepRules, Tracking
 from actscope.errors import ConfigError, SweepError
 from actscope.metric import ACCURACY
-from actscope.sweep import runner
+from actscope.sweep.grid import Grid
+from actscope.sweep.open_sweep import OpenSweep
 from actscope.sweep.resources import Resources
-from actscope.sweep.results import Failed
+from actscope.sweep.results import Failed, Result
 from actscope.sweep.tuned_cells import TunedCell, cells_of
 from actscope.sweep.tuned_sweep import plan_tuned, run_tuned
 from actscope.tracking import RunSummary
+from actscope.tuning_settings import Tuning
 from tests.support.making import ELU, RELU, make_point
 
 RULES = Tuning(
@@ -92,19 +94,18 @@ def test_an_interrupted_study_continues_and_a_finished_one_trains_nothing(
     settings: Tracking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[int] = []
-    train_grid = runner.train_grid
+    train = OpenSweep.train
 
-    def interrupted(*given: object, **more: object) -> object:
+    def interrupted(sweep: OpenSweep, grid: Grid) -> dict[Point, Result]:
         if len(calls) == 1:
             raise KeyboardInterrupt
         calls.append(1)
-        return train_grid(*given, **more)  # type: ignore[arg-type]
+        return train(sweep, grid)
 
-    target = "actscope.sweep.tuned_sweep.train_grid"
-    monkeypatch.setattr(target, interrupted)
+    monkeypatch.setattr(OpenSweep, "train", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run([cell()], settings)
-    monkeypatch.setattr(target, train_grid)
+    monkeypatch.setattr(OpenSweep, "train", train)
     before = {r.run_id for r in runs_of("mine.tuning", settings) if r.is_point}
     states, _ = run([cell()], settings)
     assert before < {done.run_id for done in states[0].trials()}
@@ -134,10 +135,10 @@ def test_a_plan_and_the_status_show_the_stages_and_train_nothing(
 def test_runs_that_fail_stop_the_study_with_the_first_reason(
     settings: Tracking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(grid: dict[Point, object], *_: object, **__: object) -> dict[Point, Failed]:
+    def failing(_: OpenSweep, grid: Grid) -> dict[Point, Failed]:
         return {point: Failed(point, "no room") for point in grid}
 
-    monkeypatch.setattr("actscope.sweep.tuned_sweep.train_grid", failing)
+    monkeypatch.setattr(OpenSweep, "train", failing)
     with pytest.raises(SweepError, match=r"^3 runs failed, so no rate .*seed=200: no room"):
         run([cell()], settings)
 
@@ -156,7 +157,7 @@ def changed(**data: object) -> Callable[[], Point]:
 )
 def test_a_cell_that_cannot_be_tuned_is_refused(make: Callable[[], Point], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        cells_of([make()])
+        cells_of([make()], RULES)
 
 
 def test_a_choice_is_not_repeated_by_force(settings: Tracking) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from actscope.analysis.factors import Factors
+from actscope.analysis.judged_study import JudgedStudy
 from actscope.analysis.run_tables import MissingTableError, read_run_table
-from actscope.analysis.tuned_study import TunedStudy
 from actscope.analysis.varying import DEPTH
 from actscope.engine.recorded import LAYER_STATISTICS
 from actscope.tracking import Store
@@ -15,7 +15,7 @@ LEAST_LAYERS = 2  # one shows no course
 BY_LAYER = ["variant", "activation", "layer"]
 
 
-def signal_by_layer(store: Store, study: TunedStudy) -> pd.DataFrame:
+def signal_by_layer(store: Store, study: JudgedStudy) -> pd.DataFrame:
     """Statistics of each hidden layer at step 0 in the deepest networks, averaged over seeds.
 
     Columns: BY_LAYER, `depth`, `n` (seeds) and LAYER_STATISTICS. Empty if no network has
@@ -36,7 +36,7 @@ def signal_by_layer(store: Store, study: TunedStudy) -> pd.DataFrame:
     return means.reset_index()
 
 
-def _rows(store: Store, study: TunedStudy) -> Iterator[pd.DataFrame]:
+def _rows(store: Store, study: JudgedStudy) -> Iterator[pd.DataFrame]:
     deepest = _deepest(study.evaluations, study.factors)
     for run in deepest.to_dict("records"):
         try:

@@ -15,8 +15,8 @@ from actscope.analysis import stats
 from actscope.analysis.factors import Factors
 from actscope.analysis.stats import Comparison, compare_pair, finals_of_learned
 from actscope.analysis.tuning import ALL_LOST, FINE_FACTOR, RATES, Choice, Score, plan_cell
-from actscope.config import Tuning
 from actscope.metric import ACCURACY, Metric
+from actscope.tuning_settings import Tuning
 
 BASES = ("relu", "leaky_relu")  # leads are over the better one of these
 UNFINISHED = "not finished"  # a flag, as those of analysis.tuning
@@ -84,17 +84,22 @@ def _choice_columns(choice: Choice | None, rules: Tuning) -> Row:
     }
 
 
-def judged(evaluations: pd.DataFrame, chosen: pd.DataFrame, factors: Factors) -> pd.DataFrame:
+def judged(
+    evaluations: pd.DataFrame,
+    chosen: pd.DataFrame,
+    factors: Factors,
+    rates: Mapping[str, float] = RATES,
+) -> pd.DataFrame:
     """One row a cell without a flag and rate that judges it; `chosen`: of `choices`.
 
-    Columns: Factors.cell; `rate`, of RATES; `lr`; `wanted`, `runs`, and of these `learned` and
+    Columns: Factors.cell; `rate`, of `rates`; `lr`; `wanted`, `runs`, and of these `learned` and
     `lost`; over the runs that learned `mean`, `sd`, `low` and `high` of the metric on the test.
     """
     by_cell = dict(iter(evaluations.groupby([*factors.cell, "lr"], sort=False)))
     rows = []
     for choice in chosen[chosen["flag"] == ""].to_dict("records"):
         key = tuple(choice[name] for name in factors.cell)
-        for rate, share in RATES.items():
+        for rate, share in rates.items():
             lr = choice["lr"] * share
             runs = by_cell.get((*key, lr), evaluations.head(0))
             learned = finals_of_learned(runs)

@@ -4,14 +4,18 @@ The protocol follows Godbole et al. (2023, Deep Learning Tuning Playbook): a coa
 fine one around its best rate, each extended until its best rate is inside. See docs/tuning.md.
 """
 
+import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from actscope.config import Tuning
 from actscope.metric import ACCURACY, Metric
+from actscope.tuning_settings import LR, Search, Tuning, Value
 
 FINE_FACTOR = 2
 RATES = {"chosen": 1.0, "half": 0.5}  # the rates that are judged, in units of the chosen one
@@ -19,12 +23,35 @@ RATES = {"chosen": 1.0, "half": 0.5}  # the rates that are judged, in units of t
 TRIALS = ".tuning"  # ends the name of the study with the trials of a tuned study
 RULES_TAG = "actscope.tuning"  # of a sweep: the rules as JSON
 CHOSEN_BY_TAG = "actscope.chosen_by"  # of a run: JSON list of the ids of runs that chose its rate
+TRIAL_TAG = (
+    "actscope.trial"  # of a run of a search: JSON of its search, trial and the trial's state
+)
 
+
+def judged_rates(rules: Tuning | Search) -> Mapping[str, float]:
+    """The rates that are judged, in units of the chosen one: a search has no half."""
+    return {"chosen": 1.0} if isinstance(rules, Search) else RATES
+
+
+Settings = tuple[tuple[str, Value], ...]  # by their names on the command line
 Trial = float | None  # the final metric on validation; None of a run that failed or diverged
-Trials = Mapping[tuple[float, int], Trial]  # by rate and seed
+
+
+Key = TypeVar("Key", contravariant=True)
+
+
+class Trials(Protocol[Key]):
+    """The finished trials of a cell, by rate (of a search: by settings) and seed."""
+
+    def __contains__(self, key: object, /) -> bool: ...
+
+    def __getitem__(self, key: tuple[Key, int], /) -> Trial: ...
+
 
 EDGE = "edge of grid"
 ALL_LOST = "no rate learns"
+NONE_LEARNS = "no trial learns"
+OPEN = ("trials", "evaluation_seeds")  # settings that may change in the same search
 
 
 class Score(NamedTuple):
@@ -44,23 +71,98 @@ class Choice:
     """The rate that tuning has chosen; None if each rate lost a seed.
 
     `scores`: of the rates of the fine grid, ascending. `flag`: why it is not judged, or empty.
+    `settings`: all that a search has chosen, the rate among them.
     """
 
     rate: float | None
     scores: tuple[Score, ...] = ()
     flag: str = ""
+    settings: Settings = ()
 
 
 @dataclass(frozen=True)
 class CellPlan:
     """What a cell needs next: trials, or when its choice is made, none."""
 
-    stage: Literal["coarse", "fine", "chosen"]
-    missing: tuple[tuple[float, int], ...] = ()
+    stage: Literal["coarse", "fine", "search", "chosen"]
+    missing: tuple[tuple[float | Settings, int], ...] = ()
     choice: Choice | None = None
 
 
-def plan_cell(rules: Tuning, trials: Trials, chance: float, metric: Metric = ACCURACY) -> CellPlan:
+State = Literal["finished", "pruned", "failed"]
+
+
+@dataclass(frozen=True)
+class SearchTrial:
+    """A trial that has ended, from number 1 on, and its final metric on validation by seed.
+
+    `values`: None of a run that failed or diverged; shorter than the seeds if the trial was pruned
+    or its first run was lost.
+    """
+
+    number: int
+    settings: Settings
+    state: State
+    values: tuple[float | None, ...]
+
+    @property
+    def rate(self) -> float:
+        return float(dict(self.settings)[LR])  # type: ignore[arg-type]
+
+    def score(self, of_lost: float = math.nan) -> Score:
+        """Mean over the seeds that were trained. `of_lost`: what lost runs count as."""
+        return _score(self.rate, self.values, of_lost)
+
+
+@dataclass(frozen=True)
+class SearchPlan(CellPlan):
+    """What a searched cell needs next, or its choice.
+
+    `trials`: those that have ended; `search`: the id of the search.
+    """
+
+    trials: tuple[SearchTrial, ...] = ()
+    search: str = ""
+
+
+def searched_settings(tags: Mapping[str, str]) -> list[str]:
+    """The settings that a sweep has searched, from its tags; empty of any other sweep."""
+    with suppress(ValueError):
+        rules = json.loads(tags.get(RULES_TAG.removeprefix("actscope."), "null"))
+        if isinstance(rules, dict) and isinstance(rules.get("space"), dict):
+            return list(rules["space"])
+    return []
+
+
+def search_id(rules: Search) -> str:
+    """An id of what decides which trials are asked for; more trials continue the same search."""
+    deciding = {name: value for name, value in asdict(rules).items() if name not in OPEN}
+    return sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def value_of_lost(ended: Sequence[SearchTrial], chance: float, metric: Metric) -> float:
+    """What a lost run of the last of these trials counts as: chance.
+
+    Where chance is unknown, it is the worst value of these trials, or NaN if they have none.
+    """
+    if not math.isnan(chance):
+        return chance
+    values = [value for trial in ended for value in trial.values if value is not None]
+    return min(values, key=lambda value: metric.gain(value, 0.0), default=math.nan)
+
+
+def choose(ended: Sequence[SearchTrial], metric: Metric = ACCURACY) -> Choice:
+    """The finished trial with the best mean, the first of equal ones."""
+    finished = [trial for trial in ended if trial.state == "finished"]
+    if not finished:
+        return Choice(None, flag=NONE_LEARNS)
+    best = max(finished, key=lambda trial: metric.gain(trial.score().mean, 0.0))
+    return Choice(best.rate, (best.score(),), settings=best.settings)
+
+
+def plan_cell(
+    rules: Tuning, trials: Trials[float], chance: float, metric: Metric = ACCURACY
+) -> CellPlan:
     """The trials that a cell needs next, or its choice. `chance`: the metric of guessing.
 
     1. Coarse: all `rules.rates` with the first seed.
@@ -88,7 +190,7 @@ def plan_cell(rules: Tuning, trials: Trials, chance: float, metric: Metric = ACC
 class _Judged(NamedTuple):
     """The trials of a cell, and what judges them."""
 
-    trials: Trials
+    trials: Trials[float]
     chance: float
     metric: Metric
 
@@ -126,11 +228,14 @@ def _search(
 
 def _scores(grid: Sequence[float], seeds: Sequence[int], judged: _Judged) -> Iterator[Score]:
     for rate in grid:
-        own = [judged.trials[rate, seed] for seed in seeds]
-        values = np.array([judged.chance if value is None else value for value in own])
-        n = len(values)
-        error = float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
-        yield Score(rate, float(values.mean()), error, own.count(None))
+        yield _score(rate, [judged.trials[rate, seed] for seed in seeds], judged.chance)
+
+
+def _score(rate: float, found: Sequence[Trial], of_lost: float) -> Score:
+    values = np.array([of_lost if value is None else value for value in found])
+    n = len(values)
+    error = float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
+    return Score(rate, float(values.mean()), error, found.count(None))
 
 
 def _best(scores: Sequence[Score], metric: Metric) -> float:

@@ -1,13 +1,15 @@
 """Mistakes in the words of a command line that Hydra does not find."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from actscope.credentials import scrub
 from actscope.errors import ConfigError
 from actscope.settings_errors import shorten
+from actscope.tuning_settings import LR, Search, Tuning
 
 MAX_NAME = 200  # characters
+OPTUNA = "hydra/sweeper=optuna"
 LONG_NUMBER = re.compile(r"\d{4301}")
 
 
@@ -29,3 +31,19 @@ def check_words(words: Iterable[str]) -> None:
             raise ConfigError(
                 f"{shorten(scrub(ascii(word)[1:-1]))}: the number has too many digits."
             )
+        if word == OPTUNA:
+            raise ConfigError(
+                f"{word}: its plug-in needs Optuna 2, and would search seeds. Use tuning=search, "
+                "which searches with Optuna and averages over seeds (docs/tuning.md)."
+            )
+
+
+def check_tunes(rules: Tuning | Search, words: Sequence[str]) -> None:
+    """Raise ConfigError if a tuned sweep's command line has what it chooses, or seeds."""
+    chosen = rules.space if isinstance(rules, Search) else [LR]
+    whence = "tuning.space" if isinstance(rules, Search) else "tuning.rates"
+    instead = {**dict.fromkeys(chosen, whence), "seed": "tuning.seeds and evaluation_seeds"}
+    for word in words:
+        name = word.lstrip("+").partition("=")[0]
+        if name in instead:
+            raise ConfigError(f"{word}: a tuned sweep has its own. Set {instead[name]} instead.")

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from actscope import tracking
 from actscope.analysis.known_classes import check_known
-from actscope.analysis.tuning import TRIALS
+from actscope.analysis.tuning import TRIALS, searched_settings
 from actscope.command_line import suggestions
 from actscope.commands.settings import StatusSettings
 from actscope.config import Activation, DataSource
@@ -55,7 +55,8 @@ class Statuses:
     def show(self, console: Console, store: Store) -> None:
         console.print(f"study   {self.study}, {self.sweep.name}: {self.sweep.status.lower()}")
         console.print(f"store   {store}", soft_wrap=True)
-        print_statuses(console, self.grid, self.statuses)
+        searched = searched_settings(self.sweep.tags) if self.study.endswith(TRIALS) else []
+        print_statuses(console, self.grid, self.statuses, searched)
         _print_unchecked(console, self.grid, self.statuses)
 
     def as_json(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from rich.console import Console
 from actscope.command_line import hydra_errors
 from actscope.command_line.hydra_credentials import hide_credentials
 from actscope.command_line.settings import OneLineParser
-from actscope.command_line.words import check_words
+from actscope.command_line.words import check_tunes, check_words
 from actscope.config import Point, Tracking
 from actscope.credentials import scrub, scrub_all
 from actscope.errors import ActscopeError, ConfigError, StoreError, SweepError, of_system
@@ -171,7 +171,7 @@ def train_grid(jobs: Sequence[Job], folder: Path, launcher: LauncherSettings) ->
     check_models(points, settings)
     tuning = parse_tuning(jobs[0].config)
     if tuning is not None:
-        _check_chooses_rates(sys.argv[1:])
+        check_tunes(tuning, sys.argv[1:])
     wanted = parse_device(jobs[0].config)
 
     with nullcontext() if rules.dry_run else _workers_preloaded(launcher):
@@ -230,14 +230,6 @@ def train_point(config: DictConfig) -> float | str:
         if HydraConfig.get().mode is RunMode.RUN:
             exit_with(error)  # before Hydra prints a line of its own
         raise
-
-
-def _check_chooses_rates(words: Sequence[str]) -> None:
-    """Raise ConfigError if a tuned sweep's command line has rates or seeds."""
-    for name, instead in (("lr", "tuning.rates"), ("seed", "tuning.seeds and evaluation_seeds")):
-        given = next((word for word in words if word.startswith(f"{name}=")), None)
-        if given is not None:
-            raise ConfigError(f"{given}: a tuned sweep has its own. Set {instead} instead.")
 
 
 def _train_alone(config: DictConfig) -> float | str:

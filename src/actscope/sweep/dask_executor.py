@@ -27,20 +27,17 @@ log = logging.getLogger(__name__)
 
 
 def run_on_cluster(
-    tasks: Sequence[Task], resources: Resources, progress: Progress
+    cluster: Cluster, tasks: Sequence[Task], resources: Resources, progress: Progress
 ) -> Iterator[list[Result]]:
-    """Train all stacks on the workers that the resources name; yield each stack's results."""
+    """Train all stacks on the workers of an open cluster; yield each stack's results."""
     points = [point for task in tasks for point in task.stack]
     requirements = WorkerRequirements.of_this_process(tasks[0].store, points, resources.device)
-    with dask_cluster.open_cluster(resources, len(tasks)) as cluster:
-        if resources.is_remote:
-            workers = dask_cluster.wait_for_workers(cluster, progress.console)
-            check_workers(cluster.client, requirements, workers)
-        yield from DaskExecutor(
-            tasks, requirements, cluster, progress, resources.is_remote
-        ).results()
-        if resources.is_remote:
-            _deliver_queued(cluster, requirements.store, progress.console)
+    if resources.is_remote:
+        workers = dask_cluster.wait_for_workers(cluster, progress.console)
+        check_workers(cluster.client, requirements, workers)
+    yield from DaskExecutor(tasks, requirements, cluster, progress, resources.is_remote).results()
+    if resources.is_remote:
+        _deliver_queued(cluster, requirements.store, progress.console)
 
 
 class DaskExecutor:

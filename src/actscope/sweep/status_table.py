@@ -1,7 +1,7 @@
 """Prints the state of each point of a grid."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -21,12 +21,19 @@ MARKS = {  # of each state, with its style
 
 
 def print_statuses(
-    console: Console, grid: Sequence[GridPoint], statuses: Sequence[PointStatus]
+    console: Console,
+    grid: Sequence[GridPoint],
+    statuses: Sequence[PointStatus],
+    searched: Collection[str] = (),
 ) -> None:
-    """Draw the grid, one mark a seed; print what has changed since stale points were trained."""
+    """Draw the grid, one mark a seed; print what has changed since stale points were trained.
+
+    `searched`: the settings that were searched, of which there is no grid: trials stand in a row.
+    """
     counts = Counter(status.state for status in statuses)
     legend = [f"{MARKS[state][0]} {counts[state]} {state}" for state in State if counts[state]]
-    console.print(status_table(grid, statuses))
+    table = trials_table(grid, statuses, searched) if searched else status_table(grid, statuses)
+    console.print(table)
     console.print("   ".join(legend), markup=False)
     changes = Counter(s.changed for s in statuses if s.state is State.STALE)
     for parts, count in changes.items():
@@ -52,4 +59,23 @@ def status_table(grid: Sequence[GridPoint], statuses: Sequence[PointStatus]) -> 
     for names, row in marks.items():
         cells = [row.get(rate, Text()) for rate in rates]
         table.add_row(*map(Text, names[shown]), *cells)
+    return table
+
+
+def trials_table(
+    grid: Sequence[GridPoint], statuses: Sequence[PointStatus], searched: Collection[str]
+) -> Table:
+    """A table with a row a cell: its trials in their order, one mark a seed."""
+    cells = [{k: v for k, v in each.settings.items() if k not in searched} for each in grid]
+    rows: dict[tuple[str, str], dict[tuple[str, ...], Text]] = {}
+    for variant, cell, status in zip(variants_of(cells), grid, statuses, strict=True):
+        trial = tuple(str(cell.settings.get(name)) for name in searched)
+        row = rows.setdefault((variant, cell.settings["activation"]), {})
+        row.setdefault(trial, Text()).append(*MARKS[status.state])
+    table = Table(title="The trials of each cell in their order, one mark for each seed")
+    shown = slice(None if any(variant for variant, _ in rows) else 1, None)
+    for heading in (*("variant", "activation")[shown], "trials"):
+        table.add_column(heading, overflow="fold")
+    for names, row in rows.items():
+        table.add_row(*map(Text, names[shown]), Text(" ").join(row.values()))
     return table

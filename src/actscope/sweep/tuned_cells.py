@@ -4,20 +4,31 @@ A cell is a point without rate and seed. Its trials are runs of the study `NAME.
 never tested. The runs that judge its choice are those of the study `NAME`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
 from actscope import tracking
-from actscope.analysis.tuning import RATES, TRIALS, CellPlan, plan_cell
-from actscope.config import Point, Tuning
+from actscope.analysis.tuning import (
+    TRIALS,
+    CellPlan,
+    SearchPlan,
+    Settings,
+    Trial,
+    judged_rates,
+    plan_cell,
+)
+from actscope.config import Point
 from actscope.engine.images import describe_data
 from actscope.engine.result import Outcome
 from actscope.errors import ConfigError, MissingStudyError
 from actscope.metric import ACCURACY
+from actscope.parsing import with_settings
 from actscope.setting_types import LONGEST_NAME
 from actscope.sweep.results import Done, from_earlier_run
 from actscope.tracking import GridPoint, RunSummary, Store
+from actscope.tuning_settings import LR, Range, Search, Tuning, Value
 
 
 @dataclass(frozen=True)
@@ -25,13 +36,13 @@ class TunedCell:
     """A cell, its finished runs, and what it needs next."""
 
     cell: Point
-    rules: Tuning
+    rules: Tuning | Search
     done: Mapping[Point, Done]
     plan: CellPlan
 
     @property
     def stage(self) -> str:
-        """`coarse`, `fine`, `evaluation` or `done`."""
+        """`coarse`, `fine`, `search`, `evaluation` or `done`."""
         if self.plan.choice is None:
             return self.plan.stage
         return "evaluation" if self.missing() else "done"
@@ -39,12 +50,13 @@ class TunedCell:
     def wanted(self) -> list[Point]:
         """The points of the present stage."""
         if self.plan.choice is None:
-            return [_trial(self.cell, *trial) for trial in self.plan.missing]
+            return [trial_point(self.cell, *trial) for trial in self.plan.missing]
         rate = self.plan.choice.rate
         if rate is None or self.plan.choice.flag:
             return []  # it gets no verdict
-        judged = product(RATES.values(), self.rules.evaluation_seeds)
-        return [replace(self.cell, lr=rate * share, seed=seed) for share, seed in judged]
+        chosen = with_settings(self.cell, {LR: rate, **dict(self.plan.choice.settings)})
+        judged = product(judged_rates(self.rules).values(), self.rules.evaluation_seeds)
+        return [replace(chosen, lr=rate * share, seed=seed) for share, seed in judged]
 
     def missing(self) -> list[Point]:
         """The points to train next."""
@@ -57,20 +69,40 @@ class TunedCell:
         return [done for point, done in self.done.items() if point.study == self.cell.study]
 
     def chosen_by(self) -> list[str]:
-        """Ids of the runs that chose the rate, without those that wait in the offline queue."""
-        assert self.plan.choice is not None
-        rates = {score.rate for score in self.plan.choice.scores}
-        return sorted(t.run_id for t in self.trials() if t.point.lr in rates and t.run_id)
+        """Ids of the runs that chose the rate, without those that wait in the offline queue.
+
+        Of a search they are the runs of its best trial.
+        """
+        choice = self.plan.choice
+        assert choice is not None
+        rates = [score.rate for score in choice.scores]
+        tried: Sequence[float | Settings] = [choice.settings] if choice.settings else rates
+        points = (trial_point(self.cell, each, seed) for each in tried for seed in self.rules.seeds)
+        runs = (self.done.get(point) for point in points)
+        return sorted(run.run_id for run in runs if run is not None and run.run_id)
+
+    def trial_tags(self) -> dict[str | None, str]:
+        """Of each run of a search, by id: the search, and the number and state of its trial."""
+        if not isinstance(self.plan, SearchPlan):
+            return {}
+        tags = {}
+        for trial in reversed(self.plan.trials):  # of equal trials the first counts
+            tag = json.dumps(
+                {"search": self.plan.search, "number": trial.number, "state": trial.state}
+            )
+            for seed, _ in zip(self.rules.seeds, trial.values, strict=False):
+                tags[self.done[trial_point(self.cell, trial.settings, seed)].run_id] = tag
+        return tags
 
 
-def cells_of(points: Sequence[Point]) -> list[Point]:
-    """The points without rate and seed, each once.
+def cells_of(points: Sequence[Point], rules: Tuning | Search) -> list[Point]:
+    """The points without what is tuned and without seed, each once.
 
     Raises:
         ConfigError: they cannot be tuned.
 
     """
-    cells = list(dict.fromkeys(replace(point, lr=1.0, seed=0) for point in points))
+    cells = list(dict.fromkeys(_cell_of(point, rules) for point in points))
     longest = LONGEST_NAME - len(TRIALS)
     for cell in cells:
         if cell.data.validation == 0:
@@ -88,8 +120,25 @@ def cells_of(points: Sequence[Point]) -> list[Point]:
     return cells
 
 
+def _cell_of(point: Point, rules: Tuning | Search) -> Point:
+    """The point with one value of all that is tuned. Raises ConfigError: it lacks a setting."""
+    lowest: dict[str, Value] = {LR: 1.0}
+    if isinstance(rules, Search):
+        ends = {
+            name: (values.low, values.high) if isinstance(values, Range) else values
+            for name, values in rules.space.items()
+        }
+        lowest = {name: values[0] for name, values in ends.items()}
+        try:
+            for name, value in ((name, value) for name, own in ends.items() for value in own):
+                with_settings(point, {**lowest, name: value})
+        except ConfigError as error:
+            raise ConfigError(f"tuning.space.{error}") from None
+    return replace(with_settings(point, lowest), seed=0)
+
+
 def read_cells(
-    store: Store, cells: Sequence[Point], rules: Tuning, known: Mapping[Point, Done]
+    store: Store, cells: Sequence[Point], rules: Tuning | Search, known: Mapping[Point, Done]
 ) -> list[TunedCell]:
     """The state of each cell, from the finished runs of the store and the results in `known`."""
     finished = _Finished(store, cells, known)
@@ -109,14 +158,36 @@ class _Finished:
             if run.is_point and run.is_finished
         }
 
-    def of(self, points: Sequence[Point]) -> Iterator[Done]:
-        """The results of those of these points that are finished."""
-        for point in points:
-            run = self.by_signature.get(GridPoint.of(point).signature.whole)
-            if run is not None:
-                yield from_earlier_run(point, run)
-            elif point in self.known:  # it waits in the offline queue
-                yield self.known[point]
+    def of(self, point: Point) -> Done | None:
+        """The result of a point, if it is finished."""
+        run = self.by_signature.get(GridPoint.of(point).signature.whole)
+        if run is not None:
+            return from_earlier_run(point, run)
+        return self.known.get(point)  # it waits in the offline queue
+
+
+class _CellTrials:
+    """The finished trials of a cell, each read when the protocol asks for it."""
+
+    def __init__(self, finished: _Finished, cell: Point) -> None:
+        self.finished, self.cell = finished, cell
+        self.done: dict[Point, Done] = {}
+        self.values: dict[object, Trial] = {}
+
+    def __contains__(self, key: object) -> bool:
+        if key in self.values:
+            return True
+        point = trial_point(self.cell, *key)  # type: ignore[misc]
+        found = self.finished.of(point)
+        if found is None:
+            return False
+        self.done[point] = found
+        has_learned = found.outcome is Outcome.LEARNED
+        self.values[key] = found.validation_final if has_learned else None
+        return True
+
+    def __getitem__(self, key: tuple[float | Settings, int]) -> Trial:
+        return self.values[key]
 
 
 def _runs_of(store: Store, study: str) -> list[RunSummary]:
@@ -127,24 +198,23 @@ def _runs_of(store: Store, study: str) -> list[RunSummary]:
     return tracking.read_summaries(store, experiment.experiment_id)
 
 
-def _read_cell(finished: _Finished, cell: Point, rules: Tuning) -> TunedCell:
-    done: dict[Point, Done] = {}
-    metric = cell.train.judged_by
+def _read_cell(finished: _Finished, cell: Point, rules: Tuning | Search) -> TunedCell:
+    trials, metric = _CellTrials(finished, cell), cell.train.judged_by
     chance = 1 / describe_data(cell.data).classes if metric is ACCURACY else metric.chance
-    while True:
-        trials = {
-            (point.lr, point.seed): None
-            if each.outcome is not Outcome.LEARNED
-            else each.validation_final
-            for point, each in done.items()
-        }
-        state = TunedCell(cell, rules, done, plan_cell(rules, trials, chance, metric))
-        found = {result.point: result for result in finished.of(state.missing())}
-        done |= found
-        if state.plan.choice is not None or not found:
-            return state
+    if isinstance(rules, Search):
+        from actscope.analysis.search import plan_search  # Optuna is slow to import
+
+        plan: CellPlan = plan_search(rules, trials, chance, metric)
+    else:
+        plan = plan_cell(rules, trials, chance, metric)
+    state = TunedCell(cell, rules, trials.done, plan)
+    judged = {} if plan.choice is None else {p: finished.of(p) for p in state.wanted()}
+    trials.done.update((point, done) for point, done in judged.items() if done is not None)
+    return state
 
 
-def _trial(cell: Point, rate: float, seed: int) -> Point:
-    study = f"{cell.study}{TRIALS}"
-    return replace(cell, study=study, lr=rate, seed=seed, data=replace(cell.data, test=False))
+def trial_point(cell: Point, tried: float | Settings, seed: int) -> Point:
+    """The point of a cell's trial at a rate, or with these settings."""
+    values = {LR: tried} if isinstance(tried, float) else dict(tried)
+    study, data = f"{cell.study}{TRIALS}", replace(cell.data, test=False)
+    return replace(with_settings(cell, values), study=study, seed=seed, data=data)

@@ -26,6 +26,7 @@ from actscope.tracking.server_store import ServerStore
 from actscope.tracking.store import Store
 from actscope.tracking.sweeps import (
     Sweep,
+    announce_grid,
     begin_sweep,
     claimed_elsewhere,
     close_abandoned,
@@ -67,6 +68,7 @@ __all__ = [
     "ServerStore",
     "Store",
     "Sweep",
+    "announce_grid",
     "begin_run",
     "begin_sweep",
     "claimed_elsewhere",

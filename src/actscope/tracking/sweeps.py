@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from actscope.artifacts.spreadsheet import to_csv
@@ -63,12 +63,21 @@ def begin_sweep(
     with store_errors(store.location):
         run_id, address = store.rows.open_run(experiment_id, _record(study, sweep_id, tags))
     store.make_place(address)
+    return announce_grid(store, Sweep(sweep_id, study, experiment_id, run_id, extras), grid)
+
+
+def announce_grid(store: Store, sweep: Sweep, grid: Sequence[GridPoint]) -> Sweep:
+    """Write the grid of an open sweep in place of an earlier one; return the sweep with a ticket.
+
+    The ticket is new: a sweep that has begun since then may train points of the new grid.
+    """
+    assert sweep.parent_run_id is not None
     announced = "\n".join(point.to_json() for point in grid)
-    store.put_files(study, run_id, {GRID: announced.encode()})
-    taken = [_ticket(run) for run in read_summaries(store, experiment_id, SWEEPS)]
+    store.put_files(sweep.study, sweep.parent_run_id, {GRID: announced.encode()})
+    taken = [_ticket(run) for run in read_summaries(store, sweep.experiment_id, SWEEPS)]
     ticket = 1 + max(taken, default=0)
-    _set_tag(store, run_id, "actscope.ticket", str(ticket))
-    return Sweep(sweep_id, study, experiment_id, run_id, extras, ticket)
+    _set_tag(store, sweep.parent_run_id, "actscope.ticket", str(ticket))
+    return replace(sweep, ticket=ticket)
 
 
 def _record(study: str, sweep_id: str, further: Mapping[str, str]) -> RunRecord:

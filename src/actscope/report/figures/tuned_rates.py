@@ -56,13 +56,9 @@ def draw_by_rate(
                 _at(own, factors, value), _at(choice, factors, value), colour, height, ax, metric
             )
         ax.set_title(f"{name} ({runs_a_rate(own, factors)})")
-        ax.set_xscale("log")
-        ax.set_xlim(*limits)
+        log_axis(limits, ax)
         ax.set_ylim(heights)
         ax.set_xlabel("learning rate")
-        ax.xaxis.set_major_locator(LogLocator(numticks=4))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda lr, _: f"{lr:g}"))
-        ax.xaxis.set_minor_formatter(NullFormatter())
     axes[0].set_ylabel(f"validation {metric.label}")
     figure.legend(
         handles=_line_signs(values, colours, factors),
@@ -71,6 +67,15 @@ def draw_by_rate(
         ncols=min(8, len(values) + 2),
     )
     return figure
+
+
+def log_axis(limits: tuple[float, float], ax: Axes) -> None:
+    """A horizontal axis by powers of ten, with few labels: panels are narrow."""
+    ax.set_xscale("log")
+    ax.set_xlim(*limits)
+    ax.xaxis.set_major_locator(LogLocator(numticks=4))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def plot_trials(

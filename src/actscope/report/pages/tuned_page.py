@@ -6,7 +6,8 @@ from dataclasses import replace
 import pandas as pd
 
 from actscope.analysis.claims.claims import ClaimResult, tally
-from actscope.analysis.tuned_study import TunedStudy
+from actscope.analysis.judged_study import JudgedStudy
+from actscope.analysis.searched_study import SearchedStudy
 from actscope.report import manifest
 from actscope.report.pages.page import (
     Chapter,
@@ -24,14 +25,14 @@ from actscope.report.process_pool import WorkerPool
 from actscope.report.tables import tuned as tables
 from actscope.report.tables.claims import claim_files
 from actscope.report.templates import environment
-from actscope.report.text import methods, tuned, tuned_methods
+from actscope.report.text import methods, searched, tuned, tuned_methods
 from actscope.report.text.author_notes import author_notes
 from actscope.tracking import Store
 
 
 def build(
     store: Store,
-    study: TunedStudy,
+    study: JudgedStudy,
     results: Sequence[ClaimResult],
     pool: WorkerPool,
     on_step: Callable[[], None] = lambda: None,
@@ -51,36 +52,38 @@ def build(
     )
     missing = _missing(study)
     judges = replace(study.judges, missing=missing, grid_size=_grid_size(study))
-    tuning = replace(study.tuning, missing=missing.head(0), grid_size=len(study.trials))
+    tuning = replace(study.tuning, missing=missing.head(0), grid_size=len(study.trial_runs))
     manifests = [manifest.study_manifest(runs, None) for runs in (judges, tuning)]
     files["manifest.json"] = manifest.manifest(manifests, results, files)
     return files
 
 
-def steps(study: TunedStudy) -> int:
+def steps(study: JudgedStudy) -> int:
     """How often `build` calls `on_step`, at most."""
-    return 9 + 2 * len(study.trials[study.factors.panel].drop_duplicates())
+    return 9 + 2 * len(study.trial_runs[study.factors.settings].drop_duplicates())
 
 
-def _grid_size(study: TunedStudy) -> int:
+def _grid_size(study: JudgedStudy) -> int:
     return int(study.judged["wanted"].sum())
 
 
-def _missing(study: TunedStudy) -> pd.DataFrame:
+def _missing(study: JudgedStudy) -> pd.DataFrame:
     """The cells and rates that lack runs which judge them, with their number."""
     short = study.judged.assign(missing=study.judged["wanted"] - study.judged["runs"])
     return short.loc[short["missing"] > 0, [*study.factors.cell, "lr", "missing"]]
 
 
 def _chapter(
-    study: TunedStudy, sections: Mapping[str, Section], results: Sequence[ClaimResult]
+    study: JudgedStudy, sections: Mapping[str, Section], results: Sequence[ClaimResult]
 ) -> Chapter:
+    is_searched = isinstance(study, SearchedStudy)
     left_out = pd.concat([study.judges.left_out, study.tuning.left_out])
     words = author_notes(study.name, level=3)
     first_picture, rest = take_first_picture(sections)
     body = environment.load("tuned.html.j2").render(
-        answer=tuned.answer(study),
-        counts=tuned.counts(study),
+        answer=[*tuned.answer(study), *searched.told(study)],
+        counts=searched.counts(study) if isinstance(study, SearchedStudy) else tuned.counts(study),
+        is_searched=is_searched,
         gaps=tuned.gaps(study),
         missing=int(_missing(study)["missing"].sum()),
         grid_size=_grid_size(study),

@@ -8,42 +8,53 @@ from functools import partial
 import pandas as pd
 
 from actscope.analysis.factors import setting_text, short_name
+from actscope.analysis.judged_study import JudgedStudy
+from actscope.analysis.searched_study import SearchedStudy
 from actscope.analysis.signal import signal_by_layer
 from actscope.analysis.stats import INTERVAL
 from actscope.analysis.tuned_study import TunedStudy
 from actscope.engine.recorded import LAYER_IMAGES
+from actscope.report.figures import searched, tuned, tuned_rates
 from actscope.report.figures import signal as signal_figure
-from actscope.report.figures import tuned, tuned_rates
 from actscope.report.pages.page import Prose
 from actscope.report.pages.pictures import Picture, picture
+from actscope.report.tables import searched as searched_tables
 from actscope.report.tables import tuned as tables
 from actscope.report.text import tuned as text
+from actscope.report.text.study import join
 from actscope.tracking import Store
+from actscope.tuning_settings import LR
 
 SIGNAL = "The signal before the training"
 RATE = "The learning rate of each cell"
 WORTH = "What tuning was worth"
+SEARCH = "The search"
 
 
-def contents(store: Store, study: TunedStudy) -> Iterator[Picture | Prose]:
-    """The pictures, words and tables of a tuned study, in the order of the page."""
+def contents(store: Store, study: JudgedStudy) -> Iterator[Picture | Prose]:
+    """The pictures, words and tables of a tuned or searched study, in the order of the page."""
     yield from _judged(study)
     yield from _leads(study)
     yield from _signal(signal_by_layer(store, study))
-    yield from _rates(study)
-    yield from _worth(study)
+    if isinstance(study, SearchedStudy):
+        yield from _searched(study)
+    elif isinstance(study, TunedStudy):
+        yield from _rates(study)
+        yield from _worth(study)
 
 
-def _judged(study: TunedStudy) -> Iterator[Picture | Prose]:
+def _judged(study: JudgedStudy) -> Iterator[Picture | Prose]:
     metric = study.metric
-    section = f"Test {metric.words} with tuned rates"
+    searched_too = " and settings" if len(study.tuned) > 1 else ""
+    section = f"Test {metric.words} with tuned rates{searched_too}"
     judged = study.judged
     over = _over(study)
     if len(judged):
+        what = join([short_name(name) if name != LR else "rate" for name in study.tuned])
         yield picture(
             f"tuned_{metric.name}",
             section,
-            f"Test {metric.words}{over} at the rate that validation chose for each cell: mean of "
+            f"Test {metric.words}{over} at the {what} that validation chose for each cell: mean of "
             f"the n runs that learned, with its {INTERVAL}. A gap is a cell that is not judged.",
             f"Mean test {metric.words}{over}, one line per activation. The table has the numbers.",
             partial(tuned.draw_judged, judged[judged["rate"] == "chosen"], study.factors, metric),
@@ -52,7 +63,7 @@ def _judged(study: TunedStudy) -> Iterator[Picture | Prose]:
     yield Prose(section, list(text.flags(study)), [tables.judged_table(study)])
 
 
-def _leads(study: TunedStudy) -> Iterator[Picture | Prose]:
+def _leads(study: JudgedStudy) -> Iterator[Picture | Prose]:
     if study.leads.empty:
         return
     section, over = "Leads over ReLU and LeakyReLU", _over(study)
@@ -80,7 +91,7 @@ def _leads(study: TunedStudy) -> Iterator[Picture | Prose]:
     yield Prose(section, [said] if own else [], [*own, tables.leads_table(study)])
 
 
-def _over(study: TunedStudy) -> str:
+def _over(study: JudgedStudy) -> str:
     axis = study.factors.axis
     return "" if axis is None else f" over {short_name(axis)}"
 
@@ -107,7 +118,7 @@ def _signal(signal: pd.DataFrame) -> Iterator[Picture | Prose]:
 
 
 def _rates(study: TunedStudy) -> Iterator[Picture | Prose]:
-    panels = list(study.trials.groupby(study.factors.panel, sort=False))
+    panels = list(study.trial_runs.groupby(study.factors.panel, sort=False))
     for number, (_, trials) in enumerate(panels, 1):
         title = setting_text(trials.iloc[0], study.factors.panel)
         end = f"_{number}" if len(panels) > 1 else ""
@@ -171,3 +182,47 @@ def _worth(study: TunedStudy) -> Iterator[Picture | Prose]:
         "same order as with tuned rates."
     )
     yield Prose(WORTH, [said], [tables.shared_table(study)])
+
+
+def _searched(study: SearchedStudy) -> Iterator[Picture | Prose]:
+    metric = study.metric
+    goes_on = "falls" if metric.is_smallest_best else "rises"
+    yield Prose(SEARCH, [], [searched_tables.best_table(study)])
+    yield picture(
+        "best_so_far",
+        SEARCH,
+        f"The {metric.best_word} mean validation {metric.words} of a finished trial so far, over "
+        f"the trials. A line that still {goes_on} at its end asks for more trials.",
+        f"Best validation {metric.words} so far over the number of trials, one line per "
+        "activation.",
+        partial(searched.draw_best, study.trials, study.factors, metric),
+        is_for_slides=True,
+    )
+    cells = list(study.trials.groupby(study.factors.settings, sort=False))
+    for number, (_, trials) in enumerate(cells, 1):
+        title = setting_text(trials.iloc[0], study.factors.settings)
+        chosen = study.choices.merge(trials[study.factors.settings].drop_duplicates())
+        end = f"_{number}" if len(cells) > 1 else ""
+        for name in study.tuned:
+            yield _over_setting(study, name, end, title, trials, chosen)
+    yield Prose(SEARCH, [], [searched_tables.trials_table(study)])
+
+
+def _over_setting(
+    study: SearchedStudy,
+    name: str,
+    end: str,
+    title: str,
+    trials: pd.DataFrame,
+    chosen: pd.DataFrame,
+) -> Picture:
+    short, values, metric = short_name(name), study.search.space[name], study.metric
+    return picture(
+        f"search_{short}{end}",
+        SEARCH,
+        f"{title}{': validation' if title else 'Validation'} {metric.words} of every trial over "
+        f"{short}, as wide as was searched. A finished trial is the mean over its seeds, a pruned "
+        "one the first seed alone; a cross is a failed one. The ring marks the best.",
+        f"Validation {metric.words} over {short}, a panel per activation, a mark per trial.",
+        partial(searched.draw_search, title, trials, chosen, name, values, metric),
+    )

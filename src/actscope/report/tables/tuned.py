@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from actscope.analysis.factors import Factors, short_name
+from actscope.analysis.judged_study import JudgedStudy
 from actscope.analysis.stats import INTERVAL
 from actscope.analysis.tuned_study import TunedStudy
 from actscope.analysis.tuning_budget import agreement
@@ -23,7 +24,7 @@ from actscope.report.tables.study import readable_differences
 
 def choices_table(study: TunedStudy) -> Table:
     chosen, metric = study.choices, study.metric
-    readable = _readable(
+    shown = readable(
         chosen,
         study.factors,
         {
@@ -38,13 +39,13 @@ def choices_table(study: TunedStudy) -> Table:
         },
     )
     caption = "The chosen rate of each cell, and the rates next to it"
-    return Table("choices", caption, chosen, readable)
+    return Table("choices", caption, chosen, shown)
 
 
-def judged_table(study: TunedStudy) -> Table:
+def judged_table(study: JudgedStudy) -> Table:
     judged, metric = study.judged, study.metric
     records = judged.to_dict("records")
-    readable = _readable(
+    shown = readable(
         judged,
         study.factors,
         {
@@ -57,35 +58,36 @@ def judged_table(study: TunedStudy) -> Table:
             INTERVAL: [_interval(row, metric) for row in records],
         },
     )
-    caption = f"Test {metric.words} of each cell at its chosen rate and at half of it"
-    return Table("judged", caption, judged, readable)
+    halves = " and at half of it" if "half" in set(judged["rate"]) else ""
+    caption = f"Test {metric.words} of each cell at its chosen rate{halves}"
+    return Table("judged", caption, judged, shown)
 
 
-def leads_table(study: TunedStudy) -> Table:
+def leads_table(study: JudgedStudy) -> Table:
     leads = study.leads
     columns = {"over": leads["rival"].replace("", DASH), "n": leads["n"]}
-    readable = _readable(leads, study.factors, columns | readable_differences(leads, study.metric))
+    shown = readable(leads, study.factors, columns | readable_differences(leads, study.metric))
     caption = "The lead of each cell over the better of ReLU and LeakyReLU"
-    return Table("leads", caption, leads, readable)
+    return Table("leads", caption, leads, shown)
 
 
 def signal_table(signal: pd.DataFrame) -> Table:
     """The signal in the first, the middle and the last layer; the file has all layers."""
     depth = int(signal["depth"].max())
-    shown = signal[signal["layer"].isin([1, (1 + depth) // 2, depth])]
+    layers = signal[signal["layer"].isin([1, (1 + depth) // 2, depth])]
     columns = {
-        "variant": shown["variant"],
-        "activation": shown["activation"],
-        "layer": shown["layer"],
-        "n": shown["n"],
-        **{name.replace("_", " "): shown[name].map("{:.3g}".format) for name in LAYER_STATISTICS},
+        "variant": layers["variant"],
+        "activation": layers["activation"],
+        "layer": layers["layer"],
+        "n": layers["n"],
+        **{name.replace("_", " "): layers[name].map("{:.3g}".format) for name in LAYER_STATISTICS},
     }
-    readable = without_empty_variant(pd.DataFrame(columns))
+    shown = without_empty_variant(pd.DataFrame(columns))
     caption = f"The signal at step 0 in three of {depth} hidden layers"
-    return Table("signal", caption, signal, readable)
+    return Table("signal", caption, signal, shown)
 
 
-def slopes_table(study: TunedStudy) -> Table:
+def slopes_table(study: JudgedStudy) -> Table:
     slopes, axis = study.slopes, study.factors.axis or ""
     records = slopes.to_dict("records")
     columns = {
@@ -95,19 +97,19 @@ def slopes_table(study: TunedStudy) -> Table:
         "n": slopes["n"],
         **readable_differences(slopes, study.metric),
     }
-    readable = _readable(slopes, study.factors, columns, study.factors.panel)
+    shown = readable(slopes, study.factors, columns, study.factors.panel)
     heading = study.metric.difference_heading
     renamed = {heading("difference"): heading("change"), "first better": "rising"}
-    readable = readable.drop(columns="pairs needed").rename(columns=renamed)
+    shown = shown.drop(columns="pairs needed").rename(columns=renamed)
     caption = f"How each lead changes when {short_name(axis)} doubles"
-    return Table("slopes", caption, slopes, readable, is_folded=False)
+    return Table("slopes", caption, slopes, shown, is_folded=False)
 
 
 def shared_table(study: TunedStudy) -> Table:
     """Its csv has the metric of each activation at each rate."""
     found = agreement(study.shared, study.factors)
     records = found.to_dict("records")
-    readable = _readable(
+    shown = readable(
         found,
         study.factors,
         {
@@ -118,12 +120,16 @@ def shared_table(study: TunedStudy) -> Table:
         },
         study.factors.settings,
     )
-    return Table("shared_rate", "The order of the activations at each rate", study.shared, readable)
+    return Table("shared_rate", "The order of the activations at each rate", study.shared, shown)
 
 
-def further_files(study: TunedStudy) -> dict[str, bytes]:
-    """Files of the tables that the page does not show: the budget, the trials, the judging runs."""
-    tables = {"budget": study.budget, "trials": study.trials, "evaluations": study.evaluations}
+def further_files(study: JudgedStudy) -> dict[str, bytes]:
+    """Files of the tables that the page does not show: the budget, and all runs."""
+    tables = {"evaluations": study.evaluations}
+    if isinstance(study, TunedStudy):
+        tables |= {"budget": study.budget, "trials": study.trial_runs}
+    else:
+        tables["trial_runs"] = study.trial_runs
     return {f"tables/{name}.csv": to_csv(table).encode() for name, table in tables.items()}
 
 
@@ -132,7 +138,7 @@ def rate(lr: float) -> str:
     return DASH if pd.isna(lr) else f"{lr:.3g}"
 
 
-def _readable(
+def readable(
     table: pd.DataFrame,
     factors: Factors,
     columns: Mapping[str, Any],

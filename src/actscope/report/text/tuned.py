@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from actscope.analysis.factors import Factors, setting_text, short_name
+from actscope.analysis.judged_study import JudgedStudy
 from actscope.analysis.stats import INTERVAL
-from actscope.analysis.tuned_study import TunedStudy
 from actscope.analysis.tuned_tables import BASES, UNFINISHED
 from actscope.report.text.study import join
 
@@ -14,14 +14,15 @@ NAMED = 3  # leaders that a sentence names with their leads
 RIVAL = "the better of relu and leaky_relu"
 
 
-def answer(study: TunedStudy) -> list[str]:
+def answer(study: JudgedStudy) -> list[str]:
     """At most four sentences: who leads, at which depths, with which epochs, and what was lost."""
     if study.leads.empty:
         return [*_on_the_highest(study), _on_runs(study)]
     factors, leads = study.factors, study.leads
     panels = [own for _, own in leads.groupby(factors.panel, sort=False)]
     last = panels[-1]
-    sentences = [_on_leaders(_at_the_largest(last, factors), study)]
+    first = _on_leaders(_at_the_largest(last, factors), study)
+    sentences = [f"{first[0].upper()}{first[1:]}"]
     if factors.axis is not None:
         sentences.append(_on_the_axis(last, factors.axis))
     if len(panels) > 1:
@@ -37,7 +38,7 @@ def _at_the_largest(leads: pd.DataFrame, factors: Factors) -> pd.DataFrame:
     return leads[is_largest]
 
 
-def _on_leaders(leads: pd.DataFrame, study: TunedStudy) -> str:
+def _on_leaders(leads: pd.DataFrame, study: JudgedStudy) -> str:
     where = setting_text(leads.iloc[0], study.factors.settings)
     start = f"With {where}, " if where else ""
     if not leads["rival"].any():
@@ -94,7 +95,7 @@ def _range_text(found: Sequence[float], values: Sequence[float], name: str) -> s
     return f"at {name} {join([f'{value:g}' for value in found])}"
 
 
-def _on_other_panels(panels: Sequence[pd.DataFrame], study: TunedStudy) -> str:
+def _on_other_panels(panels: Sequence[pd.DataFrame], study: JudgedStudy) -> str:
     """Who leads at the largest value of the axis with the other settings."""
     said, factors, metric = [], study.factors, study.metric
     for own in panels:
@@ -109,7 +110,7 @@ def _on_other_panels(panels: Sequence[pd.DataFrame], study: TunedStudy) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _on_the_highest(study: TunedStudy) -> Iterator[str]:
+def _on_the_highest(study: JudgedStudy) -> Iterator[str]:
     """Without ReLU and LeakyReLU there are no leads: the best mean by validation."""
     metric = study.metric
     kept = study.choices[study.choices["lr"].notna()]
@@ -131,7 +132,7 @@ def _panels(table: pd.DataFrame, factors: Factors) -> Iterator[pd.DataFrame]:
     return (own for _, own in table.groupby(factors.panel, sort=False))
 
 
-def _on_runs(study: TunedStudy) -> str:
+def _on_runs(study: JudgedStudy) -> str:
     """How many runs judge, how many were lost, and which cells get no verdict."""
     judged = study.judged
     lost, runs = int(judged["lost"].sum()), int(judged["runs"].sum())
@@ -148,21 +149,21 @@ def number_range(numbers: "pd.Series[int]") -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
-def counts(study: TunedStudy) -> list[tuple[str, str]]:
+def counts(study: JudgedStudy) -> list[tuple[str, str]]:
     """The numbers at the top of the page, each with its label."""
     chosen = study.choices
     return [
         (str(len(chosen)), "cells"),
         (str(chosen["activation"].nunique()), "activations"),
-        (f"{len(study.trials):,}", "trials"),
-        (f"{int(study.trials['validation'].isna().sum()):,}", "trials lost"),
+        (f"{len(study.trial_runs):,}", "trials"),
+        (f"{int(study.trial_runs['validation'].isna().sum()):,}", "trials lost"),
         (f"{int(study.judged['runs'].sum()):,}", "runs that judge"),
         (str(int(study.judged["lost"].sum())), "of these lost"),
         (str(int((chosen["flag"] != "").sum())), "without a verdict"),
     ]
 
 
-def flags(study: TunedStudy) -> Iterator[str]:
+def flags(study: JudgedStudy) -> Iterator[str]:
     """A sentence for each flag: which cells have it."""
     for flag, own in study.choices[study.choices["flag"] != ""].groupby("flag", sort=False):
         cells = [
@@ -176,7 +177,7 @@ def flags(study: TunedStudy) -> Iterator[str]:
         yield f"Not judged, “{flag}”: {'; '.join(cells)}."
 
 
-def gaps(study: TunedStudy) -> list[str]:
+def gaps(study: JudgedStudy) -> list[str]:
     """The cells whose choice or judgement is not complete, as lines."""
     names = [*study.factors.settings, "activation"]
     lines = []

@@ -5,34 +5,43 @@ from collections.abc import Iterator
 from typing import Any
 
 from actscope.analysis.factors import short_name
-from actscope.analysis.tuned_study import TunedStudy
+from actscope.analysis.judged_study import JudgedStudy
+from actscope.analysis.searched_study import SearchedStudy
 from actscope.analysis.varying import DEPTH, HIDDEN, WIDTH, have_one_width, value_of
-from actscope.report.text import methods
+from actscope.report.text import methods, searched
 from actscope.report.text.study import join
 from actscope.report.text.tuned import number_range
+from actscope.tuning_settings import Tuning
 
 
-def values(study: TunedStudy) -> dict[str, Any]:
+def values(study: JudgedStudy) -> dict[str, Any]:
     """What the methods section says: text.methods of the runs that judge, and the protocol."""
     rules, chosen = study.rules[0], study.choices
     return {
         **methods.methods(study.judges),
         "hidden": _hidden(study),
-        "rates": ", ".join(f"{rate:g}" for rate in rules.rates),
         "tuning_seeds": ", ".join(map(str, rules.seeds)),
         "first_seed": rules.seeds[0],
         "evaluation_seeds": ", ".join(map(str, rules.evaluation_seeds)),
-        "extensions": rules.extensions,
         "trials": number_range(chosen["trials"]),
-        "factor": f"{rules.factor:g}",
-        "lost_as": "the worst trial" if math.isnan(study.metric.chance) else "chance",
         "axis": short_name(study.factors.axis or ""),
         "lead_tests": int(study.leads["p"].count()),
         "slope_tests": int(study.slopes["p"].count()),
+        **(searched.methods(study) if isinstance(study, SearchedStudy) else _grid(study)),
     }
 
 
-def _hidden(study: TunedStudy) -> str:
+def _grid(study: JudgedStudy) -> dict[str, Any]:
+    rules = study.rules[0]
+    assert isinstance(rules, Tuning)
+    return {
+        "rates": ", ".join(f"{rate:g}" for rate in rules.rates),
+        "extensions": rules.extensions,
+        "lost_as": "the worst trial" if math.isnan(study.metric.chance) else "chance",
+    }
+
+
+def _hidden(study: JudgedStudy) -> str:
     """The hidden layers, by depth and width where each network has layers of one width."""
     runs = [{HIDDEN: text} for text in study.judges.values_of(HIDDEN)]
     if not have_one_width(runs):
@@ -45,7 +54,7 @@ def _either(numbers: list[int]) -> str:
     return join([str(number) for number in numbers]).replace(" and ", " or ")
 
 
-def notes(study: TunedStudy) -> Iterator[str]:
+def notes(study: JudgedStudy) -> Iterator[str]:
     """Warnings to read before comparing cells."""
     for runs in (study.judges, study.tuning):
         yield from (f"{runs.study}: {note}" for note in methods.notes(runs))
