@@ -26,7 +26,7 @@ def load(
 ) -> tuple[Array, ...]:
     """Images [N, 3, 32, 32] in 0..1 and the numbers of their SHAPES, of training and test.
 
-    Place, size and both colours of a shape are random, and `pixel_noise` is the amplitude of uniform
+    Place, size and both colours of a shape are random. `pixel_noise` is the amplitude of uniform
     noise in each pixel. The same arguments give the same bits on each machine.
 
     Example:
