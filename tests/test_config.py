@@ -95,13 +95,21 @@ def test_every_shipped_activation_is_called_like_its_file(compose, name):
     assert activation.batch_norm == (name == "bn_relu")
 
 
+OF_FUNCTIONS = {"digits_as_targets", "sequences", "shapes"}
+
+
 @pytest.mark.parametrize(
     "name",
-    sorted({path.stem for path in (CONF / "data").glob("*.yaml")} - {"digits_as_targets"}),
+    sorted({path.stem for path in (CONF / "data").glob("*.yaml")} - OF_FUNCTIONS),
 )
 def test_every_shipped_data_set_is_called_like_its_file_or_is_a_noisy_one(compose, name):
     source = parse_point(compose(f"data={name}")).data
     assert name == (f"{source.name}_noise" if source.noise else source.name)
+
+
+@pytest.mark.parametrize("name", sorted(OF_FUNCTIONS))
+def test_the_other_data_sets_are_functions(compose, name):
+    assert parse_point(compose(f"data={name}", "model=lenet")).data.is_own
 
 
 def test_the_data_of_the_autoencoder_are_a_function(compose):

@@ -21,6 +21,8 @@ POINTS = {
     "edge": 14 * 20 * 5,
     "lenet": 4 * 5 * 3,
     "autoencoder": 4 * 4 * 3,
+    "residual": 3 * 3 * 3,
+    "transformer": 3 * 3 * 3,
     # Cells: these studies choose rates and seeds themselves.
     "depth": 7 * 6 * 2,
     "depth_batch": 4 * 2,
@@ -31,7 +33,12 @@ POINTS = {
     "depth_small": 7 * 3,
 }
 
-DATA = {"depth_mnist1d": "mnist1d", "autoencoder": "actscope.engine.autoencoder.digits"}
+DATA = {
+    "depth_mnist1d": "mnist1d",
+    "autoencoder": "actscope.engine.autoencoder.digits",
+    "residual": "actscope.engine.shape_images.load",
+    "transformer": "actscope.engine.token_sequences.load",
+}
 
 
 def grid_of(experiment: str) -> dict[str, list[str]]:

@@ -90,7 +90,7 @@ def test_a_mistake_in_a_network_is_told(edit: str, study: Path, refused: Refused
 WORDS = {
     "model=smal_cnn": (
         "model=smal_cnn: there is no model/smal_cnn; did you mean small_cnn? Choose one of "
-        "autoencoder, lenet, mlp, small_cnn."
+        "autoencoder, lenet, mlp, residual, small_cnn, transformer."
     ),
     "experiment=mistake": (
         "experiment=mistake: there is no experiment/mistake; did you mean mistaken?"
