@@ -21,6 +21,7 @@ from actscope.sweep.resources import Resources
 from actscope.sweep.tuned_sweep import run_tuned
 from actscope.tracking import Store
 from actscope.tuning_settings import Tuning
+from tests.report.test_explore import index_of
 from tests.support.making import ELU, RELU, make_point
 
 STUDY = "tuned"
@@ -72,7 +73,8 @@ def test_a_tuned_study_has_a_page_of_its_own(
     page = files["index.html"].decode()
     for words in ("Fresh seeds, 0, 1,", "the rates 0.0016, 0.0064, 0.0256", "of width 8, 1 or 2"):
         assert words in page
-    assert "explore.html" not in page
+    explored = index_of(files["explore.html"].decode())["runs"]
+    assert [run["seed"] for run in explored] == ["0"] * (4 * 2)  # of 2 seeds, 4 cells, 2 rates
     judges, trials = json.loads(files["manifest.json"])["studies"]
     assert (judges["points_in_grid"], judges["missing_points"]) == (4 * 2 * 2, [])
     assert (judges["study"], trials["study"]) == (STUDY, f"{STUDY}.tuning")
