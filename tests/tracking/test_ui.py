@@ -8,15 +8,16 @@ from unittest.mock import Mock
 import pytest
 from mlflow import MlflowClient
 
+from actscope.analysis.frames import read_study
 from actscope.config import DataSource
 from actscope.engine.result import Outcome
 from actscope.metric import ACCURACY
 from actscope.sweep.results import Done, Failed, Result
 from actscope.sweep.summary import best_in_words, cell_means
 from actscope.tracking.sweeps import begin_sweep
-from actscope.tracking.ui import about_study, about_sweep, study_tags
+from actscope.tracking.ui import NOTE, about_study, about_sweep, study_tags
 from tests.support.making import ELU, RELU, make_point
-from tests.support.tracked import new_store
+from tests.support.tracked import STUDY, log_study, new_store, trained
 
 RESULTS: list[Result] = [
     Done(make_point(RELU, lr=0.1, seed=0), "a", Outcome.LEARNED, 0.5),
@@ -75,6 +76,17 @@ def test_a_sweep_with_validation_is_not_ranked_by_its_test() -> None:
 
 def test_a_study_tells_how_to_report_it() -> None:
     assert "make report STUDY=mine" in about_study("mine", ACCURACY)
+
+
+def test_a_run_in_a_local_store_links_to_the_explorer(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    run_id, *_ = log_study(store, trained())
+    tags = store.client.get_run(run_id).data.tags
+    point = tags["actscope.signature.config"][:12]
+    link = f"(/reports/{STUDY}/explore.html#point={point})"
+    assert tags[NOTE].endswith(link)
+    runs = read_study(store, STUDY).used
+    assert runs.loc[runs["run_id"] == run_id, "point"].str.startswith(point).all()
 
 
 def test_two_sweeps_of_a_new_study_set_no_tag_at_the_same_time(

@@ -74,7 +74,7 @@ def read_tuned(store: Store, study: str) -> TunedStudy | SearchedStudy:
     if judges.metric is not tuning.metric:
         raise ReportError(
             f"study={study}: it is judged by {judges.metric.words}, and its trials by "
-            f"{tuning.metric.words}. Tune it anew as another study."
+            f"{tuning.metric.words}. Tune another study instead."
         )
     rules = tuple(_read_rules(store, experiment.experiment_id))
     if not rules:

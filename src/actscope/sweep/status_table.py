@@ -28,7 +28,7 @@ def print_statuses(
 ) -> None:
     """Draw the grid, one mark a seed; print what has changed since stale points were trained.
 
-    `searched`: the settings that were searched, of which there is no grid: trials stand in a row.
+    `searched`: the settings that were searched. They have no grid, so trials stand in a row.
     """
     counts = Counter(status.state for status in statuses)
     legend = [f"{MARKS[state][0]} {counts[state]} {state}" for state in State if counts[state]]

@@ -17,11 +17,11 @@ from actscope.report.figures.limits import high_limits
 from actscope.report.figures.style import (
     GREY,
     PANELS_A_ROW,
-    LineStyle,
     activation_legend,
     line_styles,
     panel_grid,
 )
+from actscope.report.figures.tuned import plot_over_trials
 from actscope.report.figures.tuned_rates import COLUMNS, log_axis, shades
 from actscope.tuning_settings import Choices, Range
 
@@ -134,7 +134,7 @@ def draw_best(trials: pd.DataFrame, factors: Factors, metric: Metric = ACCURACY)
     styles = line_styles(trials["activation"])
     heights = high_limits(trials["best"].astype(float), metric, 100.5)
     for ax, own in zip(axes, groups, strict=True):
-        plot_best(own, styles, ax, metric.scale)
+        plot_over_trials(own, "number", "best", styles, ax, metric.scale, "steps-post")
         title = setting_text(own.iloc[0], factors.settings)
         count = f"{own['number'].max()} trials"
         ax.set_title(f"{title} ({count})" if title else count)
@@ -142,22 +142,3 @@ def draw_best(trials: pd.DataFrame, factors: Factors, metric: Metric = ACCURACY)
     axes[0].set_ylabel(f"best validation {metric.label}")
     activation_legend(figure, styles, trials["activation"], "")
     return figure
-
-
-def plot_best(
-    trials: pd.DataFrame, styles: dict[str, LineStyle], ax: Axes, scale: float = 100.0
-) -> Axes:
-    """A line of steps an activation, scaled."""
-    for name in activation_order(trials["activation"]):
-        own, style = trials[trials["activation"] == name], styles[name]
-        ax.plot(
-            *(own["number"], scale * own["best"].astype(float)),
-            color=style.colour,
-            linestyle=style.dashes,
-            marker=style.marker,
-            markersize=3.5,
-            drawstyle="steps-post",
-        )
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
-    ax.set_xlabel("trials")
-    return ax

@@ -1,7 +1,7 @@
 """The figures of a tuned study over its main factor: the metric, leads, and the budget."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -208,7 +208,7 @@ def draw_budget(budget: pd.DataFrame, factors: Factors, metric: Metric = ACCURAC
     styles = line_styles(budget["activation"])
     limits = high_limits(shown["expected"].astype(float), metric, 100.5)
     for ax, own in zip(axes, [own for row in rows for own in row], strict=True):
-        plot_budget(own, styles, ax, metric.scale)
+        plot_over_trials(own, "k", "expected", styles, ax, metric.scale)
         title = setting_text(own.iloc[0], factors.settings)
         ax.set_title(f"{title} ({trials_text(own)})" if title else trials_text(own))
         ax.set_ylim(limits)
@@ -217,18 +217,25 @@ def draw_budget(budget: pd.DataFrame, factors: Factors, metric: Metric = ACCURAC
     return figure
 
 
-def plot_budget(
-    rows: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes, scale: float = 100.0
+def plot_over_trials(
+    rows: pd.DataFrame,
+    x: str,
+    y: str,
+    styles: Mapping[str, LineStyle],
+    ax: Axes,
+    scale: float,
+    drawstyle: Literal["default", "steps-post"] = "default",
 ) -> Axes:
-    """A line an activation: expected best of k trials on validation, scaled."""
+    """A line an activation: the column y, scaled, over x, a number of trials."""
     for name in activation_order(rows["activation"]):
         own, style = rows[rows["activation"] == name], styles[name]
         ax.plot(
-            *(own["k"], scale * own["expected"].astype(float)),
+            *(own[x], scale * own[y].astype(float)),
             color=style.colour,
             linestyle=style.dashes,
             marker=style.marker,
             markersize=3.5,
+            drawstyle=drawstyle,
         )
     ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     ax.set_xlabel("trials")

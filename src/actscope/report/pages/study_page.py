@@ -162,11 +162,6 @@ def render_study(
     """The sections of a study; `ui`: of runs_in_ui."""
     runs, cells = study.runs, study.cells
     run_list = RunList(runs, part.anchor, part.label, ui)
-    answer = (
-        edge_text.answer(study.edges)
-        if study.is_fine
-        else study_text.answer(runs.splits, cells, study.leads, study.metric)
-    )
     level = 3 if part.place else 2
     words = author_notes(runs.study, level + 1)
     maps = overviews(cells, partial(show_best, run_list))
@@ -175,7 +170,7 @@ def render_study(
         level=level,
         anchor=part.anchor,
         place=part.place,
-        answers=list(answer),
+        answers=list(_answer(study)),
         first_map=None if study.is_fine else maps[0],  # the first picture of a fine study is a map
         first_picture=first_picture,
         is_fine=study.is_fine,
@@ -203,6 +198,13 @@ def render_study(
     )
     titles = _titles(part.anchor, rest, has_words=bool(words))
     return Chapter(runs.study, part.anchor, body, titles, slides_of(sections, part.place))
+
+
+def _answer(study: StudyAnalysis) -> Iterable[list[str]]:
+    """The sentences at the top."""
+    if study.is_fine:
+        return edge_text.answer(study.edges)
+    return study_text.answer(study.runs.splits, study.cells, study.leads, study.metric)
 
 
 def _titles(anchor: str, sections: Iterable[str], *, has_words: bool) -> list[tuple[str, str]]:
