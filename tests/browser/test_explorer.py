@@ -218,6 +218,19 @@ def test_a_point_without_a_run_says_so(visit: Visit, explorer: Path) -> None:
     assert bright_units(page, "a") == []
 
 
+def test_a_pointer_over_a_panel_that_goes_is_no_complaint(visit: Visit, explorer: Path) -> None:
+    """Plotly answers a pointer up to 50 ms later, when its panel may be gone."""
+    page = opened(visit, explorer)
+    x, y = point_of(page, "a", "1/3")
+    page.mouse.move(x, y)
+    page.mouse.move(x + 2, y)
+    page.mouse.move(x + 4, y)
+    page.evaluate("change({ a: 'relu/0.001/1' })")
+    settle(page)
+    expect(page.locator("#a-summary")).to_have_text("This point has no finished run.")
+    page.wait_for_timeout(100)
+
+
 def test_a_run_that_diverged_at_once_says_so(visit: Visit, explorer: Path) -> None:
     page = opened(visit, explorer, "#a=relu/0.1/1")
     expect(page.locator("#a-summary")).to_have_text(

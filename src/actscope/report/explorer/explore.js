@@ -189,9 +189,15 @@ async function drawPanels(side, series) {
   const div = byId(`panels-${side}`);
   const panels = series === null ? [] : index.panels;
   const traces = panels.flatMap((panel, place) => tracesOf(panel, place, series));
-  await Plotly.react(div, traces, panelLayout(series), PLOT);
+  await redraw(div, traces, panelLayout(series), PLOT);
   div.removeAllListeners("plotly_click");
   div.on("plotly_click", ({ points }) => toggleUnit(points[0].data.meta?.unit));
+}
+
+/** Draw, after hovers that wait are cancelled: the panel that they point at may be gone by then. */
+function redraw(div, traces, layout, plot) {
+  if (div.layout !== undefined) Plotly.Fx.unhover(div);
+  return Plotly.react(div, traces, layout, plot);
 }
 
 function toggleUnit(unit) {
@@ -386,7 +392,7 @@ async function drawScene(side, series) {
   const names = Object.keys(FILMED).filter((name) => layer !== null && name in layer.lines);
   const traces = names.flatMap((name, column) => histogram(layer, name, place, step, column));
   const plot = { ...PLOT, displayModeBar: false };
-  await Plotly.react(byId(`film-${side}`), traces, sceneLayout(layer, names), plot);
+  await redraw(byId(`film-${side}`), traces, sceneLayout(layer, names), plot);
 }
 
 function sceneInWords(layer, step) {
