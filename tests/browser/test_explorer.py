@@ -14,8 +14,8 @@ from actscope.analysis.frames import StudyRuns, read_study
 from actscope.artifacts.unit_fates import unit_fates
 from actscope.network_settings import OwnNetwork
 from actscope.tracking import Store
-from tests.browser.conftest import NARROW, STUDY, WIDE, Visit
-from tests.support.making import make_point
+from tests.browser.conftest import NARROW, SELU, STUDY, WIDE, Visit
+from tests.support.making import RELU, make_point
 from tests.support.studies import MARKUP, Lab, explorer_of
 
 PAIR = "#a=selu/0.1/0&b=selu/0.001/0"
@@ -283,7 +283,7 @@ def test_it_fits_its_window(
 def test_the_film_goes_through_the_steps(visit: Visit, explorer: Path) -> None:
     page = opened(visit, explorer, f"{PAIR}&step=2")
     slider = page.get_by_label("Step of the film")
-    expect(page.locator("#a-scene")).to_contain_text("Step 2: 0 of 16 units are dead or saturated")
+    expect(page.locator("#a-scene")).to_contain_text("Step 2: 0 of the 16 units shown are dead")
     assert units_in_film(page, "a") == [16, 16]  # by mean weight, and by activity
     slider.press("ArrowRight")
     expect(page.locator("#at")).to_have_text("step 4")
@@ -294,11 +294,42 @@ def test_the_film_goes_through_the_steps(visit: Visit, explorer: Path) -> None:
 
 
 def units_in_film(page: Page, side: str) -> list[int]:
-    """How many units the bars of each histogram count."""
+    """How many units the bars of each row of histograms count."""
     script = """(side) => ["x", "x2"].map((axis) => document.getElementById(`film-${side}`).data
-      .filter((trace) => trace.xaxis === axis).flatMap((trace) => trace.y)
-      .reduce((sum, count) => sum + count, 0))"""
+      .filter((trace) => trace.xaxis === axis).flatMap((trace) => trace.customdata)
+      .reduce((sum, [count]) => sum + count, 0))"""
     return cast(list[int], page.evaluate(script, side))
+
+
+@pytest.fixture(scope="module")
+def deeper(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The explorer of a study of two depths; each depth has rates of its own."""
+    grid = [(RELU, [8], 0.001), (RELU, [8, 8, 8], 0.1), (SELU, [8, 8, 8], 0.01)]
+    for activation, hidden, lr in grid:
+        lab.run("deeper", [make_point(activation, study="deeper", hidden=hidden, lr=lr, every=5)])
+    path = tmp_path_factory.mktemp("deeper") / "explore.html"
+    path.write_bytes(explorer_of(lab.store, "deeper", {"": read_study(lab.store, "deeper")}))
+    return path
+
+
+def test_a_number_that_varies_has_a_menu(visit: Visit, deeper: Path) -> None:
+    page = opened(visit, deeper, "#a=relu/0.001/0/model.depth%3D1")
+    choose(page, "Depth", "3", "A")
+    expect(heading(page, "a")).to_have_text("A: relu, learning rate 0.1, seed 0, depth 3")
+    choose(page, "Activation", "selu", "A")
+    expect(heading(page, "a")).to_have_text("A: selu, learning rate 0.01, seed 0, depth 3")
+    rates = choice(page, "Learning rate", "A").locator("option")
+    assert rates.all_inner_texts() == ["0.01", "0.1"]
+    expect(choice(page, "Study or variant", "A")).to_have_count(0)
+
+
+def test_the_film_shows_all_hidden_layers_side_by_side(visit: Visit, deeper: Path) -> None:
+    page = opened(visit, deeper, "#a=relu/0.1/0/model.depth%3D3&b=relu/0.001/0/model.depth%3D1")
+    assert units_in_film(page, "a") == [24, 24]
+    assert units_in_film(page, "b") == [8, 8]
+    starts = page.evaluate("document.getElementById('film-a').data[0].base")
+    assert sorted(set(starts)) == [0, 1, 2]
+    expect(page.locator("#a-scene")).to_contain_text("of the 24 units shown are dead or saturated")
 
 
 def test_the_film_plays_and_pauses(visit: Visit, explorer: Path) -> None:
@@ -364,4 +395,4 @@ def test_each_layer_of_a_network_of_ones_own_can_be_chosen(
     assert "(4) layer 2 (second): mean weight" in page.locator("#panels-a").inner_text()
     expect(page.locator("#a-summary")).to_contain_text("Layer 2: ")
     assert {unit.split("/")[0] for unit in bright_units(page, "a")} == {"2", "-1"}
-    expect(page.locator("#a-scene")).to_contain_text("of 6 units are dead or saturated")
+    expect(page.locator("#a-scene")).to_contain_text("of the 12 units shown are dead or saturated")

@@ -54,11 +54,18 @@ def test_a_superseded_run_is_not_there(lab: Lab, repeated: tuple[str, str, str])
 
 def test_variants_and_studies_are_groups(lab: Lab, grid: str, epochs_vary: str) -> None:
     studies = {name: frames.read_study(lab.store, name) for name in (grid, epochs_vary)}
-    groups = [run["group"] for run in index_of(page_of(lab, **studies))["runs"]]
+    index = index_of(page_of(lab, **studies))
+    groups = [run["group"] for run in index["runs"]]
     assert groups == [
         *(["grid"] * 8),
         "epochs_vary train.epochs=1",
         "epochs_vary train.epochs=2",
+    ]
+    assert index["factors"] == {"train.epochs": "epochs"}
+    assert [(run["variant"], run["factors"]) for run in index["runs"][7:]] == [
+        ("grid", {}),
+        ("epochs_vary", {"train.epochs": "1"}),
+        ("epochs_vary", {"train.epochs": "2"}),
     ]
 
 

@@ -1,17 +1,23 @@
 "use strict";
 
-// The index of the page: `runs`, each with group, activation, lr, seed, outcome, learned (how many runs
-// of its cell did), final (per cent, or null) and names (of the layers of a user's own network); `panels`, from the top; `first`, how many units of a layer are drawn if not all are.
+// The index of the page: `runs`, each with activation, lr, seed, group (the study and all settings that
+// vary), factors (the numeric ones of these, by name), variant (the study and the others), outcome,
+// learned (how many runs of its cell did), final (per cent, or null) and names (of the layers of a user's
+// own network); `factors`, their names in words; `panels`, from the top; `first`, how many units of a
+// layer are drawn if not all are.
 const index = JSON.parse(document.getElementById("index").textContent);
 
 const SIDES = ["a", "b"];
 const PARTS = ["activation", "lr", "seed", "group"]; // of a run's key
+const FACTORS = Object.keys(index.factors);
+const CHOICES = ["variant", ...FACTORS, "activation", "lr", "seed"]; // a menu each
 const [FIRST, OUTPUT] = ["1", "-1"]; // keys of layers; another hidden layer's is its number
 const NEVER = -1;
 const FATES = ["dead", "saturated", "silent", "flat"]; // of several the first is shown
 const INACTIVE = { dead: { dash: "dot", symbol: "x" }, saturated: { dash: "dashdot", symbol: "diamond" } };
 const FILMED = { weight_mean: "mean weight", active: "active (share)" };
 const BINS = 25; // divides the number of levels of a line
+const COLUMN = 0.9; // of the width that a layer has in the film
 const FRAME_MS = 150;
 const NARROW = window.matchMedia("(max-width: 44rem)");
 const DARK = window.matchMedia("(prefers-color-scheme: dark)");
@@ -49,16 +55,25 @@ function decoded(text) {
   }
 }
 
-/** The key with one part changed; in another group, the key of the most similar run. */
-function keyWith(key, part, value) {
-  const wanted = { ...partsOf(key), [part]: value };
-  return part === "group" ? keyOf(mostSimilar(wanted)) : keyOf(wanted);
+/** The value of each menu for a run, or for a key without a run. */
+function choicesOf(key) {
+  const { variant, factors } = index.runs.find((run) => run.group === partsOf(key).group);
+  return { ...partsOf(key), variant, ...factors };
 }
 
-function mostSimilar(wanted) {
-  const similarity = (run) => PARTS.filter((part) => run[part] === wanted[part]).length;
-  const inGroup = index.runs.filter((run) => run.group === wanted.group);
-  return inGroup.reduce((best, run) => (similarity(run) > similarity(best) ? run : best));
+const choiceOf = (run, name) => run[name] ?? run.factors[name];
+
+/** The key with one choice changed. Other activations and settings may have been trained at other rates. */
+function keyWith(key, name, value) {
+  const wanted = { ...choicesOf(key), [name]: value };
+  return name === "lr" || name === "seed" ? keyOf(wanted) : keyOf(mostSimilar(wanted, name));
+}
+
+/** The run that has this choice and most of the others; the first menus weigh more. */
+function mostSimilar(wanted, name) {
+  const similarity = (run) => CHOICES.map((each) => Number(choiceOf(run, each) === wanted[each])).join("");
+  const candidates = index.runs.filter((run) => choiceOf(run, name) === wanted[name]);
+  return candidates.reduce((best, run) => (similarity(run) > similarity(best) ? run : best));
 }
 
 /** The key in an address; an unknown group becomes the first. */
@@ -103,20 +118,22 @@ async function unpack(text) {
 
 /** Turn differences into values: the metric as it is shown, activity as a share. */
 function unfold({ metric, high, steps, layers }) {
+  const unfolded = mapValues(layers, unfoldLayer);
   return {
     metric: mapValues(metric, ({ steps, levels }) => ({
       steps: summed(steps),
       values: summed(levels).map((level) => (level * high) / index.metric.levels),
     })),
     steps: summed(steps),
-    layers: mapValues(layers, unfoldLayer),
+    layers: unfolded,
+    bins: mapValues(FILMED, (_, quantity) => binsOf(unfolded, quantity)),
   };
 }
 
 function unfoldLayer({ number, lines, since }) {
   const values = mapValues(lines, scaled);
   const units = values.bias.length;
-  return { number, units, since, lines: values, bins: mapValues(values, binsOf) };
+  return { number, units, since, lines: values };
 }
 
 function scaled({ low, high, parts, levels }) {
@@ -136,10 +153,11 @@ const keyOfPanel = ({ layer }) => (layer === OUTPUT || state.layer === OUTPUT ? 
 
 /** The layers of both runs, the output layer last. */
 function layersOf(both) {
-  const keys = distinct(both.flatMap((series) => Object.keys(series?.layers ?? {})));
-  const hidden = keys.filter((key) => key !== OUTPUT).sort((one, other) => one - other);
+  const hidden = distinct(both.flatMap(hiddenLayersOf)).sort((one, other) => one - other);
   return hidden.length > 0 ? [...hidden, OUTPUT] : [FIRST, OUTPUT];
 }
+
+const hiddenLayersOf = (series) => Object.keys(series?.layers ?? {}).filter((key) => key !== OUTPUT);
 
 /** A layer in words, with its name in a user's own network if both runs call it so. */
 function layerName(key) {
@@ -386,29 +404,41 @@ const lastPlace = (steps) => steps.findLastIndex((step) => step <= shownStep());
 
 async function drawScene(side, series) {
   const place = series === null ? -1 : lastPlace(series.steps);
-  const layer = place === -1 ? null : (series.layers[state.layer] ?? null);
   const step = place === -1 ? 0 : series.steps[place];
-  byId(`${side}-scene`).textContent = sceneInWords(layer, step);
-  const names = Object.keys(FILMED).filter((name) => layer !== null && name in layer.lines);
-  const traces = names.flatMap((name, column) => histogram(layer, name, place, step, column));
+  const keys = place === -1 ? [] : hiddenLayersOf(series);
+  byId(`${side}-scene`).textContent = sceneInWords(series, keys, step);
+  const quantities = keys.length === 0 ? [] : Object.keys(FILMED);
+  const traces = quantities.flatMap((name, row) => histograms(series, name, place, row));
   const plot = { ...PLOT, displayModeBar: false };
-  await redraw(byId(`film-${side}`), traces, sceneLayout(layer, names), plot);
+  await redraw(byId(`film-${side}`), traces, sceneLayout(keys, series, step), plot);
 }
 
-function sceneInWords(layer, step) {
-  if (layer === null) return "No record up to this step.";
-  if (state.layer === OUTPUT || !hasFates(layer)) return `Step ${step}: ${layer.units} units.`;
-  const inactive = layer.lines.bias.filter((_, unit) => isInactive(layer, unit, step)).length;
-  return `Step ${step}: ${inactive} of ${layer.units} units are dead or saturated by this step (hatched).`;
+function sceneInWords(series, keys, step) {
+  if (keys.length === 0) return "No record up to this step.";
+  const known = keys.map((key) => series.layers[key]).filter(hasFates);
+  const units = sumOf(known, (layer) => layer.units);
+  const inactive = sumOf(known, (layer) => countInactive(layer, step));
+  const fates = `${inactive} of the ${units} units shown are dead or saturated by this step (hatched).`;
+  return `Step ${step}: ${known.length > 0 ? fates : "the fates of the units are unknown."}`;
 }
 
-/** The bins, the same at every step, and the largest number of units in one. */
-function binsOf(lines, quantity) {
-  const values = lines.flat();
-  const [low, high] = quantity === "active" ? [0, 1] : [Math.min(...values), Math.max(...values)];
+const sumOf = (values, measure) => values.reduce((sum, value) => sum + measure(value), 0);
+const countInactive = (layer, step) =>
+  layer.lines.bias.filter((_, unit) => isInactive(layer, unit, step)).length;
+
+/** The bins of a quantity, for all hidden layers and steps; `most`: by layer, the most units in a bin. */
+function binsOf(layers, quantity) {
+  const hidden = Object.entries(layers).filter(([key]) => key !== OUTPUT);
+  const lines = mapValues(Object.fromEntries(hidden), (layer) => layer.lines[quantity]);
+  const [low, high] = quantity === "active" ? [0, 1] : limitsOf(Object.values(lines).flat(2));
   const bins = { low, width: (high - low || 1) / BINS };
-  const fullest = lines[0].map((_, place) => Math.max(...counted(lines, bins, place, () => true)));
-  return { ...bins, most: Math.max(...fullest) };
+  const fullest = (own) => own[0].map((_, place) => Math.max(...counted(own, bins, place, () => true)));
+  return { ...bins, most: mapValues(lines, (own) => Math.max(...fullest(own))) };
+}
+
+function limitsOf(values) {
+  const widen = ([low, high], value) => [Math.min(low, value), Math.max(high, value)];
+  return values.reduce(widen, [Infinity, -Infinity]);
 }
 
 function counted(lines, { low, width }, place, isCounted) {
@@ -420,47 +450,83 @@ function counted(lines, { low, width }, place, isCounted) {
   return counts;
 }
 
-/** Two stacked bars per bin: active units, and units that are inactive by this step. */
-function histogram(layer, name, place, step, column) {
-  const bins = layer.bins[name];
-  const x = Array.from({ length: BINS }, (_, bin) => bins.low + (bin + 0.5) * bins.width);
-  const bars = (marker, isCounted) => ({
+/** A column for each hidden layer: bars of the active units in a bin, then of those inactive by this step. */
+function histograms(series, quantity, place, row) {
+  const step = series.steps[place];
+  const bins = series.bins[quantity];
+  const columns = hiddenLayersOf(series).map((key, column) => {
+    const layer = series.layers[key];
+    const count = (isCounted) => counted(layer.lines[quantity], bins, place, isCounted);
+    const inactive = count((unit) => isInactive(layer, unit, step));
+    const active = count((unit) => !isInactive(layer, unit, step));
+    return { key, column, active, inactive, scale: COLUMN / bins.most[key] };
+  });
+  const centres = Array.from({ length: BINS }, (_, bin) => bins.low + (bin + 0.5) * bins.width);
+  const bars = (marker, part, isBehind) => ({
     type: "bar",
-    marker,
-    x,
-    y: counted(layer.lines[name], bins, place, isCounted),
+    orientation: "h",
+    marker: { ...marker, line: { width: 0 } },
+    x: columns.flatMap((own) => own[part].map((count) => count * own.scale)),
+    base: columns.flatMap((own) => own.active.map((count) => own.column + isBehind * count * own.scale)),
+    y: columns.flatMap(() => centres),
+    customdata: columns.flatMap((own) => own[part].map((count) => [count, layerName(own.key)])),
     width: bins.width,
-    xaxis: axisName("x", column),
-    yaxis: axisName("y", column),
-    hovertemplate: "%{y} units at %{x:.3~g}<extra></extra>",
+    xaxis: axisName("x", row),
+    yaxis: axisName("y", row),
+    hovertemplate: "%{customdata[1]}: %{customdata[0]} units at %{y:.3~g}<extra></extra>",
   });
   return [
-    bars({ color: ink("blue") }, (unit) => !isInactive(layer, unit, step)),
-    bars({ color: ink("inactive"), pattern: { shape: "/" } }, (unit) => isInactive(layer, unit, step)),
+    bars({ color: ink("blue") }, "active", false),
+    bars({ color: ink("inactive"), pattern: { shape: "/", size: 4 } }, "inactive", true),
   ];
 }
 
-function sceneLayout(layer, names) {
-  const gap = 0.12;
-  const width = (1 - gap * (names.length - 1)) / names.length;
-  const axes = names.map((name, column) => {
-    const { low, width: bin, most } = layer.bins[name];
-    const left = column * (width + gap);
-    const title = { text: FILMED[name], standoff: 6 };
-    const across = { domain: [left, left + width], range: [low, low + BINS * bin], title };
-    return [
-      [axisKey("x", column), { ...sceneAxis("y", column), ...across }],
-      [axisKey("y", column), { ...sceneAxis("x", column), range: [0, 1.05 * most] }],
-    ];
-  });
-  const margin = { l: 36, r: 12, t: 8, b: 40 };
-  const bars = { barmode: "stack", bargap: 0, dragmode: false };
-  return { ...plotLook(), ...Object.fromEntries(axes.flat()), ...bars, margin };
+function sceneLayout(keys, series, step) {
+  const axes = Object.keys(FILMED).flatMap((quantity, row) => [
+    [axisKey("x", row), columnAxis(keys, series, step, row)],
+    [axisKey("y", row), valueAxis(quantity, series, row)],
+  ]);
+  const bars = { barmode: "overlay", bargap: 0, dragmode: false };
+  return { ...plotLook(), ...Object.fromEntries(axes), ...bars, margin: { l: 52, r: 8, t: 8, b: 60 } };
 }
 
-function sceneAxis(other, column) {
-  return { ...axisLook(), nticks: NARROW.matches ? 3 : 5, tickangle: 0, anchor: axisName(other, column) };
+/** The axis of the layers' columns; only that of the lower row has texts. */
+function columnAxis(keys, series, step, row) {
+  const title = { text: "hidden layer", standoff: 4 };
+  const named = { ticktext: keys.map(columnName(series, step)), title };
+  return {
+    ...axisLook(),
+    anchor: axisName("y", row),
+    range: [-0.05, keys.length],
+    showgrid: false,
+    zeroline: false,
+    minor: { tickvals: keys.map((_, column) => column), showgrid: true, gridcolor: ink("line") },
+    tickvals: keys.map((_, column) => column + COLUMN / 2),
+    tickangle: 0,
+    ...(row === 0 ? { showticklabels: false } : named),
+  };
 }
+
+function valueAxis(quantity, series, row) {
+  const { low, width } = series?.bins[quantity] ?? { low: 0, width: 1 / BINS };
+  const gap = 0.08;
+  const bottom = row === 0 ? (1 + gap) / 2 : 0;
+  return {
+    ...axisLook(),
+    anchor: axisName("x", row),
+    domain: [bottom, bottom + (1 - gap) / 2],
+    nticks: 6,
+    range: [low, low + BINS * width],
+    title: { text: FILMED[quantity], standoff: 6 },
+  };
+}
+
+/** The text below a layer's column: its number, and how many of its units are inactive. */
+const columnName = (series, step) => (key) => {
+  const layer = series.layers[key];
+  const inactive = hasFates(layer) ? `<br>${countInactive(layer, step)}/${layer.units}` : "";
+  return `${layer.number}${inactive}`;
+};
 
 async function moveTo(place) {
   state.step = film.steps[place] ?? null;
@@ -504,16 +570,22 @@ function showStep() {
 // --- menus and summaries -----------------------------------------------------------------------
 
 function fillChoices(side) {
-  const parts = partsOf(state[side]);
-  const inGroup = index.runs.filter((run) => run.group === parts.group);
-  for (const part of PARTS) {
-    const values = part === "group" ? groups : distinct(inGroup.map((run) => run[part]));
-    if (part === "lr" || part === "seed") values.sort((one, other) => one - other);
-    const select = byId(`${side}-${part}`);
+  const chosen = choicesOf(state[side]);
+  for (const name of CHOICES) {
+    const values = valuesOf(name, chosen);
+    if (name !== "activation" && name !== "variant") values.sort((one, other) => one - other);
+    const select = byId(`${side}-${name}`);
     select.replaceChildren(...values.map((value) => new Option(value || "–", value)));
-    select.value = parts[part];
-    select.parentElement.hidden = part === "group" && values.length === 1;
+    select.value = chosen[name];
+    select.parentElement.hidden = !PARTS.includes(name) && values.length === 1;
   }
+}
+
+/** The values of a choice: of all runs, of the runs of this variant, or of this group. */
+function valuesOf(name, chosen) {
+  const within = name === "variant" ? null : PARTS.includes(name) ? "group" : "variant";
+  const runs = index.runs.filter((run) => within === null || run[within] === chosen[within]);
+  return distinct(runs.map((run) => choiceOf(run, name))).filter((value) => value !== undefined);
 }
 
 function fillUnits(both) {
@@ -542,9 +614,11 @@ function unitInWords(layers, unit) {
 }
 
 function describeRun(side, series) {
-  const { activation, lr, seed, group } = partsOf(state[side]);
-  const point = [activation, `learning rate ${lr}`, `seed ${seed}`, group].filter(Boolean).join(", ");
-  byId(`${side}-name`).textContent = `${side.toUpperCase()}: ${point}`;
+  const { activation, lr, seed, variant, ...others } = choicesOf(state[side]);
+  const factors = FACTORS.filter((name) => name in others);
+  const settings = factors.map((name) => `${index.factors[name]} ${others[name]}`);
+  const point = [activation, `learning rate ${lr}`, `seed ${seed}`, ...settings, variant];
+  byId(`${side}-name`).textContent = `${side.toUpperCase()}: ${point.filter(Boolean).join(", ")}`;
   byId(`${side}-summary`).textContent = runInWords(runAt(side), series);
 }
 
@@ -620,9 +694,9 @@ function start() {
 
 function listen() {
   for (const side of SIDES) {
-    for (const part of PARTS) {
-      byId(`${side}-${part}`).addEventListener("change", ({ target }) =>
-        change({ [side]: keyWith(state[side], part, target.value) }),
+    for (const name of CHOICES) {
+      byId(`${side}-${name}`).addEventListener("change", ({ target }) =>
+        change({ [side]: keyWith(state[side], name, target.value) }),
       );
     }
   }

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from actscope.analysis.factors import find_factors, short_name
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import rate_text
 from actscope.analysis.stats import CELL
@@ -33,6 +34,7 @@ def build(title: str, studies: Mapping[str, StudyRuns], packed: Mapping[str, str
         for label, study in studies.items()
     ]
     runs = [run for label, study, own in shown for run in _listed(label, study, own)]
+    factors = {name: None for run in runs for name in run["factors"]}
     metric = next(iter(studies.values())).metric
     page = environment.load("explore.html.j2").render(
         title=title,
@@ -40,6 +42,7 @@ def build(title: str, studies: Mapping[str, StudyRuns], packed: Mapping[str, str
         metric=metric,
         index={
             "runs": runs,
+            "factors": {name: short_name(name).replace("_", " ") for name in factors},
             "panels": _panels(metric),
             "first": UNITS_SHOWN,
             "metric": {
@@ -76,7 +79,7 @@ def address(label: str, run: Mapping[Any, Any]) -> str:
 
 
 def _group(label: str, run: Mapping[Any, Any]) -> str:
-    """The study and variant of a run: the reader's fourth choice besides activation, rate, seed."""
+    """The study and variant of a run: what its address holds besides activation, rate and seed."""
     return f"{label} {run['variant']}".strip()
 
 
@@ -86,9 +89,14 @@ def _listed(label: str, study: StudyRuns, shown: pd.DataFrame) -> Iterator[dict[
         for cell in study.cells.to_dict("records")
     }
     names = names_by_run(study)
+    factors, settings = find_factors(study.params)
+    settings_of = settings.to_dict("index")
     for run in shown.to_dict("records"):
+        own = settings_of[run["run_id"]]
         yield {
             "group": _group(label, run),
+            "factors": {name: f"{own[name]:.12g}" for name in factors.names},
+            "variant": _group(label, own),
             "activation": run["activation"],
             "lr": rate_text(run["lr"]),
             "point": run["point"][:POINT_DIGITS],
