@@ -13,6 +13,7 @@ from actscope.credentials import scrub
 PROBLEMS = {
     "bool_type": "must be true or false",
     "dataclass_type": "must have settings by name",
+    "dict_type": "must have settings by name",
     "finite_number": "must be a finite number",
     "float_type": "must be a number",
     "greater_than": "must be more than {gt}",

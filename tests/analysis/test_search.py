@@ -205,6 +205,7 @@ LR = GIVEN["space"]
         ({"space": {**LR, "train.metric": ["r2", "rmse"]}}, "tuning.space.train.metric: cannot be"),
         ({"space": {**LR, "data.noise": [0, 1]}}, "tuning.space.data.noise: cannot be searched"),
         ({"space": {"train.momentum": [0.0, 0.9]}}, "tuning.space.lr: is missing"),
+        ({"space": None}, "tuning.space=None: must have settings by name"),
         ({"trials": 0}, "tuning.trials=0: must be at least 1"),
         ({"seeds": [1, 1]}, "tuning.seeds: has a seed twice"),
         ({"seeds": [1, 3]}, "tuning.evaluation_seeds: 3 is one of tuning.seeds too"),

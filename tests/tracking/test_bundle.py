@@ -804,6 +804,7 @@ class TestCommand:
         told = capsys.readouterr().out
         assert told.startswith("tests.actscope.zip: 3 runs and 2 sweeps of study tests, ")
         assert told.endswith("left out: 1 FAILED, 1 KILLED, 1 RUNNING\n")
+        assert "trials" not in told
         for line in (
             f"3 runs of study tests imported into the store {other}\n",
             f"0 runs of study tests imported into the store {other}; 3 were there already\n",
@@ -813,6 +814,16 @@ class TestCommand:
             )
             assert capsys.readouterr() == (line, "")
         finished_once(other, trained())
+
+    def test_trials_are_a_study_of_their_own_to_export(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        store = new_store(tmp_path / "tuned")
+        log_study(store, trained()[:1])
+        store.connect().create_experiment(f"{STUDY}.tuning")
+        assert main(["bundle", "export", f"study={STUDY}", f"tracking.uri={store.uri}"]) == 0
+        said = capsys.readouterr().out
+        assert said.endswith("Export it too: actscope bundle export study=tests.tuning\n")
 
     def test_a_model_in_a_bundle_is_said_to_be_code(
         self, tmp_path: Path, other: Store, capsys: pytest.CaptureFixture[str]

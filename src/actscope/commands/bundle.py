@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from actscope import tracking
+from actscope.analysis.tuning import TRIALS
 from actscope.commands.settings import ExportSettings, ImportSettings
 from actscope.errors import ConfigError
 from actscope.tracking.bundle.bundle import export_study, import_bundle
@@ -25,6 +26,13 @@ def export(settings: ExportSettings) -> int:
         f"{path}: {len(manifest.runs)} runs and {len(manifest.sweeps)} sweeps of study "
         f"{manifest.study}, {size:.1f} MiB{f'; left out: {left_out}' if left_out else ''}\n"
     )
+    trials = f"{settings.study}{TRIALS}"
+    with tracking.store_errors(store.location):
+        if store.experiment_named(trials) is not None:
+            sys.stdout.write(
+                f"The trials that chose its settings are the study {trials}, and its report needs "
+                f"them. Export it too: actscope bundle export study={trials}\n"
+            )
     return 0
 
 
