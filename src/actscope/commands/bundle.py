@@ -1,7 +1,6 @@
 """Copy a study from store to store in one file: `python -m actscope bundle export study=NAME`."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from actscope import tracking
@@ -50,10 +49,3 @@ def import_file(path: Path, settings: ImportSettings) -> int:
             "the people who made this bundle.\n"
         )
     return 0
-
-
-def _refuse(words: Sequence[str], _: ImportSettings) -> int:
-    raise ConfigError(
-        f"{' '.join(['bundle', *words])}: incomplete or unknown command. "
-        "Give `bundle export study=NAME` or `bundle import FILE`."
-    )
