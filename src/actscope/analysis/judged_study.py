@@ -95,6 +95,17 @@ class JudgedStudy:
         rates = judged_rates(self.rules[0])
         return tuned_tables.judged(self.evaluations, self.choices, self.factors, rates)
 
+    @property
+    def bases(self) -> list[str]:
+        """Those of tuned_tables.BASES that the study has; leads are over the better one."""
+        return [name for name in tuned_tables.BASES if name in set(self.choices["activation"])]
+
+    @property
+    def rival(self) -> str:
+        """What leads are over, in words; '' if there are none."""
+        names = " and ".join(self.bases)
+        return f"the better of {names}" if len(self.bases) > 1 else names
+
     @cached_property
     def leads(self) -> pd.DataFrame:
         """One row a cell beside ReLU's and LeakyReLU's, of tuned_tables.leads."""

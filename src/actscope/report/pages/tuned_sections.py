@@ -66,16 +66,15 @@ def _judged(study: JudgedStudy) -> Iterator[Picture | Prose]:
 def _leads(study: JudgedStudy) -> Iterator[Picture | Prose]:
     if study.leads.empty:
         return
-    section, over = "Leads over ReLU and LeakyReLU", _over(study)
+    section, over = f"Leads over {' and '.join(study.bases)}", _over(study)
     metric = study.metric
     if study.leads["mean"].notna().any():
         yield picture(
             "leads",
             section,
             f"Lead in test {metric.words}{over}, paired by seed: mean of n pairs with its "
-            f"{INTERVAL}. It is over relu or leaky_relu with the same settings; validation "
-            f"{metric.words} decides which of these is better. Panels titled “enlarged” have "
-            "a larger scale.",
+            f"{INTERVAL}. It is over {study.rival} with the same settings{_decided(study)}. Panels "
+            "titled “enlarged” have a larger scale.",
             f"Mean lead{over}, one line per activation, with a line at zero. The table has the "
             "numbers.",
             partial(tuned.draw_leads, study.leads, study.factors, metric),
@@ -89,6 +88,11 @@ def _leads(study: JudgedStudy) -> Iterator[Picture | Prose]:
         "“Rising” counts the seeds with which it rises."
     )
     yield Prose(section, [said] if own else [], [*own, tables.leads_table(study)])
+
+
+def _decided(study: JudgedStudy) -> str:
+    several = f"; validation {study.metric.words} decides which of these is better"
+    return several if len(study.bases) > 1 else ""
 
 
 def _over(study: JudgedStudy) -> str:

@@ -67,7 +67,7 @@ def leads_table(study: JudgedStudy) -> Table:
     leads = study.leads
     columns = {"over": leads["rival"].replace("", DASH), "n": leads["n"]}
     shown = readable(leads, study.factors, columns | readable_differences(leads, study.metric))
-    caption = "The lead of each cell over the better of ReLU and LeakyReLU"
+    caption = f"The lead of each cell over {study.rival}"
     return Table("leads", caption, leads, shown)
 
 

@@ -11,7 +11,6 @@ from actscope.analysis.tuned_tables import BASES, UNFINISHED
 from actscope.report.text.study import join
 
 NAMED = 3  # leaders that a sentence names with their leads
-RIVAL = "the better of relu and leaky_relu"
 
 
 def answer(study: JudgedStudy) -> list[str]:
@@ -43,10 +42,10 @@ def _on_leaders(leads: pd.DataFrame, study: JudgedStudy) -> str:
     start = f"With {where}, " if where else ""
     if not leads["rival"].any():
         cells = study.choices.merge(leads[study.factors.settings].drop_duplicates())
-        return f"{start}{_without_rival(cells)}"
+        return f"{start}{_without_rival(cells, study.bases)}"
     found, metric = leaders(leads).to_dict("records"), study.metric
     if not found:
-        return f"{start}no activation has a lead over {RIVAL} whose {INTERVAL} is above 0."
+        return f"{start}no activation has a lead over {study.rival} whose {INTERVAL} is above 0."
     named = [
         f"{row['activation']} by {metric.signed(row['mean'])}{metric.difference_behind} "
         f"({metric.signed(row['low'])} to {metric.signed(row['high'])})"
@@ -54,18 +53,16 @@ def _on_leaders(leads: pd.DataFrame, study: JudgedStudy) -> str:
     ]
     others = [row["activation"] for row in found[NAMED:]]
     less = f", and by less {join(others)}" if others else ""
-    beat = f"{len(found)} of {len(leads)} activations beat {RIVAL}"
+    beat = f"{len(found)} of {len(leads)} activations beat {study.rival}"
     return f"{start}{beat}: {join(named)}{less}; in brackets the {INTERVAL}."
 
 
-def _without_rival(cells: pd.DataFrame) -> str:
-    """Which activations have a rate where neither of BASES has one."""
+def _without_rival(cells: pd.DataFrame, bases: Sequence[str]) -> str:
+    """Which activations have a rate where none of `bases` has one."""
     names = [str(name) for name in cells.loc[cells["lr"].notna(), "activation"]]
     others = f"{join(names)} {'has' if len(names) == 1 else 'have'}" if names else "no other has"
-    return (
-        f"neither {' nor '.join(BASES)} has a rate at which no tuning run was lost, so there is no "
-        f"lead; {others} one."
-    )
+    neither = f"neither {' nor '.join(bases)} has a" if len(bases) > 1 else f"{bases[0]} has no"
+    return f"{neither} rate at which no tuning run was lost, so there is no lead; {others} one."
 
 
 def leaders(leads: pd.DataFrame) -> pd.DataFrame:

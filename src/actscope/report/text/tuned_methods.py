@@ -25,6 +25,8 @@ def values(study: JudgedStudy) -> dict[str, Any]:
         "evaluation_seeds": ", ".join(map(str, rules.evaluation_seeds)),
         "trials": number_range(chosen["trials"]),
         "axis": short_name(study.factors.axis or ""),
+        "rival": study.rival,
+        "bases": len(study.bases),
         "lead_tests": int(study.leads["p"].count()),
         "slope_tests": int(study.slopes["p"].count()),
         **(searched.methods(study) if isinstance(study, SearchedStudy) else _grid(study)),
