@@ -67,6 +67,7 @@ OF_MNISTS_SIZE = DataSet(255, 60_000, 10_000, "split by their authors")
 DATA_SETS = {
     "digits": DataSet(16, 1437, 360, "a fixed random split, stratified by class"),
     **dict.fromkeys(["mnist", "fashion_mnist", "kmnist"], OF_MNISTS_SIZE),
+    "cifar10": DataSet(255, 50_000, 10_000, "split by their authors"),
     "mnist1d": DataSet(None, 4000, 1000, "split by their authors"),
 }
 INITIAL_WEIGHTS = {
