@@ -87,6 +87,15 @@ def test_the_article_s_panels_tell_how_many_units_they_show() -> None:
     assert panel_label(panels_of(ACCURACY)[1], diverged) == "(2) output layer:\nmean weight"
 
 
+def test_the_panels_of_ones_own_network_tell_the_names_of_its_layers() -> None:
+    units = pd.DataFrame({"layer": [1, 1, 2], "unit": [0, 1, 0]})
+    runs = [Drawn(0.01, "learned", pd.DataFrame(), units, ["blocks.0.fc1", "output"])]
+    assert [panel_label(panel, runs) for panel in panels_of(ACCURACY)[2:4]] == [
+        "(3) layer 2 (output):\nbias, all 1 units",
+        "(4) layer 1 (blocks.0.fc1):\nmean weight, all 2 units",
+    ]
+
+
 def test_the_article_s_two_rates_stand_as_it_has_them() -> None:
     article = pd.DataFrame({"lr": [0.001, 0.01]})
     assert as_columns(article)["lr"].tolist() == [0.01, 0.001]
