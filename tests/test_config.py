@@ -556,9 +556,15 @@ def test_a_network_and_data_of_ones_own_are_a_path_and_its_arguments(good):
             "data",
             {"name": "digit"},
             (
-                "data.name='digit': must be one of digits, mnist, fashion_mnist, kmnist, mnist1d, "
-                "or the import path of a function of yours, like my_project.data.load."
+                "data.name='digit': must be one of digits, mnist, fashion_mnist, kmnist, "
+                "cifar10, mnist1d, or the import path of a function of yours, like "
+                "my_project.data.load."
             ),
+        ),
+        (
+            "data",
+            {"name": "cifar10", "noise": 0.5},
+            "data.noise=0.5: cifar10 has no background. Use 0.",
         ),
         (
             "data",

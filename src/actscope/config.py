@@ -25,7 +25,8 @@ from actscope.setting_types import (
 )
 from actscope.settings_errors import shorten
 
-DATA_SETS = ("digits", "mnist", "fashion_mnist", "kmnist", "mnist1d")
+DATA_SETS = ("digits", "mnist", "fashion_mnist", "kmnist", "cifar10", "mnist1d")
+WITHOUT_BACKGROUND = ("cifar10", "mnist1d")  # no pixel is 0 because nothing is there
 
 
 def _check_validation(given: float) -> float:
@@ -87,7 +88,7 @@ class DataSource:
 
     @model_validator(mode="after")
     def _noise_has_a_background(self) -> Self:
-        if self.noise > 0 and (self.is_own or self.name == "mnist1d"):
+        if self.noise > 0 and (self.is_own or self.name in WITHOUT_BACKGROUND):
             raise ValueError(f"data.noise={self.noise}: {self.name} has no background. Use 0.")
         return self
 

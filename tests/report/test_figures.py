@@ -15,6 +15,7 @@ from actscope.report.figures.limits import enlarged_limits
 from actscope.report.figures.metric import draw_final, plot_final
 from actscope.report.figures.seeds import draw_seeds
 from actscope.report.figures.trajectories import Drawn, panel_label, share_limits
+from actscope.report.figures.units import layer_title
 from actscope.report.pages.sections import as_columns
 
 
@@ -85,6 +86,29 @@ def test_the_article_s_panels_tell_how_many_units_they_show() -> None:
     ]
     diverged = [Drawn(0.01, "diverged", pd.DataFrame(), units[:0])]
     assert panel_label(panels_of(ACCURACY)[1], diverged) == "(2) output layer:\nmean weight"
+
+
+def test_the_panels_of_ones_own_network_tell_the_names_of_its_layers() -> None:
+    units = pd.DataFrame({"layer": [1, 1, 2], "unit": [0, 1, 0]})
+    runs = [Drawn(0.01, "learned", pd.DataFrame(), units, ["blocks.0.fc1", "output"])]
+    assert [panel_label(panel, runs) for panel in panels_of(ACCURACY)[2:4]] == [
+        "(3) layer 2 (output):\nbias, all 1 units",
+        "(4) layer 1 (blocks.0.fc1):\nmean weight, all 2 units",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_output", "title"),
+    [
+        ("fc1", False, "layer 3 fc1"),
+        ("last", True, "layer 3 last (output)"),
+        ("output", True, "layer 3 output"),
+    ],
+)
+def test_an_output_layer_is_called_so_once(name: str, is_output: bool, title: str) -> None:
+    cells = pd.DataFrame({"layer_name": [name], "is_output": [is_output]})
+    assert layer_title(3, cells) == title
+    assert layer_title(3, cells[["is_output"]]) == "layer 3" + " (output)" * is_output
 
 
 def test_the_article_s_two_rates_stand_as_it_has_them() -> None:

@@ -65,6 +65,16 @@ def test_it_tells_what_settings_change_of_the_data() -> None:
     assert scale.startswith("If data.scale is standard, the mean")
 
 
+def test_arguments_of_ones_own_network_are_not_read_as_settings_of_the_built_in_one() -> None:
+    own = {"model._target_": "my.net.Net", "model.hidden": "64", "model.init": "small"}
+    said = methods.methods(runs(**own))
+    assert said["networks"] == ["my.net.Net"]
+    assert (said["hidden"], said["init_formula"]) == ("", "")
+    built_in = row("b", **{"model.hidden": "[16]", "model.init": "he"})
+    both = methods.methods(choose_runs("s", pd.DataFrame([row("a", **own), built_in])))
+    assert (both["networks"], both["hidden"], both["init"]) == (["my.net.Net"], "[16]", "he")
+
+
 def test_it_tells_the_size_of_mnist1d() -> None:
     said = methods.methods(runs(data="mnist1d"))
     assert said["test_sizes"] == "1,000 images, so it changes in steps of 0.1 points"

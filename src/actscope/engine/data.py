@@ -13,7 +13,7 @@ from actscope.engine.images import read_images
 from actscope.engine.pixels import Images, standardise, with_noise
 from actscope.engine.splits import Labels, split_rows, strata_of
 
-BRIGHTEST = {"digits": 16, "mnist": 255, "fashion_mnist": 255, "kmnist": 255}
+BRIGHTEST = {"digits": 16, "mnist": 255, "fashion_mnist": 255, "kmnist": 255, "cifar10": 255}
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,13 +17,14 @@ import numpy as np
 from filelock import FileLock
 
 from actscope.config import DataSource
-from actscope.engine import mnist1d
+from actscope.engine import cifar10, mnist1d
 from actscope.engine.splits import strata_of, training_size
 from actscope.errors import DataError
 from actscope.project import ROOT
 
 # `tensor_sha256` of the pixels (uint8; of mnist1d float32) and uint8 labels, train then test. Data
-# sets without an entry are compared with their archives, whose md5 torchvision publishes.
+# sets without an entry are compared with their archives: CIFAR-10 with the SHA-256 of its only one,
+# others with the md5 that torchvision publishes.
 KNOWN_SHA256 = {
     "digits": "2e7750b9477994ef6f996f240b375c7949fcf6f77f07626d6f60bec04b180930",
     "mnist": "2eb4d82c94e1e65af5a565df335e810e7cfbcdeb8ce2cf9674792583d7c4266b",
@@ -114,10 +115,9 @@ def as_found_here(source: DataSource) -> DataSource:
     """
     if source.is_own:
         return source
-    raw = TORCHVISION_CLASS.get(source.name)
-    has_raw = raw is not None and (_root(source) / raw).is_dir()
+    has_originals = source.name not in PACKAGE and _originals(source).exists()
     has_copy = (_root(source) / f"{source.name}.npz").is_file()
-    return source if has_raw or has_copy else replace(source, root=None)
+    return source if has_originals or has_copy else replace(source, root=None)
 
 
 def tensor_sha256(arrays: Iterable[np.ndarray[Any, Any]]) -> str:
@@ -164,7 +164,12 @@ def _read_originals(source: DataSource) -> Arrays:
         return _scikit_learns_digits()
     if source.name == "mnist1d":
         return mnist1d.generate()
-    return _from_torchvision(source)
+    with _told_in_one_line(source):
+        if source.name == "cifar10":
+            with _download_lock(_root(source)):
+                archive = cifar10.download(_root(source))
+            return cifar10.read(archive)
+        return _from_torchvision(source)
 
 
 def _scikit_learns_digits() -> Arrays:
@@ -183,11 +188,20 @@ def _from_torchvision(source: DataSource) -> Arrays:
 
     kind = getattr(torchvision_compat.datasets(), TORCHVISION_CLASS[source.name])
     root = _root(source)
+    with _download_lock(root):
+        splits = [kind(root, train=train, download=True) for train in (True, False)]
+        if source.name not in KNOWN_SHA256:
+            _check_against_archives(splits[0])
+    return tuple(
+        array.numpy().astype(np.uint8) for split in splits for array in (split.data, split.targets)
+    )
+
+
+@contextmanager
+def _told_in_one_line(source: DataSource) -> Iterator[None]:
+    """Raise DataError where files cannot be read or downloaded, or are not the genuine ones."""
     try:
-        with _download_lock(root):
-            splits = [kind(root, train=train, download=True) for train in (True, False)]
-            if source.name not in KNOWN_SHA256:
-                _check_against_archives(splits[0])
+        yield
     # AssertionError: torchvision asserts that a file's length fits its header.
     except (OSError, RuntimeError, ValueError, EOFError, AssertionError) as error:
         reason = shorten(str(error) or "a file is damaged", width=100, placeholder=" ...")
@@ -195,9 +209,6 @@ def _from_torchvision(source: DataSource) -> Arrays:
             f"data={source.name}: {_place(source)} cannot be read or downloaded ({reason}). "
             f"{_fix(source)}"
         ) from error
-    return tuple(
-        array.numpy().astype(np.uint8) for split in splits for array in (split.data, split.targets)
-    )
 
 
 @contextmanager
@@ -225,13 +236,22 @@ def _root(source: DataSource) -> Path:
     return ROOT / (source.root or "data")
 
 
+def _originals(source: DataSource) -> Path:
+    """The file or folder that the data set is read from where there is no copy."""
+    if source.name == "cifar10":
+        return _root(source) / cifar10.ARCHIVE
+    return _root(source) / TORCHVISION_CLASS[source.name] / "raw"
+
+
 def _place(source: DataSource) -> str:
     if source.name in PACKAGE:
         return f"the installed {PACKAGE[source.name]}"
-    return str(_root(source) / TORCHVISION_CLASS[source.name] / "raw")
+    return str(_originals(source))
 
 
 def _fix(source: DataSource) -> str:
     if source.name in PACKAGE:
         return f"Install {PACKAGE[source.name]} again, at the version of constraints.txt."
+    if source.name == "cifar10":
+        return "Put the genuine archive there, or use data=shapes."
     return "Remove that folder and put the four genuine .gz files into it, or use data=digits."

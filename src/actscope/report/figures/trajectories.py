@@ -14,12 +14,13 @@ from actscope.metric import ACCURACY, METRICS, Metric
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """One run whose trajectories are drawn."""
+    """One run whose trajectories are drawn. `layer_names`: of a user's own network, or none."""
 
     lr: float
     outcome: str
     history: pd.DataFrame
     trajectory: pd.DataFrame
+    layer_names: Sequence[str] = ()
 
 
 def draw_trajectories(title: str, runs: Sequence[Drawn], metric: Metric = ACCURACY) -> Figure:
@@ -48,14 +49,16 @@ def panel_label(panel: Panel, runs: Sequence[Drawn]) -> str:
     """Title of a panel as in the article: `(4) layer 1: mean weight` and `10 of 64 units` below."""
     if panel.layer == 0:
         return f"(1) training {METRICS[panel.quantity].label}\nby minibatch"
-    trajectory = max((run.trajectory for run in runs), key=len)
+    longest = max(runs, key=lambda run: len(run.trajectory))
+    trajectory, names = longest.trajectory, dict(enumerate(longest.layer_names, 1))
     if trajectory.empty:
         return panel.title.replace(": ", ":\n")
     layer = trajectory["layer"].max() if panel.layer == -1 else panel.layer
     units = trajectory.loc[trajectory["layer"] == layer, "unit"].nunique()
     number, what = panel.title.split(" ", 1)[0], panel.title.split(": ")[1]
     shown = f"all {units}" if units <= UNITS_SHOWN else f"{UNITS_SHOWN} of {units}"
-    return f"{number} layer {layer}:\n{what}, {shown} units"
+    name = f" ({names[layer]})" if layer in names else ""
+    return f"{number} layer {layer}{name}:\n{what}, {shown} units"
 
 
 def share_limits(axes: Sequence[Axes]) -> bool:

@@ -54,12 +54,17 @@ def draw_unit_shares(title: str, layers: pd.DataFrame, shown: Sequence[int]) -> 
     for ax, (layer, lr) in zip(axes, flat(rows), strict=True):
         cells = layers[(layers["layer"] == layer) & (layers["lr"] == lr)]
         plot_unit_shares(cells, names, ax)
-        name = f" {cells['layer_name'].iloc[0]}" if "layer_name" in cells else ""
-        output = " (output)" if cells["is_output"].any() else ""
-        ax.set_title(f"layer {layer}{name}{output}, {panel_title(cells, enlarged=False)}")
+        ax.set_title(f"{layer_title(layer, cells)}, {panel_title(cells, enlarged=False)}")
         ax.set_xlabel("share of the layer's units (%)")
     style_legend(figure, FATE_STYLES, "share; bar: 95 % interval over seeds")
     return figure
+
+
+def layer_title(layer: int, cells: pd.DataFrame) -> str:
+    """Such as `layer 1 conv1`; the layer before the logits is called output, once."""
+    name = cells["layer_name"].iloc[0] if "layer_name" in cells else ""
+    output = "(output)" if cells["is_output"].any() and name != "output" else ""
+    return " ".join(filter(None, [f"layer {layer}", name, output]))
 
 
 def plot_unit_shares(cells: pd.DataFrame, names: Sequence[str], ax: Axes) -> Axes:

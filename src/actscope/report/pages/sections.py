@@ -12,6 +12,7 @@ from actscope.analysis.labels import rate_text
 from actscope.analysis.run_tables import read_run_table
 from actscope.analysis.stats import INTERVAL
 from actscope.analysis.study_analysis import StudyAnalysis
+from actscope.analysis.units import names_by_run
 from actscope.report.figures import edge as edge_figures
 from actscope.report.figures import style
 from actscope.report.figures import units as units_figures
@@ -236,16 +237,18 @@ def _trajectories(store: Store, study: StudyAnalysis, seed: int) -> Iterator[Pic
 def _draw_trajectories(
     store: Store, runs: StudyRuns, title: str, rows: Sequence[dict[Any, Any]]
 ) -> Figure:
-    drawn = [_drawn(store, runs.study, row) for row in rows]
+    names = names_by_run(runs)
+    drawn = [_drawn(store, runs.study, row, names.get(row["run_id"], [])) for row in rows]
     return draw_trajectories(title, drawn, runs.metric)
 
 
-def _drawn(store: Store, study: str, run: dict[Any, Any]) -> Drawn:
+def _drawn(store: Store, study: str, run: dict[Any, Any], layer_names: Sequence[str]) -> Drawn:
     return Drawn(
         run["lr"],
         run["outcome"],
         read_run_table("history", store, study, run["run_id"]),
         read_run_table("trajectory", store, study, run["run_id"]),
+        layer_names,
     )
 
 

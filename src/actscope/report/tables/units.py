@@ -57,8 +57,9 @@ def readable_by_layer(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _layer(row: Mapping[Hashable, Any]) -> str:
-    parts = [str(row["layer"]), str(row.get("layer_name", "")), "output" * row["is_output"]]
-    return ", ".join(part for part in parts if part)
+    name = str(row.get("layer_name", ""))
+    output = "output" if row["is_output"] and name != "output" else ""
+    return ", ".join(part for part in (str(row["layer"]), name, output) if part)
 
 
 def readable_confusion(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """What a page says about how a study was made: counts, gaps, methods, settings, provenance."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import pandas as pd
@@ -9,6 +9,7 @@ import pandas as pd
 from actscope.analysis import stats
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import rate_text
+from actscope.analysis.logged_settings import NETWORK
 from actscope.metric import ACCURACY, learned_by
 from actscope.report.text.study import join
 
@@ -67,6 +68,7 @@ OF_MNISTS_SIZE = DataSet(255, 60_000, 10_000, "split by their authors")
 DATA_SETS = {
     "digits": DataSet(16, 1437, 360, "a fixed random split, stratified by class"),
     **dict.fromkeys(["mnist", "fashion_mnist", "kmnist"], OF_MNISTS_SIZE),
+    "cifar10": DataSet(255, 50_000, 10_000, "split by their authors"),
     "mnist1d": DataSet(None, 4000, 1000, "split by their authors"),
 }
 INITIAL_WEIGHTS = {
@@ -93,31 +95,34 @@ BATCH_NORM = (
     "Batch normalisation is before the activation, with eps 0.00001; its scale starts at 1 and its "
     "shift at 0. Test accuracies use running means and variances, updated with momentum 0.1."
 )
+SETTINGS = {
+    "hidden": "model.hidden",
+    "init": "model.init",
+    "epochs": "train.epochs",
+    "batch": "train.batch_size",
+    "reduction": "train.reduction",
+    "momentum": "train.momentum",
+    "decay": "train.weight_decay",
+    "learned_from": "outcome.learned_from",
+    "every": "trajectory.every",
+}
 
 
 def methods(runs: StudyRuns) -> dict[str, Any]:
     """What the methods section says; a setting that varies shows all its values."""
-    names = {
-        "hidden": "model.hidden",
-        "init": "model.init",
-        "epochs": "train.epochs",
-        "batch": "train.batch_size",
-        "reduction": "train.reduction",
-        "momentum": "train.momentum",
-        "decay": "train.weight_decay",
-        "learned_from": "outcome.learned_from",
-        "every": "trajectory.every",
-    }
+    built_in = _with_built_in_network(runs)
     values: dict[str, Any] = {
-        key: " or ".join(runs.values_of(name)) or "unknown" for key, name in names.items()
+        key: " or ".join((built_in if name.startswith("model.") else runs).values_of(name))
+        or "unknown"
+        for key, name in SETTINGS.items()
     }
     values["definition"] = DEFINITIONS.get(runs.metric.name, "")
     values |= {"metric": runs.metric, "learned_by": learned_by(runs.metric)}
     values["loss"] = " or ".join(LOSSES[name] for name in runs.values_of("train.loss"))
     values["loss"] = values["loss"] or LOSSES["cross_entropy"]
-    values["networks"] = runs.values_of("model._target_")
-    if values["networks"] and not runs.values_of("model.hidden"):
-        values["hidden"] = ""  # no run has the built-in network
+    values["networks"] = runs.values_of(NETWORK)
+    if built_in.used.empty:
+        values["hidden"] = ""
     values["optimiser"] = _optimiser(runs)
     seeds = sorted({int(seed) for seed in runs.used["seed"]})
     values["seeds"] = ", ".join(str(seed) for seed in seeds)
@@ -126,7 +131,9 @@ def methods(runs: StudyRuns) -> dict[str, Any]:
     normed = "True" in runs.values_of("activation.batch_norm")
     return {
         **values,
-        "init_formula": " or ".join(INITIAL_WEIGHTS[name] for name in runs.values_of("model.init")),
+        "init_formula": " or ".join(
+            INITIAL_WEIGHTS[name] for name in built_in.values_of("model.init")
+        ),
         "batch_norm": BATCH_NORM if normed else "",
         "data_sets": [f"{name}: {_data_in_words(data, runs)}" for name, data in sets.items()],
         "data_changes": list(_data_changes(runs)),
@@ -138,6 +145,12 @@ def methods(runs: StudyRuns) -> dict[str, Any]:
         if runs.split_of_epochs == "validation"
         else "",
     }
+
+
+def _with_built_in_network(runs: StudyRuns) -> StudyRuns:
+    """The study without users' own networks, whose arguments may be named like its settings."""
+    own = runs.params.reindex(columns=[NETWORK])[NETWORK].dropna().index
+    return replace(runs, runs=runs.runs[~runs.runs["run_id"].isin(own)])
 
 
 def _optimiser(runs: StudyRuns) -> str:
