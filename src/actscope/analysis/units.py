@@ -13,7 +13,8 @@ import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
 from actscope.analysis import unit_statistics
-from actscope.analysis.frames import POINT, StudyRuns, averaged
+from actscope.analysis.axis import RATE, Axis
+from actscope.analysis.frames import StudyRuns, averaged
 from actscope.analysis.run_tables import (
     UnreadableRunError,
     read_each_run,
@@ -36,8 +37,8 @@ class RunUnits(NamedTuple):
 class Units:
     """The units of a study.
 
-    `fates`: one row a unit: POINT, `run_id`, `is_output`, and the columns of
-    unit_fates.unit_fates. `inactive`: one row a run and probed step: POINT, `run_id`,
+    `fates`: one row a unit: `axis.point`, `run_id`, `is_output`, and the columns of
+    unit_fates.unit_fates. `inactive`: one row a run and probed step: `axis.point`, `run_id`,
     `step`, and the number of layer 1's `units` and of its `inactive` ones, dead or saturated.
     `unrecorded`: the number of runs that did not diverge and have no probes. `layer_names`: of
     user's own networks, by variant and layer.
@@ -47,11 +48,12 @@ class Units:
     inactive: pd.DataFrame
     unrecorded: int
     layer_names: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    axis: Axis = RATE
 
     @cached_property
     def by_layer(self) -> pd.DataFrame:
         """Of unit_statistics.by_layer; with `layer_name` if a layer has a name."""
-        table = unit_statistics.by_layer(self.fates)
+        table = unit_statistics.by_layer(self.fates, self.axis)
         if not self.layer_names:
             return table
         layers = zip(table["variant"], table["layer"], strict=True)
@@ -59,15 +61,15 @@ class Units:
 
     @cached_property
     def inactive_by_step(self) -> pd.DataFrame:
-        return unit_statistics.inactive_by_step(self.inactive)
+        return unit_statistics.inactive_by_step(self.inactive, self.axis)
 
     @cached_property
     def confusion(self) -> pd.DataFrame:
-        return unit_statistics.confusion(self.fates)
+        return unit_statistics.confusion(self.fates, self.axis)
 
     @cached_property
     def swings(self) -> pd.DataFrame:
-        return unit_statistics.swings(self.fates)
+        return unit_statistics.swings(self.fates, self.axis)
 
 
 def probed(runs: StudyRuns) -> pd.DataFrame:
@@ -121,12 +123,13 @@ def inactive_units(probe: pd.DataFrame) -> pd.DataFrame:
 def gather_units(runs: StudyRuns, by_run: Sequence[RunUnits]) -> Units:
     """The units of a study, from those of each of `probed(runs)`."""
     found = probed(runs)
-    point = found[[*POINT, "run_id"]]
+    point = found[[*runs.axis.point, "run_id"]]
     return Units(
         fates=stack_tables(point, [own.fates for own in by_run]),
         inactive=stack_tables(point, [own.inactive for own in by_run]),
         unrecorded=len(averaged(runs)) - len(found),
         layer_names=layer_names(runs),
+        axis=runs.axis,
     )
 
 

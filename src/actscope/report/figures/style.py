@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from actscope.analysis.edge import MOST_PANELS
+from actscope.analysis.axis import MOST_PANELS
 from actscope.analysis.labels import SHIPPED, activation_order, rate_text
 from actscope.artifacts.drawing import own_style
 from actscope.artifacts.palette import (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from actscope.analysis.edge import MOST_PANELS
+from actscope.analysis.axis import MOST_PANELS
 from actscope.analysis.labels import rate_text
 from actscope.analysis.unit_statistics import ALL_RATES, INACTIVE, is_true
 from actscope.analysis.units import Units
