@@ -75,7 +75,7 @@ def test_panels_of_a_row_share_a_scale_unless_that_presses_one_flat() -> None:
 
 def test_the_article_s_panels_tell_how_many_units_they_show() -> None:
     units = pd.DataFrame({"layer": [1] * 64 + [2] * 10, "unit": [*range(64), *range(10)]})
-    runs = [Drawn(0.01, "learned", pd.DataFrame(), units)]
+    runs = [Drawn("lr = 0.01", "learned", pd.DataFrame(), units)]
     assert [panel_label(panel, runs).replace("\n", " ") for panel in panels_of(ACCURACY)] == [
         "(1) training accuracy (%) by minibatch",
         "(2) layer 2: mean weight, all 10 units",
@@ -83,7 +83,7 @@ def test_the_article_s_panels_tell_how_many_units_they_show() -> None:
         "(4) layer 1: mean weight, 10 of 64 units",
         "(5) layer 1: bias, 10 of 64 units",
     ]
-    diverged = [Drawn(0.01, "diverged", pd.DataFrame(), units[:0])]
+    diverged = [Drawn("lr = 0.01", "diverged", pd.DataFrame(), units[:0])]
     assert panel_label(panels_of(ACCURACY)[1], diverged) == "(2) output layer:\nmean weight"
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from actscope.analysis.factors import short_name
 from actscope.analysis.labels import natural, rate_text
 from actscope.analysis.variants import known_texts
 from actscope.analysis.varying import (
     LEARNING_RATE,
     is_number,
-    short_name,
     value_of,
     varying_settings,
 )
@@ -66,13 +66,18 @@ class Axis:
         return "learning rate" if self.is_rate else _words(self.setting)
 
     @property
-    def word(self) -> str:
+    def name(self) -> str:
         """The same within a sentence: `rate`, or `batch size`."""
         return "rate" if self.is_rate else self.label
 
     @property
-    def words(self) -> str:
-        """Several of them: `rates`, or `values of batch size`."""
+    def one(self) -> str:
+        """One of its values in words: `rate`, or `value of batch size`."""
+        return "rate" if self.is_rate else f"value of {self.label}"
+
+    @property
+    def several(self) -> str:
+        """Several of its values in words: `rates`, or `values of batch size`."""
         return "rates" if self.is_rate else f"values of {self.label}"
 
     @property
@@ -89,8 +94,8 @@ class Axis:
         return f"{self.symbol} = {self.text(value)}"
 
     def at(self, value: Any) -> str:
-        """`0.1`, or `batch size 100`: only a rate is known by its number."""
-        return self.text(value) if self.is_rate else f"{self.label} {self.text(value)}"
+        """The same, but `0.1` of a rate, which is known by its number."""
+        return self.text(value) if self.is_rate else self.equals(value)
 
     def ordered(self, values: Iterable[Any]) -> list[Any]:
         """Each value once, in order."""
@@ -108,8 +113,9 @@ class Axis:
         if not self.is_numeric:
             return texts.fillna("").astype("str")
         if self.dtype == "Int64":
-            texts = texts.where(texts.str.fullmatch(WHOLE, na=False))
-        return pd.to_numeric(texts, errors="coerce").astype(self.dtype)
+            whole = texts.where(texts.str.fullmatch(WHOLE, na=False))
+            return pd.to_numeric(whole).astype("Int64")
+        return pd.to_numeric(texts, errors="coerce").astype(float)
 
 
 RATE = Axis()

@@ -104,8 +104,8 @@ def compare_cells(
 ) -> pd.DataFrame:
     """One row per cell of either study.
 
-    Columns: `RATE.cell`; `first` and `second`, the studies' names; MEASURED of stats.summarise of each, as
-    `first_n`, NA where the study has no such cell; those of stats.Comparison, on the final
+    Columns: `RATE.cell`; `first` and `second`, the studies' names; MEASURED of stats.summarise of
+    each, as `first_n`, NA where the study has no such cell; those of stats.Comparison, on the final
     values of the seeds with which both learned (differences are first - second); `p_holm`, `p`
     with Holm's correction over all cells; `ahead`, the side that is better by that interval, or '';
     of columns_over_both, those of the same difference, where both have the same test images.

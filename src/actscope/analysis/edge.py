@@ -26,7 +26,7 @@ def has_many(runs: StudyRuns) -> bool:
 
 
 def outcome_shares(cells: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell: `RATE.cell`, `runs`, and of each outcome the share of the runs, as `learned`.
+    """One row per cell: `RATE.cell`, `runs`, and the share of each outcome, as `learned`.
 
     `learned_low` and `learned_high`: the exact interval of the share. `cells`: of stats.summarise.
     Diverged runs are among the runs: they did not learn.
@@ -79,4 +79,3 @@ def rates_drawn(found: pd.DataFrame) -> pd.DataFrame:
     """
     drawn = found.melt(["variant", "activation"], ["first", "largest", "last"], value_name="lr")
     return drawn.dropna()[["variant", "activation", "lr"]].drop_duplicates()
-

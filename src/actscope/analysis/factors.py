@@ -12,7 +12,6 @@ from actscope.analysis.varying import (
     WIDTH,
     Texts,
     is_number,
-    short_name,
     value_of,
     variant_text,
     varying_settings,
@@ -72,6 +71,11 @@ def find_factors(params: pd.DataFrame) -> tuple[Factors, pd.DataFrame]:
         index=pd.Index(list(known), name="run_id"),
     )
     return factors, settings
+
+
+def short_name(name: str) -> str:
+    """A setting without its group: `depth` of `model.depth`."""
+    return name.rpartition(".")[2]
 
 
 def setting_text(row: "Mapping[Any, Any] | pd.Series[Any]", names: Sequence[str]) -> str:

@@ -38,14 +38,14 @@ class NoRunsError(ReportError):
 class StudyRuns:
     """All runs of a study.
 
-    `runs`: one row per run, sorted by point: `run_id`, `name`, `axis.point`, `status`, `outcome`, `used`,
-    `why` (it is used or left out), `final` (`metric` on `split`; NaN if the run
+    `runs`: one row per run, sorted by point: `run_id`, `name`, `axis.point`, `status`, `outcome`,
+    `used`, `why` (it is used or left out), `final` (`metric` on `split`; NaN if the run
     diverged or the value is unknown), `sweep`, `commit`, `dirty`, `code`, `data`, `pack` (of
     tracking.read_runs, or ''). Runs with unreadable settings come last and are used nowhere.
     `params`: the settings as text, by `run_id`, in the same order. `unit_shares`: the metrics
     `dead/layer1` and so on, by `run_id`; NaN if a run has none. `missing`: `axis.point` of the
-    points of the grid without a finished run. `found`: the table of tracking.read_runs. `unreadable`: the
-    reasons why files of runs cannot be read, by run id.
+    points of the grid without a finished run. `found`: the table of tracking.read_runs.
+    `unreadable`: the reasons why files of runs cannot be read, by run id.
     """
 
     study: str
@@ -166,9 +166,7 @@ def choose_runs(
     faults = {run_id: f"cannot be read: {why}" for run_id, why in unreadable.items()} | faults
     runs = _judged(runs, by_run["reason"], faults, metric, of_axis).assign(is_odd=is_odd)
     by = ["is_odd", *of_axis.point, "ended", "run_id"]
-    runs = runs.sort_values(
-        by, key=sort_key, ignore_index=True, na_position="last"
-    )
+    runs = runs.sort_values(by, key=sort_key, ignore_index=True, na_position="last")
     if not runs["used"].any():
         raise NoRunsError(f"study={study}: {why_none(runs, study, store)}")
     missing, grid_size = _missing(runs[~runs["is_odd"]], of_axis)

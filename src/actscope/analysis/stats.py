@@ -94,13 +94,11 @@ class Comparison:
     pairs_needed: int | None = None
 
 
-def compare(
-    used: pd.DataFrame, metric: Metric = ACCURACY, axis: Axis = RATE
-) -> pd.DataFrame:
+def compare(used: pd.DataFrame, metric: Metric = ACCURACY, axis: Axis = RATE) -> pd.DataFrame:
     """One row per pair of activations of a variant and rate, in the order of `used`.
 
-    Columns: `variant`, that of the axis, as `lr`, `first`, `second`; `first_learned` and `second_learned`, the number of
-    runs that learned, and `first_runs` and `second_runs`, of how many; those of Comparison, on the
+    Columns: `variant`, that of the axis, as `lr`, `first`, `second`; `first_learned` and
+    `second_learned`, the number of runs that learned, and `first_runs` and `second_runs`, of how many; those of Comparison, on the
     final values of the metric (differences are first - second) in the pairs in which
     both runs learned; `p_holm`, `p` with Holm's correction over the whole table.
     """
@@ -268,7 +266,9 @@ def summarise_by_epoch(by_epoch: pd.DataFrame, axis: Axis = RATE) -> pd.DataFram
         found = estimate(table.to_numpy(dtype=float))  # [S, epoch]
         part = pd.DataFrame({"epoch": table.columns, "n": found.n, **estimate_columns("", found)})
         parts.append(part.assign(**dict[str, Any](zip(axis.cell, key, strict=True))))
-    return pd.concat(parts, ignore_index=True).reindex(columns=[*axis.cell, "epoch", "n", *ESTIMATED])
+    return pd.concat(parts, ignore_index=True).reindex(
+        columns=[*axis.cell, "epoch", "n", *ESTIMATED]
+    )
 
 
 def estimate_columns(measure: str, found: Estimate) -> dict[str, Any]:

@@ -127,6 +127,11 @@ class StudyAnalysis:
         """Whether the study sweeps enough rates to show its edge of trainability."""
         return edge.is_fine(self.runs)
 
+    @property
+    def has_many(self) -> bool:
+        """Whether the axis has too many values for a panel each."""
+        return edge.has_many(self.runs)
+
     @cached_property
     def outcome_shares(self) -> pd.DataFrame:
         """One row a cell, of edge.outcome_shares."""

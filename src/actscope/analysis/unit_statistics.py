@@ -24,8 +24,8 @@ COMPARISONS = [("hidden", INACTIVE), ("hidden", "silent"), ("output", "silent")]
 def by_layer(fates: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
     """One row a cell and layer, in the order of the runs, from Units.fates.
 
-    Columns: `axis.cell`, `layer`, `is_output`, `n` (runs). For each fate: the share of the layer's units
-    in all runs, as `dead`, its interval `dead_low` to `dead_high` (shares.unit_share), and
+    Columns: `axis.cell`, `layer`, `is_output`, `n` (runs). For each fate: the share of the layer's
+    units in all runs, as `dead`, its interval `dead_low` to `dead_high` (shares.unit_share), and
     `dead_onset`, the median step since when, over the units that have this fate. `revivals`, how
     often dead units came back, in total. NaN is what does not exist: a dead unit in the output
     layer, the interval of fewer than three runs, the onset of a fate that no unit has.
@@ -88,8 +88,8 @@ def confusion(fates: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
     """How well a flat line shows a fate: one row per variant, comparison and rate, and overall.
 
     Columns: `variant`, `layers` (`hidden` or `output`), `truth` (the fate to compare with), the
-    axis as text (`all` for all values together); the numbers of units that are both, flat only, true only,
-    neither: `tp`, `fp`, `fn`, `tn`; `precision` = tp / (tp + fp) and `recall` = tp / (tp + fn),
+    axis as text (`all` for all values together); the numbers of units that are both, flat only,
+    true only, neither: `tp`, `fp`, `fn`, `tn`; `precision` = tp / (tp + fp) and `recall` = tp / (tp + fn),
     each with its interval, `_low` to `_high`, and `_seeds`, the seeds that have such units.
     """
     rows: list[dict[str, Any]] = []
@@ -131,8 +131,8 @@ def _counted_columns(name: str, found: Share) -> dict[str, float]:
 def swings(fates: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
     """The direction in which layer 1's units moved before they went flat: per cell, and overall.
 
-    Columns: `variant`, `activation` and the axis (text; `all` for all together); `flat`, the units that
-    went flat; `from_start`, those that were flat from the first record on; `weight` and `bias`, the
+    Columns: `variant`, `activation` and the axis (text; `all` for all together); `flat`, the units
+    that went flat; `from_start`, those that were flat from the first record on; `weight` and `bias`, the
     share of the others whose mean weight, or bias, was lower when they went flat than at their
     first record, each with `_low`, `_high` and `_seeds`, as in `confusion`.
     """

@@ -1,4 +1,4 @@
-"""Variants: runs that differ in settings other than activation, rate (or another axis), and seed."""
+"""Variants: runs that differ in settings other than activation, rate (or another axis), seed."""
 
 from collections.abc import Set
 

@@ -57,11 +57,6 @@ def value_of(run: Texts, name: str) -> str:
     return str(len(layers)) if name == DEPTH else layers[0]
 
 
-def short_name(name: str) -> str:
-    """A setting without its group: `depth` of `model.depth`."""
-    return name.rpartition(".")[2]
-
-
 def is_number(text: str) -> bool:
     """Whether the text of a setting is a finite number."""
     try:

@@ -1,6 +1,6 @@
 """The kinds of check that a claim may name in conf/claims/."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -16,8 +16,9 @@ from actscope.analysis.claims.settings import Place
 from actscope.analysis.claims.slope_check import SlopeJump
 from actscope.analysis.claims.tuned_checks import AtStart, Grows, LeadDiffers, TunedLead
 from actscope.analysis.claims.verdicts import Check
-from actscope.errors import ConfigError
+from actscope.analysis.logged_settings import is_setting
 from actscope.analysis.varying import LEARNING_RATE
+from actscope.errors import ConfigError
 from actscope.parsing import parse
 from actscope.setting_types import Argument, Rate
 
@@ -47,24 +48,22 @@ def parse_check(settings: Any, name: str) -> Check:
     if kind not in CHECKS:
         raise ConfigError(f"{name}.check={kind!r}: choose one of {', '.join(sorted(CHECKS))}")
     rest = {key: value for key, value in settings.items() if key != "check"}
-    check = CHECKS[kind]
-    return parse(check, _with_place(rest, name) if _has_place(check) else rest, name)
+    own = {field.name: field.type for field in fields(CHECKS[kind])}  # type: ignore[arg-type]
+    if own.get("at") is Place:
+        rest = _with_place(rest, own, name)
+    return parse(CHECKS[kind], rest, name)
 
 
-def _has_place(check: type[Check]) -> bool:
-    """Whether its cells are named by one setting besides the activation."""
-    return any(field.type is Place for field in fields(check))  # type: ignore[arg-type]
-
-
-def _with_place(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The settings, with `lr` or the one with a dot as the Place `at`."""
-    found = [key for key in settings if key == LEARNING_RATE or "." in str(key)]
+def _with_place(settings: Mapping[str, Any], own: Collection[str], name: str) -> dict[str, Any]:
+    """The settings, with the one of runs, as `lr`, as the Place `at`; `own`: those of the check."""
+    found = [key for key in settings if key not in own and is_setting(str(key))]
     if len(found) != 1:
         raise ConfigError(
-            f"{name}: names {len(found)} settings. Give one, as `lr: 0.1` or `model.width: 64`."
+            f"{name}: needs one setting of its cells, and has {len(found)}. Give one, as `lr: 0.1` or "
+            "`model.width: 64`."
         )
     (key,) = found
-    kind = Rate if key == LEARNING_RATE else Argument
+    kind: Any = Rate if key == LEARNING_RATE else Argument
     value = parse(kind, settings[key], f"{name}.{key}")
     rest = {other: settings[other] for other in settings if other != key}
-    return {**rest, "at": Place(key, value)}
+    return {"at": Place(key, value), **rest}

@@ -1,4 +1,4 @@
-"""The figures of trajectories: the article's five panels, one column per rate."""
+"""The figures of trajectories: the article's five panels, one column per run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,16 +7,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from actscope.analysis.labels import rate_text
 from actscope.artifacts.panels import UNITS_SHOWN, Panel, draw_panel, panels_of
 from actscope.metric import ACCURACY, METRICS, Metric
 
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """One run whose trajectories are drawn."""
+    """One run whose trajectories are drawn; `where`: its place on the axis, as `lr = 0.1`."""
 
-    lr: float
+    where: str
     outcome: str
     history: pd.DataFrame
     trajectory: pd.DataFrame
@@ -29,7 +28,7 @@ def draw_trajectories(title: str, runs: Sequence[Drawn], metric: Metric = ACCURA
     axes = figure.subplots(len(panels), len(runs), squeeze=False, sharex="col")
     figure.suptitle(title)
     for column, run in enumerate(runs):
-        axes[0, column].set_title(f"lr = {rate_text(run.lr)}: {run.outcome}")
+        axes[0, column].set_title(f"{run.where}: {run.outcome}")
         axes[-1, column].set_xlabel("minibatches")
         for row, panel in enumerate(panels):
             draw_panel(run.history, run.trajectory, panel, axes[row, column])
