@@ -11,8 +11,9 @@ import pandas as pd
 from actscope import tracking
 from actscope.analysis.axis import Axis, axis_of, check_axis
 from actscope.analysis.labels import activation_order, natural, sort_key
-from actscope.analysis.logged_settings import LATER, NETWORK, is_setting, read_setting
+from actscope.analysis.logged_settings import read_setting
 from actscope.analysis.reasons import why_none, why_unusable
+from actscope.analysis.run_settings import NAMED_BY, named, setting_faults, settings_of
 from actscope.analysis.stats import summarise
 from actscope.analysis.study_metric import find_metric
 from actscope.analysis.variants import describe_variants
@@ -21,11 +22,9 @@ from actscope.artifacts.unit_fates import FATES
 from actscope.command_line.suggestions import training
 from actscope.errors import ReportError
 from actscope.metric import Metric
-from actscope.tracking import METRICS, PARAMS, Store
+from actscope.tracking import METRICS, Store
 
 UNIT_SHARE = rf"^({'|'.join(FATES)})/(layer\d+|hidden)$"  # a metric
-NAMED_BY = ["activation", LEARNING_RATE, "seed"]  # the settings that every run must have
-NO_PARAMETERS = "has no parameters"
 PACK = r"[0-9a-f]{32}/[0-9a-f]{32}"  # other values of the tag are ignored
 ARTICLE_SEED = 20170523
 
@@ -81,7 +80,7 @@ class StudyRuns:
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """The last value of each metric of all runs, by `run_id`."""
-        return _named(self.found.set_index("run_id"), METRICS)
+        return named(self.found.set_index("run_id"), METRICS)
 
     @cached_property
     def left_out(self) -> pd.DataFrame:
@@ -154,8 +153,8 @@ def choose_runs(
             f"study={study}: no runs yet. Train them with `{training(study, store)}`."
         )
     by_run = found.set_index("run_id")
-    settings = _settings_of(by_run)
-    faults = _setting_faults(settings)
+    settings = settings_of(by_run)
+    faults = setting_faults(settings)
     is_odd = settings.index.isin(list(faults))
     params = settings[~is_odd]
     params = params[[name for name in params if name in NAMED_BY or params[name].notna().any()]]
@@ -171,7 +170,7 @@ def choose_runs(
         raise NoRunsError(f"study={study}: {why_none(runs, study, store)}")
     missing, grid_size = _missing(runs[~runs["is_odd"]], of_axis)
     params = params.reindex(runs["run_id"])
-    unit_shares = _named(by_run, METRICS).filter(regex=UNIT_SHARE).loc[runs["run_id"]].astype(float)
+    unit_shares = named(by_run, METRICS).filter(regex=UNIT_SHARE).loc[runs["run_id"]].astype(float)
     runs = runs.drop(columns=["ended", "is_odd"])
     return StudyRuns(
         study, runs, params, unit_shares, missing, grid_size, found, unreadable, metric, of_axis
@@ -199,32 +198,6 @@ def choose_seed(runs: StudyRuns, wanted: int | None) -> int:
             f"report.seed={wanted}: no finished run has this seed. Choose one of {there}."
         )
     return wanted
-
-
-def _settings_of(by_run: pd.DataFrame) -> pd.DataFrame:
-    """The parameters that are settings of points, by run id, with those of NAMED_BY and LATER."""
-    params = _named(by_run, PARAMS)
-    settings = params[sorted(str(name) for name in params if is_setting(str(name)))]
-    missing = {name: None for name in [*NAMED_BY, *LATER] if name not in settings}
-    return settings.assign(**missing).fillna(LATER)
-
-
-def _named(by_run: pd.DataFrame, beginning: str) -> pd.DataFrame:
-    """The columns whose names have this beginning, under the rest of their names."""
-    own = by_run.loc[:, by_run.columns.str.startswith(beginning)]
-    return own.rename(columns=lambda name: name.removeprefix(beginning))
-
-
-def _setting_faults(settings: pd.DataFrame) -> dict[str, str]:
-    """The faults of invalid settings, by run id."""
-    lacking = settings[NAMED_BY].isna().any(axis="columns")
-    faults = dict.fromkeys(settings.index[lacking], NO_PARAMETERS)
-    networks = settings.reindex(columns=[NETWORK])[NETWORK].dropna().index
-    for name, texts in settings.items():
-        for run_id, text in texts.dropna().items():
-            if fault := read_setting(str(name), text, of_own_network=run_id in networks).fault:
-                faults.setdefault(run_id, f"cannot be read: {fault}")
-    return faults
 
 
 def _typed(

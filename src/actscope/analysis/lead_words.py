@@ -44,7 +44,7 @@ def distance_to_next(
 ) -> str:
     """How far the best cell is above the best of the next activation, and how surely."""
     at = axis.text(second[axis.column])
-    other = f"the next activation, {second['activation']} at its best {axis.one} {at}"
+    other = f"the next activation, {second['activation']} at its best {axis.name} {at}"
     if lead.n == 0:
         return f"It shares no seed with {other}, so the two are not compared."
     direction = "below" if lead.mean < 0 else "above"  # validation may choose the lower one

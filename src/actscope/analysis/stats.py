@@ -98,9 +98,10 @@ def compare(used: pd.DataFrame, metric: Metric = ACCURACY, axis: Axis = RATE) ->
     """One row per pair of activations of a variant and rate, in the order of `used`.
 
     Columns: `variant`, that of the axis, as `lr`, `first`, `second`; `first_learned` and
-    `second_learned`, the number of runs that learned, and `first_runs` and `second_runs`, of how many; those of Comparison, on the
-    final values of the metric (differences are first - second) in the pairs in which
-    both runs learned; `p_holm`, `p` with Holm's correction over the whole table.
+    `second_learned`, the number of runs that learned, and `first_runs` and `second_runs`, of how
+    many; those of Comparison, on the final values of the metric (differences are first - second)
+    in the pairs in which both runs learned; `p_holm`, `p` with Holm's correction over the whole
+    table.
     """
     rows: list[dict[str, Any]] = []
     names = ["variant", axis.column]

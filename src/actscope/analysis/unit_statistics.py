@@ -89,8 +89,9 @@ def confusion(fates: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
 
     Columns: `variant`, `layers` (`hidden` or `output`), `truth` (the fate to compare with), the
     axis as text (`all` for all values together); the numbers of units that are both, flat only,
-    true only, neither: `tp`, `fp`, `fn`, `tn`; `precision` = tp / (tp + fp) and `recall` = tp / (tp + fn),
-    each with its interval, `_low` to `_high`, and `_seeds`, the seeds that have such units.
+    true only, neither: `tp`, `fp`, `fn`, `tn`; `precision` = tp / (tp + fp) and `recall` =
+    tp / (tp + fn), each with its interval, `_low` to `_high`, and `_seeds`, the seeds that have
+    such units.
     """
     rows: list[dict[str, Any]] = []
     for variant, own in fates.groupby("variant", sort=False):
@@ -132,9 +133,9 @@ def swings(fates: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
     """The direction in which layer 1's units moved before they went flat: per cell, and overall.
 
     Columns: `variant`, `activation` and the axis (text; `all` for all together); `flat`, the units
-    that went flat; `from_start`, those that were flat from the first record on; `weight` and `bias`, the
-    share of the others whose mean weight, or bias, was lower when they went flat than at their
-    first record, each with `_low`, `_high` and `_seeds`, as in `confusion`.
+    that went flat; `from_start`, those that were flat from the first record on; `weight` and
+    `bias`, the share of the others whose mean weight, or bias, was lower when they went flat than
+    at their first record, each with `_low`, `_high` and `_seeds`, as in `confusion`.
     """
     rows: list[dict[str, Any]] = []
     for variant, own in fates[fates["layer"] == 1].groupby("variant", sort=False):

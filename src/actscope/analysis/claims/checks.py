@@ -55,12 +55,12 @@ def parse_check(settings: Any, name: str) -> Check:
 
 
 def _with_place(settings: Mapping[str, Any], own: Collection[str], name: str) -> dict[str, Any]:
-    """The settings, with the one of runs, as `lr`, as the Place `at`; `own`: those of the check."""
+    """The settings, with the one of the runs, as `lr`, as Place `at`; `own`: the check's own."""
     found = [key for key in settings if key not in own and is_setting(str(key))]
     if len(found) != 1:
         raise ConfigError(
-            f"{name}: needs one setting of its cells, and has {len(found)}. Give one, as `lr: 0.1` or "
-            "`model.width: 64`."
+            f"{name}: needs one setting of its cells, and has {len(found)}. Give one, as `lr: 0.1` "
+            "or `model.width: 64`."
         )
     (key,) = found
     kind: Any = Rate if key == LEARNING_RATE else Argument

@@ -1,6 +1,6 @@
 """The figures of trajectories: the article's five panels, one column per run."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import pandas as pd
@@ -47,14 +47,25 @@ def panel_label(panel: Panel, runs: Sequence[Drawn]) -> str:
     """Title of a panel as in the article: `(4) layer 1: mean weight` and `10 of 64 units` below."""
     if panel.layer == 0:
         return f"(1) training {METRICS[panel.quantity].label}\nby minibatch"
-    trajectory = max((run.trajectory for run in runs), key=len)
-    if trajectory.empty:
+    recorded = [run.trajectory for run in runs if len(run.trajectory)]
+    if not recorded:
         return panel.title.replace(": ", ":\n")
-    layer = trajectory["layer"].max() if panel.layer == -1 else panel.layer
-    units = trajectory.loc[trajectory["layer"] == layer, "unit"].nunique()
     number, what = panel.title.split(" ", 1)[0], panel.title.split(": ")[1]
-    shown = f"all {units}" if units <= UNITS_SHOWN else f"{UNITS_SHOWN} of {units}"
-    return f"{number} layer {layer}:\n{what}, {shown} units"
+    layers = [own["layer"].max() if panel.layer == -1 else panel.layer for own in recorded]
+    units = {
+        own.loc[own["layer"] == layer, "unit"].nunique()
+        for own, layer in zip(recorded, layers, strict=True)
+    }
+    name = f"layer {layers[0]}" if len(set(layers)) == 1 else "output layer"
+    return f"{number} {name}:\n{what}, {_units_in_words(units)}"
+
+
+def _units_in_words(counts: Set[int]) -> str:
+    """The units that are drawn of layers with so many."""
+    if len(counts) > 1:
+        return f"at most {UNITS_SHOWN} units"
+    (count,) = counts
+    return f"all {count} units" if count <= UNITS_SHOWN else f"{UNITS_SHOWN} of {count} units"
 
 
 def share_limits(axes: Sequence[Axes]) -> bool:

@@ -27,6 +27,7 @@ from actscope.report.text import edge as edge_text
 from actscope.report.text import units as units_text
 from actscope.tracking import Store
 
+GREY = " Grey lines are the other activations."
 ARTICLE_RATES = {0.01, 0.001}
 
 
@@ -78,18 +79,18 @@ def _five_shown(axis: Axis) -> str:
 def _by_value(study: StudyAnalysis) -> Iterator[Picture]:
     """The metric over an axis of numbers; the edge of rates has a section of its own."""
     if not study.axis.is_rate and study.axis.is_numeric:
-        for variant in dict.fromkeys(study.cells["variant"]):
-            yield _over_axis(study, _final_title(study), variant)
+        for variant, own in study.cells.groupby("variant", sort=False):
+            note = GREY if own["activation"].nunique() > edge_figures.HIGHLIGHTED else ""
+            yield _over_axis(study, _final_title(study), str(variant), note)
 
 
-def _over_axis(study: StudyAnalysis, section: str, variant: str) -> Picture:
+def _over_axis(study: StudyAnalysis, section: str, variant: str, note: str) -> Picture:
     axis, metric = study.axis, study.metric
     own, runs = _of(variant, study.cells), _of(variant, study.runs.used)
     return picture(
         f"{metric.name}_by_{axis.name.replace(' ', '_')}{_number(study.runs, variant)}",
         section,
-        f"Final {metric.words} over the {axis.label}. {signs_in_words(axis)} Grey lines are "
-        f"the other activations.{metric.cut_off}",
+        f"Final {metric.words} over the {axis.label}. {signs_in_words(axis)}{note}{metric.cut_off}",
         f"Mean final {metric.words} over the {axis.label}, by activation.",
         partial(edge_figures.draw_by_value, variant, own, runs, metric, axis),
         is_for_slides=_is_first(study, variant),
@@ -196,7 +197,7 @@ def _edge(study: StudyAnalysis) -> Iterator[Picture | Prose]:
             partial(edge_figures.draw_outcome_map, str(variant), own, _of(variant, study.edges)),
             is_for_slides=_is_first(study, variant),
         )
-        yield _over_axis(study, section, str(variant))
+        yield _over_axis(study, section, str(variant), GREY)
 
 
 def _units(study: StudyAnalysis) -> Iterator[Picture | Prose]:
