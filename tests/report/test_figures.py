@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from actscope.analysis.axis import RATE
 from actscope.analysis.labels import SHIPPED
 from actscope.analysis.logged_settings import activation_of
 from actscope.analysis.stats import summarise
@@ -95,9 +96,9 @@ def test_the_article_s_two_rates_stand_as_it_has_them() -> None:
 
 
 def test_of_many_rates_five_are_drawn() -> None:
-    rows = pd.DataFrame({"lr": [float(number) for number in range(9)]})
-    assert figures.shown_rates(rows) == [0, 2, 4, 6, 8]
-    assert figures.shown_rates(rows[:2]) == [0, 1]
+    rates = [float(number) for number in range(9)]
+    assert RATE.shown([*rates, *rates]) == [0, 2, 4, 6, 8]
+    assert RATE.shown(rates[:2]) == [0, 1]
 
 
 def test_the_enlarged_scale_suits_the_cells_that_learned() -> None:

@@ -7,7 +7,7 @@ out: their units end in mid-training.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
@@ -41,13 +41,13 @@ class Units:
     unit_fates.unit_fates. `inactive`: one row a run and probed step: `axis.point`, `run_id`,
     `step`, and the number of layer 1's `units` and of its `inactive` ones, dead or saturated.
     `unrecorded`: the number of runs that did not diverge and have no probes. `layer_names`: of
-    user's own networks, by variant and layer.
+    user's own networks, by variant, value of the axis and layer.
     """
 
     fates: pd.DataFrame
     inactive: pd.DataFrame
     unrecorded: int
-    layer_names: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    layer_names: Mapping[tuple[str, Any, int], str] = field(default_factory=dict)
     axis: Axis = RATE
 
     @cached_property
@@ -56,7 +56,7 @@ class Units:
         table = unit_statistics.by_layer(self.fates, self.axis)
         if not self.layer_names:
             return table
-        layers = zip(table["variant"], table["layer"], strict=True)
+        layers = zip(table["variant"], table[self.axis.column], table["layer"], strict=True)
         return table.assign(layer_name=[self.layer_names.get(layer, "") for layer in layers])
 
     @cached_property
@@ -133,12 +133,12 @@ def gather_units(runs: StudyRuns, by_run: Sequence[RunUnits]) -> Units:
     )
 
 
-def layer_names(runs: StudyRuns) -> dict[tuple[str, int], str]:
-    """Names of the layers of users' own networks, by variant and number."""
-    names = names_by_run(runs)
+def layer_names(runs: StudyRuns) -> dict[tuple[str, Any, int], str]:
+    """Names of the layers of users' own networks, by variant, value of the axis and number."""
+    names, of_run = names_by_run(runs), ["run_id", "variant", runs.axis.column]
     return {
-        (variant, number): name
-        for run_id, variant in zip(runs.used["run_id"], runs.used["variant"], strict=True)
+        (variant, value, number): name
+        for run_id, variant, value in runs.used[of_run].itertuples(index=False)
         for number, name in enumerate(names.get(run_id, []), 1)
     }
 

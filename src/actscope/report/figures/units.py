@@ -1,6 +1,7 @@
 """The figures of the fates of units: how many, in which layer, and since when."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,13 +44,10 @@ FATE_STYLES = {
 }
 
 
-def draw_unit_shares(
-    title: str, layers: pd.DataFrame, shown: Sequence[int], axis: Axis = RATE
-) -> Figure:
+def draw_unit_shares(title: str, layers: pd.DataFrame, axis: Axis = RATE) -> Figure:
     """Share of units by fate of one variant: one row per layer shown, one panel per rate."""
     names = activation_order(layers["activation"])
-    values = axis.ordered(layers[axis.column])
-    rows = [[(layer, value) for value in values] for layer in shown]
+    rows = layers_shown(layers, axis)
     figure, axes = panel_grid(
         rows, PANELS_A_ROW, (3.6, 1 + 0.42 * len(names)), title=title, shared_y=True
     )
@@ -91,12 +89,23 @@ def plot_unit_shares(cells: pd.DataFrame, names: Sequence[str], ax: Axes) -> Axe
     return ax
 
 
-def layers_shown(layers: pd.DataFrame) -> list[int]:
-    """The layers of Units.by_layer that are drawn, as LAYERS_SHOWN says."""
-    hidden = layers.loc[~layers["is_output"], "layer"]
+def layers_shown(layers: pd.DataFrame, axis: Axis = RATE) -> list[list[tuple[int, Any]]]:
+    """The layers of Units.by_layer that are drawn, as LAYERS_SHOWN says, with their values.
+
+    A row each for the first and the last hidden layer, and for the output layer, which may have
+    other numbers at other values.
+    """
     output = layers[layers["is_output"]]
-    is_struck = output[(output["silent"] > 0) | (output["flat"] > 0)]
-    return sorted({hidden.min(), hidden.max(), *is_struck["layer"]})
+    is_struck = ((output["silent"] > 0) | (output["flat"] > 0)).any()
+    first: list[tuple[int, Any]] = []
+    last, outputs = first[:], first[:]
+    for value in axis.ordered(layers[axis.column]):
+        own = layers[layers[axis.column] == value]
+        *hidden, end = sorted(set(own["layer"]))
+        first.append((hidden[0], value))
+        last += [(hidden[-1], value)] if len(hidden) > 1 else []
+        outputs += [(end, value)] if is_struck else []
+    return [row for row in (first, last, outputs) if row]
 
 
 def draw_inactive(

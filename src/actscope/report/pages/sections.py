@@ -222,8 +222,8 @@ def _unit_shares(study: StudyAnalysis, variant: str, layers: pd.DataFrame) -> Pi
     else:
         which, note = units_figures.LAYERS_SHOWN, units_figures.PALE
         which += _few_note(study)
-        shown, drawn = units_figures.layers_shown(layers), _few(study, layers)
-        draw = partial(units_figures.draw_unit_shares, variant, drawn, shown, study.axis)
+        drawn = _few(study, layers)
+        draw = partial(units_figures.draw_unit_shares, variant, drawn, study.axis)
     return picture(
         f"unit_shares{_number(study.runs, variant)}",
         "Which units die",
