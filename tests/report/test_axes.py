@@ -109,8 +109,8 @@ def test_one_figure_has_the_axes_too(lab: Lab, widths: str, tmp_path: Path) -> N
         (
             ["report.axes=[lr,activation]"],
             (
-                "report.axes=['lr', 'activation']: the first must be activation. Give activation and "
-                "another setting, as [activation,model.width]."
+                "report.axes=['lr', 'activation']: the first must be activation. Give activation "
+                "and another setting, as [activation,model.width]."
             ),
         ),
         (["report.axes=[activation]"], "report.axes=['activation']: must be two settings. Give"),
