@@ -15,6 +15,7 @@ from actscope.errors import ConfigError
 from actscope.report.figures.edge import draw_by_value
 from actscope.report.figures.metric import draw_final
 from actscope.report.figures.units import layers_shown
+from actscope.report.pages.run_list import RunList
 from actscope.report.tables.study import readable_summary
 from actscope.report.text.methods import counts, gaps, settings
 from actscope.report.text.study import answer
@@ -159,6 +160,8 @@ def test_a_run_whose_setting_cannot_be_read_is_left_out() -> None:
     study = by(WIDTH, [*WIDTHS, odd])
     assert study.axis.dtype == "Int64"
     assert study.left_out["run_id"].tolist() == ["relu-5"]
+    listed = [[run["at"] for run in runs] for _, runs in RunList(study, "", "", "").cells]
+    assert listed == [[width] * 2 for width in ["8", "16", "32"] * 2] + [[""]]
 
 
 @pytest.mark.parametrize(

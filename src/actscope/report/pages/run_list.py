@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import pandas as pd
+
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import OUTCOME_SIGNS
 from actscope.report.explorer import explore
@@ -31,15 +33,16 @@ class RunList:
     def cells(self) -> list[tuple[str, list[dict[Any, Any]]]]:
         """The runs of each cell, with the id of their list on the page.
 
-        Of a run `told` is the outcome with its sign.
+        Of a run `told` is the outcome with its sign, and `at` its value of the axis.
         """
-        own = self.runs.runs
+        own, axis = self.runs.runs, self.runs.axis
         shown = own.assign(
+            at=["" if pd.isna(value) else axis.text(value) for value in own[axis.column]],
             final=own["final"].map(self.runs.metric.number),
             told=own["outcome"].map(_with_sign),
             is_lost=own["outcome"].isin(OUTCOME_SIGNS),
         )
-        found = shown.groupby(self.runs.axis.cell, sort=False, dropna=False)
+        found = shown.groupby(axis.cell, sort=False, dropna=False)
         return [
             (f"{self.anchor}runs-{number}", rows.to_dict("records"))
             for number, (_, rows) in enumerate(found, 1)
@@ -47,7 +50,7 @@ class RunList:
 
     @property
     def has_variants(self) -> bool:
-        return self.runs.used["variant"].nunique() > 1
+        return len(set(self.runs.used["variant"])) > 1
 
     def behind(self, row: Row) -> str:
         """Address on the page of the runs of a row's cell, or of all runs if it has no cell."""

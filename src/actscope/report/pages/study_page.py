@@ -147,7 +147,7 @@ def steps(parts: Sequence[Part]) -> int:
 def _steps(runs: StudyRuns, seed: int) -> int:
     drawn = runs.used[runs.used["seed"] == seed]
     variants = runs.used["variant"].nunique()
-    return len(runs.used) + len(drawn.groupby(["variant", "activation"])) + 5 * variants + 3
+    return len(runs.used) + len(drawn.groupby(["variant", "activation"])) + 6 * variants + 3
 
 
 def _placed(name: str, place: str) -> str:
