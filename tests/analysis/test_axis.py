@@ -90,6 +90,15 @@ def test_the_answer_names_the_best_value() -> None:
     assert "11.00 points above the next activation, elu at its best width 32" in rest[0]
 
 
+def test_the_answer_names_the_values_at_which_runs_failed() -> None:
+    lost = [row | {"outcome": "failed"} if "relu" in str(row["run_id"]) else row for row in WIDTHS]
+    found = by(WIDTH, lost[1:])
+    lead = find_lead(found.used, found.cells, axis=found.axis)
+    ((*_, failed, rest),) = answer({"": "test"}, found.cells, {"": lead}, axis=found.axis)
+    assert failed == "Failed to learn: relu at width = 8 (1 of 1), 16 (2 of 2) and 32 (2 of 2)."
+    assert rest == "Only elu learned with every seed at every value of width."
+
+
 def test_the_rate_makes_variants_where_it_varies_too() -> None:
     faster = [row | {"params.lr": "0.01", "run_id": f"{row['run_id']}f"} for row in WIDTHS]
     study = by(WIDTH, [*WIDTHS, *faster])
@@ -201,6 +210,15 @@ def test_the_axis_of_a_figure_has_the_name_and_the_values_of_the_setting() -> No
     assert ax.lines[0].get_ydata().tolist() == pytest.approx([60, 80, 92])
 
 
+def test_five_of_many_values_are_labelled() -> None:
+    many = [
+        run_row("relu", 0, 0.5, run_id=str(n), **{"model.hidden": f"[{n}]"}) for n in range(2, 9)
+    ]
+    study = by(WIDTH, many)
+    figure = draw_by_value("", study.cells, study.used, study.metric, study.axis)
+    assert labels(figure) == ["2", "4", "5", "6", "8"]
+
+
 def test_values_that_can_be_zero_have_a_linear_axis() -> None:
     study = by("train.momentum", rows("train.momentum", {8: "0.0", 16: "0.5", 32: "0.9"}))
     figure = draw_by_value("", study.cells, study.used, study.metric, study.axis)
@@ -230,7 +248,7 @@ def test_the_rate_is_as_ever() -> None:
     assert study.axis is RATE
     assert study.by_rate is study
     pd.testing.assert_frame_equal(study.cells, summarise(study.used))
-    assert (RATE.equals(0.1), RATE.at(0.1), RATE.several) == ("lr = 0.1", "0.1", "rates")
+    assert (RATE.equals(0.1), RATE.at("0.1"), RATE.several) == ("lr = 0.1", "0.1", "rates")
 
 
 # --- claims --------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from actscope.analysis.varying import (
 from actscope.errors import ConfigError
 
 WHOLE = r"-?\d{1,15}"
-MOST_PANELS = 5  # of a figure with one panel per value
+MOST_PANELS = 5  # of a figure with one panel per value, and labels of an axis
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ class Axis:
         """`lr = 0.1`, or `batch size = 100`."""
         return f"{self.symbol} = {self.text(value)}"
 
-    def at(self, value: Any) -> str:
-        """The same, but `0.1` of a rate, which is known by its number."""
-        return self.text(value) if self.is_rate else self.equals(value)
+    def at(self, texts: str) -> str:
+        """Values in words, `0.1` or `batch size = 100`: only a rate is known by its number."""
+        return texts if self.is_rate else f"{self.symbol} = {texts}"
 
     def ordered(self, values: Iterable[Any]) -> list[Any]:
         """Each value once, in order."""

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from actscope.analysis.axis import RATE, Axis
+from actscope.analysis.axis import MOST_PANELS, RATE, Axis
 from actscope.analysis.labels import SHIPPED, activation_order
 from actscope.artifacts.drawing import own_style
 from actscope.artifacts.palette import (
@@ -52,7 +52,6 @@ DPI = 120
 SLIDE_WIDTH = 1920  # pixels
 PANELS_A_ROW = 5
 MARKERS_A_LINE = 8
-VALUES_LABELLED = 5  # on an axis; of more only the powers of ten are
 GREY = "#5F6670"
 
 DASHED, DOTTED, DASHDOT, LONG = (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (9, 2))
@@ -214,12 +213,15 @@ def plot_band(
 
 
 def value_axis(values: Collection[float], ax: Axes, axis: Axis = RATE) -> None:
-    """The x axis of numbers: a scale of logarithms where all are positive."""
+    """The x axis of numbers: a scale of logarithms where all are positive.
+
+    At most five are labelled; of more rates, the powers of ten are.
+    """
     if min(values) > 0:
         ax.set_xscale("log")
         ax.set_xlim(min(values) / 1.1, max(values) * 1.1)
-    if len(few := sorted(set(values))) <= VALUES_LABELLED:
-        ax.set_xticks(few)
+    if not axis.is_rate or len(set(values)) <= MOST_PANELS:
+        ax.set_xticks(axis.shown(values))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: axis.text(value)))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel(axis.label)

@@ -55,7 +55,7 @@ def _on_the_best(split: str, lead: Lead, metric: Metric, axis: Axis) -> Iterator
 
 
 def _passed_over_in_words(cell: Mapping[Any, Any], metric: Metric, axis: Axis) -> str:
-    where = f"{cell['activation']} at {axis.at(cell[axis.column])}"
+    where = f"{cell['activation']} at {axis.at(axis.text(cell[axis.column]))}"
     mean = metric.show(cell["final_mean"])
     return f"{where} (mean {mean} of the {cell['learned']} of {cell['runs']} runs that learned)"
 
@@ -70,7 +70,7 @@ def _on_those_that_fail(cells: pd.DataFrame, axis: Axis) -> Iterator[str]:
         rows = cells[cells[outcome] > 0]
         if len(rows):
             which = [
-                f"{name} at {join([_count(row, outcome, axis) for row in own.to_dict('records')])}"
+                f"{name} at {axis.at(_counts(own, outcome, axis))}"
                 for name, own in rows.groupby("activation", sort=False)
             ]
             yield f"{words}: {'; '.join(which)}."
@@ -85,8 +85,14 @@ def _on_those_that_fail(cells: pd.DataFrame, axis: Axis) -> Iterator[str]:
         yield f"Only {join(everywhere)} learned with every seed at every {axis.one}."
 
 
-def _count(row: Mapping[Any, Any], outcome: str, axis: Axis) -> str:
-    return f"{axis.at(row[axis.column])} ({row[outcome]} of {row['runs']})"
+def _counts(cells: pd.DataFrame, outcome: str, axis: Axis) -> str:
+    """`0.01 (2 of 5) and 0.1 (5 of 5)`."""
+    return join(
+        [
+            f"{axis.text(row[axis.column])} ({row[outcome]} of {row['runs']})"
+            for row in cells.to_dict("records")
+        ]
+    )
 
 
 def join(words: list[str]) -> str:
