@@ -178,6 +178,10 @@ def test_a_run_whose_setting_cannot_be_read_is_left_out() -> None:
     [
         (WIDTHS, "Choose one of model.width."),
         ([run_row("relu", 0, 0.5), run_row("elu", 1, 0.5)], "Remove report.axes."),
+        (
+            [run_row("relu", 0, 0.5), run_row("elu", 1, 0.5, **{"data.test": "False"})],
+            "Remove report.axes.",
+        ),
     ],
 )
 def test_an_axis_must_vary(given: list[dict[str, object]], advice: str) -> None:

@@ -4,6 +4,7 @@ It is the learning rate, or any other setting that varies between the runs. Then
 the settings that make variants.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -14,15 +15,11 @@ import pandas as pd
 from actscope.analysis.factors import short_name
 from actscope.analysis.labels import natural, rate_text
 from actscope.analysis.variants import known_texts
-from actscope.analysis.varying import (
-    LEARNING_RATE,
-    is_number,
-    value_of,
-    varying_settings,
-)
+from actscope.analysis.varying import LEARNING_RATE, is_number, value_of, varying_settings
 from actscope.errors import ConfigError
 
 WHOLE = r"-?\d{1,15}"
+NOT_AN_AXIS = {"data.test"}  # a table has no values of the test next to those of validation
 MOST_PANELS = 5  # of a figure with one panel per value, and labels of an axis
 
 
@@ -69,6 +66,11 @@ class Axis:
     def name(self) -> str:
         """The same within a sentence: `rate`, or `batch size`."""
         return "rate" if self.is_rate else self.label
+
+    @property
+    def slug(self) -> str:
+        """The same in the name of a file: `rate`, or `batch_size`."""
+        return re.sub(r"\W+", "_", self.name)
 
     @property
     def one(self) -> str:
@@ -138,7 +140,7 @@ def check_axis(study: str, setting: str, params: pd.DataFrame) -> None:
     """
     runs = list(known_texts(params).values())
     varying = varying_settings(runs, axis="", by_width=True)
-    names = sorted(name for whose, name in varying if whose == "")
+    names = sorted({name for whose, name in varying if whose == ""} - NOT_AN_AXIS)
     if setting == LEARNING_RATE or setting in names:
         return
     advice = f"Choose one of {', '.join(names)}" if names else "Remove report.axes"

@@ -136,12 +136,11 @@ def choose_runs(
     store: Store | None = None,
     axis: str = LEARNING_RATE,
 ) -> StudyRuns:
-    """Choose the runs of `tracking.read_runs` that count.
+    """Choose the runs of `tracking.read_runs` that count; `axis`: the setting of the Axis.
 
     The newest finished run of each point counts. The grid of a variant is the product of the
     activations, values of the axis and seeds of all its runs, finished or not. Runs with invalid
     settings are ignored. `unreadable`: the reasons why files of runs cannot be read, by run id.
-    `axis`: the setting that is the second axis.
 
     Raises:
         NoRunsError: no run is finished and can be read.

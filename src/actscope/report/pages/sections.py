@@ -88,7 +88,7 @@ def _over_axis(study: StudyAnalysis, section: str, variant: str, note: str) -> P
     axis, metric = study.axis, study.metric
     own, runs = _of(variant, study.cells), _of(variant, study.runs.used)
     return picture(
-        f"{metric.name}_by_{axis.name.replace(' ', '_')}{_number(study.runs, variant)}",
+        f"{metric.name}_by_{axis.slug}{_number(study.runs, variant)}",
         section,
         f"Final {metric.words} over the {axis.label}. {signs_in_words(axis)}{note}{metric.cut_off}",
         f"Mean final {metric.words} over the {axis.label}, by activation.",
