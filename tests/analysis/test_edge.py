@@ -121,7 +121,7 @@ def test_many_activations_have_a_panel_each(activations: int, panels: int) -> No
     found = cells(**{f"a{number}": [5, 5, 5, 0] for number in range(activations)})
     found = found.assign(final_mean=0.5, final_low=0.4, final_high=0.6)
     runs = pd.DataFrame(columns=["activation", "lr", "outcome", "final"])
-    figure = edge_figures.draw_by_rate("", found, runs)
+    figure = edge_figures.draw_by_value("", found, runs)
     assert len(figure.axes) == panels
     curves = [[line for line in ax.lines if len(line.get_xdata()) == 4] for ax in figure.axes]
     assert {len(lines) for lines in curves} == {activations}
@@ -134,7 +134,7 @@ def test_a_rate_at_which_some_runs_failed_has_a_ring_and_their_dots() -> None:
         [("learned", 0.01, 0.8), ("failed", 0.01, 0.3), ("failed", 0.1, 0.1)],
         columns=["outcome", "lr", "final"],
     )
-    ax = metric_figures.plot_by_rate(found, runs, STYLES[0], Figure().subplots())
+    ax = metric_figures.plot_by_value(found, runs, STYLES[0], Figure().subplots())
     _, ring, dots = ax.lines
     assert ring.get_xydata().tolist() == [[0.01, 80]]
     assert dots.get_xydata().tolist() == [[0.01, 30], [0.1, 10]]

@@ -223,9 +223,10 @@ def test_no_band_is_drawn_where_each_seed_counts_as_one_unit() -> None:
 
 def test_an_output_layer_is_drawn_only_where_it_is_struck(fates: pd.DataFrame) -> None:
     layers = of(fates).by_layer
-    assert units_figures.layers_shown(layers) == [1]
+    rates = sorted(set(layers["lr"]))
+    assert units_figures.layers_shown(layers) == [[(1, lr) for lr in rates]]
     struck = layers.assign(flat=0.1)
-    assert units_figures.layers_shown(struck) == [1, 2]
+    assert units_figures.layers_shown(struck) == [[(n, lr) for lr in rates] for n in (1, 2)]
 
 
 def test_verdicts_that_are_unknown_are_not_drawn(fates: pd.DataFrame) -> None:

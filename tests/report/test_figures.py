@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from actscope.analysis.axis import RATE
 from actscope.analysis.labels import SHIPPED
 from actscope.analysis.logged_settings import activation_of
 from actscope.analysis.stats import summarise
@@ -76,7 +77,7 @@ def test_panels_of_a_row_share_a_scale_unless_that_presses_one_flat() -> None:
 
 def test_the_article_s_panels_tell_how_many_units_they_show() -> None:
     units = pd.DataFrame({"layer": [1] * 64 + [2] * 10, "unit": [*range(64), *range(10)]})
-    runs = [Drawn(0.01, "learned", pd.DataFrame(), units)]
+    runs = [Drawn("lr = 0.01", "learned", pd.DataFrame(), units)]
     assert [panel_label(panel, runs).replace("\n", " ") for panel in panels_of(ACCURACY)] == [
         "(1) training accuracy (%) by minibatch",
         "(2) layer 2: mean weight, all 10 units",
@@ -84,7 +85,7 @@ def test_the_article_s_panels_tell_how_many_units_they_show() -> None:
         "(4) layer 1: mean weight, 10 of 64 units",
         "(5) layer 1: bias, 10 of 64 units",
     ]
-    diverged = [Drawn(0.01, "diverged", pd.DataFrame(), units[:0])]
+    diverged = [Drawn("lr = 0.01", "diverged", pd.DataFrame(), units[:0])]
     assert panel_label(panels_of(ACCURACY)[1], diverged) == "(2) output layer:\nmean weight"
 
 
@@ -119,9 +120,9 @@ def test_the_article_s_two_rates_stand_as_it_has_them() -> None:
 
 
 def test_of_many_rates_five_are_drawn() -> None:
-    rows = pd.DataFrame({"lr": [float(number) for number in range(9)]})
-    assert figures.shown_rates(rows) == [0, 2, 4, 6, 8]
-    assert figures.shown_rates(rows[:2]) == [0, 1]
+    rates = [float(number) for number in range(9)]
+    assert RATE.shown([*rates, *rates]) == [0, 2, 4, 6, 8]
+    assert RATE.shown(rates[:2]) == [0, 1]
 
 
 def test_the_enlarged_scale_suits_the_cells_that_learned() -> None:

@@ -91,6 +91,18 @@ def test_one_figure_of_a_tuned_study_can_be_written(
     assert (tmp_path / STUDY / "figures" / "budget.png").exists()
 
 
+@pytest.mark.parametrize("command", [[], ["figure", "budget"]])
+def test_a_tuned_study_has_no_other_axes(
+    store: Store, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    words = [f"study={STUDY}", f"tracking.uri={store.uri}", "report.axes=[activation,model.depth]"]
+    assert main([*command, *words]) == 2
+    assert capsys.readouterr().err == (
+        "actscope: report.axes=[activation,model.depth]: study tuned is tuned, so each of its "
+        "cells has a rate of its own. Remove report.axes.\n"
+    )
+
+
 def test_the_tables_agree_with_the_runs(store: Store) -> None:
     assert is_tuned(store, STUDY)
     assert not is_tuned(store, f"{STUDY}.tuning")

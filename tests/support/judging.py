@@ -51,8 +51,12 @@ def study(rows: Sequence[Mapping[str, object]]) -> StudyRuns:
     return choose_runs("s", pd.DataFrame(list(rows)))
 
 
-def claim(*checks: Mapping[str, Any], where: Mapping[str, str] | None = None) -> Claim:
-    kinds = tuple(parse_check({"lr": 0.001, **check}, "c") for check in checks)
+def claim(
+    *checks: Mapping[str, Any], where: Mapping[str, str] | None = None, lr: bool = True
+) -> Claim:
+    """A claim with these checks; `lr`: they are all about the rate of `run_row`."""
+    at = {"lr": 0.001} if lr else {}
+    kinds = tuple(parse_check({**at, **check}, "c") for check in checks)
     return Claim("C1", "A claim.", "a source", "a rule", kinds, "s", where or {})
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from actscope.analysis import labels, stats
 from actscope.analysis import variants as variants_analysis
+from actscope.analysis.axis import RATE
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import natural
 from actscope.analysis.seeds_and_images import (
@@ -18,7 +19,7 @@ from actscope.analysis.seeds_and_images import (
     columns_over_both,
     paired_difference,
 )
-from actscope.analysis.stats import CELL, OUTCOMES, compare_pair, finals_of_learned, holm
+from actscope.analysis.stats import OUTCOMES, compare_pair, finals_of_learned, holm
 from actscope.analysis.varying import UNSET, is_own
 from actscope.errors import ReportError
 from actscope.metric import Metric
@@ -103,23 +104,23 @@ def compare_cells(
 ) -> pd.DataFrame:
     """One row per cell of either study.
 
-    Columns: CELL; `first` and `second`, the studies' names; MEASURED of stats.summarise of each, as
-    `first_n`, NA where the study has no such cell; those of stats.Comparison, on the final
+    Columns: `RATE.cell`; `first` and `second`, the studies' names; MEASURED of stats.summarise of
+    each, as `first_n`, NA where the study has no such cell; those of stats.Comparison, on the final
     values of the seeds with which both learned (differences are first - second); `p_holm`, `p`
     with Holm's correction over all cells; `ahead`, the side that is better by that interval, or '';
     of columns_over_both, those of the same difference, where both have the same test images.
     """
-    tables = [study.cells[[*CELL, *MEASURED]] for study in (first, second)]
+    tables = [study.cells[[*RATE.cell, *MEASURED]] for study in (first, second)]
     named = [
         table.rename(columns={name: f"{side}_{name}" for name in MEASURED})
         for side, table in zip(SIDES, tables, strict=True)
     ]
-    cells = named[0].merge(named[1], on=CELL, how="outer")
-    cells = cells.sort_values(CELL, key=labels.sort_key, ignore_index=True)
+    cells = named[0].merge(named[1], on=RATE.cell, how="outer")
+    cells = cells.sort_values(RATE.cell, key=labels.sort_key, ignore_index=True)
     cells = cells.astype({f"{side}_{name}": "Int64" for side in SIDES for name in COUNTS})
     found = _differences(cells, _finals(first), _finals(second), first.metric)
-    cells.insert(len(CELL), "first", first.study)
-    cells.insert(len(CELL) + 1, "second", second.study)
+    cells.insert(len(RATE.cell), "first", first.study)
+    cells.insert(len(RATE.cell) + 1, "second", second.study)
     return pd.concat([cells, found, _over_both(cells, first, second, correct)], axis=1)
 
 
@@ -127,10 +128,10 @@ def _over_both(
     cells: pd.DataFrame, first: StudyRuns, second: StudyRuns, correct: Mapping[str, Correct]
 ) -> pd.DataFrame:
     """Differences with intervals over seeds and images; only where both have the same images."""
-    sides = [dict(iter(study.used.groupby(CELL, sort=False))) for study in (first, second)]
+    sides = [dict(iter(study.used.groupby(RATE.cell, sort=False))) for study in (first, second)]
     nothing = first.used[:0]
     found = []
-    for key in cells[CELL].itertuples(index=False, name=None):
+    for key in cells[RATE.cell].itertuples(index=False, name=None):
         own, other = (side.get(key, nothing) for side in sides)
         is_same = set(own["data"]) == set(other["data"])
         found.append(paired_difference(own, other, correct) if is_same else UNKNOWN)
@@ -143,7 +144,7 @@ Finals = dict[CellKey, "pd.Series[float]"]  # final values of each cell, by seed
 
 def _finals(study: StudyRuns) -> Finals:
     """Final values of the runs of each cell that learned."""
-    cells = study.used.groupby(CELL)
+    cells = study.used.groupby(RATE.cell)
     return {key: finals_of_learned(runs) for key, runs in cells if isinstance(key, tuple)}
 
 
@@ -153,7 +154,7 @@ def _differences(
     none: pd.Series[float] = pd.Series(dtype=float)
     found = [
         compare_pair(first.get(cell, none), second.get(cell, none), metric)
-        for cell in cells[CELL].itertuples(index=False, name=None)
+        for cell in cells[RATE.cell].itertuples(index=False, name=None)
     ]
     table = pd.DataFrame([vars(own) for own in found], columns=[*stats.Comparison.__annotations__])
     table["p_holm"] = holm([own.p for own in found])

@@ -5,27 +5,33 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from actscope.analysis.axis import RATE
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import rate_text
 from actscope.analysis.shares import run_share, share_columns
-from actscope.analysis.stats import CELL, OUTCOMES
+from actscope.analysis.stats import OUTCOMES
 
-FINE_FROM = 8  # rates: with one panel each, a figure could not be read
+FINE_FROM = 8  # values: with one panel each, a figure could not be read
 LEARNS_FROM = 0.8  # of the runs, such as 4 of 5
 
 
 def is_fine(runs: StudyRuns) -> bool:
     """Whether a study sweeps enough rates to show its edge of trainability."""
-    return runs.used["lr"].nunique() >= FINE_FROM
+    return runs.axis.is_rate and has_many(runs)
+
+
+def has_many(runs: StudyRuns) -> bool:
+    """Whether the axis has too many values for a panel each."""
+    return runs.used[runs.axis.column].nunique() >= FINE_FROM
 
 
 def outcome_shares(cells: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell: CELL, `runs`, and of each outcome the share of the runs, as `learned`.
+    """One row per cell: `RATE.cell`, `runs`, and the share of each outcome, as `learned`.
 
     `learned_low` and `learned_high`: the exact interval of the share. `cells`: of stats.summarise.
     Diverged runs are among the runs: they did not learn.
     """
-    table = cells[[*CELL, "runs"]]
+    table = cells[[*RATE.cell, "runs"]]
     for outcome in OUTCOMES:
         counts = zip(cells[outcome], cells["runs"], strict=True)
         shares = [run_share(int(count), int(runs)) for count, runs in counts]
@@ -73,6 +79,3 @@ def rates_drawn(found: pd.DataFrame) -> pd.DataFrame:
     """
     drawn = found.melt(["variant", "activation"], ["first", "largest", "last"], value_name="lr")
     return drawn.dropna()[["variant", "activation", "lr"]].drop_duplicates()
-
-
-MOST_PANELS = 5  # of a figure with one panel per rate

@@ -1,6 +1,5 @@
 """The numeric settings that vary between the cells of a tuned study, such as depth and epochs."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +9,9 @@ import pandas as pd
 from actscope.analysis.variants import known_texts
 from actscope.analysis.varying import (
     DEPTH,
-    HIDDEN,
     WIDTH,
     Texts,
-    have_one_width,
+    is_number,
     value_of,
     variant_text,
     varying_settings,
@@ -58,9 +56,7 @@ def find_factors(params: pd.DataFrame) -> tuple[Factors, pd.DataFrame]:
     """
     known = known_texts(params)
     runs = list(known.values())
-    varying = varying_settings(runs)
-    if ("", HIDDEN) in varying and have_one_width(runs):
-        varying = (varying - {("", HIDDEN)}) | {("", WIDTH)}
+    varying = varying_settings(runs, by_width=True)
     numeric = [name for whose, name in varying if whose == "" and _is_numeric(runs, name)]
     factors = Factors(tuple(sorted(numeric, key=_rank)))
     others = varying - {("", name) for name in numeric}
@@ -92,14 +88,7 @@ def setting_text(row: "Mapping[Any, Any] | pd.Series[Any]", names: Sequence[str]
 
 
 def _is_numeric(runs: Sequence[Texts], name: str) -> bool:
-    return all(_is_number(value_of(run, name)) for run in runs)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
+    return all(is_number(value_of(run, name)) for run in runs)
 
 
 def _rank(name: str) -> tuple[int, str]:

@@ -9,22 +9,22 @@ from typing import Any
 import pandas as pd
 
 from actscope import tracking
+from actscope.analysis.axis import Axis, axis_of, check_axis
 from actscope.analysis.labels import activation_order, natural, sort_key
-from actscope.analysis.logged_settings import LATER, NETWORK, is_setting, read_setting
+from actscope.analysis.logged_settings import read_setting
 from actscope.analysis.reasons import why_none, why_unusable
-from actscope.analysis.stats import CELL, summarise
+from actscope.analysis.run_settings import NAMED_BY, named, setting_faults, settings_of
+from actscope.analysis.stats import summarise
 from actscope.analysis.study_metric import find_metric
 from actscope.analysis.variants import describe_variants
+from actscope.analysis.varying import LEARNING_RATE
 from actscope.artifacts.unit_fates import FATES
 from actscope.command_line.suggestions import training
 from actscope.errors import ReportError
 from actscope.metric import Metric
-from actscope.tracking import METRICS, PARAMS, Store
+from actscope.tracking import METRICS, Store
 
-POINT = [*CELL, "seed"]
 UNIT_SHARE = rf"^({'|'.join(FATES)})/(layer\d+|hidden)$"  # a metric
-NAMED_BY = ["activation", "lr", "seed"]  # the settings that every run must have
-NO_PARAMETERS = "has no parameters"
 PACK = r"[0-9a-f]{32}/[0-9a-f]{32}"  # other values of the tag are ignored
 ARTICLE_SEED = 20170523
 
@@ -37,14 +37,14 @@ class NoRunsError(ReportError):
 class StudyRuns:
     """All runs of a study.
 
-    `runs`: one row per run, sorted by point: `run_id`, `name`, POINT, `status`, `outcome`, `used`,
-    `why` (it is used or left out), `final` (`metric` on `split`; NaN if the run
+    `runs`: one row per run, sorted by point: `run_id`, `name`, `axis.point`, `status`, `outcome`,
+    `used`, `why` (it is used or left out), `final` (`metric` on `split`; NaN if the run
     diverged or the value is unknown), `sweep`, `commit`, `dirty`, `code`, `data`, `pack` (of
     tracking.read_runs, or ''). Runs with unreadable settings come last and are used nowhere.
     `params`: the settings as text, by `run_id`, in the same order. `unit_shares`: the metrics
-    `dead/layer1` and so on, by `run_id`; NaN if a run has none. `missing`: POINT of the points of
-    the grid without a finished run. `found`: the table of tracking.read_runs. `unreadable`: the
-    reasons why files of runs cannot be read, by run id.
+    `dead/layer1` and so on, by `run_id`; NaN if a run has none. `missing`: `axis.point` of the
+    points of the grid without a finished run. `found`: the table of tracking.read_runs.
+    `unreadable`: the reasons why files of runs cannot be read, by run id.
     """
 
     study: str
@@ -56,6 +56,7 @@ class StudyRuns:
     found: pd.DataFrame
     unreadable: Mapping[str, str]
     metric: Metric
+    axis: Axis
 
     def without(self, unreadable: Mapping[str, str]) -> "StudyRuns":
         """The study without these runs, whose files cannot be read, for these reasons.
@@ -64,7 +65,13 @@ class StudyRuns:
             NoRunsError: no run is left.
 
         """
-        return choose_runs(self.study, self.found, {**self.unreadable, **unreadable})
+        unreadable = {**self.unreadable, **unreadable}
+        return choose_runs(self.study, self.found, unreadable, axis=self.axis.setting)
+
+    @cached_property
+    def by_rate(self) -> "StudyRuns":
+        """The same study with the learning rate as its axis."""
+        return self if self.axis.is_rate else choose_runs(self.study, self.found, self.unreadable)
 
     @cached_property
     def used(self) -> pd.DataFrame:
@@ -73,7 +80,7 @@ class StudyRuns:
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """The last value of each metric of all runs, by `run_id`."""
-        return _named(self.found.set_index("run_id"), METRICS)
+        return named(self.found.set_index("run_id"), METRICS)
 
     @cached_property
     def left_out(self) -> pd.DataFrame:
@@ -81,7 +88,7 @@ class StudyRuns:
 
     @cached_property
     def cells(self) -> pd.DataFrame:
-        return summarise(self.used)
+        return summarise(self.used, self.axis)
 
     @cached_property
     def splits(self) -> dict[str, str]:
@@ -108,15 +115,18 @@ class StudyRuns:
         return sorted(set(values), key=natural)
 
 
-def read_study(store: Store, study: str) -> StudyRuns:
-    """Read the runs of a study and choose those that count.
+def read_study(store: Store, study: str, axis: str = LEARNING_RATE) -> StudyRuns:
+    """Read the runs of a study and choose those that count; `axis`: a setting that varies.
 
     Raises:
         StoreError: there is no such study, or the store cannot be read.
         NoRunsError: no run is finished and can be read.
+        ConfigError: the setting does not vary.
 
     """
-    return choose_runs(study, tracking.read_runs(store, study), store=store)
+    runs = choose_runs(study, tracking.read_runs(store, study), store=store, axis=axis)
+    check_axis(study, axis, runs.params)
+    return runs
 
 
 def choose_runs(
@@ -124,12 +134,13 @@ def choose_runs(
     found: pd.DataFrame,
     unreadable: Mapping[str, str] = {},
     store: Store | None = None,
+    axis: str = LEARNING_RATE,
 ) -> StudyRuns:
-    """Choose the runs of `tracking.read_runs` that count.
+    """Choose the runs of `tracking.read_runs` that count; `axis`: the setting of the Axis.
 
     The newest finished run of each point counts. The grid of a variant is the product of the
-    activations, rates and seeds of all its runs, finished or not. Runs with invalid settings are
-    ignored. `unreadable`: the reasons why files of runs cannot be read, by run id.
+    activations, values of the axis and seeds of all its runs, finished or not. Runs with invalid
+    settings are ignored. `unreadable`: the reasons why files of runs cannot be read, by run id.
 
     Raises:
         NoRunsError: no run is finished and can be read.
@@ -141,27 +152,27 @@ def choose_runs(
             f"study={study}: no runs yet. Train them with `{training(study, store)}`."
         )
     by_run = found.set_index("run_id")
-    settings = _settings_of(by_run)
-    faults = _setting_faults(settings)
+    settings = settings_of(by_run)
+    faults = setting_faults(settings)
     is_odd = settings.index.isin(list(faults))
     params = settings[~is_odd]
     params = params[[name for name in params if name in NAMED_BY or params[name].notna().any()]]
-    variants = describe_variants(params).reindex(settings.index, fill_value="")
+    of_axis = axis_of(axis, params)
+    variants = describe_variants(params, axis).reindex(settings.index, fill_value="")
     metric = find_metric(study, found, params)
-    runs = _typed(found, settings, variants, metric)
+    runs = _typed(found, settings, variants, metric, of_axis)
     faults = {run_id: f"cannot be read: {why}" for run_id, why in unreadable.items()} | faults
-    runs = _judged(runs, by_run["reason"], faults, metric).assign(is_odd=is_odd)
-    runs = runs.sort_values(
-        ["is_odd", *POINT, "ended", "run_id"], key=sort_key, ignore_index=True, na_position="last"
-    )
+    runs = _judged(runs, by_run["reason"], faults, metric, of_axis).assign(is_odd=is_odd)
+    by = ["is_odd", *of_axis.point, "ended", "run_id"]
+    runs = runs.sort_values(by, key=sort_key, ignore_index=True, na_position="last")
     if not runs["used"].any():
         raise NoRunsError(f"study={study}: {why_none(runs, study, store)}")
-    missing, grid_size = _missing(runs[~runs["is_odd"]])
+    missing, grid_size = _missing(runs[~runs["is_odd"]], of_axis)
     params = params.reindex(runs["run_id"])
-    unit_shares = _named(by_run, METRICS).filter(regex=UNIT_SHARE).loc[runs["run_id"]].astype(float)
+    unit_shares = named(by_run, METRICS).filter(regex=UNIT_SHARE).loc[runs["run_id"]].astype(float)
     runs = runs.drop(columns=["ended", "is_odd"])
     return StudyRuns(
-        study, runs, params, unit_shares, missing, grid_size, found, unreadable, metric
+        study, runs, params, unit_shares, missing, grid_size, found, unreadable, metric, of_axis
     )
 
 
@@ -188,34 +199,12 @@ def choose_seed(runs: StudyRuns, wanted: int | None) -> int:
     return wanted
 
 
-def _settings_of(by_run: pd.DataFrame) -> pd.DataFrame:
-    """The parameters that are settings of points, by run id, with those of NAMED_BY and LATER."""
-    params = _named(by_run, PARAMS)
-    settings = params[sorted(str(name) for name in params if is_setting(str(name)))]
-    missing = {name: None for name in [*NAMED_BY, *LATER] if name not in settings}
-    return settings.assign(**missing).fillna(LATER)
-
-
-def _named(by_run: pd.DataFrame, beginning: str) -> pd.DataFrame:
-    """The columns whose names have this beginning, under the rest of their names."""
-    own = by_run.loc[:, by_run.columns.str.startswith(beginning)]
-    return own.rename(columns=lambda name: name.removeprefix(beginning))
-
-
-def _setting_faults(settings: pd.DataFrame) -> dict[str, str]:
-    """The faults of invalid settings, by run id."""
-    lacking = settings[NAMED_BY].isna().any(axis="columns")
-    faults = dict.fromkeys(settings.index[lacking], NO_PARAMETERS)
-    networks = settings.reindex(columns=[NETWORK])[NETWORK].dropna().index
-    for name, texts in settings.items():
-        for run_id, text in texts.dropna().items():
-            if fault := read_setting(str(name), text, of_own_network=run_id in networks).fault:
-                faults.setdefault(run_id, f"cannot be read: {fault}")
-    return faults
-
-
 def _typed(
-    found: pd.DataFrame, settings: pd.DataFrame, variants: "pd.Series[str]", metric: Metric
+    found: pd.DataFrame,
+    settings: pd.DataFrame,
+    variants: "pd.Series[str]",
+    metric: Metric,
+    axis: Axis,
 ) -> pd.DataFrame:
     def text(name: str) -> "pd.Series[str]":
         return found[name].fillna("").astype("str")
@@ -228,6 +217,7 @@ def _typed(
     def values(name: str) -> list[Any]:
         return [_value(name, given) for given in settings[name]]
 
+    rates = pd.Series(values(LEARNING_RATE), settings.index, dtype=float)
     is_tested = (settings["data.test"] != "False").to_numpy()
     tested = number(f"{METRICS}test/{metric.name}_final")
     validated = number(f"{METRICS}validation/{metric.name}_best")
@@ -237,7 +227,7 @@ def _typed(
             "name": text("name"),
             "variant": variants.to_numpy(),
             "activation": pd.Series(values("activation"), found.index).fillna("").astype("str"),
-            "lr": pd.Series(values("lr"), found.index, dtype=float),
+            axis.column: (rates if axis.is_rate else axis.read(settings)).array,
             # Not as a float: a seed may have 63 bits.
             "seed": pd.array(values("seed"), dtype="Int64"),
             "status": text("status"),
@@ -262,7 +252,11 @@ def _value(setting: str, text: object) -> Any:
 
 
 def _judged(
-    runs: pd.DataFrame, reasons: "pd.Series[str]", faults: Mapping[str, str], metric: Metric
+    runs: pd.DataFrame,
+    reasons: "pd.Series[str]",
+    faults: Mapping[str, str],
+    metric: Metric,
+    axis: Axis,
 ) -> pd.DataFrame:
     """Add `used` and `why`; `faults`: the faults of runs, by id."""
     why = pd.Series(
@@ -275,7 +269,7 @@ def _judged(
     )
     is_used = why == ""
     usable = runs[is_used].sort_values(["ended", "run_id"])
-    attempts = usable.groupby(POINT)["run_id"]
+    attempts = usable.groupby(axis.point)["run_id"]
     count, newest = attempts.transform("size"), attempts.transform("last")
     is_newest = usable["run_id"] == newest
     word = "newest of " + count.astype("str") + " finished runs"
@@ -285,12 +279,12 @@ def _judged(
     return runs.assign(used=is_used, why=why)
 
 
-def _missing(runs: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+def _missing(runs: pd.DataFrame, axis: Axis) -> tuple[pd.DataFrame, int]:
     """Points of the grid without a used run, and the size of the grid."""
     grid = []
     for variant, rows in runs[runs["seed"].notna()].groupby("variant", sort=False):
-        rates, seeds = sorted(set(rows["lr"])), sorted(set(rows["seed"]))
-        grid += list(product([variant], activation_order(rows["activation"]), rates, seeds))
-    there = set(runs.loc[runs["used"], POINT].itertuples(index=False, name=None))
+        names, values = activation_order(rows["activation"]), axis.ordered(rows[axis.column])
+        grid += list(product([variant], names, values, sorted(set(rows["seed"]))))
+    there = set(runs.loc[runs["used"], axis.point].itertuples(index=False, name=None))
     missing = [point for point in grid if point not in there]
-    return pd.DataFrame(missing, columns=POINT), len(grid)
+    return pd.DataFrame(missing, columns=axis.point), len(grid)

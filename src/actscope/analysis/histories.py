@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from actscope.analysis.frames import POINT, StudyRuns, averaged
+from actscope.analysis.frames import StudyRuns, averaged
 from actscope.analysis.run_tables import (
     UnreadableRunError,
     epochs_fault,
@@ -47,9 +47,9 @@ def epochs_of(runs: StudyRuns) -> dict[str, int]:
 def gather_by_epoch(runs: StudyRuns, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """The study's metric after each epoch, from `by_epoch` of each of `averaged(runs)`.
 
-    Columns: POINT, `outcome`, `epoch` (from 1), `value`.
+    Columns: `axis.point`, `outcome`, `epoch` (from 1), `value`.
     """
-    return stack_tables(averaged(runs)[[*POINT, "outcome"]], found, ["epoch", "value"])
+    return stack_tables(averaged(runs)[[*runs.axis.point, "outcome"]], found, ["epoch", "value"])
 
 
 def by_epoch(history: pd.DataFrame, metric: Metric) -> pd.DataFrame:
@@ -74,16 +74,16 @@ def late_training(history: pd.DataFrame) -> float:
     return float(np.average(rows[name].to_numpy(dtype=float), weights=inside))
 
 
-def read_histories(store: Store, study: str, runs: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The history of each of these rows of StudyRuns.runs; `run_id` and POINT come first.
+def read_histories(store: Store, runs: StudyRuns) -> Iterator[pd.DataFrame]:
+    """The history of each used run; `run_id` and `axis.point` come first.
 
     Raises:
         UnreadableRunError: a file of a run cannot be read.
 
     """
-    about = {run["run_id"]: run for run in runs.to_dict("records")}
-    for run_id, history in _histories(store, study, runs):
-        of_run = {key: about[run_id][key] for key in ["run_id", *POINT]}
+    about = {run["run_id"]: run for run in runs.used.to_dict("records")}
+    for run_id, history in _histories(store, runs.study, runs.used):
+        of_run = {key: about[run_id][key] for key in ["run_id", *runs.axis.point]}
         yield history.assign(**of_run)[[*of_run, *history.columns]]
 
 

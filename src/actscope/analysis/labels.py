@@ -35,8 +35,8 @@ def activation_order(names: Iterable[str]) -> list[str]:
 
 
 def sort_key(column: "pd.Series[str]") -> "pd.Series[int]":
-    """Sort key of pandas for columns of POINT, with activations and variants in their order."""
-    if column.name not in ("activation", "variant"):
+    """Sort key of pandas for columns of points: activations and other texts in their order."""
+    if column.name == "run_id" or column.dtype != "str":
         return column  # type: ignore[return-value]
     key = _activation_rank if column.name == "activation" else natural
     ranks = {text: rank for rank, text in enumerate(sorted(set(column), key=key))}

@@ -2,15 +2,17 @@
 
 import pandas as pd
 
-from actscope.analysis.labels import rate_text
+from actscope.analysis.axis import RATE, Axis
 from actscope.analysis.ranking import Lead
 from actscope.analysis.stats import INTERVAL, Estimate
 from actscope.metric import Metric
 
 
-def headline(split: str, lead: Lead, best: "pd.Series[float]", metric: Metric) -> str:
+def headline(
+    split: str, lead: Lead, best: "pd.Series[float]", metric: Metric, axis: Axis = RATE
+) -> str:
     """Which cell is best, what chose it, and its metric; `split`: what that is measured on."""
-    cell = f"{best['activation']} at lr = {rate_text(best['lr'])}"
+    cell = f"{best['activation']} at {axis.equals(best[axis.column])}"
     among = (
         "the only mean"
         if lead.ranked == 1
@@ -37,11 +39,12 @@ def mean_in_words(cell: "pd.Series[float]", metric: Metric) -> str:
     return f"{mean} (mean of {cell['n']} runs, {INTERVAL} {low} to {high})"
 
 
-def distance_to_next(second: "pd.Series[float]", lead: Estimate, metric: Metric) -> str:
+def distance_to_next(
+    second: "pd.Series[float]", lead: Estimate, metric: Metric, axis: Axis = RATE
+) -> str:
     """How far the best cell is above the best of the next activation, and how surely."""
-    other = (
-        f"the next activation, {second['activation']} at its best rate {rate_text(second['lr'])}"
-    )
+    at = axis.text(second[axis.column])
+    other = f"the next activation, {second['activation']} at its best {axis.name} {at}"
     if lead.n == 0:
         return f"It shares no seed with {other}, so the two are not compared."
     direction = "below" if lead.mean < 0 else "above"  # validation may choose the lower one

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from actscope.analysis.axis import RATE, Axis
 from actscope.analysis.seeds_and_images import (
     NOTHING_KNOWN,
     Correct,
@@ -14,7 +15,7 @@ from actscope.analysis.seeds_and_images import (
     shares_of_wins,
 )
 from actscope.analysis.seeds_and_images import paired_difference as difference_over_both
-from actscope.analysis.stats import CELL, Estimate, finals_of_learned, paired_difference
+from actscope.analysis.stats import Estimate, finals_of_learned, paired_difference
 from actscope.metric import ACCURACY, Metric
 
 
@@ -61,6 +62,7 @@ def find_lead(
     cells: pd.DataFrame,
     correct: Mapping[str, Correct] = NOTHING_KNOWN,
     metric: Metric = ACCURACY,
+    axis: Axis = RATE,
 ) -> Lead:
     """The lead among the cells of one variant; `used`: the runs of all variants.
 
@@ -80,7 +82,7 @@ def find_lead(
     if len(best_of_each) == 1:
         return lead
     second = best_of_each.iloc[1]
-    first_runs, second_runs = _runs_of(used, best), _runs_of(used, second)
+    first_runs, second_runs = _runs_of(used, best, axis), _runs_of(used, second, axis)
     return replace(
         lead,
         second=second,
@@ -90,14 +92,14 @@ def find_lead(
 
 
 def find_wins(
-    used: pd.DataFrame, cells: pd.DataFrame, correct: Mapping[str, Correct]
+    used: pd.DataFrame, cells: pd.DataFrame, correct: Mapping[str, Correct], axis: Axis = RATE
 ) -> "pd.Series[float]":
     """Share of resamples in which each ranked cell of a variant has the highest test accuracy.
 
     Indexed as `cells`. Empty if it is not known of every run about which images it is right.
     """
     ranked = ranked_cells(cells)  # by accuracy, as only classes are right or wrong
-    runs = [_runs_of(used, cell) for _, cell in ranked.iterrows()]
+    runs = [_runs_of(used, cell, axis) for _, cell in ranked.iterrows()]
     whole = correct_matrix([run_id for own in runs for run_id in own["run_id"]], correct)
     if whole is None:
         return pd.Series(dtype=float)
@@ -106,5 +108,5 @@ def find_wins(
     return pd.Series(shares_of_wins(matrices, seeds), ranked.index)
 
 
-def _runs_of(used: pd.DataFrame, cell: "pd.Series[float]") -> pd.DataFrame:
-    return used[(used[CELL] == cell[CELL]).all(axis="columns")]
+def _runs_of(used: pd.DataFrame, cell: "pd.Series[float]", axis: Axis) -> pd.DataFrame:
+    return used[(used[axis.cell] == cell[axis.cell]).all(axis="columns")]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 
 from actscope import tracking
-from actscope.analysis.varying import NOT_A_VARIANT
+from actscope.analysis.varying import LEARNING_RATE, NOT_A_VARIANT
 from actscope.artifacts.environment import PACKAGES
 from actscope.errors import StoreError
 from actscope.metric import metric_of
@@ -154,7 +154,7 @@ def _cells(rows: Iterable[RunRow]) -> dict[str, str]:
     rows = list(rows)
     varying = {
         name
-        for name in {name for row in rows for name in row.params} - NOT_A_VARIANT
+        for name in {name for row in rows for name in row.params} - {*NOT_A_VARIANT, LEARNING_RATE}
         if len({row.params.get(name) for row in rows}) > 1 and not name.startswith("activation.")
     }
     for row in rows:

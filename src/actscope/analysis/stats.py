@@ -13,10 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
+from actscope.analysis.axis import RATE, Axis
 from actscope.metric import ACCURACY, Metric
 
 CONFIDENCE = 0.95
-CELL = ["variant", "activation", "lr"]  # never averaged over
 OUTCOMES = ["learned", "failed", "diverged"]
 NOT_TRAINED = "not trained"  # only of a point of a sweep, not of a run in a report
 ESTIMATED = ["mean", "sd", "low", "high"]
@@ -94,31 +94,34 @@ class Comparison:
     pairs_needed: int | None = None
 
 
-def compare(used: pd.DataFrame, metric: Metric = ACCURACY) -> pd.DataFrame:
+def compare(used: pd.DataFrame, metric: Metric = ACCURACY, axis: Axis = RATE) -> pd.DataFrame:
     """One row per pair of activations of a variant and rate, in the order of `used`.
 
-    Columns: `variant`, `lr`, `first`, `second`; `first_learned` and `second_learned`, the number of
-    runs that learned, and `first_runs` and `second_runs`, of how many; those of Comparison, on the
-    final values of the metric (differences are first - second) in the pairs in which
-    both runs learned; `p_holm`, `p` with Holm's correction over the whole table.
+    Columns: `variant`, that of the axis, as `lr`, `first`, `second`; `first_learned` and
+    `second_learned`, the number of runs that learned, and `first_runs` and `second_runs`, of how
+    many; those of Comparison, on the final values of the metric (differences are first - second)
+    in the pairs in which both runs learned; `p_holm`, `p` with Holm's correction over the whole
+    table.
     """
     rows: list[dict[str, Any]] = []
-    for (variant, lr), runs in used.groupby(["variant", "lr"], sort=False):
+    names = ["variant", axis.column]
+    for key, runs in used.groupby(names, sort=False):
+        assert isinstance(key, tuple)
         by_name = dict(iter(runs.groupby("activation", sort=False)))
-        for names in combinations(by_name, 2):
-            finals = [finals_of_learned(by_name[name]) for name in names]
-            row: dict[str, Any] = {"variant": variant, "lr": lr}
-            for side, name, learned in zip(("first", "second"), names, finals, strict=True):
+        for pair in combinations(by_name, 2):
+            finals = [finals_of_learned(by_name[name]) for name in pair]
+            row: dict[str, Any] = dict(zip(names, key, strict=True))
+            for side, name, learned in zip(("first", "second"), pair, finals, strict=True):
                 counts = {f"{side}_learned": len(learned), f"{side}_runs": len(by_name[name])}
                 row |= {side: name, **counts}
             rows.append(row | vars(compare_pair(finals[0], finals[1], metric)))
-    table = pd.DataFrame(rows, columns=COMPARED)
+    table = pd.DataFrame(rows, columns=[*names, *COMPARED])
     table["p_holm"] = holm([row["p"] for row in rows])
     return table
 
 
 SIDE_COUNTS = [f"{side}_{count}" for side in ("first", "second") for count in ("learned", "runs")]
-COMPARED = ["variant", "lr", "first", "second", *SIDE_COUNTS, *Comparison.__annotations__]
+COMPARED = ["first", "second", *SIDE_COUNTS, *Comparison.__annotations__]
 
 
 def compare_pair(
@@ -193,17 +196,17 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
     return corrected
 
 
-def summarise(runs_of_all: pd.DataFrame) -> pd.DataFrame:
+def summarise(runs_of_all: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
     """One row per cell, in the order of the runs: outcomes, and metric of the runs that learned.
 
-    Columns: CELL; `runs`, their number; `learned`, `failed` and `diverged`, those with each
+    Columns: `axis.cell`; `runs`, their number; `learned`, `failed` and `diverged`, those with each
     outcome; `outcomes`, the same in words, with a sweep's points that were not trained; `n`, the
     runs in the mean, which are those that learned; of their final values,
     `final_mean`, `final_sd`, `final_low` and `final_high`; where `runs_of_all` has `validation`,
     also `validation_mean`, NaN without validation images.
     """
     rows: list[dict[str, Any]] = []
-    for key, runs in runs_of_all.groupby(CELL, sort=False):
+    for key, runs in runs_of_all.groupby(axis.cell, sort=False):
         assert isinstance(key, tuple)
         all_counts = {
             outcome: int((runs["outcome"] == outcome).sum()) for outcome in [*OUTCOMES, NOT_TRAINED]
@@ -212,7 +215,7 @@ def summarise(runs_of_all: pd.DataFrame) -> pd.DataFrame:
         found = estimate(np.asarray(finals_of_learned(runs), dtype=np.float64))
         rows.append(
             {
-                **dict(zip(CELL, key, strict=True)),
+                **dict(zip(axis.cell, key, strict=True)),
                 "runs": sum(counts.values()),
                 **counts,
                 "outcomes": in_words(all_counts),
@@ -249,22 +252,24 @@ def in_words(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count > 0)
 
 
-def summarise_by_epoch(by_epoch: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell and epoch: CELL, `epoch`, `n`, and `mean`, `sd`, `low`, `high`.
+def summarise_by_epoch(by_epoch: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
+    """One row per cell and epoch: `axis.cell`, `epoch`, `n`, and `mean`, `sd`, `low`, `high`.
 
-    `by_epoch` has CELL, `seed`, `epoch` and `value`; all seeds of a cell have the same epochs.
+    `by_epoch` has `axis.point`, `epoch` and `value`; all seeds of a cell have the same epochs.
     Without rows the table is empty.
     """
     parts = [pd.DataFrame(columns=["epoch", "n", *ESTIMATED])] if by_epoch.empty else []
-    for key, own in by_epoch.groupby(CELL, sort=False):
+    for key, own in by_epoch.groupby(axis.cell, sort=False):
         assert isinstance(key, tuple)
         # Not pivot_table: it would average duplicates, which must not exist.
         table = own.pivot(index="seed", columns="epoch", values="value")  # noqa: PD010
         assert table.notna().all(axis=None), "seeds of a cell have different epochs"
         found = estimate(table.to_numpy(dtype=float))  # [S, epoch]
         part = pd.DataFrame({"epoch": table.columns, "n": found.n, **estimate_columns("", found)})
-        parts.append(part.assign(**dict[str, Any](zip(CELL, key, strict=True))))
-    return pd.concat(parts, ignore_index=True).reindex(columns=[*CELL, "epoch", "n", *ESTIMATED])
+        parts.append(part.assign(**dict[str, Any](zip(axis.cell, key, strict=True))))
+    return pd.concat(parts, ignore_index=True).reindex(
+        columns=[*axis.cell, "epoch", "n", *ESTIMATED]
+    )
 
 
 def estimate_columns(measure: str, found: Estimate) -> dict[str, Any]:

@@ -138,7 +138,7 @@ class Study:
 
     @cached_property
     def _history(self) -> pd.DataFrame:
-        found = histories.read_histories(self.store, self.name, self.chosen.used)
+        found = histories.read_histories(self.store, self.chosen)
         return pd.concat(found, ignore_index=True)
 
     def _table(self, name: str, run_id: str) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from actscope.analysis import edge, histories, stats, units
+from actscope.analysis.axis import Axis
 from actscope.analysis.frames import StudyRuns, averaged
 from actscope.analysis.logged_settings import activation_of
 from actscope.analysis.ranking import Lead, find_lead, find_wins
@@ -60,6 +61,11 @@ class StudyAnalysis:
         """What the runs are judged by."""
         return self.runs.metric
 
+    @property
+    def axis(self) -> Axis:
+        """What the cells differ in besides the activation."""
+        return self.runs.axis
+
     @cached_property
     def runs_by_epoch(self) -> pd.DataFrame:
         """The metric after each epoch of each averaged run, of histories.gather_by_epoch."""
@@ -71,7 +77,7 @@ class StudyAnalysis:
 
         Of stats.summarise_by_epoch.
         """
-        return stats.summarise_by_epoch(self._by_epoch_of("learned"))
+        return stats.summarise_by_epoch(self._by_epoch_of("learned"), self.axis)
 
     @cached_property
     def failed_by_epoch(self) -> pd.DataFrame:
@@ -89,21 +95,21 @@ class StudyAnalysis:
         variant, NaN where it is not ranked.
         """
         cells, used = self.runs.cells, self.runs.used
-        own = [runs for _, runs in used.groupby(stats.CELL, sort=False)]
+        own = [runs for _, runs in used.groupby(self.axis.cell, sort=False)]
         both = columns_over_both([cell_estimate(runs, self.correct) for runs in own])
         variants = cells.groupby("variant", sort=False)
-        wins = [find_wins(used, rows, self.correct) for _, rows in variants]
+        wins = [find_wins(used, rows, self.correct, self.axis) for _, rows in variants]
         return pd.concat([cells, both], axis=1).assign(wins=pd.concat(wins).reindex(cells.index))
 
     @cached_property
     def comparisons(self) -> pd.DataFrame:
         """One row a pair of activations: stats.compare, and the interval over seeds and images."""
-        table = stats.compare(self.runs.used, self.metric)
-        runs = dict(iter(self.runs.used.groupby(stats.CELL, sort=False)))
-        keys = table[["variant", "first", "second", "lr"]].itertuples(index=False)
+        table = stats.compare(self.runs.used, self.metric, self.axis)
+        runs = dict(iter(self.runs.used.groupby(self.axis.cell, sort=False)))
+        keys = table[["variant", "first", "second", self.axis.column]].itertuples(index=False)
         found = [
-            paired_difference(runs[variant, first, lr], runs[variant, second, lr], self.correct)
-            for variant, first, second, lr in keys
+            paired_difference(runs[variant, first, at], runs[variant, second, at], self.correct)
+            for variant, first, second, at in keys
         ]
         return pd.concat([table, columns_over_both(found)], axis=1)
 
@@ -112,7 +118,7 @@ class StudyAnalysis:
         """For each variant the best cell, and its lead over the next activation."""
         cells = self.cells.groupby("variant", sort=False)
         return {
-            str(variant): find_lead(self.runs.used, own, self.correct, self.metric)
+            str(variant): find_lead(self.runs.used, own, self.correct, self.metric, self.axis)
             for variant, own in cells
         }
 
@@ -120,6 +126,11 @@ class StudyAnalysis:
     def is_fine(self) -> bool:
         """Whether the study sweeps enough rates to show its edge of trainability."""
         return edge.is_fine(self.runs)
+
+    @property
+    def has_many(self) -> bool:
+        """Whether the axis has too many values for a panel each."""
+        return edge.has_many(self.runs)
 
     @cached_property
     def outcome_shares(self) -> pd.DataFrame:

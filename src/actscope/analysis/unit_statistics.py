@@ -9,33 +9,33 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from actscope.analysis.labels import rate_text
+from actscope.analysis.axis import RATE, Axis
 from actscope.analysis.shares import Share, share_columns, unit_share
-from actscope.analysis.stats import CELL
 from actscope.artifacts.unit_fates import FATES, NEVER
 
 HIDDEN_ONLY = ["dead", "saturated"]  # fates of an activation: the output layer has none
 INACTIVE = "dead or saturated"
-ALL_RATES = "all"
+ALL_VALUES = "all"
 
 # The fates that a flat line is compared with, and in which layers.
 COMPARISONS = [("hidden", INACTIVE), ("hidden", "silent"), ("output", "silent")]
 
 
-def by_layer(fates: pd.DataFrame) -> pd.DataFrame:
+def by_layer(fates: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
     """One row a cell and layer, in the order of the runs, from Units.fates.
 
-    Columns: CELL, `layer`, `is_output`, `n` (runs). For each fate: the share of the layer's units
-    in all runs, as `dead`, its interval `dead_low` to `dead_high` (shares.unit_share), and
+    Columns: `axis.cell`, `layer`, `is_output`, `n` (runs). For each fate: the share of the layer's
+    units in all runs, as `dead`, its interval `dead_low` to `dead_high` (shares.unit_share), and
     `dead_onset`, the median step since when, over the units that have this fate. `revivals`, how
     often dead units came back, in total. NaN is what does not exist: a dead unit in the output
     layer, the interval of fewer than three runs, the onset of a fate that no unit has.
     """
     rows: list[dict[str, Any]] = []
-    for key, units in fates.groupby([*CELL, "layer"], sort=False):
+    names = [*axis.cell, "layer"]
+    for key, units in fates.groupby(names, sort=False):
         assert isinstance(key, tuple)
         is_output = bool(units["is_output"].iloc[0])
-        row = {**dict(zip([*CELL, "layer"], key, strict=True)), "is_output": is_output}
+        row = {**dict(zip(names, key, strict=True)), "is_output": is_output}
         row["n"] = units["run_id"].nunique()
         for fate in FATES:
             known = units.iloc[:0] if is_output and fate in HIDDEN_ONLY else units
@@ -65,43 +65,48 @@ def seed_share(is_hit: "pd.Series[bool]", seeds: "pd.Series[int]") -> Share:
     return unit_share(by_seed["sum"].tolist(), by_seed["size"].tolist())
 
 
-def inactive_by_step(inactive: pd.DataFrame) -> pd.DataFrame:
+def inactive_by_step(inactive: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
     """One row a cell and probed step, from Units.inactive.
 
-    Columns: CELL, `step`, `n` (runs), `share`, `share_low` and `share_high`.
+    Columns: `axis.cell`, `step`, `n` (runs), `share`, `share_low` and `share_high`.
     """
+    names = [*axis.cell, "step"]
     cells: list[dict[Hashable, Any]] = []
     shares: list[Share] = []
-    for key, own in inactive.groupby([*CELL, "step"], sort=False):
+    for key, own in inactive.groupby(names, sort=False):
         assert isinstance(key, tuple)
-        cells.append({**dict(zip([*CELL, "step"], key, strict=True)), "n": len(own)})
+        cells.append({**dict(zip(names, key, strict=True)), "n": len(own)})
         shares.append(unit_share(own["inactive"].tolist(), own["units"].tolist()))
-    table = pd.DataFrame(cells, columns=[*CELL, "step", "n"]).assign(
-        **share_columns("share", shares)
-    )
-    return table.sort_values([*CELL, "step"], ignore_index=True)
+    table = pd.DataFrame(cells, columns=[*names, "n"]).assign(**share_columns("share", shares))
+    return table.sort_values(names, ignore_index=True)
 
 
 # --- flat lines against fates -------------------------------------------------------------------
 
 
-def confusion(fates: pd.DataFrame) -> pd.DataFrame:
+def confusion(fates: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
     """How well a flat line shows a fate: one row per variant, comparison and rate, and overall.
 
-    Columns: `variant`, `layers` (`hidden` or `output`), `truth` (the fate to compare with), `lr`
-    (text; `all` for all rates together); the numbers of units that are both, flat only, true only,
-    neither: `tp`, `fp`, `fn`, `tn`; `precision` = tp / (tp + fp) and `recall` = tp / (tp + fn),
-    each with its interval, `_low` to `_high`, and `_seeds`, the seeds that have such units.
+    Columns: `variant`, `layers` (`hidden` or `output`), `truth` (the fate to compare with), the
+    axis as text (`all` for all values together); the numbers of units that are both, flat only,
+    true only, neither: `tp`, `fp`, `fn`, `tn`; `precision` = tp / (tp + fp) and `recall` =
+    tp / (tp + fn), each with its interval, `_low` to `_high`, and `_seeds`, the seeds that have
+    such units.
     """
     rows: list[dict[str, Any]] = []
     for variant, own in fates.groupby("variant", sort=False):
         for layers, truth in COMPARISONS:
             units = own[own["is_output"] == (layers == "output")]
-            rates = [(_rate(at), at) for _, at in units.groupby("lr", sort=True)]
-            for lr, some in [*rates, (ALL_RATES, units)]:
-                about = {"variant": variant, "layers": layers, "truth": truth, "lr": lr}
+            for value, some in _values_and_whole(units, axis):
+                about = {"variant": variant, "layers": layers, "truth": truth, axis.column: value}
                 rows.append(about | _confusion_of(some, is_true(some, truth)))
     return pd.DataFrame(rows)
+
+
+def _values_and_whole(units: pd.DataFrame, axis: Axis) -> Iterator[tuple[str, pd.DataFrame]]:
+    for value in axis.ordered(units[axis.column]):
+        yield axis.text(value), units[units[axis.column] == value]
+    yield ALL_VALUES, units
 
 
 def is_true(fates: pd.DataFrame, truth: str) -> "pd.Series[bool]":
@@ -124,17 +129,17 @@ def _counted_columns(name: str, found: Share) -> dict[str, float]:
     return {**_columns(name, found), f"{name}_seeds": found.clusters}
 
 
-def swings(fates: pd.DataFrame) -> pd.DataFrame:
+def swings(fates: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
     """The direction in which layer 1's units moved before they went flat: per cell, and overall.
 
-    Columns: `variant`, `activation` and `lr` (text; `all` for all together); `flat`, the units that
-    went flat; `from_start`, those that were flat from the first record on; `weight` and `bias`, the
-    share of the others whose mean weight, or bias, was lower when they went flat than at their
-    first record, each with `_low`, `_high` and `_seeds`, as in `confusion`.
+    Columns: `variant`, `activation` and the axis (text; `all` for all together); `flat`, the units
+    that went flat; `from_start`, those that were flat from the first record on; `weight` and
+    `bias`, the share of the others whose mean weight, or bias, was lower when they went flat than
+    at their first record, each with `_low`, `_high` and `_seeds`, as in `confusion`.
     """
     rows: list[dict[str, Any]] = []
     for variant, own in fates[fates["layer"] == 1].groupby("variant", sort=False):
-        for about, units in _cells_and_whole(own):
+        for about, units in _cells_and_whole(own, axis):
             flat = units[units["flat"]]
             swung = flat[(flat[["swing_weight_mean", "swing_bias"]] != 0).any(axis=1)]
             weight = seed_share(swung["swing_weight_mean"] < 0, swung["seed"])
@@ -145,11 +150,9 @@ def swings(fates: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _cells_and_whole(fates: pd.DataFrame) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:
-    for (name, _), units in fates.groupby(["activation", "lr"], sort=False):
-        yield {"activation": str(name), "lr": _rate(units)}, units
-    yield {"activation": ALL_RATES, "lr": ALL_RATES}, fates
-
-
-def _rate(rows: pd.DataFrame) -> str:
-    return rate_text(rows["lr"].iloc[0])
+def _cells_and_whole(
+    fates: pd.DataFrame, axis: Axis
+) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:
+    for (name, value), units in fates.groupby(["activation", axis.column], sort=False):
+        yield {"activation": str(name), axis.column: axis.text(value)}, units
+    yield {"activation": ALL_VALUES, axis.column: ALL_VALUES}, fates

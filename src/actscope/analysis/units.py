@@ -7,13 +7,14 @@ out: their units end in mid-training.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
 from actscope.analysis import unit_statistics
-from actscope.analysis.frames import POINT, StudyRuns, averaged
+from actscope.analysis.axis import RATE, Axis
+from actscope.analysis.frames import StudyRuns, averaged
 from actscope.analysis.run_tables import (
     UnreadableRunError,
     read_each_run,
@@ -36,38 +37,39 @@ class RunUnits(NamedTuple):
 class Units:
     """The units of a study.
 
-    `fates`: one row a unit: POINT, `run_id`, `is_output`, and the columns of
-    unit_fates.unit_fates. `inactive`: one row a run and probed step: POINT, `run_id`,
+    `fates`: one row a unit: `axis.point`, `run_id`, `is_output`, and the columns of
+    unit_fates.unit_fates. `inactive`: one row a run and probed step: `axis.point`, `run_id`,
     `step`, and the number of layer 1's `units` and of its `inactive` ones, dead or saturated.
     `unrecorded`: the number of runs that did not diverge and have no probes. `layer_names`: of
-    user's own networks, by variant and layer.
+    user's own networks, by variant, value of the axis and layer.
     """
 
     fates: pd.DataFrame
     inactive: pd.DataFrame
     unrecorded: int
-    layer_names: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    layer_names: Mapping[tuple[str, Any, int], str] = field(default_factory=dict)
+    axis: Axis = RATE
 
     @cached_property
     def by_layer(self) -> pd.DataFrame:
         """Of unit_statistics.by_layer; with `layer_name` if a layer has a name."""
-        table = unit_statistics.by_layer(self.fates)
+        table = unit_statistics.by_layer(self.fates, self.axis)
         if not self.layer_names:
             return table
-        layers = zip(table["variant"], table["layer"], strict=True)
+        layers = zip(table["variant"], table[self.axis.column], table["layer"], strict=True)
         return table.assign(layer_name=[self.layer_names.get(layer, "") for layer in layers])
 
     @cached_property
     def inactive_by_step(self) -> pd.DataFrame:
-        return unit_statistics.inactive_by_step(self.inactive)
+        return unit_statistics.inactive_by_step(self.inactive, self.axis)
 
     @cached_property
     def confusion(self) -> pd.DataFrame:
-        return unit_statistics.confusion(self.fates)
+        return unit_statistics.confusion(self.fates, self.axis)
 
     @cached_property
     def swings(self) -> pd.DataFrame:
-        return unit_statistics.swings(self.fates)
+        return unit_statistics.swings(self.fates, self.axis)
 
 
 def probed(runs: StudyRuns) -> pd.DataFrame:
@@ -121,21 +123,22 @@ def inactive_units(probe: pd.DataFrame) -> pd.DataFrame:
 def gather_units(runs: StudyRuns, by_run: Sequence[RunUnits]) -> Units:
     """The units of a study, from those of each of `probed(runs)`."""
     found = probed(runs)
-    point = found[[*POINT, "run_id"]]
+    point = found[[*runs.axis.point, "run_id"]]
     return Units(
         fates=stack_tables(point, [own.fates for own in by_run]),
         inactive=stack_tables(point, [own.inactive for own in by_run]),
         unrecorded=len(averaged(runs)) - len(found),
         layer_names=layer_names(runs),
+        axis=runs.axis,
     )
 
 
-def layer_names(runs: StudyRuns) -> dict[tuple[str, int], str]:
-    """Names of the layers of users' own networks, by variant and number."""
-    names = names_by_run(runs)
+def layer_names(runs: StudyRuns) -> dict[tuple[str, Any, int], str]:
+    """Names of the layers of users' own networks, by variant, value of the axis and number."""
+    names, of_run = names_by_run(runs), ["run_id", "variant", runs.axis.column]
     return {
-        (variant, number): name
-        for run_id, variant in zip(runs.used["run_id"], runs.used["variant"], strict=True)
+        (variant, value, number): name
+        for run_id, variant, value in runs.used[of_run].itertuples(index=False)
         for number, name in enumerate(names.get(run_id, []), 1)
     }
 

@@ -1,24 +1,24 @@
-"""Variants: runs that differ in settings other than activation, rate and seed."""
+"""Variants: runs that differ in settings other than activation, rate (or another axis), seed."""
 
 from collections.abc import Set
 
 import pandas as pd
 
 from actscope.analysis import varying as of_texts
-from actscope.analysis.varying import Texts, variant_text
+from actscope.analysis.varying import LEARNING_RATE, Texts, variant_text
 
 
-def describe_variants(params: pd.DataFrame) -> "pd.Series[str]":
-    """Short text of the settings that vary between the runs, besides activation, rate and seed.
+def describe_variants(params: pd.DataFrame, axis: str = LEARNING_RATE) -> "pd.Series[str]":
+    """Short text of the settings that vary between the runs, besides activation, axis and seed.
 
     An activation's own settings vary if runs of that activation differ in them. '' if none varies.
     """
-    return variant_texts(params, varying_settings(params))
+    return variant_texts(params, varying_settings(params, axis))
 
 
-def varying_settings(params: pd.DataFrame) -> set[tuple[str, str]]:
+def varying_settings(params: pd.DataFrame, axis: str = LEARNING_RATE) -> set[tuple[str, str]]:
     """The settings that vary, as (activation whose own it is or '', setting)."""
-    return of_texts.varying_settings(list(known_texts(params).values()))
+    return of_texts.varying_settings(list(known_texts(params).values()), axis)
 
 
 def variant_texts(params: pd.DataFrame, varying: Set[tuple[str, str]]) -> "pd.Series[str]":

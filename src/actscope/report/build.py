@@ -15,6 +15,7 @@ from actscope.analysis.frames import StudyRuns
 from actscope.analysis.run_tables import UnreadableRunError
 from actscope.analysis.study_analysis import analyse_stored
 from actscope.analysis.tuned_study import is_tuned, read_tuned
+from actscope.analysis.varying import LEARNING_RATE
 from actscope.command_line import suggestions
 from actscope.errors import ConfigError, ReportError, StoreError, first_line
 from actscope.project import ROOT
@@ -53,9 +54,10 @@ def build(settings: Settings) -> None:
     """Write the report of a study and print the path of its page."""
     store, study = locate_store(settings.tracking), settings.study
     if is_tuned(store, study):
+        _refuse_axes(settings)
         _build_tuned(settings, store, study)
         return
-    runs = frames.read_study(store, study)
+    runs = frames.read_study(store, study, settings.report.axis)
     own = [claim for claim in claims.read_claims() if claim.study == study]
     parts = [study_page.Part(runs, settings.report.seed)]
     judge = partial(_judged, own, {})
@@ -63,6 +65,16 @@ def build(settings: Settings) -> None:
     files = _write(settings, store, study, study_page.steps(parts), build_files)
     if settings.report.attach:
         _attach(store, study, files)
+
+
+def _refuse_axes(settings: Settings) -> None:
+    """Raise ConfigError if a tuned study is to be shown with other axes."""
+    if settings.report.axis != LEARNING_RATE:
+        given = ",".join(settings.report.axes)
+        raise ConfigError(
+            f"report.axes=[{given}]: study {settings.study} is tuned, so each of its cells has a "
+            "rate of its own. Remove report.axes."
+        )
 
 
 def _build_tuned(settings: Settings, store: Store, name: str) -> None:
@@ -101,9 +113,10 @@ def write_figure(settings: Settings, name: str = "") -> None:
     """
     store, study = locate_store(settings.tracking), settings.study
     if is_tuned(store, study):
+        _refuse_axes(settings)
         files = _drawn(name, study, tuned_sections.contents(store, read_tuned(store, study)))
     else:
-        runs = frames.read_study(store, study)
+        runs = frames.read_study(store, study, settings.report.axis)
         files = _of_readable(runs, partial(_draw, store, settings.report.seed, name))
     _add(files, settings)
 

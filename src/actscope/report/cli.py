@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
+from actscope.analysis.varying import LEARNING_RATE
 from actscope.command_line.settings import OneLineParser, exit_code
 from actscope.errors import ConfigError
 from actscope.report.settings import Settings, read_settings
@@ -15,6 +16,7 @@ examples:
   python -m actscope.report study=quickstart
   python -m actscope.report study=article_dying report.seed=3
   python -m actscope.report report.folder=/tmp/reports tracking.uri=sqlite:////tmp/mlflow.db
+  python -m actscope.report study=widths report.axes=[activation,model.width]
   python -m actscope.report report.compare=[quickstart,mine]
   python -m actscope.report figure final_accuracy study=quickstart
   python -m actscope.report film study=article_dying film.activation=selu
@@ -32,6 +34,9 @@ settings, with their defaults in conf/report.yaml:
   report.seed=N        draw the trajectories of this seed (20170523, or the smallest seed)
   report.folder=PATH   write the report into a folder in this one (reports, in the project)
   report.attach=BOOL   also attach the pages to the newest sweep in the store (true)
+  report.axes=[activation,SETTING]
+                       the columns of tables and the panels of figures are the values of a setting
+                       that varies, like model.width ([activation,lr]: learning rates)
   report.processes=N   use N processes (one per core)
   report.compare=[A,B] compare two studies, in reports/A+B/. It ignores study=, report.seed= and
                        report.attach= (null: report on study=)
@@ -68,6 +73,7 @@ def main(arguments: Sequence[str] | None = None, *, processes: int = 1) -> int:
         settings = read_settings(overrides)
         if settings.report.compare is not None:
             command = _comparing(command)
+        _check_axes(command, settings)
         if settings.report.processes is None:
             settings = replace(settings, report=replace(settings.report, processes=processes))
         with _forkserver(command, settings):
@@ -100,6 +106,16 @@ def _comparing(command: str) -> str:
     raise ConfigError(
         f"report.compare: cannot be used with the command {command!r}. Remove one of the two."
     )
+
+
+def _check_axes(command: str, settings: Settings) -> None:
+    """Raise ConfigError if other axes are given to a command that has none."""
+    if settings.report.axis != LEARNING_RATE and command not in ("build", "figure"):
+        given = "report.compare" if command == "compare" else f"the command {command!r}"
+        raise ConfigError(
+            f"report.axes=[{','.join(settings.report.axes)}]: cannot be used with {given}. Remove "
+            "one of the two."
+        )
 
 
 def _forkserver(command: str, settings: Settings) -> AbstractContextManager[None]:

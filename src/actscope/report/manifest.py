@@ -36,6 +36,7 @@ def study_manifest(runs: StudyRuns, seed: int | None) -> dict[str, Any]:
     """
     return {
         "study": runs.study,
+        **({} if runs.axis.is_rate else {"axes": ["activation", runs.axis.setting]}),
         "trajectories_of_seed": seed,
         "points_in_grid": runs.grid_size,
         "missing_points": [_plain(point) for point in runs.missing.to_dict("records")],

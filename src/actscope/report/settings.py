@@ -8,6 +8,7 @@ from hydra import compose, initialize_config_dir
 from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
+from actscope.analysis.varying import LEARNING_RATE
 from actscope.command_line import hydra_errors
 from actscope.command_line.hydra_credentials import hide_credentials
 from actscope.command_line.words import check_words
@@ -15,6 +16,8 @@ from actscope.config import Tracking
 from actscope.parsing import parse, plain
 from actscope.project import CONF
 from actscope.setting_types import CLOSED, Bool, Count, Int, Name, Rate, StudyName
+
+AXES_ADVICE = "Give activation and another setting, as [activation,model.width]."
 
 
 def _check_two(names: object) -> object:
@@ -39,6 +42,18 @@ def _check_rates(rates: object) -> object:
     )
 
 
+def _check_axes(axes: object) -> object:
+    given = f"report.axes={reprlib.repr(axes)}"
+    match axes:
+        case ["activation", str(setting)] if setting not in ("activation", "seed"):
+            return axes
+        case [first, _] if first != "activation":
+            raise ValueError(f"{given}: the first must be activation. {AXES_ADVICE}")
+        case [_, _]:
+            raise ValueError(f"{given}: the second must be a setting that varies. {AXES_ADVICE}")
+    raise ValueError(f"{given}: must be two settings. {AXES_ADVICE}")
+
+
 @dataclass(frozen=True, config=CLOSED)
 class Film:
     """The settings under `film`.
@@ -58,7 +73,7 @@ class Report:
 
     `seed`: the one whose trajectories are drawn. `attach`: whether the pages are also copied to the
     store. `processes`: how many build the report. `compare`: two studies to compare, instead of a
-    report on one.
+    report on one. `axes`: the activation, and the setting that tables and figures have besides it.
     """
 
     seed: Annotated[Int, Field(ge=0)] | None = None
@@ -66,6 +81,12 @@ class Report:
     attach: Bool = True
     processes: Annotated[Int, Field(ge=1)] | None = None
     compare: Annotated[tuple[StudyName, ...] | None, BeforeValidator(_check_two)] = None
+    axes: Annotated[tuple[str, str], BeforeValidator(_check_axes)] = ("activation", LEARNING_RATE)
+
+    @property
+    def axis(self) -> str:
+        """The setting that is the second axis."""
+        return self.axes[1]
 
 
 @dataclass(frozen=True, config=CLOSED)

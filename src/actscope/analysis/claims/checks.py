@@ -1,5 +1,7 @@
 """The kinds of check that a claim may name in conf/claims/."""
 
+from collections.abc import Collection, Mapping
+from dataclasses import fields
 from typing import Any
 
 from actscope.analysis.claims.final_checks import (
@@ -10,11 +12,15 @@ from actscope.analysis.claims.final_checks import (
     NoAdvantage,
 )
 from actscope.analysis.claims.run_checks import Fails, Learns, NegativeSwing, UnitsGoFlat
+from actscope.analysis.claims.settings import Place
 from actscope.analysis.claims.slope_check import SlopeJump
 from actscope.analysis.claims.tuned_checks import AtStart, Grows, LeadDiffers, TunedLead
 from actscope.analysis.claims.verdicts import Check
+from actscope.analysis.logged_settings import is_setting
+from actscope.analysis.varying import LEARNING_RATE
 from actscope.errors import ConfigError
 from actscope.parsing import parse
+from actscope.setting_types import Argument, Rate
 
 CHECKS: dict[str, type[Check]] = {
     "at_start": AtStart,
@@ -42,4 +48,22 @@ def parse_check(settings: Any, name: str) -> Check:
     if kind not in CHECKS:
         raise ConfigError(f"{name}.check={kind!r}: choose one of {', '.join(sorted(CHECKS))}")
     rest = {key: value for key, value in settings.items() if key != "check"}
+    own = {field.name: field.type for field in fields(CHECKS[kind])}  # type: ignore[arg-type]
+    if own.get("at") is Place:
+        rest = _with_place(rest, own, name)
     return parse(CHECKS[kind], rest, name)
+
+
+def _with_place(settings: Mapping[str, Any], own: Collection[str], name: str) -> dict[str, Any]:
+    """The settings, with the one of the runs, as `lr`, as Place `at`; `own`: the check's own."""
+    found = [key for key in settings if key not in own and is_setting(str(key))]
+    if len(found) != 1:
+        raise ConfigError(
+            f"{name}: needs one setting of its cells, and has {len(found)}. Give one, as `lr: 0.1` "
+            "or `model.width: 64`."
+        )
+    (key,) = found
+    kind: Any = Rate if key == LEARNING_RATE else Argument
+    value = parse(kind, settings[key], f"{name}.{key}")
+    rest = {other: settings[other] for other in settings if other != key}
+    return {"at": Place(key, value), **rest}

@@ -18,6 +18,7 @@ from yaml import YAMLError
 from actscope.analysis.claims.checks import parse_check
 from actscope.analysis.claims.power import Power
 from actscope.analysis.claims.records import Records
+from actscope.analysis.claims.settings import Place
 from actscope.analysis.claims.tuned_checks import SPANNING
 from actscope.analysis.claims.verdicts import (
     Check,
@@ -30,6 +31,7 @@ from actscope.analysis.claims.verdicts import (
 )
 from actscope.analysis.frames import NoRunsError, StudyRuns
 from actscope.analysis.run_tables import UnreadableRunError
+from actscope.analysis.varying import LEARNING_RATE
 from actscope.command_line.yaml_errors import explain_file
 from actscope.errors import ConfigError
 from actscope.parsing import parse
@@ -235,20 +237,30 @@ def _check(claim: Claim, data: ClaimData) -> CheckResult:
             among = f" with {_conditions(claim)}" if claim.where else ""
             reason = f"no finished run of {claim.study}{among}"
             return CheckResult(Verdict.NOT_RUN, (Finding(reason),))
-        may_vary = all(isinstance(check, SPANNING) for check in claim.checks)
-        if not may_vary and data.variants() != [""]:
-            differences = " or ".join(data.variants())
+        variants = _variants(claim, data)
+        if variants != [""]:
+            differences = " or ".join(variants)
             reason = f"its runs differ in {differences}: choose among them with `where`"
             ids = tuple(data.runs["run_id"])
             return CheckResult(Verdict.INCONCLUSIVE, (Finding(reason),), ids)
     return combine([run_check(check, data) for check in claim.checks])
 
 
+def _variants(claim: Claim, data: ClaimData) -> list[str]:
+    """The variants that no check of a claim chooses among; [''] if there is none."""
+    for check in claim.checks:
+        at = getattr(check, "at", None)
+        axis = at.setting if isinstance(at, Place) else LEARNING_RATE
+        if not isinstance(check, SPANNING) and (found := data.variants(axis)) != [""]:
+            return found
+    return [""]
+
+
 def _data(claim: Claim, evidence: Evidence) -> ClaimData:
     study, records = claim.study or "", evidence.records
     if study not in evidence.studies:
         return NOTHING
-    runs = evidence.studies[study]
+    runs = evidence.studies[study].by_rate  # whatever axes a report has
     params = runs.params.loc[runs.used["run_id"]]
     for name, value in claim.where.items():
         params = params[params[name] == value] if name in params else params.iloc[:0]

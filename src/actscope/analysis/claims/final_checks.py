@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from actscope.analysis.claims.decision import Limits, MeanInterval
 from actscope.analysis.claims.power import of_any
-from actscope.analysis.claims.settings import Margin, Names
+from actscope.analysis.claims.settings import Margin, Names, Place
 from actscope.analysis.claims.verdicts import (
     CheckResult,
     ClaimData,
@@ -23,7 +23,7 @@ from actscope.analysis.claims.verdicts import (
     combine,
     run_check,
 )
-from actscope.setting_types import CLOSED, Finite, Name, Rate
+from actscope.setting_types import CLOSED, Finite, Name
 
 
 @checked(frozen=True, config=CLOSED)
@@ -34,20 +34,20 @@ class MeanNear:
     """
 
     activations: Names
-    lr: Rate
+    at: Place
     target: Finite
     margin: Margin
 
     def judge(self, data: ClaimData) -> CheckResult:
-        values = _finals(data, self.activations, self.lr).mean(axis=1, skipna=False)
+        values = _finals(data, self.activations, self.at).mean(axis=1, skipna=False)
         found = _interval(data, values)
         names = " and ".join(self.activations)
         metric = data.metric
         mean = found.in_words(metric.unit, f".{metric.decimals}f")
-        numbers = f"{names}: {mean}{_unlearned(data, self.activations, self.lr)}"
+        numbers = f"{names}: {mean}{_unlearned(data, self.activations, self.at)}"
         limits = (self.target - self.margin, self.target + self.margin)
         aim = f", claimed {self.target:g} ± {self.margin:g}{metric.behind}"
-        ids = data.ids(self.activations, self.lr)
+        ids = data.ids(self.activations, self.at)
         return found.judge(limits, self.target, f"{numbers}{aim}", ids, len(values))
 
 
@@ -57,7 +57,7 @@ class DifferenceNear:
 
     first: Name
     second: Name
-    lr: Rate
+    at: Place
     margin: Margin
     gap: Finite = 0.0
 
@@ -77,7 +77,7 @@ class Greater:
 
     first: Name
     second: Name
-    lr: Rate
+    at: Place
     gap: Finite
     by: Finite = 0.0
 
@@ -91,13 +91,13 @@ class Best:
 
     activation: Name
     others: Names
-    lr: Rate
+    at: Place
     gap: Finite
 
     def judge(self, data: ClaimData) -> CheckResult:
         return combine(
             [
-                run_check(Greater(self.activation, other, self.lr, self.gap), data)
+                run_check(Greater(self.activation, other, self.at, self.gap), data)
                 for other in self.others
             ]
         )
@@ -113,7 +113,7 @@ class NoAdvantage:
 
     activations: Names
     over: Names
-    lr: Rate
+    at: Place
     by: Margin
 
     def judge(self, data: ClaimData) -> CheckResult:
@@ -122,7 +122,7 @@ class NoAdvantage:
     def _judge_one(self, name: str, data: ClaimData) -> CheckResult:
         results = [
             _compared(data, _better_first(data, pair), (-math.inf, self.by), 0.0)
-            for pair in (Greater(name, other, self.lr, 0.0) for other in self.over)
+            for pair in (Greater(name, other, self.at, 0.0) for other in self.over)
         ]
         power = of_any([result.power for result in results if result.power is not None])
         whole = replace(combine(results), power=power)
@@ -151,21 +151,21 @@ def _compared(
 ) -> CheckResult:
     """The result of first - second: whether its interval is within the limits."""
     names = (pair.first, pair.second)
-    finals = _finals(data, names, pair.lr)
+    finals = _finals(data, names, pair.at)
     interval = _interval(data, finals[pair.first] - finals[pair.second])
     metric = data.metric
     words = interval.in_words(metric.difference_unit, f"+.{metric.decimals + 1}f")
     numbers = f"{pair.first} - {pair.second}: {words}"
-    numbers += f"{_unlearned(data, names, pair.lr)}{aim}"
-    return interval.judge(limits, claimed, numbers, data.ids(names, pair.lr), len(finals))
+    numbers += f"{_unlearned(data, names, pair.at)}{aim}"
+    return interval.judge(limits, claimed, numbers, data.ids(names, pair.at), len(finals))
 
 
-def _finals(data: ClaimData, names: Sequence[str], lr: float) -> pd.DataFrame:
+def _finals(data: ClaimData, names: Sequence[str], at: Place) -> pd.DataFrame:
     """Final values [seed, activation], as they are shown, of the seeds that all activations have.
 
     NaN for a run that did not learn. Raises MissingData where they share no seed.
     """
-    finals = {name: data.finals(name, lr) for name in names}
+    finals = {name: data.finals(name, at) for name in names}
     table = pd.concat(finals, axis=1, join="inner")
     if table.empty:
         raise MissingData(f"{' and '.join(names)} share no seed")
@@ -176,11 +176,11 @@ def _interval(data: ClaimData, values: "pd.Series[float]") -> MeanInterval:
     return MeanInterval.of(np.asarray(values.dropna(), float), data.metric.rounding)
 
 
-def _unlearned(data: ClaimData, names: Sequence[str], lr: float) -> str:
+def _unlearned(data: ClaimData, names: Sequence[str], at: Place) -> str:
     """Text that names the number of runs that failed or diverged, which enter no mean."""
     parts = []
     for name in names:
-        outcomes = data.runs_at(name, lr)["outcome"]
+        outcomes = data.runs_at(name, at)["outcome"]
         if count := int((outcomes != "learned").sum()):
             parts.append(f"{count} of {len(outcomes)} runs of {name}")
     return f", as {' and '.join(parts)} did not learn" if parts else ""

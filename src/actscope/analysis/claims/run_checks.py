@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass as checked
 from actscope.analysis.claims import power
 from actscope.analysis.claims.decision import MeanInterval, in_words, more_than, rarer
 from actscope.analysis.claims.power import Power
-from actscope.analysis.claims.settings import Names, Share
+from actscope.analysis.claims.settings import Names, Place, Share
 from actscope.analysis.claims.verdicts import (
     CheckResult,
     ClaimData,
@@ -27,7 +27,7 @@ from actscope.analysis.claims.verdicts import (
 )
 from actscope.analysis.shares import run_share, unit_share
 from actscope.metric import learned_by
-from actscope.setting_types import CLOSED, Count, Rate
+from actscope.setting_types import CLOSED, Count
 
 MOST_FAIL = 0.5  # a claim about failures supposes that more than this share of the runs fail
 
@@ -42,7 +42,7 @@ class _Outcomes:
     """
 
     activations: Names
-    lr: Rate
+    at: Place
     share: Share = 0.5
     learned_from: tuple[Share, ...] = ()
     is_learning: ClassVar[bool]
@@ -57,7 +57,7 @@ class _Outcomes:
         return combine([self._judge_one(n, data, learned_from) for n in self.activations]).verdict
 
     def _judge_one(self, name: str, data: ClaimData, learned_from: float | None) -> CheckResult:
-        runs = data.runs_at(name, self.lr)
+        runs = data.runs_at(name, self.at)
         hits = int((_has_learned(runs, data, learned_from) == self.is_learning).sum())
         found = run_share(hits, len(runs))
         subject = f"{name} {'learned' if self.is_learning else 'did not learn'}"
@@ -89,7 +89,7 @@ class UnitsGoFlat:
     """
 
     activations: Names
-    lr: Rate
+    at: Place
     layer: Count = 1
     share: Share = 0.5
     diverged: Share = 0.5
@@ -98,7 +98,7 @@ class UnitsGoFlat:
         return combine([self._judge_one(name, data) for name in self.activations])
 
     def _judge_one(self, name: str, data: ClaimData) -> CheckResult:
-        runs = data.runs_at(name, self.lr)
+        runs = data.runs_at(name, self.at)
         unlearned = runs[runs["outcome"] != "learned"]
         if unlearned.empty:
             return _nothing_failed(runs, name)
@@ -136,7 +136,7 @@ class NegativeSwing:
     """
 
     activations: Names
-    lr: Rate
+    at: Place
     size: Share
     layer: Count = 1
     share: Share = 0.5
@@ -148,7 +148,7 @@ class NegativeSwing:
         return _with_others(result, "the least size of a far swing", others)
 
     def _judge_one(self, name: str, data: ClaimData) -> CheckResult:
-        runs = data.runs_at(name, self.lr)
+        runs = data.runs_at(name, self.at)
         failed = runs[runs["outcome"] == "failed"]
         if failed.empty:
             return _nothing_failed(runs, name)

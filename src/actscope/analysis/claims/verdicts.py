@@ -9,9 +9,10 @@ import pandas as pd
 
 from actscope.analysis.claims import power as powers
 from actscope.analysis.claims.power import Power
-from actscope.analysis.labels import rate_text
+from actscope.analysis.claims.settings import Place
 from actscope.analysis.stats import finals_of_learned
-from actscope.analysis.variants import describe_variants
+from actscope.analysis.variants import describe_variants, known_texts
+from actscope.analysis.varying import LEARNING_RATE
 from actscope.metric import ACCURACY, Metric
 
 
@@ -69,25 +70,26 @@ class ClaimData:
     read_late: Callable[[], Mapping[str, float]]
     metric: Metric = ACCURACY
 
-    def variants(self) -> list[str]:
-        """The variants of the runs; [''] if there is only one."""
-        return sorted(set(describe_variants(self.params)))
+    def variants(self, axis: str = LEARNING_RATE) -> list[str]:
+        """The variants of the runs, besides `axis`; [''] if there is only one."""
+        return sorted(set(describe_variants(self.params, axis)))
 
-    def runs_at(self, activation: str, lr: float) -> pd.DataFrame:
-        """The runs of an activation at a rate, by seed, or raise MissingData."""
-        is_own = (self.runs["activation"] == activation) & (self.runs["lr"] == lr)
+    def runs_at(self, activation: str, at: Place) -> pd.DataFrame:
+        """The runs of an activation at a place, by seed, or raise MissingData."""
+        there = [run_id for run_id, run in known_texts(self.params).items() if at.is_of(run)]
+        is_own = (self.runs["activation"] == activation) & self.runs["run_id"].isin(there)
         runs = self.runs[is_own].sort_values("seed")
         if runs.empty:
-            raise MissingData(f"no finished run of {activation} at lr = {rate_text(lr)}")
+            raise MissingData(f"no finished run of {activation} at {at.text}")
         return runs
 
-    def finals(self, activation: str, lr: float) -> "pd.Series[float]":
+    def finals(self, activation: str, at: Place) -> "pd.Series[float]":
         """Final values by seed, as they are shown; NaN for a run that did not learn."""
-        runs = self.runs_at(activation, lr)
+        runs = self.runs_at(activation, at)
         return self.metric.scale * finals_of_learned(runs).reindex(runs["seed"])
 
-    def ids(self, activations: Sequence[str], lr: float) -> tuple[str, ...]:
-        return tuple(i for name in activations for i in self.runs_at(name, lr)["run_id"])
+    def ids(self, activations: Sequence[str], at: Place) -> tuple[str, ...]:
+        return tuple(i for name in activations for i in self.runs_at(name, at)["run_id"])
 
     def fates(self, run_id: str, layer: int) -> pd.DataFrame:
         """The fates of a layer's units in a run, or raise MissingData."""

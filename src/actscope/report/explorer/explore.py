@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from actscope.analysis.axis import RATE
 from actscope.analysis.factors import find_factors, short_name
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import rate_text
-from actscope.analysis.stats import CELL
 from actscope.analysis.units import names_by_run
 from actscope.artifacts.panels import UNIT_PANELS, UNITS_SHOWN, Panel
 from actscope.artifacts.unit_fates import SATURATED_SHARE
@@ -85,7 +85,7 @@ def _group(label: str, run: Mapping[Any, Any]) -> str:
 
 def _listed(label: str, study: StudyRuns, shown: pd.DataFrame) -> Iterator[dict[str, Any]]:
     learned = {
-        tuple(cell[name] for name in CELL): f"{cell['learned']} of {cell['runs']}"
+        tuple(cell[name] for name in RATE.cell): f"{cell['learned']} of {cell['runs']}"
         for cell in study.cells.to_dict("records")
     }
     names = names_by_run(study)
@@ -102,7 +102,7 @@ def _listed(label: str, study: StudyRuns, shown: pd.DataFrame) -> Iterator[dict[
             "point": run["point"][:POINT_DIGITS],
             "seed": str(run["seed"]),  # as text: it may have 63 bits, a number of JavaScript has 53
             "outcome": run["outcome"],
-            "learned": learned[tuple(run[name] for name in CELL)],
+            "learned": learned[tuple(run[name] for name in RATE.cell)],
             "names": names.get(run["run_id"], []),
             "final": study.metric.number(run["final"]) or None,
         }

@@ -10,10 +10,10 @@ from actscope.analysis.labels import activation_order
 from actscope.metric import ACCURACY, Metric
 from actscope.report.figures.limits import full_limits, panel_rows
 from actscope.report.figures.metric import (
-    BY_RATE,
+    BY_VALUE,
     CURVES,
     plot_by_epoch,
-    plot_by_rate,
+    plot_by_value,
     plot_failed,
 )
 from actscope.report.figures.style import (
@@ -23,9 +23,9 @@ from actscope.report.figures.style import (
     flat,
     panel_grid,
     panel_title,
-    rate_axis,
     seeds_text,
     style_legend,
+    value_axis,
 )
 
 
@@ -44,14 +44,14 @@ def draw_by_rate(
         own, own_runs = (table[table["activation"] == name] for table in (cells, runs))
         for study, style in styles.items():
             line, dots = (table[table["study"] == study] for table in (own, own_runs))
-            plot_by_rate(line, dots, style, ax, metric)
+            plot_by_value(line, dots, style, ax, metric)
         enlarged = ", enlarged" if limits[0] > 0 else ""
         ax.set_title(f"{name}{enlarged} ({seeds_text(own)})")
-        rate_axis(cells["lr"], ax)
+        value_axis(cells["lr"], ax)
         ax.set_ylim(*limits)
         if name == rows[0][0][0]:
             ax.set_ylabel(f"final {metric.label}")
-    style_legend(figure, styles, BY_RATE)
+    style_legend(figure, styles, BY_VALUE)
     return figure
 
 

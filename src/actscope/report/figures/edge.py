@@ -1,4 +1,4 @@
-"""The figures of the edge of trainability: outcome and metric over the learning rate."""
+"""The figures of the edge of trainability: outcome, and metric over the rate or another axis."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,11 +10,12 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from actscope.analysis.axis import RATE, Axis
 from actscope.analysis.labels import activation_order, rate_text
 from actscope.artifacts.palette import RED
 from actscope.metric import ACCURACY, Metric
 from actscope.report.figures.limits import full_limits
-from actscope.report.figures.metric import BY_RATE, plot_by_rate
+from actscope.report.figures.metric import BY_VALUE, plot_by_value
 from actscope.report.figures.style import (
     GREY,
     PANELS_A_ROW,
@@ -22,7 +23,7 @@ from actscope.report.figures.style import (
     activation_legend,
     line_styles,
     panel_grid,
-    rate_axis,
+    value_axis,
 )
 
 HIGHLIGHTED = 5  # activations in one panel; more get one panel each, with the others in grey
@@ -30,22 +31,26 @@ NO_RUN = "#B9C0C9"
 SHADES = LinearSegmentedColormap.from_list("learned", ["#EAF1F8", "#74A9D3", "#0B4A7F"])
 
 
-def draw_by_rate(
-    title: str, cells: pd.DataFrame, runs: pd.DataFrame, metric: Metric = ACCURACY
+def draw_by_value(
+    title: str,
+    cells: pd.DataFrame,
+    runs: pd.DataFrame,
+    metric: Metric = ACCURACY,
+    axis: Axis = RATE,
 ) -> Figure:
-    """The final metric over the rate of one variant; one panel each if many activations."""
+    """The final metric over the axis of one variant; one panel each if many activations."""
     names = activation_order(cells["activation"])
     panels = [names] if len(names) <= HIGHLIGHTED else [[name] for name in names]
     size = (6.4, 3.6) if len(panels) == 1 else (2.3, 2.1)
     figure, axes = panel_grid([panels], PANELS_A_ROW, size, title=title, shared_y=True)
     styles = line_styles(names)
     for ax, shown in zip(axes, panels, strict=True):
-        plot_activations(cells, runs, shown, styles, ax, metric)
+        plot_activations(cells, runs, shown, styles, ax, metric, axis)
         if len(panels) > 1:
             ax.set_title(shown[0])
     axes[0].set_ylabel(f"final {metric.label}")
     if len(panels) == 1:
-        activation_legend(figure, styles, names, BY_RATE)
+        activation_legend(figure, styles, names, BY_VALUE)
     return figure
 
 
@@ -56,16 +61,19 @@ def plot_activations(
     styles: Mapping[str, LineStyle],
     ax: Axes,
     metric: Metric,
+    axis: Axis,
 ) -> Axes:
-    """The activations shown as BY_RATE_SIGNS says; the means of the others in grey."""
+    """The activations shown as `signs_in_words` says; the means of the others in grey."""
     for name in activation_order(cells["activation"]):
-        rows = cells[cells["activation"] == name].sort_values("lr")
+        rows = cells[cells["activation"] == name].sort_values(axis.column)
         if name not in shown:
-            ax.plot(rows["lr"], metric.scale * rows["final_mean"], color="#CDD2D8", linewidth=0.8)
+            ax.plot(
+                rows[axis.column], metric.scale * rows["final_mean"], color="#CDD2D8", linewidth=0.8
+            )
     for name in shown:
         own, own_runs = (table[table["activation"] == name] for table in (cells, runs))
-        plot_by_rate(own, own_runs, styles[name], ax, metric)
-    rate_axis(cells["lr"], ax)
+        plot_by_value(own, own_runs, styles[name], ax, metric, axis)
+    value_axis(cells[axis.column], ax, axis)
     ax.set_ylim(full_limits(runs["final"], metric))
     return ax
 

@@ -1,4 +1,4 @@
-"""The figures of the metric on the test: by epoch, at the end, and over the rate."""
+"""The figures of the metric on the test: by epoch, at the end, and over the axis."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from actscope.analysis.axis import RATE, Axis
 from actscope.analysis.labels import activation_order
 from actscope.analysis.stats import INTERVAL, is_mixed
 from actscope.artifacts.palette import RED
@@ -38,22 +39,23 @@ def draw_by_epoch(
     failed: pd.DataFrame,
     cells: pd.DataFrame,
     metric: Metric = ACCURACY,
+    axis: Axis = RATE,
 ) -> Figure:
     """The metric by epoch of one variant: one panel per rate, on the full scale and enlarged.
 
     `failed`: the metric by epoch of each run that failed.
     """
     drawn = pd.concat([curves["mean"], failed["value"]])
-    rows = panel_rows(cells, sorted(set(cells["lr"])), drawn, metric)
+    rows = panel_rows(cells, axis.ordered(cells[axis.column]), drawn, metric)
     figure, axes = panel_grid(rows, PANELS_A_ROW, (3.1, 2.6), title=title)
     styles = line_styles(cells["activation"])
-    for ax, (lr, limits) in zip(axes, flat(rows), strict=True):
-        cell = cells[cells["lr"] == lr]
-        plot_failed(failed[failed["lr"] == lr], styles, ax, metric)
-        plot_by_epoch(curves[curves["lr"] == lr], styles, ax, metric)
+    for ax, (value, limits) in zip(axes, flat(rows), strict=True):
+        cell, own, alone = (at[at[axis.column] == value] for at in (cells, curves, failed))
+        plot_failed(alone, styles, ax, metric)
+        plot_by_epoch(own, styles, ax, metric)
         is_enlarged = limits[0] > 0
         absent = "" if is_enlarged else undrawn(cell)
-        ax.set_title(panel_title(cell, enlarged=is_enlarged) + absent)
+        ax.set_title(panel_title(cell, axis, enlarged=is_enlarged) + absent)
         ax.set_ylim(*limits)
         ax.set_xlabel("epoch")
         ax.set_ylabel(metric.label)
@@ -141,19 +143,23 @@ WIDTH_OF_SIGNS = 8  # inches that the legend of draw_final needs with two column
 
 
 def draw_final(
-    title: str, used: pd.DataFrame, cells: pd.DataFrame, metric: Metric = ACCURACY
+    title: str,
+    used: pd.DataFrame,
+    cells: pd.DataFrame,
+    metric: Metric = ACCURACY,
+    axis: Axis = RATE,
 ) -> Figure:
     """The final metric of every run of one variant: one panel per rate and scale."""
-    rows = panel_rows(cells, sorted(set(cells["lr"])), used["final"], metric)
+    rows = panel_rows(cells, axis.ordered(cells[axis.column]), used["final"], metric)
     names = activation_order(cells["activation"])
     size = (3.1, max(2.2, 1.1 + 0.36 * len(names)))  # less leaves no room beside the legend
     figure, axes = panel_grid(rows, PANELS_A_ROW, size, title=title, shared_y=True)
     styles = line_styles(names)
-    for ax, (lr, limits) in zip(axes, flat(rows), strict=True):
-        cell = cells[cells["lr"] == lr]
+    for ax, (value, limits) in zip(axes, flat(rows), strict=True):
+        cell, runs = (table[table[axis.column] == value] for table in (cells, used))
         ax.set_xlim(*limits)
-        plot_final(used[used["lr"] == lr], cell, names, styles, ax, metric)
-        ax.set_title(panel_title(cell, enlarged=limits[0] > 0))
+        plot_final(runs, cell, names, styles, ax, metric)
+        ax.set_title(panel_title(cell, axis, enlarged=limits[0] > 0))
         ax.set_xlabel(f"final {metric.label}")
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     columns = 2 if figure.get_figwidth() > WIDTH_OF_SIGNS else 1
@@ -234,41 +240,45 @@ def _plot_mean(cell: Mapping[Any, Any], place: float, ax: Axes, metric: Metric) 
         ax.text(right, place - 0.12, text, ha="right", va="bottom", fontsize="x-small", color=RED)
 
 
-# --- over the rate ------------------------------------------------------------------------------
+# --- over the axis ------------------------------------------------------------------------------
 
-BY_RATE = f"mean of the runs that learned; band: {INTERVAL}"
-BY_RATE_SIGNS = (
-    "The line is the mean over the runs that learned, with its " + INTERVAL + ". A ring marks a "
-    "rate at which some runs learned and some did not. A small dot is a run that failed. A cross "
-    "on the axis marks a rate at which a run diverged."
-)
+BY_VALUE = f"mean of the runs that learned; band: {INTERVAL}"
 
 
-def plot_by_rate(
+def signs_in_words(axis: Axis = RATE) -> str:
+    """What the signs of `plot_by_value` mean."""
+    return (
+        f"The line is the mean over the runs that learned, with its {INTERVAL}. A ring marks a "
+        f"{axis.one} at which some runs learned and some did not. A small dot is a run that "
+        f"failed. A cross on the axis marks a {axis.one} at which a run diverged."
+    )
+
+
+def plot_by_value(
     cells: pd.DataFrame,
     runs: pd.DataFrame,
     style: LineStyle,
     ax: Axes,
     metric: Metric = ACCURACY,
+    axis: Axis = RATE,
 ) -> Axes:
-    """Mean final metric over the rate, as BY_RATE_SIGNS says; a bar if there is only one rate.
+    """Mean final metric over the axis, as `signs_in_words` says; a bar if it has only one value.
 
     `cells` and `runs`: those of the line.
     """
-    rows = cells.sort_values("lr")
+    x = axis.column
+    rows = cells.sort_values(x)
     own = rows.rename(columns={f"final_{x}": x for x in ("mean", "low", "high")})
     scale = metric.scale
-    plot_band(own["lr"], own, style, ax, opacity=0.18, scale=scale)
+    plot_band(own[x], own, style, ax, opacity=0.18, scale=scale)
     if len(own) == 1:
-        ax.vlines(own["lr"], scale * own["low"], scale * own["high"], color=style.colour)
+        ax.vlines(own[x], scale * own["low"], scale * own["high"], color=style.colour)
     sign: dict[str, Any] = {"linestyle": "", "color": style.colour}
     mixed = own[is_mixed(own)]
-    ax.plot(mixed["lr"], scale * mixed["mean"], marker="o", markersize=8, fillstyle="none", **sign)
+    ax.plot(mixed[x], scale * mixed["mean"], marker="o", markersize=8, fillstyle="none", **sign)
     failed = runs[runs["outcome"] == "failed"]
-    ax.plot(
-        failed["lr"], metric.drawn(failed["final"]), marker=".", markersize=3, alpha=0.6, **sign
-    )
+    ax.plot(failed[x], metric.drawn(failed["final"]), marker=".", markersize=3, alpha=0.6, **sign)
     on_axis = ax.get_xaxis_transform()
-    for lr in rows.loc[rows["diverged"] > 0, "lr"]:
-        ax.plot([lr], [0], transform=on_axis, clip_on=False, marker="x", markersize=5, **sign)
+    for value in rows.loc[rows["diverged"] > 0, x]:
+        ax.plot([value], [0], transform=on_axis, clip_on=False, marker="x", markersize=5, **sign)
     return ax

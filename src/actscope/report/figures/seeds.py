@@ -9,22 +9,26 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from actscope.analysis.labels import activation_order, rate_text
+from actscope.analysis.axis import RATE, Axis
+from actscope.analysis.labels import activation_order
 from actscope.metric import ACCURACY, Metric
 from actscope.report.figures.style import GREY, PANELS_A_ROW, LineStyle, line_styles, panel_grid
 
 ROW = 0.8  # height that the sorted seeds of an activation take, of the distance of two rows
 
 
-def draw_seeds(title: str, used: pd.DataFrame, seed: int, metric: Metric = ACCURACY) -> Figure:
+def draw_seeds(
+    title: str, used: pd.DataFrame, seed: int, metric: Metric = ACCURACY, axis: Axis = RATE
+) -> Figure:
     """The final metric of the seeds of one variant, sorted; one panel per rate."""
     runs = used[used["outcome"] != "diverged"]
-    rates, names = sorted(set(runs["lr"])), activation_order(runs["activation"])
+    values, names = axis.ordered(runs[axis.column]), activation_order(runs["activation"])
     size = (3.6, 1.1 + 0.55 * len(names))
-    figure, axes = panel_grid([rates], PANELS_A_ROW, size, title=title, shared_y=True)
-    for ax, lr in zip(axes, rates, strict=True):
-        plot_seeds(runs[runs["lr"] == lr], names, line_styles(names), seed, ax, metric)
-        ax.set_title(f"lr = {rate_text(lr)}")
+    figure, axes = panel_grid([values], PANELS_A_ROW, size, title=title, shared_y=True)
+    for ax, value in zip(axes, values, strict=True):
+        own = runs[runs[axis.column] == value]
+        plot_seeds(own, names, line_styles(names), seed, ax, metric)
+        ax.set_title(axis.equals(value))
         ax.set_xlabel(f"final {metric.label}")
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     handles = [

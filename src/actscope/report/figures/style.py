@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -19,8 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from actscope.analysis.edge import MOST_PANELS
-from actscope.analysis.labels import SHIPPED, activation_order, rate_text
+from actscope.analysis.axis import MOST_PANELS, RATE, Axis
+from actscope.analysis.labels import SHIPPED, activation_order
 from actscope.artifacts.drawing import own_style
 from actscope.artifacts.palette import (
     ACTIVATION_COLOURS,
@@ -53,7 +52,6 @@ DPI = 120
 SLIDE_WIDTH = 1920  # pixels
 PANELS_A_ROW = 5
 MARKERS_A_LINE = 8
-RATES_LABELLED = 5  # on an axis; of more only the powers of ten are
 GREY = "#5F6670"
 
 DASHED, DOTTED, DASHDOT, LONG = (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (9, 2))
@@ -171,17 +169,10 @@ def panel_grid(
     return figure, kept
 
 
-def shown_rates(rows: pd.DataFrame) -> list[float]:
-    """The rates to draw: all, or five from the smallest to the largest."""
-    rates = sorted(set(rows["lr"]))
-    places = np.linspace(0, len(rates) - 1, min(len(rates), MOST_PANELS)).round().astype(int)
-    return [rates[place] for place in places]
-
-
-def panel_title(cells: pd.DataFrame, *, enlarged: bool) -> str:
-    """Rate of these cells with their `seeds_text`: `lr = 0.1 (n = 5)`."""
-    rate = rate_text(cells["lr"].iloc[0])
-    return f"lr = {rate}{', enlarged' if enlarged else ''} ({seeds_text(cells)})"
+def panel_title(cells: pd.DataFrame, axis: Axis = RATE, *, enlarged: bool) -> str:
+    """Value of these cells with their `seeds_text`: `lr = 0.1 (n = 5)`."""
+    where = axis.equals(cells[axis.column].iloc[0])
+    return f"{where}{', enlarged' if enlarged else ''} ({seeds_text(cells)})"
 
 
 def seeds_text(cells: pd.DataFrame) -> str:
@@ -221,14 +212,19 @@ def plot_band(
     ax.fill_between(x, low, high, color=style.colour, alpha=opacity, linewidth=0)
 
 
-def rate_axis(rates: Collection[float], ax: Axes) -> None:
-    ax.set_xscale("log")
-    ax.set_xlim(min(rates) / 1.1, max(rates) * 1.1)
-    if len(few := sorted(set(rates))) <= RATES_LABELLED:
-        ax.set_xticks(few)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda lr, _: rate_text(lr)))
+def value_axis(values: Collection[float], ax: Axes, axis: Axis = RATE) -> None:
+    """The x axis of numbers: a scale of logarithms where all are positive.
+
+    At most five are labelled; of more rates, the powers of ten are.
+    """
+    if min(values) > 0:
+        ax.set_xscale("log")
+        ax.set_xlim(min(values) / 1.1, max(values) * 1.1)
+    if not axis.is_rate or len(set(values)) <= MOST_PANELS:
+        ax.set_xticks(axis.shown(values))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: axis.text(value)))
     ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.set_xlabel("learning rate")
+    ax.set_xlabel(axis.label)
 
 
 def activation_legend(

@@ -1,22 +1,24 @@
-"""The figures of trajectories: the article's five panels, one column per rate."""
+"""The figures of trajectories: the article's five panels, one column per run."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from actscope.analysis.labels import rate_text
 from actscope.artifacts.panels import UNITS_SHOWN, Panel, draw_panel, panels_of
 from actscope.metric import ACCURACY, METRICS, Metric
 
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """One run whose trajectories are drawn. `layer_names`: of a user's own network, or none."""
+    """One run whose trajectories are drawn; `where`: its place on the axis, as `lr = 0.1`.
 
-    lr: float
+    `layer_names`: of a user's own network, or none.
+    """
+
+    where: str
     outcome: str
     history: pd.DataFrame
     trajectory: pd.DataFrame
@@ -30,7 +32,7 @@ def draw_trajectories(title: str, runs: Sequence[Drawn], metric: Metric = ACCURA
     axes = figure.subplots(len(panels), len(runs), squeeze=False, sharex="col")
     figure.suptitle(title)
     for column, run in enumerate(runs):
-        axes[0, column].set_title(f"lr = {rate_text(run.lr)}: {run.outcome}")
+        axes[0, column].set_title(f"{run.where}: {run.outcome}")
         axes[-1, column].set_xlabel("minibatches")
         for row, panel in enumerate(panels):
             draw_panel(run.history, run.trajectory, panel, axes[row, column])
@@ -49,16 +51,31 @@ def panel_label(panel: Panel, runs: Sequence[Drawn]) -> str:
     """Title of a panel as in the article: `(4) layer 1: mean weight` and `10 of 64 units` below."""
     if panel.layer == 0:
         return f"(1) training {METRICS[panel.quantity].label}\nby minibatch"
-    longest = max(runs, key=lambda run: len(run.trajectory))
-    trajectory, names = longest.trajectory, dict(enumerate(longest.layer_names, 1))
-    if trajectory.empty:
+    recorded = [run for run in runs if len(run.trajectory)]
+    if not recorded:
         return panel.title.replace(": ", ":\n")
-    layer = trajectory["layer"].max() if panel.layer == -1 else panel.layer
-    units = trajectory.loc[trajectory["layer"] == layer, "unit"].nunique()
     number, what = panel.title.split(" ", 1)[0], panel.title.split(": ")[1]
-    shown = f"all {units}" if units <= UNITS_SHOWN else f"{UNITS_SHOWN} of {units}"
-    name = f" ({names[layer]})" if layer in names else ""
-    return f"{number} layer {layer}{name}:\n{what}, {shown} units"
+    layers = [_layer(panel, run) for run in recorded]
+    names = {name for name, _ in layers}
+    other = "output layer" if panel.layer == -1 else f"layer {panel.layer}"
+    where = names.pop() if len(names) == 1 else other
+    return f"{number} {where}:\n{what}, {_units_in_words({units for _, units in layers})}"
+
+
+def _layer(panel: Panel, run: Drawn) -> tuple[str, int]:
+    """The number and name of a run's layer, as `layer 1 (conv1)`, and how many units it has."""
+    number = int(run.trajectory["layer"].max()) if panel.layer == -1 else panel.layer
+    name = dict(enumerate(run.layer_names, 1)).get(number)
+    units = run.trajectory.loc[run.trajectory["layer"] == number, "unit"].nunique()
+    return f"layer {number}{f' ({name})' if name else ''}", units
+
+
+def _units_in_words(counts: Set[int]) -> str:
+    """The units that are drawn of layers with so many."""
+    if len(counts) > 1:
+        return f"at most {UNITS_SHOWN} units"
+    (count,) = counts
+    return f"all {count} units" if count <= UNITS_SHOWN else f"{UNITS_SHOWN} of {count} units"
 
 
 def share_limits(axes: Sequence[Axes]) -> bool:

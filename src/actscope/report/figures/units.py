@@ -1,12 +1,14 @@
 """The figures of the fates of units: how many, in which layer, and since when."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from actscope.analysis.axis import RATE, Axis
 from actscope.analysis.labels import activation_order
 from actscope.artifacts.palette import BLACK, BLUE, ORANGE, RED
 from actscope.report.figures.style import (
@@ -21,15 +23,14 @@ from actscope.report.figures.style import (
     panel_grid,
     panel_title,
     plot_band,
-    rate_axis,
     style_legend,
+    value_axis,
 )
 
 LAYERS_SHOWN = (
     "The first and the last hidden layer are shown. The output layer has no activation that could "
     "die; it is shown if any of its units is silent or flat."
 )
-RATES_SHOWN = "Five of the rates are shown, including the smallest and the largest."
 PALE = "A pale mark is no unit or every unit; there each seed counts as one unit."
 NO_BAND = (
     "Where no unit or every unit is, no band is drawn: there each seed counts as one unit, and the "
@@ -43,18 +44,17 @@ FATE_STYLES = {
 }
 
 
-def draw_unit_shares(title: str, layers: pd.DataFrame, shown: Sequence[int]) -> Figure:
+def draw_unit_shares(title: str, layers: pd.DataFrame, axis: Axis = RATE) -> Figure:
     """Share of units by fate of one variant: one row per layer shown, one panel per rate."""
     names = activation_order(layers["activation"])
-    rates = sorted(set(layers["lr"]))
-    rows = [[(layer, lr) for lr in rates] for layer in shown]
+    rows = layers_shown(layers, axis)
     figure, axes = panel_grid(
         rows, PANELS_A_ROW, (3.6, 1 + 0.42 * len(names)), title=title, shared_y=True
     )
-    for ax, (layer, lr) in zip(axes, flat(rows), strict=True):
-        cells = layers[(layers["layer"] == layer) & (layers["lr"] == lr)]
+    for ax, (layer, value) in zip(axes, flat(rows), strict=True):
+        cells = layers[(layers["layer"] == layer) & (layers[axis.column] == value)]
         plot_unit_shares(cells, names, ax)
-        ax.set_title(f"{layer_title(layer, cells)}, {panel_title(cells, enlarged=False)}")
+        ax.set_title(f"{layer_title(layer, cells)}, {panel_title(cells, axis, enlarged=False)}")
         ax.set_xlabel("share of the layer's units (%)")
     style_legend(figure, FATE_STYLES, "share; bar: 95 % interval over seeds")
     return figure
@@ -94,22 +94,36 @@ def plot_unit_shares(cells: pd.DataFrame, names: Sequence[str], ax: Axes) -> Axe
     return ax
 
 
-def layers_shown(layers: pd.DataFrame) -> list[int]:
-    """The layers of Units.by_layer that are drawn, as LAYERS_SHOWN says."""
-    hidden = layers.loc[~layers["is_output"], "layer"]
+def layers_shown(layers: pd.DataFrame, axis: Axis = RATE) -> list[list[tuple[int, Any]]]:
+    """The layers of Units.by_layer that are drawn, as LAYERS_SHOWN says, with their values.
+
+    A row each for the first and the last hidden layer, and for the output layer, which may have
+    other numbers at other values.
+    """
     output = layers[layers["is_output"]]
-    is_struck = output[(output["silent"] > 0) | (output["flat"] > 0)]
-    return sorted({hidden.min(), hidden.max(), *is_struck["layer"]})
+    is_struck = ((output["silent"] > 0) | (output["flat"] > 0)).any()
+    first: list[tuple[int, Any]] = []
+    last, outputs = first[:], first[:]
+    for value in axis.ordered(layers[axis.column]):
+        own = layers[layers[axis.column] == value]
+        *hidden, end = sorted(set(own["layer"]))
+        first.append((hidden[0], value))
+        last += [(hidden[-1], value)] if len(hidden) > 1 else []
+        outputs += [(end, value)] if is_struck else []
+    return [row for row in (first, last, outputs) if row]
 
 
-def draw_inactive(title: str, curves: pd.DataFrame, names: Iterable[str]) -> Figure:
+def draw_inactive(
+    title: str, curves: pd.DataFrame, names: Iterable[str], axis: Axis = RATE
+) -> Figure:
     """Share of layer 1 that is dead or saturated by step of one variant: one panel per rate."""
-    rows = [sorted(set(curves["lr"]))]
+    rows = [axis.ordered(curves[axis.column])]
     figure, axes = panel_grid(rows, PANELS_A_ROW, (3.6, 2.8), title=title, shared_y=True)
     styles = line_styles(names)
-    for ax, lr in zip(axes, rows[0], strict=True):
-        plot_inactive(curves[curves["lr"] == lr], styles, ax)
-        ax.set_title(panel_title(curves[curves["lr"] == lr], enlarged=False))
+    for ax, value in zip(axes, rows[0], strict=True):
+        own = curves[curves[axis.column] == value]
+        plot_inactive(own, styles, ax)
+        ax.set_title(panel_title(own, axis, enlarged=False))
         ax.set_xlabel("minibatches")
     axes[0].set_ylabel("dead or saturated (%)")
     activation_legend(figure, styles, names, "share; band: 95 % interval over seeds")
@@ -141,7 +155,7 @@ def draw_unit_shares_by_rate(title: str, layers: pd.DataFrame) -> Figure:
         for fate, style in FATE_STYLES.items():
             plot_band(rows["lr"], as_band(rows, fate), style, ax, opacity=0.12)
         ax.set_title(name)
-        rate_axis(layers["lr"], ax)
+        value_axis(layers["lr"], ax)
         ax.set_ylim(-3, 103)
     axes[0].set_ylabel("layer 1's units (%)")
     style_legend(figure, FATE_STYLES, "share; band: 95 % interval over seeds")

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from actscope.analysis import comparison
+from actscope.analysis.axis import RATE
 from actscope.analysis.comparison import SIDES, Pair
 from actscope.analysis.labels import natural
 from actscope.analysis.stats import INTERVAL
@@ -16,8 +17,7 @@ from actscope.metric import ACCURACY, Metric, learned_by
 from actscope.report import manifest
 from actscope.report.explorer import explore
 from actscope.report.figures import comparison as comparison_figures
-from actscope.report.figures import style as figures
-from actscope.report.figures.metric import BY_RATE_SIGNS
+from actscope.report.figures.metric import signs_in_words
 from actscope.report.pages.overview import overviews, show_mean
 from actscope.report.pages.page import (
     Chapter,
@@ -125,7 +125,7 @@ def _by_rate(
     return picture(
         f"final_{metric.name}_by_rate{end}",
         f"Final test {metric.words} by rate",
-        f"Final test {metric.words} over the learning rate. {BY_RATE_SIGNS} Panels titled "
+        f"Final test {metric.words} over the learning rate. {signs_in_words()} Panels titled "
         f"“enlarged” show the same on a larger scale.{metric.cut_off}",
         f"Mean final test {metric.words} over the learning rate, one panel per activation, one "
         "line per study. The table has the numbers.",
@@ -144,7 +144,7 @@ def _by_epoch(
     studies, metric = both.names, both.metric
     rates = [set(cells.loc[cells["study"] == study, "lr"]) for study in studies]
     either = cells[cells["lr"].isin(rates[0] & rates[1] or rates[0] | rates[1])]
-    shown = figures.shown_rates(either)
+    shown = RATE.shown(either["lr"])
     note = "" if len(shown) == cells["lr"].nunique() else f" {RATES_SHOWN}"
     drawn = cells[cells["lr"].isin(shown)]
     return picture(

@@ -1,11 +1,12 @@
-"""The table of a page that shows the final metric of every activation at every rate."""
+"""The table of a page that shows the final metric of every activation along the axis."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
-from actscope.analysis.labels import BEST_SIGN, OUTCOME_SIGNS, rate_text
+from actscope.analysis.axis import RATE, Axis
+from actscope.analysis.labels import BEST_SIGN, OUTCOME_SIGNS
 from actscope.analysis.ranking import ranked_by, ranked_cells
 from actscope.analysis.stats import is_mixed
 from actscope.report.pages.run_list import Row, RunList
@@ -15,25 +16,27 @@ ShowCell = Callable[[Row], dict[str, Any]]
 
 
 def overviews(
-    cells: pd.DataFrame, show_in: Callable[[pd.DataFrame], ShowCell]
+    cells: pd.DataFrame, show_in: Callable[[pd.DataFrame], ShowCell], axis: Axis = RATE
 ) -> list[dict[str, Any]]:
-    """For each variant a table activation x rate; cells are None where there is no run.
+    """For each variant a table activation x axis; cells are None where there is no run.
 
-    `heads`: of the columns; `of`: what they are values of.
+    `heads`: the values of the columns; `places`: the same as `lr = 0.1`; `of`: the axis.
 
     `show_in` returns, for the cells of a variant, the function that makes what the page shows of
     each.
     """
     shown = []
     for variant, own in cells.groupby("variant", sort=False):
-        show, rates = show_in(own), sorted(set(own["lr"]))
-        found = {(row["activation"], row["lr"]): show(row) for row in own.to_dict("records")}
+        show, values = show_in(own), axis.ordered(own[axis.column])
+        records = own.to_dict("records")
+        found = {(row["activation"], row[axis.column]): show(row) for row in records}
         rows = [
-            (name, [found.get((name, lr)) for lr in rates])
+            (name, [found.get((name, value)) for value in values])
             for name in dict.fromkeys(own["activation"])
         ]
-        heads = [rate_text(lr) for lr in rates]
-        shown.append({"variant": variant, "of": "learning rate", "heads": heads, "rows": rows})
+        heads, places = [axis.text(v) for v in values], [axis.equals(v) for v in values]
+        about = {"variant": variant, "of": axis.label, "heads": heads, "places": places}
+        shown.append({**about, "rows": rows})
     return shown
 
 

@@ -7,17 +7,17 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from actscope.analysis.axis import RATE, Axis
 from actscope.analysis.frames import ARTICLE_SEED, StudyRuns
-from actscope.analysis.labels import rate_text
+from actscope.analysis.labels import sort_key
 from actscope.analysis.run_tables import read_run_table
 from actscope.analysis.stats import INTERVAL
 from actscope.analysis.study_analysis import StudyAnalysis
 from actscope.analysis.units import names_by_run
 from actscope.report.figures import edge as edge_figures
-from actscope.report.figures import style
 from actscope.report.figures import units as units_figures
 from actscope.report.figures.activation_functions import draw_functions
-from actscope.report.figures.metric import BY_RATE_SIGNS, draw_by_epoch, draw_final
+from actscope.report.figures.metric import draw_by_epoch, draw_final, signs_in_words
 from actscope.report.figures.seeds import draw_seeds
 from actscope.report.figures.trajectories import Drawn, draw_trajectories
 from actscope.report.pages.page import Prose
@@ -28,6 +28,7 @@ from actscope.report.text import edge as edge_text
 from actscope.report.text import units as units_text
 from actscope.tracking import Store
 
+GREY = " Grey lines are the other activations."
 ARTICLE_RATES = {0.01, 0.001}
 
 
@@ -43,6 +44,7 @@ def contents(store: Store, study: StudyAnalysis, seed: int) -> Iterator[Picture 
     if study.is_fine:  # too many rates for a panel each
         yield from _edge(study)
     else:
+        yield from _by_value(study)
         yield from _final(study)
         yield from _seeds(study)
         yield from _by_epoch(study)
@@ -58,19 +60,58 @@ def contents(store: Store, study: StudyAnalysis, seed: int) -> Iterator[Picture 
     )
 
 
+def _few(study: StudyAnalysis, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows at the values of the axis that get a panel each: all, or five if there are many."""
+    if not study.has_many:
+        return rows
+    column = study.axis.column
+    return rows[rows[column].isin(study.axis.shown(study.cells[column]))]
+
+
+def _few_note(study: StudyAnalysis) -> str:
+    return f" {_five_shown(study.axis)}" if study.has_many else ""
+
+
+def _five_shown(axis: Axis) -> str:
+    ends = "smallest and the largest" if axis.is_numeric else "first and the last"
+    return f"Five of the {axis.several} are shown, including the {ends}."
+
+
+def _by_value(study: StudyAnalysis) -> Iterator[Picture]:
+    """The metric over an axis of numbers; the edge of rates has a section of its own."""
+    if not study.axis.is_rate and study.axis.is_numeric:
+        for variant, own in study.cells.groupby("variant", sort=False):
+            note = GREY if own["activation"].nunique() > edge_figures.HIGHLIGHTED else ""
+            yield _over_axis(study, _final_title(study), str(variant), note)
+
+
+def _over_axis(study: StudyAnalysis, section: str, variant: str, note: str) -> Picture:
+    axis, metric = study.axis, study.metric
+    own, runs = _of(variant, study.cells), _of(variant, study.runs.used)
+    return picture(
+        f"{metric.name}_by_{axis.slug}{_number(study.runs, variant)}",
+        section,
+        f"Final {metric.words} over the {axis.label}. {signs_in_words(axis)}{note}{metric.cut_off}",
+        f"Mean final {metric.words} over the {axis.label}, by activation.",
+        partial(edge_figures.draw_by_value, variant, own, runs, metric, axis),
+        is_for_slides=_is_first(study, variant),
+    )
+
+
 def _final(study: StudyAnalysis) -> Iterator[Picture]:
     metric = study.metric
     for variant, used in study.runs.used.groupby("variant", sort=False):
+        cells = _few(study, _of(variant, study.cells))
         yield picture(
             f"final_{metric.name}{_number(study.runs, variant)}",
             _final_title(study),
             f"Final {study.runs.split} {metric.words} of every run (coloured), and above it the "
             f"mean of the n runs that learned with its {INTERVAL} (black). A diverged run has no "
             "dot. "
-            f"Panels titled “enlarged” have a larger scale.{metric.cut_off}",
-            f"Final {metric.words} by activation, one panel per rate, {len(used)} runs. The "
-            "table has the numbers.",
-            partial(draw_final, str(variant), used, _of(variant, study.cells), metric),
+            f"Panels titled “enlarged” have a larger scale.{metric.cut_off}{_few_note(study)}",
+            f"Final {metric.words} by activation, one panel per {study.axis.one}, {len(used)} "
+            "runs. The table has the numbers.",
+            partial(draw_final, str(variant), _few(study, used), cells, metric, study.axis),
             is_for_slides=_is_first(study, variant),
         )
 
@@ -88,10 +129,17 @@ def _seeds(study: StudyAnalysis) -> Iterator[Picture]:
             _final_title(study),
             f"Every seed's final {study.metric.words}, sorted: in each row the best seed is on "
             f"top. A star marks {ARTICLE_SEED}, the only seed of the article, and the number is "
-            "its rank.",
+            f"its rank.{_few_note(study)}",
             f"Sorted final {study.metric.plural} of all seeds, a row per activation, a panel per "
-            "rate, with the article's seed among them.",
-            partial(draw_seeds, variant, _of(variant, used), ARTICLE_SEED, study.metric),
+            f"{study.axis.one}, with the article's seed among them.",
+            partial(
+                draw_seeds,
+                variant,
+                _few(study, _of(variant, used)),
+                ARTICLE_SEED,
+                study.metric,
+                study.axis,
+            ),
         )
 
 
@@ -100,7 +148,7 @@ def _by_epoch(study: StudyAnalysis) -> Iterator[Picture]:
 
     def data(variant: str) -> tuple[Any, ...]:
         tables = study.accuracy_by_epoch, study.failed_by_epoch, study.cells
-        return variant, *(_of(variant, table) for table in tables), metric
+        return variant, *(_few(study, _of(variant, own)) for own in tables), metric, study.axis
 
     split = study.runs.split_of_epochs
     words = f"{split.capitalize()} {metric.words}"
@@ -111,8 +159,9 @@ def _by_epoch(study: StudyAnalysis) -> Iterator[Picture]:
             f"{words} by epoch",
             f"{words} at the end of each epoch: mean of the n runs that "
             f"learned, with its {INTERVAL}. A thin line is a run that failed. Runs that diverged "
-            f"are left out.{metric.cut_off}",
-            f"Mean {split} {metric.words} by epoch, one line per activation, one panel per rate.",
+            f"are left out.{metric.cut_off}{_few_note(study)}",
+            f"Mean {split} {metric.words} by epoch, one line per activation, one panel per "
+            f"{study.axis.one}.",
             draw_by_epoch,
             partial(data, variant),
             is_for_slides=_is_first(study, variant),
@@ -149,21 +198,7 @@ def _edge(study: StudyAnalysis) -> Iterator[Picture | Prose]:
             partial(edge_figures.draw_outcome_map, str(variant), own, _of(variant, study.edges)),
             is_for_slides=_is_first(study, variant),
         )
-        yield picture(
-            f"{study.metric.name}_by_rate{_number(study.runs, variant)}",
-            section,
-            f"Final {study.metric.words} over the learning rate. {BY_RATE_SIGNS} Grey lines are "
-            f"the other activations.{study.metric.cut_off}",
-            f"Mean final {study.metric.words} over the learning rate, by activation.",
-            partial(
-                edge_figures.draw_by_rate,
-                str(variant),
-                _of(variant, study.cells),
-                _of(variant, study.runs.used),
-                study.metric,
-            ),
-            is_for_slides=_is_first(study, variant),
-        )
+        yield _over_axis(study, section, str(variant), GREY)
 
 
 def _units(study: StudyAnalysis) -> Iterator[Picture | Prose]:
@@ -187,39 +222,42 @@ def _unit_shares(study: StudyAnalysis, variant: str, layers: pd.DataFrame) -> Pi
         draw = partial(units_figures.draw_unit_shares_by_rate, variant, layers)
     else:
         which, note = units_figures.LAYERS_SHOWN, units_figures.PALE
-        shown = units_figures.layers_shown(layers)
-        draw = partial(units_figures.draw_unit_shares, variant, layers, shown)
+        which += _few_note(study)
+        drawn = _few(study, layers)
+        draw = partial(units_figures.draw_unit_shares, variant, drawn, study.axis)
     return picture(
         f"unit_shares{_number(study.runs, variant)}",
         "Which units die",
         "Share of the units of n runs that end dead, saturated, silent or flat, with its "
         f"{units_tables.UNIT_INTERVAL}. {note} {which}",
-        f"Share of units by fate, activation and rate{f', {variant}' if variant else ''}. The "
-        "table of units has the numbers.",
+        f"Share of units by fate, activation and {study.axis.name}"
+        f"{f', {variant}' if variant else ''}. The table of units has the numbers.",
         draw,
         is_for_slides=_is_first(study, variant),
     )
 
 
 def _inactive(study: StudyAnalysis, variant: str, curves: pd.DataFrame) -> Picture:
-    shown = style.shown_rates(curves)
-    note = "" if len(shown) == curves["lr"].nunique() else units_figures.RATES_SHOWN
-    drawn = curves[curves["lr"].isin(shown)]
+    axis, values = study.axis, curves[study.axis.column]
+    shown = axis.shown(values)
+    note = "" if len(shown) == values.nunique() else _five_shown(axis)
+    drawn = curves[values.isin(shown)]
     return picture(
         f"units_gone{_number(study.runs, variant)}",
         "Which units die",
         "Share of layer 1's units that are dead or saturated at each probe, in n runs, with its "
         f"{units_tables.UNIT_INTERVAL}. {units_figures.NO_BAND} {note}",
         "Share of layer 1's units dead or saturated by minibatch, one line per activation.",
-        partial(units_figures.draw_inactive, variant, drawn, drawn["activation"]),
+        partial(units_figures.draw_inactive, variant, drawn, drawn["activation"], axis),
     )
 
 
 def _trajectories(store: Store, study: StudyAnalysis, seed: int) -> Iterator[Picture]:
-    note = f" {edge_text.RATES_DRAWN}" if study.is_fine else ""
-    drawn = study.runs_drawn(seed)
+    note = f" {edge_text.RATES_DRAWN}" if study.is_fine else _few_note(study)
+    axis = study.axis
+    drawn = study.runs_drawn(seed) if study.is_fine else _few(study, study.runs_drawn(seed))
     for (variant, activation), own in drawn.groupby(["variant", "activation"], sort=False):
-        rows = as_columns(own).to_dict("records")
+        rows = as_columns(own, axis).to_dict("records")
         title = f"{activation}, seed {seed}" + (f", {variant}" if variant else "")
         yield picture(
             f"trajectories_{activation}{_number(study.runs, variant)}",
@@ -228,8 +266,10 @@ def _trajectories(store: Store, study: StudyAnalysis, seed: int) -> Iterator[Pic
             "weight and bias of the output units and of the first ten units of layer 1, by "
             f"minibatch.{study.metric.cut_off} A line that moves is a unit that learns; "
             f"the article reads a flat line as a dying unit.{note}",
-            f"Five rows of panels for {title}, one column per learning rate: "
-            + "; ".join(f"{rate_text(row['lr'])} {row['outcome']}" for row in rows),
+            f"Five rows of panels for {title}, one column per {axis.label}: "
+            + "; ".join(
+                f"{study.axis.text(row[study.axis.column])} {row['outcome']}" for row in rows
+            ),
             partial(_draw_trajectories, store, study.runs, title, rows),
         )
 
@@ -238,20 +278,21 @@ def _draw_trajectories(
     store: Store, runs: StudyRuns, title: str, rows: Sequence[dict[Any, Any]]
 ) -> Figure:
     names = names_by_run(runs)
-    drawn = [_drawn(store, runs.study, row, names.get(row["run_id"], [])) for row in rows]
+    drawn = [_drawn(store, runs, row, names.get(row["run_id"], [])) for row in rows]
     return draw_trajectories(title, drawn, runs.metric)
 
 
-def _drawn(store: Store, study: str, run: dict[Any, Any], layer_names: Sequence[str]) -> Drawn:
+def _drawn(store: Store, runs: StudyRuns, run: dict[Any, Any], layer_names: Sequence[str]) -> Drawn:
     return Drawn(
-        run["lr"],
+        runs.axis.equals(run[runs.axis.column]),
         run["outcome"],
-        read_run_table("history", store, study, run["run_id"]),
-        read_run_table("trajectory", store, study, run["run_id"]),
+        read_run_table("history", store, runs.study, run["run_id"]),
+        read_run_table("trajectory", store, runs.study, run["run_id"]),
         layer_names,
     )
 
 
-def as_columns(runs: pd.DataFrame) -> pd.DataFrame:
-    """Runs by increasing rate; the article's two rates in its order: 0.01, then 0.001."""
-    return runs.sort_values("lr", ascending=set(runs["lr"]) != ARTICLE_RATES, kind="stable")
+def as_columns(runs: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
+    """Runs in the order of the axis; the article's two rates in its order: 0.01, then 0.001."""
+    is_article = axis.is_rate and set(runs[axis.column]) == ARTICLE_RATES
+    return runs.sort_values(axis.column, key=sort_key, ascending=not is_article, kind="stable")

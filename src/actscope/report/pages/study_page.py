@@ -110,7 +110,7 @@ def build(
         ui = runs_in_ui(store, part.runs.study)
         chapters.append(render_study(part, study, sections, ui))
     files["index.html"] = render_page(title, chapters, results)
-    files[explore.NAME] = explore.build(title, {p.label: p.runs for p, _ in found}, series)
+    files[explore.NAME] = explore.build(title, {p.label: p.runs.by_rate for p, _ in found}, series)
     manifests = [manifest.study_manifest(part.runs, part.seed) for part, _ in found]
     files["manifest.json"] = manifest.manifest(manifests, results, files)
     return files
@@ -147,7 +147,7 @@ def steps(parts: Sequence[Part]) -> int:
 def _steps(runs: StudyRuns, seed: int) -> int:
     drawn = runs.used[runs.used["seed"] == seed]
     variants = runs.used["variant"].nunique()
-    return len(runs.used) + len(drawn.groupby(["variant", "activation"])) + 5 * variants + 3
+    return len(runs.used) + len(drawn.groupby(["variant", "activation"])) + 6 * variants + 3
 
 
 def _placed(name: str, place: str) -> str:
@@ -164,7 +164,7 @@ def render_study(
     run_list = RunList(runs, part.anchor, part.label, ui)
     level = 3 if part.place else 2
     words = author_notes(runs.study, level + 1)
-    maps = overviews(cells, partial(show_best, run_list))
+    maps = overviews(cells, partial(show_best, run_list), study.axis)
     first_picture, rest = take_first_picture(sections)
     body = environment.load("study.html.j2").render(
         level=level,
@@ -180,11 +180,12 @@ def render_study(
         missing=len(runs.missing),
         notes=list(methods.notes(runs)),
         overviews=maps,
-        summary=study_tables.readable_summary(cells, study.metric),
-        comparisons=study_tables.readable_comparisons(study.comparisons, study.metric),
+        summary=study_tables.readable_summary(cells, study.metric, study.axis),
+        comparisons=study_tables.readable_comparisons(study.comparisons, study.metric, study.axis),
         interval=INTERVAL,
         split=runs.split,
         metric=study.metric,
+        axis=study.axis,
         has_images=study.metric is ACCURACY,
         is_validated=ranked_by(cells) == "validation_mean",
         resamples=f"{RESAMPLES:,}",
@@ -204,7 +205,7 @@ def _answer(study: StudyAnalysis) -> Iterable[list[str]]:
     """The sentences at the top."""
     if study.is_fine:
         return edge_text.answer(study.edges)
-    return study_text.answer(study.runs.splits, study.cells, study.leads, study.metric)
+    return study_text.answer(study.runs.splits, study.cells, study.leads, study.metric, study.axis)
 
 
 def _titles(anchor: str, sections: Iterable[str], *, has_words: bool) -> list[tuple[str, str]]:
@@ -221,5 +222,7 @@ def _titles(anchor: str, sections: Iterable[str], *, has_words: bool) -> list[tu
 
 
 def _rebuild(runs: StudyRuns, seed: int) -> str:
-    chosen = "" if seed == frames.choose_seed(runs, None) else f' ARGS="report.seed={seed}"'
-    return f"make report STUDY={runs.study}{chosen}"
+    seeds = [] if seed == frames.choose_seed(runs, None) else [f"report.seed={seed}"]
+    axes = [] if runs.axis.is_rate else [f"report.axes=[activation,{runs.axis.setting}]"]
+    chosen = " ".join([*seeds, *axes])
+    return f"make report STUDY={runs.study}" + (f' ARGS="{chosen}"' if chosen else "")

@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from actscope.analysis import comparison, stats
+from actscope.analysis import comparison
+from actscope.analysis.axis import RATE
 from actscope.analysis.comparison import SIDES, Pair
 from actscope.analysis.labels import rate_text
 from actscope.analysis.stats import INTERVAL
@@ -85,4 +86,4 @@ def of_side(row: Row, side: str) -> Row | None:
     if pd.isna(row[f"{side}_n"]):
         return None
     measured = {name: row[f"{side}_{name}"] for name in comparison.MEASURED}
-    return {name: row[name] for name in stats.CELL} | measured
+    return {name: row[name] for name in RATE.cell} | measured

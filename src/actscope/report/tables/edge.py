@@ -5,14 +5,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from actscope.analysis.axis import RATE
 from actscope.analysis.labels import rate_text
-from actscope.analysis.stats import CELL, OUTCOMES
+from actscope.analysis.stats import OUTCOMES
 from actscope.report.tables.files import DASH, Table, share, without_empty_variant
 
 
 def tables_of(outcomes: pd.DataFrame, found: pd.DataFrame) -> list[Table]:
     """The tables of the section, from `outcome_shares` and `edges`."""
-    shares = outcomes[[*CELL, "runs"]].assign(
+    shares = outcomes[[*RATE.cell, "runs"]].assign(
         lr=[rate_text(lr) for lr in outcomes["lr"]],
         **{
             f"{name}, %": [share(row, name) for row in outcomes.to_dict("records")]

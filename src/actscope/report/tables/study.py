@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from actscope.analysis.frames import POINT
-from actscope.analysis.labels import rate_text
+from actscope.analysis.axis import RATE, Axis
 from actscope.analysis.ranking import ranked_by
 from actscope.analysis.shares import run_share
 from actscope.analysis.stats import INTERVAL, is_mixed
@@ -22,35 +21,35 @@ from actscope.report.tables.files import (
 )
 
 OVER_BOTH = "95 % interval over seeds and images"
-RUN_COLUMNS = ["run_id", "name", *POINT, "status", "outcome", "used", "why", "final"]
+ENDED = ["status", "outcome", "used", "why", "final"]
 
 
 def table_files(study: StudyAnalysis) -> dict[str, bytes]:
     """Files of the tables `summary`, `comparisons` and `runs`."""
+    cells, pairs, shown_by = study.cells, study.comparisons, (study.metric, study.axis)
     return {
-        **file_formats("summary", study.cells, readable_summary(study.cells, study.metric)),
-        **file_formats(
-            "comparisons", study.comparisons, readable_comparisons(study.comparisons, study.metric)
-        ),
-        **run_files(study.runs.runs, study.metric),
+        **file_formats("summary", cells, readable_summary(cells, *shown_by)),
+        **file_formats("comparisons", pairs, readable_comparisons(pairs, *shown_by)),
+        **run_files(study.runs.runs, *shown_by),
     }
 
 
-def run_files(all_runs: pd.DataFrame, metric: Metric) -> dict[str, bytes]:
+def run_files(all_runs: pd.DataFrame, metric: Metric, axis: Axis = RATE) -> dict[str, bytes]:
     """`tables/runs`: StudyRuns.runs, with a column `study` where there are several."""
-    columns = [*(name for name in ["study"] if name in all_runs), *RUN_COLUMNS]
+    study = [name for name in ["study"] if name in all_runs]
+    columns = [*study, "run_id", "name", *axis.point, *ENDED]
     full = all_runs[[*columns, "sweep", "commit"]]
     readable = full[columns].assign(final=full["final"].map(metric.number))
     readable = readable.rename(columns={"final": metric.heading("final")})
     return file_formats("runs", full, readable)
 
 
-def readable_summary(cells: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+def readable_summary(cells: pd.DataFrame, metric: Metric, axis: Axis = RATE) -> pd.DataFrame:
     """The summary in the metric's unit; without the column of variants if there is only one."""
     columns: dict[str, Any] = {
         "variant": cells["variant"],
         "activation": cells["activation"],
-        "lr": [rate_text(lr) for lr in cells["lr"]],
+        axis.column: cells[axis.column].map(axis.text),
         "learned": [_learned_text(row) for row in cells.to_dict("records")],
         "outcomes": cells["outcomes"],
         "n": cells["n"],
@@ -78,11 +77,13 @@ def _learned_text(cell: dict[Any, Any]) -> str:
     return f"{cell['learned']} of {cell['runs']}{interval}{', mixed' if is_mixed(cell) else ''}"
 
 
-def readable_comparisons(comparisons: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+def readable_comparisons(
+    comparisons: pd.DataFrame, metric: Metric, axis: Axis = RATE
+) -> pd.DataFrame:
     """The comparisons of activations, as `readable_differences`."""
     columns: dict[str, Any] = {
         "variant": comparisons["variant"],
-        "lr": [rate_text(lr) for lr in comparisons["lr"]],
+        axis.column: comparisons[axis.column].map(axis.text),
         "first - second": comparisons["first"] + " - " + comparisons["second"],
         "learned": [
             f"{row['first_learned']} of {row['first_runs']}, "

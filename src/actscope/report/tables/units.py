@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from actscope.analysis.labels import rate_text
-from actscope.analysis.unit_statistics import ALL_RATES
+from actscope.analysis.axis import RATE, Axis
+from actscope.analysis.unit_statistics import ALL_VALUES
 from actscope.analysis.units import Units
 from actscope.artifacts.unit_fates import FATES
 from actscope.report.tables.files import DASH, Table, share, without_empty_variant
@@ -23,28 +23,32 @@ def tables_of(units: Units) -> list[Table]:
             f"Units by fate: share of the units of n runs, with its {UNIT_INTERVAL}, median step "
             "at which it began, and revivals of dead units",
             units.by_layer,
-            readable_by_layer(units.by_layer),
+            readable_by_layer(units.by_layer, units.axis),
         ),
         Table(
             "flat_against_truth",
             "How well a flat line shows a unit's fate: precision and recall over all units, each "
             f"with its {UNIT_INTERVAL}",
             units.confusion,
-            readable_confusion(units.confusion),
+            readable_confusion(units.confusion, units.axis),
         ),
         Table(
             "swings",
             "Layer 1's flat units: share whose mean weight or bias was lower when they went flat "
             f"than at their first record, each with its {UNIT_INTERVAL}",
             units.swings,
-            readable_swings(units.swings),
+            readable_swings(units.swings, units.axis),
         ),
     ]
 
 
-def readable_by_layer(table: pd.DataFrame) -> pd.DataFrame:
+def readable_by_layer(table: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
     """Units.by_layer in per cent and words."""
-    columns: dict[str, Any] = _named(table)
+    columns: dict[str, Any] = {
+        "variant": table["variant"],
+        "activation": table["activation"],
+        axis.column: table[axis.column].map(axis.text),
+    }
     rows = table.to_dict("records")
     columns["layer"] = [_layer(row) for row in rows]
     columns["n"] = table["n"]
@@ -62,14 +66,14 @@ def _layer(row: Mapping[Hashable, Any]) -> str:
     return ", ".join(part for part in (str(row["layer"]), name, output) if part)
 
 
-def readable_confusion(table: pd.DataFrame) -> pd.DataFrame:
+def readable_confusion(table: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
     """Units.confusion in per cent and words."""
     rows = table.to_dict("records")
     columns: dict[str, Any] = {
         "variant": table["variant"],
         "layers": table["layers"],
         "flat against": table["truth"],
-        "lr": table["lr"],
+        axis.column: table[axis.column],
         "both": table["tp"],
         "flat only": table["fp"],
         "true only": table["fn"],
@@ -81,14 +85,14 @@ def readable_confusion(table: pd.DataFrame) -> pd.DataFrame:
     return without_empty_variant(pd.DataFrame(columns))
 
 
-def readable_swings(table: pd.DataFrame) -> pd.DataFrame:
+def readable_swings(table: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
     """Units.swings in per cent and words, for cells in which a unit went flat, and overall."""
-    shown = table[(table["flat"] > 0) | (table["activation"] == ALL_RATES)]
+    shown = table[(table["flat"] > 0) | (table["activation"] == ALL_VALUES)]
     rows = shown.to_dict("records")
     columns: dict[str, Any] = {
         "variant": shown["variant"],
         "activation": shown["activation"],
-        "lr": shown["lr"],
+        axis.column: shown[axis.column],
         "flat units": shown["flat"],
         "flat from the start": shown["from_start"],
     }
@@ -117,12 +121,4 @@ def _share_texts(rows: list[dict[Any, Any]], measure: str, none: list[str]) -> d
     return {
         f"{measure}, %": shares,
         f"{measure}: seeds": [str(row[f"{measure}_seeds"]) for row in rows],
-    }
-
-
-def _named(table: pd.DataFrame) -> dict[str, Any]:
-    return {
-        "variant": table["variant"],
-        "activation": table["activation"],
-        "lr": [rate_text(lr) for lr in table["lr"]],
     }

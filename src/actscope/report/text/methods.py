@@ -6,9 +6,8 @@ from typing import Any, cast
 
 import pandas as pd
 
-from actscope.analysis import stats
+from actscope.analysis.axis import Axis
 from actscope.analysis.frames import StudyRuns
-from actscope.analysis.labels import rate_text
 from actscope.analysis.logged_settings import NETWORK
 from actscope.metric import ACCURACY, learned_by
 from actscope.report.text.study import join
@@ -20,23 +19,28 @@ def counts(runs: StudyRuns, cells: pd.DataFrame) -> list[tuple[str, str]]:
     return [
         (str(len(used)), "runs counted"),
         (str(used["activation"].nunique()), "activations"),
-        (str(used["lr"].nunique()), "learning rates"),
+        (str(used[runs.axis.column].nunique()), _counted(runs.axis)),
         (str(used["seed"].nunique()), "seeds"),
         (str(int(cells["failed"].sum())), "failed to learn"),
         (str(int(cells["diverged"].sum())), "diverged"),
     ]
 
 
+def _counted(axis: Axis) -> str:
+    return "learning rates" if axis.is_rate else axis.several
+
+
 def gaps(runs: StudyRuns) -> list[str]:
-    """The missing points as lines: one for the rates of an activation that lack the same seeds."""
+    """The missing points as lines: one for the values of an activation that lack the same seeds."""
+    axis = runs.axis
     cells: dict[tuple[str, str, str], list[str]] = {}
-    for key, rows in runs.missing.groupby(stats.CELL, sort=False):
-        variant, activation, lr = cast(tuple[str, str, float], key)
+    for key, rows in runs.missing.groupby(axis.cell, sort=False):
+        variant, activation, value = cast(tuple[str, str, Any], key)
         seeds = join([str(seed) for seed in rows["seed"]])
-        cells.setdefault((variant, activation, seeds), []).append(rate_text(lr))
+        cells.setdefault((variant, activation, seeds), []).append(axis.text(value))
     return [
-        f"{variant} {activation} at lr {join(rates)}: seed {seeds}".strip()
-        for (variant, activation, seeds), rates in cells.items()
+        f"{variant} {activation} at {axis.symbol} {join(values)}: seed {seeds}".strip()
+        for (variant, activation, seeds), values in cells.items()
     ]
 
 
@@ -223,7 +227,7 @@ def settings(runs: StudyRuns) -> list[tuple[str, str]]:
     shown = [
         name
         for name in sorted(runs.params.columns)
-        if name not in ("activation", "lr", "seed", "study")
+        if name not in ("activation", runs.axis.setting, "seed", "study")
     ]
     values = [(name, ", ".join(runs.values_of(name))) for name in shown]
     return [(name, value) for name, value in values if not name.startswith("activation.")]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from actscope.analysis.labels import rate_text
+from actscope.analysis.axis import RATE, Axis
 from actscope.analysis.lead_words import distance_to_next, headline, undecided
 from actscope.analysis.ranking import Lead
 from actscope.analysis.seeds_and_images import RESAMPLES, CrossedEstimate
@@ -18,6 +18,7 @@ def answer(
     cells: pd.DataFrame,
     leads: Mapping[str, Lead],
     metric: Metric = ACCURACY,
+    axis: Axis = RATE,
 ) -> list[list[str]]:
     """Sentences on each variant: which cell is best and by how much, and which runs fail.
 
@@ -27,34 +28,34 @@ def answer(
     for variant, lead in leads.items():
         own = cells[cells["variant"] == variant]
         start = f"With {variant}: " if variant else ""
-        first, *others = [*_on_the_best(splits[variant], lead, metric), *_on_those_that_fail(own)]
+        best = _on_the_best(splits[variant], lead, metric, axis)
+        first, *others = [*best, *_on_those_that_fail(own, axis)]
         answers.append([start + first, *others])
     return answers
 
 
-def _on_the_best(split: str, lead: Lead, metric: Metric) -> Iterator[str]:
+def _on_the_best(split: str, lead: Lead, metric: Metric, axis: Axis) -> Iterator[str]:
     if lead.best is None:
-        yield "No activation learned with every seed at any rate."
+        yield f"No activation learned with every seed at any {axis.one}."
     else:
-        yield headline(split, lead, lead.best, metric)
+        yield headline(split, lead, lead.best, metric, axis)
         if not pd.isna(wins := lead.best.get("wins")):
             yield (
                 f"It has the highest mean in {100 * wins:.0f} % of {RESAMPLES:,} "
                 "resamples of seeds and test images."
             )
     if lead.second is not None and lead.difference is not None:
-        yield distance_to_next(lead.second, lead.difference, metric)
+        yield distance_to_next(lead.second, lead.difference, metric, axis)
         if lead.over_both is not None and not math.isnan(lead.over_both.low):
             yield _over_both_in_words(lead.over_both, metric)
     if len(lead.passed_over):
-        named = [
-            _passed_over_in_words(cell, metric) for cell in lead.passed_over.to_dict("records")
-        ]
+        cells = lead.passed_over.to_dict("records")
+        named = [_passed_over_in_words(cell, metric, axis) for cell in cells]
         yield f"Not counted, as not every run learned: {join(named)}."
 
 
-def _passed_over_in_words(cell: Mapping[Any, Any], metric: Metric) -> str:
-    where = f"{cell['activation']} at {rate_text(cell['lr'])}"
+def _passed_over_in_words(cell: Mapping[Any, Any], metric: Metric, axis: Axis) -> str:
+    where = f"{cell['activation']} at {axis.at(axis.text(cell[axis.column]))}"
     mean = metric.show(cell["final_mean"])
     return f"{where} (mean {mean} of the {cell['learned']} of {cell['runs']} runs that learned)"
 
@@ -64,12 +65,12 @@ def _over_both_in_words(lead: CrossedEstimate, metric: Metric) -> str:
     return f"Over seeds and test images it is {ends}{undecided(lead.low, lead.high, metric)}."
 
 
-def _on_those_that_fail(cells: pd.DataFrame) -> Iterator[str]:
+def _on_those_that_fail(cells: pd.DataFrame, axis: Axis) -> Iterator[str]:
     for outcome, words in (("failed", "Failed to learn"), ("diverged", "Diverged")):
         rows = cells[cells[outcome] > 0]
         if len(rows):
             which = [
-                f"{name} at {join([_count(row, outcome) for row in own.to_dict('records')])}"
+                f"{name} at {axis.at(_counts(own, outcome, axis))}"
                 for name, own in rows.groupby("activation", sort=False)
             ]
             yield f"{words}: {'; '.join(which)}."
@@ -81,11 +82,17 @@ def _on_those_that_fail(cells: pd.DataFrame) -> Iterator[str]:
     if len(everywhere) == cells["activation"].nunique():
         yield "Every run learned."
     elif everywhere:
-        yield f"Only {join(everywhere)} learned with every seed at every rate."
+        yield f"Only {join(everywhere)} learned with every seed at every {axis.one}."
 
 
-def _count(row: Mapping[Any, Any], outcome: str) -> str:
-    return f"{rate_text(row['lr'])} ({row[outcome]} of {row['runs']})"
+def _counts(cells: pd.DataFrame, outcome: str, axis: Axis) -> str:
+    """`0.01 (2 of 5) and 0.1 (5 of 5)`."""
+    return join(
+        [
+            f"{axis.text(row[axis.column])} ({row[outcome]} of {row['runs']})"
+            for row in cells.to_dict("records")
+        ]
+    )
 
 
 def join(words: list[str]) -> str:

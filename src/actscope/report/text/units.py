@@ -6,9 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from actscope.analysis.edge import MOST_PANELS
-from actscope.analysis.labels import rate_text
-from actscope.analysis.unit_statistics import ALL_RATES, INACTIVE, is_true
+from actscope.analysis.axis import MOST_PANELS, Axis
+from actscope.analysis.unit_statistics import ALL_VALUES, INACTIVE, is_true
 from actscope.analysis.units import Units
 from actscope.report.text.study import join
 
@@ -33,12 +32,13 @@ def in_words(units: Units) -> Iterator[list[str]]:
     for variant, own in units.by_layer.groupby("variant", sort=False):
         fates = units.fates[units.fates["variant"] == variant]
         start = f"With {variant!s}: " if variant else ""
-        inactive = start + _on_inactive(own[own["layer"] == 1])
+        inactive = start + _on_inactive(own[own["layer"] == 1], units.axis)
         flat = units.confusion[
-            (units.confusion["variant"] == variant) & (units.confusion["lr"] == ALL_RATES)
+            (units.confusion["variant"] == variant)
+            & (units.confusion[units.axis.column] == ALL_VALUES)
         ]
         swing = units.swings[units.swings["variant"] == variant].iloc[-1].to_dict()
-        others = [" ".join(_on_flat_lines(flat[flat["lr"] == ALL_RATES], fates)), _on_swings(swing)]
+        others = [" ".join(_on_flat_lines(flat, fates)), _on_swings(swing)]
         yield [" ".join([inactive, *_on_revivals(fates)]), *others]
 
 
@@ -50,15 +50,15 @@ def notes(units: Units) -> list[str]:
     return said
 
 
-def _on_inactive(layers: pd.DataFrame) -> str:
+def _on_inactive(layers: pd.DataFrame, axis: Axis) -> str:
     """On layer 1, by its saturated units: dead units are among them."""
-    if layers["lr"].nunique() > MOST_PANELS:
-        return _on_first_inactive(layers)
+    if axis.is_numeric and layers[axis.column].nunique() > MOST_PANELS:
+        return _on_first_inactive(layers, axis)
     worst = layers.sort_values("saturated", ascending=False, kind="stable")
     some = worst[worst["saturated"] > 0]
     if some.empty:
         return "No unit of layer 1 ends dead or saturated."
-    named = [_inactive_in_words(row) for row in some.head(3).to_dict("records")]
+    named = [_inactive_in_words(row, axis) for row in some.head(3).to_dict("records")]
     rest = some.iloc[3:]["saturated"]
     most = f"; in every other cell at most {100 * rest.max():.1f} %" if len(rest) else ""
     spared = len(worst) - len(some)
@@ -66,25 +66,25 @@ def _on_inactive(layers: pd.DataFrame) -> str:
     return f"Share of layer 1's units that end dead or saturated: {join(named)}{most}{none}."
 
 
-def _on_first_inactive(layers: pd.DataFrame) -> str:
-    """The same for many rates: the smallest rate at which most units end so."""
-    begun = layers[layers["saturated"] > 0.5].sort_values("lr", kind="stable")
+def _on_first_inactive(layers: pd.DataFrame, axis: Axis) -> str:
+    """The same for many values: the smallest one at which most units end so."""
+    begun = layers[layers["saturated"] > 0.5].sort_values(axis.column, kind="stable")
     firsts = begun.drop_duplicates("activation")
     named = [
-        f"{rate_text(own['lr'].iloc[0])} with {join(own['activation'].tolist())}"
-        for _, own in firsts.groupby("lr")
+        f"{axis.text(value)} with {join(own['activation'].tolist())}"
+        for value, own in firsts.groupby(axis.column)
     ]
     begun_with = set(firsts["activation"])
     spared = [str(name) for name in layers["activation"].unique() if name not in begun_with]
-    never = [f"no rate with {join(spared)}"] if spared else []
+    never = [f"no {axis.one} with {join(spared)}"] if spared else []
     return (
-        "The smallest rate at which more than half of layer 1's units end dead or saturated: "
-        f"{'; '.join([*named, *never])}."
+        f"The smallest {axis.one} at which more than half of layer 1's units end dead or "
+        f"saturated: {'; '.join([*named, *never])}."
     )
 
 
-def _inactive_in_words(row: dict[Any, Any]) -> str:
-    where = f"with {row['activation']} at lr = {rate_text(row['lr'])}"
+def _inactive_in_words(row: dict[Any, Any], axis: Axis) -> str:
+    where = f"with {row['activation']} at {axis.equals(row[axis.column])}"
     return f"{share_in_words(row, 'saturated')} {where}"
 
 
