@@ -16,7 +16,9 @@ ARTICLE = ["relu", "leaky_relu", "elu", "selu", "bn_relu"]
 def test_values_and_slopes_are_those_of_torch(name: str) -> None:
     activation = shipped_activation(name)
     assert (activation.function in FORMULAS) == (name in ARTICLE)
-    for own, reference in zip(value_and_slope(activation, X), by_autograd(activation, X)):
+    for own, reference in zip(
+        value_and_slope(activation, X), by_autograd(activation, X), strict=True
+    ):
         np.testing.assert_allclose(own, reference, rtol=1e-12, atol=1e-14)
 
 
