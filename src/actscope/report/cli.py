@@ -1,13 +1,14 @@
 """The command line of `python -m actscope.report`."""
 
 import argparse
+import gc
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from actscope.command_line.settings import OneLineParser, exit_code
 from actscope.errors import ConfigError
-from actscope.report.settings import Settings, read_settings
+from actscope.report.settings import read_settings
 from actscope.runtime import forkserver, startup
 
 HELP = """\
@@ -43,6 +44,8 @@ settings, with their defaults in conf/report.yaml:
 
 The same runs always give the same files, byte for byte.
 """
+# A figure has tens of thousands of objects. By default Python looks for garbage at each 700 of them.
+NEW_OBJECTS = 50_000
 COMMAND_WORDS = ("article", "build", "claims", "figure", "film")
 
 
@@ -81,6 +84,7 @@ def _function_of(command: str) -> Callable[..., None]:
     import actscope.artifacts.drawing  # noqa: F401 - before what imports matplotlib
     from actscope.report.build import COMMANDS
 
+    gc.set_threshold(NEW_OBJECTS)
     return COMMANDS[command]
 
 

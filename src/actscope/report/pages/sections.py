@@ -12,6 +12,7 @@ from actscope.analysis.labels import rate_text
 from actscope.analysis.run_tables import read_run_table
 from actscope.analysis.stats import INTERVAL
 from actscope.analysis.study_analysis import StudyAnalysis
+from actscope.metric import Metric
 from actscope.report.figures import edge as edge_figures
 from actscope.report.figures import style
 from actscope.report.figures import units as units_figures
@@ -229,15 +230,14 @@ def _trajectories(store: Store, study: StudyAnalysis, seed: int) -> Iterator[Pic
             f"the article reads a flat line as a dying unit.{note}",
             f"Five rows of panels for {title}, one column per learning rate: "
             + "; ".join(f"{rate_text(row['lr'])} {row['outcome']}" for row in rows),
-            partial(_draw_trajectories, store, study.runs, title, rows),
+            partial(_draw_trajectories, store, study.runs.study, title, rows, study.metric),
         )
 
 
 def _draw_trajectories(
-    store: Store, runs: StudyRuns, title: str, rows: Sequence[dict[Any, Any]]
+    store: Store, study: str, title: str, rows: Sequence[dict[Any, Any]], metric: Metric
 ) -> Figure:
-    drawn = [_drawn(store, runs.study, row) for row in rows]
-    return draw_trajectories(title, drawn, runs.metric)
+    return draw_trajectories(title, [_drawn(store, study, row) for row in rows], metric)
 
 
 def _drawn(store: Store, study: str, run: dict[Any, Any]) -> Drawn:
