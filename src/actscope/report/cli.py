@@ -44,7 +44,7 @@ settings, with their defaults in conf/report.yaml:
 
 The same runs always give the same files, byte for byte.
 """
-# A figure has tens of thousands of objects. By default Python looks for garbage at each 700 of them.
+# A figure has tens of thousands of objects, and by default each 700 start a search for garbage.
 NEW_OBJECTS = 50_000
 COMMAND_WORDS = ("article", "build", "claims", "figure", "film")
 
