@@ -121,6 +121,15 @@ class Metric:
         """The heading of a column of values: `mean, %`."""
         return f"{name}, {self.unit}" if self.unit else name
 
+    def final_in_words(self, test: float, validation: float) -> str:
+        """The final value of a run: on the test, or if it was not tested on validation.
+
+        An unknown one is NaN.
+        """
+        split = "validation" if math.isnan(test) else "test"
+        final = four_digits(test, validation)
+        return f"final {split} {self.words} {final}" if final else f"no test {self.words}"
+
     def difference_heading(self, name: str) -> str:
         """The heading of a column of differences: `difference, points`."""
         return f"{name}, {self.difference_unit}" if self.difference_unit else name
@@ -176,6 +185,12 @@ def metric_of(settings: Mapping[str, object]) -> Metric:
     """
     found = METRICS.get(str(settings.get("train.metric")))
     return found or METRICS_OF_LOSS.get(str(settings.get("train.loss")), (ACCURACY,))[0]
+
+
+def four_digits(test: float, validation: float) -> str:
+    """The final value of a run, as Metric.final_in_words has it; '' if both are unknown."""
+    final = validation if math.isnan(test) else test
+    return "" if math.isnan(final) else f"{final:.4f}"
 
 
 def learned_by(metric: Metric) -> Metric:

@@ -61,6 +61,7 @@ def test_what_reads_a_local_store_imports_neither_mlflow_nor_torch(tmp_path: Pat
     assert main(["sweep", *grid]) == 0
     finished = store.studies()
     readers = {"status": ["study=one", *there], "doctor": there, "sync": there}
+    readers["report"] = ["claims", *there]
     codes, modules, lines = run({**readers, "plan": grid, "sweep": grid})
     assert codes == dict.fromkeys([*readers, "plan", "sweep"], 0)
     assert lines == []

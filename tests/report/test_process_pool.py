@@ -17,22 +17,12 @@ from actscope.analysis.frames import read_study
 from actscope.errors import ReportError
 from actscope.report.process_pool import KEYS_AT_ONCE, worker_pool
 from actscope.report.run_digests import read_digests
-from actscope.runtime import forkserver
 from tests.report.test_report import lost
 from tests.support.processes import started
 from tests.support.stores import store_at
 from tests.support.studies import Lab
 
 NOWHERE = store_at("sqlite:////nowhere/mlflow.db")  # of a pool at work on numbers
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _forkserver() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in forkserver.ENVIRONMENT:
-            patch.setenv(name, "1")  # as it was, when the tests are over
-        with forkserver.running(["actscope.report.pages.study_page"]):
-            yield
 
 
 def workers() -> list[multiprocessing.process.BaseProcess]:
@@ -141,8 +131,7 @@ def family_at_work(process: "subprocess.Popen[str]") -> list[psutil.Process]:
     end = time.monotonic() + 90
     while time.monotonic() < end:
         family = psutil.Process(process.pid).children(recursive=True)
-        parents = [child.ppid() for child in family]
-        if sum(parent != process.pid for parent in parents) == 2:
+        if len(family) == 2:
             return family
         time.sleep(0.05)
     raise AssertionError("the helpers never came")

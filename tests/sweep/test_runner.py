@@ -16,12 +16,12 @@ import pytest
 from rich.console import Console
 
 from actscope import tracking
-from actscope.artifacts.metrics import Metric
 from actscope.config import Activation, Point, Tracking
 from actscope.engine.data import load_data
 from actscope.engine.result import Outcome, RunResult
 from actscope.engine.train import train_stack
 from actscope.errors import ConfigError
+from actscope.metric import Metric
 from actscope.runtime import forkserver, signals
 from actscope.sweep import runner
 from actscope.sweep import worker as workers_module

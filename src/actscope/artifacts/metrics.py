@@ -1,6 +1,5 @@
 """Computes the metrics of a run: series by epoch, last and best values, a thinned trajectory."""
 
-import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -10,7 +9,6 @@ from actscope.artifacts.layers_at_start import start_metrics
 from actscope.artifacts.unit_fates import shares, unit_fates
 from actscope.engine.recorded import MEASURES
 from actscope.engine.result import RunResult
-from actscope.metric import Metric
 
 # MLflow's UI is slow with hundreds of series a run, so it gets the article's only, at few steps.
 SERIES_UNITS = 10  # of the first and of the last layer
@@ -51,7 +49,7 @@ def describe(result: RunResult) -> str:
         start = f"**diverged**: a number was no longer finite at minibatch {step}."
     else:
         metric = result.point.train.judged_by
-        final = final_in_words(metric, result.test_final, result.validation_final)
+        final = metric.final_in_words(result.test_final, result.validation_final)
         start = f"**{result.outcome}**, {final}."
     deaths = _on_deaths(unit_fates(result.trajectory, result.probe))
     return f"{start} {deaths}\n\n{result.point}".replace(" \n", "\n")
@@ -74,22 +72,6 @@ def _on_deaths(fates: pd.DataFrame) -> str:
         f"{first['layer']}, unit {first['unit']}); at the end {len(gone)} of {len(hidden)} hidden "
         "units are dead or saturated."
     )
-
-
-def final_in_words(metric: Metric, test: float, validation: float) -> str:
-    """The final metric of a run: on the test, or if it was not tested on validation.
-
-    An unknown one is NaN.
-    """
-    split = "validation" if math.isnan(test) else "test"
-    final = four_digits(test, validation)
-    return f"final {split} {metric.words} {final}" if final else f"no test {metric.words}"
-
-
-def four_digits(test: float, validation: float) -> str:
-    """The same value as a number with four digits; '' if both are unknown."""
-    final = validation if math.isnan(test) else test
-    return "" if math.isnan(final) else f"{final:.4f}"
 
 
 def thinned_series(trajectory: pd.DataFrame) -> dict[str, "pd.Series[float]"]:

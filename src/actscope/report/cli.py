@@ -1,8 +1,9 @@
 """The command line of `python -m actscope.report`."""
 
 import argparse
+import gc
+import os
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from actscope.analysis.varying import LEARNING_RATE
@@ -48,15 +49,9 @@ settings, with their defaults in conf/report.yaml:
 
 The same runs always give the same files, byte for byte.
 """
+# A figure has tens of thousands of objects, and by default each 700 start a search for garbage.
+NEW_OBJECTS = 50_000
 COMMAND_WORDS = ("article", "build", "claims", "figure", "film")
-WORKER_IMPORTS = [
-    "actscope.artifacts.drawing",  # before what imports matplotlib
-    "actscope.report.pages.study_page",
-    # These are imported only when the first table is read or the first figure is saved.
-    "pyarrow.parquet",
-    "matplotlib.backends.backend_agg",
-    "matplotlib.backends.backend_svg",
-]
 
 
 def main(arguments: Sequence[str] | None = None, *, processes: int = 1) -> int:
@@ -76,11 +71,9 @@ def main(arguments: Sequence[str] | None = None, *, processes: int = 1) -> int:
         _check_axes(command, settings)
         if settings.report.processes is None:
             settings = replace(settings, report=replace(settings.report, processes=processes))
-        with _forkserver(command, settings):
-            # These imports take seconds, so they run while the forkserver does the same.
-            with startup.without_gc():
-                do = _claims(as_json=words.json) if command == "claims" else _function_of(command)
-            do(settings, *given)
+        with startup.without_gc():
+            do = _claims(as_json=words.json) if command == "claims" else _function_of(command)
+        do(settings, *given)
         return 0
 
     return exit_code(run)
@@ -93,9 +86,11 @@ def _claims(*, as_json: bool) -> Callable[..., None]:
 
 
 def _function_of(command: str) -> Callable[..., None]:
+    os.environ.update(forkserver.ENVIRONMENT)  # before numpy is imported
     import actscope.artifacts.drawing  # noqa: F401 - before what imports matplotlib
     from actscope.report.build import COMMANDS
 
+    gc.set_threshold(NEW_OBJECTS)
     return COMMANDS[command]
 
 
@@ -116,13 +111,6 @@ def _check_axes(command: str, settings: Settings) -> None:
             f"report.axes=[{','.join(settings.report.axes)}]: cannot be used with {given}. Remove "
             "one of the two."
         )
-
-
-def _forkserver(command: str, settings: Settings) -> AbstractContextManager[None]:
-    """The forkserver of the report's workers, if the command uses several processes."""
-    if command in ("claims", "figure", "film") or settings.report.processes == 1:
-        return nullcontext()
-    return forkserver.running(WORKER_IMPORTS)
 
 
 def _command_line() -> OneLineParser:

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -20,6 +21,8 @@ from actscope.tracking import ServerStore, Store
 from actscope.tracking.store import READERS
 
 KEYS_AT_ONCE = 8  # small tasks go to a worker in batches: one by one it would wait too often
+# Elsewhere libraries of the system do not survive a fork.
+START_METHOD = "fork" if sys.platform == "linux" else "spawn"
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -62,8 +65,8 @@ class WorkerPool:
 def worker_pool(processes: int, store: Store) -> Iterator[WorkerPool]:
     """A pool of workers, which end when the context ends.
 
-    They are forked from the forkserver, if it runs, and start at once. At most READERS of them read
-    from a server.
+    On Linux they are forked from this process when the first task begins, so they start at once,
+    with its imports. At most READERS of them read from a server.
 
     Raises:
         ReportError: a worker was killed.
@@ -74,7 +77,7 @@ def worker_pool(processes: int, store: Store) -> Iterator[WorkerPool]:
     if processes == 1:
         yield WorkerPool()
         return
-    context = multiprocessing.get_context("forkserver")
+    context = multiprocessing.get_context(START_METHOD)
     executor = ProcessPoolExecutor(processes, context, _start_worker)
     with _Interrupt(set(multiprocessing.active_children())) as interrupt:
         try:
@@ -132,6 +135,8 @@ def _read_batch(store: Store, read: Callable[[T], R], readers: int, keys: Sequen
 
 def _start_worker() -> None:
     """Ignore Ctrl-C, which the parent handles, and end when the parent ends."""
+    for number in signals.SIGNALS:  # a fork has the handlers of its parent
+        signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -12,7 +12,6 @@ from rich.progress import MofNCompleteColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from actscope.artifacts.metrics import final_in_words
 from actscope.command_line import suggestions
 from actscope.config import Point
 from actscope.engine.device import CPU
@@ -244,7 +243,7 @@ def print_result(console: Console, result: Result) -> None:
     if isinstance(result, Done):
         when = "finished already, " if result.is_earlier else ""
         metric = result.point.train.judged_by
-        final = final_in_words(metric, result.test_final, result.validation_final)
+        final = metric.final_in_words(result.test_final, result.validation_final)
         where = f"run {result.run_id}" if result.run_id else "its run waits in the offline queue"
         end = f"{when}{result.outcome}, {final}, {where}"
     else:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from actscope.artifacts.metrics import Logged, describe, four_digits
+from actscope.artifacts.metrics import Logged, describe
 from actscope.artifacts.palette import ACTIVATION_COLOURS
 from actscope.config import Extras, Point
 from actscope.credentials import scrub
@@ -19,6 +19,7 @@ from actscope.engine.data import Data
 from actscope.engine.device import CPU
 from actscope.engine.result import RunResult
 from actscope.errors import StoreError, first_line
+from actscope.metric import four_digits
 from actscope.network_settings import OwnNetwork
 from actscope.parsing import flat_settings
 from actscope.tracking.errors import STORE_ERRORS, store_errors

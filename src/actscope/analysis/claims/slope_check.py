@@ -1,8 +1,10 @@
 """The check of an activation function itself: how far its slope jumps at 0."""
 
+import numpy as np
 from omegaconf import OmegaConf
 from pydantic.dataclasses import dataclass as checked
 
+from actscope.analysis.activation_curves import value_and_slope
 from actscope.analysis.claims.settings import Margin
 from actscope.analysis.claims.verdicts import CheckResult, ClaimData, Verdict, decide
 from actscope.config import Activation
@@ -47,11 +49,6 @@ def shipped_activation(name: str) -> Activation:
 
 def slope_jump(activation: Activation) -> float:
     """Magnitude of the jump of a function's slope at 0, from its one-sided differences."""
-    import torch  # it takes seconds, and few claims are about functions
-
-    from actscope.engine.activations import make_function
-
-    x = torch.tensor([-STEP, 0.0, STEP], dtype=torch.float64)
-    with torch.no_grad():
-        left, middle, right = make_function(activation, torch.float64)(x).tolist()
+    value, _ = value_and_slope(activation, np.array([-STEP, 0.0, STEP]))
+    left, middle, right = value.tolist()
     return float(abs((right - middle) - (middle - left)) / STEP)

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from actscope.analysis.activation_curves import value_and_slope
 from actscope.analysis.known_classes import check_known
 from actscope.config import Activation
 from actscope.errors import ConfigError
@@ -39,23 +40,17 @@ def draw_functions(activations: Mapping[str, Activation]) -> Figure:
 
 
 def function_curve(activation: Activation) -> pd.DataFrame:
-    """Columns `x` from -4 to 4, `value` and `slope`, the derivative by autograd, NaN at a jump.
+    """Columns `x` from -4 to 4, `value` and `slope`, the derivative, NaN at a jump.
 
     Raises:
         ConfigError: the function's code is missing or unusable.
 
     """
-    import torch  # it takes seconds, and only this figure needs it
-
-    from actscope.engine.activations import make_function
-
-    x = torch.linspace(-4, 4, 802, dtype=torch.float64, requires_grad=True)  # never at 0 itself
-    (value,) = make_function(activation, torch.float64)(x[None])
-    (slope,) = torch.autograd.grad(value.sum(), x)
-    slopes = slope.numpy().copy()
+    x = np.linspace(-4, 4, 802)  # never at 0 itself
+    value, slope = value_and_slope(activation, x)
     # Over a step of 0.01 a smooth slope changes by at most 0.02; more is a corner.
-    slopes[1:][np.abs(np.diff(slopes)) > 0.04] = np.nan
-    return pd.DataFrame({"x": x.detach().numpy(), "value": value.detach().numpy(), "slope": slopes})
+    gaps = np.concatenate([[False], np.abs(np.diff(slope)) > 0.04])
+    return pd.DataFrame({"x": x, "value": value, "slope": np.where(gaps, np.nan, slope)})
 
 
 def plot_function(curve: pd.DataFrame, colour: str, ax: Axes) -> Axes:

@@ -14,6 +14,7 @@ from actscope.analysis.run_tables import read_run_table
 from actscope.analysis.stats import INTERVAL
 from actscope.analysis.study_analysis import StudyAnalysis
 from actscope.analysis.units import names_by_run
+from actscope.metric import Metric
 from actscope.report.figures import edge as edge_figures
 from actscope.report.figures import units as units_figures
 from actscope.report.figures.activation_functions import draw_functions
@@ -256,8 +257,14 @@ def _trajectories(store: Store, study: StudyAnalysis, seed: int) -> Iterator[Pic
     note = f" {edge_text.RATES_DRAWN}" if study.is_fine else _few_note(study)
     axis = study.axis
     drawn = study.runs_drawn(seed) if study.is_fine else _few(study, study.runs_drawn(seed))
+    names = names_by_run(study.runs)
     for (variant, activation), own in drawn.groupby(["variant", "activation"], sort=False):
         rows = as_columns(own, axis).to_dict("records")
+        columns = [
+            (axis.equals(row[axis.column]), row["outcome"], names.get(row["run_id"], []))
+            for row in rows
+        ]
+        ids = [row["run_id"] for row in rows]
         title = f"{activation}, seed {seed}" + (f", {variant}" if variant else "")
         yield picture(
             f"trajectories_{activation}{_number(study.runs, variant)}",
@@ -267,29 +274,30 @@ def _trajectories(store: Store, study: StudyAnalysis, seed: int) -> Iterator[Pic
             f"minibatch.{study.metric.cut_off} A line that moves is a unit that learns; "
             f"the article reads a flat line as a dying unit.{note}",
             f"Five rows of panels for {title}, one column per {axis.label}: "
-            + "; ".join(
-                f"{study.axis.text(row[study.axis.column])} {row['outcome']}" for row in rows
-            ),
-            partial(_draw_trajectories, store, study.runs, title, rows),
+            + "; ".join(f"{axis.text(row[axis.column])} {row['outcome']}" for row in rows),
+            partial(_draw_trajectories, store, study.runs.study, ids, columns, title, study.metric),
         )
 
 
 def _draw_trajectories(
-    store: Store, runs: StudyRuns, title: str, rows: Sequence[dict[Any, Any]]
+    store: Store,
+    study: str,
+    run_ids: Sequence[str],
+    columns: Sequence[tuple[str, str, Sequence[str]]],
+    title: str,
+    metric: Metric,
 ) -> Figure:
-    names = names_by_run(runs)
-    drawn = [_drawn(store, runs, row, names.get(row["run_id"], [])) for row in rows]
-    return draw_trajectories(title, drawn, runs.metric)
-
-
-def _drawn(store: Store, runs: StudyRuns, run: dict[Any, Any], layer_names: Sequence[str]) -> Drawn:
-    return Drawn(
-        runs.axis.equals(run[runs.axis.column]),
-        run["outcome"],
-        read_run_table("history", store, runs.study, run["run_id"]),
-        read_run_table("trajectory", store, runs.study, run["run_id"]),
-        layer_names,
-    )
+    drawn = [
+        Drawn(
+            where,
+            outcome,
+            read_run_table("history", store, study, run_id),
+            read_run_table("trajectory", store, study, run_id),
+            names,
+        )
+        for run_id, (where, outcome, names) in zip(run_ids, columns, strict=True)
+    ]
+    return draw_trajectories(title, drawn, metric)
 
 
 def as_columns(runs: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
