@@ -1,7 +1,11 @@
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from actscope.analysis.axis import RATE
 from actscope.analysis.labels import SHIPPED
@@ -216,3 +220,30 @@ def test_the_legend_of_final_accuracies_is_inside_its_figure(
     figure.draw_without_rendering()
     box = figure.legends[0].get_window_extent()
     assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+
+
+def test_a_figure_has_the_ticks_and_labels_that_matplotlib_gives_it() -> None:
+    with figures.drawing_style():
+        shortened, plain = _odd_axes(), _odd_axes()
+        own, reference = figures.render(shortened), io.BytesIO()
+        layout = plain.get_layout_engine()
+        assert layout is not None
+        layout.execute(plain)
+        plain.set_layout_engine("none")
+        plain.set_dpi(figures.DPI)
+        FigureCanvasAgg(plain).print_png(reference, metadata={"Software": None})
+    assert own["png"] == reference.getvalue()
+
+
+def _odd_axes() -> Figure:
+    """A figure with large and tiny numbers, logarithms, hidden labels and no ticks at all."""
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots(2, 2, sharex="col")
+    axes[0, 0].plot([0, 1], [1e7, 3e7])
+    axes[1, 0].plot([0, 1], [1e-9, 3e-9])
+    axes[0, 1].loglog([1, 1000], [1, 1e6])
+    axes[1, 1].tick_params(labelleft=False)
+    axes[1, 1].yaxis.set_major_locator(NullLocator())
+    axes[0, 0].set_title("large")
+    axes[1, 0].set_xlabel("x")
+    return figure

@@ -134,7 +134,7 @@ def _place_empty_labels(figure: Figure) -> None:
 def _keep_ticks(figure: Figure) -> None:
     """Keep the ticks of the layout, which matplotlib would compute several times for each file."""
     for axis in _axes_of(figure):
-        places, formatter = axis.get_majorticklocs().tolist(), axis.get_major_formatter()
+        places, formatter = list(axis.get_majorticklocs()), axis.get_major_formatter()
         labels = FixedFormatter(formatter.format_ticks(places))
         labels.set_offset_string(formatter.get_offset())
         axis.set_major_locator(FixedLocator(places))
