@@ -48,6 +48,7 @@ def test_a_grid_becomes_runs_a_table_and_a_folder(
 def test_harder_data_are_trained_and_verified(
     actscope: Run, store_uri: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    tracking.open_store(Tracking(store_uri))  # which the command would take seconds to make
     data = ["data=mnist1d", "data.scale=standard", "data.train_size=500"]
     done = actscope("train", *data, "activation=relu", "train.epochs=1", "model.hidden=[8]")
     assert done.returncode == 0, done.stderr

@@ -14,7 +14,6 @@ from PIL import Image
 
 from actscope.analysis.frames import read_study
 from actscope.report.cli import main
-from actscope.report.figures import style
 from actscope.tracking import (
     RunSummary,
     Sweep,
@@ -70,13 +69,6 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def summary(folder: Path) -> pd.DataFrame:
     return pd.read_csv(folder / "tables" / "summary.csv", keep_default_na=False)
-
-
-@pytest.fixture
-def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are drawn, but their files are empty: to make these takes most of a report's time."""
-    monkeypatch.setattr(style, "render", lambda _: {"png": b"", "svg": b""})
-    monkeypatch.setattr(style, "render_slide", lambda _: b"")
 
 
 @pytest.fixture(scope="module")

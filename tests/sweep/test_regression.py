@@ -90,6 +90,7 @@ def test_finished_points_keep_their_metric(settings: Tracking) -> None:
     assert second.final == pytest.approx(first.final)
 
 
+@pytest.mark.usefixtures("unrendered")
 @pytest.mark.parametrize("metric", [R2, RMSE])
 def test_a_rate_is_tuned_by_the_metric(settings: Tracking, tmp_path: Path, metric) -> None:
     cell = regression(metric.name, data=replace(regression().data, validation=9))
@@ -125,6 +126,7 @@ SEARCH = Search(
 )
 
 
+@pytest.mark.usefixtures("unrendered")
 @pytest.mark.parametrize("metric", [R2, RMSE])
 def test_settings_are_searched_by_the_metric(settings: Tracking, tmp_path: Path, metric) -> None:
     cell = regression(metric.name, data=replace(regression().data, validation=9))
