@@ -10,7 +10,14 @@ import pytest
 from actscope.commands.init import write_study
 from tests.e2e.conftest import Refused
 
-GRID = ("-m", "experiment=mistaken", "lr=0.1", "seed=0", "hydra.launcher.workers=0")
+GRID = (
+    "-m",
+    "experiment=mistaken",
+    "activation=relu",
+    "lr=0.1",
+    "seed=0",
+    "hydra.launcher.workers=0",
+)
 CLASS = "mistaken.net.SmallCNN"
 
 

@@ -79,9 +79,9 @@ def begin() -> Iterator[Start]:
         yield start
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def workers_forkserver() -> Iterator[None]:
-    """What the workers of a module's sweeps are forked from; it takes seconds to start."""
+    """What the workers of sweeps are forked from; it takes seconds to start."""
     with forkserver.running(["actscope.sweep.dask_executor"]):
         yield
 
