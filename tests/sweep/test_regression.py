@@ -96,7 +96,7 @@ def test_finished_points_keep_their_metric(settings: Tracking) -> None:
 @pytest.mark.usefixtures("unrendered")
 @pytest.mark.parametrize("metric", [R2, RMSE])
 def test_a_rate_is_tuned_by_the_metric(settings: Tracking, tmp_path: Path, metric) -> None:
-    cell = regression(metric.name, data=replace(regression().data, validation=9))
+    cell = regression(metric.name, epochs=8, data=replace(regression().data, validation=9))
     screen = io.StringIO()
     console = Console(file=screen, width=120)
     (state,) = run_tuned([cell], RULES, settings, "s1", HERE, console)
@@ -132,7 +132,7 @@ SEARCH = Search(
 @pytest.mark.usefixtures("unrendered")
 @pytest.mark.parametrize("metric", [R2, RMSE])
 def test_settings_are_searched_by_the_metric(settings: Tracking, tmp_path: Path, metric) -> None:
-    cell = regression(metric.name, data=replace(regression().data, validation=9))
+    cell = regression(metric.name, epochs=8, data=replace(regression().data, validation=9))
     (state,) = run_tuned([cell], SEARCH, settings, "s1", HERE, Console(quiet=True))
     assert state.stage == "done"
     study = read_tuned(tracking.locate_store(settings), "numbers")
