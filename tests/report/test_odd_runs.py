@@ -385,6 +385,7 @@ def test_one_figure_is_drawn_without_runs_that_cannot_be_read(
     )
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_two_studies_are_compared_without_runs_that_cannot_be_read(
     bench: Bench, trained: Lab, grid: str
 ) -> None:
@@ -395,6 +396,7 @@ def test_two_studies_are_compared_without_runs_that_cannot_be_read(
     assert main([*words, f"report.folder={bench.folder / 'r'}"]) == 0
 
 
+@pytest.mark.usefixtures("unrendered")
 @pytest.mark.parametrize("target", ["", "no.such", "torch.nn", "torch.nn.Linear", "os.getcwd"])
 def test_an_activation_that_cannot_be_drawn_costs_no_report(bench: Bench, target: str) -> None:
     bench.edit(bench.first, "params", "activation.function._target_", target)

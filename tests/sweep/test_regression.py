@@ -11,7 +11,7 @@ from actscope import tracking
 from actscope.analysis.frames import read_study
 from actscope.analysis.searched_study import SearchedStudy
 from actscope.analysis.tuned_study import read_tuned
-from actscope.config import DataSource, Point, Tracking, Train
+from actscope.config import DataSource, OutcomeRule, Point, Tracking, Train
 from actscope.engine.result import Outcome
 from actscope.errors import ConfigError
 from actscope.metric import R2, RMSE
@@ -27,6 +27,7 @@ from tests.support.making import ELU, RELU, make_point
 from tests.support.studies import without_rendering
 
 HERE = Resources(0, None)
+HELD_OUT = DataSource("tests.support.own_data.targets", validation=9)
 RULES = Tuning(rates=(0.02, 0.08, 0.32), seeds=(7, 8), evaluation_seeds=(1, 2), extensions=0)
 
 
@@ -96,7 +97,7 @@ def test_finished_points_keep_their_metric(settings: Tracking) -> None:
 @pytest.mark.usefixtures("unrendered")
 @pytest.mark.parametrize("metric", [R2, RMSE])
 def test_a_rate_is_tuned_by_the_metric(settings: Tracking, tmp_path: Path, metric) -> None:
-    cell = regression(metric.name, epochs=8, data=replace(regression().data, validation=9))
+    cell = regression(metric.name, data=HELD_OUT)
     screen = io.StringIO()
     console = Console(file=screen, width=120)
     (state,) = run_tuned([cell], RULES, settings, "s1", HERE, console)
@@ -132,7 +133,8 @@ SEARCH = Search(
 @pytest.mark.usefixtures("unrendered")
 @pytest.mark.parametrize("metric", [R2, RMSE])
 def test_settings_are_searched_by_the_metric(settings: Tracking, tmp_path: Path, metric) -> None:
-    cell = regression(metric.name, epochs=8, data=replace(regression().data, validation=9))
+    # So few epochs teach little.
+    cell = regression(metric.name, epochs=10, data=HELD_OUT, outcome=OutcomeRule(0.1))
     (state,) = run_tuned([cell], SEARCH, settings, "s1", HERE, Console(quiet=True))
     assert state.stage == "done"
     study = read_tuned(tracking.locate_store(settings), "numbers")
