@@ -1,6 +1,5 @@
 """What tests of several modules need made for them."""
 
-import copy
 import shutil
 import signal
 import sqlite3
@@ -13,7 +12,7 @@ from typing import Any
 import hydra
 import pytest
 import torch
-from hydra.core.singleton import Singleton
+from hydra.version import VersionBase
 from mlflow.store.db import utils
 from omegaconf import DictConfig, OmegaConf
 
@@ -96,10 +95,10 @@ def compose() -> Compose:
     @cache  # it takes a tenth of a second
     def composed(*overrides: str) -> DictConfig:
         # Hydra keeps the version that it is to be compatible with for the whole process.
-        state = copy.deepcopy(Singleton.get_state())
+        kept = VersionBase.instance().version_base
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
             config = hydra.compose("config", list(overrides))
-        Singleton.set_state(state)
+        VersionBase.instance().version_base = kept
         OmegaConf.set_readonly(config, True)
         return config
 
