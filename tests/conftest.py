@@ -25,11 +25,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection() -> Generator[None, object, object]:
     """Import the tests without the garbage collector.
 
-    Modules and tests stay, so it need not check them for each of the tests either.
+    Modules and tests stay, so it need not check them for each of the tests either, nor so often.
     """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(20_000)
         gc.enable()

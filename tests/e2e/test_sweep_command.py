@@ -162,7 +162,7 @@ MISTAKES = [
 def test_a_mistake_ends_as_one_line_before_any_work(
     mistake: str, named: str, refused: Refused, tmp_path: Path
 ) -> None:
-    assert named in refused("-m", ONE, mistake)
+    assert named in refused("-m", ONE, HERE, mistake)
     assert not (tmp_path / "mlruns").exists()
 
 

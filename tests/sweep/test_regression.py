@@ -123,10 +123,10 @@ def test_a_rate_is_tuned_by_the_metric(settings: Tracking, tmp_path: Path, metri
 
 SEARCH = Search(
     {"lr": {"low": 0.02, "high": 0.5, "log": True}},
-    trials=6,
+    trials=4,
     seeds=(7, 8),
     evaluation_seeds=(1, 2),
-    batch=3,
+    batch=2,
 )
 
 
