@@ -80,7 +80,9 @@ server: $(STAMP)  ## serve runs to a team: MLflow over PostgreSQL, with users (d
 bench: $(STAMP)  ## measure training, sweeps and growth on this machine: docs/performance.md
 	$(BIN)/python -m benchmarks $(call quoted,$(ARGS))
 
-# By file: the tests of a file share slow fixtures.
+# By file: the tests of a file share slow fixtures. What Python compiles is kept, even where the
+# environment says otherwise: each worker takes 4 s to compile the tests with their asserts.
+test test-faults: export PYTHONDONTWRITEBYTECODE :=
 test: $(STAMP)  ## run the tests
 	$(BIN)/python -m pytest -n auto --dist loadfile -m 'not slow' $(call quoted,$(ARGS))
 

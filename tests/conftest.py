@@ -1,4 +1,9 @@
+import gc
+from collections.abc import Generator
+
 import pytest
+
+from actscope.runtime import startup
 
 FIXTURES = ["tests.support.fixtures", "tests.support.studies"]
 
@@ -11,5 +16,21 @@ def pytest_configure(config: pytest.Config) -> None:
     They import torch and MLflow, which takes seconds.
     """
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", 0):
-        for name in FIXTURES:
-            config.pluginmanager.import_plugin(name)
+        with startup.without_gc():
+            for name in FIXTURES:
+                config.pluginmanager.import_plugin(name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Import the tests without the garbage collector.
+
+    Modules and tests stay, so it need not check them for each of the tests either, nor so often.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.set_threshold(20_000)
+        gc.enable()

@@ -25,7 +25,7 @@ from actscope.project import CONF
 from actscope.report.cli import main
 from actscope.report.pages.page import render_page
 from tests.support.judging import claim, records, rows_of, run_row, verdict_on
-from tests.support.studies import ELU, RELU, Lab, point
+from tests.support.studies import ELU, RELU, Lab, point, without_rendering
 
 DEPTH = [*(f"L{number}" for number in range(1, 9)), "H1", "H2", "I1", "I2"]
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, TOO_FEW, NOT_RUN = Verdict
@@ -404,7 +404,8 @@ def article(article_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the article's report."""
     folder = tmp_path_factory.mktemp("reports")
     overrides = [f"tracking.uri={article_lab.store.uri}", f"report.folder={folder}"]
-    assert main(["article", *overrides]) == 0
+    with without_rendering():
+        assert main(["article", *overrides]) == 0
     return folder / "article"
 
 
@@ -435,6 +436,7 @@ def test_the_article_is_attached_to_no_sweep(article: Path, article_lab: Lab) ->
     assert not list(article_lab.store.folder.glob("artifacts/article_accuracy/*/*/report"))
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_study_that_claims_are_about_has_only_those_on_its_page(
     article_lab: Lab, tmp_path: Path
 ) -> None:

@@ -191,6 +191,7 @@ def test_a_command_in_a_folder_of_artifacts_imports_nothing_that_lies_there(
     assert not mark.exists()
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_report_names_an_unknown_class_and_draws_the_others(
     store: Store, run_id: str, mark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -150,6 +150,7 @@ def test_cells_have_an_interval_over_seeds_and_images_around_their_mean(
     )
 
 
+@pytest.mark.usefixtures("unrendered")
 @pytest.mark.parametrize(("study", "split"), [("held_out", "test"), ("searched", "validation")])
 def test_the_page_says_what_its_accuracies_are_of(
     lab: Lab, tmp_path: Path, study: str, split: str

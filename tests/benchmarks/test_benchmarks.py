@@ -113,14 +113,14 @@ def test_a_step_by_hand_is_that_of_autograd() -> None:
 
 
 def test_every_case_of_the_steps_trains(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"TRAIN": 2000, "TEST": 40, "STEPS": 20}.items():
+    for name, value in {"TRAIN": 1000, "TEST": 40, "STEPS": 10}.items():
         monkeypatch.setattr(steps, name, value)
     done = {name: work() for name, work in steps.cases().items()}
-    assert done.pop("floor") == done.pop("floor, 16 layers") == 40
-    assert done.pop("by hand, 20 of ReLU") == 400
-    assert done.pop("plain loop") == 20
-    assert done.pop("DataLoader loop") == 2
-    assert {name: int(name.split()[2].rstrip(",")) * 20 for name in done} == done
+    assert done.pop("floor") == done.pop("floor, 16 layers") == 20
+    assert done.pop("by hand, 20 of ReLU") == 200
+    assert done.pop("plain loop") == 10
+    assert done.pop("DataLoader loop") == 1
+    assert {name: int(name.split()[2].rstrip(",")) * 10 for name in done} == done
 
 
 def test_what_was_measured_is_told_in_tables() -> None:

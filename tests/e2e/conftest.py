@@ -13,6 +13,7 @@ from actscope.commands import train
 from tests.support.processes import PYTHONPATH
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+RunHere = Callable[..., int]
 Refused = Callable[..., str]
 
 
@@ -54,13 +55,10 @@ def actscope(tmp_path: Path, store_uri: str) -> Run:
 
 
 @pytest.fixture
-def refused(
-    store_uri: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Iterator[Refused]:
-    """`refused("-m", "lr=nan")`: the one line with which `python -m actscope -m lr=nan` ends.
+def train_here(
+    store_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RunHere]:
+    """`train_here("-m", "seed=1,2")`: the exit code of `python -m actscope -m seed=1,2`.
 
     In this process, which has all imported: to import it takes seconds.
     """
@@ -72,18 +70,29 @@ def refused(
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
 
-    def run(*words: str) -> str:
+    def run(*words: str) -> int:
         folders = [f"hydra.{kind}.dir={tmp_path}/outputs" for kind in ("run", "sweep")]
         monkeypatch.setattr(sys, "argv", ["actscope", *words, *folders])
+        return train.run()
+
+    yield run
+    root.setLevel(level)
+    for handler in set(root.handlers) - set(handlers):
+        root.removeHandler(handler)
+        handler.close()
+
+
+@pytest.fixture
+def refused(train_here: RunHere, capsys: pytest.CaptureFixture[str]) -> Refused:
+    """`refused("-m", "lr=nan")`: the one line with which `python -m actscope -m lr=nan` ends."""
+
+    def run(*words: str) -> str:
         with pytest.raises(SystemExit) as end:
-            train.run()
+            train_here(*words)
         assert end.value.code in (1, 2)
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("actscope: ")
         assert len(line) < 400
         return line.removeprefix("actscope: ")
 
-    yield run
-    root.setLevel(level)
-    for handler in set(root.handlers) - set(handlers):
-        root.removeHandler(handler)
+    return run

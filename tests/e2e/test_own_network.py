@@ -10,7 +10,8 @@ import pytest
 from actscope.commands.init import write_study
 from tests.e2e.conftest import Refused
 
-GRID = ("-m", "experiment=mistaken", "lr=0.1", "seed=0", "hydra.launcher.workers=0")
+ALONE = ("experiment=mistaken", "activation=relu", "lr=0.1", "seed=0")
+GRID = ("-m", *ALONE, "hydra.launcher.workers=0")
 CLASS = "mistaken.net.SmallCNN"
 
 
@@ -84,7 +85,7 @@ def test_a_mistake_in_a_network_is_told(edit: str, study: Path, refused: Refused
     file = study / "mistaken" / "net.py"
     assert before in file.read_text()
     file.write_text(file.read_text().replace(before, after))
-    assert refused(*GRID).startswith(said)
+    assert refused(*ALONE).startswith(said)
 
 
 WORDS = {

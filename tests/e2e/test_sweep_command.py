@@ -10,7 +10,7 @@ import pytest
 from actscope import tracking
 from actscope.commands.main import main
 from actscope.config import Tracking
-from tests.e2e.conftest import Refused, Run
+from tests.e2e.conftest import Refused, Run, RunHere
 
 SMALL = ["train.epochs=2", "model.hidden=[32]", "trajectory.every=epoch"]
 HERE = "hydra.launcher.workers=0"  # no worker processes, where they are not what is tested
@@ -46,17 +46,16 @@ def test_a_grid_becomes_runs_a_table_and_a_folder(
 
 
 def test_harder_data_are_trained_and_verified(
-    actscope: Run, store_uri: str, capsys: pytest.CaptureFixture[str]
+    train_here: RunHere, store_uri: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = ["data=mnist1d", "data.scale=standard", "data.train_size=500"]
-    done = actscope("train", *data, "activation=relu", "train.epochs=1", "model.hidden=[8]")
-    assert done.returncode == 0, done.stderr
+    assert train_here(*data, "activation=relu", "train.epochs=1", "model.hidden=[8]") == 0
     (run,) = finished(store_uri).to_dict("records")
     assert [run[f"params.data{name}"] for name in ("", ".scale", ".train_size", ".noise")] == [
         *("mnist1d", "standard", "500", "0.0"),
     ]
     assert main(["verify", "study=quickstart", f"tracking.uri={store_uri}"]) == 0
-    assert capsys.readouterr().out.startswith("identical: ")
+    assert capsys.readouterr().out.splitlines()[-1].startswith("identical: ")
 
 
 @pytest.mark.slow
@@ -116,13 +115,12 @@ def test_points_written_twice_are_trained_once_and_named(actscope: Run, store_ur
     assert len(finished(store_uri)) == 1
 
 
-def test_a_new_activation_is_one_file(actscope: Run, store_uri: str, tmp_path: Path) -> None:
-    tracking.open_store(Tracking(store_uri))
+def test_a_new_activation_is_one_file(train_here: RunHere, store_uri: str, tmp_path: Path) -> None:
     file = tmp_path / "conf" / "activation" / "softsign.yaml"
     file.parent.mkdir(parents=True)
     file.write_text("name: softsign\nbatch_norm: false\nfunction:\n  _target_: torch.nn.Softsign\n")
-    done = actscope("--config-dir", str(tmp_path / "conf"), "activation=softsign", *SMALL)
-    assert done.returncode == 0, done.stderr
+    words = ["--config-dir", str(tmp_path / "conf"), "activation=softsign", *SMALL]
+    assert train_here(*words) == 0
     assert finished(store_uri)["name"].tolist() == ["softsign lr=0.01 seed=0"]
 
 
@@ -164,7 +162,7 @@ MISTAKES = [
 def test_a_mistake_ends_as_one_line_before_any_work(
     mistake: str, named: str, refused: Refused, tmp_path: Path
 ) -> None:
-    assert named in refused("-m", ONE, mistake)
+    assert named in refused("-m", ONE, HERE, mistake)
     assert not (tmp_path / "mlruns").exists()
 
 

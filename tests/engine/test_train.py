@@ -39,13 +39,14 @@ def train_alone(point: Point, data: Data = DATA) -> RunResult:
     return train_stack([point], data)[0]
 
 
-# Against nn.Sequential and torch.optim.SGD, over 25 steps in float64
+# Against nn.Sequential and torch.optim.SGD, over 15 steps in float64
 
 
 @pytest.fixture(
     scope="module",
-    params=[
-        *((how, 0.9, 0.01, hidden) for how in ("sum", "mean") for hidden in ((16,), (12, 10, 8))),
+    params=[  # each two of the three are met together
+        ("sum", 0.9, 0.01, (12, 10, 8)),
+        ("mean", 0.9, 0.01, (16,)),
         ("sum", 0.0, 0.0, (16,)),
         ("mean", 0.0, 0.0, (12, 10, 8)),
     ],
@@ -61,7 +62,7 @@ def trained(compose, request):
             lr={"sum": 0.002, "mean": 0.04}[reduction],
             seed=3,
             hidden=hidden,
-            epochs=5,
+            epochs=3,
             reduction=reduction,
             momentum=momentum,
             weight_decay=decay,
@@ -81,7 +82,7 @@ def test_a_run_is_what_ordinary_modules_make_of_it(compose, trained, name, batch
 
     reference = train_reference(result.point, lambda: instantiate(function), DATA)
 
-    assert len(reference.steps) == 25
+    assert len(reference.steps) == 15
     expected = reference.state()
     assert result.state.keys() == expected.keys()
     for key, value in expected.items():

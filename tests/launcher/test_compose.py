@@ -32,7 +32,7 @@ def master_config(hydra: GlobalHydra, overrides: list[str]) -> DictConfig:
 GRIDS = {
     "quickstart": [
         ["activation=relu", "activation=elu"],
-        ["lr=0.001", "lr=0.01"],
+        ["lr=0.001"],
         ["seed=0", "seed=1"],
     ],
     "experiment": [["experiment=article_dying"], ["activation=selu"], ["seed=3", "seed=4"]],

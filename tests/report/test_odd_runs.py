@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from actscope.analysis.frames import StudyRuns, read_study
 from actscope.analysis.run_tables import UnreadableRunError, read_run_table
 from actscope.errors import ReportError, StoreError
 from actscope.report.cli import main
+from actscope.report.figures import style
 from actscope.report.process_pool import WorkerPool
 from actscope.report.run_digests import read_digests
 from actscope.tracking import read_runs
@@ -336,7 +338,11 @@ def test_a_server_that_does_not_answer_leaves_out_no_run(monkeypatch: pytest.Mon
 LISTS = {"index.html", "manifest.json", *(f"tables/runs.{kind}" for kind in ("csv", "md", "tex"))}
 
 
-def test_a_report_with_odd_runs_is_that_without_them_but_for_the_list(bench: Bench) -> None:
+def test_a_report_with_odd_runs_is_that_without_them_but_for_the_list(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A PNG shows what the SVG shows, and takes longer.
+    monkeypatch.setattr(style, "FigureCanvasAgg", Mock())
     expected = contents(bench.report("without"))
     edited = [bench.copy(bench.first) for _ in EDITS]
     for odd, (table, key, value) in zip(edited, EDITS, strict=True):
@@ -379,6 +385,7 @@ def test_one_figure_is_drawn_without_runs_that_cannot_be_read(
     )
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_two_studies_are_compared_without_runs_that_cannot_be_read(
     bench: Bench, trained: Lab, grid: str
 ) -> None:
@@ -389,6 +396,7 @@ def test_two_studies_are_compared_without_runs_that_cannot_be_read(
     assert main([*words, f"report.folder={bench.folder / 'r'}"]) == 0
 
 
+@pytest.mark.usefixtures("unrendered")
 @pytest.mark.parametrize("target", ["", "no.such", "torch.nn", "torch.nn.Linear", "os.getcwd"])
 def test_an_activation_that_cannot_be_drawn_costs_no_report(bench: Bench, target: str) -> None:
     bench.edit(bench.first, "params", "activation.function._target_", target)

@@ -13,7 +13,6 @@ from actscope.analysis.tuned_study import is_tuned, read_tuned
 from actscope.config import Activation, DataSource, Point, Tracking
 from actscope.network_settings import Model
 from actscope.report.cli import main
-from actscope.report.figures import style
 from actscope.report.pages.tuned_map import tuned_map
 from actscope.report.tables.files import DASH
 from actscope.report.text.tuned import answer
@@ -59,11 +58,8 @@ def build(store: Store, folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(made)): p.read_bytes() for p in made.rglob("*") if p.is_file()}
 
 
-def test_a_tuned_study_has_a_page_of_its_own(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(style, "render", lambda _: {"png": b"", "svg": b""})
-    monkeypatch.setattr(style, "render_slide", lambda _: b"")
+@pytest.mark.usefixtures("unrendered")
+def test_a_tuned_study_has_a_page_of_its_own(store: Store, tmp_path: Path) -> None:
     files = build(store, tmp_path / "one")
     assert {Path(name).stem for name in files if name.endswith(".csv")} == TABLES
     figures = {Path(name).stem for name in files if name.endswith(".png")}
@@ -81,11 +77,8 @@ def test_a_tuned_study_has_a_page_of_its_own(
     assert build(store, tmp_path / "two") == files
 
 
-def test_one_figure_of_a_tuned_study_can_be_written(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(style, "render", lambda _: {"png": b"", "svg": b""})
-    monkeypatch.setattr(style, "render_slide", lambda _: b"")
+@pytest.mark.usefixtures("unrendered")
+def test_one_figure_of_a_tuned_study_can_be_written(store: Store, tmp_path: Path) -> None:
     words = [f"study={STUDY}", f"tracking.uri={store.uri}", f"report.folder={tmp_path}"]
     assert main(["figure", "budget", *words]) == 0
     assert (tmp_path / STUDY / "figures" / "budget.png").exists()

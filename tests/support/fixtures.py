@@ -1,21 +1,20 @@
 """What tests of several modules need made for them."""
 
-import copy
 import shutil
 import signal
 import sqlite3
 from collections.abc import Callable, Iterator
-from functools import cache
+from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import hydra
 import pytest
 import torch
-from hydra.core.singleton import Singleton
+from hydra.version import VersionBase
 from mlflow.store.db import utils
 from omegaconf import DictConfig, OmegaConf
-from sqlalchemy import Engine, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from actscope.project import CONF, ROOT
 from actscope.runtime import forkserver, signals
@@ -51,17 +50,20 @@ def _stores_made_fast() -> Iterator[None]:
     disk at each commit, which only matters to a computer that loses its power.
     """
     newest = utils._get_latest_schema_revision()
-    event.listen(Engine, "connect", _commit_without_the_disk)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(local_store, "make_database", lambda path: path.write_bytes(empty_database()))
         patch.setattr(utils, "_get_latest_schema_revision", lambda: newest)
+        patch.setattr(sqlite3, "connect", partial(_connect_without_the_disk, sqlite3.connect))
         yield
-    event.remove(Engine, "connect", _commit_without_the_disk)
 
 
-def _commit_without_the_disk(connection: DBAPIConnection, _: object) -> None:
-    if isinstance(connection, sqlite3.Connection):
+def _connect_without_the_disk(
+    connect: Callable[..., sqlite3.Connection], *words: Any, **settings: Any
+) -> sqlite3.Connection:
+    connection = connect(*words, **settings)
+    with suppress(sqlite3.Error):  # a file that is damaged or locked is for a query to find
         connection.execute("PRAGMA synchronous = OFF")
+    return connection
 
 
 @pytest.fixture
@@ -79,9 +81,9 @@ def begin() -> Iterator[Start]:
         yield start
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def workers_forkserver() -> Iterator[None]:
-    """What the workers of a module's sweeps are forked from; it takes seconds to start."""
+    """What the workers of sweeps are forked from; it takes seconds to start."""
     with forkserver.running(["actscope.sweep.dask_executor"]):
         yield
 
@@ -93,10 +95,10 @@ def compose() -> Compose:
     @cache  # it takes a tenth of a second
     def composed(*overrides: str) -> DictConfig:
         # Hydra keeps the version that it is to be compatible with for the whole process.
-        state = copy.deepcopy(Singleton.get_state())
+        kept = VersionBase.instance().version_base
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
             config = hydra.compose("config", list(overrides))
-        Singleton.set_state(state)
+        VersionBase.instance().version_base = kept
         OmegaConf.set_readonly(config, True)
         return config
 

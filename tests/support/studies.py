@@ -1,7 +1,8 @@
 """A real store with real, tiny runs; each study shows one thing."""
 
 from collections import ChainMap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from actscope.engine.train import train_stack
 from actscope.network_settings import Model
 from actscope.report.cli import main
 from actscope.report.explorer import explore
+from actscope.report.figures import style
 from actscope.report.process_pool import WorkerPool
 from actscope.report.run_digests import read_digests
 from actscope.sweep.worker import finish_run
@@ -162,6 +164,21 @@ def diverged(lab: Lab) -> str:
             result = replace(result, outcome=Outcome.DIVERGED, diverged_at=20, history=history)
         lab.log(sweep, [result])
     return study
+
+
+@contextmanager
+def without_rendering() -> Iterator[None]:
+    """Figures are drawn, but their files are empty: to make these takes most of a report's time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(style, "render", lambda _: {"png": b"", "svg": b""})
+        patch.setattr(style, "render_slide", lambda _: b"")
+        yield
+
+
+@pytest.fixture
+def unrendered() -> Iterator[None]:
+    with without_rendering():
+        yield
 
 
 Refusal = Callable[[list[str], int], str]

@@ -21,7 +21,6 @@ from actscope.config import Activation, Point, Tracking
 from actscope.errors import ConfigError
 from actscope.metric import ACCURACY
 from actscope.report.cli import main
-from actscope.report.figures import style
 from actscope.sweep.grid import Grid
 from actscope.sweep.open_sweep import OpenSweep
 from actscope.sweep.resources import Resources
@@ -160,11 +159,10 @@ def _rows(shown: str) -> list[str]:
     return [line.split("│")[2] for line in shown.splitlines() if line.count("│") == 3]
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_searched_study_is_reported_as_searched(
-    states: list[TunedCell], settings: Tracking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    states: list[TunedCell], settings: Tracking, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(style, "render", lambda _: {"png": b"", "svg": b""})
-    monkeypatch.setattr(style, "render_slide", lambda _: b"")
     words = [f"tracking.uri={settings.uri}", f"report.folder={tmp_path}", "report.attach=false"]
     assert main(["study=mine", *words, "report.processes=1"]) == 0
     page = (tmp_path / "mine" / "index.html").read_text()
