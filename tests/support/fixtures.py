@@ -81,9 +81,10 @@ def begin() -> Iterator[Start]:
         yield start
 
 
-@pytest.fixture(scope="session")
+# Not for the session: other modules have tests that stop it, or start one of their own.
+@pytest.fixture(scope="module")
 def workers_forkserver() -> Iterator[None]:
-    """What the workers of sweeps are forked from; it takes seconds to start."""
+    """What the workers of a module's sweeps are forked from; it takes seconds to start."""
     with forkserver.running(["actscope.sweep.dask_executor"]):
         yield
 
