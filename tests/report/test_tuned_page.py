@@ -15,6 +15,7 @@ from actscope.network_settings import Model
 from actscope.report.cli import main
 from actscope.report.pages.tuned_map import tuned_map
 from actscope.report.tables.files import DASH
+from actscope.report.tables.tuned import judged_table
 from actscope.report.text.tuned import answer
 from actscope.sweep.resources import Resources
 from actscope.sweep.tuned_sweep import run_tuned
@@ -127,6 +128,15 @@ def test_the_signal_is_that_of_the_deepest_networks_at_their_start(store: Store)
     expected = sum(start["mean_square"].to_numpy(float)[:2] for start in starts) / 2
     found = signal.loc[signal["activation"] == "elu", "mean_square"]
     np.testing.assert_allclose(found, expected)
+
+
+def test_a_cell_without_runs_is_not_one_in_which_none_learned(store: Store) -> None:
+    study = read_tuned(store, STUDY)
+    judged = study.judged.assign(learned=0)
+    judged["runs"] = [0, *judged["runs"].iloc[1:]]
+    study.__dict__["judged"] = judged  # a cached property
+    said = judged_table(study).readable.iloc[:, -1].tolist()
+    assert said == ["none: no run yet", *["none: no run learned"] * 7]
 
 
 def test_the_answer_has_at_most_four_sentences_and_their_numbers(store: Store) -> None:

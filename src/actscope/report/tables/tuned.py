@@ -161,7 +161,7 @@ def _with_lost(chosen: pd.DataFrame, name: str, metric: Metric) -> list[str]:
 
 def _interval(row: Mapping[Any, Any], metric: Metric) -> str:
     if row["learned"] == 0:
-        return "none: no run learned"
+        return "none: no run learned" if row["runs"] else "none: no run yet"
     if row["learned"] == 1:
         return NO_INTERVAL
     if pd.isna(row["low"]):
