@@ -126,6 +126,13 @@ class ModuleNetwork:
     def layer_names(self) -> list[str]:
         return [layer.name for layer in self.layers]
 
+    def _seed_pass(self) -> None:
+        # Without a GPU torch.manual_seed takes long: it formats a traceback at each call.
+        seed = stream_seed(self.seed, f"pass {int(self.passes)}")
+        torch.default_generator.manual_seed(seed)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed_all(seed)
+
     def forward(self, x: Inputs, *, training: bool, frozen: Tensor | None = None) -> ModulePass:
         """Compute the outputs of x [1, B, I]; in training, a `frozen` network keeps its buffers.
 
@@ -136,7 +143,7 @@ class ModuleNetwork:
         self.module.train(training)
         is_frozen = frozen is not None and bool(frozen.all())
         if training:
-            torch.manual_seed(stream_seed(self.seed, f"pass {int(self.passes)}"))
+            self._seed_pass()
             self.passes += not is_frozen
         # Of a frozen network copies change, as the backward pass requires that its inputs stay.
         buffers = self.module.named_buffers() if is_frozen else ()
