@@ -164,6 +164,13 @@ def test_a_width_that_a_network_of_one_s_own_has_makes_variants_and_an_axis() ->
     assert set(by(WIDTH, given).used[WIDTH]) == {8, 16, 32}
 
 
+def test_a_network_of_one_s_own_has_no_depth_unless_it_says_so() -> None:
+    own = run_row("relu", 7, 0.5, **{"model._target_": "my.net.Net", "model.hidden": None})
+    study = by("model.depth", [run_row("relu", 0, 0.5, **{"model.hidden": "[8, 8]"}), own])
+    assert study.axis.dtype == "str"
+    assert study.used.set_index("seed")["model.depth"].to_dict() == {0: "2", 7: "unset"}
+
+
 def test_a_run_whose_setting_cannot_be_read_is_left_out() -> None:
     odd = run_row("relu", 5, 0.5, **{"model.hidden": "[eight]"})
     study = by(WIDTH, [*WIDTHS, odd])
@@ -304,11 +311,25 @@ def test_a_number_is_the_same_however_it_is_written() -> None:
     assert found.verdict is Verdict.REPRODUCED
 
 
-@pytest.mark.parametrize("settings", [{}, {"lr": 0.1, WIDTH: 8}])
-def test_a_check_needs_one_setting_of_its_cells(settings: Mapping[str, object]) -> None:
+def test_layers_of_two_widths_have_none() -> None:
+    mixed = [row | {"params.model.hidden": "[8, 4]"} for row in SIX_SEEDS]
+    found = verdict_on(claim(greater("relu", "elu", **{WIDTH: 8}), lr=False), mixed)
+    assert found.verdict is Verdict.NOT_RUN
+
+
+@pytest.mark.parametrize(
+    ("settings", "has"),
+    [
+        ({}, "none"),
+        ({"lr": 0.1, WIDTH: 8}, f"lr and {WIDTH}"),
+        ({"seed": 3}, "none"),
+        ({"lr": 0.1, "at": {"setting": WIDTH, "value": 3}}, "lr"),
+    ],
+)
+def test_a_check_needs_one_setting_of_its_cells(settings: Mapping[str, object], has: str) -> None:
     with pytest.raises(ConfigError) as error:
         claim(greater("relu", "elu", **settings), lr=False)
     assert str(error.value) == (
-        f"c: needs one setting of its cells, and has {len(settings)}. Give one, as `lr: 0.1` or "
+        f"c: needs one setting of its cells, and has {has}. Give one, as `lr: 0.1` or "
         "`model.width: 64`."
     )

@@ -323,6 +323,20 @@ def test_a_number_that_varies_has_a_menu(visit: Visit, deeper: Path) -> None:
     expect(choice(page, "Study or variant", "A")).to_have_count(0)
 
 
+def test_a_study_in_which_no_number_varies_has_no_such_menu(
+    visit: Visit, lab: Lab, deeper: Path, tmp_path: Path
+) -> None:
+    lab.run("flat", [make_point(RELU, study="flat", hidden=[8], every=5)])
+    studies = {name: read_study(lab.store, name) for name in ("deeper", "flat")}
+    path = tmp_path / "explore.html"
+    path.write_bytes(explorer_of(lab.store, "two", studies))
+    page = opened(visit, path, "")
+    choose(page, "Study or variant", "flat", "A")
+    choose(page, "Study or variant", "deeper", "B")
+    expect(choice(page, "Depth", "A")).to_have_count(0)
+    expect(choice(page, "Depth", "B")).to_have_count(1)
+
+
 def test_the_film_shows_all_hidden_layers_side_by_side(visit: Visit, deeper: Path) -> None:
     page = opened(visit, deeper, "#a=relu/0.1/0/model.depth%3D3&b=relu/0.001/0/model.depth%3D1")
     assert units_in_film(page, "a") == [24, 24]

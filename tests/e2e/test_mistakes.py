@@ -68,7 +68,7 @@ EXPERIMENTS = {
         "experiment/mine.yaml: hydra.launcher.workers: Value 'two' of type 'str' could not"
     ),
     "# @package _global_\ndefaults: [override /data: mnst]\n": (
-        "data=mnst: there is no data/mnst; did you mean mnist? Choose one of digits,"
+        "data=mnst: there is no data/mnst; did you mean mnist? Choose one of cifar10, digits,"
     ),
 }
 

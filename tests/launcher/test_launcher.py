@@ -74,7 +74,7 @@ class TestHydrasBatchedSuite(BatchedSweeperTestSuite):
 class TestHydrasIntegrationSuite(IntegrationTestSuite):
     """The same in a process of its own."""
 
-    # Names and folders of jobs are Hydra's own affair.
+    # Each starts a process for the names and folders of jobs, which are Hydra's own affair.
     test_custom_task_name = pytest.mark.slow(IntegrationTestSuite.test_custom_task_name)
     test_custom_sweeper_run_workdir = pytest.mark.slow(
         IntegrationTestSuite.test_custom_sweeper_run_workdir

@@ -116,7 +116,7 @@ def test_one_figure_has_the_axes_too(lab: Lab, widths: str, tmp_path: Path) -> N
         (["report.axes=[activation]"], "report.axes=['activation']: must be two settings. Give"),
         (["report.axes=[activation,lr,seed]"], ": must be two settings. Give"),
         (["report.axes=activation"], "report.axes='activation': must be two settings. Give"),
-        (["report.axes=[activation,seed]"], ": the second must be a setting that varies. Give"),
+        (["report.axes=[activation,seed]"], ": seed is no axis, as means are over seeds. Give"),
         (
             ["report.axes=[activation,train.batch_size]"],
             (
@@ -124,7 +124,10 @@ def test_one_figure_has_the_axes_too(lab: Lab, widths: str, tmp_path: Path) -> N
                 "the runs of study widths. Choose one of model.width."
             ),
         ),
-        (["report.axes=[activation,model.hidden]"], "Choose one of model.width."),
+        (
+            ["report.axes=[activation,model.hidden]"],
+            "is no axis, as the layers of each run have one width. Choose one of model.width.",
+        ),
         ([BY_WIDTH, "report.compare=[widths,grid]"], "cannot be used with report.compare. Remove"),
     ],
 )

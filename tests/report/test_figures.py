@@ -95,7 +95,7 @@ def test_the_article_s_panels_tell_how_many_units_they_show() -> None:
 
 def test_the_panels_of_ones_own_network_tell_the_names_of_its_layers() -> None:
     units = pd.DataFrame({"layer": [1, 1, 2], "unit": [0, 1, 0]})
-    runs = [Drawn(0.01, "learned", pd.DataFrame(), units, ["blocks.0.fc1", "output"])]
+    runs = [Drawn("lr = 0.01", "learned", pd.DataFrame(), units, ["blocks.0.fc1", "output"])]
     assert [panel_label(panel, runs) for panel in panels_of(ACCURACY)[2:4]] == [
         "(3) layer 2 (output):\nbias, all 1 units",
         "(4) layer 1 (blocks.0.fc1):\nmean weight, all 2 units",

@@ -87,6 +87,15 @@ def test_an_interrupt_that_comes_at_a_bad_moment_is_not_lost() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_a_worker_ignores_a_closing_terminal_where_its_parent_does() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
+    try:
+        with worker_pool(2, NOWHERE) as pool:
+            assert pool.begin(signal.getsignal, signal.SIGHUP)() == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_killed_worker_is_an_error() -> None:
     with (
         pytest.raises(ReportError, match="out of memory"),

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import random
+import shlex
 import shutil
 import signal
 import stat
@@ -820,10 +821,16 @@ class TestCommand:
     ) -> None:
         store = new_store(tmp_path / "tuned")
         log_study(store, trained()[:1])
-        store.connect().create_experiment(f"{STUDY}.tuning")
-        assert main(["bundle", "export", f"study={STUDY}", f"tracking.uri={store.uri}"]) == 0
-        said = capsys.readouterr().out
-        assert said.endswith("Export it too: actscope bundle export study=tests.tuning\n")
+        export = ["bundle", "export", f"study={STUDY}", f"tracking.uri={store.uri}"]
+        trials = store.connect().create_experiment(f"{STUDY}.tuning")
+        assert main(export) == 0
+        _, advised = capsys.readouterr().out.split("Export them too: ")
+        assert shlex.split(advised)[-3:] == [
+            *("export", f"study={STUDY}.tuning", f"tracking.uri={store.uri}"),
+        ]
+        store.connect().delete_experiment(trials)
+        assert main(export) == 0
+        assert "too" not in capsys.readouterr().out
 
     def test_a_model_in_a_bundle_is_said_to_be_code(
         self, tmp_path: Path, other: Store, capsys: pytest.CaptureFixture[str]

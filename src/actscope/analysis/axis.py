@@ -15,12 +15,20 @@ import pandas as pd
 from actscope.analysis.factors import short_name
 from actscope.analysis.labels import natural, rate_text
 from actscope.analysis.variants import known_texts
-from actscope.analysis.varying import LEARNING_RATE, is_number, value_of, varying_settings
+from actscope.analysis.varying import (
+    DEPTH,
+    HIDDEN,
+    LEARNING_RATE,
+    WIDTH,
+    is_number,
+    value_of,
+    varying_settings,
+)
 from actscope.errors import ConfigError
 
 WHOLE = r"-?\d{1,15}"
 NOT_AN_AXIS = {"data.test"}  # a table has no values of the test next to those of validation
-MOST_PANELS = 5  # of a figure with one panel per value, and labels of an axis
+MOST_PANELS = 5  # where an axis has too many values for a panel each; also the labels of an axis
 
 
 @dataclass(frozen=True)
@@ -144,10 +152,10 @@ def check_axis(study: str, setting: str, params: pd.DataFrame) -> None:
     if setting == LEARNING_RATE or setting in names:
         return
     advice = f"Choose one of {', '.join(names)}" if names else "Remove report.axes"
-    raise ConfigError(
-        f"report.axes=[activation,{setting}]: {setting} does not vary between the runs of study "
-        f"{study}. {advice}."
-    )
+    problem = f"{setting} does not vary between the runs of study {study}"
+    if setting == HIDDEN and {DEPTH, WIDTH} & set(names):
+        problem = f"{setting} is no axis, as the layers of each run have one width"
+    raise ConfigError(f"report.axes=[activation,{setting}]: {problem}. {advice}.")
 
 
 def _texts(params: pd.DataFrame, setting: str) -> "pd.Series[str]":

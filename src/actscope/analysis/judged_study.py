@@ -102,7 +102,7 @@ class JudgedStudy:
 
     @property
     def rival(self) -> str:
-        """What leads are over, in words; '' if there are none."""
+        """What leads are over, in words; '' if the study has none of tuned_tables.BASES."""
         names = " and ".join(self.bases)
         return f"the better of {names}" if len(self.bases) > 1 else names
 

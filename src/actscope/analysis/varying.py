@@ -51,10 +51,12 @@ def value_of(run: Texts, name: str) -> str:
 
     A network of a user's own may have arguments `depth` and `width`, which come first.
     """
-    if name in run or name not in (DEPTH, WIDTH):
+    if name in run or name not in (DEPTH, WIDTH) or HIDDEN not in run:
         return run.get(name, UNSET)
-    layers = _layers(run.get(HIDDEN, ""))
-    return str(len(layers)) if name == DEPTH else layers[0]
+    layers = _layers(run[HIDDEN])
+    if name == DEPTH:
+        return str(len(layers))
+    return layers[0] if len(set(layers)) == 1 else UNSET
 
 
 def is_number(text: str) -> bool:

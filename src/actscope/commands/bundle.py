@@ -5,6 +5,7 @@ from pathlib import Path
 
 from actscope import tracking
 from actscope.analysis.tuning import TRIALS
+from actscope.command_line import suggestions
 from actscope.commands.settings import ExportSettings, ImportSettings
 from actscope.errors import ConfigError
 from actscope.tracking.bundle.bundle import export_study, import_bundle
@@ -27,10 +28,11 @@ def export(settings: ExportSettings) -> int:
     )
     trials = f"{settings.study}{TRIALS}"
     with tracking.store_errors(store.location):
-        if store.experiment_named(trials) is not None:
+        if trials in store.studies():
+            words = ["bundle", "export", f"study={trials}", "tracking.uri="]
             sys.stdout.write(
-                f"The trials that chose its settings are the study {trials}, and its report needs "
-                f"them. Export it too: actscope bundle export study={trials}\n"
+                f"The report of study {settings.study} needs its trials, which are the study "
+                f"{trials}. Export them too: {suggestions.again(words, store)}\n"
             )
     return 0
 

@@ -135,7 +135,8 @@ def _read_batch(store: Store, read: Callable[[T], R], readers: int, keys: Sequen
 
 def _start_worker() -> None:
     """Ignore Ctrl-C, which the parent handles, and end when the parent ends."""
-    for number in signals.SIGNALS:  # a fork has the handlers of its parent
+    # A fork has the handlers of its parent. Under nohup that ignores SIGHUP, and so must a worker.
+    for number in filter(signals.ends_process, signals.SIGNALS):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -49,6 +49,8 @@ def _check_axes(axes: object) -> object:
             return axes
         case [first, _] if first != "activation":
             raise ValueError(f"{given}: the first must be activation. {AXES_ADVICE}")
+        case [_, "seed"]:
+            raise ValueError(f"{given}: seed is no axis, as means are over seeds. {AXES_ADVICE}")
         case [_, _]:
             raise ValueError(f"{given}: the second must be a setting that varies. {AXES_ADVICE}")
     raise ValueError(f"{given}: must be two settings. {AXES_ADVICE}")

@@ -17,7 +17,7 @@ from actscope.analysis.claims.slope_check import SlopeJump
 from actscope.analysis.claims.tuned_checks import AtStart, Grows, LeadDiffers, TunedLead
 from actscope.analysis.claims.verdicts import Check
 from actscope.analysis.logged_settings import is_setting
-from actscope.analysis.varying import LEARNING_RATE
+from actscope.analysis.varying import LEARNING_RATE, NOT_A_VARIANT
 from actscope.errors import ConfigError
 from actscope.parsing import parse
 from actscope.setting_types import Argument, Rate
@@ -56,14 +56,19 @@ def parse_check(settings: Any, name: str) -> Check:
 
 def _with_place(settings: Mapping[str, Any], own: Collection[str], name: str) -> dict[str, Any]:
     """The settings, with the one of the runs, as `lr`, as Place `at`; `own`: the check's own."""
-    found = [key for key in settings if key not in own and is_setting(str(key))]
-    if len(found) != 1:
+    found = [key for key in settings if key not in own and _may_name_cells(key)]
+    if "at" in settings or len(found) != 1:
         raise ConfigError(
-            f"{name}: needs one setting of its cells, and has {len(found)}. Give one, as `lr: 0.1` "
-            "or `model.width: 64`."
+            f"{name}: needs one setting of its cells, and has "
+            f"{' and '.join(map(str, found)) or 'none'}. Give one, as `lr: 0.1` or "
+            "`model.width: 64`."
         )
     (key,) = found
     kind: Any = Rate if key == LEARNING_RATE else Argument
     value = parse(kind, settings[key], f"{name}.{key}")
     rest = {other: settings[other] for other in settings if other != key}
     return {"at": Place(key, value), **rest}
+
+
+def _may_name_cells(key: object) -> bool:
+    return key == LEARNING_RATE or (is_setting(str(key)) and key not in NOT_A_VARIANT)

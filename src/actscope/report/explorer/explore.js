@@ -24,7 +24,7 @@ const DARK = window.matchMedia("(prefers-color-scheme: dark)");
 const PLOT = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
 
 // What the page shows and its address holds: two runs, by key; the highlighted unit, as "1/3"
-// (layer/unit), or "" for all; which lines; the layer of the panels and of the film; the film's step,
+// (layer/unit), or "" for all; which lines; the layer of the panels; the film's step,
 // null for the last one.
 const USUAL = { unit: "", lines: "first", layer: FIRST, step: null };
 const state = { a: "", b: "", ...USUAL };
@@ -577,7 +577,7 @@ function fillChoices(side) {
     const select = byId(`${side}-${name}`);
     select.replaceChildren(...values.map((value) => new Option(value || "–", value)));
     select.value = chosen[name];
-    select.parentElement.hidden = !PARTS.includes(name) && values.length === 1;
+    select.parentElement.hidden = !PARTS.includes(name) && values.length < 2;
   }
 }
 

@@ -122,7 +122,8 @@ def _on_the_highest(study: JudgedStudy) -> Iterator[str]:
         f"{f'With {where}, ' if where else ''}{best['activation']} has the {metric.best_word} "
         f"validation {metric.words}, {metric.show(best['validation'])} (mean of {best['n']} runs)."
     )
-    yield f"The study has neither {' nor '.join(BASES)}, so the report shows no leads."
+    why = f"tuned only {join(study.bases)}" if study.bases else f"has neither {' nor '.join(BASES)}"
+    yield f"The study {why}, so the report shows no leads."
 
 
 def _panels(table: pd.DataFrame, factors: Factors) -> Iterator[pd.DataFrame]:

@@ -27,6 +27,7 @@ def values(study: JudgedStudy) -> dict[str, Any]:
         "axis": short_name(study.factors.axis or ""),
         "rival": study.rival,
         "bases": len(study.bases),
+        "has_leads": not study.leads.empty,
         "lead_tests": int(study.leads["p"].count()),
         "slope_tests": int(study.slopes["p"].count()),
         **(searched.methods(study) if isinstance(study, SearchedStudy) else _grid(study)),
