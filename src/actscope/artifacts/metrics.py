@@ -42,8 +42,8 @@ def _each_step(series: Mapping[str, "pd.Series[float]"]) -> Iterator[Logged]:
             yield name, float(value), step
 
 
-def describe(result: RunResult) -> str:
-    """How a run ended, as Markdown: outcome, metric, and when its first hidden unit died."""
+def describe(result: RunResult, link: str = "") -> str:
+    """How a run ended, as Markdown: outcome, metric, when its first hidden unit died, the link."""
     if result.diverged_at is not None:
         step = result.diverged_at
         start = f"**diverged**: a number was no longer finite at minibatch {step}."
@@ -52,7 +52,7 @@ def describe(result: RunResult) -> str:
         final = metric.final_in_words(result.test_final, result.validation_final)
         start = f"**{result.outcome}**, {final}."
     deaths = _on_deaths(unit_fates(result.trajectory, result.probe))
-    return f"{start} {deaths}\n\n{result.point}".replace(" \n", "\n")
+    return f"{' '.join(filter(None, [start, deaths, link]))}\n\n{result.point}"
 
 
 def _on_deaths(fates: pd.DataFrame) -> str:

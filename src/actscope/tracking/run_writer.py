@@ -234,7 +234,7 @@ def _about_run(store: Store, record: RunRecord, result: RunResult) -> str:
     if not isinstance(store, LocalStore):
         return describe(result)
     address = explorer_address(record.study, record.tags["actscope.signature.config"])
-    return f"{describe(result)}\n\n[Its units, step by step]({address})"
+    return describe(result, f"[Its units, step by step]({address})")
 
 
 def _not_shown(run: OpenRun, metrics: Iterable[Logged]) -> tuple[MetricRow, ...]:
