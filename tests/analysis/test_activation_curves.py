@@ -28,6 +28,13 @@ def test_arguments_are_heeded() -> None:
     np.testing.assert_allclose(slope, np.where(X > 0, 1, 2 * np.exp(X)))
 
 
+def test_arguments_that_only_torch_knows_are_left_to_it() -> None:
+    in_place = Activation("a", "torch.nn.LeakyReLU", (("negative_slope", 0.5), ("inplace", False)))
+    value, slope = value_and_slope(in_place, X)
+    np.testing.assert_allclose(value, np.where(X > 0, X, X / 2))
+    np.testing.assert_allclose(slope, np.where(X > 0, 1, 0.5))
+
+
 @pytest.mark.parametrize("argument", [("negative_slop", 0.1), ("negative_slope", "a")])
 def test_wrong_arguments_are_an_error(argument: tuple[str, str | float]) -> None:
     with pytest.raises(ConfigError):

@@ -188,7 +188,7 @@ def test_an_archive_that_is_not_genuine_is_refused_and_not_unpickled(
 
 
 def test_unpacked_batches_are_not_read(archive: Path) -> None:
-    """Only the archive counts: whoever changes the files beside it changes nothing."""
+    """Only the archive counts: changes of the files beside it have no effect."""
     folder = archive.parent / FOLDER
     folder.mkdir()
     (folder / "data_batch_1").write_bytes(b"cos\nsystem\n(S'false'\ntR.")
@@ -216,7 +216,7 @@ class Quiet(SimpleHTTPRequestHandler):
 def published(
     archive: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
-    """The small archive on a web server, from which torchvision is told to download it."""
+    """The small archive on a web server, from which torchvision downloads it."""
     place = tmp_path_factory.mktemp("server") / archive.name
     archive.rename(place)
     kind = torchvision_compat.datasets().CIFAR10

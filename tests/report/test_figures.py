@@ -21,7 +21,7 @@ from actscope.report.figures.metric import draw_final, plot_final
 from actscope.report.figures.seeds import draw_seeds
 from actscope.report.figures.trajectories import Drawn, panel_label, share_limits
 from actscope.report.figures.units import layer_title
-from actscope.report.pages.sections import as_columns
+from actscope.report.pages.trajectories import as_columns
 
 
 def test_the_article_s_five_differ_in_colour_dashes_and_marker() -> None:

@@ -1,6 +1,7 @@
 """Values and slopes of activation functions; the article's without torch, slow to import."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from inspect import signature
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from actscope.config import Activation
 
 Floats = NDArray[np.float64]
+Formula = Callable[..., tuple[Floats, Floats]]
 
 # SELU's numbers: appendix A.1 of Klambauer et al. (2017), as in torch.nn.SELU
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
@@ -21,12 +23,15 @@ def value_and_slope(activation: Activation, x: Floats) -> tuple[Floats, Floats]:
 
     """
     formula = FORMULAS.get(activation.function)
-    if formula is not None:
-        try:
-            return formula(x, **dict(activation.arguments))
-        except TypeError:  # arguments that only torch knows, or refuses in its own words
-            pass
+    if formula is not None and _takes(formula, activation.arguments):
+        return formula(x, **dict(activation.arguments))
     return by_autograd(activation, x)
+
+
+def _takes(formula: Formula, arguments: Iterable[tuple[str, object]]) -> bool:
+    """Whether a formula has these arguments; torch knows more of them, and refuses wrong ones."""
+    known = signature(formula).parameters
+    return all(name in known and isinstance(value, int | float) for name, value in arguments)
 
 
 def by_autograd(activation: Activation, x: Floats) -> tuple[Floats, Floats]:
@@ -60,7 +65,7 @@ def _selu(x: Floats) -> tuple[Floats, Floats]:
     return SELU_SCALE * value, SELU_SCALE * slope
 
 
-FORMULAS: Mapping[str, Callable[..., tuple[Floats, Floats]]] = {
+FORMULAS: Mapping[str, Formula] = {
     "torch.nn.ReLU": _relu,
     "torch.nn.LeakyReLU": _leaky_relu,
     "torch.nn.ELU": _elu,

@@ -1,28 +1,23 @@
 """The sections of a study's report: their pictures, and the words and tables with them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
-from actscope.analysis.axis import RATE, Axis
+from actscope.analysis.axis import Axis
 from actscope.analysis.frames import ARTICLE_SEED, StudyRuns
-from actscope.analysis.labels import sort_key
-from actscope.analysis.run_tables import read_run_table
 from actscope.analysis.stats import INTERVAL
 from actscope.analysis.study_analysis import StudyAnalysis
-from actscope.analysis.units import names_by_run
-from actscope.metric import Metric
 from actscope.report.figures import edge as edge_figures
 from actscope.report.figures import units as units_figures
 from actscope.report.figures.activation_functions import draw_functions
 from actscope.report.figures.metric import draw_by_epoch, draw_final, signs_in_words
 from actscope.report.figures.seeds import draw_seeds
-from actscope.report.figures.trajectories import Drawn, draw_trajectories
 from actscope.report.pages.page import Prose
 from actscope.report.pages.pictures import Picture, picture
+from actscope.report.pages.trajectories import trajectory_picture
 from actscope.report.tables import edge as edge_tables
 from actscope.report.tables import units as units_tables
 from actscope.report.text import edge as edge_text
@@ -30,7 +25,6 @@ from actscope.report.text import units as units_text
 from actscope.tracking import Store
 
 GREY = " Grey lines are the other activations."
-ARTICLE_RATES = {0.01, 0.001}
 
 
 def contents(store: Store, study: StudyAnalysis, seed: int) -> Iterator[Picture | Prose]:
@@ -255,52 +249,8 @@ def _inactive(study: StudyAnalysis, variant: str, curves: pd.DataFrame) -> Pictu
 
 def _trajectories(store: Store, study: StudyAnalysis, seed: int) -> Iterator[Picture]:
     note = f" {edge_text.RATES_DRAWN}" if study.is_fine else _few_note(study)
-    axis = study.axis
     drawn = study.runs_drawn(seed) if study.is_fine else _few(study, study.runs_drawn(seed))
-    names = names_by_run(study.runs)
     for (variant, activation), own in drawn.groupby(["variant", "activation"], sort=False):
-        rows = as_columns(own, axis).to_dict("records")
-        columns = [
-            (axis.equals(row[axis.column]), row["outcome"], names.get(row["run_id"], []))
-            for row in rows
-        ]
-        ids = [row["run_id"] for row in rows]
+        name = f"trajectories_{activation}{_number(study.runs, variant)}"
         title = f"{activation}, seed {seed}" + (f", {variant}" if variant else "")
-        yield picture(
-            f"trajectories_{activation}{_number(study.runs, variant)}",
-            "How units move and die",
-            f"{title}: from top to bottom, training {study.metric.words}, then mean incoming "
-            "weight and bias of the output units and of the first ten units of layer 1, by "
-            f"minibatch.{study.metric.cut_off} A line that moves is a unit that learns; "
-            f"the article reads a flat line as a dying unit.{note}",
-            f"Five rows of panels for {title}, one column per {axis.label}: "
-            + "; ".join(f"{axis.text(row[axis.column])} {row['outcome']}" for row in rows),
-            partial(_draw_trajectories, store, study.runs.study, ids, columns, title, study.metric),
-        )
-
-
-def _draw_trajectories(
-    store: Store,
-    study: str,
-    run_ids: Sequence[str],
-    columns: Sequence[tuple[str, str, Sequence[str]]],
-    title: str,
-    metric: Metric,
-) -> Figure:
-    drawn = [
-        Drawn(
-            where,
-            outcome,
-            read_run_table("history", store, study, run_id),
-            read_run_table("trajectory", store, study, run_id),
-            names,
-        )
-        for run_id, (where, outcome, names) in zip(run_ids, columns, strict=True)
-    ]
-    return draw_trajectories(title, drawn, metric)
-
-
-def as_columns(runs: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
-    """Runs in the order of the axis; the article's two rates in its order: 0.01, then 0.001."""
-    is_article = axis.is_rate and set(runs[axis.column]) == ARTICLE_RATES
-    return runs.sort_values(axis.column, key=sort_key, ascending=not is_article, kind="stable")
+        yield trajectory_picture(store, study, own, name, title, note)
