@@ -98,7 +98,9 @@ def _chapter(
     first_picture, rest = take_first_picture(sections)
     body = environment.load("tuned.html.j2").render(
         answer=[*tuned.answer(study), *searched.told(study)],
-        counts=searched.counts(study) if isinstance(study, SearchedStudy) else tuned.counts(study),
+        counts=tuned.counts(
+            study, searched.trial_counts(study) if isinstance(study, SearchedStudy) else None
+        ),
         is_searched=is_searched,
         gaps=tuned.gaps(study),
         missing=int(_missing(study)["missing"].sum()),

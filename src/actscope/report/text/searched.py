@@ -26,18 +26,13 @@ def told(study: JudgedStudy) -> Iterator[str]:
     )
 
 
-def counts(study: SearchedStudy) -> list[tuple[str, str]]:
-    """The numbers at the top of the page, each with its label."""
-    chosen, judged = study.choices, study.judged
+def trial_counts(study: SearchedStudy) -> list[tuple[str, str]]:
+    """The numbers of trials at the top of the page, each with its label."""
+    chosen = study.choices
     return [
-        (str(len(chosen)), "cells"),
-        (str(chosen["activation"].nunique()), "activations"),
         (f"{len(study.trials):,}", "trials searched"),
         (f"{int(chosen['pruned'].sum()):,}", "trials pruned"),
         (f"{int(chosen['failed'].sum()):,}", "trials failed"),
-        (f"{int(judged['runs'].sum()):,}", "runs that judge"),
-        (str(int(judged["lost"].sum())), "of these lost"),
-        (str(int((chosen["flag"] != "").sum())), "without a verdict"),
     ]
 
 

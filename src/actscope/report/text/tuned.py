@@ -147,14 +147,18 @@ def number_range(numbers: "pd.Series[int]") -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
-def counts(study: JudgedStudy) -> list[tuple[str, str]]:
-    """The numbers at the top of the page, each with its label."""
+def counts(
+    study: JudgedStudy, trials: Sequence[tuple[str, str]] | None = None
+) -> list[tuple[str, str]]:
+    """The numbers at the top of the page, each with its label; `trials`: those of the trials."""
     chosen = study.choices
+    if trials is None:
+        lost = int(study.trial_runs["validation"].isna().sum())
+        trials = [(f"{len(study.trial_runs):,}", "trials"), (f"{lost:,}", "trials lost")]
     return [
         (str(len(chosen)), "cells"),
         (str(chosen["activation"].nunique()), "activations"),
-        (f"{len(study.trial_runs):,}", "trials"),
-        (f"{int(study.trial_runs['validation'].isna().sum()):,}", "trials lost"),
+        *trials,
         (f"{int(study.judged['runs'].sum()):,}", "runs that judge"),
         (str(int(study.judged["lost"].sum())), "of these lost"),
         (str(int((chosen["flag"] != "").sum())), "without a verdict"),
