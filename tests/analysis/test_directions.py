@@ -15,7 +15,7 @@ from actscope.analysis.stats import compare, summarise
 from actscope.analysis.tuned_tables import leads_by_seed, rivals
 from actscope.analysis.tuning import Trial, plan_cell
 from actscope.analysis.tuning_budget import budget
-from actscope.artifacts.metrics import final_and_best
+from actscope.artifacts.metrics import Series, final_and_best
 from actscope.errors import ReportError
 from actscope.metric import ACCURACY, R2, RMSE
 from actscope.report.text.study import answer
@@ -38,7 +38,10 @@ SMALLER = rows_of(elu=[0.1, 0.2, 0.12, 0.15, 0.11], relu=[0.4, 0.5, 0.45, 0.4, 0
 
 
 def test_the_best_value_of_a_series_is_the_smallest() -> None:
-    series = {"test/rmse": pd.Series([3.0, 1.0, 2.0]), "test/r2": pd.Series([0.1, 0.3, 0.2])}
+    series = {
+        "test/rmse": Series(np.arange(3), np.array([3.0, 1.0, 2.0])),
+        "test/r2": Series(np.arange(3), np.array([0.1, 0.3, 0.2])),
+    }
     found = final_and_best(series)
     assert (found["test/rmse_final"], found["test/rmse_best"]) == (2.0, 1.0)
     assert (found["test/r2_final"], found["test/r2_best"]) == (0.2, 0.3)

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from actscope.artifacts.metrics import describe
+from actscope.artifacts import metrics
+from actscope.artifacts.unit_fates import unit_fates
 from actscope.engine.result import Outcome, RunResult
 from actscope.engine.trajectory import unit_frame
 from tests.support.tracked import trained
@@ -28,6 +29,10 @@ def result(negligible: list[list[float]]) -> RunResult:
         trajectory=unit_frame(STEPS, [2, 1], lines),
         probe=unit_frame(STEPS, [2, 1], probes),
     )
+
+
+def describe(run: RunResult) -> str:
+    return metrics.describe(run, unit_fates(run.trajectory, run.probe))
 
 
 def test_it_says_outcome_and_accuracy_and_then_the_first_death() -> None:

@@ -1,14 +1,17 @@
 """The summary of the untrained network, from rows made by hand."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from actscope.artifacts.layers_at_start import BornDead, start_metrics
-from actscope.artifacts.metrics import run_metrics
+from actscope.artifacts.metrics import Logged, run_metrics
+from actscope.artifacts.unit_fates import unit_fates
 from actscope.engine.recorded import LAYER_STATISTICS
+from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
 from tests.support.making import BN_RELU, RELU, make_data, make_point
 
@@ -70,11 +73,15 @@ def test_a_network_is_born_dead_with_a_layer():
     assert alive.layers == 0
 
 
+def metrics_of(result: RunResult) -> Iterator[Logged]:
+    return run_metrics(result, unit_fates(result.trajectory, result.probe))
+
+
 def test_a_deep_run_has_few_metrics():
     """33 layers of 12 units; the numbers of series and of single values do not grow with them."""
     point = make_point(BN_RELU, hidden=(12,) * 32, epochs=1)
     (result,) = train_stack([point], make_data())
-    names = {name for name, _, _ in run_metrics(result)}
+    names = {name for name, _, _ in metrics_of(result)}
     units = {name for name in names if "/unit" in name}
     assert {name.split("/")[0] for name in units} == {"layer1", "layer33"}
     assert len(units) == 2 * (10 + 5)
@@ -86,5 +93,5 @@ def test_a_deep_run_has_few_metrics():
 
 def test_a_shallow_run_has_the_shares_of_every_layer():
     (result,) = train_stack([make_point(RELU, hidden=(4, 4, 4), epochs=1)], make_data())
-    dead = {name for name, _, _ in run_metrics(result) if name.startswith("dead/")}
+    dead = {name for name, _, _ in metrics_of(result) if name.startswith("dead/")}
     assert dead == {*(f"dead/layer{number}" for number in (1, 2, 3, 4)), "dead/hidden"}

@@ -13,7 +13,7 @@ from distributed import Client, LocalCluster
 from actscope.runtime import signals
 from actscope.sweep import dask_cluster, dask_executor
 from actscope.sweep.dask_cluster import Cluster
-from actscope.sweep.dask_worker import StackJob
+from actscope.sweep.dask_job import StackJob
 from actscope.sweep.resources import Resources
 from actscope.sweep.worker import Task
 from actscope.tracking import Sweep
@@ -41,9 +41,7 @@ def test_ended_stacks_leave_nothing_that_waits(
         ) as here,
         Client(here) as client,
     ):
-        executor = dask_executor.DaskExecutor(
-            tasks, Mock(), Cluster(client, "here"), Mock(), is_remote=False
-        )
+        executor = dask_executor.DaskExecutor(tasks, Cluster(client, "here"), Mock())
         for (number,) in executor.results():
             ended.append(number)
             waiting.append(len(asyncio.all_tasks(client.loop.asyncio_loop)))
@@ -55,7 +53,7 @@ def test_ctrl_c_that_was_swallowed_ends_the_work_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     workplace = Mock()
-    executor = dask_executor.DaskExecutor([Mock()], Mock(), workplace, Mock(), is_remote=False)
+    executor = dask_executor.DaskExecutor([Mock()], workplace, Mock())
     monkeypatch.setattr(executor, "_next_ended", Mock(side_effect=AssertionError("it went on")))
     with signals.installed():
         with suppress(KeyboardInterrupt):  # as the garbage collector does

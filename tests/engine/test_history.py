@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from actscope.artifacts.metrics import by_epoch, final_and_best
+from actscope.artifacts.metrics import Series, by_epoch, final_and_best
 from actscope.engine.train import train_stack
 from tests.support.making import make_data, make_point
 
@@ -61,6 +61,10 @@ def test_a_training_row_is_the_mean_over_the_examples_since_the_last_one():
             assert rows.loc[step, measure] == pytest.approx(expected, rel=1e-6)
 
 
+def by_step(series):
+    return dict(zip(series.steps.tolist(), series.numbers.tolist(), strict=True))
+
+
 def test_series_by_epoch():
     """Of rows at steps 2 and 4 of an epoch of four, each stands for two minibatches."""
     series = by_epoch(
@@ -75,45 +79,45 @@ def test_series_by_epoch():
         )
     )
     assert list(series) == ["train/loss", "train/accuracy", "test/loss", "test/accuracy"]
-    assert series["train/loss"].to_dict() == pytest.approx({1: 2.5, 2: 0.75})
-    assert series["train/accuracy"].to_dict() == pytest.approx({1: 0.2, 2: 0.65})
-    assert series["test/loss"].to_dict() == pytest.approx({1: 1.5, 2: 0.75})
-    assert series["test/accuracy"].to_dict() == pytest.approx({1: 0.4, 2: 0.6})
+    assert by_step(series["train/loss"]) == pytest.approx({1: 2.5, 2: 0.75})
+    assert by_step(series["train/accuracy"]) == pytest.approx({1: 0.2, 2: 0.65})
+    assert by_step(series["test/loss"]) == pytest.approx({1: 1.5, 2: 0.75})
+    assert by_step(series["test/accuracy"]) == pytest.approx({1: 0.4, 2: 0.6})
 
 
 def test_a_training_row_weighs_by_the_minibatches_it_stands_for():
     """Rows at 4 and 5 of an epoch of five: (4 * 1.0 + 1 * 6.0) / 5 = 2.0."""
     series = by_epoch(history((4, "train", 1.0, 0.0), (5, "train", 6.0, 1.0), steps_per_epoch=5))
-    assert series["train/loss"].to_dict() == pytest.approx({1: 2.0})
-    assert series["train/accuracy"].to_dict() == pytest.approx({1: 0.2})
+    assert by_step(series["train/loss"]) == pytest.approx({1: 2.0})
+    assert by_step(series["train/accuracy"]) == pytest.approx({1: 0.2})
 
 
 def test_a_training_row_belongs_to_the_epoch_in_which_it_ends():
     rows = ((4, "train", 1.0, 0.0), (8, "train", 3.0, 0.5), (10, "train", 6.0, 1.0))
     series = by_epoch(history(*rows, steps_per_epoch=5))
-    assert series["train/loss"].to_dict() == pytest.approx({1: 1.0, 2: (4 * 3.0 + 2 * 6.0) / 6})
+    assert by_step(series["train/loss"]) == pytest.approx({1: 1.0, 2: (4 * 3.0 + 2 * 6.0) / 6})
 
 
 def test_epochs_are_told_apart_after_many():
     rows = [(600 * epoch, "test", float(epoch), 0.5) for epoch in (299, 300)]
     rows += [(600 * 299 + 1, "train", 1.0, 0.5), (600 * 300, "train", 2.0, 0.5)]
     series = by_epoch(history(*rows, steps_per_epoch=600))
-    assert list(series["test/loss"].index) == [299, 300]
-    assert list(series["train/loss"].index) == [300]
+    assert series["test/loss"].steps.tolist() == [299, 300]
+    assert series["train/loss"].steps.tolist() == [300]
 
 
 def test_series_of_a_real_run_end_where_its_history_ends():
     frame = history_of(epochs=3, every=1)
     series = by_epoch(frame)
     test = frame[frame["split"] == "test"]
-    assert all(list(values.index) == [1, 2, 3] for values in series.values())
-    assert series["test/accuracy"].tolist() == test["accuracy"].tolist()
+    assert all(own.steps.tolist() == [1, 2, 3] for own in series.values())
+    assert series["test/accuracy"].numbers.tolist() == test["accuracy"].tolist()
 
 
 def test_final_is_the_last_and_best_the_lowest_loss_and_the_highest_accuracy():
     series = {
-        "test/loss": pd.Series([0.9, 0.4, 0.7], index=[1, 2, 3]),
-        "test/accuracy": pd.Series([0.5, 0.8, 0.6], index=[1, 2, 3]),
+        "test/loss": Series(np.arange(3), np.array([0.9, 0.4, 0.7])),
+        "test/accuracy": Series(np.arange(3), np.array([0.5, 0.8, 0.6])),
     }
     assert final_and_best(series) == {
         "test/loss_final": 0.7,

@@ -241,11 +241,11 @@ def test_the_thinned_series_keep_ends_and_few_units():
         for unit in range(10)
         for quantity in ("weight_mean", "bias")
     )
-    kept = series["layer1/unit03/weight_mean"]
+    kept, values = series["layer1/unit03/weight_mean"]
     assert len(kept) == 15
-    assert (kept.index[0], kept.index[-1]) == (1, 100)
-    assert (kept == kept.index - 1).all()
-    assert (series["layer1/unit03/bias"] == -3).all()
+    assert (kept[0], kept[-1]) == (1, 100)
+    assert (values == kept - 1).all()
+    assert (series["layer1/unit03/bias"].numbers == -3).all()
 
 
 def test_the_thinned_series_of_no_step_are_none():

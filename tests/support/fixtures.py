@@ -18,9 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from actscope.project import CONF, ROOT
 from actscope.runtime import forkserver, signals
-from actscope.tracking import local_store
 from tests.support.processes import Start, started
-from tests.support.tracked import empty_database
 
 # The tensors of the tests are small: several threads would only wait for each other.
 torch.set_num_threads(1)
@@ -43,15 +41,14 @@ def _signals_heard() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _stores_made_fast() -> Iterator[None]:
-    """New stores are copies of one: MLflow takes a second to bring a store through its history.
+def _stores_opened_fast() -> Iterator[None]:
+    """MLflow imports its schema's history for each store that it opens; here once.
 
-    It imports that history for each store that it opens; here once. SQLite does not wait for the
-    disk at each commit, which only matters to a computer that loses its power.
+    SQLite does not wait for the disk at each commit, which only matters to a computer that loses
+    its power.
     """
     newest = utils._get_latest_schema_revision()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local_store, "make_database", lambda path: path.write_bytes(empty_database()))
         patch.setattr(utils, "_get_latest_schema_revision", lambda: newest)
         patch.setattr(sqlite3, "connect", partial(_connect_without_the_disk, sqlite3.connect))
         yield

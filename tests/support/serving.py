@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from actscope.tracking.local_store import make_database
 from tests.support.network import free_port, is_up
 from tests.support.stores import store_at
-from tests.support.tracked import empty_database
 from tests.support.waiting import wait_for
 
 
@@ -55,7 +55,7 @@ class Served:
 class Server(Served):
     def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
         super().__init__(folder, folder / "log", host)
-        (folder / "mlflow.db").write_bytes(empty_database())
+        make_database(folder / "mlflow.db", folder / "artifacts")
 
     def start(self) -> None:
         self.serve(

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pandas as pd
 
@@ -14,7 +13,6 @@ from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
 from actscope.sweep.worker import finish_run
 from actscope.tracking import GridPoint, OpenRun, Store, Sweep, run_record
-from actscope.tracking.local_store import make_database
 from tests.support.making import RELU, make_point
 
 STUDY = "tests"
@@ -31,15 +29,6 @@ def trained(runs: int = 3) -> tuple[RunResult, ...]:
         for seed in range(runs)
     ]
     return tuple(train_stack(points, load_data(points[0].data)))
-
-
-@cache
-def empty_database() -> bytes:
-    """A store without runs, made by MLflow."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "mlflow.db"
-        make_database(path)
-        return path.read_bytes()
 
 
 def new_store(folder: Path) -> Store:

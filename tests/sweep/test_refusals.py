@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from rich.console import Console
 
@@ -26,6 +25,7 @@ from actscope.sweep.saved_stacks import checkpoint_folder, saved_stacks
 from actscope.sweep.worker import Task, finish_run, train_and_track
 from actscope.tracking import OpenRun, Store, local_store, offline_queue
 from actscope.tracking.client_rows import ClientRows
+from actscope.tracking.local_store import LocalStore
 from actscope.tracking.run_record import read_record
 from actscope.tracking.schema import TESTED_SCHEMAS
 from actscope.tracking.sqlite_rows import SqliteRows
@@ -133,8 +133,7 @@ class Saboteur:
         """The call, before which the store is harmed where it is of the second run."""
 
         def harmed(subject: Any, *words: Any, **settings: Any) -> Any:
-            whose = getattr(subject, "artifact_uri", words[0] if words else "")
-            if len(self.ids) > 1 and self.ids[1] in str(whose):
+            if len(self.ids) > 1 and words and self.ids[1] in str(words[0]):
                 self.strike()
             return call(subject, *words, **settings)
 
@@ -162,7 +161,7 @@ def sabotage(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         begun.append(saboteur)
         for rows in (SqliteRows, ClientRows):
             monkeypatch.setattr(rows, "open_run", saboteur.noting(rows.open_run))
-        owners = [LocalArtifactRepository] if step == "log_artifacts" else [SqliteRows, ClientRows]
+        owners = [LocalStore] if step == "log_artifacts" else [SqliteRows, ClientRows]
         for owner in owners if step != "training" else ():
             monkeypatch.setattr(owner, step, saboteur.before(getattr(owner, step)))
         return saboteur

@@ -38,6 +38,7 @@ from actscope.sweep.runner import run_sweep
 from actscope.sweep.worker import finish_run
 from actscope.tracking import Store, offline_queue
 from actscope.tracking.bundle.bundle import export_study, import_bundle
+from actscope.tracking.local_store import LocalStore
 from actscope.tracking.sqlite_rows import SqliteRows
 from tests.support.making import RELU, make_point
 from tests.support.queues import isolate_queue
@@ -47,7 +48,6 @@ from tests.support.tracked import (
     STUDY,
     begin,
     begin_sweep,
-    empty_database,
     finished_once,
     log,
     new_store,
@@ -222,9 +222,7 @@ class TestTraining:
         result = trained()[0]
         run = begin(store, begin_sweep(store, [result]), result)
         with monkeypatch.context() as patch:
-            patch.setattr(
-                LocalArtifactRepository, "log_artifacts", raising(OSError(28, "disk full"))
-            )
+            patch.setattr(LocalStore, "log_artifacts", raising(OSError(28, "disk full")))
             finish_run(store, run, result)
         assert len(waiting(store)) == 1
         assert not offline_queue.is_known_unreachable(store)
@@ -343,8 +341,7 @@ class TestDelivery:
     def test_a_parcel_for_another_store_stays(self, store: Store) -> None:
         queue_two(store)
         assert store.folder is not None
-        (store.folder / "other.db").write_bytes(empty_database())
-        other = store_at(f"sqlite:///{store.folder}/other.db")
+        other = tracking.open_store(Tracking(f"sqlite:///{store.folder}/other.db"))
         assert deliver(other) == []
         assert len(waiting(store)) == 2
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from actscope import tracking
 from actscope.artifacts.metrics import epoch_metrics
 from actscope.engine.data import load_data
 from actscope.errors import BundleError
 from actscope.sweep.worker import finish_run
-from actscope.tracking import Store, local_store, offline_queue, run_record
+from actscope.tracking import Store, local_store, offline_queue, run_record, run_writer
+from actscope.tracking.local_store import LocalStore
 from actscope.tracking.run_record import (
     RunRecord,
     from_json,
@@ -197,7 +197,8 @@ class TestFinishing:
 
         monkeypatch.setattr(MlflowClient, "log_batch", noting)
         (tmp_path / "files").mkdir()
-        tracking.finish_run(store, run, result, rows, tmp_path / "files")
+        monkeypatch.setattr(run_writer, "run_metrics", lambda *_: rows)
+        tracking.finish_run(store, run, result, tmp_path / "files")
         *ahead, last = batches
         assert [batch["metrics"] for batch in ahead] == [1000, 2345 - 1000 - last["metrics"]]
         assert sum(last.values()) == 1000
@@ -248,6 +249,6 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     for name in ("create_run", "log_batch", "log_inputs", "set_tag", "set_terminated"):
         note(MlflowClient, name)
-    note(LocalArtifactRepository, "log_artifacts")
+    note(LocalStore, "log_artifacts")
     note(SqliteRows, "end_run")
     return made

@@ -11,19 +11,21 @@ from mlflow import MlflowClient
 from mlflow.store.db.base_sql_model import Base
 from mlflow.store.db.utils import _get_latest_schema_revision
 
+from actscope.tracking import local_store
 from actscope.tracking.client_rows import ClientRows
 from actscope.tracking.local_store import LocalStore
 from actscope.tracking.rows import RunRows
 from actscope.tracking.run_record import Input, RunRecord
 from actscope.tracking.schema import (
     TESTED_SCHEMAS,
-    hash_of_names,
     installed_schema,
     missing_tables,
+    script_of,
 )
 from actscope.tracking.sqlite_rows import SqliteRows
+from tests.support.mlflows_schema import definitions, script_of_database
 from tests.support.stores import store_at
-from tests.support.tracked import empty_database
+from tests.support.tracked import new_store
 
 DIGITS = Input("digits", "ab" * 18, "actscope", "{}", None, '{"train": 3}', {"context": "training"})
 MORE = Input("more", "cd" * 18, "actscope", "{}", "a schema")
@@ -58,6 +60,7 @@ ENDED = RunRecord(
         *((f"many/{number}", number / 7, 13, number) for number in range(2100)),
     ),
 )
+TAGS = {"mine": "first", "mlflow.note.content": "grün"}
 LAST_TAGS = {"actscope.kind": "point", **{f"tag{number}": "x" for number in range(150)}}
 
 # Columns of the tables of a run, without ids that are random.
@@ -76,9 +79,7 @@ TABLES = {
 
 
 def make_store(folder: Path) -> LocalStore:
-    (folder / "mlruns").mkdir(parents=True)
-    (folder / "mlruns" / "mlflow.db").write_bytes(empty_database())
-    store = store_at(f"sqlite:///{folder}/mlruns/mlflow.db")
+    store = new_store(folder)
     assert isinstance(store, LocalStore)
     return store
 
@@ -180,10 +181,44 @@ def test_processes_may_write_at_once(tmp_path: Path) -> None:
     assert len(tables["inputs"]) == 48
 
 
-def test_the_installed_mlflows_schema_is_tested() -> None:
+def test_a_new_database_is_as_mlflow_makes_it(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    assert script_of_database(store.database) == script_of(installed_schema())
+    (default,) = MlflowClient(store.uri).search_experiments()
+    assert (default.experiment_id, default.name) == ("0", "Default")
+    assert default.artifact_location == f"{store.folder.as_uri()}/artifacts/Default"
+
+
+def test_the_script_of_the_installed_schema_is_mlflows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     newest = _get_latest_schema_revision()
     assert newest == installed_schema()
-    assert TESTED_SCHEMAS[newest] == hash_of_names({*Base.metadata.tables, "alembic_version"})
+    assert newest in TESTED_SCHEMAS
+    monkeypatch.setattr(local_store, "TESTED_SCHEMAS", set())  # so MLflow makes the database
+    made = script_of_database(make_store(tmp_path).database)
+    assert definitions(script_of(newest)) == definitions(made)
+
+
+def test_an_experiment_is_that_of_mlflows_client(tmp_path: Path) -> None:
+    stores = [make_store(tmp_path / name) for name in ("tables", "client")]
+    written = [SqliteRows(stores[0].database), ClientRows(stores[1])]
+    for rows in written:
+        assert rows.create_experiment("study", "file:///somewhere", TAGS) == "1"
+        rows.set_experiment_tag("1", "mine", "second")
+    own, mlflows = (MlflowClient(store.uri).get_experiment("1") for store in stores)
+    assert own.tags == mlflows.tags == {**TAGS, "mine": "second"}
+    assert own.artifact_location == mlflows.artifact_location == "file:///somewhere"
+    assert own.workspace == mlflows.workspace
+    assert abs(own.creation_time - mlflows.creation_time) < 60_000
+    assert own.last_update_time == own.creation_time
+
+
+def test_two_experiments_of_one_name_are_refused(tmp_path: Path) -> None:
+    rows = SqliteRows(make_store(tmp_path).database)
+    rows.create_experiment("study", "file:///somewhere", TAGS)
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        rows.create_experiment("study", "file:///somewhere", TAGS)
 
 
 def test_a_missing_table_is_named() -> None:

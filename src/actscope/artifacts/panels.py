@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from actscope.artifacts.unit_fates import Records
+from actscope.artifacts.unit_fates import Array, Records
 from actscope.metric import METRICS, Metric
 
 if TYPE_CHECKING:  # it takes a second to import, and a worker draws without it
@@ -32,10 +32,11 @@ class Panel:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a panel: its values, and its colour and style in matplotlib's terms."""
+    """A line of a panel: numbers by step, and their colour and style in matplotlib's terms."""
 
     name: str
-    by_step: "pd.Series[float]"
+    steps: Array
+    numbers: Array
     colour: str
     style: str
 
@@ -58,7 +59,7 @@ def limits_of(panel: Panel, lines: Sequence[Line]) -> tuple[float, float]:
     metric = METRICS[panel.quantity]
     top = metric.part(TOP)
     if top is None:
-        top = TOP / 100 * max((float(line.by_step.max()) for line in lines), default=0.0) or 1.0
+        top = TOP / 100 * max((float(line.numbers.max()) for line in lines), default=0.0) or 1.0
     return metric.scale * metric.axis[0], top
 
 
@@ -67,12 +68,12 @@ def draw_panel(history: pd.DataFrame, trajectory: pd.DataFrame, panel: Panel, ax
     lines = lines_of(history, trajectory, panel)
     for line in lines:
         ax.plot(
-            line.by_step.index,
-            line.by_step,
+            line.steps,
+            line.numbers,
             color=line.colour,
             linestyle=line.style,
             linewidth=0.8,
-            marker="." if len(line.by_step) == 1 else "",
+            marker="." if len(line.steps) == 1 else "",
         )
     if panel.layer == 0:
         ax.set_ylim(limits_of(panel, lines))
@@ -84,28 +85,33 @@ def draw_panel(history: pd.DataFrame, trajectory: pd.DataFrame, panel: Panel, ax
 def lines_of(history: pd.DataFrame, trajectory: pd.DataFrame, panel: Panel) -> list[Line]:
     """The lines of a panel, one a unit, at most ten; none if nothing was recorded."""
     if panel.layer == 0:
-        metric = METRICS[panel.quantity]
-        train = history[history["split"] == "train"].set_index("step")[metric.name]
-        lines = [
-            Line(metric.words, _thinned(metric.drawn(train[np.isfinite(train)])), "black", "-")
-        ]
+        lines = [_metric_line(history, METRICS[panel.quantity])]
     else:
         layer = trajectory["layer"].max() if panel.layer == -1 else panel.layer
         lines = _unit_lines(trajectory, panel.quantity, layer)
-    return [line for line in lines if len(line.by_step) > 0]
+    return [line for line in lines if len(line.steps) > 0]
+
+
+def _metric_line(history: pd.DataFrame, metric: Metric) -> Line:
+    values = history[metric.name].to_numpy()
+    is_shown = (history["split"] == "train").to_numpy(bool) & np.isfinite(values)
+    steps = history["step"].to_numpy()[is_shown]
+    shown = _shown(len(steps))
+    return Line(metric.words, steps[shown], metric.drawn(values[is_shown])[shown], "black", "-")
 
 
 def _unit_lines(trajectory: pd.DataFrame, quantity: str, layer: int) -> list[Line]:
     if trajectory.empty:
         return []
     records = Records.of(trajectory)
-    shown = slice(None, None, max(1, len(records.steps) // STEPS_SHOWN))
+    shown = _shown(len(records.steps))
     columns = records.column(quantity, layer)[shown, :UNITS_SHOWN].T
     return [
-        Line(f"unit {unit}", pd.Series(values, records.steps[shown]), *style)
+        Line(f"unit {unit}", records.steps[shown], values, *style)
         for unit, (values, style) in enumerate(zip(columns, UNIT_STYLES, strict=False))
     ]
 
 
-def _thinned(values: "pd.Series[float]") -> "pd.Series[float]":
-    return values.iloc[:: max(1, len(values) // STEPS_SHOWN)]
+def _shown(steps: int) -> slice:
+    """The steps that are drawn."""
+    return slice(None, None, max(1, steps // STEPS_SHOWN))

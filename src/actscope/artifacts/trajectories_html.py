@@ -51,10 +51,10 @@ def _drawn(line: Line) -> go.Scatter:
     """A line of values by step; a single value is a dot."""
     return go.Scatter(
         # plotly stores int64 in the smallest type that fits, and no other type.
-        x=line.by_step.index.to_numpy("int64"),
-        y=line.by_step.to_numpy(),
+        x=line.steps.astype("int64"),
+        y=line.numbers,
         name=line.name,
-        mode="markers" if len(line.by_step) == 1 else "lines",
+        mode="markers" if len(line.steps) == 1 else "lines",
         line={"color": line.colour, "dash": DASHES[line.style], "width": 1.3},
         hovertemplate=HOVER,
     )

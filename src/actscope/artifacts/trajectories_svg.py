@@ -68,9 +68,8 @@ def draw(result: RunResult) -> str:
 
 def _limits(lines: Sequence[Line]) -> tuple[float, float]:
     """Lowest and highest value of a panel's axis: those of its lines, and a margin."""
-    values = [line.by_step.to_numpy(dtype=float) for line in lines]
-    low = min((float(own.min()) for own in values), default=0.0)
-    high = max((float(own.max()) for own in values), default=1.0)
+    low = min((float(line.numbers.min()) for line in lines), default=0.0)
+    high = max((float(line.numbers.max()) for line in lines), default=1.0)
     if low == high:  # as matplotlib does
         low, high = low - (abs(low) or 1) * MARGIN, high + (abs(high) or 1) * MARGIN
     margin = MARGIN * (high - low)
@@ -95,9 +94,8 @@ def _axes(
 
 def _path(line: Line, steps: float, limits: tuple[float, float]) -> str:
     """A line of values by step; a single value is a dot."""
-    at = line.by_step.index.to_numpy(dtype=float)
-    x = np.rint(PANEL_WIDTH * _share(at, (0, steps))).astype(int)
-    y = np.rint(PANEL_HEIGHT * (1 - _share(line.by_step.to_numpy(dtype=float), limits)))
+    x = np.rint(PANEL_WIDTH * _share(line.steps.astype(float), (0, steps))).astype(int)
+    y = np.rint(PANEL_HEIGHT * (1 - _share(line.numbers, limits)))
     moves = np.diff(np.stack([x, y.astype(int)], axis=1), axis=0).ravel().tolist()
     start = f"M{x[0]},{int(y[0])}l" + (" ".join(map(str, moves)) or "0 0")
     style = f'stroke="{line.colour}"{DASHES[line.style]}'

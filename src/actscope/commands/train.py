@@ -37,15 +37,16 @@ from actscope.project import CONF, ROOT
 from actscope.runtime import forkserver, output, signals, startup
 from actscope.runtime.own_folder import hidden_files
 from actscope.sweep.launcher_settings import LauncherSettings
+from actscope.tracking.location import ServerLocation, find_location
 from hydra_plugins.actscope_launcher.launcher import Job, trains_grids_with
 
 WORKERS_IMPORT = [
     "actscope.sweep.dask_executor",
+    "actscope.sweep.dask_worker",
     "distributed.nanny",
-    # Workers would import these one by one when they track their first runs.
-    "actscope.tracking.run_writer",
-    "mlflow.store.tracking.sqlalchemy_store",
+    "actscope.tracking.run_writer",  # else a worker imports it when it tracks its first run
 ]
+MLFLOWS_CLIENT = ["actscope.tracking.client_rows", "mlflow"]  # of which a local store needs nothing
 WANTS_TRACEBACK = "HYDRA_FULL_ERROR" in os.environ
 NOT_TRAINED = "not trained"  # value of a point in a dry run
 TUNED = "tuned"  # value of each job of a tuned sweep
@@ -174,7 +175,7 @@ def train_grid(jobs: Sequence[Job], folder: Path, launcher: LauncherSettings) ->
         check_tunes(tuning, sys.argv[1:])
     wanted = parse_device(jobs[0].config)
 
-    with nullcontext() if rules.dry_run else _workers_preloaded(launcher):
+    with nullcontext() if rules.dry_run else _workers_preloaded(launcher, settings):
         # Slow imports wait until the settings are checked.
         with startup.without_gc():
             from actscope.engine.device import choose_device
@@ -210,12 +211,15 @@ def check_models(points: Sequence[Point], settings: Tracking) -> None:
         )
 
 
-def _workers_preloaded(launcher: LauncherSettings) -> AbstractContextManager[None]:
+def _workers_preloaded(
+    launcher: LauncherSettings, settings: Tracking
+) -> AbstractContextManager[None]:
     """Import in another process what workers on this machine need, if there will be any."""
     is_remote = launcher.scheduler is not None or launcher.cluster is not None
     if launcher.workers == 0 or is_remote:
         return nullcontext()
-    return forkserver.running(WORKERS_IMPORT)
+    needs_mlflow = settings.model or isinstance(find_location(settings), ServerLocation)
+    return forkserver.running([*WORKERS_IMPORT, *(MLFLOWS_CLIENT if needs_mlflow else ())])
 
 
 @trains_grids_with(train_grid)

@@ -139,9 +139,9 @@ def _find_problem_of_gradients(module: nn.Module, values: Tensor) -> str:
         made = functional_call(module, own, given)
         if not made.requires_grad:
             return "has no gradient. Use operations that torch can differentiate"
-        ones = torch.ones_like(made)
-        torch.autograd.grad(made, given, ones, retain_graph=True, allow_unused=True)
-        slope, *slopes = torch.autograd.grad(made, [given, *own.values()], ones, allow_unused=True)
+        total = made.sum()
+        torch.autograd.grad(total, given, retain_graph=True, allow_unused=True)
+        slope, *slopes = torch.autograd.grad(total, [given, *own.values()], allow_unused=True)
     except MISUSED as error:
         return f"cannot be differentiated: {short(error)}"
     if slope is None:

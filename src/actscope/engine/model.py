@@ -26,10 +26,10 @@ class StackedHidden:
 
     def slopes(self) -> tuple[Tensor, ...]:
         """Derivatives of the functions at their inputs, [G, B, O] an activation."""
-        one = self.values[0].new_ones(())
-        ones = [one.expand_as(values) for values in self.values]
-        slopes = torch.autograd.grad(self.values, self.given, ones, retain_graph=True)
-        # A function like the identity returns the expanded ones, which share one place in memory.
+        # Not by gradients of the values that are ones: torch imports sympy for these, in a second.
+        sums = [values.sum() for values in self.values]
+        slopes = torch.autograd.grad(sums, self.given, retain_graph=True)
+        # A function like the identity returns expanded ones, which share one place in memory.
         return tuple(slope.clone() if 0 in slope.stride() else slope for slope in slopes)
 
 
@@ -53,7 +53,7 @@ class StackedPass:
     def gradients(self, losses: Tensor) -> list[Tensor]:
         """Gradient of the summed losses [R, B] by each layer's sums, [R, B, O]."""
         sums = list(chain.from_iterable(self.sums))
-        of_sums = iter(torch.autograd.grad(losses, sums, torch.ones_like(losses)))
+        of_sums = iter(torch.autograd.grad(losses.sum(), sums))
         return [cat([next(of_sums) for _ in parts]) for parts in self.sums]
 
 

@@ -37,8 +37,7 @@ class ModuleHidden:
 
     def slopes(self) -> tuple[Tensor, ...]:
         """Derivatives of the activation at its inputs, [1, B * positions, O]."""
-        ones = torch.ones_like(self.values)
-        (slopes,) = torch.autograd.grad(self.values, self.given, ones, retain_graph=True)
+        (slopes,) = torch.autograd.grad(self.values.sum(), self.given, retain_graph=True)
         slopes = slopes.movedim(self.dimension, -1)
         return (slopes.reshape(1, -1, slopes.shape[-1]).contiguous(),)
 

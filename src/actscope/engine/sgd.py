@@ -45,8 +45,7 @@ class SGD:
         values = [parameter.value for parameter in self.of_functions]
         weights = self.rates / losses.shape[1] if self.is_mean else self.rates
         # Runs do not touch, so the gradient of the sum over runs is each run's own gradient.
-        weights = weights[:, None].expand_as(losses)
-        steps = iter(torch.autograd.grad(losses, [*sums, *values], weights))
+        steps = iter(torch.autograd.grad((losses * weights[:, None]).sum(), [*sums, *values]))
         of_sums = [list(islice(steps, len(parts))) for parts in passed.sums]
         with torch.no_grad():
             for parameter, step in zip(self.of_functions, steps, strict=True):

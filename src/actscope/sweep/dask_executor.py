@@ -16,7 +16,7 @@ from actscope.runtime import signals
 from actscope.sweep import dask_cluster
 from actscope.sweep.console import Progress
 from actscope.sweep.dask_cluster import Cluster
-from actscope.sweep.dask_worker import PROGRESS, StackJob, run_job
+from actscope.sweep.dask_job import PROGRESS, StackJob
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Result, failed_all
 from actscope.sweep.task import Task
@@ -30,29 +30,32 @@ def run_on_cluster(
     cluster: Cluster, tasks: Sequence[Task], resources: Resources, progress: Progress
 ) -> Iterator[list[Result]]:
     """Train all stacks on the workers of an open cluster; yield each stack's results."""
-    points = [point for task in tasks for point in task.stack]
-    requirements = WorkerRequirements.of_this_process(tasks[0].store, points, resources.device)
-    if resources.is_remote:
-        workers = dask_cluster.wait_for_workers(cluster, progress.console)
-        check_workers(cluster.client, requirements, workers)
-    yield from DaskExecutor(tasks, requirements, cluster, progress, resources.is_remote).results()
-    if resources.is_remote:
-        _deliver_queued(cluster, requirements.store, progress.console)
+    if not resources.is_remote:
+        yield from DaskExecutor(tasks, cluster, progress).results()
+        return
+    store, points = tasks[0].store, [point for task in tasks for point in task.stack]
+    requirements = WorkerRequirements.of_this_process(store, points, resources.device)
+    workers = dask_cluster.wait_for_workers(cluster, progress.console)
+    check_workers(cluster.client, requirements, workers)
+    yield from DaskExecutor(tasks, cluster, progress, requirements).results()
+    _deliver_queued(cluster, store, progress.console)
 
 
 class DaskExecutor:
-    """Runs stacks on the workers of a cluster until each stack is done."""
+    """Runs stacks on the workers of a cluster until each stack is done.
+
+    `requirements`: None for processes of this machine, which were forked for this sweep.
+    """
 
     def __init__(
         self,
         tasks: Sequence[Task],
-        requirements: WorkerRequirements,
         cluster: Cluster,
         progress: Progress,
-        is_remote: bool,
+        requirements: WorkerRequirements | None = None,
     ) -> None:
         self.tasks = tasks
-        self.requirements = requirements if is_remote else None
+        self.requirements = requirements
         self.cluster = cluster
         self.progress = progress
         self.topic = f"actscope-{uuid.uuid4().hex}"  # other sweeps may use the same scheduler
@@ -178,6 +181,16 @@ class DaskExecutor:
             self.progress.advance(*arguments)
         else:
             log.warning(*arguments)
+
+
+def run_job(job: StackJob) -> list[Result]:
+    """Train a stack on a worker. The process that starts a sweep needs no torch, so imports none.
+
+    Errors are those of `train_job`.
+    """
+    from actscope.sweep.dask_worker import train_job
+
+    return train_job(job)
 
 
 def _deliver_queued(cluster: Cluster, store: Store, console: Console) -> None:

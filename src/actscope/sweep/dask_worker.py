@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,30 +14,18 @@ from distributed.core import Status
 
 from actscope.engine.device import CPU
 from actscope.sweep.dask_cluster import WRITING
+from actscope.sweep.dask_job import PROGRESS, WARNING, StackJob
 from actscope.sweep.resources import select_gpu
 from actscope.sweep.results import Result
-from actscope.sweep.task import Task
 from actscope.sweep.worker import R, StackCancelled, T, train_and_track
-from actscope.sweep.worker_checks import WorkerRejectedError, WorkerRequirements, check_worker
+from actscope.sweep.worker_checks import WorkerRejectedError, check_worker
 
 SECONDS_BETWEEN_REPORTS = 0.5
-PROGRESS, WARNING = "progress", "warning"  # kinds of events that workers send
 # A worker cannot start its next stack before the stack's runs are begun, so that comes first.
 BEGIN_PRIORITY, LOG_PRIORITY = 1, 0
 
 
-@dataclass(frozen=True)
-class StackJob:
-    """A stack for a worker, and the topic to which the worker sends its events."""
-
-    number: int
-    task: Task
-    topic: str
-    requirements: WorkerRequirements | None  # None: the worker is a process of this machine
-    has_writers: bool
-
-
-def run_job(job: StackJob) -> list[Result]:
+def train_job(job: StackJob) -> list[Result]:
     """Train and track a stack on this worker.
 
     Raises:

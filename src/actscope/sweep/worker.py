@@ -17,7 +17,7 @@ import pandas as pd
 
 from actscope import tracking
 from actscope.artifacts import files
-from actscope.artifacts.metrics import epoch_metrics, run_metrics
+from actscope.artifacts.metrics import epoch_metrics
 from actscope.config import Point
 from actscope.engine.data import load_data
 from actscope.engine.device import name_of
@@ -236,7 +236,7 @@ def _this_process() -> str:
 
 
 def finish_run(store: Store, run: OpenRun, result: RunResult, pack: str | None = None) -> None:
-    """Write a run's files, compute its metrics and hand both to tracking.
+    """Write a run's files and hand it to tracking.
 
     Raises:
         StoreError: neither the store nor its offline queue takes the run.
@@ -244,7 +244,7 @@ def finish_run(store: Store, run: OpenRun, result: RunResult, pack: str | None =
     """
     with TemporaryDirectory(prefix="actscope-") as folder:
         files.write(result, Path(folder), plotly=run.extras.plotly)
-        tracking.finish_run(store, run, result, run_metrics(result), Path(folder), pack)
+        tracking.finish_run(store, run, result, Path(folder), pack)
 
 
 def _failed(task: Task, point: Point, run: OpenRun, error: Exception) -> Failed:

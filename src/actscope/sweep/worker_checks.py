@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import psutil
-import torch
 
 from actscope import tracking
 from actscope.config import Activation, DataSource, Point, Tracking
-from actscope.engine.data import load_data
 from actscope.engine.device import CPU
 from actscope.errors import ActscopeError, ClusterError
 from actscope.network_settings import OwnNetwork
@@ -118,6 +116,10 @@ def check_worker(
     requirements: WorkerRequirements, worker: Any, *, with_store: bool = False
 ) -> str | None:
     """Why this worker cannot train, as the rest of a sentence; None if it can."""
+    import torch  # it is slow to import
+
+    from actscope.engine.data import load_data
+
     host = f"(host {socket.gethostname()})"
     threads = worker.state.nthreads
     if threads != 1:

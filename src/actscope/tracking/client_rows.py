@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
@@ -22,6 +23,12 @@ class ClientRows:
     """RunRows by MLflow's client."""
 
     store: "Store"
+
+    def create_experiment(self, name: str, artifacts: str | None, tags: Mapping[str, str]) -> str:
+        return str(self.store.client.create_experiment(name, artifacts, {**tags}))
+
+    def set_experiment_tag(self, experiment_id: str, name: str, value: str) -> None:
+        self.store.client.set_experiment_tag(experiment_id, name, value)
 
     def open_run(self, experiment_id: str, record: RunRecord) -> tuple[str, str]:
         info = open_run(self.store, experiment_id, record).info
@@ -66,6 +73,15 @@ class ClientRows:
 def open_run(store: "Store", experiment_id: str, record: RunRecord) -> Run:
     """Create a run with a record's name, tags and start by MLflow's client."""
     return store.client.create_run(experiment_id, record.started, record.tags, run_name=record.name)
+
+
+def log_content(
+    store: "Store", run_id: str, record: RunRecord, tags: Mapping[str, str], folder: Path
+) -> None:
+    """Log a record but its status; this may be repeated. `folder`: of the artifacts."""
+    log_inputs(store, run_id, record)
+    store.client.log_artifacts(run_id, str(folder))
+    ClientRows(store).log_end(run_id, record, tags)
 
 
 def log_inputs(store: "Store", run_id: str, record: RunRecord) -> None:

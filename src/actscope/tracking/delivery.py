@@ -1,10 +1,12 @@
 """Writes a run of the offline queue into its store, by MLflow's client."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from actscope.tracking.client_rows import ClientRows, log_inputs
+from actscope.tracking.client_rows import log_content, open_run
+from actscope.tracking.heartbeat import signs_of_life
 from actscope.tracking.limits import check_limits
-from actscope.tracking.log_record import deliver, fill_run
+from actscope.tracking.log_record import last_tags
 from actscope.tracking.run_record import ARTIFACTS, RECORD_TAG, RunRecord, read_record
 from actscope.tracking.store import Store
 
@@ -20,14 +22,23 @@ def deliver_run(store: Store, path: Path) -> str:
         store, experiment_id, record
     ):
         if record.run_id is not None and statuses.pop(record.run_id, None) == "RUNNING":
-            log_inputs(store, record.run_id, record)
-            fill_run(store, ClientRows(store), record.run_id, record, path / ARTIFACTS)
+            run_id = record.run_id
         else:
-            deliver(store, experiment_id, record, path / ARTIFACTS)
-    for run_id, status in statuses.items():
-        if status == "RUNNING":  # left by an interrupted delivery
-            store.client.delete_run(run_id)
+            run_id = _open(store, experiment_id, record)
+        log_content(store, run_id, record, last_tags(record), path / ARTIFACTS)
+        store.client.set_terminated(run_id, record.status, record.ended)
+    for left, status in statuses.items():
+        if status == "RUNNING":  # by an interrupted delivery
+            store.client.delete_run(left)
     return record.name
+
+
+def _open(store: Store, experiment_id: str, record: RunRecord) -> str:
+    """Open a run for a record; returns its id."""
+    tags = dict(record.tags)
+    if tags.get("actscope.kind") == "point":
+        tags |= signs_of_life()  # so that no other process closes it as abandoned
+    return str(open_run(store, experiment_id, replace(record, tags=tags)).info.run_id)
 
 
 def _experiment_of(store: Store, record: RunRecord) -> str:

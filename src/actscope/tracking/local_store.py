@@ -21,13 +21,19 @@ from filelock import FileLock
 from actscope.command_line import suggestions
 from actscope.errors import MissingStudyError, StoreError
 from actscope.runtime import startup
+from actscope.setting_types import MLFLOWS_OWN
 from actscope.tracking import sqlite
 from actscope.tracking.artifact_addresses import check_address, path_of
 from actscope.tracking.errors import REPLACE_IT, is_gone, read_only, store_errors
 from actscope.tracking.location import SQLITE, LocalLocation
 from actscope.tracking.rows import Experiment, RunRow, RunRows
-from actscope.tracking.schema import TESTED_SCHEMAS, installed_schema, missing_tables
-from actscope.tracking.sqlite_rows import SqliteRows
+from actscope.tracking.schema import (
+    TESTED_SCHEMAS,
+    installed_schema,
+    missing_tables,
+    script_of,
+)
+from actscope.tracking.sqlite_rows import SqliteRows, make_tables
 from actscope.tracking.store import NO_TAGS, READERS, Content, Key, Store
 
 if TYPE_CHECKING:
@@ -109,7 +115,7 @@ class LocalStore(Store):
             found = self._experiment(study)
             if found is None:
                 artifacts = self.folder / ARTIFACTS / study
-                return str(self.client.create_experiment(study, artifacts.as_uri(), {**tags}))
+                return self.rows.create_experiment(study, artifacts.as_uri(), tags)
             doctor = suggestions.command("doctor", f"study={study}", store=self)
             check_address(study, found.artifact_location, self.folder, doctor)
             self._set_tags(found, tags)
@@ -155,6 +161,12 @@ class LocalStore(Store):
                 target.mkdir(parents=True, exist_ok=True)
                 for name in files:
                     (Path(scratch) / name).replace(target / name)
+
+    def log_artifacts(self, address: str, folder: Path) -> None:
+        path = path_of(address)
+        assert path is not None  # ensure_experiment has checked the study's
+        with store_errors(self.location):
+            _copy_files(folder, path)
 
     def make_place(self, address: str) -> None:
         path = path_of(address)
@@ -272,13 +284,31 @@ def _create_if_missing(path: Path) -> None:
             shutil.rmtree(left)
         with TemporaryDirectory(prefix=NEW, dir=path.parent) as folder:
             new = Path(folder) / path.name
-            make_database(new)
+            make_database(new, path.parent / ARTIFACTS / MLFLOWS_OWN)
             new.rename(path)
 
 
-def make_database(path: Path) -> None:
-    """Let MLflow make its database, which it does at the first request."""
+def make_database(path: Path, default_artifacts: Path) -> None:
+    """Make an empty database as MLflow does, which takes seconds to repeat its schema's history.
+
+    MLflow itself makes one where its schema is not a tested one.
+    `default_artifacts`: the folder of the experiment `Default`.
+    """
+    newest = installed_schema()
+    if newest in TESTED_SCHEMAS:
+        make_tables(path, script_of(newest), default_artifacts.as_uri())
+        return
     with startup.without_gc():
-        from mlflow import MlflowClient  # only where there is no database yet
+        from mlflow import MlflowClient
 
     MlflowClient(tracking_uri=f"{SQLITE}{path}").search_experiments(max_results=1)
+
+
+def _copy_files(folder: Path, to: Path) -> None:
+    """Copy files and folders, but not their permissions: temporary folders are private."""
+    to.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.is_dir():
+            _copy_files(path, to / path.name)
+        else:
+            shutil.copyfile(path, to / path.name)

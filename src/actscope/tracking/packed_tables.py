@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]
 from pyarrow import parquet
 
-from actscope.artifacts.parquet import parquet_layout
+from actscope.artifacts.parquet import parquet_layout, to_table
 from actscope.engine.result import RunResult
 from actscope.errors import first_line
 from actscope.tracking.errors import STORE_ERRORS, is_missing
@@ -143,5 +143,5 @@ def _write(table: str, results: Mapping[str, RunResult], path: Path) -> None:
 
 
 def _with_id(run_id: str, frame: pd.DataFrame) -> pa.Table:
-    table = pa.Table.from_pandas(frame, preserve_index=False)
+    table = to_table(frame)
     return table.add_column(0, RUN_ID, pa.array([run_id] * len(table), pa.string()))

@@ -6,7 +6,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_MODELS
 
 from actscope.engine.data import load_data
 from actscope.engine.result import RunResult
@@ -27,6 +26,7 @@ def save_model(result: RunResult, folder: Path) -> dict[str, str]:
         from mlflow.models import Model, ModelSignature
         from mlflow.pyfunc import save_model as save
         from mlflow.types import Schema, TensorSpec
+        from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_MODELS
 
     data = load_data(result.point.data)
     number = np.dtype(np.float32)

@@ -30,7 +30,16 @@ class RunRow(NamedTuple):
 
 
 class RunRows(Protocol):
-    """Writes a run, but for its artifacts. A new run is written in the order of these methods."""
+    """Writes a study's experiment and its runs, but for their artifacts.
+
+    A new run is written in the order of these methods.
+    """
+
+    def create_experiment(self, name: str, artifacts: str | None, tags: Mapping[str, str]) -> str:
+        """Create an experiment; returns its id. `artifacts`: their address; None: MLflow's own."""
+
+    def set_experiment_tag(self, experiment_id: str, name: str, value: str) -> None:
+        """Set a tag of an experiment."""
 
     def open_run(self, experiment_id: str, record: RunRecord) -> tuple[str, str]:
         """Create a run with a record's name, tags and start; its id and its artifacts' address."""

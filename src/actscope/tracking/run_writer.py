@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from actscope.artifacts.metrics import Logged, describe
+from actscope.artifacts.metrics import Logged, describe, run_metrics
 from actscope.artifacts.palette import ACTIVATION_COLOURS
+from actscope.artifacts.unit_fates import unit_fates
 from actscope.config import Extras, Point
 from actscope.credentials import scrub
 from actscope.engine.data import Data
@@ -121,7 +122,6 @@ def finish_run(
     store: Store,
     run: OpenRun,
     result: RunResult,
-    metrics: Iterable[Logged],
     folder: Path,
     pack: str | None = None,
 ) -> None:
@@ -134,7 +134,9 @@ def finish_run(
         StoreError: neither the store nor the queue takes the run.
 
     """
-    tags = {"actscope.outcome": str(result.outcome), NOTE: _about_run(store, run.record, result)}
+    fates = unit_fates(result.trajectory, result.probe)
+    note = describe(result, fates, _link(store, run.record))
+    tags = {"actscope.outcome": str(result.outcome), NOTE: note}
     if isinstance(result.point.model, OwnNetwork):
         tags[LAYERS_TAG] = canonical(result.layer_names)
     # MLflow's table shows all digits of a metric, as many as fit.
@@ -146,7 +148,7 @@ def finish_run(
         tags["actscope.diverged_at"] = str(result.diverged_at)
     if run.extras.model:
         tags |= save_model(result, folder)
-    _end(store, run, "FINISHED", tags, folder, metrics)
+    _end(store, run, "FINISHED", tags, folder, run_metrics(result, fates))
 
 
 def fail_run(store: Store, run: OpenRun, error: Exception) -> None:
@@ -192,12 +194,12 @@ def _end(
         artifacts=hash_artifacts(folder),
     )
     whole = replace(record, metrics=(*run.shown, *record.metrics))
-    if run.run_id is None or is_known_unreachable(store):
+    if run.run_id is None or run.artifact_uri is None or is_known_unreachable(store):
         enqueue(store, whole, folder)
         return
     try:
         with store_errors(store.location):
-            fill_run(store, store.rows, run.run_id, record, folder, run.artifact_uri)
+            fill_run(store, run.run_id, record, folder, run.artifact_uri)
     except Exception as error:  # noqa: BLE001 - whatever the store's fault is, the run is kept
         _enqueue_refused(store, whole, folder, error)
 
@@ -229,12 +231,12 @@ def _first_tags(sweep: Sweep, point: Point, data: Data, device: str) -> dict[str
     }
 
 
-def _about_run(store: Store, record: RunRecord, result: RunResult) -> str:
-    """The description of a run. Only `actscope ui` has the reports, and it serves local stores."""
+def _link(store: Store, record: RunRecord) -> str:
+    """A link to a run's units. Only `actscope ui` has the reports, and it serves local stores."""
     if not isinstance(store, LocalStore):
-        return describe(result)
+        return ""
     address = explorer_address(record.study, record.tags["actscope.signature.config"])
-    return describe(result, f"[Its units, step by step]({address})")
+    return f"[Its units, step by step]({address})"
 
 
 def _not_shown(run: OpenRun, metrics: Iterable[Logged]) -> tuple[MetricRow, ...]:

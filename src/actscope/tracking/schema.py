@@ -3,16 +3,14 @@
 import re
 from collections.abc import Collection, Iterator
 from functools import cache
-from hashlib import sha256
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 MIGRATIONS = "store/db_migrations/versions"  # in MLflow's package: a file a revision
-# Revisions whose tables actscope itself writes; SHA-256 of the names of all their tables.
-TESTED_SCHEMAS = {
-    "dc11669786a5": "2fd2127977e1b88d5177666cc7172ec9699daf7757ebdfdc67975962876d3d9f",
-}
+SCHEMAS = Path(__file__).with_name("schemas")  # SQL that makes a database as MLflow does
+TESTED_SCHEMAS = {path.stem for path in SCHEMAS.glob("*.sql")}  # revisions that actscope writes
+TABLE = re.compile(r'^CREATE TABLE "?(\w+)', re.MULTILINE)
 
 
 @cache
@@ -23,19 +21,19 @@ def installed_schema() -> str:
     return newest
 
 
+def script_of(revision: str) -> str:
+    """The SQL that makes an empty database of a tested revision."""
+    return (SCHEMAS / f"{revision}.sql").read_text()
+
+
 def missing_tables(revision: str, tables: Collection[str]) -> list[str]:
     """Tables that a database of the installed MLflow has, and that are not among these."""
-    if TESTED_SCHEMAS.get(revision) == hash_of_names(tables):
-        return []
-    # Imported only where the names are not the known ones; `utils` imports all tables.
-    import_module("mlflow.store.db.utils")
+    if revision in TESTED_SCHEMAS:
+        return sorted(set(TABLE.findall(script_of(revision))) - set(tables))
+    import_module("mlflow.store.db.utils")  # it imports all tables
     from mlflow.store.db.base_sql_model import Base
 
     return sorted(set(Base.metadata.tables) - set(tables))
-
-
-def hash_of_names(tables: Collection[str]) -> str:
-    return sha256("\n".join(sorted(tables)).encode()).hexdigest()
 
 
 def _migrations() -> Iterator[Path]:

@@ -64,7 +64,7 @@ class ServerStore(Store):
     def _get_or_create(self, study: str, tags: Mapping[str, str]) -> str:
         found = self._experiment(study)
         if found is None:
-            return str(self.client.create_experiment(study, tags={**tags}))
+            return self.rows.create_experiment(study, None, tags)
         self._set_tags(found, tags)
         return str(found.experiment_id)
 
@@ -111,6 +111,13 @@ class ServerStore(Store):
             for name, content in files.items():
                 (Path(scratch) / name).write_bytes(content)
             self.client.log_artifacts(run_id, scratch, folder or None)
+
+    def log_artifacts(self, address: str, folder: Path) -> None:
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        with store_errors(self.location):
+            repository = get_artifact_repository(address, self.uri)
+            repository.log_artifacts(str(folder))  # type: ignore[no-untyped-call]
 
     def make_place(self, address: str) -> None:
         """A server makes it with the first file."""

@@ -6,18 +6,29 @@ test holds the rows of both against each other.
 
 import math
 import sqlite3
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from actscope.setting_types import MLFLOWS_OWN
 from actscope.tracking.run_record import Input, MetricRow, RunRecord
 from actscope.tracking.sqlite import connected
 
 LARGEST = 1.7976931348623157e308  # stands for infinity
 RUN_NAME, USER = "mlflow.runName", "mlflow.user"
 
+ADD_EXPERIMENT = """
+    INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage, creation_time,
+                             last_update_time)
+    VALUES (:id, :name, :artifacts, 'active', :now, :now)
+"""
+ADD_EXPERIMENT_TAG = """
+    INSERT OR REPLACE INTO experiment_tags (experiment_id, key, value) VALUES (?, ?, ?)
+"""
 ADD_RUN = """
     INSERT INTO runs (run_uuid, name, source_type, source_name, entry_point_name, user_id, status,
                       start_time, source_version, lifecycle_stage, artifact_uri, experiment_id)
@@ -31,7 +42,6 @@ ADD_METRIC = """
     INSERT OR IGNORE INTO metrics (run_uuid, key, value, timestamp, step, is_nan)
     VALUES (?, ?, ?, ?, ?, ?)
 """
-# Of a metric's values the latest is that of the highest step, then time, then value.
 ADD_LATEST = """
     INSERT INTO latest_metrics (run_uuid, key, value, timestamp, step, is_nan)
     VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
@@ -64,6 +74,16 @@ class SqliteRows:
     """RunRows of a database whose schema is one of TESTED_SCHEMAS; errors are sqlite3's."""
 
     database: Path
+
+    def create_experiment(self, name: str, artifacts: str | None, tags: Mapping[str, str]) -> str:
+        with _transaction(self.database) as connection:
+            experiment_id = _add_experiment(connection, name, artifacts)
+            connection.executemany(ADD_EXPERIMENT_TAG, _of(experiment_id, tags))
+        return experiment_id
+
+    def set_experiment_tag(self, experiment_id: str, name: str, value: str) -> None:
+        with _transaction(self.database) as connection:
+            connection.execute(ADD_EXPERIMENT_TAG, [experiment_id, name, value])
 
     def open_run(self, experiment_id: str, record: RunRecord) -> tuple[str, str]:
         run_id = uuid.uuid4().hex
@@ -116,6 +136,16 @@ class SqliteRows:
             _check(closed, run_id)
 
 
+def make_tables(database: Path, script: str, artifacts: str) -> None:
+    """Make a database by a script, with the experiment that MLflow makes in each.
+
+    `artifacts`: the address of that experiment's artifacts.
+    """
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.executescript(script)
+        _add_experiment(connection, MLFLOWS_OWN, artifacts, number=0)
+
+
 @contextmanager
 def _transaction(database: Path, run_id: str | None = None) -> Iterator[sqlite3.Connection]:
     """All or nothing is written. `run_id`: a run that must be there, and not in MLflow's trash."""
@@ -133,8 +163,16 @@ def _check(changed: sqlite3.Cursor, run_id: str) -> None:
         raise sqlite3.IntegrityError(f"there is no active run {run_id}")
 
 
-def _of(run_id: str, values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    return ((run_id, key, value) for key, value in values.items())
+def _of(owner_id: str, values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    return ((owner_id, key, value) for key, value in values.items())
+
+
+def _add_experiment(
+    connection: sqlite3.Connection, name: str, artifacts: str | None, number: int | None = None
+) -> str:
+    """Returns the experiment's id. `number`: None: the next that is free."""
+    about = {"id": number, "name": name, "artifacts": artifacts, "now": int(time.time() * 1000)}
+    return str(connection.execute(ADD_EXPERIMENT, about).lastrowid)
 
 
 def _add_metrics(connection: sqlite3.Connection, run_id: str, metrics: Sequence[MetricRow]) -> None:
@@ -143,7 +181,17 @@ def _add_metrics(connection: sqlite3.Connection, run_id: str, metrics: Sequence[
         for key, value, timestamp, step in metrics
     ]
     connection.executemany(ADD_METRIC, rows)
-    connection.executemany(ADD_LATEST, rows)
+    latest: dict[str, tuple[Any, ...]] = {}
+    for row in rows:
+        if row[1] not in latest or _order(row) > _order(latest[row[1]]):
+            latest[row[1]] = row
+    connection.executemany(ADD_LATEST, latest.values())
+
+
+def _order(row: tuple[Any, ...]) -> tuple[int, int, float]:
+    """Of a metric's values the latest is that of the highest step, then time, then value."""
+    _, _, value, timestamp, step, _ = row
+    return step, timestamp, value
 
 
 def _storable(value: float) -> float:

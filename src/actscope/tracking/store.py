@@ -132,6 +132,15 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def log_artifacts(self, address: str, folder: Path) -> None:
+        """Copy a folder's files to the artifacts of a run; `address`: where the store wants them.
+
+        Raises:
+            StoreError: the store cannot be written.
+
+        """
+
+    @abstractmethod
     def make_place(self, address: str) -> None:
         """Make the folder of a new run's artifacts, at the address that the store gave it."""
 
@@ -242,10 +251,10 @@ class Store(ABC):
                 return
 
     def _set_tags(self, experiment: Experiment, tags: Mapping[str, str]) -> None:
-        """Set the tags that differ. MLflow fails if two processes add a tag at the same time."""
+        """Set the tags that differ. A server fails if two processes add a tag at the same time."""
         for name, value in tags.items():
             if experiment.tags.get(name) != value:
-                self.client.set_experiment_tag(experiment.experiment_id, name, value)
+                self.rows.set_experiment_tag(experiment.experiment_id, name, value)
 
     def _experiment(self, study: str) -> Experiment | None:
         """The experiment of a study, if there is one.

@@ -10,10 +10,10 @@ from filelock import FileLock
 
 from actscope.errors import BundleError, StoreError
 from actscope.tracking.bundle.export_runs import KIND_TAG, ORIGIN_TAG, PARENT_TAG, actscope_runs
-from actscope.tracking.client_rows import log_inputs, open_run
+from actscope.tracking.client_rows import log_content, open_run
 from actscope.tracking.errors import STORE_ERRORS
 from actscope.tracking.heartbeat import is_alive, signs_of_life
-from actscope.tracking.log_record import log_content
+from actscope.tracking.log_record import last_tags
 from actscope.tracking.offline_queue import in_a_line, queue_folder
 from actscope.tracking.run_record import RunRecord, logged_artifacts
 from actscope.tracking.store import Store
@@ -124,8 +124,7 @@ def _make(to: RunningImport, record: RunRecord, unpack: Unpack) -> None:
         done = replace(record, tags={KIND_TAG: kind}, metrics=())
         to.made.append((run_id, done))
         to.here[_origin(record)] = ExistingRun(run_id, kind, record.artifacts)
-        log_inputs(to.store, run_id, record)
-        log_content(to.store, run_id, record, Path(folder))
+        log_content(to.store, run_id, record, last_tags(record), Path(folder))
 
 
 def _delete(store: Store, study: str, run_ids: Iterable[str]) -> None:
