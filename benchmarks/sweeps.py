@@ -19,7 +19,7 @@ from actscope.parsing import parse_point
 from actscope.sweep.resources import Resources
 from actscope.sweep.stacks import Stack, make_stacks
 from actscope.sweep.worker import SECONDS_BETWEEN_METRICS, finish_run
-from actscope.tracking import GridPoint, OpenRun, Store, Sweep
+from actscope.tracking import GridPoint, Store, Sweep
 from benchmarks.timing import Spent, Took, spent_by, timed
 
 SEEDS_OF_FIVE = "seed=range(5)"
@@ -134,15 +134,18 @@ def _train(stack: Stack) -> tuple[float, float, list[RunResult]]:
 
 def _track(stack: Stack, results: Sequence[RunResult], store: Store) -> None:
     sweep = _begin_sweep(stack, store)
-    for result in results:
-        finish_run(store, _begin_run(sweep, result, store), result)
+    runs = tracking.begin_runs(store, sweep, [r.point for r in results], load_data(stack[0].data))
+    for run, result in zip(runs, results, strict=True):
+        finish_run(store, run, result)
     tracking.end_sweep(store, sweep, "FINISHED")
 
 
 def live_metrics_costs(stack: Stack, results: Sequence[RunResult], store: Store) -> Took:
     """Cost of one update of a stack's live metrics, by the last epoch."""
     sweep = _begin_sweep(stack, store)
-    runs = [(_begin_run(sweep, result, store), result.history) for result in results]
+    opened = tracking.begin_runs(store, sweep, stack, load_data(stack[0].data))
+    histories = {result.point: result.history for result in results}
+    runs = [(run, histories[point]) for point, run in zip(stack, opened, strict=True)]
     for run, history in runs:
         before = history["epoch"] <= history["epoch"].max() - 1
         tracking.show_progress(store, run, epoch_metrics(history[before]))
@@ -158,7 +161,3 @@ def live_metrics_costs(stack: Stack, results: Sequence[RunResult], store: Store)
 
 def _begin_sweep(stack: Stack, store: Store) -> Sweep:
     return tracking.begin_sweep(store, stack[0].study, "bench", [GridPoint.of(p) for p in stack])
-
-
-def _begin_run(sweep: Sweep, result: RunResult, store: Store) -> OpenRun:
-    return tracking.begin_run(store, sweep, result.point, load_data(result.point.data))

@@ -26,7 +26,7 @@ from actscope import tracking
 from actscope.config import Tracking
 from actscope.errors import StoreError
 from actscope.project import ROOT
-from actscope.tracking import local_store, timeouts
+from actscope.tracking import local_store, new_database, timeouts
 from tests.faults.conftest import TINY, TWO, Command
 from tests.support.network import fetch, free_port, wait_until_up
 
@@ -247,7 +247,8 @@ def test_a_lock_while_runs_are_logged_keeps_them_for_a_moment(
 
 
 def test_a_lock_that_stays_is_one_line(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_store, "SECONDS_FOR_A_LOCK", 0.1)
+    for module in (local_store, new_database):
+        monkeypatch.setattr(module, "SECONDS_FOR_A_LOCK", 0.1)
     settings = Tracking(f"sqlite:///{made}")
     store = tracking.locate_store(settings)
     before = content_of(made.parent)

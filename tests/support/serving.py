@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from actscope.tracking.local_store import make_database
+from actscope.tracking.new_database import make_database
 from tests.support.network import free_port, is_up
 from tests.support.stores import store_at
 from tests.support.waiting import wait_for

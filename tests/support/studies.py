@@ -23,12 +23,12 @@ from actscope.sweep.worker import finish_run
 from actscope.tracking import (
     Store,
     Sweep,
-    begin_run,
     begin_sweep,
     end_sweep,
     fail_run,
     open_store,
 )
+from tests.support.tracked import begin_run
 
 RELU = Activation("relu", "torch.nn.ReLU")
 ELU = Activation("elu", "torch.nn.ELU", (("alpha", 1.0),))

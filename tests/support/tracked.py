@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from actscope import tracking
-from actscope.config import Extras, Tracking
-from actscope.engine.data import load_data
+from actscope.config import Extras, Point, Tracking
+from actscope.engine.data import Data, load_data
 from actscope.engine.result import RunResult
 from actscope.engine.train import train_stack
 from actscope.sweep.worker import finish_run
@@ -47,9 +47,16 @@ def begin_sweep(
     )
 
 
+def begin_run(
+    store: Store, sweep: Sweep, point: Point, data: Data, stack: str | None = None
+) -> OpenRun:
+    (run,) = tracking.begin_runs(store, sweep, [point], data, stack=stack)
+    return run
+
+
 def begin(store: Store, sweep: Sweep, result: RunResult, stack: str | None = None) -> OpenRun:
     data = load_data(result.point.data)
-    return tracking.begin_run(store, sweep, result.point, data, stack=stack)
+    return begin_run(store, sweep, result.point, data, stack=stack)
 
 
 def log(store: Store, sweep: Sweep, result: RunResult, stack: str | None = None) -> str:

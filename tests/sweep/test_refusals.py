@@ -96,7 +96,7 @@ def refuse_all(_store: Store, _run_id: str) -> Callable[[], object]:
     def refuse(*_: object, **__: object) -> None:
         raise LookupError("no credentials were found")
 
-    for step in ("open_run", "end_run"):
+    for step in ("open_runs", "end_run"):
         refusing.setattr(SqliteRows, step, refuse)
     return refusing.undo
 
@@ -139,20 +139,22 @@ class Saboteur:
 
         return harmed
 
-    def noting(self, open_run: Callable[..., Any]) -> Callable[..., Any]:
-        def opened(*words: Any, **settings: Any) -> Any:
-            run_id, address = open_run(*words, **settings)
-            self.ids.append(run_id)
-            return run_id, address
+    def noting(self, open_runs: Callable[..., Any], step: str) -> Callable[..., Any]:
+        def noted(*words: Any, **settings: Any) -> Any:
+            found = open_runs(*words, **settings)
+            self.ids += [run_id for run_id, _ in found]
+            if step == "opened" and len(found) > 1:
+                self.strike()
+            return found
 
-        return opened
+        return noted
 
 
 @pytest.fixture
 def sabotage(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Saboteur]]:
     """`sabotage(step, harm)`: have the store harmed before that step of the second run.
 
-    A step is a method of RunRows, `log_artifacts` or `training`.
+    A step is a method of RunRows, `log_artifacts`, `opened` or `training`.
     """
     begun: list[Saboteur] = []
 
@@ -160,9 +162,9 @@ def sabotage(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         saboteur = Saboteur(store, harm)
         begun.append(saboteur)
         for rows in (SqliteRows, ClientRows):
-            monkeypatch.setattr(rows, "open_run", saboteur.noting(rows.open_run))
+            monkeypatch.setattr(rows, "open_runs", saboteur.noting(rows.open_runs, step))
         owners = [LocalStore] if step == "log_artifacts" else [SqliteRows, ClientRows]
-        for owner in owners if step != "training" else ():
+        for owner in owners if step not in ("training", "opened") else ():
             monkeypatch.setattr(owner, step, saboteur.before(getattr(owner, step)))
         return saboteur
 
@@ -193,11 +195,11 @@ def kept_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 @pytest.mark.parametrize(
     ("step", "harm", "schemas"),
     [
-        *((step, "run_deleted", TESTED_SCHEMAS) for step in ("log_start", "log_artifacts")),
+        ("log_artifacts", "run_deleted", TESTED_SCHEMAS),
         *(("end_run", harm, TESTED_SCHEMAS) for harm in HARMS if harm != "strange_error"),
         *(("training", harm, TESTED_SCHEMAS) for harm in HARMS),
         # By MLflow's client, as a store of another schema or a server is written.
-        *((step, "run_deleted", {}) for step in ("log_start", "log_artifacts", "end_run")),
+        *((step, "run_deleted", {}) for step in ("log_artifacts", "end_run")),
     ],
 )
 def test_what_was_trained_is_finished_or_kept_and_delivered_later(
@@ -277,7 +279,7 @@ def test_a_sweep_whose_study_is_deleted_keeps_all_and_says_how_it_is_delivered(
     sabotage: Callable[..., Saboteur],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    saboteur = sabotage("log_start", delete_experiment)
+    saboteur = sabotage("opened", delete_experiment)
     assert all(isinstance(result, Done) for result in sweep(store))
     assert sorted(waiting(store)) == [str(point) for point in POINTS]
     assert main(["sync", f"tracking.uri={store.uri}"]) == 1
@@ -375,14 +377,14 @@ def test_where_the_queue_refuses_a_run_as_well_the_point_fails_for_the_first_rea
     task = Task(POINTS, store, begin_sweep(store, RESULTS), checkpoint_minutes=0)
     offline_queue.queue_folder(store).write_text("in the way")
     opened: list[str] = []
-    open_run = SqliteRows.open_run
+    open_runs = SqliteRows.open_runs
 
     def note(*words: Any) -> Any:
-        run_id, address = open_run(*words)
-        opened.append(run_id)
-        return run_id, address
+        found = open_runs(*words)
+        opened.extend(run_id for run_id, _ in found)
+        return found
 
-    monkeypatch.setattr(SqliteRows, "open_run", note)
+    monkeypatch.setattr(SqliteRows, "open_runs", note)
 
     def strike(_: int) -> None:
         if not (store.folder / "artifacts" / STUDY / opened[1]).exists():  # type: ignore[operator]
@@ -404,7 +406,7 @@ def test_a_run_that_could_not_be_kept_at_first_is_kept_at_the_next_try(
     run = begin(store, begin_sweep(store, RESULTS), RESULTS[0])
     offline_queue._next_try[store.uri] = float("inf")
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_text", raising_oserror)
+        patch.setattr(offline_queue, "write_record", raising_oserror)
         with pytest.raises(StoreError, match=r"spool cannot be written: its disk is full. Free"):
             finish_run(store, run, RESULTS[0])
     assert list(offline_queue.queue_folder(store).iterdir()) == []
@@ -419,14 +421,14 @@ def raising_oserror(*_: object, **__: object) -> int:
 def test_a_run_that_cannot_be_begun_costs_no_neighbour(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin_run = tracking.begin_run
+    begin_runs = tracking.begin_runs
 
-    def begin_some(store: Store, swept: Any, point: Any, *words: Any) -> OpenRun:
-        if point == POINTS[1]:
+    def begin_some(store: Store, swept: Any, points: Any, *words: Any) -> list[OpenRun]:
+        if POINTS[1] in points:
             raise ValueError("this point cannot be described")
-        return begin_run(store, swept, point, *words)
+        return begin_runs(store, swept, points, *words)
 
-    monkeypatch.setattr(tracking, "begin_run", begin_some)
+    monkeypatch.setattr(tracking, "begin_runs", begin_some)
     task = Task(POINTS, store, begin_sweep(store, RESULTS))
     results = {result.point: result for result in train_and_track(task, lambda _: None)}
     assert isinstance(results[POINTS[0]], Done)

@@ -23,6 +23,7 @@ from actscope.sweep.runner import run_alone, run_sweep
 from actscope.tracking import GridPoint
 from actscope.tracking.signature import code_hash
 from tests.support.making import ELU, PRELU, RELU, make_point
+from tests.support.tracked import begin_run
 from tests.support.waiting import wait_for
 
 STUDY = "tests"
@@ -194,7 +195,7 @@ def test_points_that_another_sweep_trains_are_waited_for(
 def test_a_sweep_whose_process_died_is_not_waited_for(session: Session, settings: Tracking) -> None:
     store = tracking.open_store(settings)
     dead = tracking.begin_sweep(store, STUDY, "dead", [GridPoint.of(GRID[0])])
-    run_id = tracking.begin_run(store, dead, GRID[0], load_data(GRID[0].data)).run_id
+    run_id = begin_run(store, dead, GRID[0], load_data(GRID[0].data)).run_id
     assert dead.parent_run_id is not None
     store.client.set_tag(dead.parent_run_id, "actscope.process", "1 1.00")
     session.run(GRID[:1], "s2")
@@ -207,7 +208,7 @@ def test_a_sweep_whose_process_died_is_not_waited_for(session: Session, settings
 def test_a_live_sweep_elsewhere_is_left_alone(session: Session, settings: Tracking) -> None:
     store = tracking.open_store(settings)
     living = tracking.begin_sweep(store, STUDY, "living", [GridPoint.of(GRID[0])])
-    run_id = tracking.begin_run(store, living, GRID[0], load_data(GRID[0].data)).run_id
+    run_id = begin_run(store, living, GRID[0], load_data(GRID[0].data)).run_id
     session.run(GRID[1:2], "s2")
     assert session.runs().set_index("run_id").loc[run_id, "status"] == "RUNNING"
 

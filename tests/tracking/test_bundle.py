@@ -205,7 +205,8 @@ class TestRoundTrip:
         import_bundle(tmp_path / "some.zip", settings_of(other))
         (open_run,) = [run for run in all_runs(store, "point") if run.info.status == "RUNNING"]
         record = client_rows.record_of(open_run, STUDY)
-        finish_run(store, OpenRun(record, open_run.info.run_id), trained()[1])
+        info = open_run.info
+        finish_run(store, OpenRun(record, info.run_id, info.artifact_uri), trained()[1])
         export_study(store, STUDY, tmp_path / "more.zip")
         _, arrival = import_bundle(tmp_path / "more.zip", settings_of(other))
         assert (arrival.new, arrival.present) == (1, 3)

@@ -32,6 +32,7 @@ from tests.support.tracked import (
     STUDY,
     assert_as_logged,
     begin,
+    begin_run,
     begin_sweep,
     log,
     new_store,
@@ -227,7 +228,7 @@ class TestFinishing:
         store.client.delete_run(run.run_id)
         finish_run(store, run, result)
         nowhere = replace(sweep, experiment_id="77")
-        unknown = tracking.begin_run(store, nowhere, result.point, load_data(result.point.data))
+        unknown = begin_run(store, nowhere, result.point, load_data(result.point.data))
         assert unknown.run_id is None
         finish_run(store, unknown, result)
         assert len(offline_queue.read_queue(store).waiting) == 2

@@ -27,6 +27,7 @@ from actscope.sweep.worker import finish_run
 from actscope.tracking import GridPoint, Store, Sweep
 from tests.support.making import BN_RELU, RELU, make_point
 from tests.support.stores import store_at
+from tests.support.tracked import begin_run
 
 STUDY = "tests"
 
@@ -44,7 +45,7 @@ def result() -> RunResult:
 
 def log(store: Store, result: RunResult, sweep_id: str = "s1") -> tuple[str, Sweep]:
     sweep = tracking.begin_sweep(store, STUDY, sweep_id, [GridPoint.of(result.point)])
-    run = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
+    run = begin_run(store, sweep, result.point, load_data(result.point.data))
     finish_run(store, run, result)
     tracking.end_sweep(store, sweep, "FINISHED")
     assert run.run_id is not None
@@ -129,7 +130,7 @@ def test_a_run_in_training_shows_its_epochs_and_in_the_end_has_each_once(
 ) -> None:
     store = tracking.open_store(settings)
     whole, sweep = log(store, result)
-    run = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
+    run = begin_run(store, sweep, result.point, load_data(result.point.data))
     assert run.run_id is not None
     for epoch in (1, 2):
         history = result.history
@@ -174,7 +175,7 @@ def test_artifacts_are_found_after_the_project_moved(
 def test_a_failed_run_is_closed_with_its_reason(settings: Tracking, result: RunResult) -> None:
     store = tracking.open_store(settings)
     sweep = tracking.begin_sweep(store, STUDY, "s1", [GridPoint.of(result.point)])
-    run = tracking.begin_run(store, sweep, result.point, load_data(result.point.data))
+    run = begin_run(store, sweep, result.point, load_data(result.point.data))
     assert run.run_id is not None
     tracking.fail_run(store, run, ValueError("the third weight is odd\nand more"))
     row = tracking.read_runs(store, STUDY).iloc[0]
@@ -188,7 +189,7 @@ def test_the_end_of_a_sweep_leaves_nothing_running(settings: Tracking, result: R
     sweep = tracking.begin_sweep(store, STUDY, "s1", [GridPoint.of(result.point)])
     other = tracking.begin_sweep(store, STUDY, "s2", [GridPoint.of(result.point)])
     for of in (sweep, other):
-        tracking.begin_run(store, of, result.point, load_data(result.point.data))
+        begin_run(store, of, result.point, load_data(result.point.data))
     tracking.end_sweep(store, sweep, "FAILED")
     status = tracking.read_runs(store, STUDY).set_index("sweep")["status"]
     assert status.to_dict() == {"s1": "KILLED", "s2": "RUNNING"}
@@ -200,7 +201,7 @@ def test_more_runs_than_a_page_are_all_read(
     store = tracking.open_store(settings)
     point = make_point(RELU)
     sweep = tracking.begin_sweep(store, STUDY, "s1", [GridPoint.of(point)])
-    ids = {tracking.begin_run(store, sweep, point, load_data(point.data)).run_id for _ in range(7)}
+    ids = {begin_run(store, sweep, point, load_data(point.data)).run_id for _ in range(7)}
     monkeypatch.setattr(tracking.store, "RUNS_A_PAGE", 3)
     assert set(tracking.read_runs(store, STUDY)["run_id"]) == ids
 
@@ -212,7 +213,7 @@ def test_some_attempts_are_those_among_all(settings: Tracking, result: RunResult
         store, STUDY, "s1", [GridPoint.of(result.point), GridPoint.of(other)]
     )
     for point in (result.point, other):
-        run = tracking.begin_run(store, sweep, point, load_data(point.data), stack=str(point.lr))
+        run = begin_run(store, sweep, point, load_data(point.data), stack=str(point.lr))
     finish_run(store, run, result)
 
     def asked(**words: Any) -> list[tracking.RunSummary]:
@@ -253,7 +254,7 @@ def test_runs_that_are_the_first_to_name_a_data_set_do_not_collide(settings: Tra
         def begin(sweep: Sweep = sweep, together: threading.Barrier = together) -> str | None:
             own = store_at(store.uri)
             together.wait()
-            return tracking.begin_run(own, sweep, point, data).run_id
+            return begin_run(own, sweep, point, data).run_id
 
         with ThreadPoolExecutor(runners) as pool:
             ids = [run.result() for run in [pool.submit(begin) for _ in range(runners)]]

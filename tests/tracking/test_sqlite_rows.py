@@ -87,9 +87,8 @@ def make_store(folder: Path) -> LocalStore:
 def write_two_runs(store: LocalStore, rows: RunRows) -> list[tuple[str, str]]:
     """Two runs of one study, the second without what is known at the end."""
     experiment_id = store.ensure_experiment("tests")
-    opened = [rows.open_run(experiment_id, STARTED) for _ in range(2)]
+    opened = rows.open_runs(experiment_id, [STARTED, STARTED])
     for run_id, _ in opened:
-        rows.log_start(run_id, STARTED)
         rows.log_metrics(run_id, SHOWN)
     rows.end_run(opened[0][0], ENDED, LAST_TAGS)
     rows.set_tags(opened[1][0], {"mine": "first", "other": "1"})
@@ -160,7 +159,7 @@ def test_a_run_of_a_deleted_study_is_refused(tmp_path: Path) -> None:
     experiment_id = store.ensure_experiment("tests")
     store.client.delete_experiment(experiment_id)
     with pytest.raises(sqlite3.IntegrityError, match="no active experiment"):
-        SqliteRows(store.database).open_run(experiment_id, STARTED)
+        SqliteRows(store.database).open_runs(experiment_id, [STARTED])
 
 
 def test_processes_may_write_at_once(tmp_path: Path) -> None:
@@ -169,8 +168,7 @@ def test_processes_may_write_at_once(tmp_path: Path) -> None:
 
     def write(_: int) -> None:
         rows = SqliteRows(store.database)
-        run_id, _ = rows.open_run(experiment_id, STARTED)
-        rows.log_start(run_id, STARTED)
+        ((run_id, _),) = rows.open_runs(experiment_id, [STARTED])
         rows.end_run(run_id, ENDED, LAST_TAGS)
 
     with ThreadPoolExecutor(8) as pool:

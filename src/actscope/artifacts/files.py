@@ -4,8 +4,9 @@ import logging
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from omegaconf import OmegaConf
+import yaml
 from safetensors.torch import save
 
 from actscope.artifacts import trajectories_svg
@@ -23,7 +24,7 @@ def write(result: RunResult, folder: Path, *, plotly: bool = False) -> None:
     A picture that cannot be drawn is left out, with a warning.
     `plotly`: whether to write trajectories.html.
     """
-    OmegaConf.save(OmegaConf.create(nested_settings(result.point)), folder / "config.yaml")
+    (folder / "config.yaml").write_text(_as_yaml(nested_settings(result.point)), encoding="utf-8")
     write_parquet(result.history, folder / "history.parquet")
     write_parquet(result.trajectory, folder / "trajectory.parquet")
     write_parquet(result.probe, folder / "probe.parquet")
@@ -34,6 +35,11 @@ def write(result: RunResult, folder: Path, *, plotly: bool = False) -> None:
     _draw(_save_picture, result, folder / "trajectories.svg")
     if plotly:
         _draw(_save_page, result, folder / "trajectories.html")
+
+
+def _as_yaml(settings: dict[str, Any]) -> str:
+    dumper = yaml.CSafeDumper if yaml.__with_libyaml__ else yaml.SafeDumper
+    return yaml.dump(settings, Dumper=dumper, sort_keys=False, allow_unicode=True)
 
 
 Draw = Callable[[RunResult, Path], None]

@@ -55,7 +55,9 @@ def start_metrics(layers: pd.DataFrame, hidden: Sequence[int]) -> dict[str, floa
 
 def _at_start(layers: pd.DataFrame, statistic: str) -> Array:
     """A statistic of each hidden layer at step 0."""
-    return layers.loc[layers["step"] == 0, statistic].to_numpy(dtype=float)[:-1]
+    is_start = layers["step"].to_numpy() == 0
+    found: Array = layers[statistic].to_numpy(dtype=float)[is_start]
+    return found[:-1]
 
 
 def _factor(values: Array) -> float:

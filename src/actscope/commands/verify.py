@@ -99,7 +99,7 @@ def read_point(attempt: RunSummary, folder: Path, store: Store) -> Point:
     """
     path = folder / "config.yaml"
     try:
-        settings = yaml.safe_load(path.read_text())
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
         if not isinstance(settings, dict):
             raise ValueError("it has no settings")
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:

@@ -64,6 +64,6 @@ class RunResult:
         return self._last("validation")
 
     def _last(self, split: str) -> float:
-        name = self.point.train.judged_by.name
-        rows = self.history.loc[self.history["split"] == split, name]
-        return math.nan if self.diverged_at is not None or rows.empty else float(rows.iloc[-1])
+        of_split = (self.history["split"] == split).to_numpy()
+        rows = self.history[self.point.train.judged_by.name].to_numpy()[of_split]
+        return math.nan if self.diverged_at is not None or not len(rows) else float(rows[-1])

@@ -6,19 +6,22 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
 from distributed import Worker, get_client, get_worker, secede, wait
 from distributed.core import Status
 
+from actscope.config import Point
 from actscope.engine.device import CPU
 from actscope.sweep.dask_cluster import WRITING
 from actscope.sweep.dask_job import PROGRESS, WARNING, StackJob
 from actscope.sweep.resources import select_gpu
-from actscope.sweep.results import Result
-from actscope.sweep.worker import R, StackCancelled, T, train_and_track
+from actscope.sweep.results import Failed, Result
+from actscope.sweep.worker import Begin, R, StackCancelled, T, train_and_track
 from actscope.sweep.worker_checks import WorkerRejectedError, check_worker
+from actscope.tracking import OpenRun
 
 SECONDS_BETWEEN_REPORTS = 0.5
 # A worker cannot start its next stack before the stack's runs are begun, so that comes first.
@@ -51,6 +54,10 @@ def train_job(job: StackJob) -> list[Result]:
                 raise StackCancelled("the sweep ended or gave the stack to another worker")
             worker.log_event(job.topic, (PROGRESS, job.number, run_steps))
 
+    def begin_all(begin: Begin, points: Sequence[Point]) -> list[OpenRun | Failed]:
+        each = [[point] for point in points]
+        return list(chain(*map_on_writers(job.topic, BEGIN_PRIORITY, begin, each)))
+
     def log_all(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
         secede()  # the worker trains its next stack meanwhile
         return map_on_writers(job.topic, LOG_PRIORITY, function, items)
@@ -58,7 +65,6 @@ def train_job(job: StackJob) -> list[Result]:
     with forwarded_warnings(worker, job.topic):
         if not job.has_writers:
             return train_and_track(job.task, report)
-        begin_all = partial(map_on_writers, job.topic, BEGIN_PRIORITY)
         return train_and_track(job.task, report, begin_all, log_all)
 
 

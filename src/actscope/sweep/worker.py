@@ -50,6 +50,15 @@ def map_serially(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
     return [function(item) for item in items]
 
 
+Begin = Callable[[Sequence[Point]], list[OpenRun | Failed]]
+BeginFn = Callable[[Begin, Sequence[Point]], list[OpenRun | Failed]]  # calls it for all points
+
+
+def begin_here(begin: Begin, points: Sequence[Point]) -> list[OpenRun | Failed]:
+    """Open the runs of all points in this process, at once."""
+    return begin(points)
+
+
 class StackCancelled(BaseException):
     """Raised when a stack is cancelled.
 
@@ -78,7 +87,7 @@ class Trained:
 def train_and_track(
     task: Task,
     on_step: OnStep,
-    begin_all: MapFn = map_serially,
+    begin_all: BeginFn = begin_here,
     log_all: MapFn = map_serially,
 ) -> list[Result]:
     """Train a stack and track one run a point. A point that raises does not fail the others.
@@ -135,12 +144,14 @@ def _checkpoint_of(task: Task) -> Checkpoint | None:
     return Checkpoint(folder, task.signatures, task.checkpoint_minutes * 60)
 
 
-def _begin(task: Task, device: str, point: Point) -> OpenRun | Failed:
+def _begin(task: Task, device: str, points: Sequence[Point]) -> list[OpenRun | Failed]:
     try:
-        data = load_data(point.data)
-        return tracking.begin_run(task.store, task.sweep, point, data, device, task.id)
+        data = load_data(points[0].data)
+        return [*tracking.begin_runs(task.store, task.sweep, points, data, device, task.id)]
     except Exception as error:  # noqa: BLE001 - an error of one point must not fail the others
-        return Failed(point, first_line(error))
+        if len(points) == 1:
+            return [Failed(points[0], first_line(error))]
+        return [begun for point in points for begun in _begin(task, device, [point])]
 
 
 def _finished_by_lost_worker(task: Task) -> dict[Point, Result]:

@@ -54,7 +54,13 @@ if TYPE_CHECKING:
         read_runs,
         read_trajectory,
     )
-    from actscope.tracking.run_writer import OpenRun, begin_run, fail_run, finish_run, show_progress
+    from actscope.tracking.run_writer import (
+        OpenRun,
+        begin_runs,
+        fail_run,
+        finish_run,
+        show_progress,
+    )
 
 __all__ = [
     "METRICS",
@@ -69,7 +75,7 @@ __all__ = [
     "Store",
     "Sweep",
     "announce_grid",
-    "begin_run",
+    "begin_runs",
     "begin_sweep",
     "claimed_elsewhere",
     "close_abandoned",
@@ -104,7 +110,7 @@ SLOW = {  # modules by what they need: pandas, or torch as well
         *("METRICS", "PARAMS", "read_history", "read_layers", "read_predictions"),
         *("read_probe", "read_runs", "read_trajectory"),
     ),
-    "run_writer": ("OpenRun", "begin_run", "fail_run", "finish_run", "show_progress"),
+    "run_writer": ("OpenRun", "begin_runs", "fail_run", "finish_run", "show_progress"),
 }
 
 

@@ -30,13 +30,14 @@ class ClientRows:
     def set_experiment_tag(self, experiment_id: str, name: str, value: str) -> None:
         self.store.client.set_experiment_tag(experiment_id, name, value)
 
-    def open_run(self, experiment_id: str, record: RunRecord) -> tuple[str, str]:
-        info = open_run(self.store, experiment_id, record).info
-        return info.run_id, info.artifact_uri
+    def open_runs(self, experiment_id: str, records: Sequence[RunRecord]) -> list[tuple[str, str]]:
+        return [self._open_run(experiment_id, record) for record in records]
 
-    def log_start(self, run_id: str, record: RunRecord) -> None:
-        self.store.client.log_batch(run_id, params=_params(record))
-        log_inputs(self.store, run_id, record)
+    def _open_run(self, experiment_id: str, record: RunRecord) -> tuple[str, str]:
+        info = open_run(self.store, experiment_id, record).info
+        self.store.client.log_batch(info.run_id, params=_params(record))
+        log_inputs(self.store, info.run_id, record)
+        return info.run_id, info.artifact_uri
 
     def log_metrics(self, run_id: str, metrics: Sequence[MetricRow]) -> None:
         for start in range(0, len(metrics), ENTITIES_A_BATCH):

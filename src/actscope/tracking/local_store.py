@@ -14,37 +14,36 @@ from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
-
-from filelock import FileLock
+from typing import TYPE_CHECKING, ClassVar
 
 from actscope.command_line import suggestions
 from actscope.errors import MissingStudyError, StoreError
 from actscope.runtime import startup
-from actscope.setting_types import MLFLOWS_OWN
 from actscope.tracking import sqlite
 from actscope.tracking.artifact_addresses import check_address, path_of
 from actscope.tracking.errors import REPLACE_IT, is_gone, read_only, store_errors
-from actscope.tracking.location import SQLITE, LocalLocation
+from actscope.tracking.location import LocalLocation
+from actscope.tracking.new_database import (
+    ARTIFACTS,
+    NEW,
+    SECONDS_FOR_A_LOCK,
+    create_if_missing,
+    only_one,
+)
 from actscope.tracking.rows import Experiment, RunRow, RunRows
 from actscope.tracking.schema import (
     TESTED_SCHEMAS,
     installed_schema,
     missing_tables,
-    script_of,
 )
-from actscope.tracking.sqlite_rows import SqliteRows, make_tables
+from actscope.tracking.sqlite_rows import SqliteRows
 from actscope.tracking.store import NO_TAGS, READERS, Content, Key, Store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-ARTIFACTS = "artifacts"
 LOCAL_UI = "http://127.0.0.1:5000"  # of `make ui`
-LOCK = ".create.lock"
-NEW = ".new-"  # prefix of the folder in which a database is made
-SECONDS_FOR_A_LOCK = 90.0
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +53,7 @@ class LocalStore(Store):
     """A store in an SQLite database on this machine."""
 
     location: LocalLocation
+    runs_at_once: ClassVar[int] = 1000
 
     @property
     def database(self) -> Path:
@@ -99,7 +99,7 @@ class LocalStore(Store):
         self._check_database()
 
     def prepare(self, *, to_write: bool) -> None:
-        _create_if_missing(self.database)
+        create_if_missing(self.database)
         self._check_database()
         if to_write:
             self.check_writable()
@@ -111,7 +111,7 @@ class LocalStore(Store):
                 raise read_only(self.location, place)
 
     def ensure_experiment(self, study: str, tags: Mapping[str, str] = NO_TAGS) -> str:
-        with store_errors(self.location), _only_one(self.folder):
+        with store_errors(self.location), only_one(self.folder):
             found = self._experiment(study)
             if found is None:
                 artifacts = self.folder / ARTIFACTS / study
@@ -263,45 +263,6 @@ class LocalStore(Store):
         except sqlite.DatabaseLocked:
             log.warning("the store %s is locked by another process: waiting for the lock", self)
         return sqlite.read_schema(self.database, SECONDS_FOR_A_LOCK)
-
-
-@contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Keep other processes from making a database or an experiment at the same time."""
-    with FileLock(folder / LOCK, timeout=SECONDS_FOR_A_LOCK):
-        yield
-
-
-def _create_if_missing(path: Path) -> None:
-    """Make the database in a folder of its own, so that a killed process leaves no half of it."""
-    if path.exists():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _only_one(path.parent):
-        if path.exists():
-            return
-        for left in path.parent.glob(f"{NEW}*"):
-            shutil.rmtree(left)
-        with TemporaryDirectory(prefix=NEW, dir=path.parent) as folder:
-            new = Path(folder) / path.name
-            make_database(new, path.parent / ARTIFACTS / MLFLOWS_OWN)
-            new.rename(path)
-
-
-def make_database(path: Path, default_artifacts: Path) -> None:
-    """Make an empty database as MLflow does, which takes seconds to repeat its schema's history.
-
-    MLflow itself makes one where its schema is not a tested one.
-    `default_artifacts`: the folder of the experiment `Default`.
-    """
-    newest = installed_schema()
-    if newest in TESTED_SCHEMAS:
-        make_tables(path, script_of(newest), default_artifacts.as_uri())
-        return
-    with startup.without_gc():
-        from mlflow import MlflowClient
-
-    MlflowClient(tracking_uri=f"{SQLITE}{path}").search_experiments(max_results=1)
 
 
 def _copy_files(folder: Path, to: Path) -> None:

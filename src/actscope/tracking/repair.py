@@ -12,8 +12,9 @@ from actscope.errors import BundleError, StoreError
 from actscope.tracking import sqlite
 from actscope.tracking.artifact_addresses import is_address_of, is_server_address, is_under, path_of
 from actscope.tracking.errors import store_errors
-from actscope.tracking.local_store import ARTIFACTS, LocalStore
+from actscope.tracking.local_store import LocalStore
 from actscope.tracking.locate import open_store
+from actscope.tracking.new_database import ARTIFACTS
 from actscope.tracking.run_record import ARTIFACTS_TAG, logged_artifacts, sha256_of_file
 from actscope.tracking.store import Store
 

@@ -41,11 +41,11 @@ class RunRows(Protocol):
     def set_experiment_tag(self, experiment_id: str, name: str, value: str) -> None:
         """Set a tag of an experiment."""
 
-    def open_run(self, experiment_id: str, record: RunRecord) -> tuple[str, str]:
-        """Create a run with a record's name, tags and start; its id and its artifacts' address."""
+    def open_runs(self, experiment_id: str, records: Sequence[RunRecord]) -> list[tuple[str, str]]:
+        """Create runs with what is known before the training: start, tags, parameters, data sets.
 
-    def log_start(self, run_id: str, record: RunRecord) -> None:
-        """Log what is known before the training: parameters and data sets."""
+        Returns each run's id and its artifacts' address.
+        """
 
     def log_metrics(self, run_id: str, metrics: Sequence[MetricRow]) -> None:
         """Log metrics of a run in training."""

@@ -6,7 +6,7 @@ import tempfile
 import time
 import traceback
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -66,25 +66,36 @@ class OpenRun:
     shown: list[MetricRow] = field(default_factory=list)
 
 
-def begin_run(
+def begin_runs(
     store: Store,
     sweep: Sweep,
-    point: Point,
+    points: Sequence[Point],
     data: Data,
     device: str = CPU,
     stack: str | None = None,
-) -> OpenRun:
-    """Open a run for a point.
+) -> list[OpenRun]:
+    """Open a run for each point. A run that the store refuses is trained all the same.
 
-    `device`: the name of what trains it. `stack`: id of the task that trains it.
+    `device`: the name of what trains them. `stack`: id of the task that trains them.
     """
+    records = [_first_record(sweep, point, data, device, stack) for point in points]
+    runs = [OpenRun(record, extras=sweep.extras) for record in records]
+    for start in range(0, len(runs), store.runs_at_once):
+        if not is_known_unreachable(store):
+            _open(store, sweep.experiment_id, runs[start : start + store.runs_at_once])
+    return runs
+
+
+def _first_record(
+    sweep: Sweep, point: Point, data: Data, device: str, stack: str | None
+) -> RunRecord:
     record_id = uuid.uuid4().hex
     tags = _first_tags(sweep, point, data, device)
     if (colour := ACTIVATION_COLOURS.get(point.activation.name)) is not None:
         tags[COLOUR] = colour
     if stack is not None:
         tags[STACK] = stack
-    record = RunRecord(
+    return RunRecord(
         id=record_id,
         study=point.study,
         name=str(point),
@@ -95,10 +106,6 @@ def begin_run(
         params={key: str(value) for key, value in flat_settings(point).items()},
         inputs=(_input(data),),
     )
-    run = OpenRun(record, extras=sweep.extras)
-    if not is_known_unreachable(store):
-        _open(store, sweep.experiment_id, run)
-    return run
 
 
 def show_progress(store: Store, run: OpenRun, metrics: Iterable[Logged]) -> None:
@@ -162,19 +169,17 @@ def fail_run(store: Store, run: OpenRun, error: Exception) -> None:
         _end(store, run, "FAILED", {"actscope.reason": first_line(error)[:500]}, Path(folder))
 
 
-def _open(store: Store, experiment_id: str, run: OpenRun) -> None:
-    """Open the run in the store; one that the store refuses is trained all the same."""
+def _open(store: Store, experiment_id: str, runs: Sequence[OpenRun]) -> None:
     try:
         with store_errors(store.location):
-            rows = store.rows
-            run_id, artifact_uri = rows.open_run(experiment_id, run.record)
+            opened = store.rows.open_runs(experiment_id, [run.record for run in runs])
+    except Exception as error:  # noqa: BLE001 - whatever the store's fault is, the points are trained
+        note_refused(store, runs[0].record, error)
+    else:
+        for run, (run_id, address) in zip(runs, opened, strict=True):
             # From here on the record goes into this run, now or when the store answers again.
             run.record = replace(run.record, run_id=run_id)
-            rows.log_start(run_id, run.record)
-    except Exception as error:  # noqa: BLE001 - whatever the store's fault is, the point is trained
-        note_refused(store, run.record, error)
-    else:
-        run.run_id, run.artifact_uri = run_id, artifact_uri
+            run.run_id, run.artifact_uri = run_id, address
 
 
 def _end(

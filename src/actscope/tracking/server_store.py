@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from actscope.errors import MissingStudyError, StoreError
 from actscope.tracking.errors import is_already_there, is_unknown, store_errors
@@ -30,6 +30,7 @@ class ServerStore(Store):
 
     location: ServerLocation
     packed_tables: Path | None = None
+    runs_at_once: ClassVar[int] = 1  # each costs requests, and may be refused alone
 
     @property
     def public_uri(self) -> str:

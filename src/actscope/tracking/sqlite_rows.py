@@ -85,24 +85,10 @@ class SqliteRows:
         with _transaction(self.database) as connection:
             connection.execute(ADD_EXPERIMENT_TAG, [experiment_id, name, value])
 
-    def open_run(self, experiment_id: str, record: RunRecord) -> tuple[str, str]:
-        run_id = uuid.uuid4().hex
-        tags = {RUN_NAME: record.name, **record.tags}
-        about = {"id": run_id, "name": record.name, "started": record.started}
-        about |= {"user": tags.get(USER, "unknown"), "experiment": experiment_id}
+    def open_runs(self, experiment_id: str, records: Sequence[RunRecord]) -> list[tuple[str, str]]:
+        """All of them or none, in one transaction: each waits for the disk."""
         with _transaction(self.database) as connection:
-            if connection.execute(ADD_RUN, about).rowcount == 0:
-                raise sqlite3.IntegrityError(f"there is no active experiment {experiment_id}")
-            connection.executemany(ADD_TAG, _of(run_id, tags))
-            query = "SELECT artifact_uri FROM runs WHERE run_uuid = ?"
-            (address,) = connection.execute(query, [run_id]).fetchone()
-        return run_id, address
-
-    def log_start(self, run_id: str, record: RunRecord) -> None:
-        with _transaction(self.database, run_id) as connection:
-            connection.executemany(ADD_PARAM, _of(run_id, record.params))
-            for given in record.inputs:
-                _add_input(connection, run_id, given)
+            return [_open_run(connection, experiment_id, record) for record in records]
 
     def log_metrics(self, run_id: str, metrics: Sequence[MetricRow]) -> None:
         with _transaction(self.database, run_id) as connection:
@@ -161,6 +147,24 @@ def _transaction(database: Path, run_id: str | None = None) -> Iterator[sqlite3.
 def _check(changed: sqlite3.Cursor, run_id: str) -> None:
     if changed.rowcount == 0:
         raise sqlite3.IntegrityError(f"there is no active run {run_id}")
+
+
+def _open_run(
+    connection: sqlite3.Connection, experiment_id: str, record: RunRecord
+) -> tuple[str, str]:
+    run_id = uuid.uuid4().hex
+    tags = {RUN_NAME: record.name, **record.tags}
+    about = {"id": run_id, "name": record.name, "started": record.started}
+    about |= {"user": tags.get(USER, "unknown"), "experiment": experiment_id}
+    if connection.execute(ADD_RUN, about).rowcount == 0:
+        raise sqlite3.IntegrityError(f"there is no active experiment {experiment_id}")
+    connection.executemany(ADD_TAG, _of(run_id, tags))
+    connection.executemany(ADD_PARAM, _of(run_id, record.params))
+    for given in record.inputs:
+        _add_input(connection, run_id, given)
+    query = "SELECT artifact_uri FROM runs WHERE run_uuid = ?"
+    (address,) = connection.execute(query, [run_id]).fetchone()
+    return run_id, address
 
 
 def _of(owner_id: str, values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from actscope.command_line import suggestions
 from actscope.errors import MissingStudyError, StoreError
@@ -42,6 +42,7 @@ class Store(ABC):
     """An MLflow tracking store. Cheap to make and to pickle: each process connects for itself."""
 
     location: Location
+    runs_at_once: ClassVar[int]  # how many runs are best opened in one call
 
     @property
     def uri(self) -> str:

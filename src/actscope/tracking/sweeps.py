@@ -61,7 +61,8 @@ def begin_sweep(
     metric = metric_of(grid[0].settings if grid else {})
     experiment_id = store.ensure_experiment(study, study_tags(study, metric))
     with store_errors(store.location):
-        run_id, address = store.rows.open_run(experiment_id, _record(study, sweep_id, tags))
+        record = _record(study, sweep_id, tags)
+        ((run_id, address),) = store.rows.open_runs(experiment_id, [record])
     store.make_place(address)
     return announce_grid(store, Sweep(sweep_id, study, experiment_id, run_id, extras), grid)
 
