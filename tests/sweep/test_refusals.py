@@ -23,7 +23,7 @@ from actscope.sweep.results import Done, Failed
 from actscope.sweep.runner import run_alone, run_sweep
 from actscope.sweep.saved_stacks import checkpoint_folder, saved_stacks
 from actscope.sweep.worker import Task, finish_run, train_and_track
-from actscope.tracking import OpenRun, Store, local_store, offline_queue
+from actscope.tracking import OpenRun, Store, local_store, offline_queue, run_record
 from actscope.tracking.client_rows import ClientRows
 from actscope.tracking.local_store import LocalStore
 from actscope.tracking.run_record import read_record
@@ -406,7 +406,7 @@ def test_a_run_that_could_not_be_kept_at_first_is_kept_at_the_next_try(
     run = begin(store, begin_sweep(store, RESULTS), RESULTS[0])
     offline_queue._next_try[store.uri] = float("inf")
     with monkeypatch.context() as patch:
-        patch.setattr(offline_queue, "write_record", raising_oserror)
+        patch.setattr(run_record, "to_json", raising_oserror)
         with pytest.raises(StoreError, match=r"spool cannot be written: its disk is full. Free"):
             finish_run(store, run, RESULTS[0])
     assert list(offline_queue.queue_folder(store).iterdir()) == []
