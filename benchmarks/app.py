@@ -31,7 +31,7 @@ from actscope.engine.device import choose_device, name_of
 from actscope.project import ROOT
 from actscope.runtime.progress import LateProgress
 from actscope.setting_types import CLOSED
-from benchmarks import gpu
+from benchmarks import gpu, own
 from benchmarks.commands import COMMANDS, waits
 from benchmarks.growth import Growth, growth, growth_on_server
 from benchmarks.rivals import jobs
@@ -45,11 +45,11 @@ Measure the speed of actscope on this machine and write bench.md, bench.json and
 rivals compares whole jobs with a script of hydraflow and MLflow; commands measures how long the
 short commands take; steps compares a run-step with its two matrix products (the floor) and with
 common loops; sweeps measures whole sweeps and their parts; growth measures how costs grow with the
-number of points; server measures growth on a tracking server; gpu measures stacks and studies on a
-GPU.
+number of points; server measures growth on a tracking server; own compares gradients of networks of
+your own by torch.func with those of one run at a time; gpu measures stacks and studies on a GPU.
 
-  part=NAME           measure only rivals, commands, steps, sweeps, growth, server or gpu (default:
-                      the first five, and gpu if there is one)
+  part=NAME           measure only rivals, commands, steps, sweeps, growth, server, own or gpu
+                      (default: the first five, and gpu if there is one)
   rounds=N            rounds of the commands and run-steps (default: 5); whole jobs have three
   full=true, --full   growth up to 10,000 points, which takes most of an hour (default: 1,000)
   folder=PATH         folder of the results (default: outputs/bench)
@@ -73,7 +73,9 @@ Rows = list[dict[str, Any]]
 @dataclass(frozen=True, config=CLOSED)
 class Settings:
     tracking: Tracking  # unused, but every command has it
-    part: Literal["rivals", "commands", "steps", "sweeps", "growth", "server", "gpu"] | None = None
+    part: (
+        Literal["rivals", "commands", "steps", "sweeps", "growth", "server", "own", "gpu"] | None
+    ) = None
     rounds: Annotated[int, Field(ge=1, le=100)] = 5
     full: bool = False
     folder: Annotated[str, Field(min_length=1, max_length=1000)] = "outputs/bench"
@@ -97,6 +99,8 @@ def bench(settings: Settings) -> int:
     }
     if settings.part == "server":
         parts["server"] = partial(measure_growth, growth_on_server, ON_SERVER)
+    if settings.part == "own":
+        parts["own"] = partial(measure_own, settings.rounds)
     if settings.part == "gpu" or torch.cuda.is_available():
         parts["gpu"] = partial(measure_gpu, choose_device("cuda"))
     asked = [settings.part] if settings.part else list(parts)
@@ -191,6 +195,18 @@ def measure_growth(
     return _rows(frame)
 
 
+def measure_own(rounds: int) -> dict[str, Rows]:
+    """Time and bits of the gradients of many runs by torch.func, and one run at a time."""
+    works = len(own.CASES) * len(own.STACKS) * (1 + len(own.WAYS))
+    with LateProgress("gradients", (1 + rounds) * works) as progress:
+        networks = own.networks(rounds, progress.advance)
+    return {
+        "networks": _rows(networks),
+        "activations": _rows(own.activations()),
+        "products": _rows(own.products()),
+    }
+
+
 def measure_gpu(device: torch.device) -> dict[str, Any]:
     """Run-steps a second by stack size, and seconds of whole studies."""
     with LateProgress("stacks", len(gpu.STACKS) + len(gpu.STUDIES)) as progress:
@@ -221,6 +237,7 @@ def as_markdown(found: dict[str, Any]) -> str:
         "sweeps": [],
         "growth": [],
         "server": [],
+        "own": {},
         "gpu": {},
     }
     return environment.get_template("bench.md.j2").render({**nothing, **found})

@@ -219,5 +219,5 @@ def test_without_mnist_no_sweep_is_begun(
 def test_a_part_that_is_none_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(["part=lunch"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    parts = "'rivals', 'commands', 'steps', 'sweeps', 'growth', 'server' or 'gpu'"
+    parts = "'rivals', 'commands', 'steps', 'sweeps', 'growth', 'server', 'own' or 'gpu'"
     assert line == f"actscope: part='lunch': must be {parts}."

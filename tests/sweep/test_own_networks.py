@@ -1,6 +1,7 @@
 """Sweeps of a user's own network: stored, read, verified, and with a network that fails."""
 
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ from actscope.config import Point, Tracking
 from actscope.network_settings import OwnNetwork
 from actscope.report.tables.units import readable_by_layer
 from actscope.report.text.methods import methods
+from actscope.sweep.console import print_stacks
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done, Failed
 from actscope.sweep.runner import run_sweep
+from actscope.sweep.stacks import make_stacks
 from actscope.tracking import Store, open_store
 from tests.support.making import ELU, RELU, make_point
 
@@ -57,6 +60,20 @@ def test_methods_name_the_network(store):
     assert said["networks"] == [f"{OWN}.Residual"]
     assert said["hidden"] == ""
     assert said["optimiser"] == "Plain SGD"
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_a_sweep_tells_that_a_network_of_ones_own_trains_one_run_at_a_time(is_own):
+    point = own("Perceptron") if is_own else make_point()
+    resources, screen = Resources(0), StringIO()
+    stacks = make_stacks([replace(point, seed=seed) for seed in range(3)], resources)
+    print_stacks(Console(file=screen, width=200), stacks, resources)
+    method = ["method  a network of your own trains one run at a time, by autograd"]
+    number = "3 of 1 point" if is_own else "1 of at most 3 points"
+    assert screen.getvalue().splitlines() == [
+        f"stacks  {number}, on this process",
+        *(method if is_own else []),
+    ]
 
 
 def test_finished_points_are_not_trained_again(store):

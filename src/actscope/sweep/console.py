@@ -15,6 +15,7 @@ from rich.text import Text
 from actscope.command_line import suggestions
 from actscope.config import Point
 from actscope.engine.device import CPU
+from actscope.network_settings import OwnNetwork
 from actscope.parsing import flat_settings
 from actscope.runtime import signals
 from actscope.runtime.progress import columns
@@ -202,7 +203,7 @@ def print_left(console: Console, finished: int, own: int, running: Collection[st
 
 
 def print_stacks(console: Console, stacks: Sequence[Sequence[Point]], resources: Resources) -> None:
-    """Print the number of stacks, and the processes that train and track them."""
+    """Print the number of stacks, who trains and tracks them, and which runs are not stacked."""
     workers = min(resources.workers, len(stacks))
     if resources.is_remote:
         where = f"a cluster, for {workers} workers"
@@ -213,7 +214,10 @@ def print_stacks(console: Console, stacks: Sequence[Sequence[Point]], resources:
     if resources.writers:
         where = f"{where}, and tracked by {_processes(resources.writers, 'further ')}"
     largest = max(len(stack) for stack in stacks)
-    console.print(f"stacks  {len(stacks)} of at most {largest} points, on {where}")
+    points = "1 point" if largest == 1 else f"at most {largest} points"
+    console.print(f"stacks  {len(stacks)} of {points}, on {where}")
+    if any(isinstance(point.model, OwnNetwork) for stack in stacks for point in stack):
+        console.print("method  a network of your own trains one run at a time, by autograd")
 
 
 def _processes(number: int, kind: str) -> str:
