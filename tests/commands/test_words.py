@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from actscope.commands.main import COMMANDS, main
+from actscope.commands.main import COMMANDS
 from tests.support.tracked import new_store
 
 WRONG_WORD = {name: ["no_setting=1"] for name in COMMANDS} | {"ui": ["--port=x"]}
@@ -53,12 +53,15 @@ def test_help_is_no_slow_import() -> None:
     assert modules & SLOW == set()
 
 
-def test_what_reads_a_local_store_imports_neither_mlflow_nor_torch(tmp_path: Path) -> None:
+def test_a_local_store_is_used_without_mlflow_and_read_without_torch(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     there = [f"tracking.uri={store.uri}"]
     grid = ["study=one", "activation=relu,celu", "lr=0.01", "seed=0", "train.epochs=1", *there]
     grid += ["hydra.launcher.workers=0", f"hydra.sweep.dir={tmp_path}/outputs"]
-    assert main(["sweep", *grid]) == 0
+    codes, modules, lines = run({"sweep": grid})
+    assert (codes, lines) == ({"sweep": 0}, [])
+    assert "torch" in modules
+    assert modules & {"mlflow", "sqlalchemy"} == set()  # it writes without them, too
     finished = store.studies()
     readers = {"status": ["study=one", *there], "doctor": there, "sync": there}
     readers["report"] = ["claims", *there]

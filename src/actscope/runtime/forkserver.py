@@ -1,4 +1,4 @@
-"""A process that imports torch and MLflow, from which workers are forked and start at once.
+"""A process that imports torch and Dask, from which workers are forked and start at once.
 
 These imports take seconds. The command starts this process first, so that both import at the same
 time.
