@@ -19,7 +19,6 @@ from actscope.metric import ACCURACY, Metric
 from actscope.report.figures.limits import panel_rows
 from actscope.report.figures.style import (
     GREY,
-    MARKERS_A_LINE,
     PANELS_A_ROW,
     LineStyle,
     activation_legend,
@@ -84,20 +83,8 @@ def plot_by_epoch(
     opacity = 0.18 if len(names) <= 6 else 0.06  # bands of many lines hide the lines
     for place, name in enumerate(names):
         rows = curves[curves[by] == name]
-        style = styles[name]
-        every = max(1, len(rows) // MARKERS_A_LINE)
-        ax.plot(
-            rows["epoch"],
-            metric.scale * rows["mean"],
-            color=style.colour,
-            linestyle=style.dashes,
-            marker=style.marker,
-            markersize=4,
-            # Shifted from line to line, so that markers do not hide each other.
-            markevery=(min(place * every // 5, len(rows) - 1), every),
-        )
-        low, high = metric.scale * rows["low"], metric.scale * rows["high"]
-        ax.fill_between(rows["epoch"], low, high, color=style.colour, alpha=opacity, linewidth=0)
+        looks: dict[str, Any] = {"opacity": opacity, "scale": metric.scale, "size": 4}
+        plot_band(rows["epoch"], rows, styles[name], ax, shift=place, **looks)
     return ax
 
 

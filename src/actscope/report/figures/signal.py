@@ -6,7 +6,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from actscope.analysis.labels import activation_order
-from actscope.report.figures.style import activation_legend, line_styles, panel_grid, seeds_text
+from actscope.report.figures.style import (
+    activation_legend,
+    line_styles,
+    panel_grid,
+    plot_line,
+    seeds_text,
+)
 
 # Quantity, title, and whether its axis is logarithmic.
 PANELS = (
@@ -25,17 +31,7 @@ def draw_signal(signal: pd.DataFrame) -> Figure:
     for ax, (quantity, title, is_log) in zip(axes, PANELS, strict=True):
         for name in names:
             own = signal[signal["activation"] == name]
-            style = styles[name]
-            every = max(1, len(own) // 8)
-            ax.plot(
-                own["layer"],
-                own[quantity],
-                color=style.colour,
-                linestyle=style.dashes,
-                marker=style.marker,
-                markersize=4,
-                markevery=every,
-            )
+            plot_line(own["layer"], own[quantity], styles[name], ax, size=4)
         _finish(ax, title, is_log=is_log)
     activation_legend(figure, styles, names, f"mean of {seeds_text(signal)} at step 0")
     return figure

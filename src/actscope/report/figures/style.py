@@ -66,6 +66,11 @@ class LineStyle:
     dashes: Any
     marker: str
 
+    @property
+    def line(self) -> dict[str, Any]:
+        """The arguments of matplotlib for a line in this style."""
+        return {"color": self.colour, "linestyle": self.dashes, "marker": self.marker}
+
 
 # In the order of labels.SHIPPED: the article's five differ in all of colour, dashes and marker.
 DASHES_AND_MARKERS = (
@@ -213,6 +218,21 @@ def flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
 # --- lines, axes and legends --------------------------------------------------------------------
 
 
+def plot_line(
+    x: "pd.Series[float]",
+    y: "pd.Series[float]",
+    style: LineStyle,
+    ax: Axes,
+    *,
+    shift: int = 0,
+    size: float = 3.5,
+) -> None:
+    """A line with few markers; those of lines with another `shift` are elsewhere."""
+    every = max(1, len(x) // MARKERS_A_LINE)
+    first = max(0, min(shift * every // 5, len(x) - 1))
+    ax.plot(x, y, markersize=size, markevery=(first, every), **style.line)
+
+
 def plot_band(
     x: "pd.Series[float]",
     rows: pd.DataFrame,
@@ -221,18 +241,11 @@ def plot_band(
     *,
     opacity: float,
     scale: float = 100.0,
+    shift: int = 0,
+    size: float = 3.5,
 ) -> None:
-    """Line of `scale` times `mean`, with a band from `low` to `high` where they are known."""
-    every = max(1, len(rows) // MARKERS_A_LINE)
-    ax.plot(
-        x,
-        scale * rows["mean"],
-        color=style.colour,
-        linestyle=style.dashes,
-        marker=style.marker,
-        markersize=3.5,
-        markevery=every,
-    )
+    """`plot_line` of `scale` times `mean`, with a band from `low` to `high` where known."""
+    plot_line(x, scale * rows["mean"], style, ax, shift=shift, size=size)
     low, high = scale * rows["low"], scale * rows["high"]
     ax.fill_between(x, low, high, color=style.colour, alpha=opacity, linewidth=0)
 
@@ -261,16 +274,7 @@ def activation_legend(
 
 def style_legend(figure: Figure, styles: Mapping[str, LineStyle], title: str) -> None:
     handles = [
-        Line2D(
-            [],
-            [],
-            color=style.colour,
-            linestyle=style.dashes,
-            marker=style.marker,
-            markersize=5,
-            label=name,
-        )
-        for name, style in styles.items()
+        Line2D([], [], markersize=5, label=name, **style.line) for name, style in styles.items()
     ]
     figure.legend(
         handles=handles,

@@ -151,8 +151,7 @@ def plot_over_factor(
         style = styles[name]
         x = np.array(values, float) * (1 if has_bands else 2.0**shift)
         mean, low, high = (scale * own[end].to_numpy(float) for end in ("mean", "low", "high"))
-        line = {"color": style.colour, "linestyle": style.dashes, "linewidth": 1.3}
-        ax.plot(x, mean, marker=style.marker, markersize=4, **line)
+        ax.plot(x, mean, markersize=4, linewidth=1.3, **style.line)
         if has_bands and len(values) > 1:
             ax.fill_between(x, low, high, color=style.colour, alpha=opacity, linewidth=0)
         else:
@@ -228,15 +227,9 @@ def plot_over_trials(
 ) -> Axes:
     """A line an activation: the column y, scaled, over x, a number of trials."""
     for name in activation_order(rows["activation"]):
-        own, style = rows[rows["activation"] == name], styles[name]
-        ax.plot(
-            *(own[x], scale * own[y].astype(float)),
-            color=style.colour,
-            linestyle=style.dashes,
-            marker=style.marker,
-            markersize=3.5,
-            drawstyle=drawstyle,
-        )
+        own = rows[rows["activation"] == name]
+        values = scale * own[y].astype(float)
+        ax.plot(own[x], values, markersize=3.5, drawstyle=drawstyle, **styles[name].line)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     ax.set_xlabel("trials")
     return ax

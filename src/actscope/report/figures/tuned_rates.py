@@ -89,27 +89,13 @@ def plot_trials(
 ) -> Axes:
     """Mean over the trials that learned at each rate; crosses at a height for lost runs."""
     means = trials.groupby("lr")["validation"].mean().dropna()
-    ax.plot(
-        means.index, metric.scale * means, color=colour, marker=".", markersize=4, linewidth=1.2
-    )
+    ax.plot(means.index, metric.scale * means, ".-", color=colour, markersize=4, linewidth=1.2)
     lost = trials.loc[trials["validation"].isna(), "lr"].unique()
-    ax.plot(
-        *(lost, [height] * len(lost)),
-        transform=ax.get_xaxis_transform(),
-        linestyle="",
-        marker="x",
-        markersize=3.5,
-        color=colour,
-    )
-    rate = chosen["lr"].dropna()
-    ax.plot(
-        *(rate, metric.scale * chosen.loc[rate.index, "validation"]),
-        linestyle="",
-        marker="o",
-        markersize=7.5,
-        fillstyle="none",
-        color=colour,
-    )
+    at_edge, heights = ax.get_xaxis_transform(), [height] * len(lost)
+    ax.plot(lost, heights, "x", transform=at_edge, markersize=3.5, color=colour)
+    known = chosen[chosen["lr"].notna()]
+    values = metric.scale * known["validation"]
+    ax.plot(known["lr"], values, "o", markersize=7.5, fillstyle="none", color=colour)
     return ax
 
 
