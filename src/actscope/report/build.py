@@ -24,14 +24,13 @@ from actscope.report.claims_list import read_studies
 from actscope.report.film import film
 from actscope.report.pages import (
     comparison_page,
-    pictures,
+    page,
     sections,
     study_page,
     tuned_page,
     tuned_sections,
 )
-from actscope.report.pages.page import Prose
-from actscope.report.pages.pictures import Picture
+from actscope.report.pages.page import Picture, Prose
 from actscope.report.process_pool import WorkerPool, worker_pool
 from actscope.report.settings import Settings
 from actscope.runtime.progress import LateProgress
@@ -143,7 +142,8 @@ def _draw(store: Store, seed: int | None, name: str, runs: StudyRuns) -> dict[st
 
 def _drawn(name: str, study: str, contents: Iterable[Picture | Prose]) -> dict[str, bytes]:
     picture = choose_picture(name, study, contents)
-    return pictures.DrawnPicture(picture, pictures.render(picture.task())).files
+    rendered = page.render(picture.drawing(), is_for_slides=picture.is_for_slides)
+    return page.DrawnPicture(picture, rendered).files
 
 
 def _of_readable(

@@ -163,7 +163,6 @@ def render_study(
     runs, cells = study.runs, study.cells
     run_list = RunList(runs, part.anchor, part.label, ui)
     level = 3 if part.place else 2
-    words = author_notes(runs.study, level + 1)
     maps = overviews(cells, partial(show_best, run_list), study.axis)
     first_picture, rest = take_first_picture(sections)
     body = environment.load("study.html.j2").render(
@@ -189,7 +188,7 @@ def render_study(
         has_images=study.metric is ACCURACY,
         is_validated=ranked_by(cells) == "validation_mean",
         resamples=f"{RESAMPLES:,}",
-        author_notes=words,
+        author_notes=author_notes(runs.study, level + 1),
         tests=int(study.comparisons["p"].count()),
         sections=rest,
         methods=methods.methods(runs),
@@ -197,8 +196,7 @@ def render_study(
         run_list=run_list,
         provenance=[*methods.provenance(runs), (REBUILD, _rebuild(runs, part.seed))],
     )
-    titles = _titles(part.anchor, rest, has_words=bool(words))
-    return Chapter(runs.study, part.anchor, body, titles, slides_of(sections, part.place))
+    return Chapter(runs.study, part.anchor, body, slides_of(sections, part.place))
 
 
 def _answer(study: StudyAnalysis) -> Iterable[list[str]]:
@@ -206,19 +204,6 @@ def _answer(study: StudyAnalysis) -> Iterable[list[str]]:
     if study.is_fine:
         return edge_text.answer(study.edges)
     return study_text.answer(study.runs.splits, study.cells, study.leads, study.metric, study.axis)
-
-
-def _titles(anchor: str, sections: Iterable[str], *, has_words: bool) -> list[tuple[str, str]]:
-    """The ids and titles of a study's sections."""
-    titles = [
-        ("glance", "At a glance"),
-        *([("words", "In the author's words")] if has_words else []),
-        *((f"figures-{number}", title) for number, title in enumerate(sections, 1)),
-        ("methods", "Methods"),
-        ("runs", "Runs"),
-        ("provenance", "Provenance"),
-    ]
-    return [(f"{anchor}{name}", title) for name, title in titles]
 
 
 def _rebuild(runs: StudyRuns, seed: int) -> str:

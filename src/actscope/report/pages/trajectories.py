@@ -13,7 +13,7 @@ from actscope.analysis.study_analysis import StudyAnalysis
 from actscope.analysis.units import names_by_run
 from actscope.metric import Metric
 from actscope.report.figures.trajectories import Drawn, draw_trajectories
-from actscope.report.pages.pictures import Picture, picture
+from actscope.report.pages.page import Picture
 from actscope.tracking import Store
 
 ARTICLE_RATES = {0.01, 0.001}
@@ -30,7 +30,7 @@ def trajectory_picture(
         for row in rows
     ]
     ids = [row["run_id"] for row in rows]
-    return picture(
+    return Picture(
         name,
         "How units move and die",
         f"{title}: from top to bottom, training {study.metric.words}, then mean incoming "

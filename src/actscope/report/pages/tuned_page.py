@@ -94,7 +94,6 @@ def _chapter(
 ) -> Chapter:
     is_searched = isinstance(study, SearchedStudy)
     left_out = pd.concat([study.judges.left_out, study.tuning.left_out])
-    words = author_notes(study.name, level=3)
     first_picture, rest = take_first_picture(sections)
     body = environment.load("tuned.html.j2").render(
         answer=[*tuned.answer(study), *searched.told(study)],
@@ -106,7 +105,7 @@ def _chapter(
         missing=int(_missing(study)["missing"].sum()),
         grid_size=_grid_size(study),
         notes=list(tuned_methods.notes(study)),
-        author_notes=words,
+        author_notes=author_notes(study.name, level=3),
         first_map=tuned_map(study.choices, study.judged, study.factors, study.metric),
         first_picture=first_picture,
         sections=rest,
@@ -120,12 +119,4 @@ def _chapter(
             (REBUILD, f"make report STUDY={study.name}"),
         ],
     )
-    titles = [
-        *([("words", "In the author's words")] if words else []),
-        *((f"figures-{number}", title) for number, title in enumerate(rest, 1)),
-        *([("claims", "Claims")] if results else []),
-        ("methods", "Methods"),
-        ("runs", "Runs"),
-        ("provenance", "Provenance"),
-    ]
-    return Chapter(study.name, "", body, titles, slides_of(sections, ""))
+    return Chapter(study.name, "", body, slides_of(sections, ""))
