@@ -7,8 +7,8 @@ from functools import cached_property, partial
 import pandas as pd
 
 from actscope.analysis import frames
-from actscope.analysis.claims.claims import ClaimResult
-from actscope.analysis.claims.records import Records, stored_records
+from actscope.analysis.claims.claims import Claim, Evidence, judge
+from actscope.analysis.claims.records import stored_records
 from actscope.analysis.frames import NoRunsError, StudyRuns
 from actscope.analysis.ranking import ranked_by
 from actscope.analysis.seeds_and_images import RESAMPLES
@@ -73,21 +73,19 @@ class Part:
         return self.runs.study if self.place else ""
 
 
-Judge = Callable[[Mapping[str, StudyRuns], Records], Sequence[ClaimResult]]
-
-
 def build(
     store: Store,
     title: str,
     parts: Sequence[Part],
+    stated: Sequence[Claim],
+    others: Mapping[str, StudyRuns],
     pool: WorkerPool,
-    judge: Judge,
     on_step: Callable[[], None] = lambda: None,
 ) -> dict[str, bytes]:
     """All files of a report by their names; they are the same for every pool.
 
-    `judge` returns the results of the claims, from the studies of the parts without runs that
-    cannot be read. `on_step` is called after each run that is read and each figure that is drawn.
+    `stated`: the claims to judge, by the studies of the parts without runs that cannot be read, and
+    by `others`. `on_step` is called after each run that is read and each figure that is drawn.
 
     Raises:
         NoRunsError: no run of any part can be read.
@@ -98,7 +96,8 @@ def build(
     known: dict[str, pd.DataFrame] = {}
     for _, study in found:
         known |= study.known_fates
-    results = judge({p.runs.study: p.runs for p, _ in found}, stored_records(store, known))
+    studies = {**others, **{part.runs.study: part.runs for part, _ in found}}
+    results = judge(stated, Evidence(studies, stored_records(store, known)))
     files: dict[str, bytes] = claims.claim_files(results) if results else {}
     chapters = []
     for (part, study), items in zip(found, begun, strict=True):
