@@ -29,6 +29,12 @@ def rate_text(lr: float) -> str:
     return str(float(lr)).removesuffix(".0")
 
 
+def number_range(numbers: "pd.Series[int]") -> str:
+    """The smallest and the largest number: `10`, or `3 to 10`."""
+    low, high = numbers.min(), numbers.max()
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
 def activation_order(names: Iterable[str]) -> list[str]:
     """Each name once: shipped ones in their own order, then the others by name."""
     return sorted(set(names), key=_activation_rank)

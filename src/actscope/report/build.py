@@ -54,7 +54,8 @@ def build(settings: Settings) -> None:
         study = read_tuned(store, name)
         evidence = Evidence({name: study.judges}, stored_records(store))
         results = claims.judge(_claims_about(name), evidence)
-        steps, build_files = tuned_page.steps(study), partial(tuned_page.build, store, study, results)
+        build_files = partial(tuned_page.build, store, study, results)
+        steps = tuned_page.steps(study)
     else:
         runs = frames.read_study(store, name, settings.report.axis)
         parts = [study_page.Part(runs, settings.report.seed)]

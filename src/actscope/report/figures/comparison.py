@@ -9,13 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from actscope.analysis.labels import activation_order
 from actscope.metric import ACCURACY, Metric
 from actscope.report.figures.limits import full_limits, panel_rows
-from actscope.report.figures.metric import (
-    BY_VALUE,
-    CURVES,
-    plot_by_epoch,
-    plot_by_value,
-    plot_failed,
-)
+from actscope.report.figures.metric import BY_VALUE, CURVES, plot_by_epoch, plot_by_value
 from actscope.report.figures.style import (
     PANELS_A_ROW,
     STYLES,
@@ -74,8 +68,7 @@ def draw_by_epoch(
         own, alone = (
             table[(table["activation"] == name) & (table["lr"] == lr)] for table in (curves, failed)
         )
-        plot_failed(alone, styles, ax, metric, by="study")
-        plot_by_epoch(own, styles, ax, metric, by="study")
+        plot_by_epoch(own, alone, styles, ax, metric, by="study")
         ax.set_ylim(full_limits(pd.concat([curves["mean"], failed["value"]]), metric))
         ax.set_xlim(0, pd.concat([curves["epoch"], failed["epoch"]]).max() + 1)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))

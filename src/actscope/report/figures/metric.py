@@ -50,8 +50,7 @@ def draw_by_epoch(
     styles = line_styles(cells["activation"])
     for ax, (value, limits) in zip(axes, flat(rows), strict=True):
         cell, own, alone = (at[at[axis.column] == value] for at in (cells, curves, failed))
-        plot_failed(alone, styles, ax, metric)
-        plot_by_epoch(own, styles, ax, metric)
+        plot_by_epoch(own, alone, styles, ax, metric)
         is_enlarged = limits[0] > 0
         absent = "" if is_enlarged else undrawn(cell)
         ax.set_title(panel_title(cell, axis, enlarged=is_enlarged) + absent)
@@ -68,38 +67,29 @@ CURVES = f"mean of the n runs that learned; band or bar: {INTERVAL}\nthin: a run
 
 def plot_by_epoch(
     curves: pd.DataFrame,
+    failed: pd.DataFrame,
     styles: Mapping[str, LineStyle],
     ax: Axes,
-    metric: Metric = ACCURACY,
+    metric: Metric,
     by: str = "activation",
 ) -> Axes:
     """Mean of the metric by epoch, one line per value of `by`, with its 95 % band where known.
 
-    After a single epoch: one dot per value, with its interval.
+    A thin line is a run that failed. After a single epoch: one dot per value, with its interval.
     """
+    for (name, _), run in failed.groupby([by, "seed"], sort=False):
+        values, style = metric.drawn(run["value"]), styles[str(name)]
+        marker = "." if len(run) == 1 else ""
+        ax.plot(run["epoch"], values, color=style.colour, linewidth=0.5, alpha=0.6, marker=marker)
     names = [name for name in styles if name in set(curves[by])]
     if len(names) > 0 and curves["epoch"].max() == 1:
         return _plot_single_epoch(curves.set_index(by).loc[names], styles, ax, metric.scale)
     opacity = 0.18 if len(names) <= 6 else 0.06  # bands of many lines hide the lines
     for place, name in enumerate(names):
-        rows = curves[curves[by] == name]
-        looks: dict[str, Any] = {"opacity": opacity, "scale": metric.scale, "size": 4}
-        plot_band(rows["epoch"], rows, styles[name], ax, shift=place, **looks)
-    return ax
-
-
-def plot_failed(
-    failed: pd.DataFrame,
-    styles: Mapping[str, LineStyle],
-    ax: Axes,
-    metric: Metric = ACCURACY,
-    by: str = "activation",
-) -> Axes:
-    """The metric by epoch of each run that failed, as a thin line; a dot after one epoch."""
-    for (name, _), run in failed.groupby([by, "seed"], sort=False):
-        values, style = metric.drawn(run["value"]), styles[str(name)]
-        marker = "." if len(run) == 1 else ""
-        ax.plot(run["epoch"], values, color=style.colour, linewidth=0.5, alpha=0.6, marker=marker)
+        rows, style = curves[curves[by] == name], styles[name]
+        plot_band(
+            rows["epoch"], rows, style, ax, opacity=opacity, scale=metric.scale, shift=place, size=4
+        )
     return ax
 
 

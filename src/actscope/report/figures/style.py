@@ -20,7 +20,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullFormatter
 
 from actscope.analysis.axis import MOST_PANELS, RATE, Axis
-from actscope.analysis.labels import SHIPPED, activation_order
+from actscope.analysis.labels import SHIPPED, activation_order, number_range
 from actscope.artifacts.drawing import own_style
 from actscope.artifacts.palette import (
     ACTIVATION_COLOURS,
@@ -207,8 +207,7 @@ def panel_title(cells: pd.DataFrame, axis: Axis = RATE, *, enlarged: bool) -> st
 
 def seeds_text(cells: pd.DataFrame) -> str:
     """The runs in each mean or share: `n = 5`, or `n = 3 to 5`."""
-    low, high = cells["n"].min(), cells["n"].max()
-    return f"n = {low}" if low == high else f"n = {low} to {high}"
+    return f"n = {number_range(cells['n'])}"
 
 
 def flat(rows: Sequence[Sequence[Any]]) -> list[Any]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from actscope.analysis.factors import Factors, setting_text, short_name
-from actscope.analysis.labels import activation_order
+from actscope.analysis.labels import activation_order, number_range
 from actscope.analysis.stats import INTERVAL
 from actscope.metric import ACCURACY, Metric
 from actscope.report.figures.limits import Limits, enlarged_limits, full_limits, high_limits
@@ -237,8 +237,7 @@ def plot_over_trials(
 
 def trials_text(rows: pd.DataFrame) -> str:
     """The trials of each cell: `of 7 trials`, or `of 7 to 9 trials`."""
-    low, high = int(rows["of"].min()), int(rows["of"].max())
-    return f"of {low} trials" if low == high else f"of {low} to {high} trials"
+    return f"of {number_range(rows['of'])} trials"
 
 
 def _few(values: Sequence[float]) -> list[float]:

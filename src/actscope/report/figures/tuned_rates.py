@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from actscope.analysis.factors import Factors, short_name
-from actscope.analysis.labels import activation_order
+from actscope.analysis.labels import activation_order, number_range
 from actscope.artifacts.palette import RED
 from actscope.metric import ACCURACY, Metric
 from actscope.report.figures.limits import high_limits
@@ -101,9 +101,7 @@ def plot_trials(
 
 def runs_a_rate(trials: pd.DataFrame, factors: Factors) -> str:
     """The runs of each cell at each rate: `n = 1 to 5`."""
-    counts = trials.groupby([*factors.cell, "lr"]).size()
-    low, high = counts.min(), counts.max()
-    return f"n = {low}" if low == high else f"n = {low} to {high}"
+    return f"n = {number_range(trials.groupby([*factors.cell, 'lr']).size())}"
 
 
 def _line_signs(values: Sequence[float], colours: Sequence[Any], factors: Factors) -> list[Line2D]:

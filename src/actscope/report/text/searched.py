@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from actscope.analysis.judged_study import JudgedStudy
+from actscope.analysis.labels import number_range
 from actscope.analysis.searched_study import SearchedStudy
 from actscope.analysis.tuning import search_id
 from actscope.report.text.study import join
-from actscope.report.text.tuned import number_range
 from actscope.tuning_settings import Choices, Range
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from actscope.analysis.factors import Factors, setting_text, short_name
 from actscope.analysis.judged_study import JudgedStudy
+from actscope.analysis.labels import number_range
 from actscope.analysis.stats import INTERVAL
 from actscope.analysis.tuned_tables import BASES, UNFINISHED
 from actscope.report.text.study import join
@@ -139,12 +140,6 @@ def _on_runs(study: JudgedStudy) -> str:
         f"Each mean is over n = {number_range(judged['learned'])} fresh seeds; {lost} of the "
         f"{runs:,} runs that judge were lost. No verdict: {flagged} of {cells} cells."
     )
-
-
-def number_range(numbers: "pd.Series[int]") -> str:
-    """`10`, or `3 to 10`."""
-    low, high = numbers.min(), numbers.max()
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def counts(

@@ -6,11 +6,11 @@ from typing import Any
 
 from actscope.analysis.factors import short_name
 from actscope.analysis.judged_study import JudgedStudy
+from actscope.analysis.labels import number_range
 from actscope.analysis.searched_study import SearchedStudy
 from actscope.analysis.varying import DEPTH, HIDDEN, WIDTH, have_one_width, value_of
 from actscope.report.text import methods, searched
 from actscope.report.text.study import join
-from actscope.report.text.tuned import number_range
 from actscope.tuning_settings import Tuning
 
 
