@@ -204,17 +204,7 @@ def _make_claim(entry: Any, place: str) -> Claim:
         for number, settings in enumerate(stated.checks)
     )
     where = {name: str(value) for name, value in stated.where.items()}
-    return Claim(
-        stated.id,
-        stated.text,
-        stated.source,
-        stated.rule,
-        checks,
-        stated.study,
-        where,
-        stated.calibrated,
-        stated.seen,
-    )
+    return Claim(**{**vars(stated), "checks": checks, "where": where})
 
 
 def _result(claim: Claim, evidence: Evidence) -> ClaimResult:
@@ -243,7 +233,7 @@ def _check(claim: Claim, data: ClaimData) -> CheckResult:
             reason = f"its runs differ in {differences}: choose among them with `where`"
             ids = tuple(data.runs["run_id"])
             return CheckResult(Verdict.INCONCLUSIVE, (Finding(reason),), ids)
-    return combine([run_check(check, data) for check in claim.checks])
+    return combine([run_check(check.judge, data) for check in claim.checks])
 
 
 def _variants(claim: Claim, data: ClaimData) -> list[str]:

@@ -83,9 +83,8 @@ class ClaimData:
             raise MissingData(f"no finished run of {activation} at {at.text}")
         return runs
 
-    def finals(self, activation: str, at: Place) -> "pd.Series[float]":
+    def finals(self, runs: pd.DataFrame) -> "pd.Series[float]":
         """Final values by seed, as they are shown; NaN for a run that did not learn."""
-        runs = self.runs_at(activation, at)
         return self.metric.scale * finals_of_learned(runs).reindex(runs["seed"])
 
     def ids(self, activations: Sequence[str], at: Place) -> tuple[str, ...]:
@@ -108,10 +107,10 @@ class Check(Protocol):
     def judge(self, data: ClaimData) -> CheckResult: ...
 
 
-def run_check(check: Check, data: ClaimData) -> CheckResult:
+def run_check(judge: Callable[[ClaimData], CheckResult], data: ClaimData) -> CheckResult:
     """The result of a check; 'not run' if its data do not exist."""
     try:
-        return check.judge(data)
+        return judge(data)
     except MissingData as missing:
         return CheckResult(Verdict.NOT_RUN, (Finding(str(missing), Verdict.NOT_RUN),))
 
