@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from actscope.analysis import labels, stats
-from actscope.analysis import variants as variants_analysis
 from actscope.analysis.axis import RATE
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import natural
@@ -20,6 +19,7 @@ from actscope.analysis.seeds_and_images import (
     paired_difference,
 )
 from actscope.analysis.stats import OUTCOMES, compare_pair, finals_of_learned, holm
+from actscope.analysis.variants import variant_texts, varying_settings
 from actscope.analysis.varying import UNSET, is_own
 from actscope.errors import ReportError
 from actscope.metric import Metric
@@ -62,11 +62,27 @@ class Pair:
 
     @cached_property
     def differing_settings(self) -> pd.DataFrame:
-        return differing_settings(self)
+        """One row per setting whose values differ between the studies, as text.
+
+        Columns: `setting`, `first`, `second`. An activation's own settings are compared if both
+        studies have the activation.
+        """
+        rows = [
+            {"setting": name, **dict(zip(SIDES, map(_listed, values), strict=True))}
+            for name, values in _settings(self)
+            if values[0] != values[1]
+        ]
+        return pd.DataFrame(rows, columns=["setting", *SIDES])
 
     @cached_property
     def outcomes(self) -> pd.DataFrame:
-        return outcomes(self)
+        """One row per study: `study`, `runs`, and the number of runs with each outcome."""
+        rows = [
+            {"study": study.study, "runs": len(study.used)}
+            | {outcome: int((study.used["outcome"] == outcome).sum()) for outcome in OUTCOMES}
+            for study in self.studies
+        ]
+        return pd.DataFrame(rows)
 
     @property
     def shared(self) -> pd.DataFrame:
@@ -88,12 +104,10 @@ def pair(
             f"report.compare=[{first.study},{second.study}]: the first has {measured[0]}, "
             f"the second {measured[1]}. Compare studies of one kind."
         )
-    varying = variants_analysis.varying_settings(first.params) | variants_analysis.varying_settings(
-        second.params
-    )
+    varying = varying_settings(first.params) | varying_settings(second.params)
 
     def named(study: StudyRuns) -> StudyRuns:
-        variants = variants_analysis.variant_texts(study.params, varying)
+        variants = variant_texts(study.params, varying)
         return replace(study, runs=study.runs.assign(variant=variants.to_numpy()))
 
     return Pair(named(first), named(second), correct)
@@ -169,20 +183,6 @@ def _ahead(found: stats.Comparison, metric: Metric) -> str:
     return "first" if min(gains) > 0 else "second" if max(gains) < 0 else ""
 
 
-def differing_settings(both: Pair) -> pd.DataFrame:
-    """One row per setting whose values differ between the studies, as text.
-
-    Columns: `setting`, `first`, `second`. An activation's own settings are compared if both studies
-    have the activation.
-    """
-    rows = [
-        {"setting": name, **dict(zip(SIDES, map(_listed, values), strict=True))}
-        for name, values in _settings(both)
-        if values[0] != values[1]
-    ]
-    return pd.DataFrame(rows, columns=["setting", *SIDES])
-
-
 Values = tuple[set[str], set[str]]
 
 
@@ -208,14 +208,3 @@ def _values(params: pd.DataFrame, name: str) -> set[str]:
 
 def _listed(values: set[str]) -> str:
     return ", ".join(sorted(values, key=natural)) or UNSET
-
-
-def outcomes(both: Pair) -> pd.DataFrame:
-    """One row per study: `study`, `runs`, and the number of runs with each outcome."""
-    return pd.DataFrame(
-        [
-            {"study": study.study, "runs": len(study.used)}
-            | {outcome: int((study.used["outcome"] == outcome).sum()) for outcome in OUTCOMES}
-            for study in both.studies
-        ]
-    )

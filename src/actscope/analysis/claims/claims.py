@@ -18,13 +18,13 @@ from yaml import YAMLError
 from actscope.analysis.claims.checks import parse_check
 from actscope.analysis.claims.power import Power
 from actscope.analysis.claims.records import Records
-from actscope.analysis.claims.settings import Place
 from actscope.analysis.claims.tuned_checks import SPANNING
 from actscope.analysis.claims.verdicts import (
     Check,
     CheckResult,
     ClaimData,
     Finding,
+    Place,
     Verdict,
     combine,
     run_check,

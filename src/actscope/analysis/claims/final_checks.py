@@ -14,11 +14,13 @@ from pydantic.dataclasses import dataclass as checked
 
 from actscope.analysis.claims.decision import Limits, MeanInterval
 from actscope.analysis.claims.power import of_any
-from actscope.analysis.claims.settings import Margin, Names, Place
 from actscope.analysis.claims.verdicts import (
     CheckResult,
     ClaimData,
+    Margin,
     MissingData,
+    Names,
+    Place,
     Verdict,
     combine,
     run_check,

@@ -16,11 +16,13 @@ from pydantic.dataclasses import dataclass as checked
 from actscope.analysis.claims import power
 from actscope.analysis.claims.decision import MeanInterval, in_words, more_than, rarer
 from actscope.analysis.claims.power import Power
-from actscope.analysis.claims.settings import Names, Place, Share
 from actscope.analysis.claims.verdicts import (
     CheckResult,
     ClaimData,
     Finding,
+    Names,
+    Place,
+    Share,
     Verdict,
     combine,
     decide,

@@ -15,11 +15,12 @@ import pandas as pd
 from pydantic.dataclasses import dataclass as checked
 
 from actscope.analysis.claims.decision import MeanInterval
-from actscope.analysis.claims.settings import Margin, Names
 from actscope.analysis.claims.verdicts import (
     CheckResult,
     ClaimData,
+    Margin,
     MissingData,
+    Names,
     combine,
     run_check,
 )
