@@ -11,6 +11,7 @@ from actscope.analysis.judged_study import JudgedStudy
 from actscope.analysis.searched_study import SearchedStudy
 from actscope.report import manifest
 from actscope.report.explorer import explore
+from actscope.report.pages.overview import tuned_map
 from actscope.report.pages.page import (
     Chapter,
     Section,
@@ -21,14 +22,13 @@ from actscope.report.pages.page import (
     take_first_picture,
 )
 from actscope.report.pages.study_page import REBUILD
-from actscope.report.pages.tuned_map import tuned_map
 from actscope.report.pages.tuned_sections import contents
 from actscope.report.process_pool import WorkerPool
 from actscope.report.run_digests import read_digests
 from actscope.report.tables import tuned as tables
 from actscope.report.tables.claims import claim_files
 from actscope.report.templates import environment
-from actscope.report.text import methods, searched, tuned, tuned_methods
+from actscope.report.text import methods, tuned, tuned_methods
 from actscope.report.text.author_notes import author_notes
 from actscope.tracking import Store
 
@@ -92,15 +92,12 @@ def _missing(study: JudgedStudy) -> pd.DataFrame:
 def _chapter(
     study: JudgedStudy, sections: Mapping[str, Section], results: Sequence[ClaimResult]
 ) -> Chapter:
-    is_searched = isinstance(study, SearchedStudy)
     left_out = pd.concat([study.judges.left_out, study.tuning.left_out])
     first_picture, rest = take_first_picture(sections)
     body = environment.load("tuned.html.j2").render(
-        answer=[*tuned.answer(study), *searched.told(study)],
-        counts=tuned.counts(
-            study, searched.trial_counts(study) if isinstance(study, SearchedStudy) else None
-        ),
-        is_searched=is_searched,
+        answer=tuned.answer(study),
+        counts=tuned.counts(study),
+        is_searched=isinstance(study, SearchedStudy),
         gaps=tuned.gaps(study),
         missing=int(_missing(study)["missing"].sum()),
         grid_size=_grid_size(study),

@@ -17,7 +17,6 @@ from actscope.engine.recorded import LAYER_IMAGES
 from actscope.report.figures import searched, tuned, tuned_rates
 from actscope.report.figures import signal as signal_figure
 from actscope.report.pages.page import Picture, Prose
-from actscope.report.tables import searched as searched_tables
 from actscope.report.tables import tuned as tables
 from actscope.report.text import tuned as text
 from actscope.report.text.study import join
@@ -190,7 +189,7 @@ def _worth(study: TunedStudy) -> Iterator[Picture | Prose]:
 def _searched(study: SearchedStudy) -> Iterator[Picture | Prose]:
     metric = study.metric
     goes_on = "falls" if metric.is_smallest_best else "rises"
-    yield Prose(SEARCH, [], [searched_tables.best_table(study)])
+    yield Prose(SEARCH, [], [tables.best_table(study)])
     yield Picture(
         "best_so_far",
         SEARCH,
@@ -208,7 +207,7 @@ def _searched(study: SearchedStudy) -> Iterator[Picture | Prose]:
         end = f"_{number}" if len(cells) > 1 else ""
         for name in study.tuned:
             yield _over_setting(study, name, end, title, trials, chosen)
-    yield Prose(SEARCH, [], [searched_tables.trials_table(study)])
+    yield Prose(SEARCH, [], [tables.trials_table(study)])
 
 
 def _over_setting(

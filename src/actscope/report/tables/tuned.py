@@ -1,4 +1,4 @@
-"""The tables of a tuned study's report."""
+"""The tables of a tuned or searched study's report."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,6 +7,7 @@ import pandas as pd
 
 from actscope.analysis.factors import Factors, short_name
 from actscope.analysis.judged_study import JudgedStudy
+from actscope.analysis.searched_study import SearchedStudy
 from actscope.analysis.stats import INTERVAL
 from actscope.analysis.tuned_study import TunedStudy
 from actscope.analysis.tuning_budget import agreement
@@ -121,6 +122,46 @@ def shared_table(study: TunedStudy) -> Table:
         study.factors.settings,
     )
     return Table("shared_rate", "The order of the activations at each rate", study.shared, shown)
+
+
+def best_table(study: SearchedStudy) -> Table:
+    chosen, metric = study.choices, study.metric
+    columns = {
+        **_tuned_settings(study, chosen),
+        "n": chosen["n"],
+        metric.heading("validation"): chosen["validation"].map(metric.number),
+        "standard error": chosen["error"].map(metric.number),
+        "trial": chosen["number"].map(lambda number: DASH if pd.isna(number) else f"{number:.0f}"),
+        "finished": chosen["finished"],
+        "pruned": chosen["pruned"],
+        "failed": chosen["failed"],
+        "flag": chosen["flag"],
+    }
+    caption = f"The best trial of each cell by validation {metric.words}, and how its trials ended"
+    return Table("best", caption, chosen, readable(chosen, study.factors, columns), is_folded=False)
+
+
+def trials_table(study: SearchedStudy) -> Table:
+    trials, metric = study.trials, study.metric
+    columns = {
+        "trial": trials["number"],
+        **_tuned_settings(study, trials),
+        "state": trials["state"],
+        "n": trials["n"],
+        metric.heading("validation"): trials["validation"].map(metric.number),
+        metric.heading("best so far"): trials["best"].map(metric.number),
+    }
+    return Table("trials", "Every trial", trials, readable(trials, study.factors, columns))
+
+
+def _tuned_settings(study: SearchedStudy, table: pd.DataFrame) -> dict[str, list[str]]:
+    return {short_name(name): [_setting(value) for value in table[name]] for name in study.tuned}
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, float):
+        return DASH if pd.isna(value) else f"{value:.3g}"
+    return str(value)
 
 
 def further_files(study: JudgedStudy) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""Sentences about a tuned study, computed from its tables."""
+"""Sentences about a tuned or searched study, computed from its tables."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,6 +7,7 @@ import pandas as pd
 from actscope.analysis.factors import Factors, setting_text, short_name
 from actscope.analysis.judged_study import JudgedStudy
 from actscope.analysis.labels import number_range
+from actscope.analysis.searched_study import SearchedStudy
 from actscope.analysis.stats import INTERVAL
 from actscope.analysis.tuned_tables import BASES, UNFINISHED
 from actscope.report.text.study import join
@@ -15,11 +16,11 @@ NAMED = 3  # leaders that a sentence names with their leads
 
 
 def answer(study: JudgedStudy) -> list[str]:
-    """At most four sentences: who leads, at which depths, with which epochs, and what was lost."""
+    """At most five sentences: who leads, where, what was lost, and how settings were searched."""
     if study.leads.empty:
-        return [*_on_the_highest(study), _on_runs(study)]
+        return [*_on_the_highest(study), _on_runs(study), *_on_the_search(study)]
     factors, leads = study.factors, study.leads
-    panels = [own for _, own in leads.groupby(factors.panel, sort=False)]
+    panels = list(_panels(leads, factors))
     last = panels[-1]
     first = _on_leaders(_at_the_largest(last, factors), study)
     sentences = [f"{first[0].upper()}{first[1:]}"]
@@ -27,7 +28,7 @@ def answer(study: JudgedStudy) -> list[str]:
         sentences.append(_on_the_axis(last, factors.axis))
     if len(panels) > 1:
         sentences.append(_on_other_panels(panels[:-1], study))
-    return [*sentences, _on_runs(study)]
+    return [*sentences, _on_runs(study), *_on_the_search(study)]
 
 
 def _at_the_largest(leads: pd.DataFrame, factors: Factors) -> pd.DataFrame:
@@ -142,12 +143,30 @@ def _on_runs(study: JudgedStudy) -> str:
     )
 
 
-def counts(
-    study: JudgedStudy, trials: Sequence[tuple[str, str]] | None = None
-) -> list[tuple[str, str]]:
-    """The numbers at the top of the page, each with its label; `trials`: those of the trials."""
+def _on_the_search(study: JudgedStudy) -> Iterator[str]:
+    """What was searched and how the trials ended, if the study was searched."""
+    if not isinstance(study, SearchedStudy):
+        return
     chosen = study.choices
-    if trials is None:
+    ended = join(
+        [f"{number_range(chosen[state])} {state}" for state in ("finished", "pruned", "failed")]
+    )
+    yield (
+        f"The settings were searched, not tried on a grid: each cell had "
+        f"{number_range(chosen['trials'])} trials of {join(study.tuned)} ({ended})."
+    )
+
+
+def counts(study: JudgedStudy) -> list[tuple[str, str]]:
+    """The numbers at the top of the page, each with its label."""
+    chosen = study.choices
+    if isinstance(study, SearchedStudy):
+        trials = [
+            (f"{len(study.trials):,}", "trials searched"),
+            (f"{int(chosen['pruned'].sum()):,}", "trials pruned"),
+            (f"{int(chosen['failed'].sum()):,}", "trials failed"),
+        ]
+    else:
         lost = int(study.trial_runs["validation"].isna().sum())
         trials = [(f"{len(study.trial_runs):,}", "trials"), (f"{lost:,}", "trials lost")]
     return [
