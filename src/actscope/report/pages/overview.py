@@ -127,7 +127,7 @@ def _column(
 
 def _shown(cell: Row, best: float, metric: Metric) -> dict[str, Any]:
     is_judged, is_best = pd.notna(cell["mean"]), cell["mean"] == best
-    lost = 0 if pd.isna(cell["lost"]) else int(cell["lost"])
+    lost: int = 0 if pd.isna(cell["lost"]) else int(cell["lost"])
     sign = OUTCOME_SIGNS["failed"]
     told = [
         *([f"{BEST_SIGN} best"] if is_best else []),
