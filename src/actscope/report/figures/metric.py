@@ -1,7 +1,7 @@
 """The figures of the metric on the test: by epoch, at the end, and over the axis."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,12 +21,13 @@ from actscope.report.figures.style import (
     GREY,
     PANELS_A_ROW,
     LineStyle,
-    activation_legend,
     flat,
     line_styles,
+    name_rows,
     panel_grid,
     panel_title,
     plot_band,
+    style_legend,
 )
 
 # --- by epoch -----------------------------------------------------------------------------------
@@ -58,7 +59,7 @@ def draw_by_epoch(
         ax.set_xlabel("epoch")
         ax.set_ylabel(metric.label)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
-    activation_legend(figure, styles, cells["activation"], CURVES)
+    style_legend(figure, styles, CURVES)
     return figure
 
 
@@ -128,14 +129,13 @@ def draw_final(
 ) -> Figure:
     """The final metric of every run of one variant: one panel per rate and scale."""
     rows = panel_rows(cells, axis.ordered(cells[axis.column]), used["final"], metric)
-    names = activation_order(cells["activation"])
-    size = (3.1, max(2.2, 1.1 + 0.36 * len(names)))  # less leaves no room beside the legend
+    styles = line_styles(cells["activation"])
+    size = (3.1, max(2.2, 1.1 + 0.36 * len(styles)))  # less leaves no room beside the legend
     figure, axes = panel_grid(rows, PANELS_A_ROW, size, title=title, shared_y=True)
-    styles = line_styles(names)
     for ax, (value, limits) in zip(axes, flat(rows), strict=True):
         cell, runs = (table[table[axis.column] == value] for table in (cells, used))
         ax.set_xlim(*limits)
-        plot_final(runs, cell, names, styles, ax, metric)
+        plot_final(runs, cell, styles, ax, metric)
         ax.set_title(panel_title(cell, axis, enlarged=limits[0] > 0))
         ax.set_xlabel(f"final {metric.label}")
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
@@ -164,13 +164,12 @@ JITTER = 0.09 * np.array([0, -1, 1, -0.5, 0.5])
 def plot_final(
     runs: pd.DataFrame,
     cells: pd.DataFrame,
-    names: Sequence[str],
     styles: Mapping[str, LineStyle],
     ax: Axes,
     metric: Metric = ACCURACY,
 ) -> Axes:
     """One row per activation: each run as a dot, the mean of those that learned as a tick."""
-    for place, name in enumerate(names):
+    for place, (name, style) in enumerate(styles.items()):
         own = runs[runs["activation"] == name]
         shifts = place + 0.18 + np.resize(JITTER, len(own))
         for outcome, fill in (("learned", "full"), ("failed", "none")):
@@ -179,17 +178,16 @@ def plot_final(
                 metric.drawn(own["final"][is_shown]),
                 shifts[is_shown],
                 linestyle="",
-                marker=styles[name].marker,
+                marker=style.marker,
                 markersize=4.5,
                 fillstyle=fill,
-                color=styles[name].colour,
+                color=style.colour,
                 alpha=0.65,
                 markeredgewidth=0 if fill == "full" else 0.8,
             )
         for cell in cells[cells["activation"] == name].to_dict("records"):
             _plot_mean(cell, place - 0.18, ax, metric)
-    ax.set_yticks(range(len(names)), list(names))
-    ax.set_ylim(len(names) - 0.5, -0.5)
+    name_rows(styles, ax)
     return ax
 
 

@@ -17,9 +17,9 @@ from actscope.report.figures.limits import high_limits
 from actscope.report.figures.style import (
     GREY,
     PANELS_A_ROW,
-    activation_legend,
     line_styles,
     panel_grid,
+    style_legend,
 )
 from actscope.report.figures.tuned import plot_over_trials
 from actscope.report.figures.tuned_rates import COLUMNS, log_axis, shades
@@ -140,5 +140,5 @@ def draw_best(trials: pd.DataFrame, factors: Factors, metric: Metric = ACCURACY)
         ax.set_title(f"{title} ({count})" if title else count)
         ax.set_ylim(heights)
     axes[0].set_ylabel(f"best validation {metric.label}")
-    activation_legend(figure, styles, trials["activation"], "")
+    style_legend(figure, styles, "")
     return figure

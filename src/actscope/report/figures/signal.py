@@ -5,13 +5,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from actscope.analysis.labels import activation_order
 from actscope.report.figures.style import (
-    activation_legend,
     line_styles,
     panel_grid,
     plot_line,
     seeds_text,
+    style_legend,
 )
 
 # Quantity, title, and whether its axis is logarithmic.
@@ -27,13 +26,12 @@ def draw_signal(signal: pd.DataFrame) -> Figure:
     """Four statistics over the layers; `signal`: of signal_by_layer, of one variant."""
     figure, axes = panel_grid([PANELS], 2, (4.4, 2.6))
     styles = line_styles(signal["activation"])
-    names = activation_order(signal["activation"])
     for ax, (quantity, title, is_log) in zip(axes, PANELS, strict=True):
-        for name in names:
+        for name, style in styles.items():
             own = signal[signal["activation"] == name]
-            plot_line(own["layer"], own[quantity], styles[name], ax, size=4)
+            plot_line(own["layer"], own[quantity], style, ax, size=4)
         _finish(ax, title, is_log=is_log)
-    activation_legend(figure, styles, names, f"mean of {seeds_text(signal)} at step 0")
+    style_legend(figure, styles, f"mean of {seeds_text(signal)} at step 0")
     return figure
 
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import pandas as pd
@@ -101,10 +102,9 @@ OTHERS = [
 
 
 def line_styles(names: Iterable[str]) -> dict[str, LineStyle]:
-    """Style of each activation: a fixed one if it is shipped, else the next free one."""
-    styles = dict(zip(SHIPPED, STYLES, strict=True))
-    others = [name for name in activation_order(names) if name not in styles]
-    return styles | {name: OTHERS[i % len(OTHERS)] for i, name in enumerate(others)}
+    """Style of each activation, in their order: a fixed one if shipped, else the next free one."""
+    styles, others = dict(zip(SHIPPED, STYLES, strict=True)), cycle(OTHERS)
+    return {name: styles.get(name) or next(others) for name in activation_order(names)}
 
 
 @contextmanager
@@ -249,6 +249,12 @@ def plot_band(
     ax.fill_between(x, low, high, color=style.colour, alpha=opacity, linewidth=0)
 
 
+def name_rows(names: Collection[str], ax: Axes) -> None:
+    """The y axis of rows: the first name is at the top, at 0."""
+    ax.set_yticks(range(len(names)), list(names))
+    ax.set_ylim(len(names) - 0.5, -0.5)
+
+
 def value_axis(values: Collection[float], ax: Axes, axis: Axis = RATE) -> None:
     """The x axis of numbers: a scale of logarithms where all are positive.
 
@@ -262,13 +268,6 @@ def value_axis(values: Collection[float], ax: Axes, axis: Axis = RATE) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: axis.text(value)))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel(axis.label)
-
-
-def activation_legend(
-    figure: Figure, styles: Mapping[str, LineStyle], names: Iterable[str], title: str
-) -> None:
-    names = activation_order(names)
-    style_legend(figure, {name: styles[name] for name in names}, title)
 
 
 def style_legend(figure: Figure, styles: Mapping[str, LineStyle], title: str) -> None:

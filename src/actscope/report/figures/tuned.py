@@ -18,10 +18,12 @@ from actscope.report.figures.style import (
     GREY,
     PANELS_A_ROW,
     LineStyle,
-    activation_legend,
+    flat,
     line_styles,
+    name_rows,
     panel_grid,
     seeds_text,
+    style_legend,
 )
 
 MEAN_SIGNS = f"mean of the n runs that learned; band or bar: {INTERVAL}"
@@ -100,20 +102,19 @@ def _draw(
 ) -> Figure:
     """A figure with a panel for each title, table and range; `scale`: of its values."""
     table = pd.concat([own for _, own, _ in rows[0]])
-    names = activation_order(table["activation"])
-    styles = line_styles(names)
+    styles = line_styles(table["activation"])
     axis = factors.axis
-    height = 3.0 if axis is not None else 1.1 + 0.3 * len(names)
+    height = 3.0 if axis is not None else 1.1 + 0.3 * len(styles)
     figure, axes = panel_grid(rows, PANELS_A_ROW, (4.4, height), shared_y=axis is None)
     widest = rows[0][0][2]
-    for ax, (title, own, limits) in zip(axes, [item for row in rows for item in row], strict=True):
+    for ax, (title, own, limits) in zip(axes, flat(rows), strict=True):
         enlarged = "" if limits == widest else "enlarged"
         words = ", ".join(text for text in (title, enlarged) if text)
         known = own[own["n"] > 0]
         seeds = seeds_text(known if len(known) else own)
         ax.set_title(f"{words} ({seeds})" if words else seeds)
         if axis is None:
-            plot_dots(own, names, styles, ax, scale)
+            plot_dots(own, styles, ax, scale)
             ax.set_xlim(*limits)
             ax.set_xlabel(label)
         else:
@@ -125,7 +126,7 @@ def _draw(
     if axis is None:
         figure.supxlabel(signs, fontsize="small", color=GREY)
     else:
-        activation_legend(figure, styles, names, signs)
+        style_legend(figure, styles, signs)
     return figure
 
 
@@ -171,21 +172,13 @@ def factor_axis(values: Sequence[float], name: str, ax: Axes) -> None:
     ax.set_xlabel(short_name(name))
 
 
-def plot_dots(
-    rows: pd.DataFrame,
-    names: Sequence[str],
-    styles: Mapping[str, LineStyle],
-    ax: Axes,
-    scale: float = 100.0,
-) -> Axes:
+def plot_dots(rows: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes, scale: float) -> Axes:
     """A row an activation: `mean`, scaled, with its interval."""
-    for place, name in enumerate(names):
+    for place, (name, style) in enumerate(styles.items()):
         for row in rows[rows["activation"] == name].to_dict("records"):
-            style = styles[name]
             ax.hlines(place, scale * row["low"], scale * row["high"], color=style.colour)
             ax.plot(scale * row["mean"], place, marker=style.marker, color=style.colour)
-    ax.set_yticks(range(len(names)), list(names))
-    ax.set_ylim(len(names) - 0.5, -0.5)
+    name_rows(styles, ax)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     return ax
 
@@ -206,13 +199,13 @@ def draw_budget(budget: pd.DataFrame, factors: Factors, metric: Metric = ACCURAC
     figure, axes = panel_grid(rows, PANELS_A_ROW, (3.3, 2.5), shared_y=True)
     styles = line_styles(budget["activation"])
     limits = high_limits(shown["expected"].astype(float), metric, 100.5)
-    for ax, own in zip(axes, [own for row in rows for own in row], strict=True):
+    for ax, own in zip(axes, flat(rows), strict=True):
         plot_over_trials(own, "k", "expected", styles, ax, metric.scale)
         title = setting_text(own.iloc[0], factors.settings)
         ax.set_title(f"{title} ({trials_text(own)})" if title else trials_text(own))
         ax.set_ylim(limits)
     axes[0].set_ylabel(f"expected best{f' ({metric.unit})' if metric.unit else ''}")
-    activation_legend(figure, styles, budget["activation"], "")
+    style_legend(figure, styles, "")
     return figure
 
 

@@ -1,6 +1,6 @@
 """The figures of the fates of units: how many, in which layer, and since when."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,9 @@ from actscope.report.figures.style import (
     DOTTED,
     PANELS_A_ROW,
     LineStyle,
-    activation_legend,
     flat,
     line_styles,
+    name_rows,
     panel_grid,
     panel_title,
     plot_band,
@@ -88,8 +88,7 @@ def plot_unit_shares(cells: pd.DataFrame, names: Sequence[str], ax: Axes) -> Axe
                 alpha=1 if 0 < share < 100 else 0.3,  # as PALE says
             )
     ax.grid(visible=False, axis="y")
-    ax.set_yticks(range(len(names)), list(names))
-    ax.set_ylim(len(names) - 0.5, -0.5)
+    name_rows(names, ax)
     ax.set_xlim(-3, 103)
     return ax
 
@@ -113,20 +112,18 @@ def layers_shown(layers: pd.DataFrame, axis: Axis = RATE) -> list[list[tuple[int
     return [row for row in (first, last, outputs) if row]
 
 
-def draw_inactive(
-    title: str, curves: pd.DataFrame, names: Iterable[str], axis: Axis = RATE
-) -> Figure:
+def draw_inactive(title: str, curves: pd.DataFrame, axis: Axis) -> Figure:
     """Share of layer 1 that is dead or saturated by step of one variant: one panel per rate."""
     rows = [axis.ordered(curves[axis.column])]
     figure, axes = panel_grid(rows, PANELS_A_ROW, (3.6, 2.8), title=title, shared_y=True)
-    styles = line_styles(names)
+    styles = line_styles(curves["activation"])
     for ax, value in zip(axes, rows[0], strict=True):
         own = curves[curves[axis.column] == value]
         plot_inactive(own, styles, ax)
         ax.set_title(panel_title(own, axis, enlarged=False))
         ax.set_xlabel("minibatches")
     axes[0].set_ylabel("dead or saturated (%)")
-    activation_legend(figure, styles, names, "share; band: 95 % interval over seeds")
+    style_legend(figure, styles, "share; band: 95 % interval over seeds")
     return figure
 
 

@@ -242,7 +242,7 @@ def _inactive(study: StudyAnalysis, variant: str, curves: pd.DataFrame) -> Pictu
         "Share of layer 1's units that are dead or saturated at each probe, in n runs, with its "
         f"{units_tables.UNIT_INTERVAL}. {units_figures.NO_BAND} {note}",
         "Share of layer 1's units dead or saturated by minibatch, one line per activation.",
-        partial(units_figures.draw_inactive, variant, drawn, drawn["activation"], axis),
+        partial(units_figures.draw_inactive, variant, drawn, axis),
     )
 
 
