@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import pandas as pd
 
-from actscope.analysis.axis import Axis
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.logged_settings import NETWORK
 from actscope.metric import ACCURACY, learned_by
@@ -16,18 +15,15 @@ from actscope.report.text.study import join
 def counts(runs: StudyRuns, cells: pd.DataFrame) -> list[tuple[str, str]]:
     """The numbers at the top of the page, each with its label."""
     used = runs.used
+    several = "learning rates" if runs.axis.is_rate else runs.axis.several
     return [
         (str(len(used)), "runs counted"),
         (str(used["activation"].nunique()), "activations"),
-        (str(used[runs.axis.column].nunique()), _counted(runs.axis)),
+        (str(used[runs.axis.column].nunique()), several),
         (str(used["seed"].nunique()), "seeds"),
         (str(int(cells["failed"].sum())), "failed to learn"),
         (str(int(cells["diverged"].sum())), "diverged"),
     ]
-
-
-def _counted(axis: Axis) -> str:
-    return "learning rates" if axis.is_rate else axis.several
 
 
 def gaps(runs: StudyRuns) -> list[str]:
