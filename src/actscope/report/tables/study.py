@@ -17,7 +17,7 @@ from actscope.report.tables.files import (
     file_formats,
     interval,
     over_both,
-    without_empty_variant,
+    readable,
 )
 
 OVER_BOTH = "95 % interval over seeds and images"
@@ -39,16 +39,14 @@ def run_files(all_runs: pd.DataFrame, metric: Metric, axis: Axis = RATE) -> dict
     study = [name for name in ["study"] if name in all_runs]
     columns = [*study, "run_id", "name", *axis.point, *ENDED]
     full = all_runs[[*columns, "sweep", "commit"]]
-    readable = full[columns].assign(final=full["final"].map(metric.number))
-    readable = readable.rename(columns={"final": metric.heading("final")})
-    return file_formats("runs", full, readable)
+    shown = full[columns].assign(final=full["final"].map(metric.number))
+    shown = shown.rename(columns={"final": metric.heading("final")})
+    return file_formats("runs", full, shown)
 
 
 def readable_summary(cells: pd.DataFrame, metric: Metric, axis: Axis = RATE) -> pd.DataFrame:
     """The summary in the metric's unit; without the column of variants if there is only one."""
     columns: dict[str, Any] = {
-        "variant": cells["variant"],
-        "activation": cells["activation"],
         axis.column: cells[axis.column].map(axis.text),
         "learned": [_learned_text(row) for row in cells.to_dict("records")],
         "outcomes": cells["outcomes"],
@@ -65,8 +63,7 @@ def readable_summary(cells: pd.DataFrame, metric: Metric, axis: Axis = RATE) -> 
     if ranked_by(cells) == "validation_mean":
         heading = metric.heading("validation mean")
         columns[heading] = cells["validation_mean"].map(metric.number)
-    table = pd.DataFrame(columns)
-    return without_empty_variant(table)
+    return readable(cells, axis.cell, columns)
 
 
 def _learned_text(cell: dict[Any, Any]) -> str:
@@ -81,8 +78,7 @@ def readable_comparisons(
     comparisons: pd.DataFrame, metric: Metric, axis: Axis = RATE
 ) -> pd.DataFrame:
     """The comparisons of activations, as `readable_differences`."""
-    columns: dict[str, Any] = {
-        "variant": comparisons["variant"],
+    columns = {
         axis.column: comparisons[axis.column].map(axis.text),
         "first - second": comparisons["first"] + " - " + comparisons["second"],
         "learned": [
@@ -94,8 +90,7 @@ def readable_comparisons(
         **readable_differences(comparisons, metric),
         **differences_over_both(comparisons, metric),
     }
-    table = pd.DataFrame(columns)
-    return without_empty_variant(table)
+    return readable(comparisons, ["variant", axis.column], columns)
 
 
 def readable_differences(comparisons: pd.DataFrame, metric: Metric) -> dict[str, Any]:

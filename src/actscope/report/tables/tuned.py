@@ -14,12 +14,8 @@ from actscope.analysis.tuning_budget import agreement
 from actscope.artifacts.spreadsheet import to_csv
 from actscope.engine.recorded import LAYER_STATISTICS
 from actscope.metric import Metric
-from actscope.report.tables.files import (
-    DASH,
-    NO_INTERVAL,
-    Table,
-    without_empty_variant,
-)
+from actscope.report.tables import files
+from actscope.report.tables.files import DASH, NO_INTERVAL, Table
 from actscope.report.tables.study import readable_differences
 
 
@@ -77,13 +73,9 @@ def signal_table(signal: pd.DataFrame) -> Table:
     depth = int(signal["depth"].max())
     layers = signal[signal["layer"].isin([1, (1 + depth) // 2, depth])]
     columns = {
-        "variant": layers["variant"],
-        "activation": layers["activation"],
-        "layer": layers["layer"],
-        "n": layers["n"],
-        **{name.replace("_", " "): layers[name].map("{:.3g}".format) for name in LAYER_STATISTICS},
+        name.replace("_", " "): layers[name].map("{:.3g}".format) for name in LAYER_STATISTICS
     }
-    shown = without_empty_variant(pd.DataFrame(columns))
+    shown = files.readable(layers, ["variant", "activation", "layer", "n"], columns)
     caption = f"The signal at step 0 in three of {depth} hidden layers"
     return Table("signal", caption, signal, shown)
 
@@ -188,8 +180,8 @@ def readable(
     """The columns after those that name a row, in short."""
     named = factors.settings if settings is None else settings
     names = [*named, *(["activation"] if "activation" in table else [])]
-    own = table[names].rename(columns=short_name).assign(**columns)
-    return without_empty_variant(own)
+    own = table[names].rename(columns=short_name)
+    return files.readable(own, [str(name) for name in own], columns)
 
 
 def _with_lost(chosen: pd.DataFrame, name: str, metric: Metric) -> list[str]:
