@@ -12,13 +12,14 @@ from actscope import tracking
 from actscope.analysis.axis import Axis, axis_of, check_axis
 from actscope.analysis.labels import activation_order, natural, sort_key
 from actscope.analysis.logged_settings import read_setting
-from actscope.analysis.reasons import why_none, why_unusable
 from actscope.analysis.run_settings import (
     NAMED_BY,
     find_metric,
     named,
     setting_faults,
     settings_of,
+    why_none,
+    why_unusable,
 )
 from actscope.analysis.stats import summarise
 from actscope.analysis.variants import describe_variants

@@ -24,6 +24,8 @@ from actscope.config import Activation
 from actscope.metric import Metric
 from actscope.tracking import Store
 
+MANY = 8  # values of an axis: with one panel each, a figure could not be read
+
 
 class RunAnalysis(NamedTuple):
     """One run: its metric by epoch, its units, and whether it is right about each test image.
@@ -125,12 +127,12 @@ class StudyAnalysis:
     @property
     def is_fine(self) -> bool:
         """Whether the study sweeps enough rates to show its edge of trainability."""
-        return edge.is_fine(self.runs)
+        return self.axis.is_rate and self.has_many
 
     @property
     def has_many(self) -> bool:
         """Whether the axis has too many values for a panel each."""
-        return edge.has_many(self.runs)
+        return self.runs.used[self.axis.column].nunique() >= MANY
 
     @cached_property
     def outcome_shares(self) -> pd.DataFrame:
