@@ -31,10 +31,7 @@ def run(name: str, _: NoSettings) -> int:
     """Write the folder of a new study into the current folder; the exit code."""
     check_name(name)
     folder = Path(name)
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        raise ConfigError(f"init {name}: exists already. Choose another name.") from None
+    folder.mkdir()
     write_study(folder, name)
     sys.stdout.write(READY.format(name=name, actscope=_command()))
     return 0

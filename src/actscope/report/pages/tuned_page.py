@@ -51,7 +51,8 @@ def build(
     for section in sections.values():
         files |= section.files
     files["index.html"] = render_page(study.name, [_chapter(study, sections, results)], [])
-    files[explore.NAME] = _explorer(store, study, pool, on_step)
+    _, series = read_digests(store, _explored(study), pool, on_step)
+    files[explore.NAME] = explore.build(study.name, {"": study.judges}, series)
     missing = _missing(study)
     judges = replace(study.judges, missing=missing, grid_size=_grid_size(study))
     tuning = replace(study.tuning, missing=missing.head(0), grid_size=len(study.trial_runs))
@@ -70,13 +71,6 @@ def _explored(study: JudgedStudy) -> StudyRuns:
     """The runs in the explorer: those that judge with the first seed, one a cell and rate."""
     runs = study.judges.runs
     return replace(study.judges, runs=runs[runs["seed"] == study.judges.used["seed"].min()])
-
-
-def _explorer(
-    store: Store, study: JudgedStudy, pool: WorkerPool, on_step: Callable[[], None]
-) -> bytes:
-    _, packed = read_digests(store, _explored(study), pool, on_step)
-    return explore.build(study.name, {"": study.judges}, packed)
 
 
 def _grid_size(study: JudgedStudy) -> int:

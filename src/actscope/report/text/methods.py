@@ -116,21 +116,22 @@ def methods(runs: StudyRuns) -> dict[str, Any]:
         or "unknown"
         for key, name in SETTINGS.items()
     }
-    values["definition"] = DEFINITIONS.get(runs.metric.name, "")
-    values |= {"metric": runs.metric, "learned_by": learned_by(runs.metric)}
-    values["loss"] = " or ".join(LOSSES[name] for name in runs.values_of("train.loss"))
-    values["loss"] = values["loss"] or LOSSES["cross_entropy"]
-    values["networks"] = runs.values_of(NETWORK)
     if built_in.used.empty:
         values["hidden"] = ""
-    values["optimiser"] = _optimiser(runs)
+    losses = runs.values_of("train.loss") or ["cross_entropy"]
     seeds = sorted({int(seed) for seed in runs.used["seed"]})
-    values["seeds"] = ", ".join(str(seed) for seed in seeds)
-    values["digests"] = ", ".join(sorted(set(runs.used["data"])))
     sets = {name: DATA_SETS.get(name) for name in runs.values_of("data")}
     normed = "True" in runs.values_of("activation.batch_norm")
     return {
         **values,
+        "definition": DEFINITIONS.get(runs.metric.name, ""),
+        "metric": runs.metric,
+        "learned_by": learned_by(runs.metric),
+        "loss": " or ".join(LOSSES[name] for name in losses),
+        "networks": runs.values_of(NETWORK),
+        "optimiser": _optimiser(runs),
+        "seeds": ", ".join(str(seed) for seed in seeds),
+        "digests": ", ".join(sorted(set(runs.used["data"]))),
         "init_formula": " or ".join(
             INITIAL_WEIGHTS[name] for name in built_in.values_of("model.init")
         ),
