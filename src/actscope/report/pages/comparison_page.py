@@ -76,12 +76,10 @@ def build(
     ]
     own = {table.name: table for table in tables_of(both)}
     all_runs = pd.concat([study.runs.assign(study=study.study) for study in both.studies])
-    files = study_tables.run_files(all_runs, both.metric)
+    found, files = gather_sections(begun, on_step)
+    files |= study_tables.run_files(all_runs, both.metric)
     for table in own.values():
         files |= table.files
-    found = gather_sections(begun, on_step)
-    for section in found.values():
-        files |= section.files
     title = " and ".join(both.names)
     files["index.html"] = render_page(title, [_chapter(both, found, own, lists)], [])
     files[explore.NAME] = explore.build(title, {s.study: s for s in both.studies}, all_series)

@@ -89,16 +89,11 @@ class Prose:
 
 @dataclass(eq=False)
 class Section:
-    """What a page has under one heading, and all files of it."""
+    """What a page has under one heading."""
 
     paragraphs: list[str] = field(default_factory=list)
     pictures: list[DrawnPicture] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
-
-    @property
-    def files(self) -> dict[str, bytes]:
-        items: list[DrawnPicture | Table] = [*self.pictures, *self.tables]
-        return {name: data for item in items for name, data in item.files.items()}
 
     @property
     def has_content(self) -> bool:
@@ -136,19 +131,26 @@ def _begin(picture: Picture, pool: WorkerPool) -> WaitForPicture:
 
 def gather_sections(
     items: Sequence[WaitForPicture | Prose], on_step: Callable[[], None]
-) -> dict[str, Section]:
-    """The sections by title, in the order of the page; `on_step` is called after each item."""
+) -> tuple[dict[str, Section], dict[str, bytes]]:
+    """The sections by title, in the order of the page, and the files of their items.
+
+    `on_step` is called after each item.
+    """
     sections: dict[str, Section] = {}
+    files: dict[str, bytes] = {}
     for item in items:
         if isinstance(item, Prose):
             section = sections.setdefault(item.section, Section())
             section.paragraphs += item.paragraphs
             section.tables += item.tables
+            for table in item.tables:
+                files |= table.files
         else:
             drawn = item()
             sections.setdefault(drawn.picture.section, Section()).pictures.append(drawn)
+            files |= drawn.files
         on_step()
-    return sections
+    return sections, files
 
 
 def take_first_picture(

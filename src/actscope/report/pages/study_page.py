@@ -101,10 +101,8 @@ def build(
     files: dict[str, bytes] = claims.claim_files(results) if results else {}
     chapters = []
     for (part, study), items in zip(found, begun, strict=True):
-        own = study_tables.table_files(study)
-        sections = gather_sections(items, on_step)
-        for section in sections.values():
-            own |= section.files
+        sections, own = gather_sections(items, on_step)
+        own |= study_tables.table_files(study)
         files |= {_placed(name, part.place): data for name, data in own.items()}
         ui = runs_in_ui(store, part.runs.study)
         chapters.append(render_study(part, study, sections, ui))

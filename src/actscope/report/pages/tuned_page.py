@@ -45,11 +45,8 @@ def build(
     `results`: of the claims about the study. `on_step` is called after each picture, each group of
     tables, and each run that the explorer shows.
     """
-    sections = gather_sections(begin_drawing(contents(store, study), pool), on_step)
-    files = tables.further_files(study)
-    files |= claim_files(results) if results else {}
-    for section in sections.values():
-        files |= section.files
+    sections, files = gather_sections(begin_drawing(contents(store, study), pool), on_step)
+    files |= tables.further_files(study) | (claim_files(results) if results else {})
     files["index.html"] = render_page(study.name, [_chapter(study, sections, results)], [])
     _, series = read_digests(store, _explored(study), pool, on_step)
     files[explore.NAME] = explore.build(study.name, {"": study.judges}, series)
