@@ -17,7 +17,6 @@ from actscope.parsing import parse
 from actscope.runtime import startup
 from actscope.setting_types import CLOSED, Bool, Count, Int, StudyName
 
-HostName = Annotated[str, Field(min_length=1, max_length=255)]
 PathName = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
@@ -266,7 +265,7 @@ For permanent use see docs/server.md.
 
 @dataclass(frozen=True, config=CLOSED)
 class ServerSettings:
-    host: HostName = "127.0.0.1"
+    host: Annotated[str, Field(min_length=1, max_length=255)] = "127.0.0.1"
     port: Annotated[Int, Field(ge=1, le=65535)] = 5001
     allowed_hosts: PathName | None = None
     folder: PathName = "mlruns/server"
