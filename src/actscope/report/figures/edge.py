@@ -18,12 +18,10 @@ from actscope.report.figures.limits import full_limits
 from actscope.report.figures.metric import BY_VALUE, plot_by_value
 from actscope.report.figures.style import (
     GREY,
-    PANELS_A_ROW,
     LineStyle,
+    Panels,
     line_styles,
     name_rows,
-    panel_grid,
-    style_legend,
     value_axis,
 )
 
@@ -41,17 +39,17 @@ def draw_by_value(
 ) -> Figure:
     """The final metric over the axis of one variant; one panel each if many activations."""
     styles = line_styles(cells["activation"])
-    panels = [list(styles)] if len(styles) <= HIGHLIGHTED else [[name] for name in styles]
-    size = (6.4, 3.6) if len(panels) == 1 else (2.3, 2.1)
-    figure, axes = panel_grid([panels], PANELS_A_ROW, size, title=title, shared_y=True)
-    for ax, shown in zip(axes, panels, strict=True):
+    groups = [list(styles)] if len(styles) <= HIGHLIGHTED else [[name] for name in styles]
+    size = (6.4, 3.6) if len(groups) == 1 else (2.3, 2.1)
+    panels = Panels([groups], size, title=title, shared_y=True)
+    for ax, shown in panels:
         plot_activations(cells, runs, shown, styles, ax, metric, axis)
-        if len(panels) > 1:
+        if len(groups) > 1:
             ax.set_title(shown[0])
-    axes[0].set_ylabel(f"final {metric.label}")
-    if len(panels) == 1:
-        style_legend(figure, styles, BY_VALUE)
-    return figure
+    panels.axes[0].set_ylabel(f"final {metric.label}")
+    if len(groups) == 1:
+        panels.add_styles(styles, BY_VALUE)
+    return panels.figure
 
 
 def plot_activations(

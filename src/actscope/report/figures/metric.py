@@ -19,15 +19,12 @@ from actscope.metric import ACCURACY, Metric
 from actscope.report.figures.limits import panel_rows
 from actscope.report.figures.style import (
     GREY,
-    PANELS_A_ROW,
     LineStyle,
-    flat,
+    Panels,
     line_styles,
     name_rows,
-    panel_grid,
     panel_title,
     plot_band,
-    style_legend,
 )
 
 # --- by epoch -----------------------------------------------------------------------------------
@@ -47,9 +44,9 @@ def draw_by_epoch(
     """
     drawn = pd.concat([curves["mean"], failed["value"]])
     rows = panel_rows(cells, axis.ordered(cells[axis.column]), drawn, metric)
-    figure, axes = panel_grid(rows, PANELS_A_ROW, (3.1, 2.6), title=title)
+    panels = Panels(rows, (3.1, 2.6), title=title)
     styles = line_styles(cells["activation"])
-    for ax, (value, limits) in zip(axes, flat(rows), strict=True):
+    for ax, (value, limits) in panels:
         cell, own, alone = (at[at[axis.column] == value] for at in (cells, curves, failed))
         plot_by_epoch(own, alone, styles, ax, metric)
         is_enlarged = limits[0] > 0
@@ -59,8 +56,8 @@ def draw_by_epoch(
         ax.set_xlabel("epoch")
         ax.set_ylabel(metric.label)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
-    style_legend(figure, styles, CURVES)
-    return figure
+    panels.add_styles(styles, CURVES)
+    return panels.figure
 
 
 CURVES = f"mean of the n runs that learned; band or bar: {INTERVAL}\nthin: a run that failed"
@@ -131,17 +128,17 @@ def draw_final(
     rows = panel_rows(cells, axis.ordered(cells[axis.column]), used["final"], metric)
     styles = line_styles(cells["activation"])
     size = (3.1, max(2.2, 1.1 + 0.36 * len(styles)))  # less leaves no room beside the legend
-    figure, axes = panel_grid(rows, PANELS_A_ROW, size, title=title, shared_y=True)
-    for ax, (value, limits) in zip(axes, flat(rows), strict=True):
+    panels = Panels(rows, size, title=title, shared_y=True)
+    for ax, (value, limits) in panels:
         cell, runs = (table[table[axis.column] == value] for table in (cells, used))
         ax.set_xlim(*limits)
         plot_final(runs, cell, styles, ax, metric)
         ax.set_title(panel_title(cell, axis, enlarged=limits[0] > 0))
         ax.set_xlabel(f"final {metric.label}")
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-    columns = 2 if figure.get_figwidth() > WIDTH_OF_SIGNS else 1
-    figure.legend(handles=_final_signs(), loc="outside lower center", ncols=columns)
-    return figure
+    columns = 2 if panels.figure.get_figwidth() > WIDTH_OF_SIGNS else 1
+    panels.add_legend(_final_signs(), columns=columns)
+    return panels.figure
 
 
 def _final_signs() -> list[Line2D]:

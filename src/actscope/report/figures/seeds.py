@@ -11,14 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from actscope.analysis.axis import RATE, Axis
 from actscope.metric import ACCURACY, Metric
-from actscope.report.figures.style import (
-    GREY,
-    PANELS_A_ROW,
-    LineStyle,
-    line_styles,
-    name_rows,
-    panel_grid,
-)
+from actscope.report.figures.style import GREY, LineStyle, Panels, line_styles, name_rows
 
 ROW = 0.8  # height that the sorted seeds of an activation take, of the distance of two rows
 
@@ -30,8 +23,8 @@ def draw_seeds(
     runs = used[used["outcome"] != "diverged"]
     values, styles = axis.ordered(runs[axis.column]), line_styles(runs["activation"])
     size = (3.6, 1.1 + 0.55 * len(styles))
-    figure, axes = panel_grid([values], PANELS_A_ROW, size, title=title, shared_y=True)
-    for ax, value in zip(axes, values, strict=True):
+    panels = Panels([values], size, title=title, shared_y=True)
+    for ax, value in panels:
         own = runs[runs[axis.column] == value]
         plot_seeds(own, styles, seed, ax, metric)
         ax.set_title(axis.equals(value))
@@ -41,8 +34,8 @@ def draw_seeds(
         Line2D([], [], marker="o", label="one seed", color=GREY, linestyle="", markersize=4),
         Line2D([], [], marker="*", label=f"seed {seed}", color="black", linestyle="", markersize=9),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
-    return figure
+    panels.add_legend(handles, columns=2)
+    return panels.figure
 
 
 def plot_seeds(

@@ -5,13 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from actscope.report.figures.style import (
-    line_styles,
-    panel_grid,
-    plot_line,
-    seeds_text,
-    style_legend,
-)
+from actscope.report.figures.style import Panels, line_styles, plot_line, seeds_text
 
 # Quantity, title, and whether its axis is logarithmic.
 PANELS = (
@@ -24,15 +18,15 @@ PANELS = (
 
 def draw_signal(signal: pd.DataFrame) -> Figure:
     """Four statistics over the layers; `signal`: of signal_by_layer, of one variant."""
-    figure, axes = panel_grid([PANELS], 2, (4.4, 2.6))
+    panels = Panels([PANELS], (4.4, 2.6), columns=2)
     styles = line_styles(signal["activation"])
-    for ax, (quantity, title, is_log) in zip(axes, PANELS, strict=True):
+    for ax, (quantity, title, is_log) in panels:
         for name, style in styles.items():
             own = signal[signal["activation"] == name]
             plot_line(own["layer"], own[quantity], style, ax, size=4)
         _finish(ax, title, is_log=is_log)
-    style_legend(figure, styles, f"mean of {seeds_text(signal)} at step 0")
-    return figure
+    panels.add_styles(styles, f"mean of {seeds_text(signal)} at step 0")
+    return panels.figure
 
 
 def _finish(ax: Axes, title: str, *, is_log: bool) -> None:

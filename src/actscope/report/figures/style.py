@@ -12,6 +12,7 @@ from itertools import cycle
 from typing import Any
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis as DrawnAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -52,7 +53,6 @@ STYLE: dict[str, Any] = {
 }
 DPI = 120
 SLIDE_WIDTH = 1920  # pixels
-PANELS_A_ROW = 5
 MARKERS_A_LINE = 8
 GREY = "#5F6670"
 
@@ -167,36 +167,56 @@ def render_slide(figure: Figure) -> bytes:
 # --- panels -------------------------------------------------------------------------------------
 
 
-def panel_grid(
-    rows: Sequence[Sequence[Any]],
-    columns: int,
-    size: tuple[float, float],
-    *,
-    title: str = "",
-    shared_y: bool = False,
-) -> tuple[Figure, list[Axes]]:
+class Panels:
     """A figure with a panel of `size` (inches) for each item; each row begins a new line of panels.
 
-    Rows longer than `columns` are broken into lines of similar length. With `shared_y` only the
-    first panel of a line has labels on its y axis.
+    It iterates over the Axes and the item of each panel. Rows longer than `columns` are broken into
+    lines of similar length. With `shared_y` only the first panel of a line has labels on its y
+    axis.
     """
-    length = max(math.ceil(len(row) / math.ceil(len(row) / columns)) for row in rows)
-    lines = [row[at : at + length] for row in rows for at in range(0, len(row), length)]
-    width = max(len(line) for line in lines)
-    figure = Figure(
-        figsize=(max(size[0] * width, 6) + 0.4, size[1] * len(lines) + 0.5), layout="constrained"
-    )
-    if title:
-        figure.suptitle(title)
-    axes = figure.subplots(len(lines), width, squeeze=False)
-    kept: list[Axes] = []
-    for line, places in zip(lines, axes, strict=True):
-        kept.extend(places[: len(line)])
-        for ax in places[1:]:
-            ax.tick_params(labelleft=not shared_y)
-        for ax in places[len(line) :]:
-            ax.remove()
-    return figure, kept
+
+    def __init__(
+        self,
+        rows: Sequence[Sequence[Any]],
+        size: tuple[float, float],
+        *,
+        title: str = "",
+        columns: int = 5,
+        shared_y: bool = False,
+    ) -> None:
+        length = max(math.ceil(len(row) / math.ceil(len(row) / columns)) for row in rows)
+        lines = [row[at : at + length] for row in rows for at in range(0, len(row), length)]
+        width = max(len(line) for line in lines)
+        figsize = (max(size[0] * width, 6) + 0.4, size[1] * len(lines) + 0.5)
+        self.figure = Figure(figsize=figsize, layout="constrained")
+        if title:
+            self.figure.suptitle(title)
+        self.axes: list[Axes] = []
+        self.items = [item for row in rows for item in row]
+        grid = self.figure.subplots(len(lines), width, squeeze=False)
+        for line, places in zip(lines, grid, strict=True):
+            self.axes.extend(places[: len(line)])
+            for ax in places[1:]:
+                ax.tick_params(labelleft=not shared_y)
+            for ax in places[len(line) :]:
+                ax.remove()
+
+    def __iter__(self) -> Iterator[tuple[Axes, Any]]:
+        return zip(self.axes, self.items, strict=True)
+
+    def add_legend(
+        self, handles: Sequence[Artist], title: str = "", *, columns: int, handlelength: int = 2
+    ) -> None:
+        """A legend below the panels."""
+        sizes: dict[str, Any] = {"ncols": columns, "handlelength": handlelength}
+        self.figure.legend(handles=handles, title=title, loc="outside lower center", **sizes)
+
+    def add_styles(self, styles: Mapping[str, LineStyle], title: str) -> None:
+        """A legend of lines by their names."""
+        handles = [Line2D([], [], markersize=5, label=n, **s.line) for n, s in styles.items()]
+        fitting = min(len(handles), int(self.figure.get_figwidth() / 2.2))
+        columns = 4 if len(handles) == 4 else fitting
+        self.add_legend(handles, title, columns=columns, handlelength=4)
 
 
 def panel_title(cells: pd.DataFrame, axis: Axis = RATE, *, enlarged: bool) -> str:
@@ -208,10 +228,6 @@ def panel_title(cells: pd.DataFrame, axis: Axis = RATE, *, enlarged: bool) -> st
 def seeds_text(cells: pd.DataFrame) -> str:
     """The runs in each mean or share: `n = 5`, or `n = 3 to 5`."""
     return f"n = {number_range(cells['n'])}"
-
-
-def flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
-    return [item for row in rows for item in row]
 
 
 # --- lines, axes and legends --------------------------------------------------------------------
@@ -268,16 +284,3 @@ def value_axis(values: Collection[float], ax: Axes, axis: Axis = RATE) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: axis.text(value)))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel(axis.label)
-
-
-def style_legend(figure: Figure, styles: Mapping[str, LineStyle], title: str) -> None:
-    handles = [
-        Line2D([], [], markersize=5, label=name, **style.line) for name, style in styles.items()
-    ]
-    figure.legend(
-        handles=handles,
-        title=title,
-        loc="outside lower center",
-        ncols=4 if len(handles) == 4 else min(len(handles), int(figure.get_figwidth() / 2.2)),
-        handlelength=4,
-    )

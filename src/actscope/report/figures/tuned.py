@@ -16,14 +16,11 @@ from actscope.metric import ACCURACY, Metric
 from actscope.report.figures.limits import Limits, enlarged_limits, full_limits, high_limits
 from actscope.report.figures.style import (
     GREY,
-    PANELS_A_ROW,
     LineStyle,
-    flat,
+    Panels,
     line_styles,
     name_rows,
-    panel_grid,
     seeds_text,
-    style_legend,
 )
 
 MEAN_SIGNS = f"mean of the n runs that learned; band or bar: {INTERVAL}"
@@ -105,9 +102,9 @@ def _draw(
     styles = line_styles(table["activation"])
     axis = factors.axis
     height = 3.0 if axis is not None else 1.1 + 0.3 * len(styles)
-    figure, axes = panel_grid(rows, PANELS_A_ROW, (4.4, height), shared_y=axis is None)
+    panels = Panels(rows, (4.4, height), shared_y=axis is None)
     widest = rows[0][0][2]
-    for ax, (title, own, limits) in zip(axes, flat(rows), strict=True):
+    for ax, (title, own, limits) in panels:
         enlarged = "" if limits == widest else "enlarged"
         words = ", ".join(text for text in (title, enlarged) if text)
         known = own[own["n"] > 0]
@@ -124,10 +121,10 @@ def _draw(
         if zero:
             (ax.axvline if axis is None else ax.axhline)(0, color=GREY, linewidth=1.2, zorder=1)
     if axis is None:
-        figure.supxlabel(signs, fontsize="small", color=GREY)
+        panels.figure.supxlabel(signs, fontsize="small", color=GREY)
     else:
-        style_legend(figure, styles, signs)
-    return figure
+        panels.add_styles(styles, signs)
+    return panels.figure
 
 
 def plot_over_factor(
@@ -196,17 +193,18 @@ def draw_budget(budget: pd.DataFrame, factors: Factors, metric: Metric = ACCURAC
         [own for own in groups if setting_text(own.iloc[0], factors.panel) == panel]
         for panel in dict.fromkeys(setting_text(own.iloc[0], factors.panel) for own in groups)
     ]
-    figure, axes = panel_grid(rows, PANELS_A_ROW, (3.3, 2.5), shared_y=True)
+    panels = Panels(rows, (3.3, 2.5), shared_y=True)
     styles = line_styles(budget["activation"])
     limits = high_limits(shown["expected"].astype(float), metric, 100.5)
-    for ax, own in zip(axes, flat(rows), strict=True):
+    for ax, own in panels:
         plot_over_trials(own, "k", "expected", styles, ax, metric.scale)
         title = setting_text(own.iloc[0], factors.settings)
-        ax.set_title(f"{title} ({trials_text(own)})" if title else trials_text(own))
+        count = f"of {number_range(own['of'])} trials"
+        ax.set_title(f"{title} ({count})" if title else count)
         ax.set_ylim(limits)
-    axes[0].set_ylabel(f"expected best{f' ({metric.unit})' if metric.unit else ''}")
-    style_legend(figure, styles, "")
-    return figure
+    panels.axes[0].set_ylabel(f"expected best{f' ({metric.unit})' if metric.unit else ''}")
+    panels.add_styles(styles, "")
+    return panels.figure
 
 
 def plot_over_trials(
@@ -226,11 +224,6 @@ def plot_over_trials(
     ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     ax.set_xlabel("trials")
     return ax
-
-
-def trials_text(rows: pd.DataFrame) -> str:
-    """The trials of each cell: `of 7 trials`, or `of 7 to 9 trials`."""
-    return f"of {number_range(rows['of'])} trials"
 
 
 def _few(values: Sequence[float]) -> list[float]:
