@@ -199,12 +199,6 @@ class StackedMLP:
         return {own.key: own.value.detach() for own in self.tensors()}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from a saved state.
-
-        Raises:
-            ValueError: the tensors are those of another stack; nothing was changed.
-
-        """
         copy_state(state, self.state(), "stack")
 
 

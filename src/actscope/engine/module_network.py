@@ -198,12 +198,6 @@ class ModuleNetwork:
         return own | {"passes": self.passes}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from a saved state.
-
-        Raises:
-            ValueError: the tensors are those of another network; nothing was changed.
-
-        """
         copy_state(state, self.state(), "network")
 
 

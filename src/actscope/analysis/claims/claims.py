@@ -224,7 +224,10 @@ def _result(claim: Claim, evidence: Evidence) -> ClaimResult:
 def _check(claim: Claim, data: ClaimData) -> CheckResult:
     if claim.study is not None:
         if data.runs.empty:
-            among = f" with {_conditions(claim)}" if claim.where else ""
+            where = " ".join(
+                f"{key}={value.replace(' ', '')}" for key, value in claim.where.items()
+            )
+            among = f" with {where}" if where else ""
             reason = f"no finished run of {claim.study}{among}"
             return CheckResult(Verdict.NOT_RUN, (Finding(reason),))
         variants = _variants(claim, data)
@@ -257,10 +260,6 @@ def _data(claim: Claim, evidence: Evidence) -> ClaimData:
     own = runs.used[runs.used["run_id"].isin(params.index)]
     fates, late = partial(records.fates, study), partial(records.late, runs)
     return ClaimData(own, params, runs.metrics, fates, late, runs.metric)
-
-
-def _conditions(claim: Claim) -> str:
-    return " ".join(f"{name}={value.replace(' ', '')}" for name, value in claim.where.items())
 
 
 def _advice(claim: Claim, verdict: Verdict) -> str:
