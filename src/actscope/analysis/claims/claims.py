@@ -224,9 +224,7 @@ def _result(claim: Claim, evidence: Evidence) -> ClaimResult:
 def _check(claim: Claim, data: ClaimData) -> CheckResult:
     if claim.study is not None:
         if data.runs.empty:
-            where = " ".join(
-                f"{key}={value.replace(' ', '')}" for key, value in claim.where.items()
-            )
+            where = " ".join(f"{key}={text.replace(' ', '')}" for key, text in claim.where.items())
             among = f" with {where}" if where else ""
             reason = f"no finished run of {claim.study}{among}"
             return CheckResult(Verdict.NOT_RUN, (Finding(reason),))

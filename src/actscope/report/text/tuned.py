@@ -1,6 +1,7 @@
 """Sentences about a tuned or searched study, computed from its tables."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -182,28 +183,24 @@ def counts(study: JudgedStudy) -> list[tuple[str, str]]:
 def flags(study: JudgedStudy) -> Iterator[str]:
     """A sentence for each flag: which cells have it."""
     for flag, own in study.choices[study.choices["flag"] != ""].groupby("flag", sort=False):
-        cells = [
-            " at ".join(
-                text
-                for text in (row["activation"], setting_text(row, study.factors.settings))
-                if text
-            )
-            for row in own.to_dict("records")
-        ]
+        cells = [_cell(row, study, " at ") for row in own.to_dict("records")]
         yield f"Not judged, “{flag}”: {'; '.join(cells)}."
 
 
 def gaps(study: JudgedStudy) -> list[str]:
     """The cells whose choice or judgement is not complete, as lines."""
-    names = [*study.factors.settings, "activation"]
-    lines = []
-    for row in study.choices[study.choices["flag"] == UNFINISHED].to_dict("records"):
-        where = setting_text(row, names[:-1])
-        lines.append(f"{row['activation']} {where}: its rate is not chosen yet".replace("  ", " "))
-    short = study.judged[study.judged["runs"] < study.judged["wanted"]]
-    for row in short.to_dict("records"):
-        where = " ".join(
-            text for text in (row["activation"], setting_text(row, names[:-1])) if text
-        )
-        lines.append(f"{where}, {row['rate']} rate: {row['runs']} of {row['wanted']} runs")
-    return lines
+    unfinished = study.choices[study.choices["flag"] == UNFINISHED].to_dict("records")
+    short = study.judged[study.judged["runs"] < study.judged["wanted"]].to_dict("records")
+    return [
+        *(f"{_cell(row, study)}: its rate is not chosen yet" for row in unfinished),
+        *(
+            f"{_cell(row, study)}, {row['rate']} rate: {row['runs']} of {row['wanted']} runs"
+            for row in short
+        ),
+    ]
+
+
+def _cell(row: Mapping[Any, Any], study: JudgedStudy, between: str = " ") -> str:
+    """The activation of a cell and its settings, if it has any."""
+    settings = setting_text(row, study.factors.settings)
+    return between.join(filter(None, [str(row["activation"]), settings]))
