@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from actscope.analysis.labels import rank
 from actscope.analysis.variants import known_texts
 from actscope.analysis.varying import (
     DEPTH,
@@ -61,7 +62,7 @@ def find_factors(params: pd.DataFrame) -> tuple[Factors, pd.DataFrame]:
         for whose, name in varying
         if whose == "" and all(is_number(value_of(run, name)) for run in runs)
     ]
-    factors = Factors(tuple(sorted(numeric, key=_rank)))
+    factors = Factors(tuple(sorted(numeric, key=lambda name: rank(name, ORDER))))
     others = varying - {("", name) for name in numeric}
     settings = pd.DataFrame(
         {
@@ -88,7 +89,3 @@ def setting_text(row: "Mapping[Any, Any] | pd.Series[Any]", names: Sequence[str]
         for name in names
     ]
     return ", ".join(text for text in texts if text)
-
-
-def _rank(name: str) -> tuple[int, str]:
-    return (ORDER.index(name), "") if name in ORDER else (len(ORDER), name)

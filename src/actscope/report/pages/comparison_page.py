@@ -216,7 +216,5 @@ def _overview_cell(lists: Sequence[RunList], row: Row) -> dict[str, Any]:
 def _interval(row: Row, metric: Metric) -> str:
     if row["n"] == 0:
         return "no seed with which both learned"
-    if pd.isna(row["low"]):
-        return f"no interval: {row['method']}; {row['n']} seeds"
-    low, high = metric.difference(row["low"]), metric.difference(row["high"])
-    return f"{low} to {high}; {row['n']} seeds"
+    interval = study_tables.interval_of_difference(row, metric).replace("none:", "no interval:")
+    return f"{interval}; {row['n']} seeds"

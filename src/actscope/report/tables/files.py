@@ -71,11 +71,6 @@ def share(row: Mapping[Any, Any], name: str) -> str:
     return f"{value:.1f}" + ("" if np.isnan(low) else f" ({low:.1f} to {high:.1f})")
 
 
-def difference(value: float, metric: Metric) -> str:
-    """A difference of two values of a metric; a dash if it is unknown."""
-    return DASH if pd.isna(value) else metric.difference(value)
-
-
 def file_formats(name: str, full: pd.DataFrame, readable: pd.DataFrame) -> dict[str, bytes]:
     """A table as csv in full precision, and as readable md and tex."""
     return {

@@ -1,5 +1,6 @@
 """The tables of a study's summary, comparisons and runs."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,6 @@ from actscope.analysis.study_analysis import StudyAnalysis
 from actscope.metric import ACCURACY, Metric
 from actscope.report.tables.files import (
     DASH,
-    difference,
     file_formats,
     interval,
     over_both,
@@ -97,9 +97,9 @@ def readable_differences(comparisons: pd.DataFrame, metric: Metric) -> dict[str,
     """stats.Comparison as it is shown; for unknown values the interval gives the reason."""
     return {
         metric.difference_heading("difference"): [
-            difference(mean, metric) for mean in comparisons["mean"]
+            DASH if pd.isna(mean) else metric.difference(mean) for mean in comparisons["mean"]
         ],
-        INTERVAL: [_interval_text(row, metric) for row in comparisons.to_dict("records")],
+        INTERVAL: [interval_of_difference(row, metric) for row in comparisons.to_dict("records")],
         "p": [_p_text(p) for p in comparisons["p"]],
         "p, Holm": [_p_text(p) for p in comparisons["p_holm"]],
         "first better": [_better_text(row) for row in comparisons.to_dict("records")],
@@ -120,7 +120,8 @@ def differences_over_both(comparisons: pd.DataFrame, metric: Metric) -> dict[str
     return {OVER_BOTH: [over_both(row, metric.difference) or DASH for row in rows]}
 
 
-def _interval_text(row: dict[Any, Any], metric: Metric) -> str:
+def interval_of_difference(row: Mapping[Any, Any], metric: Metric) -> str:
+    """The interval of a mean difference, or why there is none."""
     if pd.isna(row["low"]):
         return f"none: {row['method']}"
     return f"{metric.difference(row['low'])} to {metric.difference(row['high'])}"
