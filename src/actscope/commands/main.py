@@ -73,7 +73,7 @@ def _run(name: str, words: Sequence[str]) -> int:
     try:
         with startup.without_gc():
             module = import_module(COMMANDS[name].module)
+            command: Callable[[Sequence[str]], int] = getattr(module, name)
     except KeyboardInterrupt as reason:
         return signals.exit_code(reason)
-    command: Callable[[Sequence[str]], int] = getattr(module, name)
     return command(words)
