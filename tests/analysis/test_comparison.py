@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from actscope.analysis import comparison
-from actscope.analysis.comparison import Pair, differing_settings
+from actscope.analysis.comparison import Pair
 from actscope.analysis.frames import StudyRuns, choose_runs
 from actscope.analysis.stats import NO_PAIR, ONE_PAIR, T
 from actscope.engine.result import Outcome
@@ -179,7 +179,7 @@ def test_tests_are_corrected_over_all_cells() -> None:
 
 
 def settings(first: StudyRuns, second: StudyRuns) -> list[list[str]]:
-    return differing_settings(comparison.pair(first, second)).to_numpy().tolist()
+    return comparison.pair(first, second).differing_settings.to_numpy().tolist()
 
 
 def test_settings_that_differ_are_listed_and_no_others() -> None:

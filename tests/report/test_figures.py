@@ -168,7 +168,7 @@ def test_every_run_is_a_dot_and_a_mixed_cell_says_how_many_learned() -> None:
     ax = Figure().subplots()
     ax.set_xlim(0, 102)
     styles = figures.line_styles(["relu"])
-    plot_final(runs, pd.DataFrame([cell]), ["relu"], styles, ax)
+    plot_final(runs, pd.DataFrame([cell]), styles, ax)
     learned, failed, mean, interval, beyond = ax.lines
     assert learned.get_xdata().tolist() == [80, 90]
     assert failed.get_xdata().tolist() == [10]

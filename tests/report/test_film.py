@@ -11,7 +11,7 @@ from actscope import tracking
 from actscope.analysis import frames
 from actscope.report.cli import main
 from actscope.report.explorer.series import ACTIVE_LEVELS, LINE_LEVELS, run_series
-from actscope.report.film import film, timeline
+from actscope.report.film import film, scenes
 from actscope.report.film.panels import grid_shape, weight_limits
 from actscope.report.film.scenes import FilmedRun
 from tests.report.test_report import contents, settings
@@ -65,7 +65,7 @@ def test_a_run_that_ended_stays_at_its_last_record() -> None:
 
 
 def test_the_early_steps_have_most_of_the_time() -> None:
-    shown = timeline.frames(np.arange(601))
+    shown = scenes.frames(np.arange(601))
     steps = [frame.step for frame in shown]
     assert steps == sorted(set(steps))
     assert steps[:6] == [0, 1, 2, 3, 4, 5]
@@ -76,8 +76,8 @@ def test_the_early_steps_have_most_of_the_time() -> None:
 
 
 def test_of_few_records_each_is_a_frame() -> None:
-    assert [frame.step for frame in timeline.frames(np.array([0, 18, 36]))] == [0, 18, 36]
-    assert [frame.step for frame in timeline.frames(np.array([0]))] == [0]
+    assert [frame.step for frame in scenes.frames(np.array([0, 18, 36]))] == [0, 18, 36]
+    assert [frame.step for frame in scenes.frames(np.array([0]))] == [0]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from actscope.analysis.tuned_study import is_tuned, read_tuned
 from actscope.config import Activation, DataSource, Point, Tracking
 from actscope.network_settings import Model
 from actscope.report.cli import main
-from actscope.report.pages.tuned_map import tuned_map
+from actscope.report.pages.overview import tuned_map
 from actscope.report.tables.files import DASH
 from actscope.report.tables.tuned import judged_table
 from actscope.report.text.tuned import answer

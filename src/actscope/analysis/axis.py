@@ -68,7 +68,8 @@ class Axis:
     @property
     def label(self) -> str:
         """`learning rate`, or `batch size` for `train.batch_size`."""
-        return "learning rate" if self.is_rate else _words(self.setting)
+        words = short_name(self.setting).replace("_", " ").strip()
+        return "learning rate" if self.is_rate else words
 
     @property
     def name(self) -> str:
@@ -162,7 +163,3 @@ def _texts(params: pd.DataFrame, setting: str) -> "pd.Series[str]":
     """The setting of each run whose activation is known."""
     found = {run_id: value_of(run, setting) for run_id, run in known_texts(params).items()}
     return pd.Series(found, dtype="str")
-
-
-def _words(setting: str) -> str:
-    return short_name(setting).replace("_", " ").strip()

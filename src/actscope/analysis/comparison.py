@@ -1,14 +1,12 @@
 """Compare two studies: their settings, and the results of each cell."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import pandas as pd
 
 from actscope.analysis import labels, stats
-from actscope.analysis import variants as variants_analysis
 from actscope.analysis.axis import RATE
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import natural
@@ -20,6 +18,7 @@ from actscope.analysis.seeds_and_images import (
     paired_difference,
 )
 from actscope.analysis.stats import OUTCOMES, compare_pair, finals_of_learned, holm
+from actscope.analysis.variants import variant_texts, varying_settings
 from actscope.analysis.varying import UNSET, is_own
 from actscope.errors import ReportError
 from actscope.metric import Metric
@@ -30,6 +29,8 @@ MEASURED = [*COUNTS, "outcomes", *(f"final_{name}" for name in ("mean", "sd", "l
 NOT_COMPARED = {"study", "data.root"}
 # Columns of StudyRuns.runs that affect a run's numbers, besides its settings.
 ORIGINS = {"code": "training code (SHA-256)", "data": "data (SHA-256)"}
+
+Runs = tuple[pd.DataFrame, pd.DataFrame]  # those of a cell, of both studies
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,15 +59,55 @@ class Pair:
 
     @cached_property
     def cells(self) -> pd.DataFrame:
-        return compare_cells(self.first, self.second, self.correct)
+        """One row per cell of either study.
+
+        Columns: `RATE.cell`; `first` and `second`, the studies' names; MEASURED of stats.summarise
+        of each, as `first_n`, NA where the study has no such cell; those of stats.Comparison, on
+        the final values of the seeds with which both learned (differences are first - second);
+        `p_holm`, `p` with Holm's correction over all cells; `ahead`, the side that is better by
+        that interval, or ''; of columns_over_both, those of the same difference, where both have
+        the same test images.
+        """
+        named = [
+            study.cells[[*RATE.cell, *MEASURED]].rename(
+                columns={name: f"{side}_{name}" for name in MEASURED}
+            )
+            for side, study in zip(SIDES, self.studies, strict=True)
+        ]
+        cells = named[0].merge(named[1], on=RATE.cell, how="outer")
+        cells = cells.sort_values(RATE.cell, key=labels.sort_key, ignore_index=True)
+        cells = cells.astype({f"{side}_{name}": "Int64" for side in SIDES for name in COUNTS})
+        first, second = (dict(iter(study.used.groupby(RATE.cell))) for study in self.studies)
+        keys, nothing = cells[RATE.cell].itertuples(index=False, name=None), self.first.used[:0]
+        runs = [(first.get(key, nothing), second.get(key, nothing)) for key in keys]
+        for place, name in enumerate(self.names):
+            cells.insert(len(RATE.cell) + place, SIDES[place], name)
+        found = _differences(runs, self.metric), _over_both(runs, self.correct)
+        return pd.concat([cells, *found], axis=1)
 
     @cached_property
     def differing_settings(self) -> pd.DataFrame:
-        return differing_settings(self)
+        """One row per setting whose values differ between the studies, as text.
+
+        Columns: `setting`, `first`, `second`. An activation's own settings are compared if both
+        studies have the activation.
+        """
+        rows = [
+            {"setting": name, **dict(zip(SIDES, map(_listed, values), strict=True))}
+            for name, values in _settings(self)
+            if values[0] != values[1]
+        ]
+        return pd.DataFrame(rows, columns=["setting", *SIDES])
 
     @cached_property
     def outcomes(self) -> pd.DataFrame:
-        return outcomes(self)
+        """One row per study: `study`, `runs`, and the number of runs with each outcome."""
+        rows = [
+            {"study": study.study, "runs": len(study.used)}
+            | {outcome: int((study.used["outcome"] == outcome).sum()) for outcome in OUTCOMES}
+            for study in self.studies
+        ]
+        return pd.DataFrame(rows)
 
     @property
     def shared(self) -> pd.DataFrame:
@@ -88,73 +129,19 @@ def pair(
             f"report.compare=[{first.study},{second.study}]: the first has {measured[0]}, "
             f"the second {measured[1]}. Compare studies of one kind."
         )
-    varying = variants_analysis.varying_settings(first.params) | variants_analysis.varying_settings(
-        second.params
-    )
+    varying = varying_settings(first.params) | varying_settings(second.params)
 
     def named(study: StudyRuns) -> StudyRuns:
-        variants = variants_analysis.variant_texts(study.params, varying)
+        variants = variant_texts(study.params, varying)
         return replace(study, runs=study.runs.assign(variant=variants.to_numpy()))
 
     return Pair(named(first), named(second), correct)
 
 
-def compare_cells(
-    first: StudyRuns, second: StudyRuns, correct: Mapping[str, Correct] = NOTHING_KNOWN
-) -> pd.DataFrame:
-    """One row per cell of either study.
-
-    Columns: `RATE.cell`; `first` and `second`, the studies' names; MEASURED of stats.summarise of
-    each, as `first_n`, NA where the study has no such cell; those of stats.Comparison, on the final
-    values of the seeds with which both learned (differences are first - second); `p_holm`, `p`
-    with Holm's correction over all cells; `ahead`, the side that is better by that interval, or '';
-    of columns_over_both, those of the same difference, where both have the same test images.
-    """
-    tables = [study.cells[[*RATE.cell, *MEASURED]] for study in (first, second)]
-    named = [
-        table.rename(columns={name: f"{side}_{name}" for name in MEASURED})
-        for side, table in zip(SIDES, tables, strict=True)
-    ]
-    cells = named[0].merge(named[1], on=RATE.cell, how="outer")
-    cells = cells.sort_values(RATE.cell, key=labels.sort_key, ignore_index=True)
-    cells = cells.astype({f"{side}_{name}": "Int64" for side in SIDES for name in COUNTS})
-    found = _differences(cells, _finals(first), _finals(second), first.metric)
-    cells.insert(len(RATE.cell), "first", first.study)
-    cells.insert(len(RATE.cell) + 1, "second", second.study)
-    return pd.concat([cells, found, _over_both(cells, first, second, correct)], axis=1)
-
-
-def _over_both(
-    cells: pd.DataFrame, first: StudyRuns, second: StudyRuns, correct: Mapping[str, Correct]
-) -> pd.DataFrame:
-    """Differences with intervals over seeds and images; only where both have the same images."""
-    sides = [dict(iter(study.used.groupby(RATE.cell, sort=False))) for study in (first, second)]
-    nothing = first.used[:0]
-    found = []
-    for key in cells[RATE.cell].itertuples(index=False, name=None):
-        own, other = (side.get(key, nothing) for side in sides)
-        is_same = set(own["data"]) == set(other["data"])
-        found.append(paired_difference(own, other, correct) if is_same else UNKNOWN)
-    return columns_over_both(found)
-
-
-CellKey = tuple[Any, ...]
-Finals = dict[CellKey, "pd.Series[float]"]  # final values of each cell, by seed
-
-
-def _finals(study: StudyRuns) -> Finals:
-    """Final values of the runs of each cell that learned."""
-    cells = study.used.groupby(RATE.cell)
-    return {key: finals_of_learned(runs) for key, runs in cells if isinstance(key, tuple)}
-
-
-def _differences(
-    cells: pd.DataFrame, first: Finals, second: Finals, metric: Metric
-) -> pd.DataFrame:
-    none: pd.Series[float] = pd.Series(dtype=float)
+def _differences(cells: Sequence[Runs], metric: Metric) -> pd.DataFrame:
     found = [
-        compare_pair(first.get(cell, none), second.get(cell, none), metric)
-        for cell in cells[RATE.cell].itertuples(index=False, name=None)
+        compare_pair(finals_of_learned(first), finals_of_learned(second), metric)
+        for first, second in cells
     ]
     table = pd.DataFrame([vars(own) for own in found], columns=[*stats.Comparison.__annotations__])
     table["p_holm"] = holm([own.p for own in found])
@@ -162,25 +149,22 @@ def _differences(
     return table
 
 
+def _over_both(cells: Sequence[Runs], correct: Mapping[str, Correct]) -> pd.DataFrame:
+    """Differences with intervals over seeds and images; only where both have the same images."""
+    found = [
+        paired_difference(first, second, correct)
+        if set(first["data"]) == set(second["data"])
+        else UNKNOWN
+        for first, second in cells
+    ]
+    return columns_over_both(found)
+
+
 def _ahead(found: stats.Comparison, metric: Metric) -> str:
     if found.low is None or found.high is None:
         return ""
     gains = [metric.gain(end, 0.0) for end in (found.low, found.high)]
     return "first" if min(gains) > 0 else "second" if max(gains) < 0 else ""
-
-
-def differing_settings(both: Pair) -> pd.DataFrame:
-    """One row per setting whose values differ between the studies, as text.
-
-    Columns: `setting`, `first`, `second`. An activation's own settings are compared if both studies
-    have the activation.
-    """
-    rows = [
-        {"setting": name, **dict(zip(SIDES, map(_listed, values), strict=True))}
-        for name, values in _settings(both)
-        if values[0] != values[1]
-    ]
-    return pd.DataFrame(rows, columns=["setting", *SIDES])
 
 
 Values = tuple[set[str], set[str]]
@@ -208,14 +192,3 @@ def _values(params: pd.DataFrame, name: str) -> set[str]:
 
 def _listed(values: set[str]) -> str:
     return ", ".join(sorted(values, key=natural)) or UNSET
-
-
-def outcomes(both: Pair) -> pd.DataFrame:
-    """One row per study: `study`, `runs`, and the number of runs with each outcome."""
-    return pd.DataFrame(
-        [
-            {"study": study.study, "runs": len(study.used)}
-            | {outcome: int((study.used["outcome"] == outcome).sum()) for outcome in OUTCOMES}
-            for study in both.studies
-        ]
-    )

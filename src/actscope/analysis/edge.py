@@ -6,23 +6,11 @@ import numpy as np
 import pandas as pd
 
 from actscope.analysis.axis import RATE
-from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import rate_text
 from actscope.analysis.shares import run_share, share_columns
 from actscope.analysis.stats import OUTCOMES
 
-FINE_FROM = 8  # values: with one panel each, a figure could not be read
 LEARNS_FROM = 0.8  # of the runs, such as 4 of 5
-
-
-def is_fine(runs: StudyRuns) -> bool:
-    """Whether a study sweeps enough rates to show its edge of trainability."""
-    return runs.axis.is_rate and has_many(runs)
-
-
-def has_many(runs: StudyRuns) -> bool:
-    """Whether the axis has too many values for a panel each."""
-    return runs.used[runs.axis.column].nunique() >= FINE_FROM
 
 
 def outcome_shares(cells: pd.DataFrame) -> pd.DataFrame:

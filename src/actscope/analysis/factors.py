@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
+from actscope.analysis.labels import rank
 from actscope.analysis.variants import known_texts
 from actscope.analysis.varying import (
     DEPTH,
     WIDTH,
-    Texts,
     is_number,
     value_of,
     variant_text,
@@ -57,8 +57,12 @@ def find_factors(params: pd.DataFrame) -> tuple[Factors, pd.DataFrame]:
     known = known_texts(params)
     runs = list(known.values())
     varying = varying_settings(runs, by_width=True)
-    numeric = [name for whose, name in varying if whose == "" and _is_numeric(runs, name)]
-    factors = Factors(tuple(sorted(numeric, key=_rank)))
+    numeric = [
+        name
+        for whose, name in varying
+        if whose == "" and all(is_number(value_of(run, name)) for run in runs)
+    ]
+    factors = Factors(tuple(sorted(numeric, key=lambda name: rank(name, ORDER))))
     others = varying - {("", name) for name in numeric}
     settings = pd.DataFrame(
         {
@@ -85,11 +89,3 @@ def setting_text(row: "Mapping[Any, Any] | pd.Series[Any]", names: Sequence[str]
         for name in names
     ]
     return ", ".join(text for text in texts if text)
-
-
-def _is_numeric(runs: Sequence[Texts], name: str) -> bool:
-    return all(is_number(value_of(run, name)) for run in runs)
-
-
-def _rank(name: str) -> tuple[int, str]:
-    return (ORDER.index(name), "") if name in ORDER else (len(ORDER), name)

@@ -12,10 +12,16 @@ from actscope import tracking
 from actscope.analysis.axis import Axis, axis_of, check_axis
 from actscope.analysis.labels import activation_order, natural, sort_key
 from actscope.analysis.logged_settings import read_setting
-from actscope.analysis.reasons import why_none, why_unusable
-from actscope.analysis.run_settings import NAMED_BY, named, setting_faults, settings_of
+from actscope.analysis.run_settings import (
+    NAMED_BY,
+    find_metric,
+    named,
+    setting_faults,
+    settings_of,
+    why_none,
+    why_unusable,
+)
 from actscope.analysis.stats import summarise
-from actscope.analysis.study_metric import find_metric
 from actscope.analysis.variants import describe_variants
 from actscope.analysis.varying import LEARNING_RATE
 from actscope.artifacts.unit_fates import FATES

@@ -1,7 +1,7 @@
 """Names and order of rates, activations and variants in tables and figures."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the progress of a sweep needs no tables
@@ -29,19 +29,26 @@ def rate_text(lr: float) -> str:
     return str(float(lr)).removesuffix(".0")
 
 
+def number_range(numbers: "pd.Series[int]") -> str:
+    """The smallest and the largest number: `10`, or `3 to 10`."""
+    low, high = numbers.min(), numbers.max()
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
 def activation_order(names: Iterable[str]) -> list[str]:
     """Each name once: shipped ones in their own order, then the others by name."""
-    return sorted(set(names), key=_activation_rank)
+    return sorted(set(names), key=rank)
 
 
 def sort_key(column: "pd.Series[str]") -> "pd.Series[int]":
     """Sort key of pandas for columns of points: activations and other texts in their order."""
     if column.name == "run_id" or column.dtype != "str":
         return column  # type: ignore[return-value]
-    key = _activation_rank if column.name == "activation" else natural
-    ranks = {text: rank for rank, text in enumerate(sorted(set(column), key=key))}
+    key = rank if column.name == "activation" else natural
+    ranks = {text: place for place, text in enumerate(sorted(set(column), key=key))}
     return column.map(ranks)
 
 
-def _activation_rank(name: str) -> tuple[int, str]:
-    return (SHIPPED.index(name), "") if name in SHIPPED else (len(SHIPPED), name)
+def rank(name: str, order: Sequence[str] = SHIPPED) -> tuple[int, str]:
+    """Sort key that puts the names in this order first, and the others behind them by name."""
+    return (order.index(name), "") if name in order else (len(order), name)

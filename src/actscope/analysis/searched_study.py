@@ -11,13 +11,12 @@ import numpy as np
 import pandas as pd
 
 from actscope.analysis.judged_study import JudgedStudy
+from actscope.analysis.stats import grouped
 from actscope.analysis.tuned_tables import UNFINISHED
 from actscope.analysis.tuning import SearchTrial, choose, search_id, value_of_lost
 from actscope.tuning_settings import LR, Search
 
 TRIAL = "trial"  # the column of TRIAL_TAG
-
-Cell = tuple[Any, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +44,8 @@ class SearchedStudy(JudgedStudy):
         """
         columns = [*self.factors.cell, "number", *self.tuned, "state", "n", "validation", "lost"]
         rows = [
-            dict(zip(self.factors.cell, cell, strict=True)) | self._row(ended[:number])
-            for cell, ended in self._ended.items()
+            cell | self._row(ended[:number])
+            for cell, ended in self._ended
             for number in range(1, len(ended) + 1)
         ]
         table = pd.DataFrame(rows, columns=columns)
@@ -70,16 +69,15 @@ class SearchedStudy(JudgedStudy):
         }
 
     @cached_property
-    def _ended(self) -> Mapping[Cell, list[SearchTrial]]:
-        """The trials of each cell that have ended, by number."""
+    def _ended(self) -> list[tuple[dict[str, Any], list[SearchTrial]]]:
+        """The columns that name each cell, and its trials that have ended, by number."""
         tags = self.tuning.found.set_index("run_id")[TRIAL].map(self._read_tag)
         runs = self.trial_runs.assign(tag=tags[self.trial_runs["run_id"]].to_numpy())
-        ended: dict[Cell, list[SearchTrial]] = {}
-        for cell, own in runs.groupby(self.factors.cell, sort=False):
-            assert isinstance(cell, tuple)
+        ended = []
+        for cell, own in grouped(runs, self.factors.cell):
             known = own[own["tag"].notna()]
             groups = known.groupby(known["tag"].map(lambda tag: int(tag["number"])))
-            ended[cell] = [self._trial(group) for _, group in groups]
+            ended.append((cell, [self._trial(group) for _, group in groups]))
         return ended
 
     def _read_tag(self, text: object) -> Mapping[str, Any] | None:
@@ -108,11 +106,7 @@ class SearchedStudy(JudgedStudy):
         ended, and of these `finished`, `pruned` and `failed`; `flag`, why the cell is not judged
         and gets no verdict, or ''; `wanted`, the seeds that judge it.
         """
-        rows = [
-            dict(zip(self.factors.cell, cell, strict=True)) | self._choice(ended)
-            for cell, ended in self._ended.items()
-        ]
-        return pd.DataFrame(rows)
+        return pd.DataFrame([cell | self._choice(ended) for cell, ended in self._ended])
 
     def _choice(self, ended: list[SearchTrial]) -> dict[str, Any]:
         choice = choose(ended, self.metric)

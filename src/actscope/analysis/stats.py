@@ -3,7 +3,7 @@
 # S seeds; `...` any further dimensions, such as epochs
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -105,12 +105,11 @@ def compare(used: pd.DataFrame, metric: Metric = ACCURACY, axis: Axis = RATE) ->
     """
     rows: list[dict[str, Any]] = []
     names = ["variant", axis.column]
-    for key, runs in used.groupby(names, sort=False):
-        assert isinstance(key, tuple)
+    for about, runs in grouped(used, names):
         by_name = dict(iter(runs.groupby("activation", sort=False)))
         for pair in combinations(by_name, 2):
             finals = [finals_of_learned(by_name[name]) for name in pair]
-            row: dict[str, Any] = dict(zip(names, key, strict=True))
+            row = about.copy()
             for side, name, learned in zip(("first", "second"), pair, finals, strict=True):
                 counts = {f"{side}_learned": len(learned), f"{side}_runs": len(by_name[name])}
                 row |= {side: name, **counts}
@@ -196,6 +195,15 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
     return corrected
 
 
+def grouped(
+    table: pd.DataFrame, names: Sequence[str]
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """The rows that have the same values in these columns, behind these values by name."""
+    for key, rows in table.groupby(list(names), sort=False):
+        assert isinstance(key, tuple)
+        yield dict(zip(map(str, names), key, strict=True)), rows
+
+
 def summarise(runs_of_all: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
     """One row per cell, in the order of the runs: outcomes, and metric of the runs that learned.
 
@@ -206,8 +214,7 @@ def summarise(runs_of_all: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
     also `validation_mean`, NaN without validation images.
     """
     rows: list[dict[str, Any]] = []
-    for key, runs in runs_of_all.groupby(axis.cell, sort=False):
-        assert isinstance(key, tuple)
+    for about, runs in grouped(runs_of_all, axis.cell):
         all_counts = {
             outcome: int((runs["outcome"] == outcome).sum()) for outcome in [*OUTCOMES, NOT_TRAINED]
         }
@@ -215,7 +222,7 @@ def summarise(runs_of_all: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
         found = estimate(np.asarray(finals_of_learned(runs), dtype=np.float64))
         rows.append(
             {
-                **dict(zip(axis.cell, key, strict=True)),
+                **about,
                 "runs": sum(counts.values()),
                 **counts,
                 "outcomes": in_words(all_counts),
@@ -259,14 +266,13 @@ def summarise_by_epoch(by_epoch: pd.DataFrame, axis: Axis = RATE) -> pd.DataFram
     Without rows the table is empty.
     """
     parts = [pd.DataFrame(columns=["epoch", "n", *ESTIMATED])] if by_epoch.empty else []
-    for key, own in by_epoch.groupby(axis.cell, sort=False):
-        assert isinstance(key, tuple)
+    for about, own in grouped(by_epoch, axis.cell):
         # Not pivot_table: it would average duplicates, which must not exist.
         table = own.pivot(index="seed", columns="epoch", values="value")  # noqa: PD010
         assert table.notna().all(axis=None), "seeds of a cell have different epochs"
         found = estimate(table.to_numpy(dtype=float))  # [S, epoch]
         part = pd.DataFrame({"epoch": table.columns, "n": found.n, **estimate_columns("", found)})
-        parts.append(part.assign(**dict[str, Any](zip(axis.cell, key, strict=True))))
+        parts.append(part.assign(**about))
     return pd.concat(parts, ignore_index=True).reindex(
         columns=[*axis.cell, "epoch", "n", *ESTIMATED]
     )

@@ -24,6 +24,8 @@ from actscope.config import Activation
 from actscope.metric import Metric
 from actscope.tracking import Store
 
+MANY = 8  # values of an axis: with one panel each, a figure could not be read
+
 
 class RunAnalysis(NamedTuple):
     """One run: its metric by epoch, its units, and whether it is right about each test image.
@@ -42,19 +44,23 @@ class StudyAnalysis:
 
     `get_by_epoch` and `get_units` give what is made from the files of the runs. `known_fates`: the
     fates of runs whose files are read already, by run id. `get_correct`: whether each run that did
-    not diverge is right about each test image, by id; runs of older versions are missing.
+    not diverge is right about each test image, by id; None for a run of an older version.
     """
 
     runs: StudyRuns
     get_by_epoch: Callable[[StudyRuns], pd.DataFrame]
     get_units: Callable[[StudyRuns], Units]
     known_fates: Mapping[str, pd.DataFrame]
-    get_correct: Callable[[StudyRuns], Mapping[str, Correct]]
+    get_correct: Callable[[StudyRuns], Mapping[str, Correct | None]]
 
     @cached_property
     def correct(self) -> Mapping[str, Correct]:
-        """Whether runs are right about each test image, by run id; only those that recorded it."""
-        return self.get_correct(self.runs)
+        """Whether runs are right about each test image, by run id; only those that recorded it.
+
+        Runs that were not tested, or whose targets are numbers, are not among them.
+        """
+        found = self.get_correct(self.runs).items()
+        return {key: own for key, own in found if own is not None and len(own)}
 
     @property
     def metric(self) -> Metric:
@@ -125,12 +131,12 @@ class StudyAnalysis:
     @property
     def is_fine(self) -> bool:
         """Whether the study sweeps enough rates to show its edge of trainability."""
-        return edge.is_fine(self.runs)
+        return self.axis.is_rate and self.has_many
 
     @property
     def has_many(self) -> bool:
         """Whether the axis has too many values for a panel each."""
-        return edge.has_many(self.runs)
+        return self.runs.used[self.axis.column].nunique() >= MANY
 
     @cached_property
     def outcome_shares(self) -> pd.DataFrame:
@@ -176,8 +182,8 @@ def analyse_runs(runs: StudyRuns, by_run: Mapping[str, RunAnalysis]) -> StudyAna
         return units.gather_units(runs, [own for own in found if own is not None])
 
     fates = {run_id: own.units.fates for run_id, own in by_run.items() if own.units is not None}
-    right = {key: own.correct for key, own in by_run.items() if own.correct is not None}
-    return StudyAnalysis(runs, by_epoch, gathered, fates, lambda _: _recorded(right))
+    right = {key: own.correct for key, own in by_run.items()}
+    return StudyAnalysis(runs, by_epoch, gathered, fates, lambda _: right)
 
 
 def analyse_stored(store: Store, runs: StudyRuns) -> StudyAnalysis:
@@ -190,12 +196,5 @@ def analyse_stored(store: Store, runs: StudyRuns) -> StudyAnalysis:
     return StudyAnalysis(runs, by_epoch, partial(units.read_units, store), {}, correct)
 
 
-def _read_correct(store: Store, runs: StudyRuns) -> dict[str, Correct]:
-    asked = ["predictions"]
-    found = read_each_run(store, runs.study, asked, read_correct, averaged(runs))
-    return _recorded({key: own for key, own in found.items() if own is not None})
-
-
-def _recorded(correct: Mapping[str, Correct]) -> dict[str, Correct]:
-    """Without the runs that were not tested, or whose targets are numbers."""
-    return {key: own for key, own in correct.items() if len(own)}
+def _read_correct(store: Store, runs: StudyRuns) -> dict[str, Correct | None]:
+    return read_each_run(store, runs.study, ["predictions"], read_correct, averaged(runs))

@@ -13,7 +13,7 @@ import pandas as pd
 
 from actscope.analysis import stats
 from actscope.analysis.factors import Factors
-from actscope.analysis.stats import Comparison, compare_pair, finals_of_learned
+from actscope.analysis.stats import Comparison, compare_pair, finals_of_learned, grouped
 from actscope.analysis.tuning import ALL_LOST, FINE_FACTOR, RATES, Choice, Score, plan_cell
 from actscope.metric import ACCURACY, Metric
 from actscope.tuning_settings import Tuning
@@ -44,10 +44,10 @@ def choices(
     """
     judged = {key: set(own["lr"]) for key, own in evaluations.groupby(factors.cell, sort=False)}
     rows = []
-    for key, own in trials.groupby(factors.cell, sort=False):
-        choice, used = _choose(rules, own, judged.get(key, set()), metric)
+    for cell, own in grouped(trials, factors.cell):
+        choice, used = _choose(rules, own, judged.get(tuple(cell.values()), set()), metric)
         counts = {"trials": len(own), "wanted": len(used.evaluation_seeds)}
-        rows.append(_named(factors.cell, key) | _choice_columns(choice, used) | counts)
+        rows.append(cell | _choice_columns(choice, used) | counts)
     return pd.DataFrame(rows).astype(dict.fromkeys(["lost", "half_lost", "double_lost"], "Int64"))
 
 
@@ -98,10 +98,10 @@ def judged(
     by_cell = dict(iter(evaluations.groupby([*factors.cell, "lr"], sort=False)))
     rows = []
     for choice in chosen[chosen["flag"] == ""].to_dict("records"):
-        key = tuple(choice[name] for name in factors.cell)
+        cell = {name: choice[name] for name in factors.cell}
         for rate, share in rates.items():
             lr = choice["lr"] * share
-            runs = by_cell.get((*key, lr), evaluations.head(0))
+            runs = by_cell.get((*cell.values(), lr), evaluations.head(0))
             learned = finals_of_learned(runs)
             found = stats.estimate(np.asarray(learned, float))
             counts = {
@@ -110,11 +110,8 @@ def judged(
                 "learned": len(learned),
                 "lost": len(runs) - len(learned),
             }
-            rows.append(
-                _named(factors.cell, key)
-                | {"rate": rate, "lr": lr, **counts}
-                | stats.estimate_columns("", found)
-            )
+            about = {**cell, "rate": rate, "lr": lr, **counts}
+            rows.append(about | stats.estimate_columns("", found))
     columns = [*factors.cell, "rate", "lr", "wanted", "runs", "learned", "lost"]
     return pd.DataFrame(rows, columns=[*columns, *stats.ESTIMATED])
 
@@ -125,7 +122,7 @@ def rivals(chosen: pd.DataFrame, factors: Factors, metric: Metric = ACCURACY) ->
     Columns: Factors.settings, `rival`, or '' if neither has a rate, and `rival_flag`.
     """
     rows = []
-    for key, own in chosen[chosen["activation"].isin(BASES)].groupby(factors.settings, sort=False):
+    for setting, own in grouped(chosen[chosen["activation"].isin(BASES)], factors.settings):
         up = metric.is_smallest_best
         kept = own[own["lr"].notna()].sort_values("validation", ascending=up, kind="stable")
         best = {"rival": "", "rival_flag": ALL_LOST}
@@ -133,7 +130,7 @@ def rivals(chosen: pd.DataFrame, factors: Factors, metric: Metric = ACCURACY) ->
             best = {"rival": kept["activation"].iloc[0], "rival_flag": kept["flag"].iloc[0]}
         elif UNFINISHED in set(own["flag"]):
             best["rival_flag"] = UNFINISHED
-        rows.append(_named(factors.settings, key) | best)
+        rows.append(setting | best)
     return pd.DataFrame(rows, columns=[*factors.settings, "rival", "rival_flag"])
 
 
@@ -177,8 +174,8 @@ def leads(
         key = tuple(cell[name] for name in factors.cell)
         flag = _flag(cell)
         found = Comparison(0, flag) if flag else _compare_with_zero(values.get(key))
-        names = _named([*factors.cell, "rival"], (*key, cell["rival"]))
-        rows.append(names | vars(found) | {"flag": flag})
+        about = {name: cell[name] for name in [*factors.cell, "rival"]}
+        rows.append(about | vars(found) | {"flag": flag})
     return _corrected(rows, [*factors.cell, "rival", *Comparison.__annotations__, "flag"])
 
 
@@ -198,16 +195,15 @@ def slopes(by_seed: pd.DataFrame, lead_table: pd.DataFrame, factors: Factors) ->
     with_verdict = lead_table[lead_table["flag"] == ""]
     usable = dict(iter(by_seed.merge(with_verdict[factors.cell]).groupby(names, sort=False)))
     rows = []
-    for key, _ in lead_table.groupby(names, sort=False):
-        own = usable.get(key, by_seed.head(0))
+    for about, _ in grouped(lead_table, names):
+        own = usable.get(tuple(about.values()), by_seed.head(0))
         values = sorted(set(own[axis]))
         found = Comparison(0, TOO_FEW)
         if len(values) > 1:
             found = _compare_with_zero(slope_by_seed(own, axis))
-        ends = {"values": len(values), "lowest": min(values, default=np.nan)}
-        rows.append(
-            _named(names, key) | ends | {"highest": max(values, default=np.nan)} | vars(found)
-        )
+        lowest, highest = min(values, default=np.nan), max(values, default=np.nan)
+        ends = {"values": len(values), "lowest": lowest, "highest": highest}
+        rows.append(about | ends | vars(found))
     return _corrected(rows, columns)
 
 
@@ -239,8 +235,3 @@ def _corrected(rows: Sequence[Row], columns: Sequence[str]) -> pd.DataFrame:
     table["p_holm"] = stats.holm([row["p"] for row in rows])
     # Columns of None alone would be no numbers.
     return table.astype(dict.fromkeys([*stats.ESTIMATED, "p", "p_holm"], float))
-
-
-def _named(names: Sequence[str], key: object) -> Row:
-    assert isinstance(key, tuple)
-    return dict(zip(names, key, strict=True))

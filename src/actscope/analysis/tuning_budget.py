@@ -5,13 +5,12 @@
 
 from itertools import combinations
 from math import comb
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from actscope.analysis.factors import Factors
-from actscope.analysis.stats import Floats
+from actscope.analysis.stats import Floats, grouped
 from actscope.metric import ACCURACY, Metric
 
 
@@ -40,14 +39,13 @@ def budget(
     """
     parts = [pd.DataFrame(columns=[*factors.cell, "k", "of", "expected"])]
     own_seed = trials[trials["seed"] == first_seed]
-    for key, own in own_seed.groupby(factors.cell, sort=False):
-        assert isinstance(key, tuple)
+    for cell, own in grouped(own_seed, factors.cell):
         n = len(own)
         values = _with_lost(own["validation"], trials["validation"], metric)
         gains: Floats = metric.gain(np.asarray(values, np.float64), np.zeros(n))
         expected = metric.gain(expected_best(gains), np.zeros(n))
         part = pd.DataFrame({"k": range(1, n + 1), "of": n, "expected": expected})
-        parts.append(part.assign(**dict[str, Any](zip(factors.cell, key, strict=True))))
+        parts.append(part.assign(**cell))
     return pd.concat(parts[1:] or parts, ignore_index=True)[parts[0].columns]
 
 
@@ -93,13 +91,12 @@ def agreement(shared_rates: pd.DataFrame, factors: Factors) -> pd.DataFrame:
     `tuned_best`.
     """
     rows = []
-    for key, own in shared_rates.groupby([*factors.settings, "lr"], sort=False):
-        assert isinstance(key, tuple)
+    for about, own in grouped(shared_rates, [*factors.settings, "lr"]):
         ranks = own[["rank", "tuned_rank"]].to_numpy(int)
         orders = [np.sign(a - b) for a, b in combinations(ranks, 2)]
         same = sum(int(order[0] == order[1] != 0) for order in orders)
         rows.append(
-            dict(zip([*factors.settings, "lr"], key, strict=True))
+            about
             | {"pairs": len(orders), "same": same}
             | {
                 name: " and ".join(own.loc[own[of] == 1, "activation"])

@@ -3,7 +3,7 @@
 Units of one run are not independent, so intervals come from the differences between seeds.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 
 from actscope.analysis.axis import RATE, Axis
 from actscope.analysis.shares import Share, share_columns, unit_share
+from actscope.analysis.stats import grouped
 from actscope.artifacts.unit_fates import FATES, NEVER
 
 HIDDEN_ONLY = ["dead", "saturated"]  # fates of an activation: the output layer has none
@@ -32,11 +33,9 @@ def by_layer(fates: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     names = [*axis.cell, "layer"]
-    for key, units in fates.groupby(names, sort=False):
-        assert isinstance(key, tuple)
+    for about, units in grouped(fates, names):
         is_output = bool(units["is_output"].iloc[0])
-        row = {**dict(zip(names, key, strict=True)), "is_output": is_output}
-        row["n"] = units["run_id"].nunique()
+        row = {**about, "is_output": is_output, "n": units["run_id"].nunique()}
         for fate in FATES:
             known = units.iloc[:0] if is_output and fate in HIDDEN_ONLY else units
             row |= _columns(fate, seed_share(known[fate], known["seed"]))
@@ -71,11 +70,10 @@ def inactive_by_step(inactive: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
     Columns: `axis.cell`, `step`, `n` (runs), `share`, `share_low` and `share_high`.
     """
     names = [*axis.cell, "step"]
-    cells: list[dict[Hashable, Any]] = []
+    cells: list[dict[str, Any]] = []
     shares: list[Share] = []
-    for key, own in inactive.groupby(names, sort=False):
-        assert isinstance(key, tuple)
-        cells.append({**dict(zip(names, key, strict=True)), "n": len(own)})
+    for about, own in grouped(inactive, names):
+        cells.append({**about, "n": len(own)})
         shares.append(unit_share(own["inactive"].tolist(), own["units"].tolist()))
     table = pd.DataFrame(cells, columns=[*names, "n"]).assign(**share_columns("share", shares))
     return table.sort_values(names, ignore_index=True)

@@ -27,7 +27,7 @@ def varying_settings(
     """
     names = {name for run in runs for name in run} - NOT_A_VARIANT
     is_by_width = by_width or axis in (DEPTH, WIDTH)
-    if _differ_in_depth(runs) or (is_by_width and have_one_width(runs)):
+    if have_one_width(runs) and (is_by_width or len({value_of(run, DEPTH) for run in runs}) > 1):
         names = (names - {HIDDEN}) | {DEPTH, WIDTH}
     values: dict[tuple[str, str], set[str]] = defaultdict(set)
     for run in runs:
@@ -65,11 +65,6 @@ def is_number(text: str) -> bool:
         return math.isfinite(float(text))
     except ValueError:
         return False
-
-
-def _differ_in_depth(runs: Sequence[Texts]) -> bool:
-    """Whether runs have different numbers of layers, and each run layers of one width."""
-    return have_one_width(runs) and len({value_of(run, DEPTH) for run in runs}) > 1
 
 
 def have_one_width(runs: Sequence[Texts]) -> bool:

@@ -41,14 +41,14 @@ def python(*words: str) -> str:
 
 def mlflow(*words: str, store: "Store") -> str:
     """A command of MLflow, which finds a store only by the environment."""
-    prefix = "" if os.environ.get(VARIABLE) == _uri(store) else _assignment(store)
+    prefix = "" if os.environ.get(VARIABLE) == store.public_uri else _assignment(store)
     return f"{prefix}{python('-m', 'mlflow', *words)}"
 
 
 def again(words: Sequence[str], store: "Store") -> str:
     """The command line of this process, without credentials."""
     setting = "tracking.uri="
-    shown = [f"{setting}{_uri(store)}" if w.startswith(setting) else w for w in words]
+    shown = [f"{setting}{store.public_uri}" if w.startswith(setting) else w for w in words]
     return python("-m", "actscope", *shown)
 
 
@@ -84,9 +84,4 @@ def _is_found(store: "Store") -> bool:
 
 
 def _assignment(store: "Store") -> str:
-    return f"{VARIABLE}={shlex.quote(_uri(store))} "
-
-
-def _uri(store: "Store") -> str:
-    """The URI without credentials: MLFLOW_TRACKING_USERNAME and _PASSWORD have them."""
-    return store.public_uri
+    return f"{VARIABLE}={shlex.quote(store.public_uri)} "

@@ -6,7 +6,7 @@ from pathlib import Path
 from actscope import tracking
 from actscope.analysis.tuning import TRIALS
 from actscope.command_line import suggestions
-from actscope.commands.settings import ExportSettings, ImportSettings
+from actscope.commands.settings import ExportSettings, StoreSettings
 from actscope.errors import ConfigError
 from actscope.tracking.bundle.bundle import export_study, import_bundle
 
@@ -37,7 +37,7 @@ def export(settings: ExportSettings) -> int:
     return 0
 
 
-def import_file(path: Path, settings: ImportSettings) -> int:
+def import_file(path: Path, settings: StoreSettings) -> int:
     """Import an archive and print the numbers of runs."""
     store = tracking.locate_store(settings.tracking)
     manifest, imported = import_bundle(path, settings.tracking)

@@ -1,11 +1,12 @@
 """The checks of a store: the problems that each finds, and their fixes."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
+from typing import TypeVar
 
 from actscope import tracking
 from actscope.command_line import suggestions
@@ -13,9 +14,10 @@ from actscope.runtime.progress import LateProgress
 from actscope.sweep.saved_stacks import checkpoint_folder, scan
 from actscope.tracking import LocalStore, RunSummary, Store, edits, offline_queue, repair
 from actscope.tracking.artifact_folder import artifact_folder
-from actscope.tracking.repair import Address, MisplacedFolder
+from actscope.tracking.repair import Address
 from actscope.tracking.sweeps import find_abandoned
 
+T = TypeVar("T")
 FAILED = "mark it as FAILED; reports leave it out and the next sweep trains the point again"
 
 
@@ -30,6 +32,11 @@ class Target:
     def studies(self) -> Mapping[str, str]:
         """Experiment ids of the studies by name, without those in MLflow's trash."""
         return repair.studies_to_check(self.store, self.study)
+
+    def attempts(self) -> Iterator[tuple[str, str, list[RunSummary]]]:
+        """The name, the experiment id and the runs of each study."""
+        for study, experiment_id in self.studies.items():
+            yield study, experiment_id, tracking.read_summaries(self.store, experiment_id)
 
 
 @dataclass(frozen=True)
@@ -57,13 +64,10 @@ def check_trash(target: Target) -> Iterator[Finding]:
 
 def check_open_runs(target: Target) -> Iterator[Finding]:
     """Open runs whose process has died."""
-    for study, experiment_id in target.studies.items():
-        attempts = tracking.read_summaries(target.store, experiment_id)
+    for study, experiment_id, attempts in target.attempts():
+        dead = find_abandoned(attempts)
         yield Finding(
-            [
-                f"{_run(study, attempt)} is open, but its process has died"
-                for attempt in find_abandoned(attempts)
-            ],
+            [f"{_run(study, attempt)} is open, but its process has died" for attempt in dead],
             "close it as KILLED; the next sweep trains the point",
             partial(tracking.close_abandoned, target.store, experiment_id),
         )
@@ -102,29 +106,24 @@ def _runs_elsewhere(target: Target) -> set[str | None]:
 def check_grids(target: Target) -> Iterator[Finding]:
     """Sweeps whose grid is missing or damaged; the status of their study needs it."""
     store, elsewhere = target.store, _runs_elsewhere(target)
-    for study, experiment_id in target.studies.items():
-        attempts = tracking.read_summaries(store, experiment_id)
-        lost = edits.find_lost_grids(
-            store, study, [attempt for attempt in attempts if attempt.run_id not in elsewhere]
-        )
+    for study, experiment_id, attempts in target.attempts():
+        here = [attempt for attempt in attempts if attempt.run_id not in elsewhere]
+        lost = edits.find_lost_grids(store, study, here)
         yield Finding(
             [f"{_run(study, sweep)} has a missing or damaged grid" for sweep in lost],
             "rebuild the grid from the existing runs",
-            partial(_make_grids_again, store, study, experiment_id, lost),
+            partial(_do, partial(edits.rebuild_grid, store, study, experiment_id), lost),
         )
 
 
-def _make_grids_again(
-    store: Store, study: str, experiment_id: str, sweeps: Sequence[RunSummary]
-) -> None:
-    for sweep in sweeps:
-        edits.rebuild_grid(store, study, experiment_id, sweep)
+def _do(fix: Callable[[T], object], items: Iterable[T]) -> None:
+    for item in items:
+        fix(item)
 
 
 def check_outcomes(target: Target) -> Iterator[Finding]:
     """Runs whose tag actscope.outcome was deleted or edited."""
-    for study, experiment_id in target.studies.items():
-        attempts = tracking.read_summaries(target.store, experiment_id)
+    for study, _, attempts in target.attempts():
         odd = edits.find_without_outcome(attempts)
         yield Finding(
             [f"{_run(study, attempt)} is finished, but {attempt.reason}" for attempt in odd],
@@ -141,19 +140,14 @@ def check_folders(target: Target) -> Iterator[Finding]:
     yield Finding(
         [f"{each.folder}: the folder was set aside, but its run exists" for each in restored],
         "move it back to the artifacts",
-        partial(_move, restored),
+        partial(_do, repair.move_to_target, restored),
     )
     folders = repair.find_orphaned_folders(target.store, target.study)
     yield Finding(
         [f"{each.folder}: the store has no run for it, not even a deleted one" for each in folders],
         f"move it to {target.store.folder / 'set-aside'}",
-        partial(_move, folders),
+        partial(_do, repair.move_to_target, folders),
     )
-
-
-def _move(folders: Sequence[MisplacedFolder]) -> None:
-    for folder in folders:
-        repair.move_to_target(folder)
 
 
 def check_addresses(target: Target) -> Iterator[Finding]:
@@ -197,8 +191,8 @@ def check_artifacts(target: Target) -> Iterator[Finding]:
     elsewhere = _runs_elsewhere(target)
     finished = [
         (study, attempt)
-        for study, experiment_id in target.studies.items()
-        for attempt in tracking.read_summaries(store, experiment_id)
+        for study, _, attempts in target.attempts()
+        for attempt in attempts
         if attempt.is_finished and attempt.is_point and attempt.run_id not in elsewhere
     ]
     hashes: dict[str, dict[str, str]] = {}
@@ -210,24 +204,19 @@ def check_artifacts(target: Target) -> Iterator[Finding]:
             with artifact_folder(store, study, attempt.run_id) as folder:
                 found = repair.find_damage(folder, hashes.get(attempt.run_id, {}))
             if found:
-                damage[attempt.run_id] = found
+                damage[attempt.run_id] = f"damaged artifacts: {found}"
             progress.advance()
     unhashed = sum(attempt.run_id not in hashes for _, attempt in finished)
+    note = f"{unhashed} runs have no SHA-256 of their artifacts. Only their presence was checked."
     yield Finding(
         [
-            f"{_run(study, attempt)} has damaged artifacts: {damage[attempt.run_id]}"
+            f"{_run(study, attempt)} has {damage[attempt.run_id]}"
             for study, attempt in finished
             if attempt.run_id in damage
         ],
         FAILED,
-        partial(
-            _mark_failed,
-            store,
-            {run_id: f"damaged artifacts: {found}" for run_id, found in damage.items()},
-        ),
-        [f"{unhashed} runs have no SHA-256 of their artifacts. Only their presence was checked."]
-        if unhashed
-        else [],
+        partial(_mark_failed, store, damage),
+        [note] if unhashed else [],
     )
 
 
@@ -238,8 +227,7 @@ def _mark_failed(store: Store, reasons: Mapping[str, str]) -> None:
 
 def check_checkpoints(target: Target) -> Iterator[Finding]:
     """Checkpoints from which no training will continue."""
-    for study, experiment_id in target.studies.items():
-        attempts = tracking.read_summaries(target.store, experiment_id)
+    for study, _, attempts in target.attempts():
         if _has_open_run(attempts):
             continue  # a sweep may be using its checkpoints
         finished = {attempt.signature.whole for attempt in attempts if attempt.is_finished}
@@ -252,18 +240,13 @@ def check_checkpoints(target: Target) -> Iterator[Finding]:
                 *(f"{study}: all points of checkpoint {path} are finished" for path in useless),
             ],
             "delete it",
-            partial(_delete, [*saved.damaged, *useless]),
+            partial(_do, partial(Path.unlink, missing_ok=True), [*saved.damaged, *useless]),
         )
 
 
 def _has_open_run(attempts: Sequence[RunSummary]) -> bool:
     abandoned = {attempt.run_id for attempt in find_abandoned(attempts)}
     return any(attempt.is_open and attempt.run_id not in abandoned for attempt in attempts)
-
-
-def _delete(paths: Sequence[Path]) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)
 
 
 def check_queue(target: Target) -> Iterator[Finding]:

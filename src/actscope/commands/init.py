@@ -8,7 +8,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from actscope.commands.settings import InitSettings
+from actscope.commands.settings import NoSettings
 from actscope.errors import ConfigError
 from actscope.project import CONF
 from actscope.runtime.import_path import is_in_store
@@ -27,14 +27,11 @@ READY = """\
 """
 
 
-def run(name: str, _: InitSettings) -> int:
+def run(name: str, _: NoSettings) -> int:
     """Write the folder of a new study into the current folder; the exit code."""
     check_name(name)
     folder = Path(name)
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        raise ConfigError(f"init {name}: exists already. Choose another name.") from None
+    folder.mkdir()
     write_study(folder, name)
     sys.stdout.write(READY.format(name=name, actscope=_command()))
     return 0

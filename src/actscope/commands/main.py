@@ -23,32 +23,28 @@ commands:
 
 
 class Command(NamedTuple):
-    """A sub-command: a function that takes words and returns an exit code."""
+    """A sub-command: a function of its name, which takes words and returns an exit code."""
 
-    module: str
-    function: str
     purpose: str
+    module: str = "actscope.commands.settings"
 
 
+TRAIN = "actscope.commands.train"
 COMMANDS = {
-    "init": Command("actscope.commands.settings", "init", "begin a study of a network of your own"),
-    "train": Command("actscope.commands.train", "train", "train one point and track it"),
-    "sweep": Command("actscope.commands.train", "sweep", "train a grid of points and track each"),
-    "tune": Command(
-        "actscope.commands.train", "tune", "choose each rate by validation, and judge it"
-    ),
-    "plan": Command("actscope.commands.train", "plan", "show what a sweep would train"),
-    "status": Command("actscope.commands.settings", "status", "show the state of each point"),
-    "report": Command("actscope.report.__main__", "run", "build the report of a study"),
-    "ui": Command("actscope.commands.settings", "ui", "browse the runs in MLflow's UI"),
-    "diff": Command("actscope.commands.settings", "diff", "show where runs or studies differ"),
-    "verify": Command(
-        "actscope.commands.settings", "verify", "train a finished point again and compare"
-    ),
-    "doctor": Command("actscope.commands.settings", "doctor", "check the store and fix problems"),
-    "sync": Command("actscope.commands.settings", "sync", "deliver queued runs to the store"),
-    "bundle": Command("actscope.commands.settings", "bundle", "export a study, or import one"),
-    "server": Command("actscope.commands.settings", "server", "run a tracking server for a team"),
+    "init": Command("begin a study of a network of your own"),
+    "train": Command("train one point and track it", TRAIN),
+    "sweep": Command("train a grid of points and track each", TRAIN),
+    "tune": Command("choose each rate by validation, and judge it", TRAIN),
+    "plan": Command("show what a sweep would train", TRAIN),
+    "status": Command("show the state of each point"),
+    "report": Command("build the report of a study", "actscope.report.__main__"),
+    "ui": Command("browse the runs in MLflow's UI"),
+    "diff": Command("show where runs or studies differ"),
+    "verify": Command("train a finished point again and compare"),
+    "doctor": Command("check the store and fix problems"),
+    "sync": Command("deliver queued runs to the store"),
+    "bundle": Command("export a study, or import one"),
+    "server": Command("run a tracking server for a team"),
 }
 
 
@@ -64,7 +60,7 @@ def main(words: Sequence[str] | None = None) -> int:
             sys.stdout.write(f"actscope {version('actscope')}\n")
             return 0
         case [name, *rest] if name in COMMANDS:
-            return _run(COMMANDS[name], rest)
+            return _run(name, rest)
     near = get_close_matches(words[0], COMMANDS, 1)
     hint = f"Did you mean {near[0]}? " if near else ""
     known = ", ".join(COMMANDS)
@@ -72,13 +68,12 @@ def main(words: Sequence[str] | None = None) -> int:
     return 2
 
 
-def _run(command: Command, words: Sequence[str]) -> int:
+def _run(name: str, words: Sequence[str]) -> int:
     own_folder.offer_packages()
     try:
         with startup.without_gc():
-            function: Callable[[Sequence[str]], int] = getattr(
-                import_module(command.module), command.function
-            )
+            module = import_module(COMMANDS[name].module)
+            command: Callable[[Sequence[str]], int] = getattr(module, name)
     except KeyboardInterrupt as reason:
         return signals.exit_code(reason)
-    return function(words)
+    return command(words)

@@ -17,8 +17,39 @@ from actscope.parsing import parse
 from actscope.runtime import startup
 from actscope.setting_types import CLOSED, Bool, Count, Int, StudyName
 
-HostName = Annotated[str, Field(min_length=1, max_length=255)]
 PathName = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+@dataclass(frozen=True, config=CLOSED)
+class NoSettings:
+    """Of a command whose words are no settings."""
+
+
+@dataclass(frozen=True, config=CLOSED)
+class StoreSettings:
+    tracking: Tracking
+
+
+def _command(name: str, function: str = "run") -> Callable[..., int]:
+    """A function of the module commands.NAME, which is imported when the function is called."""
+
+    def run(*settings: Any) -> int:
+        with startup.without_gc():
+            module = import_module(f"actscope.commands.{name}")
+        code: int = getattr(module, function)(*settings)
+        return code
+
+    return run
+
+
+def _refuse(name: str, description: str, words: Sequence[str], problem: str) -> int:
+    """Raise ConfigError for the words of a command, unless they ask for its help."""
+
+    def refuse(_: NoSettings) -> int:
+        raise ConfigError(f"{' '.join([name.split()[0], *words])}: {problem}")
+
+    options = [word for word in words if word in ("-h", "--help")]
+    return run_command(name, description, NoSettings, refuse, options)
 
 
 INIT = """\
@@ -32,24 +63,12 @@ example:
 """
 
 
-@dataclass(frozen=True, config=CLOSED)
-class InitSettings:
-    """There are none: the folder has all settings."""
-
-
 def init(words: Sequence[str]) -> int:
     match words:
         case [name] if not name.startswith("-") and "=" not in name:
-            return run_command("init NAME", INIT, InitSettings, partial(_command("init"), name), [])
-    options = [word for word in words if word in ("-h", "--help")]
-    return run_command("init NAME", INIT, InitSettings, partial(_refuse_init, words), options)
-
-
-def _refuse_init(words: Sequence[str], _: InitSettings) -> int:
-    raise ConfigError(
-        f"{' '.join(['init', *words])}: needs one name, and nothing else. Give it as in "
-        "`init my_study`."
-    )
+            return run_command("init NAME", INIT, NoSettings, partial(_command("init"), name), [])
+    problem = "needs one name, and nothing else. Give it as in `init my_study`."
+    return _refuse("init NAME", INIT, words, problem)
 
 
 STATUS = """\
@@ -63,15 +82,12 @@ A stale point was trained with other settings, data or code than today's.
 
 
 @dataclass(frozen=True, config=CLOSED)
-class StatusSettings:
-    tracking: Tracking
+class StatusSettings(StoreSettings):
     study: StudyName = "quickstart"
     json: Bool = False
 
 
-def status(words: Sequence[str]) -> int:
-    command = _command("status")
-    return run_command("status", STATUS, StatusSettings, command, words, flags=["json"])
+status = partial(run_command, "status", STATUS, StatusSettings, _command("status"), flags=["json"])
 
 
 DIFF = """\
@@ -91,8 +107,7 @@ Of a study, the newest finished run of each point counts.
 
 
 @dataclass(frozen=True, config=CLOSED)
-class DiffSettings:
-    tracking: Tracking
+class DiffSettings(StoreSettings):
     json: Bool = False
 
 
@@ -128,14 +143,12 @@ The exit code is 0 if no problem remains, else 1.
 
 
 @dataclass(frozen=True, config=CLOSED)
-class DoctorSettings:
-    tracking: Tracking
+class DoctorSettings(StoreSettings):
     study: StudyName | None = None
     yes: Bool = False
 
 
-def doctor(words: Sequence[str]) -> int:
-    return run_command("doctor", DOCTOR, DoctorSettings, _command("doctor"), words, flags=["yes"])
+doctor = partial(run_command, "doctor", DOCTOR, DoctorSettings, _command("doctor"), flags=["yes"])
 
 
 VERIFY = """\
@@ -153,14 +166,12 @@ current folder, and in ACTSCOPE_CONFIG_DIR.
 
 
 @dataclass(frozen=True, config=CLOSED)
-class VerifySettings:
-    tracking: Tracking
+class VerifySettings(StoreSettings):
     study: StudyName = "quickstart"
     run: Annotated[str, Field(min_length=1, max_length=64)] | None = None
 
 
-def verify(words: Sequence[str]) -> int:
-    return run_command("verify", VERIFY, VerifySettings, _command("verify"), words)
+verify = partial(run_command, "verify", VERIFY, VerifySettings, _command("verify"))
 
 
 SYNC = """\
@@ -179,14 +190,7 @@ settings:
   tracking.uri=URI     the store (mlruns/mlflow.db of the project, or MLFLOW_TRACKING_URI)
 """
 
-
-@dataclass(frozen=True, config=CLOSED)
-class SyncSettings:
-    tracking: Tracking
-
-
-def sync(words: Sequence[str]) -> int:
-    return run_command("sync", SYNC, SyncSettings, _command("sync"), words)
+sync = partial(run_command, "sync", SYNC, StoreSettings, _command("sync"))
 
 
 BUNDLE = """\
@@ -212,15 +216,9 @@ actscope.origin_run holds the id of the original run.
 
 
 @dataclass(frozen=True, config=CLOSED)
-class ExportSettings:
-    tracking: Tracking
+class ExportSettings(StoreSettings):
     study: StudyName | None = None
     file: PathName | None = None
-
-
-@dataclass(frozen=True, config=CLOSED)
-class ImportSettings:
-    tracking: Tracking
 
 
 def bundle(words: Sequence[str]) -> int:
@@ -230,16 +228,11 @@ def bundle(words: Sequence[str]) -> int:
             return run_command("bundle export", BUNDLE, ExportSettings, export, rest)
         case ["import", file, *rest] if not file.startswith("-"):
             import_it = partial(_command("bundle", "import_file"), Path(file))
-            return run_command("bundle import FILE", BUNDLE, ImportSettings, import_it, rest)
-    options = [word for word in words if word in ("-h", "--help")]
-    return run_command("bundle", BUNDLE, ImportSettings, partial(_refuse_bundle, words), options)
-
-
-def _refuse_bundle(words: Sequence[str], _: ImportSettings) -> int:
-    raise ConfigError(
-        f"{' '.join(['bundle', *words])}: incomplete or unknown command. "
-        "Give `bundle export study=NAME` or `bundle import FILE`."
+            return run_command("bundle import FILE", BUNDLE, StoreSettings, import_it, rest)
+    problem = (
+        "incomplete or unknown command. Give `bundle export study=NAME` or `bundle import FILE`."
     )
+    return _refuse("bundle", BUNDLE, words, problem)
 
 
 SERVER = """\
@@ -272,7 +265,7 @@ For permanent use see docs/server.md.
 
 @dataclass(frozen=True, config=CLOSED)
 class ServerSettings:
-    host: HostName = "127.0.0.1"
+    host: Annotated[str, Field(min_length=1, max_length=255)] = "127.0.0.1"
     port: Annotated[Int, Field(ge=1, le=65535)] = 5001
     allowed_hosts: PathName | None = None
     folder: PathName = "mlruns/server"
@@ -285,8 +278,7 @@ class ServerSettings:
         return f"http://{self.host}:{self.port}"
 
 
-def server(words: Sequence[str]) -> int:
-    return run_command("server", SERVER, ServerSettings, _command("server"), words)
+server = partial(run_command, "server", SERVER, ServerSettings, _command("server"))
 
 
 UI = (
@@ -305,15 +297,3 @@ def ui(words: Sequence[str]) -> int:
         return _command("ui")(tracking, given.port, given.reports)
 
     return exit_code(serve)
-
-
-def _command(name: str, function: str = "run") -> Callable[..., int]:
-    """A function of the module commands.NAME, which is imported when the function is called."""
-
-    def run(*settings: Any) -> int:
-        with startup.without_gc():
-            module = import_module(f"actscope.commands.{name}")
-        code: int = getattr(module, function)(*settings)
-        return code
-
-    return run

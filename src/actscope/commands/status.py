@@ -57,7 +57,8 @@ class Statuses:
         console.print(f"store   {store}", soft_wrap=True)
         searched = searched_settings(self.sweep.tags) if self.study.endswith(TRIALS) else []
         print_statuses(console, self.grid, self.statuses, searched)
-        _print_unchecked(console, self.grid, self.statuses)
+        for line in _unchecked(self.grid, self.statuses):
+            console.print(line, markup=False, soft_wrap=True)
 
     def as_json(self) -> dict[str, Any]:
         points = zip(self.grid, self.statuses, strict=True)
@@ -98,29 +99,18 @@ def _read(store: Store, study: str) -> Statuses:
     return Statuses(study, sweeps[-1], grid, point_statuses(grid, attempts))
 
 
-def _print_unchecked(
-    console: Console, grid: Sequence[GridPoint], statuses: Sequence[PointStatus]
-) -> None:
-    """Name what the comparison with today's code leaves out: unknown classes, other torches."""
+def _unchecked(grid: Sequence[GridPoint], statuses: Sequence[PointStatus]) -> Iterator[str]:
+    """What the comparison with today's code leaves out: unknown classes, other torches."""
     unknown = {_path(each) for cell in grid for each in _classes(cell) if _code_today(each) is None}
     for path in sorted(unknown):
-        console.print(
+        yield (
             f"class   {path}: its code was not compared. The class cannot be imported, or no "
-            "file in conf/activation or conf/model names it.",
-            markup=False,
-            soft_wrap=True,
+            "file in conf/activation or conf/model names it."
         )
     for name in sorted({_source(each).name for each in grid if not _data_today(_source(each))}):
-        console.print(
-            f"data    {name}: was not read again. No file in conf/data names it.",
-            markup=False,
-            soft_wrap=True,
-        )
+        yield f"data    {name}: was not read again. No file in conf/data names it."
     for trained_by, count in _other_torch(statuses).items():
-        console.print(
-            f"torch   {trained_by} trained {count} of the points; installed is {version('torch')}",
-            markup=False,
-        )
+        yield f"torch   {trained_by} trained {count} of the points; installed is {version('torch')}"
 
 
 def _as_of_today(cell: GridPoint) -> GridPoint:

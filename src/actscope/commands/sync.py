@@ -3,13 +3,13 @@
 import sys
 
 from actscope import tracking
-from actscope.commands.settings import SyncSettings
+from actscope.commands.settings import StoreSettings
 from actscope.errors import StoreError
 from actscope.runtime.progress import LateProgress
 from actscope.tracking import offline_queue
 
 
-def run(settings: SyncSettings) -> int:
+def run(settings: StoreSettings) -> int:
     """Deliver the queued runs of a store and print their names.
 
     Raises:

@@ -39,7 +39,8 @@ def run(settings: VerifySettings) -> int:
         attempt = choose_run(store, settings, attempts)
     with artifact_folder(store, settings.study, attempt.run_id) as folder:
         point = read_point(attempt, folder, store)
-        device = choose_device("auto" if _used_gpu(attempt) else "cpu")
+        used_gpu = attempt.platform.get("device", CPU) != CPU
+        device = choose_device("auto" if used_gpu else "cpu")
         result = _train(point, device)
         found = differences(folder, result)
     run = f"run {attempt.run_id}, {attempt.name}"
@@ -117,10 +118,6 @@ def read_point(attempt: RunSummary, folder: Path, store: Store) -> Point:
     except ConfigError as error:
         raise ConfigError(f"config.yaml of run {attempt.run_id}: {error}") from error
     return point
-
-
-def _used_gpu(attempt: RunSummary) -> bool:
-    return attempt.platform.get("device", "cpu") != "cpu"
 
 
 def _train(point: Point, device: str) -> RunResult:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -54,15 +54,12 @@ class Data:
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Self:
         """A copy on this device, with pixels and targets of this type."""
-        return replace(
-            self,
-            train_x=_moved(self.train_x, device, dtype),
-            train_y=_moved(self.train_y, device, dtype),
-            validation_x=_moved(self.validation_x, device, dtype),
-            validation_y=_moved(self.validation_y, device, dtype),
-            test_x=_moved(self.test_x, device, dtype),
-            test_y=_moved(self.test_y, device, dtype),
-        )
+        moved: dict[str, Any] = {
+            name: _moved(value, device, dtype)
+            for name, value in vars(self).items()
+            if isinstance(value, Tensor)
+        }
+        return replace(self, **moved)
 
 
 def _moved(x: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:

@@ -2,7 +2,7 @@
 
 # R runs of the stack, G of them that share an activation, B examples, I inputs, O units of a layer
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 
@@ -116,29 +116,26 @@ class StackedMLP:
 
     def of_functions(self) -> Iterator[Parameter]:
         """Trained parameters of activation functions and batch normalisation."""
-        for number, layer in enumerate(self.hidden, 1):
-            for nonlinearity in layer:
-                for name, value in nonlinearity.trained.items():
-                    yield Parameter(f"layer{number}.{name}", value, nonlinearity.runs)
+        return self._of_hidden(lambda nonlinearity: nonlinearity.trained)
 
     def running(self) -> Iterator[Parameter]:
         """Running statistics of batch normalisation, which are not trained."""
+        return self._of_hidden(lambda nonlinearity: nonlinearity.running)
+
+    def _of_hidden(self, own: Callable[[Nonlinearity], dict[str, Tensor]]) -> Iterator[Parameter]:
         for number, layer in enumerate(self.hidden, 1):
             for nonlinearity in layer:
-                for name, value in nonlinearity.running.items():
+                for name, value in own(nonlinearity).items():
                     yield Parameter(f"layer{number}.{name}", value, nonlinearity.runs)
 
     def tensors(self) -> Iterator[Parameter]:
-        """All tensors that a run's predictions depend on."""
         yield from self.parameters()
         yield from self.running()
 
     def unit_means(self) -> list[Tensor]:
-        """Mean of each unit's incoming weights, [R, O] a layer."""
         return [weight.mean(1) for weight in self.weights]
 
     def unit_lengths(self) -> list[Tensor]:
-        """L2 length of each unit's incoming weights, [R, O] a layer."""
         return [lengths(weight) for weight in self.weights]
 
     def unit_biases(self) -> list[Tensor]:
@@ -199,16 +196,9 @@ class StackedMLP:
         }
 
     def state(self) -> dict[str, Tensor]:
-        """The tensors of all runs, not copied."""
         return {own.key: own.value.detach() for own in self.tensors()}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from a saved state.
-
-        Raises:
-            ValueError: the tensors are those of another stack; nothing was changed.
-
-        """
         copy_state(state, self.state(), "stack")
 
 

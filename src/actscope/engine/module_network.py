@@ -172,19 +172,15 @@ class ModuleNetwork:
                 yield Parameter(name, value.detach()[None], ALONE)
 
     def unit_means(self) -> list[Tensor]:
-        """Mean of each unit's incoming weights, [1, O] a layer."""
         return [layer.incoming().mean(0)[None] for layer in self.layers]
 
     def unit_lengths(self) -> list[Tensor]:
-        """L2 length of each unit's incoming weights, [1, O] a layer."""
         return [lengths(layer.incoming()[None]) for layer in self.layers]
 
     def unit_biases(self) -> list[Tensor]:
-        """Bias of each unit, [1, O] a layer; behind a normalisation, the norm's own."""
         return [layer.bias()[None] for layer in self.layers]
 
     def unit_scales(self) -> list[Tensor]:
-        """Factor of each unit's sum, [1, O] a layer: the norm's weight, 1 without norm."""
         return [layer.scale()[None] for layer in self.layers]
 
     def state_of(self, run: int) -> dict[str, Tensor]:
@@ -201,12 +197,6 @@ class ModuleNetwork:
         return own | {"passes": self.passes}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from a saved state.
-
-        Raises:
-            ValueError: the tensors are those of another network; nothing was changed.
-
-        """
         copy_state(state, self.state(), "network")
 
 

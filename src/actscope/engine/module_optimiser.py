@@ -58,7 +58,6 @@ class ModuleOptimiser:
         return self.rate * (1 + math.cos(math.pi * int(self.done) / self.total)) / 2
 
     def update_norms(self) -> list[Tensor]:
-        """L2 length of the last change of each unit's incoming weights, [1, O] a layer."""
         layers = zip(self.network.layers, self.before, strict=True)
         return [lengths((layer.incoming() - before)[None]) for layer, before in layers]
 

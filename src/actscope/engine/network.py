@@ -101,7 +101,12 @@ class Network(Protocol):
         """The tensors of all runs, not copied."""
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from a saved state, or raise ValueError for one of another network."""
+        """Continue from a saved state.
+
+        Raises:
+            ValueError: the tensors are those of another network; nothing was changed.
+
+        """
 
 
 class Optimiser(Protocol):

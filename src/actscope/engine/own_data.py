@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from actscope.config import DataSource
+from actscope.engine.random_streams import global_streams_kept
 from actscope.engine.user_classes import config_errors, import_by_path
 from actscope.errors import ConfigError, first_line
 
@@ -35,19 +36,19 @@ def read_own(source: DataSource) -> tuple[Array, Array, Array, Array]:
     with config_errors("data", f"{source.name} fails"), _fixed_random_streams():
         returned = function(**dict(source.arguments))
         if not isinstance(returned, Sequence):
-            raise ConfigError(f"data: {source.name} returns {_kind(returned)}. {WANTED}")
+            raise _wrong(source, f"{_kind(returned)}. {WANTED}")
         parts = list(returned)
         if len(parts) == 2:
             parts = [part for each in parts for part in _of_dataset(source, each)]
     if len(parts) != 4:
-        raise ConfigError(f"data: {source.name} returns {len(parts)} values. {WANTED}")
+        raise _wrong(source, f"{len(parts)} values. {WANTED}")
     train_x, test_x = (_inputs(source, part) for part in (parts[0], parts[2]))
     train_y, test_y = (_targets(source, part) for part in (parts[1], parts[3]))
     _check_lengths(source, (train_x, train_y), "training")
     _check_lengths(source, (test_x, test_y), "test")
     if train_x.shape[1:] != test_x.shape[1:]:
         shapes = f"{train_x.shape[1:]} in training and {test_x.shape[1:]} in the test"
-        raise ConfigError(f"data: {source.name} returns inputs of the shape {shapes}. Use one.")
+        raise _wrong(source, f"inputs of the shape {shapes}. Use one.")
     _check_alike(source, train_y, test_y)
     return train_x, train_y, test_x, test_y
 
@@ -55,23 +56,20 @@ def read_own(source: DataSource) -> tuple[Array, Array, Array, Array]:
 def _check_alike(source: DataSource, train_y: Array, test_y: Array) -> None:
     kinds = [f"{part.dtype} {part.shape[1:]}" for part in (train_y, test_y)]
     if kinds[0] != kinds[1]:
-        raise ConfigError(
-            f"data: {source.name} returns targets of {kinds[0]} in training and {kinds[1]} in the "
-            "test. Use one."
+        raise _wrong(
+            source, f"targets of {kinds[0]} in training and {kinds[1]} in the test. Use one."
         )
     if train_y.dtype.kind == "f":
         return
     unknown = sorted({*test_y.tolist()} - {*train_y.tolist()})
     if unknown:
-        raise ConfigError(
-            f"data: {source.name} returns class {unknown[0]} in the test only. Train with it too."
-        )
+        raise _wrong(source, f"class {unknown[0]} in the test only. Train with it too.")
 
 
 def _of_dataset(source: DataSource, data: Any) -> tuple[Any, Any]:
     """All inputs and classes or targets of a Dataset."""
     if not (isinstance(data, Dataset) and hasattr(data, "__len__")):
-        raise ConfigError(f"data: {source.name} returns {_kind(data)}. {WANTED}")
+        raise _wrong(source, f"{_kind(data)}. {WANTED}")
     items = [data[number] for number in range(len(data))]
     x, y = ([np.asarray(part) for part in parts] for parts in zip(*items, strict=True))
     return np.stack(x), np.stack(y)
@@ -81,15 +79,11 @@ def _inputs(source: DataSource, given: Any) -> Array:
     """Inputs as float32 or int64."""
     array = _array(source, given)
     if array.dtype == np.uint8:
-        raise ConfigError(
-            f"data: {source.name} returns inputs of uint8. Divide pixels by 255, or return int64."
-        )
+        raise _wrong(source, "inputs of uint8. Divide pixels by 255, or return int64.")
     if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
-        raise ConfigError(
-            f"data: {source.name} returns inputs of {array.dtype}. Return numbers, like float32."
-        )
+        raise _wrong(source, f"inputs of {array.dtype}. Return numbers, like float32.")
     if not np.isfinite(array).all():
-        raise ConfigError(f"data: {source.name} returns inputs that are not finite. Remove them.")
+        raise _wrong(source, "inputs that are not finite. Remove them.")
     is_whole = np.issubdtype(array.dtype, np.integer)
     return array.astype(np.int64 if is_whole else np.float32)
 
@@ -99,13 +93,12 @@ def _targets(source: DataSource, given: Any) -> Array:
     array = _array(source, given)
     if np.issubdtype(array.dtype, np.floating):
         if not np.isfinite(array).all():
-            raise ConfigError(f"data: {source.name} returns targets that are not finite.")
+            raise _wrong(source, "targets that are not finite.")
         return array.astype(np.float32)
     if not (array.ndim == 1 and np.issubdtype(array.dtype, np.integer) and (array >= 0).all()):
-        raise ConfigError(
-            f"data: {source.name} returns classes of {array.dtype} in the shape {array.shape}. "
-            "Return one whole number from 0 for each example, or floats for train.loss=mse."
-        )
+        found = f"classes of {array.dtype} in the shape {array.shape}"
+        wanted = "one whole number from 0 for each example, or floats for train.loss=mse"
+        raise _wrong(source, f"{found}. Return {wanted}.")
     return array.astype(np.int64)
 
 
@@ -115,18 +108,18 @@ def _array(source: DataSource, given: Any) -> Array:
     try:
         return np.asarray(given)
     except (ValueError, TypeError) as error:
-        raise ConfigError(
-            f"data: {source.name} returns {_kind(given)}, which is no array ({first_line(error)})."
-        ) from None
+        raise _wrong(source, f"{_kind(given)}, which is no array ({first_line(error)}).") from None
 
 
 def _check_lengths(source: DataSource, parts: tuple[Array, Array], split: str) -> None:
     inputs, classes = parts
     if not len(inputs) == len(classes) > 0 or inputs.ndim < 2:
-        raise ConfigError(
-            f"data: {source.name} returns {split} inputs of the shape {inputs.shape} and "
-            f"{len(classes)} classes. Return inputs [N, ...] and N classes, N from 1."
-        )
+        found = f"{split} inputs of the shape {inputs.shape} and {len(classes)} classes"
+        raise _wrong(source, f"{found}. Return inputs [N, ...] and N classes, N from 1.")
+
+
+def _wrong(source: DataSource, what: str) -> ConfigError:
+    return ConfigError(f"data: {source.name} returns {what}")
 
 
 def _kind(value: Any) -> str:
@@ -135,13 +128,8 @@ def _kind(value: Any) -> str:
 
 @contextmanager
 def _fixed_random_streams() -> Iterator[None]:
-    pythons, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002 - a user may use it
-    try:
-        with torch.random.fork_rng(devices=[]):
-            random.seed(0)
-            np.random.seed(0)  # noqa: NPY002
-            torch.manual_seed(0)
-            yield
-    finally:
-        random.setstate(pythons)
-        np.random.set_state(numpys)  # noqa: NPY002
+    with global_streams_kept(), torch.random.fork_rng(devices=[]):
+        random.seed(0)
+        np.random.seed(0)  # noqa: NPY002 - a user may use it
+        torch.manual_seed(0)
+        yield

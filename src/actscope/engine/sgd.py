@@ -93,7 +93,6 @@ class SGD:
         return step
 
     def update_norms(self) -> list[Tensor]:
-        """L2 length of the last change of each unit's incoming weights, [R, O] a layer."""
         return [norms() for norms in self.norms]
 
     def state(self) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from actscope.runtime import signals
 
 
-def run(words: Sequence[str] | None = None) -> int:
+def report(words: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     try:
         from actscope.report.cli import main
@@ -17,4 +17,4 @@ def run(words: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(report())

@@ -1,16 +1,15 @@
 """The commands of `python -m actscope.report`: read the runs of studies, write a report."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from actscope.analysis import comparison, frames
 from actscope.analysis.claims import claims
-from actscope.analysis.claims.claims import Claim, ClaimResult, Evidence
-from actscope.analysis.claims.records import Records, stored_records
+from actscope.analysis.claims.claims import Claim, Evidence
+from actscope.analysis.claims.records import stored_records
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.run_tables import UnreadableRunError
 from actscope.analysis.study_analysis import analyse_stored
@@ -24,14 +23,13 @@ from actscope.report.claims_list import read_studies
 from actscope.report.film import film
 from actscope.report.pages import (
     comparison_page,
-    pictures,
+    page,
     sections,
     study_page,
     tuned_page,
     tuned_sections,
 )
-from actscope.report.pages.page import Prose
-from actscope.report.pages.pictures import Picture
+from actscope.report.pages.page import Picture, Prose
 from actscope.report.process_pool import WorkerPool, worker_pool
 from actscope.report.settings import Settings
 from actscope.runtime.progress import LateProgress
@@ -44,47 +42,44 @@ ARTICLE_TITLE = "The article, claim by claim"
 Command = Callable[..., None]  # takes the settings, and for `figure` its name
 
 
-class BuildFiles(Protocol):
-    """Makes the files of a report with a pool; calls `on_step` after each step."""
-
-    def __call__(self, *, pool: WorkerPool, on_step: Callable[[], None]) -> dict[str, bytes]: ...
+# Makes the files of a report with a pool; calls the function after each step.
+BuildFiles = Callable[[WorkerPool, Callable[[], None]], dict[str, bytes]]
 
 
 def build(settings: Settings) -> None:
     """Write the report of a study and print the path of its page."""
-    store, study = locate_store(settings.tracking), settings.study
-    if is_tuned(store, study):
-        _refuse_axes(settings)
-        _build_tuned(settings, store, study)
-        return
-    runs = frames.read_study(store, study, settings.report.axis)
-    own = [claim for claim in claims.read_claims() if claim.study == study]
-    parts = [study_page.Part(runs, settings.report.seed)]
-    judge = partial(_judged, own, {})
-    build_files = partial(study_page.build, store, study, parts, judge=judge)
-    files = _write(settings, store, study, study_page.steps(parts), build_files)
+    store, name = locate_store(settings.tracking), settings.study
+    build_files: BuildFiles
+    if _is_tuned(settings, store):
+        study = read_tuned(store, name)
+        evidence = Evidence({name: study.judges}, stored_records(store))
+        results = claims.judge(_claims_about(name), evidence)
+        build_files = partial(tuned_page.build, store, study, results)
+        steps = tuned_page.steps(study)
+    else:
+        runs = frames.read_study(store, name, settings.report.axis)
+        parts = [study_page.Part(runs, settings.report.seed)]
+        build_files = partial(study_page.build, store, name, parts, _claims_about(name), {})
+        steps = study_page.steps(parts)
+    files = _write(settings, store, name, steps, build_files)
     if settings.report.attach:
-        _attach(store, study, files)
+        _attach(store, name, files)
 
 
-def _refuse_axes(settings: Settings) -> None:
-    """Raise ConfigError if a tuned study is to be shown with other axes."""
-    if settings.report.axis != LEARNING_RATE:
+def _is_tuned(settings: Settings, store: Store) -> bool:
+    """Whether the study is tuned; then raise ConfigError if it is to be shown with other axes."""
+    tuned = is_tuned(store, settings.study)
+    if tuned and settings.report.axis != LEARNING_RATE:
         given = ",".join(settings.report.axes)
         raise ConfigError(
             f"report.axes=[{given}]: study {settings.study} is tuned, so each of its cells has a "
             "rate of its own. Remove report.axes."
         )
+    return tuned
 
 
-def _build_tuned(settings: Settings, store: Store, name: str) -> None:
-    study = read_tuned(store, name)
-    own = [claim for claim in claims.read_claims() if claim.study == name]
-    results = claims.judge(own, Evidence({name: study.judges}, stored_records(store)))
-    build_files = partial(tuned_page.build, store, study, results)
-    files = _write(settings, store, name, tuned_page.steps(study), build_files)
-    if settings.report.attach:
-        _attach(store, name, files)
+def _claims_about(study: str) -> list[Claim]:
+    return [claim for claim in claims.read_claims() if claim.study == study]
 
 
 def build_comparison(settings: Settings) -> None:
@@ -112,8 +107,7 @@ def write_figure(settings: Settings, name: str = "") -> None:
 
     """
     store, study = locate_store(settings.tracking), settings.study
-    if is_tuned(store, study):
-        _refuse_axes(settings)
+    if _is_tuned(settings, store):
         files = _drawn(name, study, tuned_sections.contents(store, read_tuned(store, study)))
     else:
         runs = frames.read_study(store, study, settings.report.axis)
@@ -143,7 +137,8 @@ def _draw(store: Store, seed: int | None, name: str, runs: StudyRuns) -> dict[st
 
 def _drawn(name: str, study: str, contents: Iterable[Picture | Prose]) -> dict[str, bytes]:
     picture = choose_picture(name, study, contents)
-    return pictures.DrawnPicture(picture, pictures.render(picture.task())).files
+    rendered = page.render(picture.drawing(), is_for_slides=picture.is_for_slides)
+    return page.DrawnPicture(picture, rendered).files
 
 
 def _of_readable(
@@ -199,8 +194,7 @@ def build_article(settings: Settings) -> None:
             f"The studies of the article are judged by different metrics, {names}. Train them all "
             "with one, as conf/experiment has them."
         )
-    judge = partial(_judged, stated, studies)
-    build_files = partial(study_page.build, store, ARTICLE_TITLE, parts, judge=judge)
+    build_files = partial(study_page.build, store, ARTICLE_TITLE, parts, stated, studies)
     _write(settings, store, "article", study_page.steps(parts), build_files)
 
 
@@ -215,21 +209,11 @@ def _write(
         LateProgress("reading and drawing", steps) as progress,
         worker_pool(settings.report.processes, store) as pool,
     ):
-        files = build_files(pool=pool, on_step=progress.advance)
+        files = build_files(pool, progress.advance)
     with _writing(settings, name) as folder:
         output_folder.replace_report(files, folder)
     sys.stdout.write(f"{folder / 'index.html'}\n")
     return files
-
-
-def _judged(
-    stated: Sequence[Claim],
-    others: Mapping[str, StudyRuns],
-    studies: Mapping[str, StudyRuns],
-    records: Records,
-) -> Sequence[ClaimResult]:
-    """Results of claims from the studies of a report, and from `others`."""
-    return claims.judge(stated, Evidence({**others, **studies}, records))
 
 
 def _attach(store: Store, study: str, files: Mapping[str, bytes]) -> None:

@@ -20,26 +20,22 @@ from actscope.setting_types import CLOSED, Bool, Count, Int, Name, Rate, StudyNa
 AXES_ADVICE = "Give activation and another setting, as [activation,model.width]."
 
 
-def _check_two(names: object) -> object:
-    match names:
-        case None:
-            return names
-        case [first, second] if first != second:
-            return names
-    raise ValueError(
-        f"report.compare={reprlib.repr(names)}: give two different studies, as [quickstart,mine]"
-    )
+def _two_different(setting: str, advice: str) -> BeforeValidator:
+    """Checks that a setting has two different values, or none."""
+
+    def check(given: object) -> object:
+        match given:
+            case None:
+                return given
+            case [first, second] if first != second:
+                return given
+        raise ValueError(f"{setting}={reprlib.repr(given)}: {advice}")
+
+    return BeforeValidator(check)
 
 
-def _check_rates(rates: object) -> object:
-    match rates:
-        case None:
-            return rates
-        case [first, second] if first != second:
-            return rates
-    raise ValueError(
-        f"film.rates={reprlib.repr(rates)}: give two different rates, as [0.001,0.01]."
-    )
+TWO_STUDIES = _two_different("report.compare", "give two different studies, as [quickstart,mine]")
+TWO_RATES = _two_different("film.rates", "give two different rates, as [0.001,0.01].")
 
 
 def _check_axes(axes: object) -> object:
@@ -65,7 +61,7 @@ class Film:
     """
 
     activation: Name | None = None
-    rates: Annotated[tuple[Rate, ...] | None, BeforeValidator(_check_rates)] = None
+    rates: Annotated[tuple[Rate, ...] | None, TWO_RATES] = None
     layer: Count = 1
 
 
@@ -82,7 +78,7 @@ class Report:
     folder: Annotated[str, Field(min_length=1, max_length=1000)] = "reports"
     attach: Bool = True
     processes: Annotated[Int, Field(ge=1)] | None = None
-    compare: Annotated[tuple[StudyName, ...] | None, BeforeValidator(_check_two)] = None
+    compare: Annotated[tuple[StudyName, ...] | None, TWO_STUDIES] = None
     axes: Annotated[tuple[str, str], BeforeValidator(_check_axes)] = ("activation", LEARNING_RATE)
 
     @property

@@ -12,10 +12,9 @@ from actscope.analysis.claims.final_checks import (
     NoAdvantage,
 )
 from actscope.analysis.claims.run_checks import Fails, Learns, NegativeSwing, UnitsGoFlat
-from actscope.analysis.claims.settings import Place
 from actscope.analysis.claims.slope_check import SlopeJump
 from actscope.analysis.claims.tuned_checks import AtStart, Grows, LeadDiffers, TunedLead
-from actscope.analysis.claims.verdicts import Check
+from actscope.analysis.claims.verdicts import Check, Place
 from actscope.analysis.logged_settings import is_setting
 from actscope.analysis.varying import LEARNING_RATE, NOT_A_VARIANT
 from actscope.errors import ConfigError

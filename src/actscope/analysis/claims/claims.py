@@ -18,13 +18,13 @@ from yaml import YAMLError
 from actscope.analysis.claims.checks import parse_check
 from actscope.analysis.claims.power import Power
 from actscope.analysis.claims.records import Records
-from actscope.analysis.claims.settings import Place
 from actscope.analysis.claims.tuned_checks import SPANNING
 from actscope.analysis.claims.verdicts import (
     Check,
     CheckResult,
     ClaimData,
     Finding,
+    Place,
     Verdict,
     combine,
     run_check,
@@ -204,17 +204,7 @@ def _make_claim(entry: Any, place: str) -> Claim:
         for number, settings in enumerate(stated.checks)
     )
     where = {name: str(value) for name, value in stated.where.items()}
-    return Claim(
-        stated.id,
-        stated.text,
-        stated.source,
-        stated.rule,
-        checks,
-        stated.study,
-        where,
-        stated.calibrated,
-        stated.seen,
-    )
+    return Claim(**{**vars(stated), "checks": checks, "where": where})
 
 
 def _result(claim: Claim, evidence: Evidence) -> ClaimResult:
@@ -234,7 +224,8 @@ def _result(claim: Claim, evidence: Evidence) -> ClaimResult:
 def _check(claim: Claim, data: ClaimData) -> CheckResult:
     if claim.study is not None:
         if data.runs.empty:
-            among = f" with {_conditions(claim)}" if claim.where else ""
+            where = " ".join(f"{key}={text.replace(' ', '')}" for key, text in claim.where.items())
+            among = f" with {where}" if where else ""
             reason = f"no finished run of {claim.study}{among}"
             return CheckResult(Verdict.NOT_RUN, (Finding(reason),))
         variants = _variants(claim, data)
@@ -243,7 +234,7 @@ def _check(claim: Claim, data: ClaimData) -> CheckResult:
             reason = f"its runs differ in {differences}: choose among them with `where`"
             ids = tuple(data.runs["run_id"])
             return CheckResult(Verdict.INCONCLUSIVE, (Finding(reason),), ids)
-    return combine([run_check(check, data) for check in claim.checks])
+    return combine([run_check(check.judge, data) for check in claim.checks])
 
 
 def _variants(claim: Claim, data: ClaimData) -> list[str]:
@@ -267,10 +258,6 @@ def _data(claim: Claim, evidence: Evidence) -> ClaimData:
     own = runs.used[runs.used["run_id"].isin(params.index)]
     fates, late = partial(records.fates, study), partial(records.late, runs)
     return ClaimData(own, params, runs.metrics, fates, late, runs.metric)
-
-
-def _conditions(claim: Claim) -> str:
-    return " ".join(f"{name}={value.replace(' ', '')}" for name, value in claim.where.items())
 
 
 def _advice(claim: Claim, verdict: Verdict) -> str:

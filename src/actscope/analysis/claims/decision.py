@@ -92,9 +92,17 @@ def rarer(curve: Curve, n: int, seeds: int) -> Curve:
     return lambda more: curve(more * n // seeds) if n > 0 else 0.0
 
 
-def more_than(share: float, found: Share) -> Verdict:
-    """Whether the exact interval of a share is above `share`, or below; a fraction of 1."""
-    return verdict_of((found.low, found.high), (share, math.inf))
+def judge_share(
+    above: float, found: Share, numbers: str, ids: tuple[str, ...], tried: int
+) -> CheckResult:
+    """Reproduced if the exact interval of a share is above a number, not reproduced if below.
+
+    If the article is exactly right, the share is 1. `tried`: the number of runs, of which
+    `found.clusters` gave a value.
+    """
+    verdict = verdict_of((found.low, found.high), (above, math.inf))
+    own = Power(tried, rarer(power.of_share(above), found.clusters, tried))
+    return decide(verdict, numbers, ids, own)
 
 
 def in_words(found: Share) -> str:

@@ -14,11 +14,13 @@ from pydantic.dataclasses import dataclass as checked
 
 from actscope.analysis.claims.decision import Limits, MeanInterval
 from actscope.analysis.claims.power import of_any
-from actscope.analysis.claims.settings import Margin, Names, Place
 from actscope.analysis.claims.verdicts import (
     CheckResult,
     ClaimData,
+    Margin,
     MissingData,
+    Names,
+    Place,
     Verdict,
     combine,
     run_check,
@@ -95,12 +97,8 @@ class Best:
     gap: Finite
 
     def judge(self, data: ClaimData) -> CheckResult:
-        return combine(
-            [
-                run_check(Greater(self.activation, other, self.at, self.gap), data)
-                for other in self.others
-            ]
-        )
+        pairs = [Greater(self.activation, other, self.at, self.gap) for other in self.others]
+        return combine([run_check(pair.judge, data) for pair in pairs])
 
 
 @checked(frozen=True, config=CLOSED)
@@ -165,7 +163,7 @@ def _finals(data: ClaimData, names: Sequence[str], at: Place) -> pd.DataFrame:
 
     NaN for a run that did not learn. Raises MissingData where they share no seed.
     """
-    finals = {name: data.finals(name, at) for name in names}
+    finals = {name: data.finals(data.runs_at(name, at)) for name in names}
     table = pd.concat(finals, axis=1, join="inner")
     if table.empty:
         raise MissingData(f"{' and '.join(names)} share no seed")

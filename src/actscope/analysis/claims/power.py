@@ -52,33 +52,24 @@ class Power:
 
 def of_all(powers: Sequence[Power]) -> Power | None:
     """The power of checks that must all succeed: at least 1 - Σ (1 - power), by Boole."""
-    if not powers:
-        return None
-
-    def curve(seeds: int) -> float:
-        return max(0.0, 1 - sum(1 - power.curve(seeds) for power in powers))
-
-    return Power(min(power.seeds for power in powers), curve)
+    return _of_several(powers, lambda chances: max(0.0, 1 - sum(1 - each for each in chances)))
 
 
 def of_any(powers: Sequence[Power]) -> Power | None:
     """The power of checks if one of them is enough: at least the largest."""
+    return _of_several(powers, max)
+
+
+def _of_several(powers: Sequence[Power], join: Callable[[list[float]], float]) -> Power | None:
     if not powers:
         return None
-
-    def curve(seeds: int) -> float:
-        return max(power.curve(seeds) for power in powers)
-
-    return Power(min(power.seeds for power in powers), curve)
+    seeds = min(power.seeds for power in powers)
+    return Power(seeds, lambda seeds: join([power.curve(seeds) for power in powers]))
 
 
 def of_mean(limits: tuple[float, float], claimed: float, sd: float) -> Curve:
     """The chance by the number of values that the interval of their mean is within the limits."""
-
-    def curve(n: int) -> float:
-        return chance_within(limits, claimed, sd, n) if n >= FEWEST else 0.0
-
-    return curve
+    return lambda n: chance_within(limits, claimed, sd, n) if n >= FEWEST else 0.0
 
 
 def of_share(above: float) -> Curve:
@@ -86,11 +77,7 @@ def of_share(above: float) -> Curve:
 
     1 if the exact interval of n of n is above `above`, a fraction of 1.
     """
-
-    def curve(n: int) -> float:
-        return float(run_share(n, n).low > above)
-
-    return curve
+    return lambda n: float(run_share(n, n).low > above)
 
 
 def chance_within(limits: tuple[float, float], mean: float, sd: float, n: int) -> float:

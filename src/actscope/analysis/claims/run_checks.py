@@ -14,13 +14,15 @@ import pandas as pd
 from pydantic.dataclasses import dataclass as checked
 
 from actscope.analysis.claims import power
-from actscope.analysis.claims.decision import MeanInterval, in_words, more_than, rarer
+from actscope.analysis.claims.decision import MeanInterval, in_words, judge_share
 from actscope.analysis.claims.power import Power
-from actscope.analysis.claims.settings import Names, Place, Share
 from actscope.analysis.claims.verdicts import (
     CheckResult,
     ClaimData,
     Finding,
+    Names,
+    Place,
+    Share,
     Verdict,
     combine,
     decide,
@@ -62,8 +64,7 @@ class _Outcomes:
         found = run_share(hits, len(runs))
         subject = f"{name} {'learned' if self.is_learning else 'did not learn'}"
         numbers = f"{subject}: {hits} of {len(runs)} runs, {in_words(found)}"
-        own = Power(len(runs), power.of_share(self.share))
-        return decide(more_than(self.share, found), numbers, tuple(runs["run_id"]), own)
+        return judge_share(self.share, found, numbers, tuple(runs["run_id"]), len(runs))
 
 
 @checked(frozen=True, config=CLOSED)
@@ -107,8 +108,7 @@ class UnitsGoFlat:
         kept = run_share(len(finished), len(unlearned))
         numbers = f"{name}: {len(finished)} of {len(unlearned)} runs that did not learn, "
         numbers += f"{in_words(kept)}, did not diverge"
-        own = Power(len(runs), rarer(power.of_share(1 - self.diverged), kept.n, len(runs)))
-        result = decide(more_than(1 - self.diverged, kept), numbers, ids, own)
+        result = judge_share(1 - self.diverged, kept, numbers, ids, len(runs))
         return combine([result, self._judge_units(name, data, runs, finished)])
 
     def _judge_units(
@@ -119,9 +119,7 @@ class UnitsGoFlat:
         found = unit_share(gone, [len(own) for own in fates])
         numbers = f"{name}: units of layer {self.layer} that went flat and are dead or saturated, "
         numbers += f"in {len(finished)} failed runs: {in_words(found)}"
-        own = Power(len(runs), rarer(power.of_share(self.share), len(finished), len(runs)))
-        ids = tuple(finished["run_id"])
-        return decide(more_than(self.share, found), numbers, ids, own)
+        return judge_share(self.share, found, numbers, tuple(finished["run_id"]), len(runs))
 
 
 @checked(frozen=True, config=CLOSED)
@@ -158,8 +156,7 @@ class NegativeSwing:
         found = unit_share(*flat)
         numbers = f"{name}: flat units of layer {self.layer} that had swung far to the negative "
         numbers += f"side, in {found.clusters} failed runs with such units: {in_words(found)}"
-        own = Power(len(runs), rarer(power.of_share(self.share), found.clusters, len(runs)))
-        result = decide(more_than(self.share, found), numbers, ids, own)
+        result = judge_share(self.share, found, numbers, ids, len(runs))
         return combine([result, _contrast(name, flat, others, len(runs), ids)])
 
     def _count(self, fates: pd.DataFrame) -> list[list[int]]:

@@ -5,8 +5,7 @@ from omegaconf import OmegaConf
 from pydantic.dataclasses import dataclass as checked
 
 from actscope.analysis.activation_curves import value_and_slope
-from actscope.analysis.claims.settings import Margin
-from actscope.analysis.claims.verdicts import CheckResult, ClaimData, Verdict, decide
+from actscope.analysis.claims.verdicts import CheckResult, ClaimData, Margin, Verdict, decide
 from actscope.config import Activation
 from actscope.errors import ConfigError
 from actscope.parsing import parse_activation

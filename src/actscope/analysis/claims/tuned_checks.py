@@ -8,21 +8,23 @@ shows, like points of accuracy.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import field
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from pydantic.dataclasses import dataclass as checked
 
 from actscope.analysis.claims.decision import MeanInterval
-from actscope.analysis.claims.settings import Margin, Names
 from actscope.analysis.claims.verdicts import (
     CheckResult,
     ClaimData,
+    Margin,
     MissingData,
+    Names,
     combine,
     run_check,
 )
-from actscope.analysis.stats import finals_of_learned
+from actscope.analysis.variants import known_texts
 from actscope.analysis.varying import DEPTH, value_of
 from actscope.setting_types import CLOSED, Argument, Finite, Name
 
@@ -31,37 +33,59 @@ FEWEST_DEPTHS = 3  # of a slope
 
 
 @checked(frozen=True, config=CLOSED)
-class TunedLead:
-    """`activation` is better than each of `over` by more than `by`, each at its own rate.
+class _OverEach:
+    """Of the lead of `activation` over each of `over`, at some settings.
 
-    `gap`: the lead that the power is for.
+    `gap`: the lead, or its slope, that the power is for.
     """
 
     activation: Name
     over: Names
     gap: Finite
     at: Settings = field(default_factory=dict)
-    by: Margin = 0.0
 
     def judge(self, data: ClaimData) -> CheckResult:
-        return combine([run_check(_Lead(self, other), data) for other in self.over])
+        return combine([run_check(partial(self._judge_one, name), data) for name in self.over])
+
+    def _judge_one(self, other: str, data: ClaimData) -> CheckResult:
+        raise NotImplementedError
 
 
 @checked(frozen=True, config=CLOSED)
-class Grows:
+class TunedLead(_OverEach):
+    """`activation` is better than each of `over` by more than `by`, each at its own rate."""
+
+    by: Margin = 0.0
+
+    def _judge_one(self, other: str, data: ClaimData) -> CheckResult:
+        runs = [_chosen(data, name, self.at) for name in (self.activation, other)]
+        lead = data.metric.gain(*map(data.finals, runs))
+        name = f"{self.activation} - {other}{_where(self.at)}"
+        return _judged(data, lead, self.by, self.gap, name, runs)
+
+
+@checked(frozen=True, config=CLOSED)
+class Grows(_OverEach):
     """The lead of `activation` over each of `over` grows with the depth.
 
     For each seed, the leads are fitted by a line over log2 of the depth. The mean of the slopes is
-    above 0, a doubling. `gap`: the slope that the power is for.
+    above 0, a doubling.
     """
 
-    activation: Name
-    over: Names
-    gap: Finite
-    at: Settings = field(default_factory=dict)
-
-    def judge(self, data: ClaimData) -> CheckResult:
-        return combine([run_check(_Slope(self, other), data) for other in self.over])
+    def _judge_one(self, other: str, data: ClaimData) -> CheckResult:
+        names = (self.activation, other)
+        first, second = (_depths(data, name, self.at) for name in names)
+        depths = sorted(first & second)
+        if len(depths) < FEWEST_DEPTHS:
+            raise MissingData(f"{' and '.join(names)} share only {len(depths)} depths")
+        runs = [_chosen(data, n, {**self.at, DEPTH: d}) for d in depths for n in names]
+        finals = [data.finals(own) for own in runs]
+        pairs = zip(finals[::2], finals[1::2], strict=True)
+        leads = pd.concat([data.metric.gain(*pair) for pair in pairs], axis=1).dropna()
+        slopes = np.polyfit(np.log2(depths), leads.to_numpy().T, 1)[0] if len(leads) else []
+        name = f"{self.activation} - {other} a doubling of {depths[0]} to {depths[-1]} layers"
+        series = pd.Series(slopes, leads.index, dtype=float).reindex(finals[0].index)
+        return _judged(data, series, 0.0, self.gap, f"{name}{_where(self.at)}", runs)
 
 
 @checked(frozen=True, config=CLOSED)
@@ -81,10 +105,10 @@ class LeadDiffers:
     def judge(self, data: ClaimData) -> CheckResult:
         cells = [(name, at) for at in (self.here, self.there) for name in (self.first, self.second)]
         runs = [_chosen(data, *cell) for cell in cells]
-        a, b, c, d = (_finals(data, own) for own in runs)
+        a, b, c, d = map(data.finals, runs)
         difference = data.metric.gain(a, b) - data.metric.gain(c, d)
         leads = f"({self.first} - {self.second} at {_text(self.here)}) - (at {_text(self.there)})"
-        return _judged(data, difference, (self.by, math.inf), self.gap, leads, runs)
+        return _judged(data, difference, self.by, self.gap, leads, runs)
 
 
 @checked(frozen=True, config=CLOSED)
@@ -114,51 +138,15 @@ class AtStart:
 SPANNING = (TunedLead, Grows, LeadDiffers, AtStart)  # they choose among variants themselves
 
 
-class _Lead:
-    """The lead over one other activation."""
-
-    def __init__(self, check: TunedLead, other: str) -> None:
-        self.check, self.other = check, other
-
-    def judge(self, data: ClaimData) -> CheckResult:
-        check = self.check
-        runs = [_chosen(data, name, check.at) for name in (check.activation, self.other)]
-        lead = data.metric.gain(*(_finals(data, own) for own in runs))
-        name = f"{check.activation} - {self.other}{_where(check.at)}"
-        return _judged(data, lead, (check.by, math.inf), check.gap, name, runs)
-
-
-class _Slope:
-    """The slope of the lead over one other activation."""
-
-    def __init__(self, check: Grows, other: str) -> None:
-        self.check, self.other = check, other
-
-    def judge(self, data: ClaimData) -> CheckResult:
-        check, names = self.check, (self.check.activation, self.other)
-        found = [_depths(data, name, check.at) for name in names]
-        depths = sorted(set(found[0]) & set(found[1]))
-        if len(depths) < FEWEST_DEPTHS:
-            raise MissingData(f"{' and '.join(names)} share only {len(depths)} depths")
-        runs = [_chosen(data, n, {**check.at, DEPTH: d}) for d in depths for n in names]
-        finals = [_finals(data, own) for own in runs]
-        pairs = zip(finals[::2], finals[1::2], strict=True)
-        leads = pd.concat([data.metric.gain(*pair) for pair in pairs], axis=1).dropna()
-        slopes = np.polyfit(np.log2(depths), leads.to_numpy().T, 1)[0] if len(leads) else []
-        name = f"{check.activation} - {self.other} a doubling of {depths[0]} to {depths[-1]} layers"
-        series = pd.Series(slopes, leads.index, dtype=float).reindex(finals[0].index)
-        return _judged(data, series, (0.0, math.inf), check.gap, f"{name}{_where(check.at)}", runs)
-
-
 def _judged(
     data: ClaimData,
     values: "pd.Series[float]",
-    limits: tuple[float, float],
+    above: float,
     gap: float,
     name: str,
     runs: Sequence[pd.DataFrame],
 ) -> CheckResult:
-    """Whether the interval of the values of seeds is within the limits; NaN: a run was lost."""
+    """Whether the interval of the values of seeds is above a number; NaN: a run was lost."""
     known = values.dropna()
     found = MeanInterval.of(np.asarray(known, float), data.metric.rounding)
     lost = len(values) - len(known)
@@ -167,7 +155,7 @@ def _judged(
     words = found.in_words(metric.difference_unit, f"+.{metric.decimals + 1}f")
     numbers = f"{name}: {words}{without if lost else ''}"
     ids = tuple(run_id for own in runs for run_id in own["run_id"])
-    return found.judge(limits, gap, numbers, ids, len(values))
+    return found.judge((above, math.inf), gap, numbers, ids, len(values))
 
 
 def _chosen(data: ClaimData, activation: str, at: Mapping[str, object]) -> pd.DataFrame:
@@ -189,7 +177,7 @@ def _chosen(data: ClaimData, activation: str, at: Mapping[str, object]) -> pd.Da
 
 
 def _runs_at(data: ClaimData, activation: str, at: Mapping[str, object]) -> pd.DataFrame:
-    params = {run_id: _texts(row) for run_id, row in data.params.iterrows()}
+    params = known_texts(data.params)
     wanted = {name: str(value) for name, value in at.items()}
     is_own = [
         all(value_of(params[run_id], name) == value for name, value in wanted.items())
@@ -199,17 +187,8 @@ def _runs_at(data: ClaimData, activation: str, at: Mapping[str, object]) -> pd.D
 
 
 def _depths(data: ClaimData, activation: str, at: Mapping[str, object]) -> set[int]:
-    runs = _runs_at(data, activation, at)
-    return {int(value_of(_texts(data.params.loc[run_id]), DEPTH)) for run_id in runs["run_id"]}
-
-
-def _texts(row: "pd.Series[str]") -> dict[str, str]:
-    return {str(name): text for name, text in row.items() if isinstance(text, str)}
-
-
-def _finals(data: ClaimData, runs: pd.DataFrame) -> "pd.Series[float]":
-    """Final values by seed, as they are shown; NaN for a run that did not learn."""
-    return data.metric.scale * finals_of_learned(runs).reindex(runs["seed"])
+    runs, params = _runs_at(data, activation, at), known_texts(data.params)
+    return {int(value_of(params[run_id], DEPTH)) for run_id in runs["run_id"]}
 
 
 def _where(at: Mapping[str, object]) -> str:

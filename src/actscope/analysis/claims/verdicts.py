@@ -1,19 +1,47 @@
-"""Verdicts, the results of checks, and the data that checks use."""
+"""Verdicts, the results of checks, and the settings and the data that checks use."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import pandas as pd
+from pydantic import Field
+from pydantic.dataclasses import dataclass as checked
 
+from actscope.analysis.axis import RATE
 from actscope.analysis.claims import power as powers
 from actscope.analysis.claims.power import Power
-from actscope.analysis.claims.settings import Place
 from actscope.analysis.stats import finals_of_learned
 from actscope.analysis.variants import describe_variants, known_texts
-from actscope.analysis.varying import LEARNING_RATE
+from actscope.analysis.varying import LEARNING_RATE, Texts, is_number, value_of
 from actscope.metric import ACCURACY, Metric
+from actscope.setting_types import CLOSED, Argument, Finite, Name
+
+Share = Annotated[Finite, Field(ge=0, le=1)]
+Margin = Annotated[Finite, Field(ge=0)]
+Names = Annotated[tuple[Name, ...], Field(min_length=1)]
+
+
+@checked(frozen=True, config=CLOSED)
+class Place:
+    """The value of a setting that names the cells of a check, besides the activation."""
+
+    setting: str
+    value: Argument
+
+    @property
+    def text(self) -> str:
+        """`lr = 0.001`, or `model.width = 64`."""
+        is_rate = self.setting == LEARNING_RATE
+        return RATE.equals(self.value) if is_rate else f"{self.setting} = {self.value}"
+
+    def is_of(self, run: Texts) -> bool:
+        """Whether a run's setting has the value; numbers are compared as numbers."""
+        own, wanted = value_of(run, self.setting), str(self.value)
+        if is_number(own) and is_number(wanted):
+            return float(own) == float(wanted)
+        return own == wanted
 
 
 class Verdict(StrEnum):
@@ -83,9 +111,8 @@ class ClaimData:
             raise MissingData(f"no finished run of {activation} at {at.text}")
         return runs
 
-    def finals(self, activation: str, at: Place) -> "pd.Series[float]":
+    def finals(self, runs: pd.DataFrame) -> "pd.Series[float]":
         """Final values by seed, as they are shown; NaN for a run that did not learn."""
-        runs = self.runs_at(activation, at)
         return self.metric.scale * finals_of_learned(runs).reindex(runs["seed"])
 
     def ids(self, activations: Sequence[str], at: Place) -> tuple[str, ...]:
@@ -108,10 +135,10 @@ class Check(Protocol):
     def judge(self, data: ClaimData) -> CheckResult: ...
 
 
-def run_check(check: Check, data: ClaimData) -> CheckResult:
+def run_check(judge: Callable[[ClaimData], CheckResult], data: ClaimData) -> CheckResult:
     """The result of a check; 'not run' if its data do not exist."""
     try:
-        return check.judge(data)
+        return judge(data)
     except MissingData as missing:
         return CheckResult(Verdict.NOT_RUN, (Finding(str(missing), Verdict.NOT_RUN),))
 

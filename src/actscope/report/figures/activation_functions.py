@@ -12,15 +12,15 @@ from actscope.analysis.activation_curves import value_and_slope
 from actscope.analysis.known_classes import check_known
 from actscope.config import Activation
 from actscope.errors import ConfigError
-from actscope.report.figures.style import DASHED, GREY, line_styles, panel_grid
+from actscope.report.figures.style import DASHED, GREY, Panels, line_styles
 
 
 def draw_functions(activations: Mapping[str, Activation]) -> Figure:
     """Each activation function, by its title, with its derivative."""
     columns = min(len(activations), 5)
-    figure, axes = panel_grid([list(activations)], columns, (2.15, 2.3))
+    panels = Panels([list(activations.items())], (2.15, 2.3), columns=columns)
     colours = line_styles(activation.name for activation in activations.values())
-    for ax, (title, activation) in zip(axes, activations.items(), strict=True):
+    for ax, (title, activation) in panels:
         ax.set_title(title, fontsize="medium")
         ax.set_xlabel("input x")
         try:
@@ -30,13 +30,13 @@ def draw_functions(activations: Mapping[str, Activation]) -> Figure:
             ax.text(0.5, 0.5, "not drawn:\nunknown class", transform=ax.transAxes, ha="center")
             continue
         plot_function(curve, colours[activation.name].colour, ax)
-    axes[0].set_ylabel("f(x) and its slope")
+    panels.axes[0].set_ylabel("f(x) and its slope")
     handles = [
         Line2D([], [], color=GREY, label="function f(x)"),
         Line2D([], [], color=GREY, linestyle=DASHED, label="derivative"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
-    return figure
+    panels.add_legend(handles, columns=2)
+    return panels.figure
 
 
 def function_curve(activation: Activation) -> pd.DataFrame:

@@ -9,22 +9,13 @@ from matplotlib.ticker import MaxNLocator
 from actscope.analysis.labels import activation_order
 from actscope.metric import ACCURACY, Metric
 from actscope.report.figures.limits import full_limits, panel_rows
-from actscope.report.figures.metric import (
-    BY_VALUE,
-    CURVES,
-    plot_by_epoch,
-    plot_by_value,
-    plot_failed,
-)
+from actscope.report.figures.metric import BY_VALUE, CURVES, plot_by_epoch, plot_by_value
 from actscope.report.figures.style import (
-    PANELS_A_ROW,
     STYLES,
     LineStyle,
-    flat,
-    panel_grid,
+    Panels,
     panel_title,
     seeds_text,
-    style_legend,
     value_axis,
 )
 
@@ -38,9 +29,9 @@ def draw_by_rate(
 ) -> Figure:
     """The final metric over the rate of one variant: one panel per activation."""
     rows = panel_rows(cells, activation_order(cells["activation"]), runs["final"], metric)
-    figure, axes = panel_grid(rows, PANELS_A_ROW, (2.7, 2.5), title=title, shared_y=True)
+    panels = Panels(rows, (2.7, 2.5), title=title, shared_y=True)
     styles = study_styles(studies)
-    for ax, (name, limits) in zip(axes, flat(rows), strict=True):
+    for ax, (name, limits) in panels:
         own, own_runs = (table[table["activation"] == name] for table in (cells, runs))
         for study, style in styles.items():
             line, dots = (table[table["study"] == study] for table in (own, own_runs))
@@ -51,8 +42,8 @@ def draw_by_rate(
         ax.set_ylim(*limits)
         if name == rows[0][0][0]:
             ax.set_ylabel(f"final {metric.label}")
-    style_legend(figure, styles, BY_VALUE)
-    return figure
+    panels.add_styles(styles, BY_VALUE)
+    return panels.figure
 
 
 def draw_by_epoch(
@@ -66,16 +57,15 @@ def draw_by_epoch(
     """The metric by epoch of one variant: one panel per activation and rate."""
     rates = sorted(set(cells["lr"]))
     rows = [[(name, lr) for lr in rates] for name in activation_order(cells["activation"])]
-    figure, axes = panel_grid(rows, PANELS_A_ROW, (2.7, 2.1), title=title, shared_y=True)
+    panels = Panels(rows, (2.7, 2.1), title=title, shared_y=True)
     styles = study_styles(studies)
-    for ax, (name, lr) in zip(axes, flat(rows), strict=True):
+    for ax, (name, lr) in panels:
         at = (cells["activation"] == name) & (cells["lr"] == lr)
         ax.set_title(f"{name}, {panel_title(cells[at], enlarged=False)}" if at.any() else "no run")
         own, alone = (
             table[(table["activation"] == name) & (table["lr"] == lr)] for table in (curves, failed)
         )
-        plot_failed(alone, styles, ax, metric, by="study")
-        plot_by_epoch(own, styles, ax, metric, by="study")
+        plot_by_epoch(own, alone, styles, ax, metric, by="study")
         ax.set_ylim(full_limits(pd.concat([curves["mean"], failed["value"]]), metric))
         ax.set_xlim(0, pd.concat([curves["epoch"], failed["epoch"]]).max() + 1)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
@@ -83,8 +73,8 @@ def draw_by_epoch(
             ax.set_ylabel(metric.label)
         if (name, lr) in rows[-1]:
             ax.set_xlabel("epoch")
-    style_legend(figure, styles, CURVES)
-    return figure
+    panels.add_styles(styles, CURVES)
+    return panels.figure
 
 
 def study_styles(studies: Sequence[str]) -> dict[str, LineStyle]:

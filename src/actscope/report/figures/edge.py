@@ -18,11 +18,10 @@ from actscope.report.figures.limits import full_limits
 from actscope.report.figures.metric import BY_VALUE, plot_by_value
 from actscope.report.figures.style import (
     GREY,
-    PANELS_A_ROW,
     LineStyle,
-    activation_legend,
+    Panels,
     line_styles,
-    panel_grid,
+    name_rows,
     value_axis,
 )
 
@@ -39,19 +38,18 @@ def draw_by_value(
     axis: Axis = RATE,
 ) -> Figure:
     """The final metric over the axis of one variant; one panel each if many activations."""
-    names = activation_order(cells["activation"])
-    panels = [names] if len(names) <= HIGHLIGHTED else [[name] for name in names]
-    size = (6.4, 3.6) if len(panels) == 1 else (2.3, 2.1)
-    figure, axes = panel_grid([panels], PANELS_A_ROW, size, title=title, shared_y=True)
-    styles = line_styles(names)
-    for ax, shown in zip(axes, panels, strict=True):
+    styles = line_styles(cells["activation"])
+    groups = [list(styles)] if len(styles) <= HIGHLIGHTED else [[name] for name in styles]
+    size = (6.4, 3.6) if len(groups) == 1 else (2.3, 2.1)
+    panels = Panels([groups], size, title=title, shared_y=True)
+    for ax, shown in panels:
         plot_activations(cells, runs, shown, styles, ax, metric, axis)
-        if len(panels) > 1:
+        if len(groups) > 1:
             ax.set_title(shown[0])
-    axes[0].set_ylabel(f"final {metric.label}")
-    if len(panels) == 1:
-        activation_legend(figure, styles, names, BY_VALUE)
-    return figure
+    panels.axes[0].set_ylabel(f"final {metric.label}")
+    if len(groups) == 1:
+        panels.add_styles(styles, BY_VALUE)
+    return panels.figure
 
 
 def plot_activations(
@@ -64,7 +62,7 @@ def plot_activations(
     axis: Axis,
 ) -> Axes:
     """The activations shown as `signs_in_words` says; the means of the others in grey."""
-    for name in activation_order(cells["activation"]):
+    for name in styles:
         rows = cells[cells["activation"] == name].sort_values(axis.column)
         if name not in shown:
             ax.plot(
@@ -127,9 +125,8 @@ def plot_outcome_map(
     ax.pcolormesh(*corners, learned, cmap=SHADES, vmin=0, vmax=1, edgecolors="white", linewidth=1)
     ax.grid(visible=False)
     ax.set_xticks(range(len(rates)), [rate_text(lr) for lr in rates], rotation=90)
-    ax.set_yticks(range(len(names)), list(names))
+    name_rows(names, ax)
     ax.set_xlim(-0.5, len(rates) - 0.5)
-    ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_xlabel("learning rate")
     return ax
 

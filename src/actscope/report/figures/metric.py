@@ -1,7 +1,7 @@
 """The figures of the metric on the test: by epoch, at the end, and over the axis."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,10 @@ from actscope.metric import ACCURACY, Metric
 from actscope.report.figures.limits import panel_rows
 from actscope.report.figures.style import (
     GREY,
-    MARKERS_A_LINE,
-    PANELS_A_ROW,
     LineStyle,
-    activation_legend,
-    flat,
+    Panels,
     line_styles,
-    panel_grid,
+    name_rows,
     panel_title,
     plot_band,
 )
@@ -47,12 +44,11 @@ def draw_by_epoch(
     """
     drawn = pd.concat([curves["mean"], failed["value"]])
     rows = panel_rows(cells, axis.ordered(cells[axis.column]), drawn, metric)
-    figure, axes = panel_grid(rows, PANELS_A_ROW, (3.1, 2.6), title=title)
+    panels = Panels(rows, (3.1, 2.6), title=title)
     styles = line_styles(cells["activation"])
-    for ax, (value, limits) in zip(axes, flat(rows), strict=True):
+    for ax, (value, limits) in panels:
         cell, own, alone = (at[at[axis.column] == value] for at in (cells, curves, failed))
-        plot_failed(alone, styles, ax, metric)
-        plot_by_epoch(own, styles, ax, metric)
+        plot_by_epoch(own, alone, styles, ax, metric)
         is_enlarged = limits[0] > 0
         absent = "" if is_enlarged else undrawn(cell)
         ax.set_title(panel_title(cell, axis, enlarged=is_enlarged) + absent)
@@ -60,8 +56,8 @@ def draw_by_epoch(
         ax.set_xlabel("epoch")
         ax.set_ylabel(metric.label)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
-    activation_legend(figure, styles, cells["activation"], CURVES)
-    return figure
+    panels.add_styles(styles, CURVES)
+    return panels.figure
 
 
 CURVES = f"mean of the n runs that learned; band or bar: {INTERVAL}\nthin: a run that failed"
@@ -69,50 +65,29 @@ CURVES = f"mean of the n runs that learned; band or bar: {INTERVAL}\nthin: a run
 
 def plot_by_epoch(
     curves: pd.DataFrame,
+    failed: pd.DataFrame,
     styles: Mapping[str, LineStyle],
     ax: Axes,
-    metric: Metric = ACCURACY,
+    metric: Metric,
     by: str = "activation",
 ) -> Axes:
     """Mean of the metric by epoch, one line per value of `by`, with its 95 % band where known.
 
-    After a single epoch: one dot per value, with its interval.
+    A thin line is a run that failed. After a single epoch: one dot per value, with its interval.
     """
+    for (name, _), run in failed.groupby([by, "seed"], sort=False):
+        values, style = metric.drawn(run["value"]), styles[str(name)]
+        marker = "." if len(run) == 1 else ""
+        ax.plot(run["epoch"], values, color=style.colour, linewidth=0.5, alpha=0.6, marker=marker)
     names = [name for name in styles if name in set(curves[by])]
     if len(names) > 0 and curves["epoch"].max() == 1:
         return _plot_single_epoch(curves.set_index(by).loc[names], styles, ax, metric.scale)
     opacity = 0.18 if len(names) <= 6 else 0.06  # bands of many lines hide the lines
     for place, name in enumerate(names):
-        rows = curves[curves[by] == name]
-        style = styles[name]
-        every = max(1, len(rows) // MARKERS_A_LINE)
-        ax.plot(
-            rows["epoch"],
-            metric.scale * rows["mean"],
-            color=style.colour,
-            linestyle=style.dashes,
-            marker=style.marker,
-            markersize=4,
-            # Shifted from line to line, so that markers do not hide each other.
-            markevery=(min(place * every // 5, len(rows) - 1), every),
+        rows, style = curves[curves[by] == name], styles[name]
+        plot_band(
+            rows["epoch"], rows, style, ax, opacity=opacity, scale=metric.scale, shift=place, size=4
         )
-        low, high = metric.scale * rows["low"], metric.scale * rows["high"]
-        ax.fill_between(rows["epoch"], low, high, color=style.colour, alpha=opacity, linewidth=0)
-    return ax
-
-
-def plot_failed(
-    failed: pd.DataFrame,
-    styles: Mapping[str, LineStyle],
-    ax: Axes,
-    metric: Metric = ACCURACY,
-    by: str = "activation",
-) -> Axes:
-    """The metric by epoch of each run that failed, as a thin line; a dot after one epoch."""
-    for (name, _), run in failed.groupby([by, "seed"], sort=False):
-        values, style = metric.drawn(run["value"]), styles[str(name)]
-        marker = "." if len(run) == 1 else ""
-        ax.plot(run["epoch"], values, color=style.colour, linewidth=0.5, alpha=0.6, marker=marker)
     return ax
 
 
@@ -151,20 +126,19 @@ def draw_final(
 ) -> Figure:
     """The final metric of every run of one variant: one panel per rate and scale."""
     rows = panel_rows(cells, axis.ordered(cells[axis.column]), used["final"], metric)
-    names = activation_order(cells["activation"])
-    size = (3.1, max(2.2, 1.1 + 0.36 * len(names)))  # less leaves no room beside the legend
-    figure, axes = panel_grid(rows, PANELS_A_ROW, size, title=title, shared_y=True)
-    styles = line_styles(names)
-    for ax, (value, limits) in zip(axes, flat(rows), strict=True):
+    styles = line_styles(cells["activation"])
+    size = (3.1, max(2.2, 1.1 + 0.36 * len(styles)))  # less leaves no room beside the legend
+    panels = Panels(rows, size, title=title, shared_y=True)
+    for ax, (value, limits) in panels:
         cell, runs = (table[table[axis.column] == value] for table in (cells, used))
         ax.set_xlim(*limits)
-        plot_final(runs, cell, names, styles, ax, metric)
+        plot_final(runs, cell, styles, ax, metric)
         ax.set_title(panel_title(cell, axis, enlarged=limits[0] > 0))
         ax.set_xlabel(f"final {metric.label}")
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-    columns = 2 if figure.get_figwidth() > WIDTH_OF_SIGNS else 1
-    figure.legend(handles=_final_signs(), loc="outside lower center", ncols=columns)
-    return figure
+    columns = 2 if panels.figure.get_figwidth() > WIDTH_OF_SIGNS else 1
+    panels.add_legend(_final_signs(), columns=columns)
+    return panels.figure
 
 
 def _final_signs() -> list[Line2D]:
@@ -187,13 +161,12 @@ JITTER = 0.09 * np.array([0, -1, 1, -0.5, 0.5])
 def plot_final(
     runs: pd.DataFrame,
     cells: pd.DataFrame,
-    names: Sequence[str],
     styles: Mapping[str, LineStyle],
     ax: Axes,
     metric: Metric = ACCURACY,
 ) -> Axes:
     """One row per activation: each run as a dot, the mean of those that learned as a tick."""
-    for place, name in enumerate(names):
+    for place, (name, style) in enumerate(styles.items()):
         own = runs[runs["activation"] == name]
         shifts = place + 0.18 + np.resize(JITTER, len(own))
         for outcome, fill in (("learned", "full"), ("failed", "none")):
@@ -202,17 +175,16 @@ def plot_final(
                 metric.drawn(own["final"][is_shown]),
                 shifts[is_shown],
                 linestyle="",
-                marker=styles[name].marker,
+                marker=style.marker,
                 markersize=4.5,
                 fillstyle=fill,
-                color=styles[name].colour,
+                color=style.colour,
                 alpha=0.65,
                 markeredgewidth=0 if fill == "full" else 0.8,
             )
         for cell in cells[cells["activation"] == name].to_dict("records"):
             _plot_mean(cell, place - 0.18, ax, metric)
-    ax.set_yticks(range(len(names)), list(names))
-    ax.set_ylim(len(names) - 0.5, -0.5)
+    name_rows(styles, ax)
     return ax
 
 

@@ -14,13 +14,7 @@ from actscope.analysis.labels import activation_order
 from actscope.artifacts.palette import RED
 from actscope.metric import ACCURACY, Metric
 from actscope.report.figures.limits import high_limits
-from actscope.report.figures.style import (
-    GREY,
-    PANELS_A_ROW,
-    activation_legend,
-    line_styles,
-    panel_grid,
-)
+from actscope.report.figures.style import GREY, Panels, line_styles
 from actscope.report.figures.tuned import plot_over_trials
 from actscope.report.figures.tuned_rates import COLUMNS, log_axis, shades
 from actscope.tuning_settings import Choices, Range
@@ -46,18 +40,18 @@ def draw_search(
     `trials` and `chosen`: those of one cell of each activation. `values`: that could be tried.
     """
     activations = activation_order(trials["activation"])
-    figure, axes = panel_grid([activations], COLUMNS, (2.75, 2.3), title=title, shared_y=True)
+    panels = Panels([activations], (2.75, 2.3), title=title, shared_y=True, columns=COLUMNS)
     heights = high_limits(trials.loc[trials["state"] != "failed", "validation"], metric, 101)
-    for ax, activation in zip(axes, activations, strict=True):
+    for ax, activation in panels:
         own, best = (table[table["activation"] == activation] for table in (trials, chosen))
         ax.set_ylim(heights)
         setting_axis(name, values, ax)
         plot_search(own, best, name, values, ax, metric)
         counts = own["state"].value_counts()
         ax.set_title(f"{activation} (n = {counts.get('finished', 0)} finished of {len(own)})")
-    axes[0].set_ylabel(f"validation {metric.label}")
-    figure.legend(handles=list(_signs()), loc="outside lower center", ncols=4)
-    return figure
+    panels.axes[0].set_ylabel(f"validation {metric.label}")
+    panels.add_legend(list(_signs()), columns=4)
+    return panels.figure
 
 
 def plot_search(
@@ -130,15 +124,15 @@ def _colour(state: str) -> Any:
 def draw_best(trials: pd.DataFrame, factors: Factors, metric: Metric = ACCURACY) -> Figure:
     """The best metric of a finished trial on validation so far, over the number of trials."""
     groups = [own for _, own in trials.groupby(factors.settings, sort=False)]
-    figure, axes = panel_grid([groups], PANELS_A_ROW, (3.6, 2.6), shared_y=True)
+    panels = Panels([groups], (3.6, 2.6), shared_y=True)
     styles = line_styles(trials["activation"])
     heights = high_limits(trials["best"].astype(float), metric, 100.5)
-    for ax, own in zip(axes, groups, strict=True):
+    for ax, own in panels:
         plot_over_trials(own, "number", "best", styles, ax, metric.scale, "steps-post")
         title = setting_text(own.iloc[0], factors.settings)
         count = f"{own['number'].max()} trials"
         ax.set_title(f"{title} ({count})" if title else count)
         ax.set_ylim(heights)
-    axes[0].set_ylabel(f"best validation {metric.label}")
-    activation_legend(figure, styles, trials["activation"], "")
-    return figure
+    panels.axes[0].set_ylabel(f"best validation {metric.label}")
+    panels.add_styles(styles, "")
+    return panels.figure

@@ -1,6 +1,6 @@
 """The figure of all seeds, with the article's single one among them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -10,9 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from actscope.analysis.axis import RATE, Axis
-from actscope.analysis.labels import activation_order
 from actscope.metric import ACCURACY, Metric
-from actscope.report.figures.style import GREY, PANELS_A_ROW, LineStyle, line_styles, panel_grid
+from actscope.report.figures.style import GREY, LineStyle, Panels, line_styles, name_rows
 
 ROW = 0.8  # height that the sorted seeds of an activation take, of the distance of two rows
 
@@ -22,12 +21,12 @@ def draw_seeds(
 ) -> Figure:
     """The final metric of the seeds of one variant, sorted; one panel per rate."""
     runs = used[used["outcome"] != "diverged"]
-    values, names = axis.ordered(runs[axis.column]), activation_order(runs["activation"])
-    size = (3.6, 1.1 + 0.55 * len(names))
-    figure, axes = panel_grid([values], PANELS_A_ROW, size, title=title, shared_y=True)
-    for ax, value in zip(axes, values, strict=True):
+    values, styles = axis.ordered(runs[axis.column]), line_styles(runs["activation"])
+    size = (3.6, 1.1 + 0.55 * len(styles))
+    panels = Panels([values], size, title=title, shared_y=True)
+    for ax, value in panels:
         own = runs[runs[axis.column] == value]
-        plot_seeds(own, names, line_styles(names), seed, ax, metric)
+        plot_seeds(own, styles, seed, ax, metric)
         ax.set_title(axis.equals(value))
         ax.set_xlabel(f"final {metric.label}")
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
@@ -35,25 +34,20 @@ def draw_seeds(
         Line2D([], [], marker="o", label="one seed", color=GREY, linestyle="", markersize=4),
         Line2D([], [], marker="*", label=f"seed {seed}", color="black", linestyle="", markersize=9),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
-    return figure
+    panels.add_legend(handles, columns=2)
+    return panels.figure
 
 
 def plot_seeds(
-    runs: pd.DataFrame,
-    names: Sequence[str],
-    styles: Mapping[str, LineStyle],
-    seed: int,
-    ax: Axes,
-    metric: Metric,
+    runs: pd.DataFrame, styles: Mapping[str, LineStyle], seed: int, ax: Axes, metric: Metric
 ) -> Axes:
     """One row per activation: its runs by the metric, the best on top; a star is `seed`."""
     order = [metric.is_smallest_best, False]
-    for place, name in enumerate(names):
+    for place, (name, style) in enumerate(styles.items()):
         own = runs[runs["activation"] == name].sort_values(["final", "seed"], ascending=order)
         x = metric.scale * own["final"].to_numpy()
         y = place + ROW * ((np.arange(len(own)) + 0.5) / max(1, len(own)) - 0.5)
-        ax.plot(x, y, linestyle="", marker="o", markersize=3, color=styles[name].colour)
+        ax.plot(x, y, linestyle="", marker="o", markersize=3, color=style.colour)
         is_marked = (own["seed"] == seed).to_numpy(dtype=bool)
         ax.plot(x[is_marked], y[is_marked], linestyle="", marker="*", markersize=9, color="black")
         for rank in np.flatnonzero(is_marked):
@@ -66,7 +60,6 @@ def plot_seeds(
                 fontsize="x-small",
                 color=GREY,
             )
-    ax.set_yticks(range(len(names)), list(names))
-    ax.set_ylim(len(names) - 0.5, -0.5)
+    name_rows(styles, ax)
     ax.margins(x=0.12)
     return ax

@@ -5,8 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from actscope.analysis.labels import activation_order
-from actscope.report.figures.style import activation_legend, line_styles, panel_grid, seeds_text
+from actscope.report.figures.style import Panels, line_styles, plot_line, seeds_text
 
 # Quantity, title, and whether its axis is logarithmic.
 PANELS = (
@@ -19,26 +18,15 @@ PANELS = (
 
 def draw_signal(signal: pd.DataFrame) -> Figure:
     """Four statistics over the layers; `signal`: of signal_by_layer, of one variant."""
-    figure, axes = panel_grid([PANELS], 2, (4.4, 2.6))
+    panels = Panels([PANELS], (4.4, 2.6), columns=2)
     styles = line_styles(signal["activation"])
-    names = activation_order(signal["activation"])
-    for ax, (quantity, title, is_log) in zip(axes, PANELS, strict=True):
-        for name in names:
+    for ax, (quantity, title, is_log) in panels:
+        for name, style in styles.items():
             own = signal[signal["activation"] == name]
-            style = styles[name]
-            every = max(1, len(own) // 8)
-            ax.plot(
-                own["layer"],
-                own[quantity],
-                color=style.colour,
-                linestyle=style.dashes,
-                marker=style.marker,
-                markersize=4,
-                markevery=every,
-            )
+            plot_line(own["layer"], own[quantity], style, ax, size=4)
         _finish(ax, title, is_log=is_log)
-    activation_legend(figure, styles, names, f"mean of {seeds_text(signal)} at step 0")
-    return figure
+    panels.add_styles(styles, f"mean of {seeds_text(signal)} at step 0")
+    return panels.figure
 
 
 def _finish(ax: Axes, title: str, *, is_log: bool) -> None:

@@ -8,9 +8,11 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis as DrawnAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -20,7 +22,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullFormatter
 
 from actscope.analysis.axis import MOST_PANELS, RATE, Axis
-from actscope.analysis.labels import SHIPPED, activation_order
+from actscope.analysis.labels import SHIPPED, activation_order, number_range
 from actscope.artifacts.drawing import own_style
 from actscope.artifacts.palette import (
     ACTIVATION_COLOURS,
@@ -51,7 +53,6 @@ STYLE: dict[str, Any] = {
 }
 DPI = 120
 SLIDE_WIDTH = 1920  # pixels
-PANELS_A_ROW = 5
 MARKERS_A_LINE = 8
 GREY = "#5F6670"
 
@@ -65,6 +66,11 @@ class LineStyle:
     colour: str
     dashes: Any
     marker: str
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """The arguments of matplotlib for a line in this style."""
+        return {"color": self.colour, "linestyle": self.dashes, "marker": self.marker}
 
 
 # In the order of labels.SHIPPED: the article's five differ in all of colour, dashes and marker.
@@ -96,10 +102,9 @@ OTHERS = [
 
 
 def line_styles(names: Iterable[str]) -> dict[str, LineStyle]:
-    """Style of each activation: a fixed one if it is shipped, else the next free one."""
-    styles = dict(zip(SHIPPED, STYLES, strict=True))
-    others = [name for name in activation_order(names) if name not in styles]
-    return styles | {name: OTHERS[i % len(OTHERS)] for i, name in enumerate(others)}
+    """Style of each activation, in their order: a fixed one if shipped, else the next free one."""
+    styles, others = dict(zip(SHIPPED, STYLES, strict=True)), cycle(OTHERS)
+    return {name: styles.get(name) or next(others) for name in activation_order(names)}
 
 
 @contextmanager
@@ -162,36 +167,56 @@ def render_slide(figure: Figure) -> bytes:
 # --- panels -------------------------------------------------------------------------------------
 
 
-def panel_grid(
-    rows: Sequence[Sequence[Any]],
-    columns: int,
-    size: tuple[float, float],
-    *,
-    title: str = "",
-    shared_y: bool = False,
-) -> tuple[Figure, list[Axes]]:
+class Panels:
     """A figure with a panel of `size` (inches) for each item; each row begins a new line of panels.
 
-    Rows longer than `columns` are broken into lines of similar length. With `shared_y` only the
-    first panel of a line has labels on its y axis.
+    It iterates over the Axes and the item of each panel. Rows longer than `columns` are broken into
+    lines of similar length. With `shared_y` only the first panel of a line has labels on its y
+    axis.
     """
-    length = max(math.ceil(len(row) / math.ceil(len(row) / columns)) for row in rows)
-    lines = [row[at : at + length] for row in rows for at in range(0, len(row), length)]
-    width = max(len(line) for line in lines)
-    figure = Figure(
-        figsize=(max(size[0] * width, 6) + 0.4, size[1] * len(lines) + 0.5), layout="constrained"
-    )
-    if title:
-        figure.suptitle(title)
-    axes = figure.subplots(len(lines), width, squeeze=False)
-    kept: list[Axes] = []
-    for line, places in zip(lines, axes, strict=True):
-        kept.extend(places[: len(line)])
-        for ax in places[1:]:
-            ax.tick_params(labelleft=not shared_y)
-        for ax in places[len(line) :]:
-            ax.remove()
-    return figure, kept
+
+    def __init__(
+        self,
+        rows: Sequence[Sequence[Any]],
+        size: tuple[float, float],
+        *,
+        title: str = "",
+        columns: int = 5,
+        shared_y: bool = False,
+    ) -> None:
+        length = max(math.ceil(len(row) / math.ceil(len(row) / columns)) for row in rows)
+        lines = [row[at : at + length] for row in rows for at in range(0, len(row), length)]
+        width = max(len(line) for line in lines)
+        figsize = (max(size[0] * width, 6) + 0.4, size[1] * len(lines) + 0.5)
+        self.figure = Figure(figsize=figsize, layout="constrained")
+        if title:
+            self.figure.suptitle(title)
+        self.axes: list[Axes] = []
+        self.items = [item for row in rows for item in row]
+        grid = self.figure.subplots(len(lines), width, squeeze=False)
+        for line, places in zip(lines, grid, strict=True):
+            self.axes.extend(places[: len(line)])
+            for ax in places[1:]:
+                ax.tick_params(labelleft=not shared_y)
+            for ax in places[len(line) :]:
+                ax.remove()
+
+    def __iter__(self) -> Iterator[tuple[Axes, Any]]:
+        return zip(self.axes, self.items, strict=True)
+
+    def add_legend(
+        self, handles: Sequence[Artist], title: str = "", *, columns: int, handlelength: int = 2
+    ) -> None:
+        """A legend below the panels."""
+        sizes: dict[str, Any] = {"ncols": columns, "handlelength": handlelength}
+        self.figure.legend(handles=handles, title=title, loc="outside lower center", **sizes)
+
+    def add_styles(self, styles: Mapping[str, LineStyle], title: str) -> None:
+        """A legend of lines by their names."""
+        handles = [Line2D([], [], markersize=5, label=n, **s.line) for n, s in styles.items()]
+        fitting = min(len(handles), int(self.figure.get_figwidth() / 2.2))
+        columns = 4 if len(handles) == 4 else fitting
+        self.add_legend(handles, title, columns=columns, handlelength=4)
 
 
 def panel_title(cells: pd.DataFrame, axis: Axis = RATE, *, enlarged: bool) -> str:
@@ -202,15 +227,25 @@ def panel_title(cells: pd.DataFrame, axis: Axis = RATE, *, enlarged: bool) -> st
 
 def seeds_text(cells: pd.DataFrame) -> str:
     """The runs in each mean or share: `n = 5`, or `n = 3 to 5`."""
-    low, high = cells["n"].min(), cells["n"].max()
-    return f"n = {low}" if low == high else f"n = {low} to {high}"
-
-
-def flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
-    return [item for row in rows for item in row]
+    return f"n = {number_range(cells['n'])}"
 
 
 # --- lines, axes and legends --------------------------------------------------------------------
+
+
+def plot_line(
+    x: "pd.Series[float]",
+    y: "pd.Series[float]",
+    style: LineStyle,
+    ax: Axes,
+    *,
+    shift: int = 0,
+    size: float = 3.5,
+) -> None:
+    """A line with few markers; those of lines with another `shift` are elsewhere."""
+    every = max(1, len(x) // MARKERS_A_LINE)
+    first = max(0, min(shift * every // 5, len(x) - 1))
+    ax.plot(x, y, markersize=size, markevery=(first, every), **style.line)
 
 
 def plot_band(
@@ -221,20 +256,19 @@ def plot_band(
     *,
     opacity: float,
     scale: float = 100.0,
+    shift: int = 0,
+    size: float = 3.5,
 ) -> None:
-    """Line of `scale` times `mean`, with a band from `low` to `high` where they are known."""
-    every = max(1, len(rows) // MARKERS_A_LINE)
-    ax.plot(
-        x,
-        scale * rows["mean"],
-        color=style.colour,
-        linestyle=style.dashes,
-        marker=style.marker,
-        markersize=3.5,
-        markevery=every,
-    )
+    """`plot_line` of `scale` times `mean`, with a band from `low` to `high` where known."""
+    plot_line(x, scale * rows["mean"], style, ax, shift=shift, size=size)
     low, high = scale * rows["low"], scale * rows["high"]
     ax.fill_between(x, low, high, color=style.colour, alpha=opacity, linewidth=0)
+
+
+def name_rows(names: Collection[str], ax: Axes) -> None:
+    """The y axis of rows: the first name is at the top, at 0."""
+    ax.set_yticks(range(len(names)), list(names))
+    ax.set_ylim(len(names) - 0.5, -0.5)
 
 
 def value_axis(values: Collection[float], ax: Axes, axis: Axis = RATE) -> None:
@@ -250,32 +284,3 @@ def value_axis(values: Collection[float], ax: Axes, axis: Axis = RATE) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: axis.text(value)))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel(axis.label)
-
-
-def activation_legend(
-    figure: Figure, styles: Mapping[str, LineStyle], names: Iterable[str], title: str
-) -> None:
-    names = activation_order(names)
-    style_legend(figure, {name: styles[name] for name in names}, title)
-
-
-def style_legend(figure: Figure, styles: Mapping[str, LineStyle], title: str) -> None:
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=style.colour,
-            linestyle=style.dashes,
-            marker=style.marker,
-            markersize=5,
-            label=name,
-        )
-        for name, style in styles.items()
-    ]
-    figure.legend(
-        handles=handles,
-        title=title,
-        loc="outside lower center",
-        ncols=4 if len(handles) == 4 else min(len(handles), int(figure.get_figwidth() / 2.2)),
-        handlelength=4,
-    )

@@ -10,17 +10,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from actscope.analysis.factors import Factors, setting_text, short_name
-from actscope.analysis.labels import activation_order
+from actscope.analysis.labels import activation_order, number_range
 from actscope.analysis.stats import INTERVAL
 from actscope.metric import ACCURACY, Metric
 from actscope.report.figures.limits import Limits, enlarged_limits, full_limits, high_limits
 from actscope.report.figures.style import (
     GREY,
-    PANELS_A_ROW,
     LineStyle,
-    activation_legend,
+    Panels,
     line_styles,
-    panel_grid,
+    name_rows,
     seeds_text,
 )
 
@@ -100,20 +99,19 @@ def _draw(
 ) -> Figure:
     """A figure with a panel for each title, table and range; `scale`: of its values."""
     table = pd.concat([own for _, own, _ in rows[0]])
-    names = activation_order(table["activation"])
-    styles = line_styles(names)
+    styles = line_styles(table["activation"])
     axis = factors.axis
-    height = 3.0 if axis is not None else 1.1 + 0.3 * len(names)
-    figure, axes = panel_grid(rows, PANELS_A_ROW, (4.4, height), shared_y=axis is None)
+    height = 3.0 if axis is not None else 1.1 + 0.3 * len(styles)
+    panels = Panels(rows, (4.4, height), shared_y=axis is None)
     widest = rows[0][0][2]
-    for ax, (title, own, limits) in zip(axes, [item for row in rows for item in row], strict=True):
+    for ax, (title, own, limits) in panels:
         enlarged = "" if limits == widest else "enlarged"
         words = ", ".join(text for text in (title, enlarged) if text)
         known = own[own["n"] > 0]
         seeds = seeds_text(known if len(known) else own)
         ax.set_title(f"{words} ({seeds})" if words else seeds)
         if axis is None:
-            plot_dots(own, names, styles, ax, scale)
+            plot_dots(own, styles, ax, scale)
             ax.set_xlim(*limits)
             ax.set_xlabel(label)
         else:
@@ -123,10 +121,10 @@ def _draw(
         if zero:
             (ax.axvline if axis is None else ax.axhline)(0, color=GREY, linewidth=1.2, zorder=1)
     if axis is None:
-        figure.supxlabel(signs, fontsize="small", color=GREY)
+        panels.figure.supxlabel(signs, fontsize="small", color=GREY)
     else:
-        activation_legend(figure, styles, names, signs)
-    return figure
+        panels.add_styles(styles, signs)
+    return panels.figure
 
 
 def plot_over_factor(
@@ -151,8 +149,7 @@ def plot_over_factor(
         style = styles[name]
         x = np.array(values, float) * (1 if has_bands else 2.0**shift)
         mean, low, high = (scale * own[end].to_numpy(float) for end in ("mean", "low", "high"))
-        line = {"color": style.colour, "linestyle": style.dashes, "linewidth": 1.3}
-        ax.plot(x, mean, marker=style.marker, markersize=4, **line)
+        ax.plot(x, mean, markersize=4, linewidth=1.3, **style.line)
         if has_bands and len(values) > 1:
             ax.fill_between(x, low, high, color=style.colour, alpha=opacity, linewidth=0)
         else:
@@ -172,21 +169,13 @@ def factor_axis(values: Sequence[float], name: str, ax: Axes) -> None:
     ax.set_xlabel(short_name(name))
 
 
-def plot_dots(
-    rows: pd.DataFrame,
-    names: Sequence[str],
-    styles: Mapping[str, LineStyle],
-    ax: Axes,
-    scale: float = 100.0,
-) -> Axes:
+def plot_dots(rows: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes, scale: float) -> Axes:
     """A row an activation: `mean`, scaled, with its interval."""
-    for place, name in enumerate(names):
+    for place, (name, style) in enumerate(styles.items()):
         for row in rows[rows["activation"] == name].to_dict("records"):
-            style = styles[name]
             ax.hlines(place, scale * row["low"], scale * row["high"], color=style.colour)
             ax.plot(scale * row["mean"], place, marker=style.marker, color=style.colour)
-    ax.set_yticks(range(len(names)), list(names))
-    ax.set_ylim(len(names) - 0.5, -0.5)
+    name_rows(styles, ax)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     return ax
 
@@ -204,17 +193,18 @@ def draw_budget(budget: pd.DataFrame, factors: Factors, metric: Metric = ACCURAC
         [own for own in groups if setting_text(own.iloc[0], factors.panel) == panel]
         for panel in dict.fromkeys(setting_text(own.iloc[0], factors.panel) for own in groups)
     ]
-    figure, axes = panel_grid(rows, PANELS_A_ROW, (3.3, 2.5), shared_y=True)
+    panels = Panels(rows, (3.3, 2.5), shared_y=True)
     styles = line_styles(budget["activation"])
     limits = high_limits(shown["expected"].astype(float), metric, 100.5)
-    for ax, own in zip(axes, [own for row in rows for own in row], strict=True):
+    for ax, own in panels:
         plot_over_trials(own, "k", "expected", styles, ax, metric.scale)
         title = setting_text(own.iloc[0], factors.settings)
-        ax.set_title(f"{title} ({trials_text(own)})" if title else trials_text(own))
+        count = f"of {number_range(own['of'])} trials"
+        ax.set_title(f"{title} ({count})" if title else count)
         ax.set_ylim(limits)
-    axes[0].set_ylabel(f"expected best{f' ({metric.unit})' if metric.unit else ''}")
-    activation_legend(figure, styles, budget["activation"], "")
-    return figure
+    panels.axes[0].set_ylabel(f"expected best{f' ({metric.unit})' if metric.unit else ''}")
+    panels.add_styles(styles, "")
+    return panels.figure
 
 
 def plot_over_trials(
@@ -228,24 +218,12 @@ def plot_over_trials(
 ) -> Axes:
     """A line an activation: the column y, scaled, over x, a number of trials."""
     for name in activation_order(rows["activation"]):
-        own, style = rows[rows["activation"] == name], styles[name]
-        ax.plot(
-            *(own[x], scale * own[y].astype(float)),
-            color=style.colour,
-            linestyle=style.dashes,
-            marker=style.marker,
-            markersize=3.5,
-            drawstyle=drawstyle,
-        )
+        own = rows[rows["activation"] == name]
+        values = scale * own[y].astype(float)
+        ax.plot(own[x], values, markersize=3.5, drawstyle=drawstyle, **styles[name].line)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     ax.set_xlabel("trials")
     return ax
-
-
-def trials_text(rows: pd.DataFrame) -> str:
-    """The trials of each cell: `of 7 trials`, or `of 7 to 9 trials`."""
-    low, high = int(rows["of"].min()), int(rows["of"].max())
-    return f"of {low} trials" if low == high else f"of {low} to {high} trials"
 
 
 def _few(values: Sequence[float]) -> list[float]:

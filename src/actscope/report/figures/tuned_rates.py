@@ -14,11 +14,11 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from actscope.analysis.factors import Factors, short_name
-from actscope.analysis.labels import activation_order
+from actscope.analysis.labels import activation_order, number_range
 from actscope.artifacts.palette import RED
 from actscope.metric import ACCURACY, Metric
 from actscope.report.figures.limits import high_limits
-from actscope.report.figures.style import GREY, panel_grid
+from actscope.report.figures.style import GREY, Panels
 
 COLUMNS = 4  # panels a row
 DIGITS = 4  # of a rate: 0.0016 / 2 and 0.0004 * 2 differ in their last bits
@@ -42,13 +42,13 @@ def draw_by_rate(
     `trials` and `chosen`: those of one panel of Factors.panel.
     """
     names = activation_order(trials["activation"])
-    figure, axes = panel_grid([names], COLUMNS, (2.75, 2.3), title=title, shared_y=True)
+    panels = Panels([names], (2.75, 2.3), title=title, shared_y=True, columns=COLUMNS)
     values = _values(trials, factors)
     colours = _colours(len(values))
     limits = trials["lr"].min() / 1.4, trials["lr"].max() * 1.4
     means = trials.groupby([*factors.cell, "lr"])["validation"].mean()
     heights = high_limits(means, metric, 101)
-    for ax, name in zip(axes, names, strict=True):
+    for ax, name in panels:
         own, choice = (table[table["activation"] == name] for table in (trials, chosen))
         for place, (value, colour) in enumerate(zip(values, colours, strict=True)):
             from_worst = 0.025 + LOST_STEP * place
@@ -60,14 +60,10 @@ def draw_by_rate(
         log_axis(limits, ax)
         ax.set_ylim(heights)
         ax.set_xlabel("learning rate")
-    axes[0].set_ylabel(f"validation {metric.label}")
-    figure.legend(
-        handles=_line_signs(values, colours, factors),
-        title=RATE_SIGNS,
-        loc="outside lower center",
-        ncols=min(8, len(values) + 2),
-    )
-    return figure
+    panels.axes[0].set_ylabel(f"validation {metric.label}")
+    signs = _line_signs(values, colours, factors)
+    panels.add_legend(signs, RATE_SIGNS, columns=min(8, len(values) + 2))
+    return panels.figure
 
 
 def log_axis(limits: tuple[float, float], ax: Axes) -> None:
@@ -89,35 +85,19 @@ def plot_trials(
 ) -> Axes:
     """Mean over the trials that learned at each rate; crosses at a height for lost runs."""
     means = trials.groupby("lr")["validation"].mean().dropna()
-    ax.plot(
-        means.index, metric.scale * means, color=colour, marker=".", markersize=4, linewidth=1.2
-    )
+    ax.plot(means.index, metric.scale * means, ".-", color=colour, markersize=4, linewidth=1.2)
     lost = trials.loc[trials["validation"].isna(), "lr"].unique()
-    ax.plot(
-        *(lost, [height] * len(lost)),
-        transform=ax.get_xaxis_transform(),
-        linestyle="",
-        marker="x",
-        markersize=3.5,
-        color=colour,
-    )
-    rate = chosen["lr"].dropna()
-    ax.plot(
-        *(rate, metric.scale * chosen.loc[rate.index, "validation"]),
-        linestyle="",
-        marker="o",
-        markersize=7.5,
-        fillstyle="none",
-        color=colour,
-    )
+    at_edge, heights = ax.get_xaxis_transform(), [height] * len(lost)
+    ax.plot(lost, heights, "x", transform=at_edge, markersize=3.5, color=colour)
+    known = chosen[chosen["lr"].notna()]
+    values = metric.scale * known["validation"]
+    ax.plot(known["lr"], values, "o", markersize=7.5, fillstyle="none", color=colour)
     return ax
 
 
 def runs_a_rate(trials: pd.DataFrame, factors: Factors) -> str:
     """The runs of each cell at each rate: `n = 1 to 5`."""
-    counts = trials.groupby([*factors.cell, "lr"]).size()
-    low, high = counts.min(), counts.max()
-    return f"n = {low}" if low == high else f"n = {low} to {high}"
+    return f"n = {number_range(trials.groupby([*factors.cell, 'lr']).size())}"
 
 
 def _line_signs(values: Sequence[float], colours: Sequence[Any], factors: Factors) -> list[Line2D]:
@@ -166,16 +146,17 @@ def draw_trainability(
     rates = sorted(set(_rounded(trials["lr"])))
     values = sorted(set(trials[factors.axis]))
     size = (max(2.3, 0.17 * len(rates) + 0.6), max(2.0, 0.9 + 0.22 * len(values)))
-    figure, axes = panel_grid([names], COLUMNS, size, title=title, shared_y=True)
+    panels = Panels([names], size, title=title, shared_y=True, columns=COLUMNS)
     colours = Colours.of(trials, metric)
-    for ax, name in zip(axes, names, strict=True):
+    for ax, name in panels:
         own, choice = (table[table["activation"] == name] for table in (trials, chosen))
         plot_trainability(own, choice, factors.axis, values, rates, ax, colours)
         ax.set_title(f"{name} ({runs_a_rate(own, factors)})")
         ax.set_xlabel("learning rate")
-    axes[0].set_ylabel(short_name(factors.axis))
+    panels.axes[0].set_ylabel(short_name(factors.axis))
     scale = mpl.cm.ScalarMappable(colours.norm, colours.shades)
-    bar = figure.colorbar(scale, ax=axes, label=f"mean validation {metric.label}", shrink=0.8)
+    label = f"mean validation {metric.label}"
+    bar = panels.figure.colorbar(scale, ax=panels.axes, label=label, shrink=0.8)
     if metric.is_bounded:
         bar.set_ticks([metric.scale / 100 * tick for tick in TICKS])
     handles = [
@@ -183,8 +164,8 @@ def draw_trainability(
         Patch(facecolor=ALL_LOST_COLOUR, label="all runs lost"),
         Patch(facecolor="white", edgecolor=GREY, linewidth=0.6, label="not tried"),
     ]
-    figure.legend(handles=handles, title=MAP_SIGNS, loc="outside lower center", ncols=3)
-    return figure
+    panels.add_legend(handles, MAP_SIGNS, columns=3)
+    return panels.figure
 
 
 class Colours(NamedTuple):

@@ -1,6 +1,6 @@
 """The figures of the fates of units: how many, in which layer, and since when."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,12 @@ from actscope.report.figures.style import (
     DASHDOT,
     DASHED,
     DOTTED,
-    PANELS_A_ROW,
     LineStyle,
-    activation_legend,
-    flat,
+    Panels,
     line_styles,
-    panel_grid,
+    name_rows,
     panel_title,
     plot_band,
-    style_legend,
     value_axis,
 )
 
@@ -48,16 +45,14 @@ def draw_unit_shares(title: str, layers: pd.DataFrame, axis: Axis = RATE) -> Fig
     """Share of units by fate of one variant: one row per layer shown, one panel per rate."""
     names = activation_order(layers["activation"])
     rows = layers_shown(layers, axis)
-    figure, axes = panel_grid(
-        rows, PANELS_A_ROW, (3.6, 1 + 0.42 * len(names)), title=title, shared_y=True
-    )
-    for ax, (layer, value) in zip(axes, flat(rows), strict=True):
+    panels = Panels(rows, (3.6, 1 + 0.42 * len(names)), title=title, shared_y=True)
+    for ax, (layer, value) in panels:
         cells = layers[(layers["layer"] == layer) & (layers[axis.column] == value)]
         plot_unit_shares(cells, names, ax)
         ax.set_title(f"{layer_title(layer, cells)}, {panel_title(cells, axis, enlarged=False)}")
         ax.set_xlabel("share of the layer's units (%)")
-    style_legend(figure, FATE_STYLES, "share; bar: 95 % interval over seeds")
-    return figure
+    panels.add_styles(FATE_STYLES, "share; bar: 95 % interval over seeds")
+    return panels.figure
 
 
 def layer_title(layer: int, cells: pd.DataFrame) -> str:
@@ -88,8 +83,7 @@ def plot_unit_shares(cells: pd.DataFrame, names: Sequence[str], ax: Axes) -> Axe
                 alpha=1 if 0 < share < 100 else 0.3,  # as PALE says
             )
     ax.grid(visible=False, axis="y")
-    ax.set_yticks(range(len(names)), list(names))
-    ax.set_ylim(len(names) - 0.5, -0.5)
+    name_rows(names, ax)
     ax.set_xlim(-3, 103)
     return ax
 
@@ -113,21 +107,19 @@ def layers_shown(layers: pd.DataFrame, axis: Axis = RATE) -> list[list[tuple[int
     return [row for row in (first, last, outputs) if row]
 
 
-def draw_inactive(
-    title: str, curves: pd.DataFrame, names: Iterable[str], axis: Axis = RATE
-) -> Figure:
+def draw_inactive(title: str, curves: pd.DataFrame, axis: Axis) -> Figure:
     """Share of layer 1 that is dead or saturated by step of one variant: one panel per rate."""
     rows = [axis.ordered(curves[axis.column])]
-    figure, axes = panel_grid(rows, PANELS_A_ROW, (3.6, 2.8), title=title, shared_y=True)
-    styles = line_styles(names)
-    for ax, value in zip(axes, rows[0], strict=True):
+    panels = Panels(rows, (3.6, 2.8), title=title, shared_y=True)
+    styles = line_styles(curves["activation"])
+    for ax, value in panels:
         own = curves[curves[axis.column] == value]
         plot_inactive(own, styles, ax)
         ax.set_title(panel_title(own, axis, enlarged=False))
         ax.set_xlabel("minibatches")
-    axes[0].set_ylabel("dead or saturated (%)")
-    activation_legend(figure, styles, names, "share; band: 95 % interval over seeds")
-    return figure
+    panels.axes[0].set_ylabel("dead or saturated (%)")
+    panels.add_styles(styles, "share; band: 95 % interval over seeds")
+    return panels.figure
 
 
 def plot_inactive(curves: pd.DataFrame, styles: Mapping[str, LineStyle], ax: Axes) -> Axes:
@@ -149,14 +141,14 @@ def as_band(rows: pd.DataFrame, share: str) -> pd.DataFrame:
 def draw_unit_shares_by_rate(title: str, layers: pd.DataFrame) -> Figure:
     """Share of layer 1's units by fate over the rate, of one variant, for many rates."""
     names = activation_order(layers["activation"])
-    figure, axes = panel_grid([names], PANELS_A_ROW, (2.3, 2.1), title=title, shared_y=True)
-    for ax, name in zip(axes, names, strict=True):
+    panels = Panels([names], (2.3, 2.1), title=title, shared_y=True)
+    for ax, name in panels:
         rows = layers[(layers["activation"] == name) & (layers["layer"] == 1)].sort_values("lr")
         for fate, style in FATE_STYLES.items():
             plot_band(rows["lr"], as_band(rows, fate), style, ax, opacity=0.12)
         ax.set_title(name)
         value_axis(layers["lr"], ax)
         ax.set_ylim(-3, 103)
-    axes[0].set_ylabel("layer 1's units (%)")
-    style_legend(figure, FATE_STYLES, "share; band: 95 % interval over seeds")
-    return figure
+    panels.axes[0].set_ylabel("layer 1's units (%)")
+    panels.add_styles(FATE_STYLES, "share; band: 95 % interval over seeds")
+    return panels.figure

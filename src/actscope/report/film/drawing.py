@@ -23,8 +23,7 @@ from actscope.report.film.panels import (
     WeightsPanel,
     weight_limits,
 )
-from actscope.report.film.scenes import FilmedRun
-from actscope.report.film.timeline import Array, spread
+from actscope.report.film.scenes import Array, FilmedRun, spread
 
 SIZE, DPI = (12.0, 8.6), 100  # inches; a README shows the picture at two thirds of it
 STYLE: dict[str, Any] = {

@@ -11,8 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 
 from actscope.metric import ACCURACY
-from actscope.report.film.scenes import FilmedRun, Scene, Series
-from actscope.report.film.timeline import Array, spread
+from actscope.report.film.scenes import Array, FilmedRun, Scene, Series, spread
 
 DARK, GREY, PALE = "#20242A", "#5F6670", "#9AA1AB"
 BLUE, RED = "#0072B2", "#C04000"  # of a run that learned, and of one that did not

@@ -1,9 +1,12 @@
-"""What a film shows of a run: the numbers of its tables, step by step."""
+"""What a film shows of a run, step by step, and for how long: the first steps the longest.
+
+Most units die at the first steps.
+"""
 
 # T recorded steps, U units of the filmed layer
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -12,7 +15,39 @@ from actscope.analysis.run_tables import judged_split
 from actscope.artifacts.unit_fates import Records
 from actscope.errors import ConfigError, ReportError
 from actscope.metric import ACCURACY, Metric
-from actscope.report.film.timeline import Array
+
+SECONDS = 10.0  # of motion
+TICK_MS = 100
+FIRST_MS, LAST_MS = 800, 2200  # the first and the last frame are held for longer
+EARLY = 5  # a step's time falls in proportion to this many steps plus its number
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Frame(NamedTuple):
+    step: int
+    milliseconds: int
+
+
+def frames(steps: Array, seconds: float = SECONDS) -> list[Frame]:
+    """The frames of a film over these recorded steps, in increasing order; each step once."""
+    ticks = np.linspace(spread(steps[0]), spread(steps[-1]), max(2, int(1000 * seconds / TICK_MS)))
+    places = np.searchsorted(spread(steps), ticks + 1e-9, side="right") - 1
+    shown, counts = np.unique(places, return_counts=True)
+    holds = TICK_MS * counts
+    holds[0] += FIRST_MS
+    holds[-1] += LAST_MS
+    return [Frame(int(steps[at]), int(ms)) for at, ms in zip(shown, holds, strict=True)]
+
+
+def spread(step: Any) -> Any:
+    """Place of a step in the film's time and on its axes, and back with `gathered`."""
+    return np.log1p(np.asarray(step, dtype=float) / EARLY)
+
+
+def gathered(place: Any) -> Any:
+    """The step at a place."""
+    return EARLY * np.expm1(place)
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,12 +21,12 @@ from actscope.report.figures.metric import signs_in_words
 from actscope.report.pages.overview import overviews, show_mean
 from actscope.report.pages.page import (
     Chapter,
+    Picture,
     Section,
     begin_drawing,
     gather_sections,
     render_page,
 )
-from actscope.report.pages.pictures import Picture, picture
 from actscope.report.pages.run_list import Row, RunList
 from actscope.report.pages.study_page import REBUILD
 from actscope.report.process_pool import WorkerPool
@@ -76,12 +76,10 @@ def build(
     ]
     own = {table.name: table for table in tables_of(both)}
     all_runs = pd.concat([study.runs.assign(study=study.study) for study in both.studies])
-    files = study_tables.run_files(all_runs, both.metric)
+    found, files = gather_sections(begun, on_step)
+    files |= study_tables.run_files(all_runs, both.metric)
     for table in own.values():
         files |= table.files
-    found = gather_sections(begun, on_step)
-    for section in found.values():
-        files |= section.files
     title = " and ".join(both.names)
     files["index.html"] = render_page(title, [_chapter(both, found, own, lists)], [])
     files[explore.NAME] = explore.build(title, {s.study: s for s in both.studies}, all_series)
@@ -122,7 +120,7 @@ def _by_rate(
     end: str, variant: str, cells: pd.DataFrame, runs: pd.DataFrame, both: Pair
 ) -> Picture:
     metric = both.metric
-    return picture(
+    return Picture(
         f"final_{metric.name}_by_rate{end}",
         f"Final test {metric.words} by rate",
         f"Final test {metric.words} over the learning rate. {signs_in_words()} Panels titled "
@@ -147,7 +145,7 @@ def _by_epoch(
     shown = RATE.shown(either["lr"])
     note = "" if len(shown) == cells["lr"].nunique() else f" {RATES_SHOWN}"
     drawn = cells[cells["lr"].isin(shown)]
-    return picture(
+    return Picture(
         f"test_{metric.name}_by_epoch{end}",
         f"Test {metric.words} by epoch",
         f"Test {metric.words} at the end of each epoch: mean of the n runs of a study that "
@@ -187,16 +185,7 @@ def _chapter(
         provenance=[methods.provenance(study) for study in both.studies],
         rebuild=[(REBUILD, f'make report ARGS="report.compare=[{",".join(both.names)}]"')],
     )
-    titles = [
-        ("settings", "What differs"),
-        ("glance", "At a glance"),
-        ("lone", "Only in one study"),
-        *((f"figures-{number}", title) for number, title in enumerate(found, 1)),
-        ("methods", "Methods"),
-        ("runs", "Runs"),
-        ("provenance", "Provenance"),
-    ]
-    return Chapter(" and ".join(both.names), "", body, titles)
+    return Chapter(" and ".join(both.names), "", body)
 
 
 def _link(lists: Sequence[RunList], row: Row, column: str) -> str:
@@ -227,7 +216,5 @@ def _overview_cell(lists: Sequence[RunList], row: Row) -> dict[str, Any]:
 def _interval(row: Row, metric: Metric) -> str:
     if row["n"] == 0:
         return "no seed with which both learned"
-    if pd.isna(row["low"]):
-        return f"no interval: {row['method']}; {row['n']} seeds"
-    low, high = metric.difference(row["low"]), metric.difference(row["high"])
-    return f"{low} to {high}; {row['n']} seeds"
+    interval = study_tables.interval_of_difference(row, metric).replace("none:", "no interval:")
+    return f"{interval}; {row['n']} seeds"

@@ -15,8 +15,7 @@ from actscope.report.figures import units as units_figures
 from actscope.report.figures.activation_functions import draw_functions
 from actscope.report.figures.metric import draw_by_epoch, draw_final, signs_in_words
 from actscope.report.figures.seeds import draw_seeds
-from actscope.report.pages.page import Prose
-from actscope.report.pages.pictures import Picture, picture
+from actscope.report.pages.page import Picture, Prose
 from actscope.report.pages.trajectories import trajectory_picture
 from actscope.report.tables import edge as edge_tables
 from actscope.report.tables import units as units_tables
@@ -45,7 +44,7 @@ def contents(store: Store, study: StudyAnalysis, seed: int) -> Iterator[Picture 
         yield from _by_epoch(study)
     yield from _trajectories(store, study, seed)
     yield from _units(study)
-    yield picture(
+    yield Picture(
         "activation_functions",
         "The activation functions",
         "Each activation function (solid) and its derivative (dashed), for inputs from -4 to 4. A "
@@ -83,7 +82,7 @@ def _by_value(study: StudyAnalysis) -> Iterator[Picture]:
 def _over_axis(study: StudyAnalysis, section: str, variant: str, note: str) -> Picture:
     axis, metric = study.axis, study.metric
     own, runs = _of(variant, study.cells), _of(variant, study.runs.used)
-    return picture(
+    return Picture(
         f"{metric.name}_by_{axis.slug}{_number(study.runs, variant)}",
         section,
         f"Final {metric.words} over the {axis.label}. {signs_in_words(axis)}{note}{metric.cut_off}",
@@ -97,7 +96,7 @@ def _final(study: StudyAnalysis) -> Iterator[Picture]:
     metric = study.metric
     for variant, used in study.runs.used.groupby("variant", sort=False):
         cells = _few(study, _of(variant, study.cells))
-        yield picture(
+        yield Picture(
             f"final_{metric.name}{_number(study.runs, variant)}",
             _final_title(study),
             f"Final {study.runs.split} {metric.words} of every run (coloured), and above it the "
@@ -119,7 +118,7 @@ def _seeds(study: StudyAnalysis) -> Iterator[Picture]:
     used = study.runs.used
     of_article = used[(used["seed"] == ARTICLE_SEED) & (used["outcome"] != "diverged")]
     for variant in dict.fromkeys(of_article["variant"]):
-        yield picture(
+        yield Picture(
             f"seeds{_number(study.runs, variant)}",
             _final_title(study),
             f"Every seed's final {study.metric.words}, sorted: in each row the best seed is on "
@@ -149,7 +148,7 @@ def _by_epoch(study: StudyAnalysis) -> Iterator[Picture]:
     words = f"{split.capitalize()} {metric.words}"
     drawn = study.cells.loc[study.cells["diverged"] < study.cells["runs"], "variant"]
     for variant in dict.fromkeys(drawn):
-        yield picture(
+        yield Picture(
             f"test_{metric.name}_by_epoch{_number(study.runs, variant)}",
             f"{words} by epoch",
             f"{words} at the end of each epoch: mean of the n runs that "
@@ -183,7 +182,7 @@ def _edge(study: StudyAnalysis) -> Iterator[Picture | Prose]:
     tables = edge_tables.tables_of(study.outcome_shares, study.edges)
     yield Prose(section, [edge_text.RULE], tables)
     for variant, own in study.outcome_shares.groupby("variant", sort=False):
-        yield picture(
+        yield Picture(
             f"outcome_map{_number(study.runs, variant)}",
             section,
             "Share of runs that learned at each activation and rate; darker is more. A dash marks "
@@ -220,7 +219,7 @@ def _unit_shares(study: StudyAnalysis, variant: str, layers: pd.DataFrame) -> Pi
         which += _few_note(study)
         drawn = _few(study, layers)
         draw = partial(units_figures.draw_unit_shares, variant, drawn, study.axis)
-    return picture(
+    return Picture(
         f"unit_shares{_number(study.runs, variant)}",
         "Which units die",
         "Share of the units of n runs that end dead, saturated, silent or flat, with its "
@@ -237,13 +236,13 @@ def _inactive(study: StudyAnalysis, variant: str, curves: pd.DataFrame) -> Pictu
     shown = axis.shown(values)
     note = "" if len(shown) == values.nunique() else _five_shown(axis)
     drawn = curves[values.isin(shown)]
-    return picture(
+    return Picture(
         f"units_gone{_number(study.runs, variant)}",
         "Which units die",
         "Share of layer 1's units that are dead or saturated at each probe, in n runs, with its "
         f"{units_tables.UNIT_INTERVAL}. {units_figures.NO_BAND} {note}",
         "Share of layer 1's units dead or saturated by minibatch, one line per activation.",
-        partial(units_figures.draw_inactive, variant, drawn, drawn["activation"], axis),
+        partial(units_figures.draw_inactive, variant, drawn, axis),
     )
 
 

@@ -7,8 +7,8 @@ from functools import cached_property, partial
 import pandas as pd
 
 from actscope.analysis import frames
-from actscope.analysis.claims.claims import ClaimResult
-from actscope.analysis.claims.records import Records, stored_records
+from actscope.analysis.claims.claims import Claim, Evidence, judge
+from actscope.analysis.claims.records import stored_records
 from actscope.analysis.frames import NoRunsError, StudyRuns
 from actscope.analysis.ranking import ranked_by
 from actscope.analysis.seeds_and_images import RESAMPLES
@@ -73,21 +73,19 @@ class Part:
         return self.runs.study if self.place else ""
 
 
-Judge = Callable[[Mapping[str, StudyRuns], Records], Sequence[ClaimResult]]
-
-
 def build(
     store: Store,
     title: str,
     parts: Sequence[Part],
+    stated: Sequence[Claim],
+    others: Mapping[str, StudyRuns],
     pool: WorkerPool,
-    judge: Judge,
     on_step: Callable[[], None] = lambda: None,
 ) -> dict[str, bytes]:
     """All files of a report by their names; they are the same for every pool.
 
-    `judge` returns the results of the claims, from the studies of the parts without runs that
-    cannot be read. `on_step` is called after each run that is read and each figure that is drawn.
+    `stated`: the claims to judge, by the studies of the parts without runs that cannot be read, and
+    by `others`. `on_step` is called after each run that is read and each figure that is drawn.
 
     Raises:
         NoRunsError: no run of any part can be read.
@@ -98,14 +96,13 @@ def build(
     known: dict[str, pd.DataFrame] = {}
     for _, study in found:
         known |= study.known_fates
-    results = judge({p.runs.study: p.runs for p, _ in found}, stored_records(store, known))
+    studies = {**others, **{part.runs.study: part.runs for part, _ in found}}
+    results = judge(stated, Evidence(studies, stored_records(store, known)))
     files: dict[str, bytes] = claims.claim_files(results) if results else {}
     chapters = []
     for (part, study), items in zip(found, begun, strict=True):
-        own = study_tables.table_files(study)
-        sections = gather_sections(items, on_step)
-        for section in sections.values():
-            own |= section.files
+        sections, own = gather_sections(items, on_step)
+        own |= study_tables.table_files(study)
         files |= {_placed(name, part.place): data for name, data in own.items()}
         ui = runs_in_ui(store, part.runs.study)
         chapters.append(render_study(part, study, sections, ui))
@@ -163,7 +160,6 @@ def render_study(
     runs, cells = study.runs, study.cells
     run_list = RunList(runs, part.anchor, part.label, ui)
     level = 3 if part.place else 2
-    words = author_notes(runs.study, level + 1)
     maps = overviews(cells, partial(show_best, run_list), study.axis)
     first_picture, rest = take_first_picture(sections)
     body = environment.load("study.html.j2").render(
@@ -189,7 +185,7 @@ def render_study(
         has_images=study.metric is ACCURACY,
         is_validated=ranked_by(cells) == "validation_mean",
         resamples=f"{RESAMPLES:,}",
-        author_notes=words,
+        author_notes=author_notes(runs.study, level + 1),
         tests=int(study.comparisons["p"].count()),
         sections=rest,
         methods=methods.methods(runs),
@@ -197,8 +193,7 @@ def render_study(
         run_list=run_list,
         provenance=[*methods.provenance(runs), (REBUILD, _rebuild(runs, part.seed))],
     )
-    titles = _titles(part.anchor, rest, has_words=bool(words))
-    return Chapter(runs.study, part.anchor, body, titles, slides_of(sections, part.place))
+    return Chapter(runs.study, part.anchor, body, slides_of(sections, part.place))
 
 
 def _answer(study: StudyAnalysis) -> Iterable[list[str]]:
@@ -206,19 +201,6 @@ def _answer(study: StudyAnalysis) -> Iterable[list[str]]:
     if study.is_fine:
         return edge_text.answer(study.edges)
     return study_text.answer(study.runs.splits, study.cells, study.leads, study.metric, study.axis)
-
-
-def _titles(anchor: str, sections: Iterable[str], *, has_words: bool) -> list[tuple[str, str]]:
-    """The ids and titles of a study's sections."""
-    titles = [
-        ("glance", "At a glance"),
-        *([("words", "In the author's words")] if has_words else []),
-        *((f"figures-{number}", title) for number, title in enumerate(sections, 1)),
-        ("methods", "Methods"),
-        ("runs", "Runs"),
-        ("provenance", "Provenance"),
-    ]
-    return [(f"{anchor}{name}", title) for name, title in titles]
 
 
 def _rebuild(runs: StudyRuns, seed: int) -> str:

@@ -13,7 +13,7 @@ from actscope.analysis.study_analysis import StudyAnalysis
 from actscope.analysis.units import names_by_run
 from actscope.metric import Metric
 from actscope.report.figures.trajectories import Drawn, draw_trajectories
-from actscope.report.pages.pictures import Picture, picture
+from actscope.report.pages.page import Picture
 from actscope.tracking import Store
 
 ARTICLE_RATES = {0.01, 0.001}
@@ -26,11 +26,10 @@ def trajectory_picture(
     axis, names = study.axis, names_by_run(study.runs)
     rows = as_columns(runs, axis).to_dict("records")
     columns = [
-        (axis.equals(row[axis.column]), row["outcome"], names.get(row["run_id"], []))
-        for row in rows
+        (run["run_id"], axis.equals(run[axis.column]), run["outcome"], names.get(run["run_id"], []))
+        for run in rows
     ]
-    ids = [row["run_id"] for row in rows]
-    return picture(
+    return Picture(
         name,
         "How units move and die",
         f"{title}: from top to bottom, training {study.metric.words}, then mean incoming "
@@ -39,28 +38,22 @@ def trajectory_picture(
         f"the article reads a flat line as a dying unit.{note}",
         f"Five rows of panels for {title}, one column per {axis.label}: "
         + "; ".join(f"{axis.text(row[axis.column])} {row['outcome']}" for row in rows),
-        partial(_draw_trajectories, store, study.runs.study, ids, columns, title, study.metric),
+        partial(_draw_trajectories, store, study.runs.study, columns, title, study.metric),
     )
 
 
 def _draw_trajectories(
     store: Store,
     study: str,
-    run_ids: Sequence[str],
-    columns: Sequence[tuple[str, str, Sequence[str]]],
+    columns: Sequence[tuple[str, str, str, Sequence[str]]],
     title: str,
     metric: Metric,
 ) -> Figure:
-    drawn = [
-        Drawn(
-            where,
-            outcome,
-            read_run_table("history", store, study, run_id),
-            read_run_table("trajectory", store, study, run_id),
-            names,
-        )
-        for run_id, (where, outcome, names) in zip(run_ids, columns, strict=True)
-    ]
+    drawn = []
+    for run_id, where, outcome, names in columns:
+        history = read_run_table("history", store, study, run_id)
+        trajectory = read_run_table("trajectory", store, study, run_id)
+        drawn.append(Drawn(where, outcome, history, trajectory, names))
     return draw_trajectories(title, drawn, metric)
 
 

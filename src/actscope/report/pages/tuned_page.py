@@ -11,6 +11,7 @@ from actscope.analysis.judged_study import JudgedStudy
 from actscope.analysis.searched_study import SearchedStudy
 from actscope.report import manifest
 from actscope.report.explorer import explore
+from actscope.report.pages.overview import tuned_map
 from actscope.report.pages.page import (
     Chapter,
     Section,
@@ -21,14 +22,13 @@ from actscope.report.pages.page import (
     take_first_picture,
 )
 from actscope.report.pages.study_page import REBUILD
-from actscope.report.pages.tuned_map import tuned_map
 from actscope.report.pages.tuned_sections import contents
 from actscope.report.process_pool import WorkerPool
 from actscope.report.run_digests import read_digests
 from actscope.report.tables import tuned as tables
 from actscope.report.tables.claims import claim_files
 from actscope.report.templates import environment
-from actscope.report.text import methods, searched, tuned, tuned_methods
+from actscope.report.text import methods, tuned, tuned_methods
 from actscope.report.text.author_notes import author_notes
 from actscope.tracking import Store
 
@@ -45,13 +45,11 @@ def build(
     `results`: of the claims about the study. `on_step` is called after each picture, each group of
     tables, and each run that the explorer shows.
     """
-    sections = gather_sections(begin_drawing(contents(store, study), pool), on_step)
-    files = tables.further_files(study)
-    files |= claim_files(results) if results else {}
-    for section in sections.values():
-        files |= section.files
+    sections, files = gather_sections(begin_drawing(contents(store, study), pool), on_step)
+    files |= tables.further_files(study) | (claim_files(results) if results else {})
     files["index.html"] = render_page(study.name, [_chapter(study, sections, results)], [])
-    files[explore.NAME] = _explorer(store, study, pool, on_step)
+    _, series = read_digests(store, _explored(study), pool, on_step)
+    files[explore.NAME] = explore.build(study.name, {"": study.judges}, series)
     missing = _missing(study)
     judges = replace(study.judges, missing=missing, grid_size=_grid_size(study))
     tuning = replace(study.tuning, missing=missing.head(0), grid_size=len(study.trial_runs))
@@ -72,13 +70,6 @@ def _explored(study: JudgedStudy) -> StudyRuns:
     return replace(study.judges, runs=runs[runs["seed"] == study.judges.used["seed"].min()])
 
 
-def _explorer(
-    store: Store, study: JudgedStudy, pool: WorkerPool, on_step: Callable[[], None]
-) -> bytes:
-    _, packed = read_digests(store, _explored(study), pool, on_step)
-    return explore.build(study.name, {"": study.judges}, packed)
-
-
 def _grid_size(study: JudgedStudy) -> int:
     return int(study.judged["wanted"].sum())
 
@@ -92,21 +83,17 @@ def _missing(study: JudgedStudy) -> pd.DataFrame:
 def _chapter(
     study: JudgedStudy, sections: Mapping[str, Section], results: Sequence[ClaimResult]
 ) -> Chapter:
-    is_searched = isinstance(study, SearchedStudy)
     left_out = pd.concat([study.judges.left_out, study.tuning.left_out])
-    words = author_notes(study.name, level=3)
     first_picture, rest = take_first_picture(sections)
     body = environment.load("tuned.html.j2").render(
-        answer=[*tuned.answer(study), *searched.told(study)],
-        counts=tuned.counts(
-            study, searched.trial_counts(study) if isinstance(study, SearchedStudy) else None
-        ),
-        is_searched=is_searched,
+        answer=tuned.answer(study),
+        counts=tuned.counts(study),
+        is_searched=isinstance(study, SearchedStudy),
         gaps=tuned.gaps(study),
         missing=int(_missing(study)["missing"].sum()),
         grid_size=_grid_size(study),
         notes=list(tuned_methods.notes(study)),
-        author_notes=words,
+        author_notes=author_notes(study.name, level=3),
         first_map=tuned_map(study.choices, study.judged, study.factors, study.metric),
         first_picture=first_picture,
         sections=rest,
@@ -120,12 +107,4 @@ def _chapter(
             (REBUILD, f"make report STUDY={study.name}"),
         ],
     )
-    titles = [
-        *([("words", "In the author's words")] if words else []),
-        *((f"figures-{number}", title) for number, title in enumerate(rest, 1)),
-        *([("claims", "Claims")] if results else []),
-        ("methods", "Methods"),
-        ("runs", "Runs"),
-        ("provenance", "Provenance"),
-    ]
-    return Chapter(study.name, "", body, titles, slides_of(sections, ""))
+    return Chapter(study.name, "", body, slides_of(sections, ""))

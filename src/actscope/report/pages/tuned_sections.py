@@ -16,9 +16,7 @@ from actscope.analysis.tuned_study import TunedStudy
 from actscope.engine.recorded import LAYER_IMAGES
 from actscope.report.figures import searched, tuned, tuned_rates
 from actscope.report.figures import signal as signal_figure
-from actscope.report.pages.page import Prose
-from actscope.report.pages.pictures import Picture, picture
-from actscope.report.tables import searched as searched_tables
+from actscope.report.pages.page import Picture, Prose
 from actscope.report.tables import tuned as tables
 from actscope.report.text import tuned as text
 from actscope.report.text.study import join
@@ -51,7 +49,7 @@ def _judged(study: JudgedStudy) -> Iterator[Picture | Prose]:
     over = _over(study)
     if len(judged):
         what = join([short_name(name) if name != LR else "rate" for name in study.tuned])
-        yield picture(
+        yield Picture(
             f"tuned_{metric.name}",
             section,
             f"Test {metric.words}{over} at the {what} that validation chose for each cell: mean of "
@@ -69,7 +67,7 @@ def _leads(study: JudgedStudy) -> Iterator[Picture | Prose]:
     section, over = f"Leads over {' and '.join(study.bases)}", _over(study)
     metric = study.metric
     if study.leads["mean"].notna().any():
-        yield picture(
+        yield Picture(
             "leads",
             section,
             f"Lead in test {metric.words}{over}, paired by seed: mean of n pairs with its "
@@ -107,7 +105,7 @@ def _signal(signal: pd.DataFrame) -> Iterator[Picture | Prose]:
     for number, (variant, own) in enumerate(variants, 1):
         depth = int(own["depth"].iloc[0])
         title = f"{variant!s}: untrained" if variant else "Untrained"
-        yield picture(
+        yield Picture(
             f"signal{f'_{number}' if len(variants) > 1 else ''}",
             SIGNAL,
             f"{title} networks of {depth} hidden layers, on {LAYER_IMAGES} training images: what "
@@ -139,7 +137,7 @@ def _by_rate(
 ) -> Picture:
     axis, metric = study.factors.axis, study.metric
     lines = "" if axis is None else f", a line per {short_name(axis)}"
-    return picture(
+    return Picture(
         name,
         RATE,
         f"{title}{': validation' if title else 'Validation'} {metric.words} of the trials over the "
@@ -155,7 +153,7 @@ def _map(
     study: TunedStudy, name: str, title: str, trials: pd.DataFrame, chosen: pd.DataFrame
 ) -> Picture:
     axis = short_name(study.factors.axis or "")
-    return picture(
+    return Picture(
         name,
         RATE,
         f"{title}{': which' if title else 'Which'} rates train at each {axis}. Colour is the mean "
@@ -169,7 +167,7 @@ def _map(
 def _worth(study: TunedStudy) -> Iterator[Picture | Prose]:
     metric = study.metric
     lost = "the worst trial" if math.isnan(metric.chance) else "chance"
-    yield picture(
+    yield Picture(
         "budget",
         WORTH,
         f"Expected validation {metric.words} of the best of so many trials with seed "
@@ -191,8 +189,8 @@ def _worth(study: TunedStudy) -> Iterator[Picture | Prose]:
 def _searched(study: SearchedStudy) -> Iterator[Picture | Prose]:
     metric = study.metric
     goes_on = "falls" if metric.is_smallest_best else "rises"
-    yield Prose(SEARCH, [], [searched_tables.best_table(study)])
-    yield picture(
+    yield Prose(SEARCH, [], [tables.best_table(study)])
+    yield Picture(
         "best_so_far",
         SEARCH,
         f"The {metric.best_word} mean validation {metric.words} of a finished trial so far, over "
@@ -209,7 +207,7 @@ def _searched(study: SearchedStudy) -> Iterator[Picture | Prose]:
         end = f"_{number}" if len(cells) > 1 else ""
         for name in study.tuned:
             yield _over_setting(study, name, end, title, trials, chosen)
-    yield Prose(SEARCH, [], [searched_tables.trials_table(study)])
+    yield Prose(SEARCH, [], [tables.trials_table(study)])
 
 
 def _over_setting(
@@ -221,7 +219,7 @@ def _over_setting(
     chosen: pd.DataFrame,
 ) -> Picture:
     short, values, metric = short_name(name), study.search.space[name], study.metric
-    return picture(
+    return Picture(
         f"search_{short}{end}",
         SEARCH,
         f"{title}{': validation' if title else 'Validation'} {metric.words} of every trial over "

@@ -11,7 +11,7 @@ from actscope.analysis.comparison import SIDES, Pair
 from actscope.analysis.labels import rate_text
 from actscope.analysis.stats import INTERVAL
 from actscope.metric import Metric
-from actscope.report.tables.files import DASH, Table, interval, without_empty_variant
+from actscope.report.tables.files import DASH, Table, interval, readable
 from actscope.report.tables.study import differences_over_both, readable_differences
 
 SHORT = 16  # letters of a digest that are shown
@@ -51,11 +51,7 @@ def _cut_short(digests: str) -> str:
 def readable_cells(both: Pair) -> pd.DataFrame:
     """`Pair.cells` as it is shown; each study's columns begin with its name."""
     cells, metric = both.cells, both.metric
-    columns: dict[str, Any] = {
-        "variant": cells["variant"],
-        "activation": cells["activation"],
-        "lr": [rate_text(lr) for lr in cells["lr"]],
-    }
+    columns: dict[str, Any] = {"lr": [rate_text(lr) for lr in cells["lr"]]}
     for side, name in zip(SIDES, both.names, strict=True):
         rows = [of_side(row, side) for row in cells.to_dict("records")]
         columns |= {
@@ -66,8 +62,7 @@ def readable_cells(both: Pair) -> pd.DataFrame:
     columns["seeds with which both learned"] = cells["n"]
     columns |= readable_differences(cells, metric)
     columns |= differences_over_both(cells, metric)
-    table = pd.DataFrame(columns)
-    return without_empty_variant(table)
+    return readable(cells, RATE.cell, columns)
 
 
 def _shown(metric: Metric) -> dict[str, Callable[[Row], str]]:

@@ -8,19 +8,16 @@ import pandas as pd
 from actscope.analysis.axis import RATE
 from actscope.analysis.labels import rate_text
 from actscope.analysis.stats import OUTCOMES
-from actscope.report.tables.files import DASH, Table, share, without_empty_variant
+from actscope.report.tables import files
+from actscope.report.tables.files import DASH, Table, share
 
 
 def tables_of(outcomes: pd.DataFrame, found: pd.DataFrame) -> list[Table]:
     """The tables of the section, from `outcome_shares` and `edges`."""
-    shares = outcomes[[*RATE.cell, "runs"]].assign(
-        lr=[rate_text(lr) for lr in outcomes["lr"]],
-        **{
-            f"{name}, %": [share(row, name) for row in outcomes.to_dict("records")]
-            for name in OUTCOMES
-        },
-    )
-    shares = without_empty_variant(shares)
+    rows = outcomes.to_dict("records")
+    columns = {f"{name}, %": [share(row, name) for row in rows] for name in OUTCOMES}
+    columns["lr"] = [rate_text(lr) for lr in outcomes["lr"]]
+    shares = files.readable(outcomes, [*RATE.cell, "runs"], columns)
     return [
         Table(
             "edge",
@@ -41,18 +38,14 @@ def tables_of(outcomes: pd.DataFrame, found: pd.DataFrame) -> list[Table]:
 def readable(found: pd.DataFrame) -> pd.DataFrame:
     """`edges` in words."""
     rows = found.to_dict("records")
-    table = pd.DataFrame(
-        {
-            "variant": found["variant"],
-            "activation": found["activation"],
-            "learns up to": [_edge_text(row, "everywhere_up_to") for row in rows],
-            "largest rate that learns": [_edge_text(row, "largest") for row in rows],
-            "fails below it at": [gaps or DASH for gaps in found["gaps"]],
-            "rates": found["rates"],
-            "fewest runs at a rate": found["fewest_runs"],
-        }
-    )
-    return without_empty_variant(table)
+    columns = {
+        "learns up to": [_edge_text(row, "everywhere_up_to") for row in rows],
+        "largest rate that learns": [_edge_text(row, "largest") for row in rows],
+        "fails below it at": [gaps or DASH for gaps in found["gaps"]],
+        "rates": found["rates"],
+        "fewest runs at a rate": found["fewest_runs"],
+    }
+    return files.readable(found, ["variant", "activation"], columns)
 
 
 def _edge_text(row: dict[Any, Any], which: str) -> str:

@@ -1,7 +1,7 @@
 """Tables as files: CSV, Markdown and LaTeX."""
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,9 +36,13 @@ class Table:
         return file_formats(self.name, self.full, self.readable)
 
 
-def without_empty_variant(table: pd.DataFrame) -> pd.DataFrame:
-    """The table without the column of variants if the study has only one, which has no name."""
-    return table if table["variant"].any() else table.drop(columns="variant")
+def readable(table: pd.DataFrame, names: Sequence[str], columns: Mapping[str, Any]) -> pd.DataFrame:
+    """The columns that name a row, then others; a column in both is the other one.
+
+    Without that of variants if the study has only one, which has no name.
+    """
+    own = table[list(names)].assign(**columns)
+    return own if own["variant"].any() else own.drop(columns="variant")
 
 
 def interval(cell: Mapping[Any, Any], metric: Metric) -> str:
@@ -65,11 +69,6 @@ def share(row: Mapping[Any, Any], name: str) -> str:
     if np.isnan(value):
         return DASH
     return f"{value:.1f}" + ("" if np.isnan(low) else f" ({low:.1f} to {high:.1f})")
-
-
-def difference(value: float, metric: Metric) -> str:
-    """A difference of two values of a metric; a dash if it is unknown."""
-    return DASH if pd.isna(value) else metric.difference(value)
 
 
 def file_formats(name: str, full: pd.DataFrame, readable: pd.DataFrame) -> dict[str, bytes]:

@@ -1,5 +1,6 @@
 """The tables of a study's summary, comparisons and runs."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,10 @@ from actscope.analysis.study_analysis import StudyAnalysis
 from actscope.metric import ACCURACY, Metric
 from actscope.report.tables.files import (
     DASH,
-    difference,
     file_formats,
     interval,
     over_both,
-    without_empty_variant,
+    readable,
 )
 
 OVER_BOTH = "95 % interval over seeds and images"
@@ -39,16 +39,14 @@ def run_files(all_runs: pd.DataFrame, metric: Metric, axis: Axis = RATE) -> dict
     study = [name for name in ["study"] if name in all_runs]
     columns = [*study, "run_id", "name", *axis.point, *ENDED]
     full = all_runs[[*columns, "sweep", "commit"]]
-    readable = full[columns].assign(final=full["final"].map(metric.number))
-    readable = readable.rename(columns={"final": metric.heading("final")})
-    return file_formats("runs", full, readable)
+    shown = full[columns].assign(final=full["final"].map(metric.number))
+    shown = shown.rename(columns={"final": metric.heading("final")})
+    return file_formats("runs", full, shown)
 
 
 def readable_summary(cells: pd.DataFrame, metric: Metric, axis: Axis = RATE) -> pd.DataFrame:
     """The summary in the metric's unit; without the column of variants if there is only one."""
     columns: dict[str, Any] = {
-        "variant": cells["variant"],
-        "activation": cells["activation"],
         axis.column: cells[axis.column].map(axis.text),
         "learned": [_learned_text(row) for row in cells.to_dict("records")],
         "outcomes": cells["outcomes"],
@@ -65,8 +63,7 @@ def readable_summary(cells: pd.DataFrame, metric: Metric, axis: Axis = RATE) -> 
     if ranked_by(cells) == "validation_mean":
         heading = metric.heading("validation mean")
         columns[heading] = cells["validation_mean"].map(metric.number)
-    table = pd.DataFrame(columns)
-    return without_empty_variant(table)
+    return readable(cells, axis.cell, columns)
 
 
 def _learned_text(cell: dict[Any, Any]) -> str:
@@ -81,8 +78,7 @@ def readable_comparisons(
     comparisons: pd.DataFrame, metric: Metric, axis: Axis = RATE
 ) -> pd.DataFrame:
     """The comparisons of activations, as `readable_differences`."""
-    columns: dict[str, Any] = {
-        "variant": comparisons["variant"],
+    columns = {
         axis.column: comparisons[axis.column].map(axis.text),
         "first - second": comparisons["first"] + " - " + comparisons["second"],
         "learned": [
@@ -94,17 +90,16 @@ def readable_comparisons(
         **readable_differences(comparisons, metric),
         **differences_over_both(comparisons, metric),
     }
-    table = pd.DataFrame(columns)
-    return without_empty_variant(table)
+    return readable(comparisons, ["variant", axis.column], columns)
 
 
 def readable_differences(comparisons: pd.DataFrame, metric: Metric) -> dict[str, Any]:
     """stats.Comparison as it is shown; for unknown values the interval gives the reason."""
     return {
         metric.difference_heading("difference"): [
-            difference(mean, metric) for mean in comparisons["mean"]
+            DASH if pd.isna(mean) else metric.difference(mean) for mean in comparisons["mean"]
         ],
-        INTERVAL: [_interval_text(row, metric) for row in comparisons.to_dict("records")],
+        INTERVAL: [interval_of_difference(row, metric) for row in comparisons.to_dict("records")],
         "p": [_p_text(p) for p in comparisons["p"]],
         "p, Holm": [_p_text(p) for p in comparisons["p_holm"]],
         "first better": [_better_text(row) for row in comparisons.to_dict("records")],
@@ -125,7 +120,8 @@ def differences_over_both(comparisons: pd.DataFrame, metric: Metric) -> dict[str
     return {OVER_BOTH: [over_both(row, metric.difference) or DASH for row in rows]}
 
 
-def _interval_text(row: dict[Any, Any], metric: Metric) -> str:
+def interval_of_difference(row: Mapping[Any, Any], metric: Metric) -> str:
+    """The interval of a mean difference, or why there is none."""
     if pd.isna(row["low"]):
         return f"none: {row['method']}"
     return f"{metric.difference(row['low'])} to {metric.difference(row['high'])}"

@@ -1,4 +1,4 @@
-"""The tables of a tuned study's report."""
+"""The tables of a tuned or searched study's report."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,18 +7,15 @@ import pandas as pd
 
 from actscope.analysis.factors import Factors, short_name
 from actscope.analysis.judged_study import JudgedStudy
+from actscope.analysis.searched_study import SearchedStudy
 from actscope.analysis.stats import INTERVAL
 from actscope.analysis.tuned_study import TunedStudy
 from actscope.analysis.tuning_budget import agreement
 from actscope.artifacts.spreadsheet import to_csv
 from actscope.engine.recorded import LAYER_STATISTICS
 from actscope.metric import Metric
-from actscope.report.tables.files import (
-    DASH,
-    NO_INTERVAL,
-    Table,
-    without_empty_variant,
-)
+from actscope.report.tables import files
+from actscope.report.tables.files import DASH, NO_INTERVAL, Table
 from actscope.report.tables.study import readable_differences
 
 
@@ -76,13 +73,9 @@ def signal_table(signal: pd.DataFrame) -> Table:
     depth = int(signal["depth"].max())
     layers = signal[signal["layer"].isin([1, (1 + depth) // 2, depth])]
     columns = {
-        "variant": layers["variant"],
-        "activation": layers["activation"],
-        "layer": layers["layer"],
-        "n": layers["n"],
-        **{name.replace("_", " "): layers[name].map("{:.3g}".format) for name in LAYER_STATISTICS},
+        name.replace("_", " "): layers[name].map("{:.3g}".format) for name in LAYER_STATISTICS
     }
-    shown = without_empty_variant(pd.DataFrame(columns))
+    shown = files.readable(layers, ["variant", "activation", "layer", "n"], columns)
     caption = f"The signal at step 0 in three of {depth} hidden layers"
     return Table("signal", caption, signal, shown)
 
@@ -123,6 +116,46 @@ def shared_table(study: TunedStudy) -> Table:
     return Table("shared_rate", "The order of the activations at each rate", study.shared, shown)
 
 
+def best_table(study: SearchedStudy) -> Table:
+    chosen, metric = study.choices, study.metric
+    columns = {
+        **_tuned_settings(study, chosen),
+        "n": chosen["n"],
+        metric.heading("validation"): chosen["validation"].map(metric.number),
+        "standard error": chosen["error"].map(metric.number),
+        "trial": chosen["number"].map(lambda number: DASH if pd.isna(number) else f"{number:.0f}"),
+        "finished": chosen["finished"],
+        "pruned": chosen["pruned"],
+        "failed": chosen["failed"],
+        "flag": chosen["flag"],
+    }
+    caption = f"The best trial of each cell by validation {metric.words}, and how its trials ended"
+    return Table("best", caption, chosen, readable(chosen, study.factors, columns), is_folded=False)
+
+
+def trials_table(study: SearchedStudy) -> Table:
+    trials, metric = study.trials, study.metric
+    columns = {
+        "trial": trials["number"],
+        **_tuned_settings(study, trials),
+        "state": trials["state"],
+        "n": trials["n"],
+        metric.heading("validation"): trials["validation"].map(metric.number),
+        metric.heading("best so far"): trials["best"].map(metric.number),
+    }
+    return Table("trials", "Every trial", trials, readable(trials, study.factors, columns))
+
+
+def _tuned_settings(study: SearchedStudy, table: pd.DataFrame) -> dict[str, list[str]]:
+    return {short_name(name): [_setting(value) for value in table[name]] for name in study.tuned}
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, float):
+        return DASH if pd.isna(value) else f"{value:.3g}"
+    return str(value)
+
+
 def further_files(study: JudgedStudy) -> dict[str, bytes]:
     """Files of the tables that the page does not show: the budget, and all runs."""
     tables = {"evaluations": study.evaluations}
@@ -147,8 +180,8 @@ def readable(
     """The columns after those that name a row, in short."""
     named = factors.settings if settings is None else settings
     names = [*named, *(["activation"] if "activation" in table else [])]
-    own = table[names].rename(columns=short_name).assign(**columns)
-    return without_empty_variant(own)
+    own = table[names].rename(columns=short_name)
+    return files.readable(own, [str(name) for name in own], columns)
 
 
 def _with_lost(chosen: pd.DataFrame, name: str, metric: Metric) -> list[str]:

@@ -10,7 +10,7 @@ from actscope.analysis.axis import RATE, Axis
 from actscope.analysis.unit_statistics import ALL_VALUES
 from actscope.analysis.units import Units
 from actscope.artifacts.unit_fates import FATES
-from actscope.report.tables.files import DASH, Table, share, without_empty_variant
+from actscope.report.tables.files import DASH, Table, readable, share
 
 UNIT_INTERVAL = "95 % interval over seeds by the effective number of units"
 
@@ -44,20 +44,16 @@ def tables_of(units: Units) -> list[Table]:
 
 def readable_by_layer(table: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
     """Units.by_layer in per cent and words."""
-    columns: dict[str, Any] = {
-        "variant": table["variant"],
-        "activation": table["activation"],
-        axis.column: table[axis.column].map(axis.text),
-    }
     rows = table.to_dict("records")
-    columns["layer"] = [_layer(row) for row in rows]
-    columns["n"] = table["n"]
-    for fate in FATES:
-        columns[f"{fate}, %"] = [share(row, fate) for row in rows]
-    for fate in FATES:
-        columns[f"{fate} since step"] = [onset_text(row, fate) for row in rows]
-    columns["revivals"] = [DASH if row["is_output"] else f"{row['revivals']:.0f}" for row in rows]
-    return without_empty_variant(pd.DataFrame(columns))
+    columns = {
+        axis.column: table[axis.column].map(axis.text),
+        "layer": [_layer(row) for row in rows],
+        "n": table["n"],
+        **{f"{fate}, %": [share(row, fate) for row in rows] for fate in FATES},
+        **{f"{fate} since step": [onset_text(row, fate) for row in rows] for fate in FATES},
+        "revivals": [DASH if row["is_output"] else f"{row['revivals']:.0f}" for row in rows],
+    }
+    return readable(table, axis.cell, columns)
 
 
 def _layer(row: Mapping[Hashable, Any]) -> str:
@@ -70,8 +66,6 @@ def readable_confusion(table: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
     """Units.confusion in per cent and words."""
     rows = table.to_dict("records")
     columns: dict[str, Any] = {
-        "variant": table["variant"],
-        "layers": table["layers"],
         "flat against": table["truth"],
         axis.column: table[axis.column],
         "both": table["tp"],
@@ -82,27 +76,21 @@ def readable_confusion(table: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
     for measure, none in (("precision", "no unit is flat"), ("recall", "no unit is {truth}")):
         texts = [none.format(truth=row["truth"]) for row in rows]
         columns |= _share_texts(rows, measure, texts)
-    return without_empty_variant(pd.DataFrame(columns))
+    return readable(table, ["variant", "layers"], columns)
 
 
 def readable_swings(table: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
     """Units.swings in per cent and words, for cells in which a unit went flat, and overall."""
     shown = table[(table["flat"] > 0) | (table["activation"] == ALL_VALUES)]
     rows = shown.to_dict("records")
-    columns: dict[str, Any] = {
-        "variant": shown["variant"],
-        "activation": shown["activation"],
-        axis.column: shown[axis.column],
+    none = ["no movement is recorded"] * len(rows)
+    columns = {
         "flat units": shown["flat"],
         "flat from the start": shown["from_start"],
+        **_share_texts(rows, "weight", none, "weight went down"),
+        **_share_texts(rows, "bias", none, "bias went down"),
     }
-    for measure in ("weight", "bias"):
-        columns |= _share_texts(rows, measure, ["no movement is recorded"] * len(rows))
-    columns = {
-        name.replace("weight", "weight went down").replace("bias", "bias went down"): column
-        for name, column in columns.items()
-    }
-    return without_empty_variant(pd.DataFrame(columns))
+    return readable(shown, axis.cell, columns)
 
 
 def onset_text(row: dict[Any, Any], fate: str) -> str:
@@ -112,13 +100,16 @@ def onset_text(row: dict[Any, Any], fate: str) -> str:
     return "never" if np.isnan(onset) else f"{onset:.0f}"
 
 
-def _share_texts(rows: list[dict[Any, Any]], measure: str, none: list[str]) -> dict[str, list[str]]:
+def _share_texts(
+    rows: list[dict[Any, Any]], measure: str, none: list[str], heading: str = ""
+) -> dict[str, list[str]]:
     """A share, and the seeds that it is over; `none`: the reason if a share is undefined."""
+    heading = heading or measure
     shares = [
         f"undefined: {reason}" if np.isnan(row[measure]) else share(row, measure)
         for row, reason in zip(rows, none, strict=True)
     ]
     return {
-        f"{measure}, %": shares,
-        f"{measure}: seeds": [str(row[f"{measure}_seeds"]) for row in rows],
+        f"{heading}, %": shares,
+        f"{heading}: seeds": [str(row[f"{measure}_seeds"]) for row in rows],
     }

@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import pandas as pd
 
-from actscope.analysis.axis import Axis
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.logged_settings import NETWORK
 from actscope.metric import ACCURACY, learned_by
@@ -16,18 +15,15 @@ from actscope.report.text.study import join
 def counts(runs: StudyRuns, cells: pd.DataFrame) -> list[tuple[str, str]]:
     """The numbers at the top of the page, each with its label."""
     used = runs.used
+    several = "learning rates" if runs.axis.is_rate else runs.axis.several
     return [
         (str(len(used)), "runs counted"),
         (str(used["activation"].nunique()), "activations"),
-        (str(used[runs.axis.column].nunique()), _counted(runs.axis)),
+        (str(used[runs.axis.column].nunique()), several),
         (str(used["seed"].nunique()), "seeds"),
         (str(int(cells["failed"].sum())), "failed to learn"),
         (str(int(cells["diverged"].sum())), "diverged"),
     ]
-
-
-def _counted(axis: Axis) -> str:
-    return "learning rates" if axis.is_rate else axis.several
 
 
 def gaps(runs: StudyRuns) -> list[str]:
@@ -120,21 +116,22 @@ def methods(runs: StudyRuns) -> dict[str, Any]:
         or "unknown"
         for key, name in SETTINGS.items()
     }
-    values["definition"] = DEFINITIONS.get(runs.metric.name, "")
-    values |= {"metric": runs.metric, "learned_by": learned_by(runs.metric)}
-    values["loss"] = " or ".join(LOSSES[name] for name in runs.values_of("train.loss"))
-    values["loss"] = values["loss"] or LOSSES["cross_entropy"]
-    values["networks"] = runs.values_of(NETWORK)
     if built_in.used.empty:
         values["hidden"] = ""
-    values["optimiser"] = _optimiser(runs)
+    losses = runs.values_of("train.loss") or ["cross_entropy"]
     seeds = sorted({int(seed) for seed in runs.used["seed"]})
-    values["seeds"] = ", ".join(str(seed) for seed in seeds)
-    values["digests"] = ", ".join(sorted(set(runs.used["data"])))
     sets = {name: DATA_SETS.get(name) for name in runs.values_of("data")}
     normed = "True" in runs.values_of("activation.batch_norm")
     return {
         **values,
+        "definition": DEFINITIONS.get(runs.metric.name, ""),
+        "metric": runs.metric,
+        "learned_by": learned_by(runs.metric),
+        "loss": " or ".join(LOSSES[name] for name in losses),
+        "networks": runs.values_of(NETWORK),
+        "optimiser": _optimiser(runs),
+        "seeds": ", ".join(str(seed) for seed in seeds),
+        "digests": ", ".join(sorted(set(runs.used["data"]))),
         "init_formula": " or ".join(
             INITIAL_WEIGHTS[name] for name in built_in.values_of("model.init")
         ),

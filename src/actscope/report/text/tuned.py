@@ -1,11 +1,14 @@
-"""Sentences about a tuned study, computed from its tables."""
+"""Sentences about a tuned or searched study, computed from its tables."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from actscope.analysis.factors import Factors, setting_text, short_name
 from actscope.analysis.judged_study import JudgedStudy
+from actscope.analysis.labels import number_range
+from actscope.analysis.searched_study import SearchedStudy
 from actscope.analysis.stats import INTERVAL
 from actscope.analysis.tuned_tables import BASES, UNFINISHED
 from actscope.report.text.study import join
@@ -14,11 +17,11 @@ NAMED = 3  # leaders that a sentence names with their leads
 
 
 def answer(study: JudgedStudy) -> list[str]:
-    """At most four sentences: who leads, at which depths, with which epochs, and what was lost."""
+    """At most five sentences: who leads, where, what was lost, and how settings were searched."""
     if study.leads.empty:
-        return [*_on_the_highest(study), _on_runs(study)]
+        return [*_on_the_highest(study), _on_runs(study), *_on_the_search(study)]
     factors, leads = study.factors, study.leads
-    panels = [own for _, own in leads.groupby(factors.panel, sort=False)]
+    panels = list(_panels(leads, factors))
     last = panels[-1]
     first = _on_leaders(_at_the_largest(last, factors), study)
     sentences = [f"{first[0].upper()}{first[1:]}"]
@@ -26,7 +29,7 @@ def answer(study: JudgedStudy) -> list[str]:
         sentences.append(_on_the_axis(last, factors.axis))
     if len(panels) > 1:
         sentences.append(_on_other_panels(panels[:-1], study))
-    return [*sentences, _on_runs(study)]
+    return [*sentences, _on_runs(study), *_on_the_search(study)]
 
 
 def _at_the_largest(leads: pd.DataFrame, factors: Factors) -> pd.DataFrame:
@@ -141,18 +144,30 @@ def _on_runs(study: JudgedStudy) -> str:
     )
 
 
-def number_range(numbers: "pd.Series[int]") -> str:
-    """`10`, or `3 to 10`."""
-    low, high = numbers.min(), numbers.max()
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def counts(
-    study: JudgedStudy, trials: Sequence[tuple[str, str]] | None = None
-) -> list[tuple[str, str]]:
-    """The numbers at the top of the page, each with its label; `trials`: those of the trials."""
+def _on_the_search(study: JudgedStudy) -> Iterator[str]:
+    """What was searched and how the trials ended, if the study was searched."""
+    if not isinstance(study, SearchedStudy):
+        return
     chosen = study.choices
-    if trials is None:
+    ended = join(
+        [f"{number_range(chosen[state])} {state}" for state in ("finished", "pruned", "failed")]
+    )
+    yield (
+        f"The settings were searched, not tried on a grid: each cell had "
+        f"{number_range(chosen['trials'])} trials of {join(study.tuned)} ({ended})."
+    )
+
+
+def counts(study: JudgedStudy) -> list[tuple[str, str]]:
+    """The numbers at the top of the page, each with its label."""
+    chosen = study.choices
+    if isinstance(study, SearchedStudy):
+        trials = [
+            (f"{len(study.trials):,}", "trials searched"),
+            (f"{int(chosen['pruned'].sum()):,}", "trials pruned"),
+            (f"{int(chosen['failed'].sum()):,}", "trials failed"),
+        ]
+    else:
         lost = int(study.trial_runs["validation"].isna().sum())
         trials = [(f"{len(study.trial_runs):,}", "trials"), (f"{lost:,}", "trials lost")]
     return [
@@ -168,28 +183,24 @@ def counts(
 def flags(study: JudgedStudy) -> Iterator[str]:
     """A sentence for each flag: which cells have it."""
     for flag, own in study.choices[study.choices["flag"] != ""].groupby("flag", sort=False):
-        cells = [
-            " at ".join(
-                text
-                for text in (row["activation"], setting_text(row, study.factors.settings))
-                if text
-            )
-            for row in own.to_dict("records")
-        ]
+        cells = [_cell(row, study, " at ") for row in own.to_dict("records")]
         yield f"Not judged, “{flag}”: {'; '.join(cells)}."
 
 
 def gaps(study: JudgedStudy) -> list[str]:
     """The cells whose choice or judgement is not complete, as lines."""
-    names = [*study.factors.settings, "activation"]
-    lines = []
-    for row in study.choices[study.choices["flag"] == UNFINISHED].to_dict("records"):
-        where = setting_text(row, names[:-1])
-        lines.append(f"{row['activation']} {where}: its rate is not chosen yet".replace("  ", " "))
-    short = study.judged[study.judged["runs"] < study.judged["wanted"]]
-    for row in short.to_dict("records"):
-        where = " ".join(
-            text for text in (row["activation"], setting_text(row, names[:-1])) if text
-        )
-        lines.append(f"{where}, {row['rate']} rate: {row['runs']} of {row['wanted']} runs")
-    return lines
+    unfinished = study.choices[study.choices["flag"] == UNFINISHED].to_dict("records")
+    short = study.judged[study.judged["runs"] < study.judged["wanted"]].to_dict("records")
+    return [
+        *(f"{_cell(row, study)}: its rate is not chosen yet" for row in unfinished),
+        *(
+            f"{_cell(row, study)}, {row['rate']} rate: {row['runs']} of {row['wanted']} runs"
+            for row in short
+        ),
+    ]
+
+
+def _cell(row: Mapping[Any, Any], study: JudgedStudy, between: str = " ") -> str:
+    """The activation of a cell and its settings, if it has any."""
+    settings = setting_text(row, study.factors.settings)
+    return between.join(filter(None, [str(row["activation"]), settings]))

@@ -6,12 +6,13 @@ from typing import Any
 
 from actscope.analysis.factors import short_name
 from actscope.analysis.judged_study import JudgedStudy
+from actscope.analysis.labels import number_range
 from actscope.analysis.searched_study import SearchedStudy
+from actscope.analysis.tuning import search_id
 from actscope.analysis.varying import DEPTH, HIDDEN, WIDTH, have_one_width, value_of
-from actscope.report.text import methods, searched
+from actscope.report.text import methods
 from actscope.report.text.study import join
-from actscope.report.text.tuned import number_range
-from actscope.tuning_settings import Tuning
+from actscope.tuning_settings import Choices, Range, Tuning
 
 
 def values(study: JudgedStudy) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def values(study: JudgedStudy) -> dict[str, Any]:
         "has_leads": not study.leads.empty,
         "lead_tests": int(study.leads["p"].count()),
         "slope_tests": int(study.slopes["p"].count()),
-        **(searched.methods(study) if isinstance(study, SearchedStudy) else _grid(study)),
+        **(_search(study) if isinstance(study, SearchedStudy) else _grid(study)),
     }
 
 
@@ -42,6 +43,26 @@ def _grid(study: JudgedStudy) -> dict[str, Any]:
         "extensions": rules.extensions,
         "lost_as": "the worst trial" if math.isnan(study.metric.chance) else "chance",
     }
+
+
+def _search(study: SearchedStudy) -> dict[str, Any]:
+    """What the methods section says of the search."""
+    search = study.search
+    return {
+        "space": [(name, _space_in_words(search.space[name])) for name in study.tuned],
+        "wanted_trials": search.trials,
+        "batch": search.batch,
+        "sampler_seed": search.sampler_seed,
+        "search": search_id(search),
+        "lost_as": "the worst run so far" if math.isnan(study.metric.chance) else "chance",
+    }
+
+
+def _space_in_words(values: Range | Choices) -> str:
+    """`0.0001 to 0.1, even in the logarithm`, or `one of sgd and adam`."""
+    if not isinstance(values, Range):
+        return f"one of {join([str(value) for value in values])}"
+    return f"{values.low:g} to {values.high:g}{', even in the logarithm' if values.log else ''}"
 
 
 def _hidden(study: JudgedStudy) -> str:
