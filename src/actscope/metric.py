@@ -17,7 +17,7 @@ class Metric:
     `direction`: which value is best; `limits`: of its values. A shown value is `scale` times the
     value, with `decimals`, in `unit`; a difference has one decimal more, in `difference_unit`.
     `axis`: the values that a figure shows; None: up to the largest. `chance`: the value of guessing
-    without the inputs; NaN if it depends on the data.
+    without the inputs, with ten classes; NaN if it depends on the data.
 
     Example:
         >>> ACCURACY.show(0.97204), ACCURACY.difference(-0.0031), R2.show(0.5)
@@ -64,6 +64,10 @@ class Metric:
     def is_bounded(self) -> bool:
         """Whether figures show it from 0 to 1."""
         return self.axis == (0, 1)
+
+    def chance_of(self, classes: float) -> float:
+        """The value of guessing among so many classes; NaN: a run of an older version, with ten."""
+        return 1 / classes if self is ACCURACY and classes > 0 else self.chance
 
     def gain(self, first: Values, second: Values) -> Values:
         """How much better the first is than the second, in units of the metric."""
@@ -156,7 +160,7 @@ ACCURACY = Metric(
     "max",
     limits=(0, 1),
     axis=(0, 1),
-    chance=0.1,  # every data set of actscope's has ten classes
+    chance=0.1,
     scale=100.0,
     decimals=2,
     unit="%",

@@ -127,7 +127,7 @@ def test_the_expected_best_of_more_trials_is_smaller() -> None:
     """Of 3, 1 and a lost one, which counts as the worst of all trials, 4."""
     trials = pd.DataFrame(
         {"activation": ["relu"] * 3 + ["elu"], "seed": 7, "validation": [3.0, 1.0, np.nan, 4.0]}
-    ).assign(variant="")
+    ).assign(variant="", chance=np.nan)
     found = budget(trials, 7, Factors(()), RMSE)
     expected = found.loc[found["activation"] == "relu", "expected"].tolist()
     assert expected == pytest.approx([8 / 3, (1 + 1 + 3) / 3, 1.0])

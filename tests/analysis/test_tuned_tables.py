@@ -16,7 +16,7 @@ from actscope.analysis.tuned_tables import (
 )
 from actscope.analysis.tuning import ALL_LOST, EDGE
 from actscope.analysis.tuning_budget import agreement, budget, expected_best, shared
-from actscope.metric import ACCURACY
+from actscope.metric import ACCURACY, R2
 from actscope.tuning_settings import Tuning
 
 RULES = Tuning(rates=(0.25, 0.5, 1.0), seeds=(100, 101), evaluation_seeds=(0, 1, 2), extensions=0)
@@ -29,14 +29,14 @@ def cell(activation: str, depth: int) -> dict[str, object]:
 
 
 def trials_of(
-    activation: str, depth: int, **by_rate: Sequence[float | None]
+    activation: str, depth: int, chance: float = 0.1, **by_rate: Sequence[float | None]
 ) -> list[dict[str, object]]:
     """Trials by rate, as r05 of 0.5, with the seeds of RULES."""
     rates = {"r025": 0.25, "r05": 0.5, "r1": 1.0}
     return [
         cell(activation, depth)
         | {"lr": rates[name], "seed": seed, "outcome": "failed" if value is LOST else "learned"}
-        | {"validation": np.nan if value is LOST else value, "run_id": "r"}
+        | {"validation": np.nan if value is LOST else value, "run_id": "r", "chance": chance}
         for name, values in by_rate.items()
         for seed, value in zip(RULES.seeds, values, strict=False)
     ]
@@ -208,12 +208,25 @@ def test_the_best_of_two_of_three_trials() -> None:
 
 
 def test_the_budget_is_of_the_first_seed_and_a_lost_trial_counts_as_chance() -> None:
-    trials = pd.DataFrame(trials_of("relu", 1, r025=[0.5, 0.9], r05=[LOST, 0.9], r1=[0.7, 0.9]))
-    table = budget(trials, 100, DEPTH)
-    assert table["k"].tolist() == [1, 2, 3]
-    assert table["of"].tolist() == [3, 3, 3]
-    expected = [(0.5 + ACCURACY.chance + 0.7) / 3, (0.5 + 0.7 + 0.7) / 3, 0.7]
-    assert table["expected"].tolist() == pytest.approx(expected)
+    by_rate = {"r025": [0.6, 0.9], "r05": [LOST, 0.9], "r1": [0.7, 0.9]}
+    for chance in (0.1, 0.5):  # ten classes, two classes
+        table = budget(pd.DataFrame(trials_of("relu", 1, chance, **by_rate)), 100, DEPTH)
+        assert table["k"].tolist() == [1, 2, 3]
+        assert table["of"].tolist() == [3, 3, 3]
+        expected = [(0.6 + chance + 0.7) / 3, (0.6 + 0.7 + 0.7) / 3, 0.7]
+        assert table["expected"].tolist() == pytest.approx(expected)
+
+
+def test_a_lost_seed_of_two_classes_counts_as_a_half() -> None:
+    trials = trials_of("relu", 1, 0.5, r025=[0.6, 0.6], r05=[0.7, 0.7], r1=[0.6, LOST])
+    _, _, chosen = frames(trials, evaluated("relu", 1, [0.9]))
+    (row,) = chosen.to_dict("records")
+    assert (row["lr"], row["double"]) == (0.5, pytest.approx((0.6 + 0.5) / 2))
+
+
+def test_chance_is_that_of_the_classes() -> None:
+    assert [ACCURACY.chance_of(classes) for classes in (2, 10, np.nan)] == [0.5, 0.1, 0.1]
+    assert R2.chance_of(0) == 0.0
 
 
 def test_one_rate_for_all_can_rank_activations_otherwise() -> None:

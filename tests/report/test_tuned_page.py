@@ -107,6 +107,8 @@ def test_the_tables_agree_with_the_runs(store: Store) -> None:
     assert study.judged["runs"].tolist() == [2] * 8
     found = tracking.read_runs(store, f"{STUDY}.tuning")
     assert len(study.trial_runs) == len(found) == study.choices["trials"].sum()
+    assert set(study.trial_runs["chance"]) == {0.1}
+    assert set(found["classes"]) == {"10"}
     first = study.judged.iloc[0]
     runs = tracking.read_runs(store, STUDY)
     own = runs[

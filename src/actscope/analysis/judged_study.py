@@ -61,13 +61,16 @@ class JudgedStudy:
     def trial_runs(self) -> pd.DataFrame:
         """One row a trial's run.
 
-        Columns: Factors.cell, `tuned`, `seed`, `outcome`, `validation` and `run_id`.
+        Columns: Factors.cell, `tuned`, `seed`, `outcome`, `validation`, `run_id`, and `chance`, the
+        metric of guessing, which a lost run counts as; NaN where it is unknown.
         """
         name = f"{METRICS}validation/{self.metric.name}_final"
-        found = self.tuning.found.set_index("run_id").reindex(columns=[name])[name]
+        found = self.tuning.found.set_index("run_id").reindex(columns=[name, "classes"])
         used = self.tuning.used
-        values = found[used["run_id"]].astype(float).to_numpy()
-        return self._tidy(self.tuning, used.assign(validation=values), "validation")
+        values = found.loc[used["run_id"], name].astype(float).to_numpy()
+        trials = self._tidy(self.tuning, used.assign(validation=values), "validation")
+        classes = found.loc[trials["run_id"], "classes"].astype(float).tolist()
+        return trials.assign(chance=[self.metric.chance_of(number) for number in classes])
 
     @cached_property
     def evaluations(self) -> pd.DataFrame:

@@ -44,8 +44,8 @@ class SearchedStudy(JudgedStudy):
         """
         columns = [*self.factors.cell, "number", *self.tuned, "state", "n", "validation", "lost"]
         rows = [
-            cell | self._row(ended[:number])
-            for cell, ended in self._ended
+            cell | self._row(ended[:number], chance)
+            for cell, ended, chance in self._ended
             for number in range(1, len(ended) + 1)
         ]
         table = pd.DataFrame(rows, columns=columns)
@@ -55,10 +55,10 @@ class SearchedStudy(JudgedStudy):
         best = by_cell.cummin() if self.metric.is_smallest_best else by_cell.cummax()
         return table.assign(best=best.groupby(keys).ffill())
 
-    def _row(self, ended: list[SearchTrial]) -> dict[str, Any]:
+    def _row(self, ended: list[SearchTrial], chance: float) -> dict[str, Any]:
         """The last of these trials."""
         trial = ended[-1]
-        score = trial.score(value_of_lost(ended, self.metric.chance, self.metric))
+        score = trial.score(value_of_lost(ended, chance, self.metric))
         return {
             "number": trial.number,
             **dict(trial.settings),
@@ -69,15 +69,16 @@ class SearchedStudy(JudgedStudy):
         }
 
     @cached_property
-    def _ended(self) -> list[tuple[dict[str, Any], list[SearchTrial]]]:
-        """The columns that name each cell, and its trials that have ended, by number."""
+    def _ended(self) -> list[tuple[dict[str, Any], list[SearchTrial], float]]:
+        """The columns that name each cell, its trials that have ended by number, and its chance."""
         tags = self.tuning.found.set_index("run_id")[TRIAL].map(self._read_tag)
         runs = self.trial_runs.assign(tag=tags[self.trial_runs["run_id"]].to_numpy())
         ended = []
         for cell, own in grouped(runs, self.factors.cell):
             known = own[own["tag"].notna()]
             groups = known.groupby(known["tag"].map(lambda tag: int(tag["number"])))
-            ended.append((cell, [self._trial(group) for _, group in groups]))
+            trials = [self._trial(group) for _, group in groups]
+            ended.append((cell, trials, float(own["chance"].iloc[0])))
         return ended
 
     def _read_tag(self, text: object) -> Mapping[str, Any] | None:
@@ -106,7 +107,7 @@ class SearchedStudy(JudgedStudy):
         ended, and of these `finished`, `pruned` and `failed`; `flag`, why the cell is not judged
         and gets no verdict, or ''; `wanted`, the seeds that judge it.
         """
-        return pd.DataFrame([cell | self._choice(ended) for cell, ended in self._ended])
+        return pd.DataFrame([cell | self._choice(ended) for cell, ended, _ in self._ended])
 
     def _choice(self, ended: list[SearchTrial]) -> dict[str, Any]:
         choice = choose(ended, self.metric)

@@ -57,7 +57,8 @@ def _choose(
     """The choice of a cell and the rules that gave it; None where trials are missing."""
     columns = zip(trials["lr"], trials["seed"], trials["validation"], strict=True)
     values = {(lr, int(seed)): None if pd.isna(v) else float(v) for lr, seed, v in columns}
-    plans = [(plan_cell(each, values, metric.chance, metric), each) for each in rules]
+    chance = float(trials["chance"].iloc[0])
+    plans = [(plan_cell(each, values, chance, metric), each) for each in rules]
     made = [(plan.choice, each) for plan, each in plans if plan.choice is not None]
     was_judged = [(choice, each) for choice, each in made if choice.rate in judged]
     return next(iter(was_judged or made), (None, rules[0]))

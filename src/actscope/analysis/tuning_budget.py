@@ -41,7 +41,7 @@ def budget(
     own_seed = trials[trials["seed"] == first_seed]
     for cell, own in grouped(own_seed, factors.cell):
         n = len(own)
-        values = _with_lost(own["validation"], trials["validation"], metric)
+        values = _with_lost(own, "validation", trials["validation"], metric)
         gains: Floats = metric.gain(np.asarray(values, np.float64), np.zeros(n))
         expected = metric.gain(expected_best(gains), np.zeros(n))
         part = pd.DataFrame({"k": range(1, n + 1), "of": n, "expected": expected})
@@ -50,11 +50,11 @@ def budget(
 
 
 def _with_lost(
-    values: "pd.Series[float]", of_all: "pd.Series[float]", metric: Metric
+    rows: pd.DataFrame, name: str, of_all: "pd.Series[float]", metric: Metric
 ) -> "pd.Series[float]":
-    """The values of some trials, in which lost ones count as chance."""
+    """A column of some trials, in which lost ones count as chance."""
     worst = of_all.max() if metric.is_smallest_best else of_all.min()
-    return values.fillna(worst if np.isnan(metric.chance) else metric.chance)
+    return rows[name].fillna(rows["chance"]).fillna(worst)
 
 
 def shared(
@@ -73,14 +73,14 @@ def shared(
     own = trials[trials["seed"] == first_seed]
     of_all = own.groupby(factors.settings, sort=False)["activation"].transform("nunique")
     tried = own.groupby([*factors.settings, "lr"], sort=False)["activation"].transform("nunique")
-    rows = own.loc[tried == of_all, [*factors.cell, "lr", "validation"]]
+    rows = own.loc[tried == of_all, [*factors.cell, "lr", "validation", "chance"]]
     tuned = chosen[factors.cell].assign(tuned=chosen["validation"])
     rows = rows.merge(tuned, on=factors.cell)
     for name, of in (("rank", "validation"), ("tuned_rank", "tuned")):
-        values = rows.assign(value=_with_lost(rows[of], trials["validation"], metric))
+        values = rows.assign(value=_with_lost(rows, of, trials["validation"], metric))
         groups = values.groupby([*factors.settings, "lr"], sort=False)["value"]
         rows[name] = groups.rank(method="min", ascending=metric.is_smallest_best).astype(int)
-    return rows.reset_index(drop=True)
+    return rows.drop(columns="chance").reset_index(drop=True)
 
 
 def agreement(shared_rates: pd.DataFrame, factors: Factors) -> pd.DataFrame:

@@ -23,7 +23,6 @@ from actscope.config import Point
 from actscope.engine.images import describe_data
 from actscope.engine.result import Outcome
 from actscope.errors import ConfigError, MissingStudyError
-from actscope.metric import ACCURACY
 from actscope.parsing import with_settings
 from actscope.setting_types import LONGEST_NAME
 from actscope.sweep.results import Done, from_earlier_run
@@ -200,7 +199,7 @@ def _runs_of(store: Store, study: str) -> list[RunSummary]:
 
 def _read_cell(finished: _Finished, cell: Point, rules: Tuning | Search) -> TunedCell:
     trials, metric = _CellTrials(finished, cell), cell.train.judged_by
-    chance = 1 / describe_data(cell.data).classes if metric is ACCURACY else metric.chance
+    chance = metric.chance_of(describe_data(cell.data).classes)
     if isinstance(rules, Search):
         from actscope.analysis.search import plan_search  # Optuna is slow to import
 

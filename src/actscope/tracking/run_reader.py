@@ -25,6 +25,7 @@ TAGS = (
     "pack",
     "layers",
     "trial",
+    "classes",
 )
 
 
@@ -34,10 +35,10 @@ def read_runs(store: Store, study: str) -> pd.DataFrame:
     Columns: `run_id`, `name`, `status`, `started` and `ended` (ms since 1970), `outcome`, `reason`,
     `signature`, `signature.config`, `.data`, `.code`, `.activation_code`, `.model_code`, `sweep`,
     `commit`, `dirty`, `pack` (the name of its packed tables), `layers` (JSON, the names of the
-    layers of a user's own network), `trial` (JSON, the trial of a search). The parameters, as text,
-    are `params.lr` and so on; the metrics' last values, as numbers, are
-    `metrics.test/accuracy_final` and so on. These are the names of MLflow's own tables, so no
-    parameter or metric can hide another column.
+    layers of a user's own network), `trial` (JSON, the trial of a search), `classes` (the number of
+    classes, as text). The parameters, as text, are `params.lr` and so on; the metrics' last values,
+    as numbers, are `metrics.test/accuracy_final` and so on. These are the names of MLflow's own
+    tables, so no parameter or metric can hide another column.
 
     Raises:
         StoreError: there is no such study, or the store cannot be read.

@@ -20,6 +20,7 @@ RUN_FILE = "run.json"
 ARTIFACTS = "artifacts"
 ARTIFACTS_TAG = "actscope.artifacts"  # canonical JSON {path: SHA-256}
 RECORD_TAG = "actscope.parcel"  # the name in existing stores
+CLASSES_TAG = "actscope.classes"  # the number of classes of a run's data
 LAYERS_TAG = "actscope.layers"  # JSON list of the names of layers in a user's own network
 TAG_LENGTH = 8000  # MLflow's limit, beyond which it cuts
 # A path that every system can hold: Windows reserves names of devices, and cuts a last dot or

@@ -33,6 +33,7 @@ from actscope.tracking.platform import current_platform
 from actscope.tracking.pyfunc_model import save_model
 from actscope.tracking.run_index import STACK
 from actscope.tracking.run_record import (
+    CLASSES_TAG,
     LAYERS_TAG,
     RECORD_TAG,
     Input,
@@ -232,6 +233,7 @@ def _first_tags(sweep: Sweep, point: Point, data: Data, device: str) -> dict[str
         **{f"actscope.signature.{name}": part for name, part in asdict(signature).items() if part},
         **origin(),
         "actscope.platform": json.dumps(current_platform(device)),
+        **({CLASSES_TAG: str(data.classes)} if data.classes else {}),
         **belonging,
     }
 

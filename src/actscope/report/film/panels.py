@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 
-from actscope.metric import ACCURACY
 from actscope.report.film.scenes import Array, FilmedRun, Scene, Series, spread
 
 DARK, GREY, PALE = "#20242A", "#5F6670", "#9AA1AB"
@@ -79,7 +78,7 @@ class MetricPanel:
             ax.set_ylim(0, 1.04 * max(map(_largest, (run.train, run.judged))) or 1.0)
             return
         # A network without the inputs guesses a class, or the mean.
-        chance = metric.scale / run.classes if metric is ACCURACY else metric.chance
+        chance = metric.scale * metric.chance_of(run.classes)
         ticks = [chance, metric.scale / 2, metric.scale]
         ax.set_ylim(0, top)
         ax.set_yticks(ticks, ["chance", *(f"{tick:g}{metric.behind}" for tick in ticks[1:])])
