@@ -75,6 +75,14 @@ def test_arguments_of_ones_own_network_are_not_read_as_settings_of_the_built_in_
     assert (both["networks"], both["hidden"], both["init"]) == (["my.net.Net"], "[16]", "he")
 
 
+def test_only_sgd_has_a_momentum() -> None:
+    said = [
+        methods.methods(runs(**{"train.optimizer": name, "train.momentum": "0.9"}))["momentum"]
+        for name in ("sgd", "adam", "adamw")
+    ]
+    assert said == ["0.9", "", ""]
+
+
 def test_it_tells_the_size_of_mnist1d() -> None:
     said = methods.methods(runs(data="mnist1d"))
     assert said["test_sizes"] == "1,000 images, so it changes in steps of 0.1 points"

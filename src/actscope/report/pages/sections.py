@@ -74,14 +74,14 @@ def _five_shown(axis: Axis) -> str:
 def _by_value(study: StudyAnalysis) -> Iterator[Picture]:
     """The metric over an axis of numbers; the edge of rates has a section of its own."""
     if not study.axis.is_rate and study.axis.is_numeric:
-        for variant, own in study.cells.groupby("variant", sort=False):
-            note = GREY if own["activation"].nunique() > edge_figures.HIGHLIGHTED else ""
-            yield _over_axis(study, _final_title(study), str(variant), note)
+        for variant in study.cells["variant"].unique():
+            yield _over_axis(study, _final_title(study), str(variant))
 
 
-def _over_axis(study: StudyAnalysis, section: str, variant: str, note: str) -> Picture:
+def _over_axis(study: StudyAnalysis, section: str, variant: str) -> Picture:
     axis, metric = study.axis, study.metric
     own, runs = _of(variant, study.cells), _of(variant, study.runs.used)
+    note = GREY if own["activation"].nunique() > edge_figures.HIGHLIGHTED else ""
     return Picture(
         f"{metric.name}_by_{axis.slug}{_number(study.runs, variant)}",
         section,
@@ -192,7 +192,7 @@ def _edge(study: StudyAnalysis) -> Iterator[Picture | Prose]:
             partial(edge_figures.draw_outcome_map, str(variant), own, _of(variant, study.edges)),
             is_for_slides=_is_first(study, variant),
         )
-        yield _over_axis(study, section, str(variant), GREY)
+        yield _over_axis(study, section, str(variant))
 
 
 def _units(study: StudyAnalysis) -> Iterator[Picture | Prose]:

@@ -118,6 +118,8 @@ def methods(runs: StudyRuns) -> dict[str, Any]:
     }
     if built_in.used.empty:
         values["hidden"] = ""
+    if "sgd" not in (runs.values_of("train.optimizer") or ["sgd"]):
+        values["momentum"] = ""  # the others take none
     losses = runs.values_of("train.loss") or ["cross_entropy"]
     seeds = sorted({int(seed) for seed in runs.used["seed"]})
     sets = {name: DATA_SETS.get(name) for name in runs.values_of("data")}
