@@ -175,29 +175,28 @@ def train_grid(jobs: Sequence[Job], folder: Path, launcher: LauncherSettings) ->
         check_tunes(tuning, sys.argv[1:])
     wanted = parse_device(jobs[0].config)
 
-    with nullcontext() if rules.dry_run else _workers_preloaded(launcher, settings):
-        # Slow imports wait until the settings are checked.
-        with startup.without_gc():
-            from actscope.engine.device import choose_device
-            from actscope.sweep import runner
-            from actscope.sweep.plan import plan_sweep
-            from actscope.sweep.resources import Resources
-            from actscope.sweep.tuned_sweep import plan_tuned, run_tuned
+    # Slow imports wait until the settings are checked.
+    with startup.without_gc():
+        from actscope.engine.device import choose_device
+        from actscope.sweep import runner
+        from actscope.sweep.plan import plan_sweep
+        from actscope.sweep.resources import Resources
+        from actscope.sweep.tuned_sweep import plan_tuned, run_tuned
 
-        console = Console(highlight=False)
-        resources = Resources.checked(launcher, choose_device(wanted))
-        unique = drop_repeated(points, console)
-        if rules.dry_run:
-            if tuning is None:
-                plan_sweep(unique, settings, resources, console, rules)
-            else:
-                plan_tuned(unique, tuning, settings, console)
-            return [NOT_TRAINED] * len(points)
-        write_jobs(jobs, folder / "points.jsonl")
-        if tuning is not None:
-            run_tuned(unique, tuning, settings, _sweep_id(folder), resources, console, rules)
-            return [TUNED] * len(points)
-        results = runner.run_sweep(unique, settings, _sweep_id(folder), resources, console, rules)
+    console = Console(highlight=False)
+    resources = Resources.checked(launcher, choose_device(wanted))
+    unique = drop_repeated(points, console)
+    if rules.dry_run:
+        if tuning is None:
+            plan_sweep(unique, settings, resources, console, rules)
+        else:
+            plan_tuned(unique, tuning, settings, console)
+        return [NOT_TRAINED] * len(points)
+    write_jobs(jobs, folder / "points.jsonl")
+    if tuning is not None:
+        run_tuned(unique, tuning, settings, _sweep_id(folder), resources, console, rules)
+        return [TUNED] * len(points)
+    results = runner.run_sweep(unique, settings, _sweep_id(folder), resources, console, rules)
     return [runner.value_of(results[point]) for point in points]
 
 
@@ -211,18 +210,22 @@ def check_models(points: Sequence[Point], settings: Tracking) -> None:
         )
 
 
-def _workers_preloaded(
-    launcher: LauncherSettings, settings: Tracking
+def workers_preloaded(
+    config: DictConfig, launcher: LauncherSettings
 ) -> AbstractContextManager[None]:
-    """Import in another process what workers on this machine need, if there will be any."""
+    """Import in another process what workers on this machine need, if there will be any.
+
+    `config`: what the points of a grid share. They are composed meanwhile.
+    """
     is_remote = launcher.scheduler is not None or launcher.cluster is not None
-    if launcher.workers == 0 or is_remote:
+    if launcher.workers == 0 or is_remote or parse_sweep(config).dry_run:
         return nullcontext()
+    settings = parse_tracking(config)
     needs_mlflow = settings.model or isinstance(find_location(settings), ServerLocation)
     return forkserver.running([*WORKERS_IMPORT, *(MLFLOWS_CLIENT if needs_mlflow else ())])
 
 
-@trains_grids_with(train_grid)
+@trains_grids_with(train_grid, workers_preloaded)
 def train_point(config: DictConfig) -> float | str:
     """Train and track one point: a single run, or a job of any launcher but actscope's own.
 

@@ -5,6 +5,7 @@ Hydra imports this at every start, so it imports little.
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,11 +38,15 @@ class Job:
 TrainGrid = Callable[[Sequence[Job], Path, LauncherSettings], Sequence[Any]]
 
 
-def trains_grids_with(train_grid: TrainGrid) -> Callable[[Task], Task]:
-    """Mark a task function as one whose jobs `train_grid` can run all at once."""
+# (the configuration that the jobs share, settings) -> entered before they are composed
+Prepare = Callable[[DictConfig, LauncherSettings], AbstractContextManager[None]]
+
+
+def trains_grids_with(train_grid: TrainGrid, prepared: Prepare) -> Callable[[Task], Task]:
+    """Mark a task function as one whose jobs `train_grid` can run all at once, when `prepared`."""
 
     def mark(task: Task) -> Task:
-        task.train_grid = train_grid  # type: ignore[attr-defined]
+        task.train_grid, task.prepared = train_grid, prepared  # type: ignore[attr-defined]
         return task
 
     return mark
@@ -118,12 +123,12 @@ class ActscopeLauncher(BasicLauncher):
             return super().launch(job_overrides, initial_job_idx)
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
-        configs = compose_all(self.hydra_context.config_loader, self.config, job_overrides)
-        jobs = [
-            Job(number, *job)
-            for number, job in enumerate(zip(job_overrides, configs, strict=True), initial_job_idx)
-        ]
-        values = train_grid(jobs, folder, self.settings)
+        shared = OmegaConf.masked_copy(self.config, [str(k) for k in self.config if k != "hydra"])
+        with self.task_function.prepared(shared, self.settings):  # type: ignore[union-attr]
+            configs = compose_all(self.hydra_context.config_loader, self.config, job_overrides)
+            composed = zip(job_overrides, configs, strict=True)
+            jobs = [Job(number, *job) for number, job in enumerate(composed, initial_job_idx)]
+            values = train_grid(jobs, folder, self.settings)
         name = self.config.hydra.job.name
         return [
             _job_return(job, value, folder, name) for job, value in zip(jobs, values, strict=True)
