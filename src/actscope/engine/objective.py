@@ -30,7 +30,7 @@ def is_right(outputs: Tensor, y: Tensor) -> Tensor:
     """Whether each run predicts the class of each example, [R, B]; [R, 0] of numbers."""
     if y.is_floating_point():
         return torch.zeros(len(outputs), 0, dtype=torch.bool, device=outputs.device)
-    return outputs.argmax(2) == y
+    return outputs.max(2).indices == y  # of equal ones the first, like argmax in less time
 
 
 @dataclass(frozen=True)
