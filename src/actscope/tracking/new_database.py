@@ -44,9 +44,10 @@ def create_if_missing(path: Path) -> None:
 
 
 def make_database(path: Path, default_artifacts: Path) -> None:
-    """Make an empty database as MLflow does, which takes seconds to repeat its schema's history.
+    """Make an empty database as MLflow does.
 
-    MLflow itself makes one where its schema is not a tested one.
+    MLflow repeats the history of its schema, which takes seconds. So it makes a database itself
+    only if its schema is not a tested one.
     `default_artifacts`: the folder of the experiment `Default`.
     """
     newest = installed_schema()
