@@ -13,7 +13,7 @@ from actscope.network_settings import Model
 from actscope.report.cli import main
 from tests.report.test_explore import index_of
 from tests.report.test_report import settings
-from tests.support.studies import ELU, RELU, Lab, Refusal, point
+from tests.support.studies import ELU, RELU, Lab, Refusal, point, without_rendering
 
 BY_WIDTH = "report.axes=[activation,model.width]"
 COLUMNS = {
@@ -43,7 +43,8 @@ def widths(lab: Lab) -> str:
 @pytest.fixture(scope="module")
 def report(lab: Lab, widths: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reports")
-    assert main([*settings(lab, widths, folder), BY_WIDTH]) == 0
+    with without_rendering():
+        assert main([*settings(lab, widths, folder), BY_WIDTH]) == 0
     return folder / widths
 
 
