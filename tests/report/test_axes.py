@@ -29,14 +29,13 @@ COLUMNS = {
 @pytest.fixture(scope="module")
 def widths(lab: Lab) -> str:
     """2 activations x the widths 3, 12 and 6 x 2 seeds."""
-    points = [
-        replace(point("widths", activation, 0.01, seed, 1), model=Model((width,)))
-        for activation in (RELU, ELU)
-        for width in (3, 12, 6)
-        for seed in (0, 1)
-    ]
-    for own in points:  # a stack has one shape
-        lab.run("widths", [own])
+    for width in (3, 12, 6):  # a stack has one shape
+        points = [
+            replace(point("widths", activation, 0.01, seed, 1), model=Model((width,)))
+            for activation in (RELU, ELU)
+            for seed in (0, 1)
+        ]
+        lab.run("widths", points)
     return "widths"
 
 
