@@ -528,8 +528,8 @@ def assert_a_run_costs_a_request_a_file_and_five_more(server: Server) -> None:
     run_id = log(server.store, sweep, result)
     asked = server.requests()[before:]
     assert asked[:3] == ["POST /runs/create", "POST /runs/log-batch", "POST /runs/log-inputs"]
-    assert [line.split("/")[0] for line in asked[3:10]] == ["PUT -artifacts"] * 7
-    assert asked[10:] == ["POST /runs/log-batch", "POST /runs/update"]
+    assert [line.split("/")[0] for line in asked[3:11]] == ["PUT -artifacts"] * 8
+    assert asked[11:] == ["POST /runs/log-batch", "POST /runs/update"]
     server.store.client.delete_run(run_id)
 
 
