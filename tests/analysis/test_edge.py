@@ -12,7 +12,7 @@ from actscope.report.figures import metric as metric_figures
 from actscope.report.figures.style import STYLES
 from actscope.report.tables import edge as edge_tables
 from actscope.report.text import edge as edge_text
-from tests.support.studies import RELU, Lab, point
+from tests.support.studies import RELU, Lab, point, without_rendering
 
 RATES = [0.001, 0.01, 0.1, 1.0]
 
@@ -150,7 +150,8 @@ def fine(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     lab.run("fine", [point("fine", RELU, lr, 0, epochs=1) for lr in rates])
     folder = tmp_path_factory.mktemp("reports")
     arguments = ["study=fine", f"tracking.uri={lab.store.uri}", f"report.folder={folder}"]
-    assert main(arguments) == 0
+    with without_rendering():
+        assert main(arguments) == 0
     return folder / "fine"
 
 

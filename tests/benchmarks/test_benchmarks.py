@@ -113,7 +113,8 @@ def test_a_step_by_hand_is_that_of_autograd() -> None:
 
 
 def test_every_case_of_the_steps_trains(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"TRAIN": 1000, "TEST": 40, "STEPS": 10}.items():
+    small = {"TRAIN": 1000, "TEST": 40, "STEPS": 10, "HIDDEN": 8, "STACKS": (1, 5)}
+    for name, value in small.items():
         monkeypatch.setattr(steps, name, value)
     done = {name: work() for name, work in steps.cases().items()}
     assert done.pop("floor") == done.pop("floor, 16 layers") == 20

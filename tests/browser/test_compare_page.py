@@ -10,6 +10,8 @@ from tests.browser.conftest import NARROW, WIDE, Visit
 from tests.support.making import RELU, make_point
 from tests.support.studies import Lab
 
+pytestmark = pytest.mark.slow  # CI runs it
+
 
 @pytest.fixture(scope="module")
 def page_path(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -7,6 +7,8 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import NARROW, WIDE, Visit
 
+pytestmark = pytest.mark.slow  # CI runs it
+
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [WIDE, NARROW])

@@ -3,6 +3,7 @@
 import itertools
 import os
 import subprocess
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,7 @@ from actscope import tracking
 from actscope.config import Tracking
 from actscope.errors import MissingStudyError
 from actscope.project import ROOT
+from actscope.sweep import dask_cluster
 from actscope.sweep.resources import Resources
 from actscope.sweep.results import Done
 from actscope.sweep.runner import run_sweep
@@ -44,6 +46,15 @@ def start(tmp_path: Path, project: Path, begin: Start) -> Start:
         )
 
     return started
+
+
+def said_when_used(address: str) -> str:
+    """What the screen shows of a cluster that does its work."""
+    screen = StringIO()
+    with dask_cluster.open_cluster(Resources(1, 20, address), stacks=1) as workplace:
+        dask_cluster.wait_for_workers(workplace, Console(file=screen, width=200))
+        assert workplace.client.submit(len, "abc").result() == 3
+    return screen.getvalue()
 
 
 def runs_of(store: Store) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from unittest.mock import MagicMock, Mock
 import pytest
 from distributed import Client, LocalCluster
 
-from actscope.runtime import signals
+from actscope.runtime import forkserver, signals
 from actscope.sweep import dask_cluster, dask_executor
 from actscope.sweep.dask_cluster import Cluster
 from actscope.sweep.dask_job import StackJob
@@ -78,6 +78,10 @@ def test_ctrl_c_waits_until_a_cluster_can_be_closed(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("distributed.LocalCluster", Starting)
     monkeypatch.setattr("distributed.Client", MagicMock())
-    with pytest.raises(KeyboardInterrupt), dask_cluster.open_cluster(Resources(1), stacks=1):
+    with (
+        forkserver.running([]),  # which imports nothing
+        pytest.raises(KeyboardInterrupt),
+        dask_cluster.open_cluster(Resources(1), stacks=1),
+    ):
         pass
     assert did == ["started", "closed"]

@@ -32,6 +32,7 @@ from tests.cluster.conftest import (
     count,
     is_training,
     runs_of,
+    said_when_used,
 )
 from tests.support.cluster import DaskCluster, dask_cluster
 from tests.support.making import ELU, RELU, make_point
@@ -111,6 +112,16 @@ def test_as_many_workers_are_counted_on_as_are_there(pair: DaskCluster, store: S
     assert cluster.check_cluster(more, store, GRID, Console(quiet=True)).workers == 7
 
 
+ANYONE = "Anyone who reaches it can run programs as the user of its workers (docs/cluster.md)."
+
+
+def test_a_cluster_without_tls_is_warned_of(pair: DaskCluster) -> None:
+    assert said_when_used(pair.address).splitlines() == [
+        f"cluster {pair.address}: 2 workers on 1 host",
+        f"warning: cluster {pair.address} has no TLS. {ANYONE}",
+    ]
+
+
 # Dask leaves the sockets of refused connections to be collected.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_address_where_nobody_answers_is_refused(
@@ -125,7 +136,7 @@ def test_an_address_where_nobody_answers_is_refused(
 
 
 def test_workers_with_several_threads_are_refused(pair: DaskCluster, store: Store) -> None:
-    pair.start_worker("wide", threads=2)
+    pair.start_worker("wide", threads=2, nanny=False)
     try:
         pair.wait_for_workers(3)
         assert "has 2 threads. Start one worker a core, each with --nthreads 1." in refusal(
@@ -154,7 +165,7 @@ def test_workers_with_another_version_are_refused(
         path.unlink()
     else:
         path.write_text(path.read_text() + content)
-    pair.start_worker("other", project=project)
+    pair.start_worker("other", project=project, nanny=False)
     try:
         pair.wait_for_workers(3)
         assert reason in refusal(pair, store)
@@ -171,8 +182,9 @@ class TestAWorkerOnAnotherHost:
         return replace(own, addresses=frozenset())
 
     def check(self, pair: DaskCluster, requirements: WorkerRequirements) -> str:
+        """What is said of the first worker: the other would import torch and MLflow as well."""
         with pair.client() as client, pytest.raises(ClusterError) as refused:
-            worker_checks.check_workers(client, requirements, client.nthreads())
+            worker_checks.check_workers(client, requirements, [min(client.nthreads())])
         return str(refused.value)
 
     def test_does_not_reach_a_store_of_this_machine(

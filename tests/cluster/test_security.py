@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from http.client import HTTPConnection, HTTPException
-from io import StringIO
 from pathlib import Path
 
 import dask
@@ -26,7 +25,7 @@ from actscope.sweep.dask_cluster import Cluster
 from actscope.sweep.resources import Resources
 from actscope.sweep.runner import run_sweep
 from actscope.tracking import Store
-from tests.cluster.conftest import STUDY, runs_of
+from tests.cluster.conftest import STUDY, runs_of, said_when_used
 from tests.support.cluster import DaskCluster, as_environment, certificates, dask_cluster
 from tests.support.making import RELU, make_point
 from tests.support.tracked import new_store
@@ -159,7 +158,7 @@ def elsewhere(
         dask_cluster(folder, environment=as_environment(trusted), protocol="tls") as running,
         dask.config.set(trusted),
     ):
-        running.start_worker("first")
+        running.start_worker("first", nanny=False)
         running.wait_for_workers(1)
         yield running
 
@@ -169,17 +168,8 @@ def store(tmp_path: Path) -> Store:
     return new_store(tmp_path)
 
 
-def said_of(address: str) -> str:
-    """What the screen shows of a cluster that does its work."""
-    screen = StringIO()
-    with cluster.open_cluster(Resources(1, 20, address), stacks=1) as workplace:
-        cluster.wait_for_workers(workplace, Console(file=screen, width=200))
-        assert workplace.client.submit(len, "abc").result() == 3
-    return screen.getvalue()
-
-
 def test_a_cluster_that_speaks_tls_is_used(elsewhere: DaskCluster) -> None:
-    said = said_of(elsewhere.address)
+    said = said_when_used(elsewhere.address)
     assert said == f"cluster {elsewhere.address}: 1 worker on 1 host\n"
 
 
@@ -188,20 +178,6 @@ def test_a_sweep_runs_on_a_cluster_that_speaks_tls(elsewhere: DaskCluster, store
     here = Resources(1, 20, elsewhere.address)
     run_sweep(POINTS, Tracking(store.uri), "s1", here, Console(quiet=True))
     assert runs_of(store)["status"].tolist() == ["FINISHED"]
-
-
-ANYONE = "Anyone who reaches it can run programs as the user of its workers (docs/cluster.md)."
-
-
-def test_a_cluster_without_tls_is_warned_of(tmp_path: Path) -> None:
-    with dask_cluster(tmp_path / "plain") as running:
-        running.start_worker("first")
-        running.wait_for_workers(1)
-        lines = said_of(running.address).splitlines()
-    assert lines == [
-        f"cluster {running.address}: 1 worker on 1 host",
-        f"warning: cluster {running.address} has no TLS. {ANYONE}",
-    ]
 
 
 # Dask leaves the sockets of refused connections to be collected.

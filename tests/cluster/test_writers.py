@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock, Mock
 
+import pandas as pd
 import psutil
 import pytest
 from rich.console import Console
 
 from actscope import tracking
 from actscope.config import Tracking
+from actscope.engine.data import load_data
+from actscope.engine.train import train_stack
 from actscope.sweep import dask_cluster
 from actscope.sweep.dask_cluster import TRAINING, Cluster
 from actscope.sweep.dask_worker import forwarded_warnings
@@ -92,7 +95,9 @@ def test_a_warning_is_told_once_and_by_the_stack_that_it_is_of() -> None:
 
 
 @pytest.mark.usefixtures("workers_forkserver")
-def test_a_worker_trains_its_next_stack_while_its_runs_are_logged(tmp_path: Path) -> None:
+def test_a_worker_trains_its_next_stack_while_its_runs_are_logged(
+    tmp_path: Path,
+) -> None:
     store = new_store(tmp_path)
     points = [make_point(lr=0.1 / n, hidden=(4,), every="epoch") for n in range(1, 9)]
     resources = Resources(1, 4, writers=1)
@@ -101,6 +106,11 @@ def test_a_worker_trains_its_next_stack_while_its_runs_are_logged(tmp_path: Path
     assert set(runs["status"]) == {"FINISHED"}
     first, second = runs.iloc[:4], runs.iloc[4:]
     assert first["started"].max() < second["started"].min() < first["ended"].max()
+    alone = train_stack(points, load_data(points[0].data))
+    histories = {str(result.point): result.history for result in alone}
+    for name, run_id in zip(runs["name"], runs["run_id"], strict=True):
+        history = tracking.read_history(store, STUDY, run_id)
+        pd.testing.assert_frame_equal(history, histories[name], check_exact=True)
 
 
 def test_runs_are_begun_and_finished_by_whom_they_are_spread_to(tmp_path: Path) -> None:

@@ -79,3 +79,7 @@ class TestHydrasIntegrationSuite(IntegrationTestSuite):
     test_custom_sweeper_run_workdir = pytest.mark.slow(
         IntegrationTestSuite.test_custom_sweeper_run_workdir
     )
+    test_get_orig_dir_multirun = pytest.mark.slow(IntegrationTestSuite.test_get_orig_dir_multirun)
+    test_to_absolute_path_multirun = pytest.mark.slow(
+        IntegrationTestSuite.test_to_absolute_path_multirun
+    )

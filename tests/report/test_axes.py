@@ -13,7 +13,7 @@ from actscope.network_settings import Model
 from actscope.report.cli import main
 from tests.report.test_explore import index_of
 from tests.report.test_report import settings
-from tests.support.studies import ELU, RELU, Lab, Refusal, point
+from tests.support.studies import ELU, RELU, Lab, Refusal, point, without_rendering
 
 BY_WIDTH = "report.axes=[activation,model.width]"
 COLUMNS = {
@@ -29,21 +29,21 @@ COLUMNS = {
 @pytest.fixture(scope="module")
 def widths(lab: Lab) -> str:
     """2 activations x the widths 3, 12 and 6 x 2 seeds."""
-    points = [
-        replace(point("widths", activation, 0.01, seed, 1), model=Model((width,)))
-        for activation in (RELU, ELU)
-        for width in (3, 12, 6)
-        for seed in (0, 1)
-    ]
-    for own in points:  # a stack has one shape
-        lab.run("widths", [own])
+    for width in (3, 12, 6):  # a stack has one shape
+        points = [
+            replace(point("widths", activation, 0.01, seed, 1), model=Model((width,)))
+            for activation in (RELU, ELU)
+            for seed in (0, 1)
+        ]
+        lab.run("widths", points)
     return "widths"
 
 
 @pytest.fixture(scope="module")
 def report(lab: Lab, widths: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reports")
-    assert main([*settings(lab, widths, folder), BY_WIDTH]) == 0
+    with without_rendering():
+        assert main([*settings(lab, widths, folder), BY_WIDTH]) == 0
     return folder / widths
 
 

@@ -185,8 +185,19 @@ def attempts(lab: Lab, study: str) -> list[RunSummary]:
     return read_summaries(lab.store, lab.store.find_experiment(study).experiment_id)
 
 
-# One of each that is drawn of other files.
-@pytest.mark.parametrize("name", sorted(set(FIGURES) - {"trajectories_relu", "units_gone"}))
+OF_NO_FILES = ("activation_functions", "final_accuracy")
+
+
+# One of each that is drawn of other files; those of none are slow.
+@pytest.mark.parametrize(
+    "name",
+    [
+        "test_accuracy_by_epoch",
+        "trajectories_elu",
+        "unit_shares",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in OF_NO_FILES),
+    ],
+)
 def test_one_figure_has_the_bytes_that_it_has_in_the_report(
     lab: Lab,
     grid: str,

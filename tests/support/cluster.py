@@ -55,14 +55,18 @@ class DaskCluster:
         name: str,
         *,
         threads: int = 1,
+        nanny: bool = True,
         project: Path | None = None,
         inside: Sequence[str] = (),
     ) -> None:
-        """`inside`: the words before its command, as of a network namespace."""
+        """`inside`: the words before its command, as of a network namespace.
+
+        A nanny, which starts a worker that has died again, is a process that imports Dask as well.
+        """
         command = [
             *(*inside, sys.executable, "-m", "distributed.cli.dask_worker", self.address),
             *("--nthreads", str(threads), "--no-dashboard", "--name", name),
-            *("--local-directory", str(self.folder)),
+            *("--local-directory", str(self.folder), "--nanny" if nanny else "--no-nanny"),
         ]
         self._start(name, command, project)
 

@@ -16,6 +16,7 @@ from hydra.version import VersionBase
 from mlflow.store.db import utils
 from omegaconf import DictConfig, OmegaConf
 
+from actscope.analysis.claims import claims
 from actscope.project import CONF, ROOT
 from actscope.runtime import forkserver, signals
 from tests.support.processes import Start, started
@@ -51,6 +52,20 @@ def _stores_opened_fast() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(utils, "_get_latest_schema_revision", lambda: newest)
         patch.setattr(sqlite3, "connect", partial(_connect_without_the_disk, sqlite3.connect))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shipped_claims_read_once() -> Iterator[None]:
+    """Each report reads them, which takes a tenth of a second."""
+    read = claims._read_file
+    shipped = cache(read)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            claims,
+            "_read_file",
+            lambda path: (shipped if path.parent == CONF / "claims" else read)(path),
+        )
         yield
 
 

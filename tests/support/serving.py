@@ -2,15 +2,21 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+
+import uvicorn
+from mlflow.server import constants
 
 from actscope.tracking.new_database import make_database
 from tests.support.network import free_port, is_up
+from tests.support.processes import end_with_pytest
 from tests.support.stores import store_at
 from tests.support.waiting import wait_for
 
@@ -53,29 +59,44 @@ class Served:
 
 
 class Server(Served):
+    """MLflow's own, forked from this process: to start Python and import MLflow takes seconds."""
+
     def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
         super().__init__(folder, folder / "log", host)
+        self.child: BaseProcess | None = None
         make_database(folder / "mlflow.db", folder / "artifacts")
 
     def start(self) -> None:
-        self.serve(
-            *("mlflow", "server", "--serve-artifacts"),
-            *("--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db"),
-            *("--artifacts-destination", str(self.folder / "artifacts")),
-            *("--host", self.host, "--port", str(self.port), "--workers", "1"),
-            *("--allowed-hosts", f"{self.host}:{self.port}"),
-            environment={
-                **os.environ,
-                "MLFLOW_DISABLE_TELEMETRY": "true",
-                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-            },
-        )
+        self.child = get_context("fork").Process(target=self._be_the_server, daemon=True)
+        self.child.start()
+        wait_for(self._is_up)
+
+    def _be_the_server(self) -> None:
+        """What `mlflow server` starts, with the environment that it gives to that."""
+        end_with_pytest()
+        warnings.simplefilter("default")  # which pytest makes errors
+        os.environ |= {
+            constants.BACKEND_STORE_URI_ENV_VAR: f"sqlite:///{self.folder}/mlflow.db",
+            constants.SERVE_ARTIFACTS_ENV_VAR: "true",
+            constants.ARTIFACT_ROOT_ENV_VAR: "mlflow-artifacts:/",
+            constants.ARTIFACTS_DESTINATION_ENV_VAR: str(self.folder / "artifacts"),
+            "MLFLOW_SERVER_ALLOWED_HOSTS": f"{self.host}:{self.port}",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
+        with self.log.open("a", buffering=1) as log, redirect_stdout(log), redirect_stderr(log):
+            uvicorn.run("mlflow.server.fastapi_app:app", host=self.host, port=self.port)
+
+    def _is_up(self) -> bool:
+        assert self.child is not None
+        assert self.child.is_alive(), self.told
+        return is_up(self.store.uri)
 
     def kill(self) -> None:
-        if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(timeout=20)
-            self.process = None
+        if self.child is not None:
+            self.child.kill()
+            self.child.join(timeout=20)
+            self.child = None
 
     def requests(self) -> list[str]:
         """Without what all have in common: `POST /runs/create`."""

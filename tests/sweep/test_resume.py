@@ -216,12 +216,14 @@ def test_a_live_sweep_elsewhere_is_left_alone(session: Session, settings: Tracki
 def test_a_stack_goes_on_from_where_an_interrupt_left_it(
     session: Session, settings: Tracking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    points = [make_point(RELU, seed=seed, epochs=3, every="epoch") for seed in (0, 1)]
+    points = [
+        make_point(RELU, seed=seed, epochs=3, batch_size=100, every="epoch") for seed in (0, 1)
+    ]
     seen: list[int] = []
 
     def interrupt(progress: Progress, stack: int, run_steps: int) -> None:
         seen.append(run_steps)
-        if stack == 0 and run_steps >= 100:
+        if stack == 0 and run_steps >= 10:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(Progress, "advance", interrupt)
@@ -234,7 +236,7 @@ def test_a_stack_goes_on_from_where_an_interrupt_left_it(
     seen.clear()
     monkeypatch.setattr(Progress, "advance", lambda *told: seen.append(told[-1]))
     results = session.run(points, "s2", saving, stack_size=1)
-    assert seen[0] == 101  # the first stack was saved before that step
+    assert seen[0] == 11  # the first stack was saved before that step
     assert list((tmp_path / "mlruns" / "checkpoints" / STUDY).iterdir()) == []
 
     calm = Session(Tracking(f"sqlite:///{tmp_path}/calm/mlflow.db"))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from rich.console import Console
@@ -43,6 +44,21 @@ def settings(tmp_path: Path) -> Tracking:
     return Tracking(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
 
 
+class Finished(NamedTuple):
+    """A study that was tuned to its end, and what the screen showed of it."""
+
+    settings: Tracking
+    state: TunedCell
+    printed: str
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    settings = Tracking(f"sqlite:///{tmp_path_factory.mktemp('finished')}/mlflow.db")
+    (state,), printed = run([cell(), replace(cell(), lr=0.5, seed=3)], settings)
+    return Finished(settings, state, printed)
+
+
 def run(points: list[Point], settings: Tracking, **rules: bool) -> tuple[list[TunedCell], str]:
     screen = io.StringIO()
     console = Console(file=screen, width=120)
@@ -56,9 +72,9 @@ def runs_of(study: str, settings: Tracking) -> list[RunSummary]:
 
 
 def test_trials_are_validated_and_only_the_chosen_rate_and_its_half_are_tested(
-    settings: Tracking,
+    finished: Finished,
 ) -> None:
-    (state,), printed = run([cell(), replace(cell(), lr=0.5, seed=3)], settings)
+    settings, state, printed = finished
     assert state.stage == "done"
     choice = state.plan.choice
     assert choice is not None
@@ -115,13 +131,13 @@ def test_an_interrupted_study_continues_and_a_finished_one_trains_nothing(
 
 
 def test_a_plan_and_the_status_show_the_stages_and_train_nothing(
-    settings: Tracking, capsys: pytest.CaptureFixture[str]
+    finished: Finished, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    states, _ = run([cell()], settings)
+    settings, state, _ = finished
     assert status.run(StatusSettings(settings, "mine")) == 0
     shown = capsys.readouterr().out
     assert shown.index("study   mine.tuning") < shown.index("study   mine,")
-    assert f"# {len(states[0].trials())} finished" in shown
+    assert f"# {len(state.trials())} finished" in shown
     assert "# 4 finished" in shown
     screen = io.StringIO()
     states = plan_tuned([cell(), cell(ELU)], RULES, settings, Console(file=screen, width=120))
