@@ -14,17 +14,17 @@ import pytest
 from rich.console import Console
 
 from actscope import tracking
-from actscope.config import Tracking
+from actscope.config import Point, Tracking
 from actscope.engine.data import load_data
 from actscope.engine.train import train_stack
 from actscope.sweep import dask_cluster
 from actscope.sweep.dask_cluster import TRAINING, Cluster
 from actscope.sweep.dask_worker import forwarded_warnings
 from actscope.sweep.resources import Resources
-from actscope.sweep.results import Done
+from actscope.sweep.results import Done, Failed
 from actscope.sweep.runner import run_sweep
-from actscope.sweep.worker import Task, Trained, train_and_track
-from actscope.tracking import Sweep
+from actscope.sweep.worker import Begin, Task, Trained, train_and_track
+from actscope.tracking import OpenRun, Sweep
 from tests.support import writing
 from tests.support.making import ELU, RELU, make_point
 from tests.support.tracked import STUDY, new_store
@@ -116,12 +116,18 @@ def test_a_worker_trains_its_next_stack_while_its_runs_are_logged(
 def test_runs_are_begun_and_finished_by_whom_they_are_spread_to(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     task = Task(POINTS, store, Sweep("s1", STUDY, store.ensure_experiment(STUDY), None))
-    made: list[type] = []
+    begun: list[Point] = []
+    finished: list[type] = []
 
-    def spread(do: Callable[[Any], Any], things: Sequence[Any]) -> list[Any]:
-        made.extend(map(type, things))
-        return [do(thing) for thing in things]
+    def begin_each(begin: Begin, points: Sequence[Point]) -> list[OpenRun | Failed]:
+        begun.extend(points)
+        return [run for point in points for run in begin([point])]
 
-    results = train_and_track(task, lambda _: None, spread, spread)
-    assert made == [type(POINTS[0])] * 2 + [Trained] * 2
+    def log_each(log: Callable[[Any], Any], trained: Sequence[Any]) -> list[Any]:
+        finished.extend(map(type, trained))
+        return [log(each) for each in trained]
+
+    results = train_and_track(task, lambda _: None, begin_each, log_each)
+    assert begun == POINTS
+    assert finished == [Trained] * 2
     assert all(isinstance(result, Done) for result in results)
