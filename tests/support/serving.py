@@ -84,6 +84,8 @@ class Server(Served):
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }
+        for name in [known for known in sys.modules if known.startswith("mlflow.server")]:
+            del sys.modules[name]  # they read the environment when they are imported
         with self.log.open("a", buffering=1) as log, redirect_stdout(log), redirect_stderr(log):
             uvicorn.run("mlflow.server.fastapi_app:app", host=self.host, port=self.port)
 
