@@ -61,6 +61,14 @@ def test_workers_have_todays_environment_whoever_was_forked_before(
         assert exit_code(exit_with_news) == 5
 
 
+def test_it_may_wait_for_the_first_worker(far_away: Path) -> None:
+    with forkserver.running([], at_once=False):
+        assert stdlib_forkserver._forkserver._forkserver_pid is None
+        assert psutil.pid_exists(forkserver.wait_until_ready())
+    assert stdlib_forkserver._forkserver._forkserver_pid is None
+    assert tempfile.gettempdir() == str(far_away)
+
+
 def test_ctrl_c_while_it_starts_is_heard_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     start, started = stdlib_forkserver.ensure_running, []
 

@@ -22,6 +22,7 @@ from actscope.tracking.schema import (
     missing_tables,
     script_of,
 )
+from actscope.tracking.sqlite import count_finished
 from actscope.tracking.sqlite_rows import SqliteRows
 from tests.support.mlflows_schema import definitions, script_of_database
 from tests.support.stores import store_at
@@ -130,6 +131,15 @@ def test_mlflows_client_reads_them(tmp_path: Path) -> None:
     assert run.data.metrics["train/loss"] == 1.5
     assert math.isnan(run.data.metrics["dead/layer1"])
     assert sorted(i.dataset.name for i in run.inputs.dataset_inputs) == ["digits", "more"]
+
+
+def test_finished_runs_are_counted(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    write_two_runs(store, SqliteRows(store.database))  # of which one is finished
+    assert [count_finished(store.database, study) for study in ("tests", "other")] == [1, 0]
+    assert count_finished(tmp_path / "missing.db", "tests") == 0
+    (tmp_path / "damaged.db").write_text("no database")
+    assert count_finished(tmp_path / "damaged.db", "tests") == 0
 
 
 def test_the_end_may_be_written_twice(tmp_path: Path) -> None:

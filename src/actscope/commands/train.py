@@ -6,7 +6,7 @@ import secrets
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -34,19 +34,12 @@ from actscope.parsing import (
     plain,
 )
 from actscope.project import CONF, ROOT
-from actscope.runtime import forkserver, output, signals, startup
+from actscope.runtime import output, signals, startup
 from actscope.runtime.own_folder import hidden_files
 from actscope.sweep.launcher_settings import LauncherSettings
-from actscope.tracking.location import ServerLocation, find_location
+from actscope.sweep.worker_imports import preloaded
 from hydra_plugins.actscope_launcher.launcher import Job, trains_grids_with
 
-WORKERS_IMPORT = [
-    "actscope.sweep.dask_executor",
-    "actscope.sweep.dask_worker",
-    "distributed.nanny",
-    "actscope.tracking.run_writer",  # else a worker imports it when it tracks its first run
-]
-MLFLOWS_CLIENT = ["actscope.tracking.client_rows", "mlflow"]  # of which a local store needs nothing
 WANTS_TRACEBACK = "HYDRA_FULL_ERROR" in os.environ
 NOT_TRAINED = "not trained"  # value of a point in a dry run
 TUNED = "tuned"  # value of each job of a tuned sweep
@@ -211,18 +204,11 @@ def check_models(points: Sequence[Point], settings: Tracking) -> None:
 
 
 def workers_preloaded(
-    config: DictConfig, launcher: LauncherSettings
+    config: DictConfig, launcher: LauncherSettings, points: int
 ) -> AbstractContextManager[None]:
-    """Import in another process what workers on this machine need, if there will be any.
-
-    `config`: what the points of a grid share. They are composed meanwhile.
-    """
-    is_remote = launcher.scheduler is not None or launcher.cluster is not None
-    if launcher.workers == 0 or is_remote or parse_sweep(config).dry_run:
-        return nullcontext()
-    settings = parse_tracking(config)
-    needs_mlflow = settings.model or isinstance(find_location(settings), ServerLocation)
-    return forkserver.running([*WORKERS_IMPORT, *(MLFLOWS_CLIENT if needs_mlflow else ())])
+    """Have workers' imports begin before the points are composed; `config`: what they share."""
+    rules, settings = parse_sweep(config), parse_tracking(config)
+    return preloaded(launcher, rules, settings, str(config.study), points)
 
 
 @trains_grids_with(train_grid, workers_preloaded)

@@ -41,15 +41,19 @@ LONGEST_FOLDER = 70  # bytes; a Unix socket's address has at most 107, and 32 ar
 
 
 @contextmanager
-def running(modules: Sequence[str]) -> Iterator[None]:
-    """Start the process, which imports these modules; stop it when the block exits."""
+def running(modules: Sequence[str], *, at_once: bool = True) -> Iterator[None]:
+    """Start the process, which imports these modules; stop it when the block exits.
+
+    Unless `at_once`, it starts only when the first worker is wanted.
+    """
     os.environ.update(ENVIRONMENT)
     name_command()  # before the processes start that inherit it
     _stop()  # a running one would have neither these modules nor this environment
     multiprocessing.get_context("forkserver").set_forkserver_preload([PRELOAD, *modules])
     try:
-        with signals.deferred(), _short_temporary_folder(), _signals_blocked_in_children():
-            forkserver.ensure_running()
+        if at_once:
+            with signals.deferred(), _short_temporary_folder(), _signals_blocked_in_children():
+                forkserver.ensure_running()
         yield
     finally:
         _stop()
@@ -62,7 +66,7 @@ def wait_until_ready() -> int:
     """
     server: Any = forkserver._forkserver
     fork = threading.Thread(target=_fork_once, daemon=True)
-    with _signals_blocked_in_children():  # also in a restarted one
+    with _signals_blocked_in_children():  # also in one that starts only now, or again
         fork.start()
     while fork.is_alive():
         fork.join(SECONDS_BETWEEN_CHECKS)
@@ -101,7 +105,8 @@ def _continue(pid: int) -> bool:
 def _fork_once() -> None:
     context = multiprocessing.get_context("forkserver")
     for _ in range(MAX_FORKS):
-        with suppress(OSError, EOFError):  # killed: another process is started when it is gone
+        # OSError, EOFError: it was killed, and another process is started when it is gone.
+        with suppress(OSError, EOFError), _short_temporary_folder():
             context.Process(target=_do_nothing, daemon=True).start()
             return
         time.sleep(SECONDS_BETWEEN_CHECKS)

@@ -74,6 +74,19 @@ def experiments(database: Path) -> list[Experiment]:
         ]
 
 
+def count_finished(database: Path, study: str) -> int:
+    """Number of finished runs of a study; 0 where the database cannot be read now."""
+    query = (
+        "SELECT count(*) FROM runs JOIN experiments e USING (experiment_id) "
+        "WHERE e.name = ? AND runs.status = 'FINISHED'"
+    )
+    try:
+        with connected(database, seconds=0) as connection:
+            return int(connection.execute(query, [study]).fetchone()[0])
+    except sqlite3.Error:  # the command that opens the store says what is wrong
+        return 0
+
+
 def experiment_of(database: Path, run_id: str) -> str | None:
     """Id of a run's experiment; None where there is no such run, or its experiment is deleted."""
     query = (

@@ -38,8 +38,8 @@ class Job:
 TrainGrid = Callable[[Sequence[Job], Path, LauncherSettings], Sequence[Any]]
 
 
-# (the configuration that the jobs share, settings) -> entered before they are composed
-Prepare = Callable[[DictConfig, LauncherSettings], AbstractContextManager[None]]
+# (what the jobs share, settings, number of jobs) -> entered before the jobs are composed
+Prepare = Callable[[DictConfig, LauncherSettings, int], AbstractContextManager[None]]
 
 
 def trains_grids_with(train_grid: TrainGrid, prepared: Prepare) -> Callable[[Task], Task]:
@@ -124,7 +124,8 @@ class ActscopeLauncher(BasicLauncher):
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
         shared = OmegaConf.masked_copy(self.config, [str(k) for k in self.config if k != "hydra"])
-        with self.task_function.prepared(shared, self.settings):  # type: ignore[union-attr]
+        prepare: Prepare = self.task_function.prepared  # type: ignore[union-attr]
+        with prepare(shared, self.settings, len(job_overrides)):
             configs = compose_all(self.hydra_context.config_loader, self.config, job_overrides)
             composed = zip(job_overrides, configs, strict=True)
             jobs = [Job(number, *job) for number, job in enumerate(composed, initial_job_idx)]
