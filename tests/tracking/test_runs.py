@@ -195,6 +195,14 @@ def test_the_end_of_a_sweep_leaves_nothing_running(settings: Tracking, result: R
     assert status.to_dict() == {"s1": "KILLED", "s2": "RUNNING"}
 
 
+def test_runs_that_begin_at_once_are_read_in_their_order(settings: Tracking) -> None:
+    store = tracking.open_store(settings)
+    points = [make_point(RELU, seed=seed) for seed in range(20)]
+    sweep = tracking.begin_sweep(store, STUDY, "s1", [GridPoint.of(p) for p in points])
+    runs = tracking.begin_runs(store, sweep, points, load_data(points[0].data))
+    assert tracking.read_runs(store, STUDY)["run_id"].tolist() == [run.run_id for run in runs]
+
+
 def test_more_runs_than_a_page_are_all_read(
     settings: Tracking, monkeypatch: pytest.MonkeyPatch
 ) -> None:

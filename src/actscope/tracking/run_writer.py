@@ -79,8 +79,12 @@ def begin_runs(
 
     `device`: the name of what trains them. `stack`: id of the task that trains them.
     """
-    records = [_first_record(sweep, point, data, device, stack) for point in points]
-    runs = [OpenRun(record, extras=sweep.extras) for record in records]
+    first = _now()
+    runs = [
+        # They start at once, but a millisecond apart they are listed in their order everywhere.
+        OpenRun(_first_record(sweep, point, data, device, stack, started), extras=sweep.extras)
+        for started, point in enumerate(points, first)
+    ]
     for start in range(0, len(runs), store.runs_at_once):
         if not is_known_unreachable(store):
             _open(store, sweep.experiment_id, runs[start : start + store.runs_at_once])
@@ -88,7 +92,7 @@ def begin_runs(
 
 
 def _first_record(
-    sweep: Sweep, point: Point, data: Data, device: str, stack: str | None
+    sweep: Sweep, point: Point, data: Data, device: str, stack: str | None, started: int
 ) -> RunRecord:
     record_id = uuid.uuid4().hex
     tags = _first_tags(sweep, point, data, device)
@@ -101,7 +105,7 @@ def _first_record(
         study=point.study,
         name=str(point),
         status="RUNNING",
-        started=_now(),
+        started=started,
         sweep=sweep.id,
         tags={**tags, RECORD_TAG: record_id},
         params={key: str(value) for key, value in flat_settings(point).items()},
