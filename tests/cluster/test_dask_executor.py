@@ -1,6 +1,7 @@
 """What sharing out a study's stacks costs the process that does it."""
 
 import asyncio
+import logging
 import signal
 import time
 from contextlib import suppress
@@ -13,6 +14,7 @@ from distributed import Client, LocalCluster
 from actscope.runtime import forkserver, signals
 from actscope.sweep import dask_cluster, dask_executor
 from actscope.sweep.dask_cluster import Cluster
+from actscope.sweep.dask_connection import silence_logs
 from actscope.sweep.dask_job import StackJob
 from actscope.sweep.resources import Resources
 from actscope.sweep.worker import Task
@@ -85,3 +87,11 @@ def test_ctrl_c_waits_until_a_cluster_can_be_closed(monkeypatch: pytest.MonkeyPa
     ):
         pass
     assert did == ["started", "closed"]
+
+
+def test_a_scheduler_that_loses_its_client_prints_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    silence_logs()
+    logging.getLogger("distributed.scheduler").critical("Closed comm")
+    assert caplog.messages == []

@@ -14,6 +14,7 @@ from actscope.errors import ClusterError
 if TYPE_CHECKING:
     from distributed import Client, Security
 
+SILENT = logging.CRITICAL + 1  # a level above all others
 SECONDS_TO_ANSWER = 5.0  # for the first answer of a scheduler
 
 
@@ -40,10 +41,13 @@ def private_folder() -> Iterator[None]:
 
 
 def silence_logs() -> None:
-    """Silence Dask's loggers: Hydra's root logger would print every connection."""
+    """Silence Dask's loggers: Hydra's root logger would print every connection.
+
+    A scheduler whose client is interrupted logs a traceback as critical.
+    """
     # distributed sets a level for each of them when it is imported.
     for name in ("distributed", "distributed.client", "tornado.application"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+        logging.getLogger(name).setLevel(SILENT)
 
 
 @contextmanager
