@@ -11,6 +11,7 @@ import pytest
 
 from actscope.network_settings import Model
 from actscope.report.cli import main
+from actscope.report.figures import edge
 from tests.report.test_explore import index_of
 from tests.report.test_report import settings
 from tests.support.studies import ELU, RELU, Lab, Refusal, point, without_rendering
@@ -73,12 +74,23 @@ def test_the_page_speaks_of_widths_and_leaves_out_the_edge(report: Path) -> None
     assert "other than activation, width and seed are variants" in page
     assert "learning rate" not in page
     assert "edge of trainability" not in page
+    assert "Grey lines" not in page  # both activations have a colour
     assert f'make report STUDY=widths ARGS="{BY_WIDTH}"' in page
     assert (report / "figures/accuracy_by_width.png").exists()
     assert json.loads((report / "manifest.json").read_text())["axes"] == [
         "activation",
         "model.width",
     ]
+
+
+def test_lines_that_are_not_highlighted_are_called_grey(
+    lab: Lab, widths: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edge, "HIGHLIGHTED", 1)
+    with without_rendering():
+        assert main([*settings(lab, widths, tmp_path), BY_WIDTH]) == 0
+    page = (tmp_path / widths / "index.html").read_text()
+    assert "Grey lines are the other activations." in page
 
 
 def test_numbers_lead_to_their_runs_and_runs_to_the_explorer(report: Path) -> None:

@@ -209,6 +209,20 @@ def test_a_space_that_a_cell_does_not_have_is_refused() -> None:
         cells_of(CELLS, searching(momentum=[0.1, 1.5]))
 
 
+def test_a_lost_trial_counts_as_guessing_among_the_classes_of_its_data(
+    states: list[TunedCell], settings: Tracking
+) -> None:
+    """A search stops a trial at its first lost run; alone, that run is the trial's mean."""
+    store = tracking.locate_store(settings)
+    study = read_tuned(store, "mine")
+    assert isinstance(study, SearchedStudy)
+    found = study.tuning.found.assign(classes="2")
+    two = replace(study, tuning=replace(study.tuning, found=found))
+    for each, chance in ((study, 0.1), (two, 0.5)):
+        alone = each.trials[(each.trials["n"] == 1) & (each.trials["lost"] == 1)]
+        assert set(alone["validation"]) == {chance}
+
+
 def test_optunas_sweeper_is_refused_in_favour_of_the_search() -> None:
     with pytest.raises(ConfigError, match=r"^hydra/sweeper=optuna: .* Use tuning=search"):
         options_first(["--multirun", "hydra/sweeper=optuna"])

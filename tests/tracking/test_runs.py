@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pandas as pd
 import pytest
@@ -24,7 +25,7 @@ from actscope.engine.train import train_stack
 from actscope.errors import StoreError
 from actscope.report.figures.style import line_styles
 from actscope.sweep.worker import finish_run
-from actscope.tracking import GridPoint, Store, Sweep
+from actscope.tracking import GridPoint, Store, Sweep, sqlite_rows
 from tests.support.making import BN_RELU, RELU, make_point
 from tests.support.stores import store_at
 from tests.support.tracked import begin_run
@@ -199,7 +200,9 @@ def test_runs_that_begin_at_once_are_read_in_their_order(settings: Tracking) -> 
     store = tracking.open_store(settings)
     points = [make_point(RELU, seed=seed) for seed in range(20)]
     sweep = tracking.begin_sweep(store, STUDY, "s1", [GridPoint.of(p) for p in points])
-    runs = tracking.begin_runs(store, sweep, points, load_data(points[0].data))
+    with patch.object(sqlite_rows, "_transaction", wraps=sqlite_rows._transaction) as transaction:
+        runs = tracking.begin_runs(store, sweep, points, load_data(points[0].data))
+    assert transaction.call_count == 1  # each waits for the disk
     assert tracking.read_runs(store, STUDY)["run_id"].tolist() == [run.run_id for run in runs]
 
 

@@ -135,7 +135,7 @@ def test_mlflows_client_reads_them(tmp_path: Path) -> None:
 
 def test_finished_runs_are_counted(tmp_path: Path) -> None:
     store = make_store(tmp_path)
-    write_two_runs(store, SqliteRows(store.database))  # of which one is finished
+    write_two_runs(store, SqliteRows(store.database))  # one of them is finished
     assert [count_finished(store.database, study) for study in ("tests", "other")] == [1, 0]
     assert count_finished(tmp_path / "missing.db", "tests") == 0
     (tmp_path / "damaged.db").write_text("no database")

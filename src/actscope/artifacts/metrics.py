@@ -4,13 +4,13 @@ Without pandas, which takes ten times as long for tables this small.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from actscope.artifacts.layers_at_start import start_metrics
-from actscope.artifacts.unit_fates import Records, shares
+from actscope.artifacts.unit_fates import Array, Records, shares
 from actscope.engine.recorded import MEASURES
 from actscope.engine.result import RunResult
 
@@ -19,7 +19,6 @@ SERIES_UNITS = 10  # of the first and of the last layer
 SERIES_STEPS = 15
 BEST = {"min": np.fmin, "max": np.fmax}  # they ignore NaN
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Logged = tuple[str, float, int]  # name of a metric, value, step
 
 

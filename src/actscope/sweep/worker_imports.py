@@ -14,7 +14,7 @@ MODULES = [
     "distributed.nanny",
     "actscope.tracking.run_writer",  # else a worker imports it when it tracks its first run
 ]
-MLFLOWS_CLIENT = ["actscope.tracking.client_rows", "mlflow"]  # of which a local store needs nothing
+MLFLOWS_CLIENT = ["actscope.tracking.client_rows", "mlflow"]  # a local store needs neither
 
 
 def preloaded(

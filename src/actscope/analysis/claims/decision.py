@@ -97,8 +97,8 @@ def judge_share(
 ) -> CheckResult:
     """Reproduced if the exact interval of a share is above a number, not reproduced if below.
 
-    If the article is exactly right, the share is 1. `tried`: the number of runs, of which
-    `found.clusters` gave a value.
+    If the article is exactly right, the share is 1. `tried`: the number of runs;
+    `found.clusters` of them gave a value.
     """
     verdict = verdict_of((found.low, found.high), (above, math.inf))
     own = Power(tried, rarer(power.of_share(above), found.clusters, tried))
