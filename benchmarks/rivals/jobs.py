@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import distributions
 from itertools import product
 from pathlib import Path
@@ -121,9 +122,9 @@ def _twice(words: Sequence[str], folder: Path) -> tuple[Spent, Spent]:
     return spent_by(command, environment, folder), spent_by(command, environment, folder)
 
 
-def _by_actscope(job: Job, folder: Path) -> tuple[str, ...]:
-    outputs = f"hydra.sweep.dir={folder}/outputs"
-    return ("actscope", "-m", *job.actscope, *job.grid, "hydra.launcher.workers=2", outputs)
+def _by_actscope(job: Job, folder: Path, workers: int = 2) -> tuple[str, ...]:
+    places = (f"hydra.launcher.workers={workers}", f"hydra.sweep.dir={folder}/outputs")
+    return ("actscope", "-m", *job.actscope, *job.grid, *places)
 
 
 def _by_rival(job: Job, _: Path) -> tuple[str, ...]:
@@ -137,6 +138,7 @@ def _by_rival_in_two(job: Job, folder: Path) -> tuple[str, ...]:
 
 TOOLS: dict[str, Callable[[Job, Path], tuple[str, ...]]] = {
     ACTSCOPE: _by_actscope,
+    "actscope, one process": partial(_by_actscope, workers=0),
     "{rival}, one process": _by_rival,
     "{rival}, two processes": _by_rival_in_two,
 }

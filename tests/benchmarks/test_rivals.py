@@ -141,9 +141,10 @@ def test_each_tool_does_each_job_in_turn(tmp_path: Path, monkeypatch: pytest.Mon
     measured = list(turns([job], 1, "plain MLflow", lambda: told.append(None)))
     assert [turn.tool for turn in measured] == [
         ACTSCOPE,
+        "actscope, one process",
         "plain MLflow, one process",
         "plain MLflow, two processes",
     ]
-    assert len(told) == 3
+    assert len(told) == 4
     numbers = pd.DataFrame(measured)[["cpu", "wall", "again_cpu", "again_wall"]]
     assert (numbers > 0).all(axis=None)

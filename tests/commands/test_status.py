@@ -127,12 +127,16 @@ def test_a_version_of_torch_that_is_another_is_told(
     assert "torch " not in capsys.readouterr().out
     store = tracking.locate_store(Tracking(uri))
     runs = tracking.read_runs(store, "tests")["run_id"]
-    for run_id, platform in zip(runs, ['{"torch": "0.1"}', '{"torch": "0.1"}', "[1"], strict=False):
+    installed = torch.__version__.partition("+")[0]
+    another_build = f'{{"torch": "{installed}+cu999"}}'
+    platforms = ['{"torch": "0.1+cpu"}', '{"torch": "0.1"}', "[1", another_build]
+    for run_id, platform in zip(runs, platforms, strict=True):
         store.client.set_tag(run_id, "actscope.platform", platform)
     main(["status", "study=tests", f"tracking.uri={uri}"])
     said = capsys.readouterr().out
-    assert f"torch   0.1 trained 2 of the points; installed is {torch.__version__}" in said
+    assert f"torch   0.1 trained 2 of the points; installed is {installed}\n" in said
     assert "torch   an unknown version trained 1 of the points" in said
+    assert said.count("torch ") == 2
 
 
 @pytest.mark.parametrize(

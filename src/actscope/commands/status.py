@@ -110,7 +110,7 @@ def _unchecked(grid: Sequence[GridPoint], statuses: Sequence[PointStatus]) -> It
     for name in sorted({_source(each).name for each in grid if not _data_today(_source(each))}):
         yield f"data    {name}: was not read again. No file in conf/data names it."
     for trained_by, count in _other_torch(statuses).items():
-        yield f"torch   {trained_by} trained {count} of the points; installed is {version('torch')}"
+        yield f"torch   {trained_by} trained {count} of the points; installed is {_torch_today()}"
 
 
 def _as_of_today(cell: GridPoint) -> GridPoint:
@@ -171,6 +171,16 @@ def _code_today(named: Activation | OwnNetwork) -> str | None:
 def _other_torch(statuses: Iterable[PointStatus]) -> Counter[str]:
     """Number of finished runs that another version of torch has trained, by version."""
     runs = (status.attempt for status in statuses if status.state is State.FINISHED)
-    versions = Counter(run.platform.get("torch", "an unknown version") for run in runs if run)
-    del versions[version("torch")]
+    recorded = (run.platform.get("torch", "an unknown version") for run in runs if run)
+    versions = Counter(map(_without_build, recorded))
+    del versions[_torch_today()]
     return versions
+
+
+def _torch_today() -> str:
+    return _without_build(version("torch"))
+
+
+def _without_build(torch: str) -> str:
+    """A version without a build like `+cu130`. torch itself names the build; its package may not."""
+    return torch.partition("+")[0]
