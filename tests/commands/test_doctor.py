@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -552,7 +553,7 @@ class TestDatabase:
         assert not practice.folder.exists()
 
     def test_that_is_damaged(self, practice: Practice) -> None:
-        with sqlite3.connect(practice.folder / "mlflow.db") as database:
+        with closing(sqlite3.connect(practice.folder / "mlflow.db")) as database, database:
             (page,) = database.execute(
                 "SELECT rootpage FROM sqlite_master WHERE name = 'latest_metrics'"
             ).fetchone()
@@ -563,7 +564,7 @@ class TestDatabase:
         assert "is damaged" in self.examine(practice)
 
     def test_of_another_version_of_mlflow(self, practice: Practice) -> None:
-        with sqlite3.connect(practice.folder / "mlflow.db") as database:
+        with closing(sqlite3.connect(practice.folder / "mlflow.db")) as database, database:
             database.execute("UPDATE alembic_version SET version_num = 'other'")
         assert "mlflow db upgrade" in self.examine(practice)
 

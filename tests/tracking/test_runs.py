@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -248,7 +249,7 @@ def test_a_fresh_store_survives_four_processes_at_once(settings: Tracking) -> No
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         ids = pool.starmap(_open_and_begin, [(settings.uri, f"s{i}") for i in range(4)])
     assert len(set(ids)) == 1
-    with sqlite3.connect(settings.uri.removeprefix("sqlite:///")) as database:
+    with closing(sqlite3.connect(settings.uri.removeprefix("sqlite:///"))) as database, database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         (parents,) = database.execute("SELECT count(*) FROM runs").fetchone()
     assert parents == 4

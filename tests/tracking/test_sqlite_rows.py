@@ -3,6 +3,7 @@
 import math
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ def write_two_runs(store: LocalStore, rows: RunRows) -> list[tuple[str, str]]:
 
 
 def tables_of(store: LocalStore) -> dict[str, list[Any]]:
-    with sqlite3.connect(store.database) as connection:
+    with closing(sqlite3.connect(store.database)) as connection, connection:
         return {
             table: sorted(map(repr, connection.execute(f"SELECT {columns} FROM {table}")))  # noqa: S608
             for table, columns in TABLES.items()
@@ -157,7 +158,7 @@ def test_an_end_that_fails_leaves_nothing_of_it(tmp_path: Path) -> None:
     run_id = write_two_runs(store, rows)[1][0]
     before = tables_of(store)
     refuse = "CREATE TRIGGER full BEFORE UPDATE ON runs BEGIN SELECT RAISE(ABORT, 'full'); END"
-    with sqlite3.connect(store.database) as connection:
+    with closing(sqlite3.connect(store.database)) as connection, connection:
         connection.execute(refuse)
     with pytest.raises(sqlite3.IntegrityError, match="full"):
         rows.end_run(run_id, ENDED, LAST_TAGS)
@@ -238,7 +239,7 @@ def test_a_missing_table_is_named() -> None:
 def test_another_schema_is_left_to_mlflow(tmp_path: Path) -> None:
     store = make_store(tmp_path)
     assert isinstance(store.rows, SqliteRows)
-    with sqlite3.connect(store.database) as connection:
+    with closing(sqlite3.connect(store.database)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = 'newer'")
     assert isinstance(store_at(store.uri).rows, ClientRows)
 
