@@ -230,13 +230,13 @@ def test_a_name_is_of_few_kinds_of_characters(good, setting, name):
 @pytest.mark.parametrize(
     ("validation", "message"),
     [
-        (-1, "data.validation=-1: must be a share under 1 or a number of images."),
-        (1.5, "data.validation=1.5: must be a share under 1 or a number of images."),
+        (-1, "data.validation=-1: must be a share under 1 or a number of examples."),
+        (1.5, "data.validation=1.5: must be a share under 1 or a number of examples."),
         (True, "data.validation=True: must be a whole number or a number."),
         ("a", "data.validation='a': must be a whole number or a number."),
     ],
 )
-def test_validation_is_a_share_or_a_number_of_images(good, validation, message):
+def test_validation_is_a_share_or_a_number_of_examples(good, validation, message):
     assert refusal(with_setting(good, "data.validation", validation)) == message
     for allowed, parsed in ((0, 0), (0.0, 0), (0.1, 0.1), (500, 500)):
         point = parse_point(with_setting(good, "data.validation", allowed))
@@ -265,9 +265,9 @@ def test_mnist1d_has_no_background_for_noise(compose):
     )
 
 
-def test_a_run_without_test_images_needs_validation_images(good):
+def test_a_run_without_test_examples_needs_validation_examples(good):
     assert refusal(with_setting(good, "data.test", False)) == (
-        "data.test=False: needs validation images. Set data.validation."
+        "data.test=False: needs validation examples. Set data.validation."
     )
 
 

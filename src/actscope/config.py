@@ -31,7 +31,9 @@ WITHOUT_BACKGROUND = ("cifar10", "mnist1d")  # no pixel is 0 because nothing is 
 
 def _check_validation(given: float) -> float:
     if given < 0 or (isinstance(given, float) and given >= 1):
-        raise ValueError(f"data.validation={given}: must be a share under 1 or a number of images.")
+        raise ValueError(
+            f"data.validation={given}: must be a share under 1 or a number of examples."
+        )
     return given or 0  # 0.0 is none as well
 
 
@@ -67,8 +69,8 @@ class DataSource:
 
     `name`: of a built-in data set, or the import path of the user's function, which gets
     `arguments`;
-    `validation`: the share or number of training images that are held out to choose by, or 0;
-    `test`: whether runs are tested; `train_size`: the number of other images that train, or None
+    `validation`: the share or number of training examples that are held out to choose by, or 0;
+    `test`: whether runs are tested; `train_size`: the number of other examples that train, or None
     for all; `noise`: its amplitude in pixels that are 0, as a share of the brightest pixel.
     """
 
@@ -95,7 +97,7 @@ class DataSource:
     @model_validator(mode="after")
     def _something_is_held_out(self) -> Self:
         if not self.test and self.validation == 0:
-            raise ValueError("data.test=False: needs validation images. Set data.validation.")
+            raise ValueError("data.test=False: needs validation examples. Set data.validation.")
         return self
 
 

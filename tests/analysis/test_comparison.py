@@ -103,18 +103,18 @@ def test_seeds_of_which_none_is_shared_are_not_compared() -> None:
     assert said(both).startswith("Both studies have 1 cell, but in no cell did both learn")
 
 
-@pytest.mark.parametrize(("digest", "images"), [("", 4), ("others", 0)])
-def test_a_difference_over_seeds_and_images_is_of_the_same_images(digest: str, images: int) -> None:
-    """Each run of the first is right about one image more than that of the second."""
+@pytest.mark.parametrize(("digest", "examples"), [("", 4), ("others", 0)])
+def test_a_difference_over_both_is_of_the_same_examples(digest: str, examples: int) -> None:
+    """Each run of the first is right about one example more than that of the second."""
     finals = {RELU_AT_01: {0: 0.75, 1: 0.75}}
     first, second = study("sum", finals), study("mean", finals)
     second = replace(second, runs=second.runs.assign(data=second.runs["data"] + digest))
     correct = {run_id: np.array([1, 1, 1, 0], bool) for run_id in first.runs["run_id"]}
     correct |= {run_id: np.array([1, 1, 0, 0], bool) for run_id in second.runs["run_id"]}
     found = cell(comparison.pair(first, second, correct))
-    assert found["images"] == images
-    # Of four images one differs by 1: s² = 1/4, and so the error of the mean is 1/4.
-    expected = [0.25 - 3.182 / 4, 0.25 + 3.182 / 4] if images else [np.nan, np.nan]
+    assert found["images"] == examples
+    # Of four examples one differs by 1: s² = 1/4, and so the error of the mean is 1/4.
+    expected = [0.25 - 3.182 / 4, 0.25 + 3.182 / 4] if examples else [np.nan, np.nan]
     assert [found["both_low"], found["both_high"]] == pytest.approx(expected, abs=1e-3, nan_ok=True)
 
 

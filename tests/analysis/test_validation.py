@@ -1,4 +1,4 @@
-"""What is chosen by validation images, and what the page says of it."""
+"""What is chosen by validation examples, and what the page says of it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -77,7 +77,7 @@ def test_a_chosen_cell_may_be_the_lower_one_on_the_test_set(
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    """A store with a study that holds images out, and one that leaves the test out as well."""
+    """A store with a study that holds examples out, and one that leaves the test out as well."""
     lab = Lab(tmp_path_factory.mktemp("validation"))
     for study, source in (
         ("held_out", DataSource("digits", validation=0.1)),
@@ -115,7 +115,7 @@ def test_each_epoch_is_measured_on_what_is_held_out(lab: Lab, held_out: StudyRun
     )
 
 
-def test_the_final_accuracy_is_that_of_the_images_which_were_right(
+def test_the_final_accuracy_is_that_of_the_examples_which_were_right(
     lab: Lab, held_out: StudyRuns
 ) -> None:
     for run in held_out.used.to_dict("records"):
@@ -135,7 +135,7 @@ def test_a_search_has_validation_accuracies_only(lab: Lab, searched: StudyRuns) 
     assert study.cells["wins"].isna().all()
 
 
-def test_cells_have_an_interval_over_seeds_and_images_around_their_mean(
+def test_cells_have_an_interval_over_seeds_and_examples_around_their_mean(
     lab: Lab, held_out: StudyRuns
 ) -> None:
     study = analyse_stored(lab.store, held_out)
@@ -161,5 +161,5 @@ def test_the_page_says_what_its_accuracies_are_of(
     assert f"Final {split} accuracy of every run" in page
     assert "Validation accuracy at the end of each epoch" in page
     assert "on the test set itself" not in page
-    held_out = {"held_out": "10 %", "searched": "100 images"}[study]
-    assert f"Held out of the training images for validation: {held_out}" in page
+    held_out = {"held_out": "10 %", "searched": "100 examples"}[study]
+    assert f"Held out of the training examples for validation: {held_out}" in page

@@ -53,7 +53,7 @@ def test_revivals_are_counted() -> None:
     assert fates["revivals"].tolist() == [2, 0, 0]
 
 
-def test_a_unit_is_saturated_when_its_slope_is_negligible_on_99_in_100_images() -> None:
+def test_a_unit_is_saturated_when_its_slope_is_negligible_on_99_in_100_examples() -> None:
     negligible = [[0.2, 0.99, 1, 0.99], [0.989] * 4]
     fates = unit_fates(lines(MOVING, MOVING), probe([0] * 4, [0] * 4, negligible=negligible))
     assert fates["saturated"].tolist() == [True, False]

@@ -28,7 +28,7 @@ def test_the_size_and_scaling_of_the_digits_are_those_of_the_data() -> None:
     assert levels.tolist() == list(range(stated.brightest + 1))
 
 
-def test_the_test_images_are_stratified_by_class() -> None:
+def test_the_test_examples_are_stratified_by_class() -> None:
     data = load_data(DataSource("digits"))
     train, test = (np.bincount(y) / len(y) for y in (data.train_y, data.test_y))
     assert test == pytest.approx(train, abs=1.5 / len(data.test_y))
@@ -55,9 +55,9 @@ def test_it_tells_what_settings_change_of_the_data() -> None:
     assert methods.methods(runs())["data_changes"] == []
     changed = {"data.train_size": "500", "data.noise": "0.3", "data.scale": "standard"}
     size, noise, scale = methods.methods(runs(**changed))["data_changes"]
-    assert size.startswith("Training images that are used: 500 of those that are not held out")
+    assert size.startswith("Training examples that are used: 500 of those that are not held out")
     assert noise.endswith("its amplitude is 0.3 of the brightest pixel.")
-    assert scale.startswith("The mean of all pixels of the training images that are used is subtr")
+    assert scale.startswith("The mean of all inputs of the training examples that are used is ")
     both = choose_runs("s", pd.DataFrame([row("a"), row("b", **changed)]))
     size, noise, scale = methods.methods(both)["data_changes"]
     assert "used: 500 or all of those" in size
@@ -85,17 +85,17 @@ def test_only_sgd_has_a_momentum() -> None:
 
 def test_it_tells_the_size_of_mnist1d() -> None:
     said = methods.methods(runs(data="mnist1d"))
-    assert said["test_sizes"] == "1,000 images, so it changes in steps of 0.1 points"
+    assert said["test_sizes"] == "1,000 examples, so it changes in steps of 0.1 points"
     (data,) = said["data_sets"]
     assert data == (
         "mnist1d: 40 features as their authors' package generates them; 4,000 training and 1,000 "
-        "test images, split by their authors."
+        "test examples, split by their authors."
     )
 
 
-def test_it_tells_the_images_behind_an_accuracy_and_batch_normalisation_where_it_is() -> None:
+def test_it_tells_the_examples_behind_an_accuracy_and_batch_normalisation_where_it_is() -> None:
     said = methods.methods(runs(**{"model.init": "he", "activation.batch_norm": "True"}))
-    assert said["test_sizes"] == "360 images, so it changes in steps of 0.28 points"
+    assert said["test_sizes"] == "360 examples, so it changes in steps of 0.28 points"
     (data,) = said["data_sets"]
     assert data.startswith("digits: pixels of 0 to 16 are divided by 16; 1,437 training and 360 ")
     assert said["batch_norm"] == methods.BATCH_NORM

@@ -78,7 +78,7 @@ def test_a_sweep_and_its_report_name_the_metric(settings: Tracking, tmp_path: Pa
     folder = tmp_path / "r" / "numbers"
     page = (folder / "index.html").read_text()
     assert "Final test R²: mean of the runs that learned" in page
-    assert "test images" not in page.partition("Methods</h2>")[0]
+    assert "test examples" not in page.partition("Methods</h2>")[0]
     assert "accuracy" not in page.partition("Runs</h2>")[0].lower()
     assert report(["figure", "final_r2", *words]) == 0
     assert (folder / "figures" / "final_r2.png").read_bytes()

@@ -10,7 +10,7 @@ from actscope.analysis import labels, stats
 from actscope.analysis.axis import RATE
 from actscope.analysis.frames import StudyRuns
 from actscope.analysis.labels import natural
-from actscope.analysis.seeds_and_images import (
+from actscope.analysis.seeds_and_examples import (
     NOTHING_KNOWN,
     UNKNOWN,
     Correct,
@@ -37,7 +37,7 @@ Runs = tuple[pd.DataFrame, pd.DataFrame]  # those of a cell, of both studies
 class Pair:
     """Two studies whose variants have names made of the same settings: all that vary in either.
 
-    `correct`: whether runs are right about each test image, by run id.
+    `correct`: whether runs are right about each test example, by run id.
     """
 
     first: StudyRuns
@@ -66,7 +66,7 @@ class Pair:
         the final values of the seeds with which both learned (differences are first - second);
         `p_holm`, `p` with Holm's correction over all cells; `ahead`, the side that is better by
         that interval, or ''; of columns_over_both, those of the same difference, where both have
-        the same test images.
+        the same test examples.
         """
         named = [
             study.cells[[*RATE.cell, *MEASURED]].rename(
@@ -150,7 +150,7 @@ def _differences(cells: Sequence[Runs], metric: Metric) -> pd.DataFrame:
 
 
 def _over_both(cells: Sequence[Runs], correct: Mapping[str, Correct]) -> pd.DataFrame:
-    """Differences with intervals over seeds and images; only where both have the same images."""
+    """Differences with intervals over seeds and examples; only where both have the same ones."""
     found = [
         paired_difference(first, second, correct)
         if set(first["data"]) == set(second["data"])

@@ -110,7 +110,7 @@ class StudyRuns:
 
     @property
     def split_of_epochs(self) -> str:
-        """What each epoch is measured on: `test`, or `validation` where images are held out."""
+        """What each epoch is measured on: `test`, or `validation` where examples are held out."""
         return "test" if set(self.values_of("data.validation")) <= {"0"} else "validation"
 
     def values_of(self, parameter: str) -> list[str]:

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 
 from actscope.analysis.axis import RATE, Axis
-from actscope.analysis.seeds_and_images import (
+from actscope.analysis.seeds_and_examples import (
     NOTHING_KNOWN,
     Correct,
     CrossedEstimate,
     correct_matrix,
     shares_of_wins,
 )
-from actscope.analysis.seeds_and_images import paired_difference as difference_over_both
+from actscope.analysis.seeds_and_examples import paired_difference as difference_over_both
 from actscope.analysis.stats import Estimate, finals_of_learned, paired_difference
 from actscope.metric import ACCURACY, Metric
 
@@ -24,7 +24,7 @@ class Lead:
     """The best cell, and the best cell of the next activation; None where there is none.
 
     `difference`: mean of best - second in the final metric, paired by seed; `over_both`, the same
-    with an interval over seeds and images. `passed_over`: the cells with a better mean than the
+    with an interval over seeds and examples. `passed_over`: the cells with a better mean than the
     best, in which not every run learned. `ranked`: the number of the other cells, the best among
     them. `is_validated`: whether they are ranked by validation.
     """
@@ -66,7 +66,7 @@ def find_lead(
 ) -> Lead:
     """The lead among the cells of one variant; `used`: the runs of all variants.
 
-    `correct`: whether runs are right about each test image, by run id.
+    `correct`: whether runs are right about each test example, by run id.
     """
     ranked, by = ranked_cells(cells, metric), ranked_by(cells)
     best_of_each = ranked.drop_duplicates("activation")
@@ -96,7 +96,7 @@ def find_wins(
 ) -> "pd.Series[float]":
     """Share of resamples in which each ranked cell of a variant has the highest test accuracy.
 
-    Indexed as `cells`. Empty if it is not known of every run about which images it is right.
+    Indexed as `cells`. Empty if it is not known of every run about which examples it is right.
     """
     ranked = ranked_cells(cells)  # by accuracy, as only classes are right or wrong
     runs = [_runs_of(used, cell, axis) for _, cell in ranked.iterrows()]

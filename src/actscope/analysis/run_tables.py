@@ -98,7 +98,7 @@ def read_probe_of(trajectory: pd.DataFrame, store: Store, study: str, run_id: st
 
 
 def read_correct(store: Store, study: str, run_id: str) -> Array | None:
-    """Whether a run is right about each test image; None for a run of an older version.
+    """Whether a run is right about each test example; None for a run of an older version.
 
     Raises:
         UnreadableRunError: the table is invalid.

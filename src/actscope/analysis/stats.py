@@ -211,7 +211,7 @@ def summarise(runs_of_all: pd.DataFrame, axis: Axis = RATE) -> pd.DataFrame:
     outcome; `outcomes`, the same in words, with a sweep's points that were not trained; `n`, the
     runs in the mean, which are those that learned; of their final values,
     `final_mean`, `final_sd`, `final_low` and `final_high`; where `runs_of_all` has `validation`,
-    also `validation_mean`, NaN without validation images.
+    also `validation_mean`, NaN without validation examples.
     """
     rows: list[dict[str, Any]] = []
     for about, runs in grouped(runs_of_all, axis.cell):

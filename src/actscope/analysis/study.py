@@ -117,7 +117,7 @@ class Study:
         return self._table("probe", run_id)
 
     def layers(self, run_id: str) -> pd.DataFrame:
-        """The layers of a run on 128 images of the probe set: one row a probe and layer.
+        """The layers of a run on 128 examples of the probe set: one row a probe and layer.
 
         Columns: `step`, `layer`, `mean_square`, `variance`, `cosine`, `rank`, `gradient`, `dead`;
         docs/dying.md defines them.

@@ -13,7 +13,7 @@ from actscope.analysis.frames import StudyRuns, averaged
 from actscope.analysis.logged_settings import activation_of
 from actscope.analysis.ranking import Lead, find_lead, find_wins
 from actscope.analysis.run_tables import read_correct, read_each_run
-from actscope.analysis.seeds_and_images import (
+from actscope.analysis.seeds_and_examples import (
     Correct,
     cell_estimate,
     columns_over_both,
@@ -28,7 +28,7 @@ MANY = 8  # values of an axis: with one panel each, a figure could not be read
 
 
 class RunAnalysis(NamedTuple):
-    """One run: its metric by epoch, its units, and whether it is right about each test image.
+    """One run: its metric by epoch, its units, and whether it is right about each test example.
 
     `units`: None if it diverged or has no probes; `correct`: None for a run of an older version.
     """
@@ -44,7 +44,7 @@ class StudyAnalysis:
 
     `get_by_epoch` and `get_units` give what is made from the files of the runs. `known_fates`: the
     fates of runs whose files are read already, by run id. `get_correct`: whether each run that did
-    not diverge is right about each test image, by id; None for a run of an older version.
+    not diverge is right about each test example, by id; None for a run of an older version.
     """
 
     runs: StudyRuns
@@ -55,7 +55,7 @@ class StudyAnalysis:
 
     @cached_property
     def correct(self) -> Mapping[str, Correct]:
-        """Whether runs are right about each test image, by run id; only those that recorded it.
+        """Whether runs are right about each test example, by run id; only those that recorded it.
 
         Runs that were not tested, or whose targets are numbers, are not among them.
         """
@@ -95,7 +95,7 @@ class StudyAnalysis:
 
     @cached_property
     def cells(self) -> pd.DataFrame:
-        """One row a cell: stats.summarise, the interval over seeds and images, and `wins`.
+        """One row a cell: stats.summarise, the interval over seeds and examples, and `wins`.
 
         `wins`: the share of resamples in which the cell has the highest test accuracy of its
         variant, NaN where it is not ranked.
@@ -109,7 +109,7 @@ class StudyAnalysis:
 
     @cached_property
     def comparisons(self) -> pd.DataFrame:
-        """One row a pair of activations: stats.compare, and the interval over seeds and images."""
+        """One row a pair of activations: stats.compare, and the interval over both."""
         table = stats.compare(self.runs.used, self.metric, self.axis)
         runs = dict(iter(self.runs.used.groupby(self.axis.cell, sort=False)))
         keys = table[["variant", "first", "second", self.axis.column]].itertuples(index=False)

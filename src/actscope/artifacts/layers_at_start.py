@@ -24,7 +24,7 @@ class BornDead:
 
     @property
     def network(self) -> bool:
-        """Whether a layer is dead; with ReLU all images then have the same output."""
+        """Whether a layer is dead; with ReLU all examples then have the same output."""
         return self.layers > 0
 
     @classmethod

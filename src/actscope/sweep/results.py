@@ -23,7 +23,7 @@ class Done:
     """A point that was trained to the end, and its run.
 
     `run_id`: None where the run waits in the offline queue. A final value of its metric is NaN
-    where the run diverged, or was not evaluated on these images.
+    where the run diverged, or was not evaluated on these examples.
     """
 
     point: Point
@@ -36,7 +36,7 @@ class Done:
 
     @property
     def final(self) -> float:
-        """The final value on the test images, or where it was not tested on the validation's."""
+        """The final value on the test examples, or where it was not tested on the validation's."""
         return self.test_final if self.point.data.test else self.validation_final
 
 

@@ -169,7 +169,7 @@ def bytes_a_run(point: Point, data: Described) -> int:
     """Bytes that a run adds to a stack on a GPU, estimated above the measurement (bench, part=gpu).
 
     Weights with gradients and copies; inputs of a minibatch; tensors that a forward pass over a
-    thousand images keeps for the slopes; and the records, which stay there until the end.
+    thousand examples keeps for the slopes; and the records, which stay there until the end.
     """
     widths = _widths(point, data)
     units = sum(widths[1:])

@@ -106,8 +106,8 @@ def cells_of(points: Sequence[Point], rules: Tuning | Search) -> list[Point]:
     for cell in cells:
         if cell.data.validation == 0:
             raise ConfigError(
-                "data.validation=0: a tuned sweep chooses rates by validation. Hold images out, as "
-                "with data.validation=0.2."
+                "data.validation=0: a tuned sweep chooses rates by validation. Hold examples out, "
+                "as with data.validation=0.2."
             )
         if not cell.data.test:
             raise ConfigError("data.test=False: a tuned sweep ends with a test. Leave this out.")

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 
 class Network(PythonModel):
-    """Logits [N, classes] of images [N, features], both float32."""
+    """Logits [N, classes] of examples [N, features], both float32."""
 
     def load_context(self, context: PythonModelContext) -> None:
         settings = yaml.safe_load(Path(context.artifacts["settings"]).read_text())

@@ -148,7 +148,7 @@ cell.
 - `actscope.outcome`: `learned`, `failed` (it did not learn) or `diverged`.
 - `actscope.{metric.name}`: the final {metric.words} with four digits.
 - `saturated/hidden`: share of the hidden units that are gone: dead or saturated.
-- `dead/layer1`: share of the layer's units whose slope is zero on all probe images.
+- `dead/layer1`: share of the layer's units whose slope is zero on the whole probe set.
 - `saturated/layer1`: share of the units whose slope is negligible on practically all of them.
 - `layer1/unit03/weight_mean`: some steps of `trajectory.parquet`; `trajectories.svg` shows all.
 

@@ -11,7 +11,7 @@ from actscope.report.figures.style import Panels, line_styles, plot_line, seeds_
 PANELS = (
     ("mean_square", "mean square of the outputs", True),
     ("gradient", "gradient, root mean square", True),
-    ("cosine", "cosine of two images' outputs", False),
+    ("cosine", "cosine of two examples' outputs", False),
     ("rank", "effective rank of the outputs", False),
 )
 

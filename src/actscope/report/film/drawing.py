@@ -129,7 +129,7 @@ class Picture:
 
         crossed = Line2D([], [], color=PALE, marker="x", ls="", ms=8, mew=2)
         entries: dict[str, Any] = {
-            "gradient on all images of the minibatch": square(BRIGHTNESS(1.0)),
+            "gradient on all examples of the minibatch": square(BRIGHTNESS(1.0)),
             "on few": square(BRIGHTNESS(0.0)),
             "on none": (square(DARK), crossed),
         }

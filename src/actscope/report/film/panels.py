@@ -55,7 +55,7 @@ class CellsPanel:
 
 
 class MetricPanel:
-    """The metric by minibatch of the training, and on the test or validation images by epoch."""
+    """The metric by minibatch of the training, and on the test or validation examples by epoch."""
 
     def __init__(self, ax: Axes, run: FilmedRun, colour: str) -> None:
         self.ax, self.split = ax, run.split

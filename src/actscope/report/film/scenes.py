@@ -82,7 +82,7 @@ class FilmedRun:
     """The lines of a run that a film shows.
 
     `steps` [T]; `weight_mean` and `active` [T, U], of trajectory.parquet; `train`: `metric` on
-    each minibatch; `judged`: that on the images `split`, by epoch; `classes`: number of output
+    each minibatch; `judged`: that on the examples `split`, by epoch; `classes`: number of output
     units.
     """
 

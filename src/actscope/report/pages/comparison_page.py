@@ -173,7 +173,7 @@ def _chapter(
         split=both.first.split,
         metric=both.metric,
         learned_by=learned_by(both.metric),
-        has_images=both.metric is ACCURACY,
+        is_accuracy=both.metric is ACCURACY,
         tests=int(both.cells["p"].count()),
         overviews=overviews(both.cells, lambda _: partial(_overview_cell, lists)),
         lone=[

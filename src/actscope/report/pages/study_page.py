@@ -11,7 +11,7 @@ from actscope.analysis.claims.claims import Claim, Evidence, judge
 from actscope.analysis.claims.records import stored_records
 from actscope.analysis.frames import NoRunsError, StudyRuns
 from actscope.analysis.ranking import ranked_by
-from actscope.analysis.seeds_and_images import RESAMPLES
+from actscope.analysis.seeds_and_examples import RESAMPLES
 from actscope.analysis.stats import INTERVAL
 from actscope.analysis.study_analysis import StudyAnalysis
 from actscope.command_line import suggestions
@@ -182,7 +182,7 @@ def render_study(
         split=runs.split,
         metric=study.metric,
         axis=study.axis,
-        has_images=study.metric is ACCURACY,
+        is_accuracy=study.metric is ACCURACY,
         is_validated=ranked_by(cells) == "validation_mean",
         resamples=f"{RESAMPLES:,}",
         author_notes=author_notes(runs.study, level + 1),

@@ -108,10 +108,10 @@ def _signal(signal: pd.DataFrame) -> Iterator[Picture | Prose]:
         yield Picture(
             f"signal{f'_{number}' if len(variants) > 1 else ''}",
             SIGNAL,
-            f"{title} networks of {depth} hidden layers, on {LAYER_IMAGES} training images: what "
-            "reaches each layer from the images, and what comes back from the loss. A level line "
+            f"{title} networks of {depth} hidden layers, on {LAYER_IMAGES} training examples: what "
+            "reaches each layer from the inputs, and what comes back from the loss. A level line "
             "passes the signal on unchanged. Batch normalisation uses the statistics of these "
-            "images.",
+            "examples.",
             f"Four statistics of each of {depth} hidden layers at step 0, one line per activation. "
             "The table signal.csv has the numbers.",
             partial(signal_figure.draw_signal, own),

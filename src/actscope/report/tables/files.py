@@ -57,7 +57,7 @@ def interval(cell: Mapping[Any, Any], metric: Metric) -> str:
 
 
 def over_both(row: Mapping[Any, Any], show: Callable[[float], str]) -> str:
-    """The interval over seeds and images, each end as `show` writes it; '' where there is none."""
+    """The interval over seeds and examples, each end as `show` writes it; '' if there is none."""
     if pd.isna(row.get("both_low")):
         return ""
     return f"{show(row['both_low'])} to {show(row['both_high'])}"

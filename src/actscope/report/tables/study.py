@@ -20,7 +20,7 @@ from actscope.report.tables.files import (
     readable,
 )
 
-OVER_BOTH = "95 % interval over seeds and images"
+OVER_BOTH = "95 % interval over seeds and examples"
 ENDED = ["status", "outcome", "used", "why", "final"]
 
 
@@ -55,7 +55,7 @@ def readable_summary(cells: pd.DataFrame, metric: Metric, axis: Axis = RATE) -> 
         "sd": cells["final_sd"].map(metric.number),
         INTERVAL: [interval(row, metric) for row in cells.to_dict("records")],
     }
-    if metric is ACCURACY:  # of other metrics no image is right or wrong
+    if metric is ACCURACY:  # of other metrics no example is right or wrong
         columns |= {
             OVER_BOTH: [over_both(row, metric.number) or DASH for row in cells.to_dict("records")],
             "highest in": [DASH if pd.isna(w) else f"{100 * w:.0f} %" for w in cells["wins"]],
@@ -110,9 +110,9 @@ def readable_differences(comparisons: pd.DataFrame, metric: Metric) -> dict[str,
 
 
 def differences_over_both(comparisons: pd.DataFrame, metric: Metric) -> dict[str, list[str]]:
-    """The column of intervals over seeds and images; a dash where there is none.
+    """The column of intervals over seeds and examples; a dash where there is none.
 
-    Without it where no image is right or wrong.
+    Without it where no example is right or wrong.
     """
     if metric is not ACCURACY:
         return {}

@@ -56,7 +56,7 @@ def notes(runs: StudyRuns) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class DataSet:
-    """`brightest`: the largest pixel, or None; `train` and `test`: numbers of images."""
+    """`brightest`: the largest pixel, or None; `train` and `test`: numbers of examples."""
 
     brightest: int | None
     train: int
@@ -85,8 +85,8 @@ LOSSES = {
 }
 DEFINITIONS = {
     "r2": (
-        "R² is 1 minus the mean square error over the variance of the targets of the same images: "
-        "1 is exact, and 0 is what the mean of the targets reaches."
+        "R² is 1 minus the mean square error over the variance of the targets of the same "
+        "examples: 1 is exact, and 0 is what the mean of the targets reaches."
     ),
     "rmse": "RMSE is the square root of the mean square error, in the unit of the targets.",
 }
@@ -176,7 +176,7 @@ def _untested(splits: Mapping[str, str]) -> str:
 
 
 def _held_out(validation: str) -> str:
-    return f"{100 * float(validation):g} %" if "." in validation else f"{validation} images"
+    return f"{100 * float(validation):g} %" if "." in validation else f"{validation} examples"
 
 
 def _data_in_words(data: DataSet | None, runs: StudyRuns) -> str:
@@ -188,7 +188,7 @@ def _data_in_words(data: DataSet | None, runs: StudyRuns) -> str:
         if data.brightest is None
         else f"pixels of 0 to {data.brightest} are divided by {data.brightest}"
     )
-    return f"{pixels}; {data.train:,} training and {data.test:,} test images, {data.split}."
+    return f"{pixels}; {data.train:,} training and {data.test:,} test examples, {data.split}."
 
 
 def _data_changes(runs: StudyRuns) -> Iterator[str]:
@@ -199,7 +199,7 @@ def _data_changes(runs: StudyRuns) -> Iterator[str]:
     if set(sizes) - {"None"}:
         counts = " or ".join("all" if size == "None" else size for size in sizes)
         yield (
-            f"Training images that are used: {counts} of those that are not held out, the first "
+            f"Training examples that are used: {counts} of those that are not held out, the first "
             "of a fixed order that is stratified by class."
         )
     if set(noises) - {"0.0"}:
@@ -209,8 +209,8 @@ def _data_changes(runs: StudyRuns) -> Iterator[str]:
         )
     if "standard" in scales:
         yield (
-            f"{'If data.scale is standard, the' if 'unit' in scales else 'The'} mean of all pixels "
-            "of the training images that are used is subtracted from each pixel, and the result "
+            f"{'If data.scale is standard, the' if 'unit' in scales else 'The'} mean of all inputs "
+            "of the training examples that are used is subtracted from each input, and the result "
             "divided by their standard deviation."
         )
 
@@ -218,7 +218,7 @@ def _data_changes(runs: StudyRuns) -> Iterator[str]:
 def _test_in_words(data: DataSet | None) -> str:
     if data is None:
         return "those that the user's own function returns"
-    return f"{data.test:,} images, so it changes in steps of {100 / data.test:.2g} points"
+    return f"{data.test:,} examples, so it changes in steps of {100 / data.test:.2g} points"
 
 
 def settings(runs: StudyRuns) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ import pandas as pd
 from actscope.analysis.axis import RATE, Axis
 from actscope.analysis.lead_words import distance_to_next, headline, undecided
 from actscope.analysis.ranking import Lead
-from actscope.analysis.seeds_and_images import RESAMPLES, CrossedEstimate
+from actscope.analysis.seeds_and_examples import RESAMPLES, CrossedEstimate
 from actscope.metric import ACCURACY, Metric
 
 
@@ -42,7 +42,7 @@ def _on_the_best(split: str, lead: Lead, metric: Metric, axis: Axis) -> Iterator
         if not pd.isna(wins := lead.best.get("wins")):
             yield (
                 f"It has the highest mean in {100 * wins:.0f} % of {RESAMPLES:,} "
-                "resamples of seeds and test images."
+                "resamples of seeds and test examples."
             )
     if lead.second is not None and lead.difference is not None:
         yield distance_to_next(lead.second, lead.difference, metric, axis)
@@ -62,7 +62,7 @@ def _passed_over_in_words(cell: Mapping[Any, Any], metric: Metric, axis: Axis) -
 
 def _over_both_in_words(lead: CrossedEstimate, metric: Metric) -> str:
     ends = f"{metric.signed(lead.low)} to {metric.signed(lead.high)}{metric.difference_behind}"
-    return f"Over seeds and test images it is {ends}{undecided(lead.low, lead.high, metric)}."
+    return f"Over seeds and test examples it is {ends}{undecided(lead.low, lead.high, metric)}."
 
 
 def _on_those_that_fail(cells: pd.DataFrame, axis: Axis) -> Iterator[str]:

@@ -17,13 +17,13 @@ NOT_RECORDED = (
 )
 DEFINITIONS = (
     "A hidden unit is dead if its slope is exactly zero on the whole probe set (1,000 training "
-    "images). It is saturated if its slope is under 0.001 on 99 % of the probe set, so a dead unit "
-    "is also saturated. A unit is silent if no recorded step of the last tenth of training changed "
-    "its weights by more than 0.00001 of their length. It is flat if its lines, drawn as in the "
-    "article, look flat through the last tenth. Runs that diverged are left out. Units of one run "
-    "are not independent, so each interval, in brackets, is a 95 % interval over seeds. With fewer "
-    "than three seeds there is none. If all units or none are counted, each seed counts as one "
-    "unit, and the interval is wide."
+    "examples). It is saturated if its slope is under 0.001 on 99 % of the probe set, so a dead "
+    "unit is also saturated. A unit is silent if no recorded step of the last tenth of training "
+    "changed its weights by more than 0.00001 of their length. It is flat if its lines, drawn as "
+    "in the article, look flat through the last tenth. Runs that diverged are left out. Units of "
+    "one run are not independent, so each interval, in brackets, is a 95 % interval over seeds. "
+    "With fewer than three seeds there is none. If all units or none are counted, each seed "
+    "counts as one unit, and the interval is wide."
 )
 
 
