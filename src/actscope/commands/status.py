@@ -182,5 +182,5 @@ def _torch_today() -> str:
 
 
 def _without_build(torch: str) -> str:
-    """A version without a build like `+cu130`. torch itself names the build; its package may not."""
+    """A version without its build, `+cu130`, which torch names and its package may not."""
     return torch.partition("+")[0]
