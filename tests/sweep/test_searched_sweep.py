@@ -138,9 +138,11 @@ def test_the_same_command_and_a_plan_train_nothing_again(
     states: list[TunedCell], settings: Tracking
 ) -> None:
     screen = io.StringIO()
-    assert run(settings, screen) == states
+    # nan, for no number, equals nothing.
+    assert repr(run(settings, screen)) == repr(states)
     assert "round" not in screen.getvalue()
-    assert plan_tuned(CELLS, RULES, settings, Console(file=screen, width=120)) == states
+    planned = plan_tuned(CELLS, RULES, settings, Console(file=screen, width=120))
+    assert repr(planned) == repr(states)
     assert "cells   2: 2 done; 0 runs to train next" in screen.getvalue()
 
 

@@ -126,7 +126,7 @@ def test_an_interrupted_study_continues_and_a_finished_one_trains_nothing(
     states, _ = run([cell()], settings)
     assert before < {done.run_id for done in states[0].trials()}
     again, printed = run([cell()], settings)
-    assert again == states
+    assert repr(again) == repr(states)  # nan, for no number, equals nothing
     assert "round" not in printed
 
 
