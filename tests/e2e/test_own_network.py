@@ -69,12 +69,12 @@ EDITS = {
     "wrong shapes": (
         "channels[1] * pixels",
         "7",
-        f"model: {CLASS} fails for images of the shape (1, 8, 8): mat1 and mat2 shapes cannot be",
+        f"model: {CLASS} fails for examples of the shape (1, 8, 8): mat1 and mat2 shapes cannot be",
     ),
     "wrong logits": (
         "return logits",
         "return logits[:, 1:]",
-        f"model: {CLASS} returns [2, 9] for 2 images of 10 classes. Return logits of the shape",
+        f"model: {CLASS} returns [2, 9] for 2 examples of 10 classes. Return logits of the shape",
     ),
 }
 

@@ -108,7 +108,7 @@ def test_a_run_that_is_not_tested_has_no_test_accuracy(activation):
 
 
 @pytest.mark.parametrize(("validation", "count"), [(0.2, 288), (237, 237)])
-def test_validation_images_are_a_fixed_stratified_part_of_the_training_images(validation, count):
+def test_validation_examples_are_a_fixed_stratified_part_of_those_of_training(validation, count):
     whole = load_data(DataSource("digits"))
     split = load_data(DataSource("digits", validation=validation))
     assert (len(split.train_x), len(split.validation_x)) == (1437 - count, count)
@@ -128,9 +128,9 @@ def sort_rows(x: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("validation", [9, 1428, 5000, 0.0001, 0.9999])
-def test_too_few_or_too_many_validation_images_are_one_line(validation):
+def test_too_few_or_too_many_validation_examples_are_one_line(validation):
     text = (
-        f"data.validation={validation}: digits has 1437 training images. "
+        f"data.validation={validation}: digits has 1437 training examples. "
         "Hold out 10 to 1427 of them."
     )
     with pytest.raises(DataError, match=text):

@@ -15,7 +15,7 @@ from actscope.engine.layer_statistics import layer_record
 from actscope.engine.layers import Inputs
 from actscope.engine.minibatches import probe_set
 from actscope.engine.model import StackedMLP
-from actscope.engine.recorded import LAYER_IMAGES, LAYER_STATISTICS, PROBE
+from actscope.engine.recorded import LAYER_EXAMPLES, LAYER_STATISTICS, PROBE
 from actscope.engine.train import Training, steady_arithmetic, train_stack
 from tests.support.making import BN_RELU, PRELU, RELU, TANH, make_data, make_point
 from tests.support.reference import make_layers
@@ -122,8 +122,8 @@ def reference(point: Point, state: dict[str, Tensor]) -> pd.DataFrame:
             module.register_forward_hook(lambda _, __, made: sums.append(made))
         elif not isinstance(module, nn.BatchNorm1d):
             module.register_forward_hook(lambda _, __, made: outputs.append(made))
-    rows = probe_set(len(DATA.train_x))[:LAYER_IMAGES]
-    assert len(rows) == LAYER_IMAGES
+    rows = probe_set(len(DATA.train_x))[:LAYER_EXAMPLES]
+    assert len(rows) == LAYER_EXAMPLES
     logits = network(DATA.train_x[rows].double())
     losses = nn.functional.cross_entropy(logits, DATA.train_y[rows], reduction="none")
     if point.activation.batch_norm:

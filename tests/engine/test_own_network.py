@@ -253,9 +253,12 @@ def test_code_that_fails_in_training_is_named():
         ("OnPixels", f"model: {OWN}.OnPixels, activation 'act': no torch.nn.Linear or convolution"),
         ("ByKeyword", f"model: {OWN}.ByKeyword calls its activation 'act' by keyword"),
         ("Flattened", "has 108 features, but 'conv' before it has 3 units"),
-        ("WrongLogits", f"model: {OWN}.WrongLogits returns [2, 7] for 2 images of 5 classes"),
-        ("ReturnsPair", f"model: {OWN}.ReturnsPair returns tuple for 2 images of 5 classes"),
-        ("ForLargeImages", f"model: {OWN}.ForLargeImages fails for images of the shape (1, 6, 6)"),
+        ("WrongLogits", f"model: {OWN}.WrongLogits returns [2, 7] for 2 examples of 5 classes"),
+        ("ReturnsPair", f"model: {OWN}.ReturnsPair returns tuple for 2 examples of 5 classes"),
+        (
+            "ForLargeImages",
+            f"model: {OWN}.ForLargeImages fails for examples of the shape (1, 6, 6)",
+        ),
         ("FailsToStart", f"model: {OWN}.FailsToStart cannot be constructed: KeyError: 'lost'"),
     ],
 )

@@ -77,7 +77,7 @@ def test_pixels_of_a_standard_scale_have_mean_0_and_deviation_1(settings) -> Non
 
 def test_pixels_that_are_all_equal_have_no_standard_scale() -> None:
     message = (
-        "data.scale=standard: all pixels of the 2 training images of digits are equal. "
+        "data.scale=standard: all inputs of the 2 training examples of digits are equal. "
         "Use data.scale=unit."
     )
     with pytest.raises(DataError, match=message):

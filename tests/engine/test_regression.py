@@ -152,7 +152,7 @@ def test_the_digits_are_their_own_targets() -> None:
         ),
         (
             {"model": OwnNetwork("tests.support.own_networks.WrongOutputs")},
-            "returns [2, 2] for 2 images with targets of the shape (1, 2). Return outputs of the",
+            "returns [2, 2] for 2 examples with targets of the shape (1, 2). Return outputs of the",
         ),
         (
             {"model": OwnNetwork("actscope.engine.lenet.LeNet")},

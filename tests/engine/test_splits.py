@@ -1,4 +1,4 @@
-"""Which training images train: stratified, each size part of the larger ones, the same for all."""
+"""Which examples train: stratified, each size part of the larger ones, the same for all."""
 
 from itertools import pairwise
 
@@ -69,11 +69,11 @@ def test_a_sweep_knows_the_number_of_images_without_their_tensors() -> None:
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"train_size": 9}, "9: digits has 1437 training images. Train on 10 to 1437 of them."),
-        ({"train_size": 5000}, "5000: digits has 1437 training images. Train on 10 to 1437 of"),
+        ({"train_size": 9}, "9: digits has 1437 training examples. Train on 10 to 1437 of them."),
+        ({"train_size": 5000}, "5000: digits has 1437 training examples. Train on 10 to 1437 of"),
         (
             {"train_size": 1338, "validation": 100},
-            "1338: digits has 1337 training images that are not held out. Train on 10 to 1337 of",
+            "1338: digits has 1337 training examples that are not held out. Train on 10 to 1337 of",
         ),
     ],
 )

@@ -18,10 +18,10 @@ BRIGHTEST = {"digits": 16, "mnist": 255, "fashion_mnist": 255, "kmnist": 255, "c
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """N images as rows of I pixels with their classes or targets, in three splits.
+    """N examples as rows of I pixels with their classes or targets, in three splits.
 
     Pixels are in 0..1, those of mnist1d as they were generated, unless `data.scale` is standard.
-    Without validation images, and where the test is left out, that split is empty.
+    Without validation examples, and where the test is left out, that split is empty.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Data:
     validation_y: Tensor
     test_x: Tensor
     test_y: Tensor
-    sha256: str  # of all images, whatever the splits
+    sha256: str  # of all examples, whatever the splits
     in_shape: tuple[int, ...] = ()  # of an image as a user's own network gets it; (): [I]
     out_shape: tuple[int, ...] = ()  # of a target as the user's function returns it
 
@@ -73,7 +73,7 @@ def load_data(source: DataSource) -> Data:
 
     Raises:
         DataError: files are missing and cannot be downloaded, or are not the genuine ones; or there
-            are too few or too many images that train or are held out; or data.scale=standard
+            are too few or too many examples that train or are held out; or data.scale=standard
             divides by zero.
 
     """

@@ -1,6 +1,6 @@
-"""Evaluates a stack on the images that are held out of its training."""
+"""Evaluates a stack on the examples that are held out of its training."""
 
-# R runs of the stack, B examples, N test images
+# R runs of the stack, B examples, N test examples
 
 import math
 from collections.abc import Iterable, Mapping
@@ -18,13 +18,13 @@ from actscope.engine.saved_state import prefixed
 
 
 class Evaluation:
-    """Evaluates after each epoch: on the validation images, or without any on the test images.
+    """Evaluates after each epoch: on the validation examples, or without any on the test examples.
 
-    With validation images each run is tested once, after the training, with its weights after the
+    With validation examples each run is tested once, after the training, with its weights after the
     epoch of its highest validation accuracy, or of its smallest loss where targets are numbers; of
     equals the first counts.
 
-    `correct`: whether each run is right about each test image when last tested, [R, N]; [R, 0]
+    `correct`: whether each run is right about each test example when last tested, [R, N]; [R, 0]
     where targets are numbers.
     """
 
@@ -54,7 +54,7 @@ class Evaluation:
 
     @torch.no_grad()
     def after_epoch(self, step: int) -> Tally:
-        """The tally of the current weights on the images that each epoch is judged by."""
+        """The tally of the current weights on the examples that each epoch is judged by."""
         if not self.validates:
             return self._test()
         tally = Tally(len(self.best), self.network.device)
@@ -84,7 +84,7 @@ class Evaluation:
         return tally
 
     def _add(self, tally: Tally, x: Tensor, y: Tensor) -> Tensor:
-        """Add images x [B, I] to a tally; return `is_right` about them."""
+        """Add examples x [B, I] to a tally; return `is_right` about them."""
         logits = self.network.forward(Inputs.of_all(x, len(self.best)), training=False).logits
         correct = is_right(logits, y)
         tally.add(example_losses(logits, y[None]).sum(1), correct.sum(1), len(y))

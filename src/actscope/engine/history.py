@@ -55,7 +55,7 @@ Measure = Callable[[str, Tally], dict[str, Tensor]]
 
 
 class History:
-    """The measures of each run: on minibatches since the last row, and on images held out.
+    """The measures of each run: on minibatches since the last row, and on examples held out.
 
     `measure`: computes them of a split and its tally, each [R].
     """

@@ -1,19 +1,19 @@
-"""How the signal and its gradient pass each layer, measured on some images of the probe set.
+"""How the signal and its gradient pass each layer, measured on some examples of the probe set.
 
 A layer's outputs are those of its activation function, or the logits.
 
 - `mean_square`: of the outputs. He et al. (2015) choose the start so that it keeps its size.
-- `variance`: of each unit over the images, averaged over the units.
-- `cosine`: of the outputs for two images, averaged over all pairs without a zero vector; NaN
+- `variance`: of each unit over the examples, averaged over the units.
+- `cosine`: of the outputs for two examples, averaged over all pairs without a zero vector; NaN
   without such a pair (Schoenholz et al., 2017).
-- `rank`: participation ratio (tr C)^2 / tr(C^2) of the outputs' covariance C over the images
+- `rank`: participation ratio (tr C)^2 / tr(C^2) of the outputs' covariance C over the examples
   (Gao et al., 2017); 0 if all outputs are equal.
-- `gradient`: root mean square of the gradient of each image's own loss by the layer's sums. With
-  batch normalisation a sum acts on the losses of all images; these gradients are added.
+- `gradient`: root mean square of the gradient of each example's own loss by the layer's sums. With
+  batch normalisation a sum acts on the losses of all examples; these gradients are added.
 - `dead`: share of the units whose slope is zero on the whole probe set, 0 in the output layer.
 """
 
-# R runs of the stack, B images, O units of a layer, U units of all layers, L layers
+# R runs of the stack, B examples, O units of a layer, U units of all layers, L layers
 
 import torch
 from torch import Tensor
@@ -27,9 +27,9 @@ RUNS_AT_ONCE = 8  # so that their numbers stay in the caches
 
 
 def layer_record(network: Network, x: Inputs, y: Tensor, probed: Tensor) -> Tensor:
-    """LAYER_STATISTICS of all layers on images x with classes or targets y, [R, quantity * L].
+    """LAYER_STATISTICS of all layers on examples x with classes or targets y, [R, quantity * L].
 
-    Batch normalisation uses the statistics of these images, because that is the signal in training.
+    Batch normalisation uses the statistics of these examples, as that is the signal in training.
     Its running statistics do not change. `probed`: the network's probe_record.
     """
     frozen = torch.ones(network.runs, dtype=torch.bool, device=network.device)
@@ -56,13 +56,13 @@ def _exact(values: Tensor) -> Tensor:
 
 
 def _signal_of_some(outputs: Tensor, gradients: Tensor) -> Tensor:
-    images, units = outputs.shape[1:]
+    examples, units = outputs.shape[1:]
     squares = outputs.square().sum(2)  # [R, B]
-    deviations = outputs - outputs.sum(1, keepdim=True) / images
+    deviations = outputs - outputs.sum(1, keepdim=True) / examples
     total, rank = _spread(deviations)
     found = {
         "mean_square": squares.mean(1) / units,
-        "variance": total / (images * units),
+        "variance": total / (examples * units),
         "cosine": _mean_cosine(outputs, squares),
         "rank": rank,
         "gradient": gradients.square().mean((1, 2)).sqrt(),
@@ -72,9 +72,9 @@ def _signal_of_some(outputs: Tensor, gradients: Tensor) -> Tensor:
 
 def _spread(deviations: Tensor) -> tuple[Tensor, Tensor]:
     """Sum of squares and participation ratio of deviations from the mean, [R, B, O], each [R]."""
-    images, units = deviations.shape[1:]
+    examples, units = deviations.shape[1:]
     # Both products have the same trace, and the same sum of squares.
-    one, other = (deviations.mT, deviations) if units <= images else (deviations, deviations.mT)
+    one, other = (deviations.mT, deviations) if units <= examples else (deviations, deviations.mT)
     products = torch.bmm(one, other)
     total = products.diagonal(dim1=1, dim2=2).sum(1)
     rank = total.square() / products.square().sum((1, 2))
@@ -82,7 +82,7 @@ def _spread(deviations: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _mean_cosine(outputs: Tensor, squares: Tensor) -> Tensor:
-    """Mean cosine of two images' outputs, [R]; `squares`: of the outputs' lengths, [R, B]."""
+    """Mean cosine of two examples' outputs, [R]; `squares`: of the outputs' lengths, [R, B]."""
     # The squared length of the sum of n unit vectors is n, plus the cosines of all ordered pairs.
     is_zero = squares == 0
     inverse = squares.masked_fill(is_zero, torch.inf).sqrt().reciprocal()

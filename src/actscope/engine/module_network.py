@@ -91,11 +91,11 @@ class ModuleNetwork:
         self.seed = seed
         self.device = device
         self.in_shape = data.in_shape or (data.features,)
-        images = data.train_x[:TRIED].cpu().unflatten(1, self.in_shape)
-        images = images.to(dtype) if images.is_floating_point() else images
+        examples = data.train_x[:TRIED].cpu().unflatten(1, self.in_shape)
+        examples = examples.to(dtype) if examples.is_floating_point() else examples
         outputs = data.out_shape if data.has_numbers else data.classes
-        self.module = construct(model, activation, seed, images, outputs, dtype)
-        layers = find_layers(self.path, self.module, images)
+        self.module = construct(model, activation, seed, examples, outputs, dtype)
+        layers = find_layers(self.path, self.module, examples)
         if layers[-1].units != data.classes > 0:
             raise ConfigError(
                 f"model: {self.path}: its last layer {layers[-1].name!r} has {layers[-1].units} "
@@ -147,10 +147,10 @@ class ModuleNetwork:
         # Of a frozen network copies change, as the backward pass requires that its inputs stay.
         buffers = self.module.named_buffers() if is_frozen else ()
         changed = {name: buffer.clone() for name, buffer in buffers}
-        images = x.x[0].unflatten(1, self.in_shape)
+        examples = x.x[0].unflatten(1, self.in_shape)
         self.called.clear()
         try:
-            outputs = functional_call(self.module, changed, (images,))
+            outputs = functional_call(self.module, changed, (examples,))
         except Exception as error:
             raise TrainingError(f"model: {self.path} fails: {first_line(error)}") from error
         hidden = [
@@ -158,7 +158,7 @@ class ModuleNetwork:
             for layer in self.layers
             if layer.activation in self.called
         ]
-        return ModulePass(outputs.reshape(1, len(images), -1), hidden)
+        return ModulePass(outputs.reshape(1, len(examples), -1), hidden)
 
     def parameters(self) -> Iterator[Parameter]:
         for name, value in self.module.named_parameters():

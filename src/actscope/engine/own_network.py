@@ -31,14 +31,14 @@ def construct(
     model: OwnNetwork,
     activation: Activation,
     seed: int,
-    images: Tensor,
+    examples: Tensor,
     outputs: Outputs,
     dtype: torch.dtype = torch.float32,
 ) -> nn.Module:
     """Construct a network as `Network(activation=, classes=, in_shape=, **arguments)`.
 
-    `activation()` makes the module of an activation. `images` [B, *in_shape]: some examples, on
-    which the network is tried. Where targets are numbers it gets `out_shape` instead of `classes`.
+    `activation()` makes the module of an activation. The network is tried on the `examples`
+    [B, *in_shape]. Where targets are numbers it gets `out_shape` instead of `classes`.
     The modules draw their initial weights from a stream of the seed.
 
     Raises:
@@ -54,7 +54,7 @@ def construct(
         return made
 
     arguments: dict[str, Any] = dict(model.arguments)
-    shape = tuple(images.shape[1:])
+    shape = tuple(examples.shape[1:])
     name = "classes" if isinstance(outputs, int) else "out_shape"
     asked: dict[str, Any] = {"in_shape": shape, name: outputs}
     with torch.random.fork_rng(devices=[]):
@@ -65,9 +65,9 @@ def construct(
             raise ConfigError(
                 f"model: {model.path} never calls `activation()`. Make each of its activations so."
             )
-        with config_errors("model", f"{model.path} fails for images of the shape {shape}"):
-            found = module.eval()(images)
-    _check_outputs(model, found, len(images), outputs)
+        with config_errors("model", f"{model.path} fails for examples of the shape {shape}"):
+            found = module.eval()(examples)
+    _check_outputs(model, found, len(examples), outputs)
     return module
 
 
@@ -85,6 +85,6 @@ def _check_outputs(model: OwnNetwork, given: Any, examples: int, outputs: Output
         wanted = [examples, *outputs]
     if found != wanted:
         raise ConfigError(
-            f"model: {model.path} returns {found} for {examples} images {what}. "
+            f"model: {model.path} returns {found} for {examples} examples {what}. "
             f"Return {kind} of the shape {wanted}."
         )

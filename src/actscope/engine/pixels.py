@@ -44,7 +44,7 @@ def standardise(source: DataSource, train: Tensor, *others: Tensor) -> None:
     pixels = train.numpy()
     if pixels.min() == pixels.max():
         raise DataError(
-            f"data.scale=standard: all pixels of the {len(pixels)} training images of "
+            f"data.scale=standard: all inputs of the {len(pixels)} training examples of "
             f"{source.name} are equal. Use data.scale=unit."
         )
     # numpy's sums do not depend on the number of threads, torch's do.

@@ -1,4 +1,4 @@
-"""Which training images train, and which are held out to choose by; the same for all runs."""
+"""Which training examples train, and which are held out to choose by; the same for all runs."""
 
 import math
 from typing import Any
@@ -13,7 +13,7 @@ Rows = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def split_rows(source: DataSource, labels: Labels) -> tuple[Rows, Rows]:
-    """Rows of the images that train and of the validation images, both stratified by class.
+    """Rows of the examples that train and of the validation examples, both stratified by class.
 
     Raises:
         DataError: there are too few or too many of them.
@@ -31,10 +31,10 @@ def strata_of(labels: Labels) -> Labels:
 
 
 def training_size(source: DataSource, labels: Labels) -> int:
-    """Number of images that train; there are images of each class among them.
+    """Number of examples that train; there are examples of each class among them.
 
     Raises:
-        DataError: there are too few or too many for that, or the same of validation images.
+        DataError: there are too few or too many for that, or the same of validation examples.
 
     """
     left, classes = len(labels) - held_out(source, labels), len(np.unique(labels))
@@ -42,34 +42,34 @@ def training_size(source: DataSource, labels: Labels) -> int:
     if not classes <= size <= left:
         beside = " that are not held out" if left < len(labels) else ""
         raise DataError(
-            f"data.train_size={size}: {source.name} has {left} training images{beside}. "
+            f"data.train_size={size}: {source.name} has {left} training examples{beside}. "
             f"Train on {classes} to {left} of them."
         )
     return size
 
 
 def held_out(source: DataSource, labels: Labels) -> int:
-    """Number of validation images; training and validation both have images of each class.
+    """Number of validation examples; training and validation both have examples of each class.
 
     Raises:
         DataError: there are too few or too many for that.
 
     """
-    share = source.validation  # or a number of images; scikit-learn rounds up
-    images = math.ceil(share * len(labels)) if isinstance(share, float) else share
+    share = source.validation  # or a number of examples; scikit-learn rounds up
+    examples = math.ceil(share * len(labels)) if isinstance(share, float) else share
     least, most = len(np.unique(labels)), len(labels) - len(np.unique(labels))
-    if images and not least <= images <= most:
+    if examples and not least <= examples <= most:
         raise DataError(
             f"data.validation={source.validation}: {source.name} has {len(labels)} training "
-            f"images. Hold out {least} to {most} of them."
+            f"examples. Hold out {least} to {most} of them."
         )
-    return images
+    return examples
 
 
 def stratified_order(labels: Labels) -> Rows:
     """A fixed shuffle of rows in which each class is spread evenly, so any first n are stratified.
 
-    Image k of the m images of a class, from 0, is at the fraction k / m of the order. Images at
+    Example k of the m of a class, from 0, is at the fraction k / m of the order. Examples at
     the same fraction follow their classes, so the first rows are one of each class.
     """
     # numpy keeps the stream of RandomState for good, and that of Generator not (NEP 19).

@@ -26,7 +26,7 @@ from actscope.engine.layers import Inputs
 from actscope.engine.minibatches import Minibatches, probe_set
 from actscope.engine.model import StackedMLP
 from actscope.engine.objective import Measures, example_losses, is_right
-from actscope.engine.recorded import LAYER_IMAGES, LAYER_STATISTICS, PROBE, TRAJECTORY
+from actscope.engine.recorded import LAYER_EXAMPLES, LAYER_STATISTICS, PROBE, TRAJECTORY
 from actscope.engine.result import RunResult, judge
 from actscope.engine.saved_state import Checkpoint, Resumable, prefixed, without_prefix
 from actscope.engine.schedule import in_steps, stack_key, total_steps
@@ -121,8 +121,8 @@ class Training:
         rows = probe_set(len(data.train_x))
         probe_x = self.data.train_x[rows]
         self.probe_x = Inputs.of_all(probe_x, len(points))
-        self.layers_x = Inputs.of_all(probe_x[:LAYER_IMAGES], len(points))
-        self.layers_y = self.data.train_y[rows[:LAYER_IMAGES]]
+        self.layers_x = Inputs.of_all(probe_x[:LAYER_EXAMPLES], len(points))
+        self.layers_y = self.data.train_y[rows[:LAYER_EXAMPLES]]
         self.measures = Measures.of(data)
         self.history = History(len(points), self.steps_per_epoch, device, self.measures.of_tally)
         self.late = Tally(len(points), device)  # of the last tenth of the steps

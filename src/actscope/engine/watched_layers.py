@@ -76,7 +76,7 @@ class WatchedLayer:
         return self.incoming().new_full((self.units,), otherwise)
 
 
-def find_layers(path: str, network: nn.Module, images: Tensor) -> list[WatchedLayer]:
+def find_layers(path: str, network: nn.Module, examples: Tensor) -> list[WatchedLayer]:
     """The layers of the network's activations in the order of their calls, then the output layer.
 
     `path`: of the network's class, for messages.
@@ -98,7 +98,7 @@ def find_layers(path: str, network: nn.Module, images: Tensor) -> list[WatchedLa
         inputs.append((module, given[0]))
 
     hooks = [module.register_forward_hook(note) for module in activations.values()]
-    logits = network.eval()(images)
+    logits = network.eval()(examples)
     for hook in hooks:
         hook.remove()
     called = [module for module, _ in inputs]

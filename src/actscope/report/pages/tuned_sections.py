@@ -13,7 +13,7 @@ from actscope.analysis.searched_study import SearchedStudy
 from actscope.analysis.signal import signal_by_layer
 from actscope.analysis.stats import INTERVAL
 from actscope.analysis.tuned_study import TunedStudy
-from actscope.engine.recorded import LAYER_IMAGES
+from actscope.engine.recorded import LAYER_EXAMPLES
 from actscope.report.figures import searched, tuned, tuned_rates
 from actscope.report.figures import signal as signal_figure
 from actscope.report.pages.page import Picture, Prose
@@ -108,9 +108,9 @@ def _signal(signal: pd.DataFrame) -> Iterator[Picture | Prose]:
         yield Picture(
             f"signal{f'_{number}' if len(variants) > 1 else ''}",
             SIGNAL,
-            f"{title} networks of {depth} hidden layers, on {LAYER_IMAGES} training examples: what "
-            "reaches each layer from the inputs, and what comes back from the loss. A level line "
-            "passes the signal on unchanged. Batch normalisation uses the statistics of these "
+            f"{title} networks of {depth} hidden layers, on {LAYER_EXAMPLES} training examples: "
+            "what reaches each layer from the inputs, and what comes back from the loss. A level "
+            "line passes the signal on unchanged. Batch normalisation uses the statistics of these "
             "examples.",
             f"Four statistics of each of {depth} hidden layers at step 0, one line per activation. "
             "The table signal.csv has the numbers.",
