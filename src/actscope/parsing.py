@@ -1,7 +1,8 @@
 """Converts composed configurations to the settings of config.py and back."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, fields, replace
+from functools import cache
 from typing import Any, TypeVar, cast
 
 from omegaconf import DictConfig, OmegaConf
@@ -18,6 +19,9 @@ from actscope.settings_errors import first_problem, shorten
 from actscope.tuning_settings import Search, Tuning
 
 Parsed = TypeVar("Parsed")
+
+# Building a validator takes longer than its use.
+_validator: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
 def parse_point(config: DictConfig) -> Point:
@@ -88,9 +92,10 @@ def parse_device(config: DictConfig) -> Device:
 def parse(kind: type[Parsed], settings: Any, name: str = "") -> Parsed:
     """Convert the settings called `name` to a `kind`; raise ConfigError for the first wrong one."""
     try:
-        return TypeAdapter(kind).validate_python(settings)
+        parsed: Parsed = _validator(kind).validate_python(settings)
     except ValidationError as error:
         raise ConfigError(first_problem(error, kind, settings, name)) from None
+    return parsed
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

@@ -38,6 +38,8 @@ LOCAL_CONFIG = {
     "distributed.worker.multiprocessing-method": "forkserver",
     # Nobody reads the profile, which takes a hundred samples a second.
     "distributed.worker.profile.enabled": False,
+    # Nor the speed of event loops, which Dask measures fifty times a second.
+    "distributed.admin.tick.interval": "500ms",
 }
 
 # Dask resources: stacks go to workers, the tracking of a run goes to writers.

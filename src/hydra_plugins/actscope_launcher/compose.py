@@ -1,6 +1,6 @@
 """Composes the configurations of a multirun's jobs, faster than one by one."""
 
-import copy
+import pickle
 from collections.abc import Sequence
 from functools import cache
 
@@ -26,7 +26,7 @@ def compose_all(
 
     """
     parser = OverridesParser.create(config_loader=loader)
-    bases: dict[tuple[str, ...], DictConfig] = {}
+    bases: dict[tuple[str, ...], bytes] = {}  # pickled: loading takes a tenth of copying
 
     @cache
     def parse(override: str) -> Override:
@@ -49,8 +49,8 @@ def compose_all(
             for override in overrides
         )
         if shape not in bases:
-            bases[shape] = _compose(loader, master, words)
-        config = copy.deepcopy(bases[shape])
+            bases[shape] = pickle.dumps(_compose(loader, master, words))
+        config = pickle.loads(bases[shape])  # noqa: S301 - our own bytes
         for override in values:
             _set(config, override)
         configs.append(config)
