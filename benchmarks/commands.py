@@ -9,11 +9,13 @@ from statistics import median
 from benchmarks.timing import Spent, spent_by
 
 ACTSCOPE = (str(Path(sys.executable).with_name("actscope")),)
+HYDRA_ALONE = "Hydra's part of actscope plan"
 COMMANDS = {
     "actscope --help": ("--help",),
     "actscope --version": ("--version",),
     "actscope status": ("status", "study=quickstart"),
     "actscope plan": ("plan",),
+    HYDRA_ALONE: (),
     "actscope doctor": ("doctor",),
     "actscope sync": ("sync",),
     "actscope report claims": ("report", "claims"),
@@ -47,13 +49,21 @@ def waits(
     spent: dict[str, list[Spent]] = {name: [] for name in COMMANDS}
     for _ in range(rounds):
         for name, command in COMMANDS.items():
-            more = words if command[0] in {"sweep", "plan"} else ()
-            spent[name].append(spent_by(*_command(folder, *command, *more)))
+            spent[name].append(spent_by(*_words_of(folder, command, words)))
             on_command()
     return [
         Waited(name, median(one.wall for one in took), median(one.cpu for one in took))
         for name, took in spent.items()
     ]
+
+
+def _words_of(
+    folder: Path, command: tuple[str, ...], words: tuple[str, ...]
+) -> tuple[list[str], dict[str, str]]:
+    if not command:
+        return [sys.executable, "-m", "benchmarks.hydra_alone"], {}
+    more = words if command[0] in {"sweep", "plan"} else ()
+    return _command(folder, *command, *more)
 
 
 def _command(folder: Path, name: str, *words: str) -> tuple[list[str], dict[str, str]]:
