@@ -24,6 +24,7 @@ from actscope.sweep import dask_connection, worker_checks
 from actscope.sweep.launcher_settings import LauncherSettings
 from actscope.sweep.resources import Resources
 from actscope.sweep.runner import run_sweep
+from actscope.sweep.worker import finish_run
 from actscope.sweep.worker_checks import WorkerRequirements
 from actscope.tracking import Store, offline_queue
 from tests.cluster.conftest import (
@@ -40,7 +41,7 @@ from tests.support.network import free_port
 from tests.support.processes import Start
 from tests.support.serving import serving
 from tests.support.stores import store_at
-from tests.support.tracked import begin_sweep, finished_once, log, new_store, trained
+from tests.support.tracked import begin, begin_sweep, finished_once, new_store, trained
 from tests.support.waiting import wait_for
 
 GRID = [
@@ -395,7 +396,7 @@ def test_a_late_worker_that_cannot_train_costs_no_point(
     running.start_worker("unfit", project=other)
     said, _ = process.communicate(timeout=180)
     assert process.returncode == 0, said
-    assert "has other training code" in said
+    assert "has different training code" in said
     assert_each_seed_finished_once(store, range(6), tmp_path)
 
 
@@ -408,7 +409,7 @@ def test_stacks_for_a_worker_that_is_lost_go_to_a_later_one(
     wait_for(lambda: is_training(store))
     running.freeze("fit")  # so that it has not trained them all by then
     running.start_worker("unfit", project=other)
-    wait_for(lambda: "has other training code" in read_on(process))
+    wait_for(lambda: "has different training code" in read_on(process))
     running.start_worker("later")
     running.wait_for_workers(3)
     running.kill("fit")
@@ -426,7 +427,7 @@ def test_stacks_that_no_worker_can_train_wait_for_one_that_can(
     wait_for(lambda: is_training(store))
     running.kill("fit")
     running.start_worker("unfit", project=other)
-    wait_for(lambda: "has other training code" in read_on(process))
+    wait_for(lambda: "has different training code" in read_on(process))
     running.start_worker("later")
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 0, said
@@ -448,7 +449,9 @@ def test_what_a_host_kept_while_the_server_was_away_is_delivered_in_the_end(
         with monkeypatch.context() as patch:
             patch.setattr("actscope.tracking.location.MLRUNS", host / "mlruns")
             patch.setitem(offline_queue._next_try, server.store.uri, math.inf)
-            log(server.store, sweep, result)
+            run = begin(server.store, sweep, result)
+            finish_run(server.store, run, result)
+            assert run.run_id is None
         running.start_worker("of the host")
         running.wait_for_workers(1)
         where = f"hydra.launcher.scheduler={running.address}"

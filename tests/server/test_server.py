@@ -264,7 +264,7 @@ def test_sixteen_writers_at_once_lose_and_double_nothing(store: Store) -> None:
     shares = [results[number::WRITERS] for number in range(WRITERS)]
     forks = multiprocessing.get_context("forkserver")
     forks.set_forkserver_preload(["tests.support.tracked"])
-    with ProcessPoolExecutor(WRITERS, forks) as pool:
+    with ProcessPoolExecutor(WRITERS, forks, take, [dict(os.environ)]) as pool:
         written = list(pool.map(write, [store] * WRITERS, [sweep] * WRITERS, shares))
     assert sum(written) == RUNS
     runs = tracking.read_runs(store, STUDY).set_index("name")
@@ -278,6 +278,11 @@ def test_sixteen_writers_at_once_lose_and_double_nothing(store: Store) -> None:
         pd.testing.assert_frame_equal(history, result.history, check_exact=True)
     for run_id in in_order.iloc[:: RUNS // 10]:
         assert_as_logged(store, run_id)
+
+
+def take(environment: dict[str, str]) -> None:
+    """The server's password: the process that forks may have begun before it was known."""
+    os.environ.update(environment)
 
 
 def write(store: Store, sweep: Sweep, results: Sequence[RunResult]) -> int:
