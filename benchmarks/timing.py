@@ -1,15 +1,20 @@
 """Timings that are valid on a shared machine: CPU seconds, cases in turn, ratios within a round."""
 
+import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pandas as pd
 
 from actscope.errors import ActscopeError
+
+SPEND = str(Path(__file__).with_name("spend.py"))
 
 Work = Callable[[], int]  # does some work and returns the number of units done
 
@@ -75,27 +80,18 @@ def spent_by(
         BenchError: the command failed; the message has its last line of output.
 
     """
-    started, start = time.time(), time.monotonic()
-    process = subprocess.Popen(  # noqa: S603 - our own words
-        command,
-        cwd=folder,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
-    printed = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)  # includes its child processes
-    process.returncode = os.waitstatus_to_exitcode(status)
-    wall = time.monotonic() - start
-    process.stdout.close()
-    if process.returncode != 0:
-        last = printed.strip().splitlines()[-1:] or [""]
-        raise BenchError(f"{' '.join(command)} failed ({process.returncode}): {last[0]}")
-    return Spent(
-        wall=wall,
-        cpu=usage.ru_utime + usage.ru_stime,
-        started=started,
-        peak=usage.ru_maxrss * 1024,
-    )
+    started = time.time()
+    with NamedTemporaryFile("r") as cost:
+        ended = subprocess.run(  # noqa: S603 - our own words
+            [sys.executable, SPEND, cost.name, *command],
+            cwd=folder,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if ended.returncode != 0:
+            last = ended.stdout.strip().splitlines()[-1:] or [""]
+            raise BenchError(f"{' '.join(command)} failed ({ended.returncode}): {last[0]}")
+        return Spent(started=started, **json.load(cost))

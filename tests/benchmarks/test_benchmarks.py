@@ -1,5 +1,6 @@
 """The benchmark measures what it says, on little ones."""
 
+import resource
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -83,6 +84,13 @@ def test_what_a_command_takes_is_counted_with_the_processes_below_it() -> None:
     assert spent.cpu >= 0.4
     assert spent.wall >= 0.4
     assert spent.peak > 2**20
+
+
+def test_the_memory_of_a_command_is_not_that_of_the_process_that_measures_it() -> None:
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    assert 2**20 < spent_by([sys.executable, "-c", "pass"], {}).peak < own / 4
+    large = f"b'1' * {own}"
+    assert spent_by([sys.executable, "-c", large], {}).peak > own
 
 
 def test_a_command_that_fails_is_told_with_its_last_line() -> None:
