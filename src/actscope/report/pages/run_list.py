@@ -48,7 +48,7 @@ class RunList:
             for number, (_, rows) in enumerate(found, 1)
         ]
 
-    @property
+    @cached_property  # asked for each run
     def has_variants(self) -> bool:
         return len(set(self.runs.used["variant"])) > 1
 
