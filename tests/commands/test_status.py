@@ -113,9 +113,8 @@ def test_an_edited_class_is_stale_and_trained_again(
     unchanged = sweep("s2")
     assert isinstance(first, Done)
     assert isinstance(unchanged, Done)
-    as_first = replace(
-        first, is_earlier=True, validation_final=0.0
-    )  # it is nan, which equals nothing
+    # The validation's value is nan, which equals nothing.
+    as_first = replace(first, is_earlier=True, validation_final=0.0)
     assert as_first == replace(unchanged, validation_final=0.0)
     write("tanh")
     assert f"1 stale. Changed since their training: {group}_code" in ask()
